@@ -1,0 +1,123 @@
+"""What can go wrong with a whole run, as exceptions, and the exit codes.
+
+::
+
+    ReconcilerError                  exit 1: the question could not be answered
+     ├─ UsageError                   the command line asks for something impossible
+     ├─ DesiredStateError            invalid files; carries every problem
+     ├─ PlanFileError                not a plan file that this version can read
+     ├─ LiveError                    the store could not be asked
+     │   ├─ EndpointError            the address of the service is not allowed
+     │   ├─ CredentialsError         no credentials, or they were not accepted
+     │   ├─ PreflightError           no such store, or no permission
+     │   └─ ReadOnlyError            a planning transport was asked to change something
+     ├─ JournalError                 the record cannot be written or read
+     ├─ Refused                      exit 3: the answer is no
+     │   ├─ PlanRefused              edited, expired, stale, or made for another store
+     │   ├─ GatesClosed              a gate of the plan is closed
+     │   └─ NotApproved              nobody said yes
+     └─ LockHeld                     exit 5: another run works on the store
+
+What goes wrong with one instance is a value, not an exception. Messages are one sentence without
+a period; ``hint`` says what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+from reconciler.model.gate import Gate
+from reconciler.model.problem import Problem
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller."""
+
+    SUCCESS = 0
+    ERROR = 1
+    PENDING = 2
+    REFUSED = 3
+    INCOMPLETE = 4
+    LOCKED = 5
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class ReconcilerError(Exception):
+    """The root of all of them; ``str`` is the message for the user."""
+
+    exit_code = ExitCode.ERROR
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(ReconcilerError):
+    """The command line asks for something impossible."""
+
+
+class DesiredStateError(ReconcilerError):
+    """Input files are invalid; ``problems`` are sorted and hold at least one error."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("the desired state is not valid")
+        self.problems = tuple(problems)
+
+
+class PlanFileError(ReconcilerError):
+    """Not a plan file that this version can read."""
+
+
+class LiveError(ReconcilerError):
+    """The store could not be asked."""
+
+
+class EndpointError(LiveError):
+    """The address of the service is not allowed or not what the files expect."""
+
+
+class CredentialsError(LiveError):
+    """There are no credentials, or they were not accepted."""
+
+
+class PreflightError(LiveError):
+    """The store does not exist, or the caller may not do what the run needs."""
+
+
+class ReadOnlyError(LiveError):
+    """A transport made for planning was asked to change something."""
+
+
+class JournalError(ReconcilerError):
+    """The journal cannot be written or read."""
+
+
+class Refused(ReconcilerError):  # noqa: N818 - the answer is no; nothing went wrong
+    """The answer is no."""
+
+    exit_code = ExitCode.REFUSED
+
+
+class PlanRefused(Refused):
+    """The plan was edited, has expired, is stale, or was made for another store."""
+
+
+class GatesClosed(Refused):
+    """A gate of the plan is closed; ``gates`` are the closed ones."""
+
+    def __init__(self, gates: Sequence[Gate]) -> None:
+        names = ", ".join(sorted({gate.name.value for gate in gates}))
+        super().__init__(f"the plan is stopped by a closed gate: {names}")
+        self.gates = tuple(gates)
+
+
+class NotApproved(Refused):
+    """Nobody said yes."""
+
+
+class LockHeld(ReconcilerError):  # noqa: N818 - a state of the world, not a mistake
+    """Another run works on the same store from the same state folder."""
+
+    exit_code = ExitCode.LOCKED

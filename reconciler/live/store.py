@@ -1,0 +1,81 @@
+"""What a provider has to write for its DICOM store: this protocol, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.live import Observation
+from reconciler.model.reply import DeleteReply
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """An instance as it is stored, while it arrives.
+
+    ``content_type`` is the header's text; ``length`` the bytes announced, if any. ``chunks`` can
+    be read once; it raises `LiveError` when the body ends early.
+    """
+
+    content_type: str
+    length: int | None
+    chunks: Iterator[bytes]
+
+
+class ReadableStore(Protocol):
+    """What planning needs. Every method may be called from several threads at once."""
+
+    address: StoreAddress
+
+    def preflight(self, *, deleting: bool) -> None:
+        """Make sure that the store answers and that the caller may read (and delete).
+
+        Raises:
+            PreflightError: it does not, or the caller may not.
+            CredentialsError: there are no credentials that the service accepts.
+        """
+
+    def probe(self, instance: InstanceAddress) -> Observation:
+        """Look for an instance with a retrieve that never downloads pixel data.
+
+        ABSENT only on a 404 in the store's own words; what is unclear after the retries is
+        UNKNOWN. Never raises for what a server does.
+        """
+
+    def probe_whole(self, study_uid: str, series_uid: str | None) -> Observation:
+        """Look for a study, or for a series of it, as `probe` does for an instance."""
+
+    def list_instances(
+        self, study_uid: str, series_uid: str | None = None
+    ) -> Iterator[InstanceAddress]:
+        """Search the instances of a study or series, page by page (QIDO-RS, PS3.18 10.6).
+
+        The result may lag behind deletions for seconds.
+
+        Raises:
+            LiveError: a page could not be read; what came before it proves nothing.
+        """
+
+    def find(self, instance_uid: str) -> tuple[InstanceAddress, ...]:
+        """Every address at which the store lists this SOP Instance UID.
+
+        Raises:
+            LiveError: the search could not be read.
+        """
+
+    def retrieve(self, instance: InstanceAddress) -> AbstractContextManager[Body]:
+        """Open an instance as it is stored, without transcoding; the caller closes it.
+
+        Raises:
+            LiveError: it could not be opened.
+        """
+
+
+class DicomStore(ReadableStore, Protocol):
+    """What applying needs."""
+
+    def delete(self, instance: InstanceAddress) -> DeleteReply:
+        """Send exactly one DELETE for one instance; never raises for what a server does."""

@@ -1,0 +1,1 @@
+"""The nouns of the project: frozen values and closed sets; no I/O."""

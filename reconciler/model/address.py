@@ -1,0 +1,145 @@
+"""How one instance is addressed: the seven parameters of the Healthcare API.
+
+Files, plans, records and messages spell them as the API does (``projectsId`` …);
+Python spells them ``project_id`` …. This module is the one place that translates.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+UID_MAX_LENGTH = 64
+"""PS3.5 section 9.1: a UID has at most 64 characters."""
+
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_PROJECT_ID = re.compile(r"[a-z0-9](?:[-a-z0-9.:]*[a-z0-9])?")
+_LOCATION_ID = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
+_RESOURCE_ID = re.compile(r"[A-Za-z0-9_.-]{1,256}")
+
+
+def is_uid(text: str) -> bool:
+    """Whether ``text`` may stand as a UID in a path.
+
+    PS3.5 section 9.1, except that a leading zero in a component is let through:
+    it occurs in real data, and a UID is never normalised.
+    """
+    return len(text) <= UID_MAX_LENGTH and _UID.fullmatch(text) is not None
+
+
+def has_leading_zero(uid: str) -> bool:
+    """Whether a component of ``uid`` has a leading zero, which PS3.5 section 9.1 forbids."""
+    return any(len(part) > 1 and part[0] == "0" for part in uid.split("."))
+
+
+def is_project_id(text: str) -> bool:
+    """Whether ``text`` may be a ``projectsId``; ``example.com:project`` is domain-scoped."""
+    return len(text) <= UID_MAX_LENGTH * 2 and _PROJECT_ID.fullmatch(text) is not None
+
+
+def is_location_id(text: str) -> bool:
+    """Whether ``text`` may be a ``locationsId``, such as ``europe-west4``."""
+    return len(text) <= UID_MAX_LENGTH and _LOCATION_ID.fullmatch(text) is not None
+
+
+def is_resource_id(text: str) -> bool:
+    """Whether ``text`` may be a ``datasetsId`` or ``dicomStoresId``; ``.`` and ``..`` never are."""
+    return _RESOURCE_ID.fullmatch(text) is not None and text not in {".", ".."}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StoreAddress:
+    """A DICOM store of the Healthcare API; ``str`` gives its resource name."""
+
+    project_id: str
+    location_id: str
+    dataset_id: str
+    dicom_store_id: str
+
+    def __str__(self) -> str:
+        return (
+            f"projects/{self.project_id}/locations/{self.location_id}"
+            f"/datasets/{self.dataset_id}/dicomStores/{self.dicom_store_id}"
+        )
+
+    def as_parameters(self) -> dict[str, str]:
+        """The store's four parameters under the API's names."""
+        return {
+            "projectsId": self.project_id,
+            "locationsId": self.location_id,
+            "datasetsId": self.dataset_id,
+            "dicomStoresId": self.dicom_store_id,
+        }
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, str]) -> StoreAddress:
+        """Read the API's names.
+
+        Raises:
+            KeyError: one of the four is missing.
+            ValueError: one of the four cannot be an id.
+        """
+        address = cls(
+            parameters["projectsId"],
+            parameters["locationsId"],
+            parameters["datasetsId"],
+            parameters["dicomStoresId"],
+        )
+        if not (
+            is_project_id(address.project_id)
+            and is_location_id(address.location_id)
+            and is_resource_id(address.dataset_id)
+            and is_resource_id(address.dicom_store_id)
+        ):
+            raise ValueError(f"not the address of a DICOM store: {str(address)!r}")
+        return address
+
+
+class SeriesAddress(NamedTuple):
+    """A series within its store."""
+
+    study_uid: str
+    series_uid: str
+
+    def __str__(self) -> str:
+        return f"/studies/{self.study_uid}/series/{self.series_uid}"
+
+
+class InstanceAddress(NamedTuple):
+    """An instance within its store."""
+
+    study_uid: str
+    series_uid: str
+    instance_uid: str
+
+    @property
+    def series(self) -> SeriesAddress:
+        """The series that holds it."""
+        return SeriesAddress(self.study_uid, self.series_uid)
+
+    def __str__(self) -> str:
+        return f"/studies/{self.study_uid}/series/{self.series_uid}/instances/{self.instance_uid}"
+
+    def as_parameters(self) -> dict[str, str]:
+        """The instance's three parameters under the API's names."""
+        return {
+            "studiesId": self.study_uid,
+            "seriesId": self.series_uid,
+            "instancesId": self.instance_uid,
+        }
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, str]) -> InstanceAddress:
+        """Read the API's names.
+
+        Raises:
+            KeyError: one of the three is missing.
+            ValueError: one of the three is not a UID.
+        """
+        address = cls(parameters["studiesId"], parameters["seriesId"], parameters["instancesId"])
+        for uid in address:
+            if not is_uid(uid):
+                raise ValueError(f"not a UID: {uid!r}")
+        return address

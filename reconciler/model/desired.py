@@ -1,0 +1,221 @@
+"""The desired state: what the files ask a store to keep and to remove."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from reconciler.model.address import SeriesAddress, StoreAddress
+from reconciler.model.problem import Problem, Source
+
+
+class Intent(Enum):
+    """What a file asks for."""
+
+    KEEP = "keep"
+    REMOVE = "remove"
+
+
+class ReasonCode(Enum):
+    """DICOM PS3.16 CID 7031, Reason for Removal from Operational Use."""
+
+    REJECTED_FOR_QUALITY_REASONS = "113001"
+    REJECTED_FOR_PATIENT_SAFETY_REASONS = "113037"
+    INCORRECT_MODALITY_WORKLIST_ENTRY = "113038"
+    DATA_RETENTION_POLICY_EXPIRED = "113039"
+    QUALITY_CONTROL_INTENT = "113680"
+    DATA_NOT_ACCESSIBLE_FROM_STORAGE = "130752"
+    PROCESSED_KEY_OBJECT_SELECTION = "130753"
+    REPLACED_BY_ALTERNATE_REPRESENTATION = "130754"
+
+    @property
+    def meaning(self) -> str:
+        """The code meaning of CID 7031, such as ``Data Retention Policy Expired``."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ReasonCode.REJECTED_FOR_QUALITY_REASONS: "Rejected for Quality Reasons",
+    ReasonCode.REJECTED_FOR_PATIENT_SAFETY_REASONS: "Rejected for Patient Safety Reasons",
+    ReasonCode.INCORRECT_MODALITY_WORKLIST_ENTRY: "Incorrect Modality Worklist Entry",
+    ReasonCode.DATA_RETENTION_POLICY_EXPIRED: "Data Retention Policy Expired",
+    ReasonCode.QUALITY_CONTROL_INTENT: "Quality Control Intent",
+    ReasonCode.DATA_NOT_ACCESSIBLE_FROM_STORAGE: "Data Not Accessible from Storage",
+    ReasonCode.PROCESSED_KEY_OBJECT_SELECTION: "Processed Key Object Selection",
+    ReasonCode.REPLACED_BY_ALTERNATE_REPRESENTATION: "Replaced by Alternate Representation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why instances are removed: a code of CID 7031, words, and a ticket.
+
+    ``ticket`` is 1 to 64 printable ASCII characters, since it goes into request headers;
+    ``text`` never does.
+    """
+
+    code: ReasonCode
+    text: str | None = None
+    ticket: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much a plan may do to one store before a gate stops it."""
+
+    max_deletions: int = 100
+    max_studies_emptied: int = 0
+    max_series_emptied: int = 0
+    max_study_percent: int = 50
+    max_kept_missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceList:
+    """SOP Instance UIDs of one series, each with the place that declares it.
+
+    Three parallel sequences, so that a million of them cost no objects of their own; no UID
+    occurs twice.
+    """
+
+    uids: tuple[str, ...]
+    lines: array[int]
+    columns: array[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a file: a whole study, a whole series, or instances of a series.
+
+    ``series_uid`` None means the whole study; ``instances`` None means the whole series (or
+    study). An inventory gives one entry a series, whose ``source.path`` is the CSV file.
+    """
+
+    intent: Intent
+    study_uid: str
+    series_uid: str | None
+    instances: InstanceList | None
+    source: Source
+    reason: Reason | None = None
+    hold: str | None = None
+    from_inventory: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it names a series or study as a whole."""
+        return self.instances is None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The entry that speaks for an instance, and the very line that does."""
+
+    entry: Entry
+    source: Source
+
+
+class Claims:
+    """The entries of one intent in one store, looked up from the narrowest to the widest.
+
+    Of several equally narrow entries the one with a hold speaks, else the first in order.
+    """
+
+    def __init__(self, entries: tuple[Entry, ...]) -> None:
+        self.entries = entries
+        self._studies: dict[str, Entry] = {}
+        self._series: dict[SeriesAddress, Entry] = {}
+        self._listed: dict[SeriesAddress, list[Entry]] = {}
+        for entry in sorted(entries, key=lambda e: (e.hold is None, e.source)):
+            if entry.series_uid is None:
+                self._studies.setdefault(entry.study_uid, entry)
+                continue
+            series = SeriesAddress(entry.study_uid, entry.series_uid)
+            if entry.instances is None:
+                self._series.setdefault(series, entry)
+            else:
+                self._listed.setdefault(series, []).append(entry)
+
+    def whole_study(self, study_uid: str) -> Entry | None:
+        """The entry that names the study as a whole."""
+        return self._studies.get(study_uid)
+
+    def whole_series(self, series: SeriesAddress) -> Entry | None:
+        """The entry that names the series as a whole; not one that names its study."""
+        return self._series.get(series)
+
+    def whole(self, series: SeriesAddress) -> Entry | None:
+        """The narrowest entry that covers every instance of the series."""
+        return self._series.get(series) or self._studies.get(series.study_uid)
+
+    def listed(self, series: SeriesAddress) -> Mapping[str, Claim]:
+        """The instances of the series that are named one by one, with their claims."""
+        claims: dict[str, Claim] = {}
+        for entry in self._listed.get(series, ()):
+            for uid, source in listed_sources(entry):
+                claims.setdefault(uid, Claim(entry, source))
+        return claims
+
+    def studies(self) -> set[str]:
+        """Every study that an entry lies in."""
+        return {entry.study_uid for entry in self.entries}
+
+    def series(self) -> set[SeriesAddress]:
+        """Every series that is named, as a whole or through its instances."""
+        return self._series.keys() | self._listed.keys()
+
+
+def listed_sources(entry: Entry) -> Iterator[tuple[str, Source]]:
+    """The instances that an entry names one by one, each with the place that names it."""
+    if entry.instances is None:
+        return
+    path = entry.source.path
+    listed = entry.instances
+    for uid, line, column in zip(listed.uids, listed.lines, listed.columns, strict=True):
+        yield uid, Source(path, line, column)
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredStore:
+    """What all files together ask of one store."""
+
+    store: StoreAddress
+    limits: Limits
+    removes: Claims
+    keeps: Claims
+
+
+class InputRole(Enum):
+    """Why a file is an input of a plan."""
+
+    SELECTED = "selected"
+    """A PATH names it: its removes and its keeps count."""
+    KEEPS = "keeps"
+    """It lies under ``specs/`` and no PATH names it: only its keeps count."""
+    INVENTORY = "inventory"
+    """A CSV file that a selected file, or the keeps of another, pins."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file that a plan was made from; ``path`` is relative to the project's root."""
+
+    path: str
+    sha256: str
+    role: InputRole
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredState:
+    """All that the files say, checked; ``stores`` are sorted by address.
+
+    ``endpoints`` are the origins that the files expect, to be compared with the configured one
+    and never trusted with a token.
+    """
+
+    stores: tuple[DesiredStore, ...]
+    paths: tuple[str, ...]
+    inputs: tuple[InputFile, ...]
+    endpoints: Mapping[str, Source]
+    warnings: tuple[Problem, ...] = ()

@@ -1,0 +1,65 @@
+"""The live state: what a store answered when it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress
+
+
+class Presence(Enum):
+    """Three answers, never two: "I could not see it" is never "it is gone"."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one look at the store gave; ``detail`` says why, where that is not plain."""
+
+    presence: Presence
+    detail: str = ""
+
+
+PRESENT = Observation(Presence.PRESENT)
+LISTED = Observation(Presence.PRESENT, "by listing")
+ABSENT = Observation(Presence.ABSENT)
+
+
+def unknown(detail: str) -> Observation:
+    """An observation that answers nothing, and why."""
+    return Observation(Presence.UNKNOWN, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyContents:
+    """The instances that a study holds, by series; or the ``problem`` that hid them."""
+
+    series: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    problem: str | None = None
+
+    @property
+    def instance_count(self) -> int:
+        """How many instances the study holds."""
+        return sum(len(uids) for uids in self.series.values())
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStore:
+    """All that planning needs to know of one store.
+
+    ``instances`` answers for every instance that a file names or that a whole series or study
+    was expanded to; ``wholes`` for every series or study that is named as a whole (series UID
+    None: the study); ``contents`` for every study that holds something wanted removed;
+    ``misplaced`` gives the other addresses of an absent instance that was found elsewhere.
+    """
+
+    store: StoreAddress
+    instances: Mapping[SeriesAddress, Mapping[str, Observation]]
+    wholes: Mapping[tuple[str, str | None], Observation]
+    contents: Mapping[str, StudyContents]
+    misplaced: Mapping[InstanceAddress, tuple[InstanceAddress, ...]]

@@ -1,0 +1,84 @@
+"""What became of a planned deletion, and of a whole apply."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from reconciler.model.address import InstanceAddress, StoreAddress
+
+
+class Outcome(Enum):
+    """How one planned deletion ended; the counts of an apply add up to the plan."""
+
+    DELETED = "deleted"
+    ALREADY_ABSENT = "already_absent"
+    ABSENT_AFTER_AMBIGUOUS_ATTEMPT = "absent_after_ambiguous_attempt"
+    FAILED = "failed"
+    UNCONFIRMED = "unconfirmed"
+    NOT_ATTEMPTED = "not_attempted"
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the instance is proven to be absent."""
+        return self in _GONE
+
+
+_GONE = frozenset(
+    {Outcome.DELETED, Outcome.ALREADY_ABSENT, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT}
+)
+
+
+class RunState(Enum):
+    """How far an apply came."""
+
+    COMPLETED = "completed"
+    """Every planned deletion was attempted."""
+    STOPPED = "stopped"
+    """It stopped itself; the same apply may resume it."""
+    INTERRUPTED = "interrupted"
+    """A signal stopped it; the same apply resumes it."""
+    ABORTED = "aborted"
+    """A reply named an operation: it must be looked at and is never resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceResult:
+    """One planned deletion and what became of it; ``detail`` never holds patient data."""
+
+    store: StoreAddress
+    instance: InstanceAddress
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyReport:
+    """The result of an apply, over the whole plan, earlier runs of it included.
+
+    ``not_gone`` names every instance that is not proven to be absent.
+    """
+
+    run: str
+    plan_id: str
+    digest: str
+    state: RunState
+    started: datetime
+    ended: datetime
+    counts: Mapping[Outcome, int]
+    not_gone: tuple[InstanceResult, ...]
+    stopped_because: str | None = None
+    resumed: tuple[str, ...] = ()
+    journal_head: str | None = None
+
+    @property
+    def planned(self) -> int:
+        """How many deletions were planned."""
+        return sum(self.counts.values())
+
+    @property
+    def is_success(self) -> bool:
+        """Whether every planned deletion is proven."""
+        return all(outcome.is_gone or not count for outcome, count in self.counts.items())

@@ -1,0 +1,208 @@
+"""The plan: what would be deleted from each store, and what was found besides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import InputFile, Limits, Reason
+from reconciler.model.problem import Source
+
+
+class Action(Enum):
+    """What apply will do."""
+
+    DELETE = "delete"
+    NO_OP = "no-op"
+
+
+class Why(Enum):
+    """Why a decision fell as it did; each has one action."""
+
+    LISTED = "listed"
+    KEPT = "kept"
+    MISSING = "missing"
+    ALREADY_ABSENT = "already_absent"
+    MISPLACED = "misplaced"
+    PROBE_FAILED = "probe_failed"
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionGroup:
+    """Deletions of one series for one reason, declared in one file.
+
+    ``instances`` maps each SOP Instance UID to the line that declares it; ``by_whole`` says that
+    the line names the series or study as a whole.
+    """
+
+    path: str
+    reason: Reason
+    by_whole: bool
+    instances: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesPlan:
+    """The deletions of one series; ``instances`` counts what it holds before them."""
+
+    series_uid: str
+    instances: int
+    emptied: bool
+    groups: tuple[DeletionGroup, ...]
+
+    @property
+    def deletions(self) -> int:
+        """How many instances are deleted."""
+        return sum(len(group.instances) for group in self.groups)
+
+    @property
+    def listed_deletions(self) -> int:
+        """How many of them a file names one by one."""
+        return sum(len(group.instances) for group in self.groups if not group.by_whole)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPlan:
+    """The deletions of one study.
+
+    ``instances`` counts what the study holds before them, ``unmanaged`` what of that no file
+    mentions.
+    """
+
+    study_uid: str
+    instances: int
+    unmanaged: int
+    emptied: bool
+    series: tuple[SeriesPlan, ...]
+
+    @property
+    def deletions(self) -> int:
+        """How many instances are deleted."""
+        return sum(series.deletions for series in self.series)
+
+    @property
+    def listed_deletions(self) -> int:
+        """How many of them a file names one by one."""
+        return sum(series.listed_deletions for series in self.series)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A no-op that someone should look at: missing, already absent, misplaced, probe failed.
+
+    ``series_uid`` and ``instance_uid`` are None where a whole study or series is meant;
+    ``elsewhere`` names where a misplaced instance really is.
+    """
+
+    why: Why
+    study_uid: str
+    series_uid: str | None
+    instance_uid: str | None
+    source: Source
+    detail: str = ""
+    elsewhere: tuple[InstanceAddress, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEntry:
+    """How many instances a keep entry protects that are in the store."""
+
+    source: Source
+    study_uid: str
+    series_uid: str | None
+    instances: int
+    hold: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SparedEntry:
+    """A remove that a keep overrides: the keep's line, and how many instances it spared."""
+
+    removal: Source
+    keep: Source
+    study_uid: str
+    series_uid: str | None
+    instances: int
+    hold: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StorePlan:
+    """What is planned for one store; every sequence is sorted."""
+
+    store: StoreAddress
+    limits: Limits
+    studies: tuple[StudyPlan, ...]
+    findings: tuple[Finding, ...]
+    kept: tuple[KeptEntry, ...]
+    spared: tuple[SparedEntry, ...]
+
+    def count(self, why: Why) -> int:
+        """How many decisions fell for this reason."""
+        match why:
+            case Why.LISTED:
+                return sum(study.deletions for study in self.studies)
+            case Why.KEPT:
+                return sum(entry.instances for entry in self.kept)
+            case _:
+                return sum(finding.why is why for finding in self.findings)
+
+    def deletions(self) -> Iterator[InstanceAddress]:
+        """Every instance to delete, in the plan's order."""
+        for study in self.studies:
+            for series in study.series:
+                for group in series.groups:
+                    for uid in group.instances:
+                        yield InstanceAddress(study.study_uid, series.series_uid, uid)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The stable part: the same files and the same live answers give an equal plan."""
+
+    paths: tuple[str, ...]
+    inputs: tuple[InputFile, ...]
+    stores: tuple[StorePlan, ...]
+
+    def count(self, why: Why) -> int:
+        """How many decisions fell for this reason, over all stores."""
+        return sum(store.count(why) for store in self.stores)
+
+    @property
+    def has_deletions(self) -> bool:
+        """Whether applying it would delete anything."""
+        return any(store.studies for store in self.stores)
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether there is a deletion to do or a drift to look at."""
+        return self.has_deletions or self.count(Why.MISSING) > 0 or self.count(Why.MISPLACED) > 0
+
+
+@dataclass(frozen=True, slots=True)
+class GitState:
+    """Where the input files stood when the plan was made."""
+
+    commit: str
+    dirty: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SavedPlan:
+    """A plan with what differs between two equal plans, as it stands in a plan file.
+
+    ``digest`` names the stable part (``sha256:`` and 64 hexadecimal digits); ``plan_id`` this one
+    making of it, which may be applied once; ``endpoint`` is the origin that was asked.
+    """
+
+    plan: Plan
+    digest: str
+    plan_id: str
+    created: datetime
+    expires: datetime
+    tool_version: str
+    endpoint: str
+    git: GitState | None = None
