@@ -26,9 +26,7 @@ class Outcome(Enum):
         return self in _GONE
 
 
-_GONE = frozenset(
-    {Outcome.DELETED, Outcome.ALREADY_ABSENT, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT}
-)
+_GONE = frozenset({Outcome.DELETED, Outcome.ALREADY_ABSENT, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT})
 
 
 class RunState(Enum):

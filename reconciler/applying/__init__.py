@@ -1,0 +1,1 @@
+"""Plan + store → deletions: the only room that calls a store's ``delete``."""

@@ -1,0 +1,230 @@
+"""Apply a plan: lock, settle, check, delete, account.
+
+What is checked when, and why in this order: the locks come first, so that no other run changes
+the journal that is read next; a plan that was applied is only reported; the store must answer;
+open intents of unfinished runs are settled, which no refusal may prevent; then the plan must be
+acceptable still; only then is anything deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.applying.deletion import Deleter, Patience
+from reconciler.applying.progress import PlanProgress
+from reconciler.applying.run import Account, delete_all
+from reconciler.applying.settlement import settle
+from reconciler.applying.stopping import Breaker, Stop
+from reconciler.errors import ExitCode, JournalError, Refused
+from reconciler.journal.history import History, PlanHistory
+from reconciler.journal.locks import hold_locks
+from reconciler.journal.records import RunEnded, RunStarted
+from reconciler.journal.summary import OpenAttempt
+from reconciler.journal.writer import RunJournal
+from reconciler.live.store import DicomStore
+from reconciler.model.address import StoreAddress
+from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome, RunState
+from reconciler.model.plan import SavedPlan
+
+_FINAL = frozenset({RunState.COMPLETED, RunState.ABORTED})
+"""A plan that came to such an end is never applied again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplySettings:
+    """How an apply goes about it.
+
+    ``run`` is the new run's name; ``holder`` says in the lock who runs it; ``stop_after`` is the
+    number of unproven deletions in a row that stops the run.
+    """
+
+    run: str
+    holder: str
+    tool_version: str
+    patience: Patience
+    parallelism: int = 32
+    stop_after: int = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The report of an apply; ``is_earlier`` when the plan had been applied before."""
+
+    report: ApplyReport
+    exit_code: int
+    is_earlier: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Apply:
+    """One apply of one plan.
+
+    ``stores`` holds every store of the plan; ``accept`` raises `Refused` where the plan may not
+    go on; ``on_result`` hears of every outcome, from any worker.
+    """
+
+    saved: SavedPlan
+    stores: dict[StoreAddress, DicomStore]
+    state: Path
+    settings: ApplySettings
+    accept: Callable[[], None]
+    stop: Stop
+    now: Callable[[], datetime]
+    on_result: Callable[[InstanceResult], None]
+
+    def run(self) -> Applied:
+        """Delete what the plan says and prove it; see the module for the order of things.
+
+        Raises:
+            LockHeld: another run works on one of the stores.
+            Refused: the plan is no longer acceptable; this call deleted nothing of it.
+            LiveError: a store does not answer, or its caller may not delete.
+            JournalError: the journal cannot be read or begun.
+        """
+        started = self.now()
+        since = f"{started:%Y-%m-%d %H:%M:%S} UTC"
+        with hold_locks(self.state, self.stores, holder=self.settings.holder, since=since):
+            history = History.read(self.state)
+            earlier = history.of_plan(self.saved.plan_id)
+            if earlier and earlier.ended and earlier.ended.state in _FINAL:
+                return self._earlier(earlier, earlier.ended)
+            refusal = self._refusal()
+            attempts = self._open_attempts(history)
+            if refusal and not attempts:
+                raise refusal
+            for store in sorted(self.stores):
+                self.stores[store].preflight(deleting=True)
+            first = self._first_record(started, history, earlier)
+            with RunJournal.create(self.state, first) as journal:
+                return self._work(journal, first, earlier, attempts, refusal)
+
+    def _refusal(self) -> Refused | None:
+        try:
+            self.accept()
+        except Refused as refusal:
+            return refusal
+        return None
+
+    def _open_attempts(self, history: History) -> tuple[OpenAttempt, ...]:
+        same_service = history.of_endpoint(self.saved.endpoint)
+        return tuple(
+            attempt
+            for store in sorted(self.stores)
+            for attempt in same_service.open_attempts(store)
+        )
+
+    def _first_record(
+        self, started: datetime, history: History, earlier: PlanHistory | None
+    ) -> RunStarted:
+        return RunStarted(
+            run=self.settings.run,
+            time=started,
+            tool_version=self.settings.tool_version,
+            plan_id=self.saved.plan_id,
+            digest=self.saved.digest,
+            endpoint=self.saved.endpoint,
+            stores=tuple(sorted(self.stores)),
+            planned=sum(1 for store in self.saved.plan.stores for _ in store.deletions()),
+            resumes=earlier.runs if earlier else (),
+            previous_head=history.previous_head,
+        )
+
+    def _work(
+        self,
+        journal: RunJournal,
+        first: RunStarted,
+        earlier: PlanHistory | None,
+        attempts: tuple[OpenAttempt, ...],
+        refusal: Refused | None,
+    ) -> Applied:
+        """Settle, delete and account, all of it on record."""
+        settings = self.settings
+        settled = settle(
+            attempts, self.stores, journal, parallelism=settings.parallelism, now=self.now
+        )
+        progress = PlanProgress.of(earlier, attempts, settled)
+        if refusal:
+            self.stop.request(RunState.STOPPED, str(refusal))
+        account = Account(self.on_result)
+        account.take_over(progress.gone(self.saved.plan))
+        deleter = Deleter(
+            stores=self.stores,
+            journal=journal,
+            patience=settings.patience,
+            stop=self.stop,
+            now=self.now,
+        )
+        delete_all(
+            progress.remaining(self.saved.plan, first.stores),
+            deleter,
+            account,
+            stop=self.stop,
+            breaker=Breaker(settings.stop_after, self.stop),
+            parallelism=settings.parallelism,
+        )
+        exit_code = ExitCode.REFUSED if refusal else _exit_code(account)
+        self._end(journal, account, exit_code)
+        if refusal:
+            raise refusal
+        return Applied(self._report(first, account, journal.head), exit_code)
+
+    def _end(self, journal: RunJournal, account: Account, exit_code: int) -> None:
+        """Record the end; a journal that cannot take it leaves the run to be resumed."""
+        try:
+            journal.commit(
+                RunEnded(
+                    self.now(), self._state(account), account.counts, exit_code, self.stop.reason
+                )
+            )
+        except JournalError as error:
+            self.stop.request(RunState.STOPPED, str(error))
+
+    def _state(self, account: Account) -> RunState:
+        """A stop that came when everything had been attempted changes nothing."""
+        if account.counts[Outcome.NOT_ATTEMPTED] or self.stop.state is RunState.ABORTED:
+            return self.stop.state
+        return RunState.COMPLETED
+
+    def _report(self, first: RunStarted, account: Account, head: str | None) -> ApplyReport:
+        return ApplyReport(
+            run=first.run,
+            plan_id=first.plan_id,
+            digest=first.digest,
+            state=self._state(account),
+            started=first.time,
+            ended=self.now(),
+            counts=dict(account.counts),
+            not_gone=tuple(account.not_gone),
+            stopped_because=self.stop.reason,
+            resumed=first.resumes,
+            journal_head=head,
+        )
+
+    def _earlier(self, earlier: PlanHistory, ended: RunEnded) -> Applied:
+        """Report what the plan's own run came to, and do nothing."""
+        not_gone = tuple(
+            InstanceResult(store, instance, outcome)
+            for (store, instance), outcome in sorted(earlier.outcomes.items())
+            if not outcome.is_gone
+        )
+        report = ApplyReport(
+            run=earlier.runs[-1],
+            plan_id=self.saved.plan_id,
+            digest=self.saved.digest,
+            state=ended.state,
+            started=earlier.started,
+            ended=ended.time,
+            counts=dict(ended.counts),
+            not_gone=not_gone,
+            stopped_because=ended.stopped_because,
+            resumed=earlier.runs[:-1],
+        )
+        return Applied(report, ended.exit_code, is_earlier=True)
+
+
+def _exit_code(account: Account) -> ExitCode:
+    proven = all(outcome.is_gone or not count for outcome, count in account.counts.items())
+    return ExitCode.SUCCESS if proven else ExitCode.INCOMPLETE

@@ -1,0 +1,187 @@
+"""Delete one instance: intent, attempt, result, proof.
+
+The only place in the project that calls a store's ``delete``.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.applying.outcome import Ending, ending_of, outcome_of
+from reconciler.applying.stopping import Stop
+from reconciler.errors import JournalError, LiveError
+from reconciler.journal.records import Intent, Result, Verified
+from reconciler.journal.writer import RunJournal
+from reconciler.live.store import DicomStore
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.live import Observation, Presence
+from reconciler.model.outcome import InstanceResult, Outcome, RunState
+from reconciler.model.reply import DeleteReply, ReplyKind
+
+_RETRIED = frozenset({ReplyKind.THROTTLED, ReplyKind.UNCLEAR, ReplyKind.UNAUTHENTICATED})
+_FORBIDDEN = 403
+_REPROBE_PAUSES = (0.25, 0.5, 1.0, 2.0)
+"""Seconds between looks at an instance that is still there; the last one repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long one deletion is tried, and how long its proof is waited for; in seconds.
+
+    ``backoff`` gives the pause after the n-th attempt (from 1), knowing the server's Retry-After.
+    """
+
+    backoff: Callable[[int, float | None], float]
+    attempt_for: float = 120.0
+    reprobe_for: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One planned deletion.
+
+    ``index`` is the store's place in the run's first record; ``earlier`` are the replies that
+    interrupted runs of the same plan had from it.
+    """
+
+    store: StoreAddress
+    index: int
+    instance: InstanceAddress
+    earlier: tuple[ReplyKind | None, ...] = ()
+
+
+class Deleter:
+    """Deletes the instances of one run; shared by its workers."""
+
+    def __init__(
+        self,
+        *,
+        stores: dict[StoreAddress, DicomStore],
+        journal: RunJournal,
+        patience: Patience,
+        stop: Stop,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._stores = stores
+        self._journal = journal
+        self._patience = patience
+        self._stop = stop
+        self._now = now
+        self._preflight_lock = threading.Lock()
+
+    def delete(self, target: Target) -> InstanceResult:
+        """Delete, prove, record; what goes wrong is in the outcome, never an exception.
+
+        NOT_ATTEMPTED when the run has stopped or no intent could be made durable.
+        """
+        if self._stop.is_requested:
+            return self._result(target, Outcome.NOT_ATTEMPTED, self._stop.reason or "")
+        replies: list[DeleteReply] = []
+        try:
+            self._attempt(target, replies)
+        except JournalError as error:
+            self._stop.request(RunState.STOPPED, str(error))
+            if not replies:
+                return self._result(target, Outcome.NOT_ATTEMPTED, str(error))
+        last = replies[-1]
+        kinds = (*target.earlier, *(reply.kind for reply in replies))
+        self._heed(target, last)
+        seen = self._look(target, ending_of(kinds))
+        outcome = outcome_of(kinds, seen.presence)
+        detail = "" if outcome.is_gone else _explain(last, seen)
+        self._record(
+            Verified(self._now(), target.index, target.instance, seen.presence, outcome, detail)
+        )
+        return self._result(target, outcome, detail)
+
+    def _attempt(self, target: Target, replies: list[DeleteReply]) -> None:
+        """Attempt until the answer is clear, the time is over, or the run stops."""
+        deadline = time.monotonic() + self._patience.attempt_for
+        while True:
+            number = len(replies) + 1
+            self._journal.commit(Intent(self._now(), target.index, target.instance, number))
+            reply = self._stores[target.store].delete(target.instance)
+            replies.append(reply)
+            self._record(
+                Result(
+                    self._now(),
+                    target.index,
+                    target.instance,
+                    number,
+                    reply.kind,
+                    reply.status,
+                    reply.detail,
+                    reply.request_id,
+                )
+            )
+            if not _may_try_again(replies) or self._stop.is_requested:
+                return
+            pause = self._patience.backoff(number, reply.retry_after)
+            if time.monotonic() + pause > deadline or self._stop.event.wait(pause):
+                return
+
+    def _record(self, record: Result | Verified) -> None:
+        """Append without waiting; a journal that fails now stops the run, not this proof."""
+        try:
+            self._journal.append(record)
+        except JournalError as error:
+            self._stop.request(RunState.STOPPED, str(error))
+
+    def _heed(self, target: Target, reply: DeleteReply) -> None:
+        """Stop the run where a reply says that going on is wrong."""
+        if reply.kind is ReplyKind.OPERATION:
+            self._stop.request(
+                RunState.ABORTED,
+                f"the store answered the DELETE of {target.instance.instance_uid} with an"
+                f" operation: something larger than an instance is being deleted",
+            )
+        elif reply.kind is ReplyKind.UNAUTHENTICATED:
+            self._stop.request(RunState.STOPPED, "the store no longer accepts the credentials")
+        elif reply.status == _FORBIDDEN:
+            self._repeat_preflight(target.store)
+
+    def _repeat_preflight(self, store: StoreAddress) -> None:
+        with self._preflight_lock:
+            if self._stop.is_requested:
+                return
+            try:
+                self._stores[store].preflight(deleting=True)
+            except LiveError as error:
+                self._stop.request(RunState.STOPPED, str(error))
+
+    def _look(self, target: Target, ending: Ending) -> Observation:
+        """Prove the absence by a retrieve; look again for a while where it is to be expected."""
+        store = self._stores[target.store]
+        seen = store.probe(target.instance)
+        if ending in {Ending.REFUSED, Ending.OPERATION}:
+            return seen
+        deadline = time.monotonic() + self._patience.reprobe_for
+        looks = 0
+        while seen.presence is Presence.PRESENT and time.monotonic() < deadline:
+            pause = _REPROBE_PAUSES[min(looks, len(_REPROBE_PAUSES) - 1)]
+            if self._stop.event.wait(pause):
+                return store.probe(target.instance)
+            seen = store.probe(target.instance)
+            looks += 1
+        return seen
+
+    def _result(self, target: Target, outcome: Outcome, detail: str) -> InstanceResult:
+        return InstanceResult(target.store, target.instance, outcome, detail)
+
+
+def _may_try_again(replies: list[DeleteReply]) -> bool:
+    """Whether another attempt may bring a clear answer; a fresh token is tried once."""
+    last = replies[-1].kind
+    if last is ReplyKind.UNAUTHENTICATED:
+        return sum(reply.kind is last for reply in replies) == 1
+    return last in _RETRIED
+
+
+def _explain(reply: DeleteReply, seen: Observation) -> str:
+    """Say in one line why the deletion is not proven."""
+    look = seen.presence.value + (f" ({seen.detail})" if seen.detail else "")
+    return f"DELETE: {reply.detail or reply.kind.value}; retrieve: {look}"

@@ -1,0 +1,5 @@
+"""Arguments, wiring, environment, clock, randomness, output and exit code: the edge."""
+
+from reconciler.cli.main import main
+
+__all__ = ["main"]

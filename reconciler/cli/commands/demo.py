@@ -1,0 +1,109 @@
+"""``reconciler demo``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from reconciler.errors import ExitCode, ReconcilerError, UsageError
+
+try:
+    from reconciler.drill.demo import STEPS, Step, write_specs
+    from reconciler.drill.real_files import store_real_files
+    from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
+except ModuleNotFoundError as missing:
+    raise UsageError(
+        f"the demo needs the package {missing.name}",
+        hint="install the extra: pip install 'reconciler[emulator]'",
+    ) from missing
+
+
+@click.command(name="demo")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The folder to leave behind [default: a new one for temporary files].",
+)
+def command(folder: Path | None) -> int:
+    """Store real DICOM files in an embedded store, plan, apply, and plan again.
+
+    Prints each command as you would type it and what it answers, and leaves a folder to look
+    around in. Nothing outside this machine is asked or changed.
+    """
+    folder = _new_folder(folder)
+    with running_emulator(EmulatorSettings(folder / "store")) as emulator:
+        stored = store_real_files(emulator, DEMO_STORE)
+        click.echo(f"{len(stored)} real DICOM files are in an embedded store at {emulator.url}")
+        specs = write_specs(folder, DEMO_STORE, stored)
+        for path in specs:
+            _show_file(path, folder)
+        for step in STEPS:
+            _run(step, folder, emulator.url)
+        left = len(emulator.instances(DEMO_STORE))
+        click.echo(f"\n{left} of {len(stored)} instances are left in the store.")
+    _say_how_to_go_on(folder, emulator.url)
+    return ExitCode.SUCCESS
+
+
+def _new_folder(folder: Path | None) -> Path:
+    if folder is None:
+        return Path(tempfile.mkdtemp(prefix="reconciler-demo-"))
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is not an empty folder", hint="name a new one with --dir")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+def _show_file(path: Path, folder: Path) -> None:
+    click.echo(f"\n$ cat {path.relative_to(folder)}\n{path.read_text(encoding='utf-8')}", nl=False)
+
+
+def _run(step: Step, folder: Path, url: str) -> None:
+    """Run one command in a process of its own, as a user would."""
+    arguments = [*step.arguments, *_root_arguments(folder)]
+    click.echo(f"\n# {step.remark}\n$ reconciler {shlex.join(arguments)}")
+    sys.stdout.flush()
+    environment = os.environ | {"RECONCILER_ENDPOINT": url}
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE"):
+        environment.pop(name, None)
+    done = subprocess.run(  # noqa: S603 - this very program with fixed arguments
+        [sys.executable, "-m", "reconciler", *arguments],
+        cwd=folder,
+        env=environment,
+        check=False,
+    )
+    if done.returncode != step.exit_code:
+        raise ReconcilerError(
+            f"the demo went wrong: `reconciler {shlex.join(arguments)}` exited with"
+            f" {done.returncode}, expected was {step.exit_code}",
+            hint=f"look around in {folder}",
+        )
+
+
+def _root_arguments(folder: Path) -> list[str]:
+    """Inside a git repository the project's root is its top level, unless told otherwise."""
+    return ["--root", "."] if any((above / ".git").exists() for above in folder.parents) else []
+
+
+def _say_how_to_go_on(folder: Path, url: str) -> None:
+    port = url.rpartition(":")[2]
+    click.echo(
+        f"""
+Look around:
+  cd {shlex.quote(str(folder))}
+  ls specs plan.json report.json .reconciler/runs
+  reconciler show plan.json --format markdown
+
+Go on with the same store:
+  reconciler emulator --data store --port {port} &
+  export RECONCILER_ENDPOINT={url}
+  reconciler plan"""
+    )

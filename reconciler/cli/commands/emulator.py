@@ -1,0 +1,141 @@
+"""``reconciler emulator``."""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from reconciler.cli.console import say
+from reconciler.errors import ExitCode, ReconcilerError, UsageError
+from reconciler.model.address import StoreAddress
+
+try:
+    from reconciler.emulator import DEMO_STORE, EmulatorSettings, Faults, run
+    from reconciler.emulator.fault_json import faults_from_json
+except ModuleNotFoundError as missing:
+    raise UsageError(
+        f"the embedded store needs the package {missing.name}",
+        hint="install the extra: pip install 'reconciler[emulator]'",
+    ) from missing
+
+_STORE = re.compile(r"projects/([^/]+)/locations/([^/]+)/datasets/([^/]+)/dicomStores/([^/]+)")
+_PARAMETERS = ("projectsId", "locationsId", "datasetsId", "dicomStoresId")
+
+
+def _parse_stores(
+    _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
+) -> tuple[StoreAddress, ...]:
+    return tuple(map(_parse_store, value)) or (DEMO_STORE,)
+
+
+def _parse_store(name: str) -> StoreAddress:
+    match = _STORE.fullmatch(name)
+    try:
+        if match:
+            return StoreAddress.from_parameters(dict(zip(_PARAMETERS, match.groups(), strict=True)))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    raise click.BadParameter(f"{name!r} is not projects/P/locations/L/datasets/D/dicomStores/S")
+
+
+@click.command(name="emulator")
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="The folder with the DICOM files and the index [default: a new temporary one].",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
+@click.option(
+    "--store",
+    "stores",
+    multiple=True,
+    callback=_parse_stores,
+    metavar="NAME",
+    help="A DICOM store that exists, by its resource name; repeatable.",
+)
+@click.option("--require-token", is_flag=True, help="Answer 401 without a token of /token.")
+@click.option(
+    "--faults",
+    "faults_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="What goes wrong from the start, as JSON; PUT /_emulator/faults changes it.",
+)
+@click.option("--latency", type=click.FloatRange(min=0), metavar="SECONDS", help="Of each answer.")
+@click.option(
+    "--search-lag",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="How long searches list what was deleted.",
+)
+@click.option(
+    "--request-log",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Append every request as a line of JSON.",
+)
+def command(
+    *,
+    data: Path | None,
+    port: int,
+    stores: tuple[StoreAddress, ...],
+    require_token: bool,
+    faults_file: Path | None,
+    latency: float | None,
+    search_lag: float | None,
+    request_log: Path | None,
+) -> int:
+    """Serve an embedded DICOM store on loopback, for trying things out.
+
+    It speaks the wire of the Cloud Healthcare API and can be told to fail. Its origin is printed
+    as the first line; SIGINT ends it.
+
+    \b
+    Examples:
+      reconciler emulator --data store --port 8042
+      curl -X PUT localhost:8042/_emulator/faults -d '{"latency": 0.1}'
+    """
+    folder = data if data is not None else Path(tempfile.mkdtemp(prefix="reconciler-store-"))
+    settings = EmulatorSettings(
+        folder,
+        stores=stores,
+        port=port,
+        faults=_faults(faults_file, latency, search_lag),
+        require_token=require_token,
+        request_log=request_log,
+    )
+    try:
+        run(settings, lambda origin: _announce(origin, folder, stores))
+    except OSError as error:
+        raise ReconcilerError(f"the emulator cannot serve: {error.strerror or error}") from error
+    return ExitCode.SUCCESS
+
+
+def _announce(origin: str, folder: Path, stores: tuple[StoreAddress, ...]) -> None:
+    click.echo(origin)
+    for store in stores:
+        say(f"serving {store} from {folder}")
+
+
+def _faults(path: Path | None, latency: float | None, search_lag: float | None) -> Faults:
+    faults = Faults() if path is None else _read_faults(path)
+    if latency is not None:
+        faults = replace(faults, latency=latency)
+    if search_lag is not None:
+        faults = replace(faults, search_lag=search_lag)
+    return faults
+
+
+def _read_faults(path: Path) -> Faults:
+    try:
+        return faults_from_json(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"{path} does not describe faults: {error}") from error

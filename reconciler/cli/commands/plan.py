@@ -1,0 +1,97 @@
+"""``reconciler plan``."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from reconciler.cli import environment
+from reconciler.cli.console import say, write_document, write_file
+from reconciler.cli.formats import format_options, render, write_forms
+from reconciler.cli.options import (
+    max_age_option,
+    paths_argument,
+    root_option,
+    state_option,
+    store_options,
+)
+from reconciler.cli.planning import PlanRequest, make_saved_plan
+from reconciler.cli.project import find_root
+from reconciler.errors import ExitCode
+from reconciler.model.plan import SavedPlan
+from reconciler.planning.gates import closed_gates
+from reconciler.planning.plan_file import write_plan
+
+
+@click.command(name="plan")
+@paths_argument
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan for apply."
+)
+@format_options
+@click.option(
+    "--detailed-exitcode",
+    is_flag=True,
+    help="Exit with 2 when there are deletions or drift pending.",
+)
+@max_age_option
+@store_options
+@state_option
+@root_option
+def command(
+    *,
+    paths: tuple[Path, ...],
+    out: Path | None,
+    form: str,
+    writes: tuple[tuple[str, Path], ...],
+    detailed_exitcode: bool,
+    max_age: timedelta,
+    endpoint: str | None,
+    parallelism: int,
+    max_qps: float | None,
+    state: Path | None,
+    root: Path | None,
+) -> int:
+    """Show what apply would delete, without deleting anything.
+
+    PATHS are desired-state files and folders (default: specs/). The keeps of every file under
+    specs/ always count. The connection used here refuses to send anything but readings.
+
+    Exit code 3 when a gate is closed or the plan is incomplete; the plan is written all the same.
+
+    \b
+    Examples:
+      reconciler plan
+      reconciler plan specs/retention.yaml --out plan.json --write markdown=plan.md
+      reconciler plan --detailed-exitcode
+    """
+    project = find_root(root)
+    saved = make_saved_plan(
+        PlanRequest(
+            paths=paths,
+            root=project,
+            state=environment.state_folder(state, project),
+            endpoint=environment.endpoint(endpoint),
+            parallelism=parallelism,
+            max_qps=max_qps,
+            max_age=max_age,
+        )
+    )
+    if out is not None:
+        write_file(out, write_plan(saved))
+    write_forms(saved, writes)
+    write_document(render(saved, form))
+    return _exit_code(saved, detailed=detailed_exitcode)
+
+
+def _exit_code(saved: SavedPlan, *, detailed: bool) -> ExitCode:
+    closed = closed_gates(saved.plan)
+    if closed:
+        names = ", ".join(sorted({gate.name.value for gate in closed}))
+        say(f"this plan will not be applied: closed gates: {names}")
+        return ExitCode.REFUSED
+    if detailed and saved.plan.has_pending:
+        return ExitCode.PENDING
+    return ExitCode.SUCCESS

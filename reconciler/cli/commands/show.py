@@ -1,0 +1,27 @@
+"""``reconciler show``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli.console import write_document
+from reconciler.cli.formats import format_options, render, write_forms
+from reconciler.planning.plan_file import read_plan
+
+
+@click.command(name="show")
+@click.argument("plan", type=click.Path(path_type=Path))
+@format_options
+def command(plan: Path, form: str, writes: tuple[tuple[str, Path], ...]) -> None:
+    """Render a saved PLAN, offline.
+
+    \b
+    Examples:
+      reconciler show plan.json
+      reconciler show plan.json --format markdown
+    """
+    saved = read_plan(plan)
+    write_forms(saved, writes)
+    write_document(render(saved, form))

@@ -1,0 +1,92 @@
+"""The one place that prints: a document on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from functools import singledispatch
+from pathlib import Path
+
+import click
+
+from reconciler.errors import DesiredStateError, GatesClosed, ReconcilerError
+from reconciler.model.problem import Problem, Severity
+
+SHOWN = 50
+"""So many problems are shown; the rest are counted."""
+
+
+def write_document(pieces: Iterable[str]) -> None:
+    """Write the command's one document to stdout."""
+    for piece in pieces:
+        click.echo(piece, nl=False)
+
+
+def say(text: str) -> None:
+    """Write a line for people to stderr."""
+    click.echo(text, err=True)
+
+
+def write_file(path: Path, pieces: Iterable[str]) -> None:
+    """Write a whole file or leave the old one: a temporary file, fsync, rename.
+
+    Raises:
+        ReconcilerError: it could not be written.
+    """
+    try:
+        _replace(path, pieces)
+    except OSError as error:
+        raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _replace(path: Path, pieces: Iterable[str]) -> None:
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            for piece in pieces:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+@singledispatch
+def report_error(error: ReconcilerError) -> None:
+    """Say what went wrong and what to do."""
+    say(f"error: {error}")
+    if error.hint:
+        say(f"  hint: {error.hint}")
+
+
+@report_error.register
+def _(error: DesiredStateError) -> None:
+    report_problems(error.problems)
+
+
+@report_error.register
+def _(error: GatesClosed) -> None:
+    say(f"error: {error}")
+    for gate in error.gates:
+        about = f" in study {gate.subject}" if gate.subject else ""
+        say(f"  {gate.name.value}: {gate.actual} of at most {gate.allowed}{about} ({gate.store})")
+        say(f"    hint: {gate.hint}")
+
+
+def report_problems(problems: Sequence[Problem]) -> None:
+    """List the problems of input files, errors before the cap bites on warnings."""
+    shown = sorted(problems, key=lambda problem: problem.severity is not Severity.ERROR)[:SHOWN]
+    for problem in sorted(shown, key=lambda problem: problem.sort_key):
+        say(str(problem))
+    if len(problems) > SHOWN:
+        say(f"… and {len(problems) - SHOWN:,} more problems")
+    errors = sum(problem.severity is Severity.ERROR for problem in problems)
+    warnings = len(problems) - errors
+    say(f"{errors:,} error{'s' * (errors != 1)}, {warnings:,} warning{'s' * (warnings != 1)}")

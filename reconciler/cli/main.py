@@ -1,0 +1,98 @@
+"""The command group; a command's module is imported when the command runs.
+
+So ``reconciler validate`` starts without importing the HTTP client.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.console import report_error
+from reconciler.errors import ExitCode, ReconcilerError
+
+_COMMANDS = {
+    "validate": "check desired-state files",
+    "plan": "show what apply would delete, without deleting anything",
+    "show": "render a saved plan, offline",
+    "apply": "delete what a plan says, prove it and record it",
+    "emulator": "serve an embedded DICOM store on loopback",
+    "demo": "see it work: real DICOM files, a plan, an apply",
+}
+
+
+class _LazyGroup(click.Group):
+    """Finds ``reconciler.cli.commands.NAME`` and its function ``command``."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(_COMMANDS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"reconciler.cli.commands.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        close = difflib.get_close_matches(name, _COMMANDS, n=1)
+        if name not in _COMMANDS and not name.startswith("-") and close:
+            ctx.fail(f"no such command '{name}'; did you mean '{close[0]}'?")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="reconciler")
+def group() -> None:
+    """Plan and apply for DICOM instances.
+
+    Desired-state files say which instances a DICOM store must keep and which it must remove;
+    a plan shows the difference; apply deletes exactly what the reviewed plan says.
+
+    Exit codes: 0 success, 1 error, 2 changes pending (plan --detailed-exitcode), 3 refused,
+    4 apply ended incomplete, 5 another run holds the lock, 130 and 143 interrupted.
+    """
+
+
+def main(args: list[str] | None = None) -> NoReturn:
+    """Run the command line and exit the process with a code of the table."""
+    sys.exit(run(args))
+
+
+def run(args: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    try:
+        code = group.main(args, prog_name="reconciler", standalone_mode=False)
+    except ReconcilerError as error:
+        report_error(error)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.ERROR
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return ExitCode.ERROR
+    return code if isinstance(code, int) else ExitCode.SUCCESS

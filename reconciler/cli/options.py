@@ -1,0 +1,98 @@
+"""Options that several commands share, so that they mean one thing everywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+DEFAULT_PATHS = (Path("specs"),)
+
+
+def _paths_or_default(
+    _context: click.Context, _parameter: click.Parameter, value: tuple[Path, ...]
+) -> tuple[Path, ...]:
+    return value or DEFAULT_PATHS
+
+
+paths_argument: Decorator = click.argument(
+    "paths", nargs=-1, type=click.Path(path_type=Path), callback=_paths_or_default
+)
+
+root_option: Decorator = click.option(
+    "--root",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The project's root [default: the git top level, else the working directory].",
+)
+
+state_option: Decorator = click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    envvar="RECONCILER_STATE",
+    metavar="DIR",
+    help="The state folder with the journal [env: RECONCILER_STATE; default: .reconciler].",
+)
+
+
+class Duration(click.ParamType[timedelta]):
+    """``90s``, ``30m``, ``24h``, ``7d``."""
+
+    name = "duration"
+    _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}  # noqa: RUF012 - a table
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Parse the text, or fail with the forms that are understood."""
+        if isinstance(value, timedelta):
+            return value
+        match = re.fullmatch(r"([0-9]{1,6})([smhd])", str(value))
+        if match is None or int(match[1]) == 0:
+            self.fail(f"{value!r} is not a duration such as 90s, 30m, 24h or 7d", param, ctx)
+        return timedelta(**{self._UNITS[match[2]]: int(match[1])})
+
+
+max_age_option: Decorator = click.option(
+    "--max-age",
+    type=Duration(),
+    default="24h",
+    show_default=True,
+    help="How long the plan may be applied.",
+)
+
+
+def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How the store is reached."""
+    for option in reversed(
+        [
+            click.option(
+                "--endpoint",
+                envvar="RECONCILER_ENDPOINT",
+                metavar="URL",
+                help="The origin of the service [env: RECONCILER_ENDPOINT;"
+                " default: https://healthcare.googleapis.com].",
+            ),
+            click.option(
+                "--parallelism",
+                type=click.IntRange(1, 64),
+                default=32,
+                show_default=True,
+                help="Requests at a time.",
+            ),
+            click.option(
+                "--max-qps",
+                type=click.FloatRange(min=0, min_open=True),
+                metavar="N",
+                help="Requests a second at most; halves when the service answers 429.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command

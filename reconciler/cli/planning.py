@@ -1,0 +1,103 @@
+"""From PATHs to a saved plan: load, look, compare. Shared by ``plan`` and ``apply PATH``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from reconciler import __version__
+from reconciler.cli.console import report_problems, say
+from reconciler.cli.environment import connect, new_plan_id, now
+from reconciler.cli.progress import progress
+from reconciler.cli.project import git_state
+from reconciler.desired import load_desired_state
+from reconciler.errors import EndpointError
+from reconciler.journal.history import History
+from reconciler.live.endpoint import Endpoint
+from reconciler.live.refresh import refresh
+from reconciler.model.address import StoreAddress
+from reconciler.model.desired import DesiredState
+from reconciler.model.live import LiveStore
+from reconciler.model.plan import SavedPlan
+from reconciler.planning.plan_file import digest_of
+from reconciler.planning.planner import make_plan
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What a plan is to be made from, and how the store is asked."""
+
+    paths: Sequence[Path]
+    root: Path
+    state: Path
+    endpoint: Endpoint
+    parallelism: int
+    max_qps: float | None
+    max_age: timedelta
+
+
+def make_saved_plan(request: PlanRequest) -> SavedPlan:
+    """Make a plan; never sends anything that changes a store.
+
+    Raises:
+        DesiredStateError: the files are invalid.
+        LiveError: a store cannot be asked.
+        JournalError: the state folder cannot be read.
+    """
+    desired = load_desired_state(request.paths, root=request.root)
+    if desired.warnings:
+        report_problems(desired.warnings)
+    require_expected_endpoint(desired, request.endpoint)
+    plan = make_plan(desired, _look(desired, request))
+    created = now()
+    return SavedPlan(
+        plan=plan,
+        digest=digest_of(plan),
+        plan_id=new_plan_id(),
+        created=created,
+        expires=created + request.max_age,
+        tool_version=__version__,
+        endpoint=str(request.endpoint),
+        git=git_state(request.root),
+    )
+
+
+def require_expected_endpoint(desired: DesiredState, endpoint: Endpoint) -> None:
+    """Compare the origin that files name with the configured one, which alone is trusted.
+
+    Raises:
+        EndpointError: they differ.
+    """
+    for origin, source in sorted(desired.endpoints.items()):
+        if origin != str(endpoint):
+            raise EndpointError(
+                f"{source} expects the service at {origin}, this run is set to {endpoint}",
+                hint="set --endpoint or RECONCILER_ENDPOINT to the one that is right",
+            )
+
+
+def _look(desired: DesiredState, request: PlanRequest) -> dict[StoreAddress, LiveStore]:
+    history = History.read(request.state).of_endpoint(str(request.endpoint))
+    live = {}
+    with connect(
+        request.endpoint,
+        read_only=True,
+        parallelism=request.parallelism,
+        max_qps=request.max_qps,
+        stop=threading.Event(),
+    ) as connection:
+        for store in desired.stores:
+            with progress(f"looking at {store.store.dicom_store_id}") as counter:
+                live[store.store] = refresh(
+                    store,
+                    connection.store(store.store),
+                    parallelism=request.parallelism,
+                    deleted=history.deleted(store.store),
+                    on_progress=counter.update,
+                )
+        sent = ", ".join(f"{count:,} {kind}" for kind, count in connection.requests_sent.items())
+        say(f"requests: {sent}")
+    return live

@@ -1,0 +1,180 @@
+"""Builds the tree of a document from the parser's events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from typing import Any, TypeAlias
+
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from reconciler.desired.problems import Problems
+from reconciler.desired.rules import Rule
+from reconciler.desired.tree import Place, Value, YamlMapping, YamlSequence
+from reconciler.desired.wording import quoted
+from reconciler.model.problem import Source
+
+MAX_DEPTH = 16
+"""How deep collections may lie in one another; a desired-state file needs four."""
+
+_WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_NOT_REPEATED = "write the value out where it is meant"
+
+Event: TypeAlias = Any
+"""An event of PyYAML; they share no useful static type."""
+
+
+class TooDeep(Exception):  # noqa: N818 - a way out of the recursion; the problem is reported
+    """Collections lie too deep in one another to go on."""
+
+
+class TreeBuilder:
+    """Builds the tree of one file by recursive descent; its depth is bounded by MAX_DEPTH."""
+
+    def __init__(
+        self,
+        next_event: Callable[[], Event],
+        path: str,
+        integer_keys: Collection[str],
+        problems: Problems,
+    ) -> None:
+        self._next = next_event
+        self._path = path
+        self._integer_keys = frozenset(integer_keys)
+        self._problems = problems
+        self._texts: dict[str, str] = {}
+
+    def document(self) -> Value:
+        """The one document; what is refused in it is reported.
+
+        Raises:
+            TooDeep: collections lie too deep in one another.
+            yaml.YAMLError: it is not YAML.
+        """
+        self._next()
+        if not isinstance(self._next(), DocumentStartEvent):
+            self._report_empty()
+            return None
+        root = self._value(self._next(), 1)
+        if root is None:
+            self._report_empty()
+        self._next()
+        after = self._next()
+        if isinstance(after, DocumentStartEvent):
+            hint = "put it into a file of its own"
+            self._report(Rule.SEVERAL_DOCUMENTS, after, "a second YAML document starts here", hint)
+        return root
+
+    def _value(self, event: Event, depth: int) -> Value:
+        if event.__class__ is ScalarEvent:
+            return self._scalar(event)
+        if isinstance(event, AliasEvent):
+            message = f"the alias {quoted(str(event.anchor))} is refused"
+            self._report(Rule.ALIAS, event, message, _NOT_REPEATED)
+            return None
+        self._refuse_properties(event)
+        if depth > MAX_DEPTH:
+            message = f"collections lie more than {MAX_DEPTH} deep in one another"
+            self._report(Rule.NESTED_TOO_DEEP, event, message, "the format needs four levels")
+            raise TooDeep
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(event, depth)
+        assert isinstance(event, SequenceStartEvent)  # noqa: S101 - no other event starts a value
+        return self._sequence(event, depth)
+
+    def _scalar(self, event: Event) -> str | None:
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_properties(event)
+        text: str = event.value
+        return None if text in _NULLS and not event.style else text
+
+    def _sequence(self, start: Event, depth: int) -> YamlSequence:
+        items = YamlSequence(_place(start))
+        next_event, append, mark_down = self._next, items.append, items.marks.append
+        while (event := next_event()).__class__ is not SequenceEndEvent:
+            mark = event.start_mark
+            mark_down(mark.line + 1)
+            mark_down(mark.column + 1)
+            append(self._value(event, depth + 1))
+        return items
+
+    def _mapping(self, start: Event, depth: int) -> YamlMapping:
+        mapping = YamlMapping(_place(start))
+        next_event = self._next
+        while (key_event := next_event()).__class__ is not MappingEndEvent:
+            key = self._key(key_event, depth)
+            event = next_event()
+            value = self._value(event, depth + 1)
+            if key is None:
+                continue
+            if key in mapping:
+                self._report_duplicate(key, key_event, mapping)
+                continue
+            if value.__class__ is str:
+                value = self._text(key, value, event)
+            mapping[key] = value
+            mark, value_mark = key_event.start_mark, event.start_mark
+            mapping.marks.extend(
+                (mark.line + 1, mark.column + 1, value_mark.line + 1, value_mark.column + 1)
+            )
+        return mapping
+
+    def _key(self, event: Event, depth: int) -> str | None:
+        if event.__class__ is not ScalarEvent:
+            self._value(event, depth + 1)
+            if not isinstance(event, AliasEvent):
+                self._report(Rule.KEY_NOT_TEXT, event, "a key must be plain text")
+            return None
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_properties(event)
+        text: str = event.value
+        if text == "<<" and not event.style:
+            self._report(Rule.MERGE_KEY, event, "the merge key << is refused", _NOT_REPEATED)
+            return None
+        return self._texts.setdefault(text, text)
+
+    def _text(self, key: str, text: Any, event: Event) -> str | int:
+        """A text as it is (one object for equal ones), or the number that the key asks for."""
+        if key in self._integer_keys and not event.style and _WHOLE_NUMBER.fullmatch(text):
+            return int(text)
+        return self._texts.setdefault(text, text)
+
+    def _refuse_properties(self, event: Event) -> None:
+        if event.anchor is not None:
+            message = f"the anchor {quoted(str(event.anchor))} is refused"
+            self._report(Rule.ANCHOR, event, message, _NOT_REPEATED)
+        if event.tag is not None:
+            message = f"the tag {quoted(event.tag)} is refused"
+            self._report(
+                Rule.TAG, event, message, "remove it; every value is read as it is written"
+            )
+
+    def _report_duplicate(self, key: str, event: Event, mapping: YamlMapping) -> None:
+        first = mapping.key_place(key).line
+        message = f"the key {quoted(key)} stands here again; it is first on line {first}"
+        self._report(Rule.DUPLICATE_KEY, event, message, "remove one of the two")
+
+    def _report_empty(self) -> None:
+        self._problems.error(
+            Rule.EMPTY_FILE,
+            Source(self._path, 1),
+            "the file says nothing",
+            "a desired-state file starts with 'version: 1' and 'store:'; else remove the file",
+        )
+
+    def _report(self, rule: Rule, event: Event, message: str, hint: str | None = None) -> None:
+        self._problems.error(rule, Source(self._path, *_place(event)), message, hint)
+
+
+def _place(event: Event) -> Place:
+    mark = event.start_mark
+    return Place(mark.line + 1, mark.column + 1)

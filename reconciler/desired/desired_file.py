@@ -1,0 +1,96 @@
+"""One desired-state file, read and checked on its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from reconciler.desired.entries import read_entries
+from reconciler.desired.pins import Pins
+from reconciler.desired.problems import Problems
+from reconciler.desired.project_paths import report_unreadable
+from reconciler.desired.reader import read_document
+from reconciler.desired.schema import check_document, integer_keys
+from reconciler.desired.tree import YamlMapping, YamlSequence
+from reconciler.model.address import StoreAddress
+from reconciler.model.desired import Entry, InputFile, InputRole, Intent
+from reconciler.model.problem import Source
+
+
+@dataclass(frozen=True, slots=True)
+class DesiredFile:
+    """What one valid file says; ``limits`` and ``store`` as the format names them."""
+
+    input: InputFile
+    store: StoreAddress
+    endpoint: tuple[str, Source] | None
+    limits: Mapping[str, int]
+    removes: tuple[Entry, ...]
+    keeps: tuple[Entry, ...]
+
+    @property
+    def is_selected(self) -> bool:
+        """Whether a PATH names it."""
+        return self.input.role is InputRole.SELECTED
+
+
+def read_desired_file(
+    root: Path, path: str, role: InputRole, pins: Pins, problems: Problems
+) -> DesiredFile | None:
+    """Read one file; None if it is invalid, which is a problem already."""
+    try:
+        data = Path(root, path).read_bytes()
+    except OSError as error:
+        report_unreadable(Source(path, 1), path, error, problems)
+        return None
+    document = read_document(data, path, integer_keys=integer_keys(), problems=problems)
+    if document is None or not check_document(document, path, problems):
+        return None
+    content = _Content(cast(YamlMapping, document), path, role, pins, problems)
+    return DesiredFile(
+        input=InputFile(path, hashlib.sha256(data).hexdigest(), role),
+        store=StoreAddress.from_parameters(cast(Mapping[str, str], content.mapping("store"))),
+        endpoint=content.endpoint(),
+        limits=cast(Mapping[str, int], content.mapping("limits") or {}),
+        removes=content.entries(Intent.REMOVE),
+        keeps=content.entries(Intent.KEEP),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """A document that the schema accepts."""
+
+    document: YamlMapping
+    path: str
+    role: InputRole
+    pins: Pins
+    problems: Problems
+
+    def mapping(self, key: str) -> YamlMapping | None:
+        return cast(YamlMapping | None, self.document.get(key))
+
+    def endpoint(self) -> tuple[str, Source] | None:
+        store = self.mapping("store")
+        if store is None or "endpoint" not in store:
+            return None
+        return str(store["endpoint"]), Source(self.path, *store.value_place("endpoint"))
+
+    def entries(self, intent: Intent) -> tuple[Entry, ...]:
+        counts = self.role is InputRole.SELECTED or intent is Intent.KEEP
+        return read_entries(
+            cast(YamlSequence, self.document.get(intent.value, ())),
+            intent,
+            path=self.path,
+            default_reason=self.mapping("reason"),
+            open_inventory=partial(self.pins.open, path=self.path) if counts else _closed,
+            problems=self.problems,
+        )
+
+
+def _closed(_: YamlMapping) -> None:
+    """Opens no inventory: the removes of a file that no PATH selects do not count."""

@@ -1,0 +1,120 @@
+"""Reads an inventory: a CSV file with one instance a row, hashed while it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.desired.csv_rows import CsvLines, NotRows, Row
+from reconciler.desired.listing import Listing, warn_of_leading_zero
+from reconciler.desired.problems import Problems
+from reconciler.desired.rules import Rule
+from reconciler.desired.wording import quoted, uid_fault
+from reconciler.model.address import SeriesAddress, is_uid
+from reconciler.model.desired import InstanceList
+from reconciler.model.problem import Source
+
+COLUMNS = ("studiesId", "seriesId", "instancesId")
+"""The columns, in any order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What an inventory lists, by series in the file's order.
+
+    ``count`` is the number of its data rows, None if it is not made of rows.
+    """
+
+    path: str
+    sha256: str
+    count: int | None
+    series: dict[SeriesAddress, InstanceList]
+
+
+def read_inventory(file: Path, path: str, problems: Problems) -> Inventory:
+    """Read a whole inventory; ``path`` is its name relative to the project's root.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with file.open("rb") as stream:
+        lines = CsvLines(stream, path, problems)
+        reader = _Reader(path, problems)
+        count: int | None = None
+        try:
+            reader.read(lines.rows())
+            count = lines.count - 1
+        except NotRows:
+            lines.skip()
+        return Inventory(path, lines.digest.hexdigest(), count, reader.finished())
+
+
+class _Reader:
+    """Turns rows into listings by series."""
+
+    def __init__(self, path: str, problems: Problems) -> None:
+        self._path = path
+        self._problems = problems
+        self._listings: dict[SeriesAddress, Listing] = {}
+
+    def read(self, rows: Iterator[Row]) -> None:
+        header = next(rows, Row(1, "", [""]))
+        if not self._is_header(header):
+            raise NotRows
+        study, series, instance = (header.cells.index(name) for name in COLUMNS)
+        for row in rows:
+            cells = row.cells
+            if not self._is_sound(row, header.cells):
+                continue
+            listing = self._listing(row, SeriesAddress(cells[study], cells[series]))
+            listing.add(cells[instance], row.line, row.column(instance))
+
+    def finished(self) -> dict[SeriesAddress, InstanceList]:
+        return {
+            series: listing.finished(self._path, self._problems)
+            for series, listing in self._listings.items()
+        }
+
+    def _listing(self, row: Row, series: SeriesAddress) -> Listing:
+        listing = self._listings.get(series)
+        if listing is None:
+            listing = self._listings[series] = Listing()
+            for uid in series:
+                source = Source(self._path, row.line, row.column(row.cells.index(uid)))
+                warn_of_leading_zero(uid, source, self._problems)
+        return listing
+
+    def _is_header(self, row: Row) -> bool:
+        if sorted(row.cells) == sorted(COLUMNS):
+            return True
+        odd = next((i for i, cell in enumerate(row.cells) if cell not in COLUMNS), None)
+        if odd is not None:
+            at, message = odd, f"{quoted(row.cells[odd])} is not a column of an inventory"
+        else:
+            at, message = 0, "the header does not name each column exactly once"
+        hint = f"the header is {','.join(COLUMNS)} in any order, separated by commas"
+        source = Source(self._path, row.line, row.column(at))
+        self._problems.error(Rule.INVENTORY_HEADER, source, message, hint)
+        return False
+
+    def _is_sound(self, row: Row, names: list[str]) -> bool:
+        if len(row.cells) == len(COLUMNS) and all(map(is_uid, row.cells)):
+            return True
+        if len(row.cells) != len(COLUMNS):
+            found = "no cell" if not row.text else f"{len(row.cells)} cells"
+            message = f"the row has {found}; it needs {len(COLUMNS)}"
+            hint = "remove empty rows; every row names one instance"
+            self._report(Rule.INVENTORY_ROW, row, 0, message, hint)
+            return False
+        for index, cell in enumerate(row.cells):
+            if not cell:
+                message, hint = f"{names[index]} is empty", "every row names one instance in full"
+                self._report(Rule.INVENTORY_ROW, row, index, message, hint)
+            elif not is_uid(cell):
+                self._report(Rule.INVALID_UID, row, index, *uid_fault(cell))
+        return False
+
+    def _report(self, rule: Rule, row: Row, index: int, message: str, hint: str) -> None:
+        source = Source(self._path, row.line, row.column(index))
+        self._problems.error(rule, source, message, hint)

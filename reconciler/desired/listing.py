@@ -1,0 +1,83 @@
+"""Gathers the instances of one series that one file names, each with its place."""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import compress
+
+from reconciler.desired.problems import Problems
+from reconciler.desired.rules import Rule
+from reconciler.desired.wording import quoted
+from reconciler.model.desired import InstanceList
+from reconciler.model.problem import Source
+
+_LEADING_ZERO = re.compile(r"(?:^|\.)0[0-9]")
+
+
+@dataclass(slots=True)
+class Listing:
+    """SOP Instance UIDs in file order, with the line and column of each."""
+
+    uids: list[str] = field(default_factory=list)
+    lines: array[int] = field(default_factory=lambda: array("I"))
+    columns: array[int] = field(default_factory=lambda: array("I"))
+
+    def add(self, uid: str, line: int, column: int) -> None:
+        """Add one instance."""
+        self.uids.append(uid)
+        self.lines.append(line)
+        self.columns.append(column)
+
+    def finished(self, path: str, problems: Problems) -> InstanceList:
+        """The instances, each once; what occurs twice is a warning."""
+        self._warn_of_leading_zeros(path, problems)
+        if len(set(self.uids)) == len(self.uids):
+            return InstanceList(tuple(self.uids), self.lines, self.columns)
+        is_first = list(self._firsts(path, problems))
+        return InstanceList(
+            tuple(compress(self.uids, is_first)),
+            array("I", compress(self.lines, is_first)),
+            array("I", compress(self.columns, is_first)),
+        )
+
+    def _firsts(self, path: str, problems: Problems) -> Iterable[bool]:
+        seen: dict[str, int] = {}
+        for index, uid in enumerate(self.uids):
+            first = seen.setdefault(uid, index)
+            if first != index:
+                source = Source(path, self.lines[index], self.columns[index])
+                warn_of_duplicate(
+                    f"instance {uid}", source, Source(path, self.lines[first]), problems
+                )
+            yield first == index
+
+    def _warn_of_leading_zeros(self, path: str, problems: Problems) -> None:
+        search = _LEADING_ZERO.search
+        for index, uid in enumerate(self.uids):
+            if search(uid):
+                source = Source(path, self.lines[index], self.columns[index])
+                warn_of_leading_zero(uid, source, problems)
+
+
+def warn_of_leading_zero(uid: str, source: Source, problems: Problems) -> None:
+    """Warn if a component of the UID has a leading zero (PS3.5 section 9.1)."""
+    if _LEADING_ZERO.search(uid):
+        problems.warning(
+            Rule.LEADING_ZERO,
+            source,
+            f"a component of {quoted(uid)} has a leading zero",
+            "it is used as it stands; check that the store spells it so",
+        )
+
+
+def warn_of_duplicate(what: str, source: Source, first: Source, problems: Problems) -> None:
+    """Warn that ``what`` is named a second time."""
+    problems.warning(
+        Rule.DUPLICATE_ENTRY,
+        source,
+        f"{what} is named a second time; it is first at {first}",
+        "remove one of the two",
+    )

@@ -1,0 +1,74 @@
+"""Holds inventories to the digest and the count that desired-state files pin them by."""
+
+from __future__ import annotations
+
+import posixpath
+from pathlib import Path
+from typing import cast
+
+from reconciler.desired.inventory import Inventory, read_inventory
+from reconciler.desired.problems import Problems
+from reconciler.desired.project_paths import relative_to_root, report_outside, report_unreadable
+from reconciler.desired.rules import Rule
+from reconciler.desired.tree import YamlMapping
+from reconciler.model.problem import Source
+
+
+class Pins:
+    """The inventories of one run, each read once, however many entries pin it."""
+
+    def __init__(self, root: Path, problems: Problems) -> None:
+        self._root = root
+        self._problems = problems
+        self._inventories: dict[str, Inventory] = {}
+
+    def inventories(self) -> tuple[Inventory, ...]:
+        """All that were read."""
+        return tuple(self._inventories.values())
+
+    def open(self, pin: YamlMapping, path: str) -> Inventory | None:
+        """The inventory that a mapping in the file ``path`` pins.
+
+        None if it cannot be read; if it is not as pinned, the problems say so.
+        """
+        source = Source(path, *pin.value_place("path"))
+        written = cast(str, pin["path"])
+        full = Path(self._root, posixpath.dirname(path), written)
+        name = relative_to_root(full, str(self._root))
+        if name is None:
+            report_outside(source, written, self._problems)
+            return None
+        try:
+            inventory = self._read(full, name)
+        except FileNotFoundError:
+            message = f"{name} does not exist"
+            hint = "the path is relative to this file's folder"
+            self._problems.error(Rule.PATH_NOT_FOUND, source, message, hint)
+            return None
+        except OSError as error:
+            report_unreadable(source, name, error, self._problems)
+            return None
+        self._compare(inventory, pin, path)
+        return inventory
+
+    def _read(self, full: Path, name: str) -> Inventory:
+        if name not in self._inventories:
+            self._inventories[name] = read_inventory(full, name, self._problems)
+        return self._inventories[name]
+
+    def _compare(self, inventory: Inventory, pin: YamlMapping, path: str) -> None:
+        digest, count = cast(str, pin["sha256"]), pin["count"]
+        if inventory.sha256 != digest.lower():
+            self._problems.error(
+                Rule.INVENTORY_DIGEST,
+                Source(path, *pin.value_place("sha256")),
+                f"the sha256 of {inventory.path} is {inventory.sha256}, not {digest}",
+                "if the list was changed on purpose, review it and write its new sha256",
+            )
+        if inventory.count is not None and inventory.count != count:
+            self._problems.error(
+                Rule.INVENTORY_COUNT,
+                Source(path, *pin.value_place("count")),
+                f"{inventory.path} has {inventory.count} rows, not {count}",
+                "if the list was changed on purpose, review it and write its new count",
+            )

@@ -1,0 +1,51 @@
+"""Names files by where they really are in the project, and says what cannot be read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from reconciler.desired.problems import Problems
+from reconciler.desired.rules import Rule
+from reconciler.model.problem import Source
+
+
+def relative_to_root(path: Path | str, real_root: str) -> str | None:
+    """Where a path really is, relative to the root with ``/`` between its parts.
+
+    None if it lies outside the root, or has a name that is not text.
+    """
+    try:
+        real = os.path.realpath(path)
+        inside = Path(real).relative_to(real_root).as_posix()
+        inside.encode("utf-8")
+    except ValueError:  # outside the root, a NUL character, or bytes that are not UTF-8
+        return None
+    return inside
+
+
+def report_outside(source: Source, name: str, problems: Problems) -> None:
+    """Report a path that leaves the project, or whose name is not text."""
+    shown = _printable(name)
+    if shown == name:
+        message = f"{name} lies outside the project"
+        hint = "move it into the project, or name the project's root with --root"
+    else:
+        message, hint = f"the name of {shown} is not text in UTF-8", "rename it"
+    source = Source(_printable(source.path), source.line, source.column)
+    problems.error(Rule.PATH_OUTSIDE_ROOT, source, message, hint)
+
+
+def report_unreadable(source: Source, name: str, error: OSError, problems: Problems) -> None:
+    """Report a file or folder that the system does not let us read."""
+    problems.error(
+        Rule.UNREADABLE_FILE,
+        source,
+        f"{name} cannot be read: {error.strerror or 'input/output error'}",
+        "check that it exists and that you may read it",
+    )
+
+
+def _printable(name: str) -> str:
+    """A name without the bytes that are not UTF-8, so that it can be written anywhere."""
+    return name.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,43 @@
+"""Reads a YAML document from the parser's events: raw scalars, positions, and nothing clever.
+
+YAML 1.1 as PyYAML builds it turns ``1.10`` into 1.1 and ``012`` into 10, keeps the last of two
+equal keys silently, and expands aliases without bound. Here scalars stay text, and whatever could
+make two readers see two documents is refused: duplicate keys, anchors, aliases, merge keys, tags,
+several documents, and collections more than 16 deep. libyaml parses where it is there, the pure
+Python parser elsewhere; both give the same events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import yaml
+
+from reconciler.desired.builder import TooDeep, TreeBuilder
+from reconciler.desired.problems import Problems
+from reconciler.desired.syntax import decode, report_yaml_error
+from reconciler.desired.tree import Value
+
+_PARSER = getattr(yaml, "CLoader", yaml.Loader)
+"""Only its events are taken; it constructs nothing."""
+
+
+def read_document(
+    data: bytes, path: str, *, integer_keys: Collection[str], problems: Problems
+) -> Value:
+    """The one document of a file; None if there is none, which is a problem already.
+
+    ``integer_keys`` are the keys whose plain decimal whole numbers become ``int``. The result may
+    be incomplete where ``problems`` says so.
+    """
+    text = decode(data, path, problems)
+    if text is None:
+        return None
+    try:
+        parser = _PARSER(text)
+        return TreeBuilder(parser.get_event, path, integer_keys, problems).document()
+    except yaml.YAMLError as error:
+        report_yaml_error(error, text, path, problems)
+    except TooDeep:
+        pass
+    return None

@@ -1,0 +1,62 @@
+"""Finds SOP Instance UIDs that the files name at two addresses of one store."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from itertools import chain
+
+from reconciler.desired.problems import Problems
+from reconciler.desired.rules import Rule
+from reconciler.model.desired import Claims, Entry, Intent, listed_sources
+from reconciler.model.problem import Source
+
+
+def check_addresses(removes: Claims, keeps: Claims, problems: Problems) -> None:
+    """Report each SOP Instance UID at two addresses: an error if one of them is kept."""
+    twice = _at_two_addresses(chain(removes.entries, keeps.entries))
+    if not twice:
+        return
+    places: dict[str, list[tuple[Source, Entry]]] = defaultdict(list)
+    for entry in chain(removes.entries, keeps.entries):
+        for uid, source in listed_sources(entry):
+            if uid in twice:
+                places[uid].append((source, entry))
+    for uid, found in places.items():
+        _report_addresses(uid, sorted(found, key=_first), problems)
+
+
+def _at_two_addresses(entries: Iterable[Entry]) -> set[str]:
+    by_series: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    for entry in entries:
+        if entry.instances is not None:
+            by_series[entry.study_uid, entry.series_uid].update(entry.instances.uids)
+    seen: set[str] = set()
+    twice: set[str] = set()
+    for uids in by_series.values():
+        twice |= seen & uids
+        seen |= uids
+    return twice
+
+
+def _report_addresses(uid: str, found: list[tuple[Source, Entry]], problems: Problems) -> None:
+    first_source, first = found[0]
+    is_kept = any(entry.intent is Intent.KEEP for _, entry in found)
+    report = problems.error if is_kept else problems.warning
+    reported = {(first.study_uid, first.series_uid)}
+    for source, entry in found:
+        address = (entry.study_uid, entry.series_uid)
+        if address in reported:
+            continue
+        reported.add(address)
+        message = f"instance {uid} is named in another series at {first_source}"
+        report(
+            Rule.TWO_ADDRESSES,
+            source,
+            message + (", and one of the two is kept" if is_kept else ""),
+            "a SOP Instance UID has one address in a store; correct the wrong one",
+        )
+
+
+def _first(found: tuple[Source, Entry]) -> Source:
+    return found[0]

@@ -1,0 +1,96 @@
+"""How values and keys are named in messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from reconciler.model.address import UID_MAX_LENGTH, is_uid
+from reconciler.model.desired import Entry, ReasonCode
+
+_LONGEST_QUOTE = 72
+
+
+@dataclass(frozen=True, slots=True)
+class Noun:
+    """What the text under a key must be, and how to write it."""
+
+    name: str
+    hint: str
+    is_free_text: bool = False
+    """Free text is not quoted in messages: it is the one place where names might stand."""
+
+
+_WORDS = "write 1 to 1000 characters on one line"
+_RESOURCE = "use 1 to 256 letters, digits, '_', '-' and '.', but neither '.' nor '..' alone"
+
+NOUNS = {
+    "projectsId": Noun("a project id", "use lower-case letters, digits, '-', and ':' and '.' for a "
+                       "domain-scoped project"),
+    "locationsId": Noun("a location", "write it as the API does, such as europe-west4"),
+    "datasetsId": Noun("a dataset id", _RESOURCE),
+    "dicomStoresId": Noun("a DICOM store id", _RESOURCE),
+    "endpoint": Noun("an origin", "write https://HOST, or http://127.0.0.1:PORT for loopback, "
+                     "without a path"),
+    "text": Noun("one line of text", _WORDS, is_free_text=True),
+    "hold": Noun("one line of text", _WORDS, is_free_text=True),
+    "ticket": Noun("a ticket", "use 1 to 64 printable ASCII characters"),
+    "path": Noun("a relative path", "write it relative to this file's folder, with '/' between "
+                 "its parts"),
+    "sha256": Noun("a SHA-256", "write 64 hexadecimal digits, as sha256sum prints them"),
+}  # fmt: skip
+"""The keys whose text has a form; the three UIDs are apart (`uid_fault`)."""
+
+UID_KEYS = frozenset({"studiesId", "seriesId", "instancesId"})
+
+
+def quoted(text: str) -> str:
+    """A text as it stands in a message: on one line, not too long, nothing invisible."""
+    shown = text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"
+    return repr(shown)
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, with its text where that is short."""
+    match value:
+        case None:
+            return "empty"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case int():
+            return f"the number {value}"
+        case _:
+            return f"the text {quoted(str(value))}"
+
+
+def uid_fault(text: str) -> tuple[str, str]:
+    """Why a text is not a UID (PS3.5 section 9.1), as a message and a hint."""
+    if not text:
+        return "an empty text is not a UID", "write the UID, or leave the key out"
+    if len(text) > UID_MAX_LENGTH:
+        return (
+            f"{quoted(text)} has {len(text)} characters; a UID has at most {UID_MAX_LENGTH}",
+            "compare it with the source; two UIDs may have run together",
+        )
+    if is_uid(text.strip()):
+        return f"{quoted(text)} is not a UID: white space belongs to it", "remove the white space"
+    if not text.isascii():
+        return (
+            f"{quoted(text)} is not a UID: a UID has ASCII digits only",
+            "type the digits 0 to 9; digits of other scripts and look-alikes do not count",
+        )
+    return f"{quoted(text)} is not a UID", "a UID is digits in groups that single dots separate"
+
+
+def reason_codes() -> str:
+    """The codes of CID 7031 with their meanings, for a hint."""
+    return ", ".join(f"{code.value} ({code.meaning})" for code in ReasonCode)
+
+
+def name_of(entry: Entry) -> str:
+    """What a whole entry names."""
+    if entry.series_uid is None:
+        return f"study {entry.study_uid}"
+    return f"series {entry.series_uid}"

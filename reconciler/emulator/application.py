@@ -1,0 +1,95 @@
+"""The way of a request: logged, judged by the faults, authorised, answered, sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+
+from aiohttp import web
+
+from reconciler.emulator.answer import Answer, ApiError, error_answer
+from reconciler.emulator.call import Service
+from reconciler.emulator.control import PREFIX, Control
+from reconciler.emulator.faults import FaultKind, FaultRule
+from reconciler.emulator.request_log import RequestLog, RequestRecord
+from reconciler.emulator.routes import answer_api
+from reconciler.emulator.sending import reset, send, send_truncated
+from reconciler.emulator.substitutes import error, substitute
+from reconciler.emulator.tokens import Tokens
+
+
+class Application:
+    """Answers every request; ``monotonic`` gives seconds."""
+
+    def __init__(self, service: Service, log: RequestLog, monotonic: Callable[[], float]) -> None:
+        self.service = service
+        self.log = log
+        self.tokens = Tokens(service.settings.token_lifetime, monotonic)
+        self.stopping = asyncio.Event()
+        self._control = Control(service.injector, log, self.tokens)
+        self._monotonic = monotonic
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, or break it as the faults say."""
+        if request.raw_path.startswith(PREFIX):
+            return await send(request, await self._worded(self._control.answer(request)))
+        record = self.log.received(
+            time=self._monotonic(),
+            method=request.method,
+            path=request.raw_path,
+            headers=request.headers,
+        )
+        verdict = self.service.injector.judge(request.method, request.raw_path)
+        if verdict.delay:
+            await asyncio.sleep(verdict.delay)
+        if verdict.fault is not None:
+            return await self._strike(request, record, verdict.fault)
+        return await self._send(request, record, await self._answer(request))
+
+    async def _strike(
+        self, request: web.BaseRequest, record: RequestRecord, rule: FaultRule
+    ) -> web.StreamResponse:
+        """Let a fault happen, before or after the request does its work."""
+        truth = Answer(200)
+        if rule.after_effect or rule.fault is FaultKind.TRUNCATE:
+            truth = await self._answer(request)
+        match rule.fault:
+            case FaultKind.RESET:
+                self.log.answered(record, status="reset", changed=truth.changed)
+                return reset(request)
+            case FaultKind.HANG:
+                self.log.answered(record, status="hang", changed=truth.changed)
+                await self.stopping.wait()
+                return reset(request)
+            case FaultKind.TRUNCATE:
+                self.log.answered(record, status=truth.status, changed=truth.changed)
+                return await send_truncated(request, truth, rule.body_bytes)
+            case _:
+                shape = self.service.settings.error_shape
+                answer = substitute(rule, shape, changed=truth.changed)
+                return await self._send(request, record, answer)
+
+    async def _answer(self, request: web.BaseRequest) -> Answer:
+        """Do what the request asks for."""
+        if request.path == "/token" and request.method == "POST":
+            form = await request.post()
+            return self.tokens.answer({name: str(value) for name, value in form.items()})
+        settings = self.service.settings
+        authorization = request.headers.get("Authorization")
+        if settings.require_token and not self.tokens.accepts(authorization):
+            return error(401, settings.error_shape)
+        return await self._worded(answer_api(request, self.service))
+
+    async def _worded(self, answering: Coroutine[None, None, Answer]) -> Answer:
+        """The answer; or the error, in the configured shape."""
+        try:
+            return await answering
+        except ApiError as refusal:
+            shape = self.service.settings.error_shape
+            return error_answer(refusal.status, refusal.message, shape)
+
+    async def _send(
+        self, request: web.BaseRequest, record: RequestRecord, answer: Answer
+    ) -> web.StreamResponse:
+        self.log.answered(record, status=answer.status, changed=answer.changed)
+        return await send(request, answer)

@@ -1,0 +1,118 @@
+"""Makes many small valid instances quickly, for benchmarks and tests.
+
+One file is written by pydicom; the others are copies of it in which the SOP Instance UID is
+replaced, in the file and in what the store keeps about it.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydicom import Dataset
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+from reconciler.emulator.parsing import ParsedInstance, parse_file
+from reconciler.emulator.rows import Rows
+from reconciler.model.address import InstanceAddress, StoreAddress
+
+_PLACEHOLDER = "2.25.999999999999999999999999999999999999999"
+"""Even in length, so that it stands in the file as it is."""
+_GROUP_LENGTH = slice(140, 144)
+"""The value of (0002,0000): after preamble, prefix and its own header (PS3.10 section 7.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A file with the placeholder as its SOP Instance UID, and what a store keeps about it."""
+
+    file: bytes
+    parsed: ParsedInstance
+
+    def arrival(self, uid: str, path: Path) -> tuple[Path, ParsedInstance]:
+        """Write the file with another SOP Instance UID to a path, ready for the store."""
+        file = self._file(uid)
+        path.write_bytes(file)
+        return path, self._parsed(uid, len(file))
+
+    def _file(self, uid: str) -> bytes:
+        """The file with another SOP Instance UID."""
+        value = uid.encode() + b"\0" * (len(uid) % 2)
+        old = _element(_PLACEHOLDER.encode())
+        new = _element(value)
+        copied = bytearray(self.file.replace(old, new))
+        (length,) = struct.unpack("<L", copied[_GROUP_LENGTH])
+        copied[_GROUP_LENGTH] = struct.pack("<L", length + len(new) - len(old))
+        return bytes(copied)
+
+    def _parsed(self, uid: str, size: int) -> ParsedInstance:
+        """What a store keeps about that file of so many bytes."""
+        study, series, _ = self.parsed.address
+        rows = self.parsed.rows
+        return replace(
+            self.parsed,
+            address=InstanceAddress(study, series, uid),
+            size=size,
+            metadata=self.parsed.metadata.replace(_PLACEHOLDER, uid),
+            rows=Rows(
+                rows.study,
+                rows.series,
+                rows.instance.replace(_PLACEHOLDER, uid),
+                rows.instance_with_uids.replace(_PLACEHOLDER, uid),
+            ),
+        )
+
+
+def _element(value: bytes) -> bytes:
+    """VR, length and value of a UID in Explicit VR Little Endian (PS3.5 section 7.1.2)."""
+    return b"UI" + struct.pack("<H", len(value)) + value
+
+
+def template(
+    store: StoreAddress, study_uid: str, series_uid: str, edge: int, scratch: Path
+) -> Template:
+    """A template for a series of images of ``edge`` by ``edge`` pixels of 16 bits.
+
+    ``scratch`` is a path for a file that is removed again.
+    """
+    file = _encoded(_dataset(study_uid, series_uid, edge))
+    scratch.write_bytes(file)
+    parsed = parse_file(scratch, store)
+    scratch.unlink()
+    return Template(file, parsed)
+
+
+def _dataset(study_uid: str, series_uid: str, edge: int) -> Dataset:
+    dataset = Dataset()
+    dataset.SOPClassUID = SecondaryCaptureImageStorage
+    dataset.SOPInstanceUID = _PLACEHOLDER
+    dataset.StudyInstanceUID = study_uid
+    dataset.SeriesInstanceUID = series_uid
+    dataset.Modality = "OT"
+    dataset.PatientName = "Synthetic^Instance"
+    dataset.PatientID = "SYNTHETIC"
+    dataset.StudyDate = "20200101"
+    dataset.StudyTime = "120000"
+    dataset.AccessionNumber = "SYNTHETIC"
+    dataset.ReferringPhysicianName = ""
+    dataset.InstanceNumber = 1
+    dataset.SamplesPerPixel = 1
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.Rows = dataset.Columns = edge
+    dataset.BitsAllocated = dataset.BitsStored = 16
+    dataset.HighBit = 15
+    dataset.PixelRepresentation = 0
+    dataset.PixelData = bytes(2 * edge * edge)
+    dataset["PixelData"].VR = "OW"
+    return dataset
+
+
+def _encoded(dataset: Dataset) -> bytes:
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file = io.BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return file.getvalue()

@@ -1,0 +1,83 @@
+"""RetrieveInstance, RetrieveSeries, RetrieveStudy and their metadata (PS3.18 section 10.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.emulator.answer import (
+    Answer,
+    ApiError,
+    FilePiece,
+    dicom_json_answer,
+    json_answer,
+)
+from reconciler.emulator.call import Call
+from reconciler.emulator.index import StoredInstance
+from reconciler.emulator.negotiation import Form, accepts, chosen_form
+
+_INSTANCE_UIDS = 3
+_BOUNDARY = "dicom-part-boundary"
+
+
+async def retrieve(call: Call) -> Answer:
+    """Answer the files of an instance, a series or a study as they are stored."""
+    instances = call.instances()
+    forms = {_form(call, instance) for instance in instances}
+    if forms == {Form.SINGLE_PART}:
+        return _single_part(call, instances[0])
+    return _multipart(call, instances)
+
+
+def _form(call: Call, instance: StoredInstance) -> Form:
+    single = len(call.path.uids) == _INSTANCE_UIDS
+    form = chosen_form(call.accept, instance.transfer_syntax_uid, single=single)
+    if form is None:
+        raise ApiError(406, "None of the accepted media types and transfer syntaxes is available.")
+    return form
+
+
+def _content_type(instance: StoredInstance) -> str:
+    return f"application/dicom; transfer-syntax={instance.transfer_syntax_uid}"
+
+
+def _file(call: Call, instance: StoredInstance) -> FilePiece:
+    return FilePiece(call.service.storage.path(call.store, instance), instance.size)
+
+
+def _single_part(call: Call, instance: StoredInstance) -> Answer:
+    return Answer(200, _content_type(instance), (_file(call, instance),))
+
+
+def _multipart(call: Call, instances: list[StoredInstance]) -> Answer:
+    content_type = f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}'
+    return Answer(200, content_type, tuple(_parts(call, instances)))
+
+
+def _parts(call: Call, instances: list[StoredInstance]) -> Iterator[bytes | FilePiece]:
+    for instance in instances:
+        head = f"\r\n--{_BOUNDARY}\r\nContent-Type: {_content_type(instance)}\r\n\r\n"
+        yield head.encode()
+        yield _file(call, instance)
+    yield f"\r\n--{_BOUNDARY}--\r\n".encode()
+
+
+async def retrieve_metadata(call: Call) -> Answer:
+    """Answer the metadata of an instance, or of all instances of a series or study."""
+    if not accepts(call.accept, "application/dicom+json", "application/json"):
+        raise ApiError(406, "Metadata is available as application/dicom+json only.")
+    index = call.service.storage.index
+    texts = [index.metadata(instance.number) for instance in call.instances()]
+    return dicom_json_answer(f"[{','.join(texts)}]".encode())
+
+
+async def storage_info(call: Call) -> Answer:
+    """Answer where and how large an instance is stored; no patient data."""
+    (instance,) = call.instances()
+    metadata = call.service.storage.index.metadata(instance.number)
+    return json_answer(
+        {
+            "referencedResource": f"{call.path.store}/dicomWeb{instance.address}",
+            "blobStorageInfo": {"sizeBytes": str(instance.size), "storageClass": "STANDARD"},
+            "structuredStorageInfo": {"sizeBytes": str(len(metadata))},
+        }
+    )

@@ -1,0 +1,50 @@
+"""The layout of a state folder: ``runs/<run>.jsonl`` and ``locks/``; for its owner's eyes only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+FOLDER_MODE = 0o700
+RUN_SUFFIX = ".jsonl"
+
+
+def runs_folder(folder: Path) -> Path:
+    """Where the runs of a state folder are recorded."""
+    return folder / "runs"
+
+
+def run_file(folder: Path, run: str) -> Path:
+    """Where one run is recorded."""
+    return runs_folder(folder) / f"{run}{RUN_SUFFIX}"
+
+
+def locks_folder(folder: Path) -> Path:
+    """Where the locks of a state folder are."""
+    return folder / "locks"
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder and those above it, on disk when this returns.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    if folder.is_dir():
+        return
+    make_folder(folder.parent)
+    folder.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to disk.
+
+    Raises:
+        OSError: it cannot be done.
+    """
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

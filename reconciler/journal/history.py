@@ -1,0 +1,160 @@
+"""All runs of a state folder together: what is gone, what is open, how far a plan came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
+from pathlib import Path
+from typing import Self
+
+from reconciler.errors import JournalError
+from reconciler.journal.folder import RUN_SUFFIX, runs_folder
+from reconciler.journal.records import RunEnded
+from reconciler.journal.summary import OpenAttempt, Recorded, RunSummary, summarise
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class PlanHistory:
+    """How far a plan came over all its runs, which stand in the order of their start.
+
+    ``started`` is when the latest run began, ``ended`` the end of the latest run that came to
+    one; ``outcomes`` the last outcome of each instance, what a later run settled for these runs
+    included.
+    """
+
+    runs: tuple[str, ...]
+    started: datetime
+    ended: RunEnded | None
+    outcomes: Mapping[tuple[StoreAddress, InstanceAddress], Outcome]
+
+
+class History:
+    """The runs of a state folder that started, in the order of their start."""
+
+    def __init__(self, runs: Iterable[RunSummary] = ()) -> None:
+        self.runs = tuple(_in_order_of_start(runs))
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read every run of a state folder; one that does not exist has none.
+
+        Raises:
+            JournalError: a run cannot be read or is broken; it may hide deletions.
+        """
+        return cls(run for path in _run_files(folder) if (run := summarise(path)))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no run ever started."""
+        return not self.runs
+
+    @property
+    def previous_head(self) -> str | None:
+        """The head of the latest run, for the next one to name."""
+        return self.runs[-1].head if self.runs else None
+
+    def of_endpoint(self, endpoint: str) -> History:
+        """The runs that spoke to this origin: what one service says proves nothing of another."""
+        return History(run for run in self.runs if run.started.endpoint == endpoint)
+
+    def deleted(self, store: StoreAddress) -> frozenset[InstanceAddress]:
+        """The instances of a store whose last record, of any run, says that they are gone."""
+        return frozenset(self.removed_by(store))
+
+    def removed_by(self, store: StoreAddress) -> Mapping[InstanceAddress, str]:
+        """For each of the `deleted` instances the run that removed it.
+
+        A run that found it already absent is named only where no run before it removed it.
+        """
+        removed: dict[InstanceAddress, str] = {}
+        for recorded in self._recorded():
+            if recorded.store != store:
+                continue
+            if not recorded.outcome.is_gone:
+                removed.pop(recorded.instance, None)
+            elif recorded.outcome is Outcome.ALREADY_ABSENT:
+                removed.setdefault(recorded.instance, recorded.run)
+            else:
+                removed[recorded.instance] = recorded.run
+        return removed
+
+    def open_attempts(self, store: StoreAddress) -> tuple[OpenAttempt, ...]:
+        """What runs left open in a store and no later run settled."""
+        settled = {
+            (recorded.run, recorded.instance)
+            for run in self.runs
+            for recorded in run.recorded
+            if recorded.run != run.run and recorded.store == store
+        }
+        return tuple(
+            attempt
+            for run in self.runs
+            for attempt in run.open_attempts
+            if attempt.store == store and (attempt.run, attempt.instance) not in settled
+        )
+
+    def of_plan(self, plan_id: str) -> PlanHistory | None:
+        """What became of a plan; None if no run of it ever started."""
+        runs = [run for run in self.runs if run.started.plan_id == plan_id]
+        if not runs:
+            return None
+        names = {run.run for run in runs}
+        ends = [run.ended for run in runs if run.ended]
+        outcomes = {(r.store, r.instance): r.outcome for r in self._recorded() if r.run in names}
+        return PlanHistory(
+            tuple(run.run for run in runs),
+            runs[-1].started.time,
+            ends[-1] if ends else None,
+            outcomes,
+        )
+
+    def _recorded(self) -> Iterator[Recorded]:
+        for run in self.runs:
+            yield from run.recorded
+
+
+def _run_files(folder: Path) -> list[Path]:
+    """The run files of a state folder; whatever else lies there is none of ours."""
+    runs = runs_folder(folder)
+    try:
+        return sorted(path for path in runs.iterdir() if path.suffix == RUN_SUFFIX)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise JournalError(
+            f"the journal {runs} cannot be read: {error.strerror or error}",
+            hint="it may record deletions, so nothing is deleted before it can be read",
+        ) from error
+
+
+def _in_order_of_start(runs: Iterable[RunSummary]) -> Iterator[RunSummary]:
+    """By time, but never before a run that is named as an earlier one: clocks step back."""
+    by_name = {run.run: run for run in runs}
+    by_head = {run.head: run.run for run in by_name.values()}
+    sorter = TopologicalSorter[str]()
+    for name, run in by_name.items():
+        before = {*run.started.resumes, by_head.get(run.started.previous_head or "", name)}
+        sorter.add(name, *(before & by_name.keys() - {name}))
+    waiting: list[tuple[float, str]] = []
+    _prepare(sorter)
+    while sorter.is_active():
+        for name in sorter.get_ready():
+            heappush(waiting, (by_name[name].started.time.timestamp(), name))
+        _, first = heappop(waiting)
+        yield by_name[first]
+        sorter.done(first)
+
+
+def _prepare(sorter: TopologicalSorter[str]) -> None:
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise JournalError(
+            f"the journal contradicts itself: each run is later than the other: {error.args[1]}",
+            hint="restore the state folder from a copy",
+        ) from error

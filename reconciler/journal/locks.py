@@ -1,0 +1,106 @@
+"""A lock for each store and state folder: two applies at once are one too many.
+
+The lock is the operating system's, so it ends with the process that holds it, however that dies.
+Who holds it stands in a file beside it, for the message only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from reconciler.errors import JournalError, LockHeld
+from reconciler.journal.folder import locks_folder, make_folder
+from reconciler.model.address import StoreAddress
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
+
+
+@contextmanager
+def hold_lock(folder: Path, store: StoreAddress, *, holder: str, since: str) -> Iterator[None]:
+    """Hold the lock of a store in a state folder; never waits for it.
+
+    ``holder`` says who and where, ``since`` since when, in the words of the message that another
+    run gets.
+
+    Raises:
+        LockHeld: another run holds it.
+        JournalError: the state folder cannot be written.
+    """
+    path = _lock_file(folder, store)
+    lock = FileLock(path, timeout=0)
+    try:
+        make_folder(path.parent)
+        lock.acquire()
+    except Timeout:
+        raise _held(path, store) from None
+    except OSError as error:
+        raise _cannot_lock(path, error) from error
+    try:
+        _write_holder(path, holder, since)
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def hold_locks(
+    folder: Path, stores: Iterable[StoreAddress], *, holder: str, since: str
+) -> Iterator[None]:
+    """Hold the locks of several stores, taken in sorted order; all of them or none.
+
+    Raises:
+        LockHeld: another run holds one of them.
+        JournalError: the state folder cannot be written.
+    """
+    with ExitStack() as held:
+        for store in sorted(set(stores)):
+            held.enter_context(hold_lock(folder, store, holder=holder, since=since))
+        yield
+
+
+def _lock_file(folder: Path, store: StoreAddress) -> Path:
+    """A name that no two stores share, with an end that people can read."""
+    digest = hashlib.sha256(str(store).encode()).hexdigest()
+    readable = _UNSAFE.sub("-", store.dicom_store_id)[:40]
+    return locks_folder(folder) / f"{digest[:16]}-{readable}.lock"
+
+
+def _holder_file(lock: Path) -> Path:
+    return lock.with_suffix(".holder")
+
+
+def _write_holder(lock: Path, holder: str, since: str) -> None:
+    try:
+        _holder_file(lock).write_text(json.dumps({"holder": holder, "since": since}) + "\n")
+    except OSError as error:
+        raise _cannot_lock(lock, error) from error
+
+
+def _held(lock: Path, store: StoreAddress) -> LockHeld:
+    return LockHeld(
+        f"another run works on {store}: {_read_holder(lock)}",
+        hint="wait until it has ended; the lock ends with its process",
+    )
+
+
+def _read_holder(lock: Path) -> str:
+    """Who holds the lock, as far as that can be read: the holder may just be writing it."""
+    try:
+        text = json.loads(_holder_file(lock).read_text())
+        return f"{text['holder']}, since {text['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "it does not say who it is"
+
+
+def _cannot_lock(lock: Path, error: OSError) -> JournalError:
+    return JournalError(
+        f"the lock {lock} cannot be taken: {error.strerror or error}",
+        hint="nothing was deleted; see to the state folder, or name another with --state",
+    )

@@ -1,0 +1,118 @@
+"""Reading the record of one run, and proving while reading that it is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from reconciler.errors import JournalError
+from reconciler.journal.chain import fields_of, hash_of
+from reconciler.journal.codec import from_json
+from reconciler.journal.records import (
+    FORMAT_VERSION,
+    Intent,
+    Record,
+    Result,
+    RunStarted,
+    Verified,
+)
+
+_MAJOR = FORMAT_VERSION.split(".")[0]
+_HINT = "a broken record may hide deletions, so nothing is deleted; restore the file from a copy"
+
+
+class RunRecords:
+    """The records of one run, read from the file each time they are iterated.
+
+    ``head`` and ``torn_tail`` speak of what the latest iteration has read so far: the hash of
+    the last whole line, and whether a torn one after it was set aside. A run without any whole
+    line never started: it gives no records.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.head: str | None = None
+        self.torn_tail = False
+
+    def __iter__(self) -> Iterator[Record]:
+        """Read from first to last.
+
+        Raises:
+            JournalError: a line before the last is broken, the chain is, the file is not the
+                record of this run, or it cannot be read.
+        """
+        self.head, self.torn_tail = None, False
+        stores = 0
+        for seq, fields in self._lines():
+            record = self._record(seq, fields)
+            match record:
+                case RunStarted():
+                    stores = self._begin(seq, record)
+                case Intent() | Result() | Verified() if record.store >= stores:
+                    raise self._error(seq, f"the run has no store {record.store}")
+                case _ if seq == 0:
+                    raise self._error(seq, "the first record is not of type 'run_started'")
+            yield record
+
+    def _lines(self) -> Iterator[tuple[int, Mapping[str, object]]]:
+        """Every whole line in its place in the chain."""
+        try:
+            with self.path.open("rb") as file:
+                for seq, line in enumerate(file):
+                    fields = self._fields(seq, line)
+                    if fields is None:
+                        if line.endswith(b"\n") and file.peek(1):
+                            raise self._error(seq, "the line is not JSON")
+                        self.torn_tail = True
+                        return
+                    self._check_link(seq, fields)
+                    self.head = hash_of(line)
+                    yield seq, fields
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise JournalError(
+                f"the journal {self.path} cannot be read: {reason}", hint=_HINT
+            ) from error
+
+    def _fields(self, seq: int, line: bytes) -> Mapping[str, object] | None:
+        try:
+            return fields_of(line)
+        except ValueError as error:
+            raise self._error(seq, str(error)) from error
+
+    def _check_link(self, seq: int, fields: Mapping[str, object]) -> None:
+        if fields.get("seq") != seq:
+            raise self._error(seq, f"'seq' is {fields.get('seq')!r} where {seq} is due")
+        if fields.get("prev") != self.head:
+            raise self._error(seq, "the chain is broken: 'prev' is not the hash of the line before")
+
+    def _record(self, seq: int, fields: Mapping[str, object]) -> Record:
+        if seq == 0:
+            self._check_format(fields)
+        try:
+            return from_json(fields)
+        except ValueError as error:
+            raise self._error(seq, str(error)) from error
+
+    def _check_format(self, fields: Mapping[str, object]) -> None:
+        version = fields.get("formatVersion")
+        if isinstance(version, str) and version.split(".")[0] != _MAJOR:
+            raise JournalError(
+                f"{self.path}:1: the record has format {version!r}, this version reads {_MAJOR}.x",
+                hint="use the version of reconciler that wrote it, or a later one",
+            )
+
+    def _begin(self, seq: int, started: RunStarted) -> int:
+        if seq != 0:
+            raise self._error(seq, "the run starts a second time")
+        if started.run != self.path.stem:
+            raise self._error(seq, f"the file holds the record of another run, {started.run!r}")
+        return len(started.stores)
+
+    def _error(self, seq: int, message: str) -> JournalError:
+        return JournalError(f"{self.path}:{seq + 1}: {message}", hint=_HINT)
+
+
+def read_run(path: Path) -> RunRecords:
+    """The records of the run in this file; nothing is read before they are iterated."""
+    return RunRecords(path)

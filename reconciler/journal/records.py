@@ -1,0 +1,104 @@
+"""What the journal holds: one frozen value for each type of record.
+
+Times are UTC and are written in milliseconds. ``store`` is an index into `RunStarted.stores`,
+``attempt`` counts the DELETEs of one instance in one run from 1, ``detail`` never holds patient
+data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.live import Presence
+from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.reply import ReplyKind
+
+FORMAT_VERSION = "1.0"
+"""``major.minor``: a minor version may add keys; a new type of record is a new major version."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """The first record of every run.
+
+    ``resumes`` names the earlier runs of the same plan; ``previous_head`` is the head of the
+    latest run before this one, which chains the runs of a state folder to each other.
+    """
+
+    run: str
+    time: datetime
+    tool_version: str
+    plan_id: str
+    digest: str
+    endpoint: str
+    stores: tuple[StoreAddress, ...]
+    planned: int
+    resumes: tuple[str, ...] = ()
+    previous_head: str | None = None
+    format_version: str = FORMAT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A DELETE is about to be sent; it is on disk before the request leaves."""
+
+    time: datetime
+    store: int
+    instance: InstanceAddress
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the store answered to one DELETE; ``status`` is the HTTP status, None without one."""
+
+    time: datetime
+    store: int
+    instance: InstanceAddress
+    attempt: int
+    kind: ReplyKind
+    status: int | None
+    detail: str = ""
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What the retrieve probe saw after the last attempt, and what that makes of the deletion."""
+
+    time: datetime
+    store: int
+    instance: InstanceAddress
+    presence: Presence
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """An intent that the earlier ``run`` left open, closed by probing; it may be another plan's."""
+
+    time: datetime
+    run: str
+    store: StoreAddress
+    instance: InstanceAddress
+    presence: Presence
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnded:
+    """The last record of a run that came to its end; ``counts`` are over the whole plan."""
+
+    time: datetime
+    state: RunState
+    counts: Mapping[Outcome, int]
+    exit_code: int
+    stopped_because: str | None = None
+
+
+Record = RunStarted | Intent | Result | Verified | Settled | RunEnded

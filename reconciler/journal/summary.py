@@ -1,0 +1,116 @@
+"""What one run leaves behind for those after it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from reconciler.journal.reader import read_run
+from reconciler.journal.records import (
+    Intent,
+    Record,
+    Result,
+    RunEnded,
+    RunStarted,
+    Settled,
+    Verified,
+)
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.outcome import Outcome
+from reconciler.model.reply import ReplyKind
+
+
+class Recorded(NamedTuple):
+    """An outcome, and the run whose attempt it is the outcome of."""
+
+    run: str
+    store: StoreAddress
+    instance: InstanceAddress
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """An instance that a run meant to delete, and of which it recorded no verification.
+
+    ``replies`` are those to its attempts since the last verification, in their order; None where
+    no result was recorded, so that the DELETE may or may not have been sent.
+    """
+
+    run: str
+    store: StoreAddress
+    instance: InstanceAddress
+    replies: tuple[ReplyKind | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """One run, without what later runs settled; ``recorded`` is in the order of the records."""
+
+    started: RunStarted
+    head: str
+    ended: RunEnded | None
+    recorded: tuple[Recorded, ...]
+    open_attempts: tuple[OpenAttempt, ...]
+
+    @property
+    def run(self) -> str:
+        """The run's name."""
+        return self.started.run
+
+
+def summarise(path: Path) -> RunSummary | None:
+    """Read a run file; None if the run never started.
+
+    Raises:
+        JournalError: the file cannot be read or is broken before its last line.
+    """
+    records = read_run(path)
+    remaining = iter(records)
+    started = next(remaining, None)
+    if not isinstance(started, RunStarted):
+        return None
+    fold = _Fold(started)
+    fold.add_all(remaining)
+    return RunSummary(
+        started, records.head or "", fold.ended, tuple(fold.recorded), fold.open_attempts()
+    )
+
+
+class _Fold:
+    """Takes the records of a run one after the other, and keeps only what outlives it."""
+
+    def __init__(self, started: RunStarted) -> None:
+        self._run = started.run
+        self._stores = started.stores
+        self._open: dict[tuple[int, InstanceAddress], dict[int, ReplyKind | None]] = {}
+        self.recorded: list[Recorded] = []
+        self.ended: RunEnded | None = None
+
+    def add_all(self, records: Iterable[Record]) -> None:
+        for record in records:
+            self._add(record)
+
+    def _add(self, record: Record) -> None:
+        match record:
+            case Intent():
+                replies = self._open.setdefault((record.store, record.instance), {})
+                replies[record.attempt] = None
+            case Result():
+                replies = self._open.get((record.store, record.instance), {})
+                replies[record.attempt] = record.kind
+            case Verified(store=index, instance=instance, outcome=outcome):
+                self._open.pop((index, instance), None)
+                self.recorded.append(Recorded(self._run, self._stores[index], instance, outcome))
+            case Settled(run=run, store=store, instance=instance, outcome=outcome):
+                self.recorded.append(Recorded(run, store, instance, outcome))
+            case RunEnded():
+                self.ended = record
+
+    def open_attempts(self) -> tuple[OpenAttempt, ...]:
+        return tuple(
+            OpenAttempt(self._run, self._stores[index], instance, tuple(replies.values()))
+            for (index, instance), replies in self._open.items()
+        )

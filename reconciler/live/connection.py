@@ -1,0 +1,131 @@
+"""What all stores of a run share: endpoint, credentials, connections and rate."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+
+from reconciler.live import healthcare
+from reconciler.live.adapter import SharedContextAdapter, tls_context
+from reconciler.live.channel import Channel, ChannelSettings
+from reconciler.live.credentials import load_token
+from reconciler.live.endpoint import Endpoint
+from reconciler.live.healthcare import DEFAULT_PAGE_SIZE, HealthcareStore
+from reconciler.live.rate import RateLimiter
+from reconciler.live.retry import Retrying, RetryPolicy
+from reconciler.live.transport import Transport
+from reconciler.model.address import StoreAddress
+
+DEFAULT_PARALLELISM = 32
+MAX_PARALLELISM = 64
+"""More threads than this make one client slower, not faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionSettings:
+    """How to reach the service; times are in seconds.
+
+    ``credentials_file`` is what GOOGLE_APPLICATION_CREDENTIALS names, ``proxies`` what
+    ``urllib.request.getproxies()`` gives, ``ca_bundle`` a PEM file instead of certifi's;
+    ``max_qps`` is in requests a second, None for no limit.
+    """
+
+    endpoint: Endpoint
+    read_only: bool
+    user_agent: str = "reconciler"
+    parallelism: int = DEFAULT_PARALLELISM
+    max_qps: float | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    page_size: int = DEFAULT_PAGE_SIZE
+    credentials_file: str | None = None
+    proxies: Mapping[str, str] = field(default_factory=dict)
+    ca_bundle: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.parallelism <= MAX_PARALLELISM:
+            raise ValueError(f"parallelism must be 1 to {MAX_PARALLELISM}: {self.parallelism}")
+        if self.max_qps is not None and not self.max_qps > 0:
+            raise ValueError(f"max_qps must be positive: {self.max_qps}")
+
+
+class Connection:
+    """One for all stores of a run; a context manager that closes the connections.
+
+    ``now``, ``random_source`` and ``request_ids`` are the clock for Retry-After dates, the jitter
+    of the back-off and the source of X-Request-Id. ``stop`` ends all waiting, so that what is in
+    flight ends soon; it does not forbid further requests.
+
+    Raises:
+        CredentialsError: there are no credentials where they are needed.
+        EndpointError: the CA bundle cannot be read.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        now: Callable[[], datetime],
+        random_source: random.Random,
+        request_ids: Callable[[], str],
+        stop: threading.Event,
+    ) -> None:
+        self._settings = settings
+        self._retrying = Retrying(settings.retry, random_source=random_source, stop=stop)
+        self._channel = Channel(
+            settings.endpoint,
+            ChannelSettings(
+                settings.user_agent,
+                settings.connect_timeout,
+                settings.read_timeout,
+                settings.proxies,
+            ),
+            adapter=SharedContextAdapter(
+                tls_context(settings.ca_bundle), pool_maxsize=settings.parallelism
+            ),
+            token=load_token(
+                settings.endpoint,
+                credentials_file=settings.credentials_file,
+                proxies=settings.proxies,
+                ca_bundle=settings.ca_bundle,
+            ),
+            limiter=RateLimiter(settings.max_qps, stop=stop),
+            request_ids=request_ids,
+            now=now,
+        )
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._channel.close()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the service is."""
+        return self._settings.endpoint
+
+    @property
+    def requests_sent(self) -> Mapping[str, int]:
+        """How many requests of each kind were sent to the service, repeated ones included."""
+        return self._channel.requests_sent
+
+    def store(self, address: StoreAddress) -> HealthcareStore:
+        """Speak to one store."""
+        transport = Transport(
+            self._channel,
+            healthcare.guards(address),
+            self._retrying,
+            read_only=self._settings.read_only,
+        )
+        return HealthcareStore(address, transport, page_size=self._settings.page_size)

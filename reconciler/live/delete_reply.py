@@ -1,0 +1,60 @@
+"""What the answer to a DELETE says of what happened, as a total function."""
+
+from __future__ import annotations
+
+from reconciler.live.answer import Answer
+from reconciler.live.bodies import has_own_error_body, is_html, names_operation, parse_json
+from reconciler.live.faults import Fault
+from reconciler.live.probe_reply import describe
+from reconciler.model.reply import DeleteReply, ReplyKind
+
+_BY_STATUS = {
+    401: ReplyKind.UNAUTHENTICATED,
+    408: ReplyKind.UNCLEAR,
+    425: ReplyKind.THROTTLED,
+    429: ReplyKind.THROTTLED,
+    500: ReplyKind.UNCLEAR,
+    502: ReplyKind.UNCLEAR,
+    503: ReplyKind.UNCLEAR,
+    504: ReplyKind.UNCLEAR,
+}
+"""Statuses that say it whatever the body is: a load balancer may have written it."""
+
+_OK = 200
+_NO_CONTENT = 204
+_NOT_FOUND = 404
+_CLIENT_ERRORS = range(400, 500)
+
+
+def classify(answer: Answer) -> DeleteReply:
+    """Read the answer to one DELETE."""
+    kind = _kind(answer)
+    detail = "" if kind is ReplyKind.ACCEPTED else describe(answer)
+    if kind is ReplyKind.OPERATION:
+        detail += " naming a long-running operation"
+    return DeleteReply(kind, answer.status, detail, answer.retry_after, answer.request_id)
+
+
+def classify_fault(fault: Fault, request_id: str | None) -> DeleteReply:
+    """Read that no answer came, or a broken one."""
+    kind = ReplyKind.THROTTLED if fault.nothing_was_sent else ReplyKind.UNCLEAR
+    return DeleteReply(kind, None, fault.value, request_id=request_id)
+
+
+def _kind(answer: Answer) -> ReplyKind:
+    if names_operation(answer):
+        return ReplyKind.OPERATION
+    if answer.status in _BY_STATUS:
+        return _BY_STATUS[answer.status]
+    if answer.status in {_OK, _NO_CONTENT} and _is_empty(answer):
+        return ReplyKind.ACCEPTED
+    if answer.status in _CLIENT_ERRORS and has_own_error_body(answer):
+        return ReplyKind.NOT_FOUND if answer.status == _NOT_FOUND else ReplyKind.REFUSED
+    return ReplyKind.FOREIGN
+
+
+def _is_empty(answer: Answer) -> bool:
+    """An empty body or an empty JSON object, which is how the API says that it is done."""
+    if is_html(answer) or not answer.is_whole:
+        return False
+    return not answer.body.strip() or parse_json(answer.body) == {}

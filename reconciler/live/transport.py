@@ -1,0 +1,155 @@
+"""What a store may send: prepared, checked against the provider's patterns, and retried."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from requests import PreparedRequest
+
+from reconciler.errors import LiveError, ReadOnlyError
+from reconciler.live.answer import Answer, Stream
+from reconciler.live.channel import Channel, RequestKind
+from reconciler.live.faults import AttemptError, NoAnswerError
+from reconciler.live.retry import RETRYABLE_STATUSES, Retrying
+
+T = TypeVar("T")
+
+_UNAUTHENTICATED = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """The whole paths, built from a store's own address, that go beyond a plain reading.
+
+    ``delete`` is the one form of path that a DELETE may have: that of an instance. ``question``
+    is the one path to which a planning transport may POST.
+    """
+
+    delete: re.Pattern[str]
+    question: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A reading: a GET, or a POST if there is a ``body`` (JSON)."""
+
+    kind: RequestKind
+    path: str
+    query: str = ""
+    accept: str = "application/json"
+    encoding: str = "gzip"
+    body: bytes | None = None
+
+
+class Transport:
+    """The requests of one store; ``read_only`` is how planning gets it."""
+
+    def __init__(
+        self, channel: Channel, guards: Guards, retrying: Retrying, *, read_only: bool
+    ) -> None:
+        self._channel = channel
+        self._guards = guards
+        self._retrying = retrying
+        self._read_only = read_only
+
+    @property
+    def origin(self) -> str:
+        """The endpoint's origin, for messages."""
+        return self._channel.endpoint.origin
+
+    def read(self, call: Call, reader: Callable[[Stream], T]) -> T:
+        """Ask, and give what ``reader`` makes of the answer; both are repeated as one.
+
+        Raises:
+            AttemptError: no usable answer after all attempts.
+            CredentialsError: no token is to be had.
+        """
+        return self._retrying.call(lambda: self._read_once(call, reader))
+
+    def open(self, call: Call) -> Stream:
+        """Ask, and give the answer open; what breaks later is the reader's. Raises as `read`."""
+        return self._retrying.call(lambda: self._ask(call))
+
+    def delete(self, path: str) -> Answer:
+        """Send one DELETE, once. This is the only place of the project that sends the verb.
+
+        Raises:
+            ReadOnlyError: this transport was made for planning.
+            LiveError: the prepared URL is not that of an instance; nothing was sent.
+            NoAnswerError: no answer came, or a broken one.
+            CredentialsError: no token is to be had; nothing was sent.
+        """
+        if self._read_only:
+            raise ReadOnlyError("a transport made for planning was asked to delete")
+        request = self._prepare("DELETE", Call(RequestKind.DELETE, path))
+        _check_deletable(request, self._guards.delete)
+        with self._channel.send(request, RequestKind.DELETE) as stream:
+            return stream.answer()
+
+    def _read_once(self, call: Call, reader: Callable[[Stream], T]) -> T:
+        with self._ask(call) as stream:
+            return reader(stream)
+
+    def _ask(self, call: Call) -> Stream:
+        stream = self._send(call)
+        if stream.status == _UNAUTHENTICATED and not self._channel.token.is_anonymous:
+            _discard(stream)
+            stream = self._send(call)
+        if stream.status in RETRYABLE_STATUSES:
+            _discard(stream)
+            raise AttemptError(f"HTTP {stream.status}", retry_after=stream.retry_after)
+        return stream
+
+    def _send(self, call: Call) -> Stream:
+        method = "GET" if call.body is None else "POST"
+        request = self._prepare(method, call)
+        if self._read_only and method != "GET":
+            _check_question(request, self._guards.question)
+        return self._channel.send(request, call.kind)
+
+    def _prepare(self, method: str, call: Call) -> PreparedRequest:
+        headers = {"Accept": call.accept, "Accept-Encoding": call.encoding}
+        if call.body is not None:
+            headers["Content-Type"] = "application/json"
+        query = f"?{call.query}" if call.query else ""
+        request = PreparedRequest()
+        url = f"{self._channel.endpoint.origin}{call.path}{query}"
+        request.prepare(method=method, url=url, headers=headers, data=call.body)
+        _check_unchanged(request, call)
+        return request
+
+
+def _check_unchanged(request: PreparedRequest, call: Call) -> None:
+    """Refuse a URL that preparing has changed: dot segments collapse, also encoded ones."""
+    parts = urlsplit(request.url or "")
+    if (parts.path, parts.query, parts.fragment) != (call.path, call.query, ""):
+        raise LiveError(
+            f"refused to send a request whose path changes on the way: {call.path!r}",
+            hint="every UID must be digits with single dots between them",
+        )
+
+
+def _check_question(request: PreparedRequest, allowed: re.Pattern[str]) -> None:
+    parts = urlsplit(request.url or "")
+    if request.method != "POST" or parts.query or allowed.fullmatch(parts.path) is None:
+        raise ReadOnlyError(f"a transport made for planning was asked to {request.method}")
+
+
+def _check_deletable(request: PreparedRequest, allowed: re.Pattern[str]) -> None:
+    parts = urlsplit(request.url or "")
+    if parts.query or parts.fragment or allowed.fullmatch(parts.path) is None:
+        raise LiveError(
+            f"refused to send a DELETE that does not name one instance: {parts.path!r}",
+            hint="nothing was sent; whole series and studies are never deleted by one request",
+        )
+
+
+def _discard(stream: Stream) -> None:
+    """Be done with an answer that does not count, keeping the connection if that is cheap."""
+    with stream, suppress(NoAnswerError):
+        stream.drain()

@@ -1,0 +1,1 @@
+"""Desired state + live state → plan: decision table, gates, plan file."""

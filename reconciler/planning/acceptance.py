@@ -1,0 +1,93 @@
+"""Whether a saved plan may still be applied: nothing it rests on may have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from reconciler.errors import PlanRefused
+from reconciler.model.desired import InputFile
+from reconciler.model.plan import SavedPlan
+
+_NAMED = 5
+"""So many changed files are named in a refusal; the rest are counted."""
+
+
+def require_digest(digest: str, expected: str) -> None:
+    """Go on only with the reviewed digest.
+
+    Raises:
+        PlanRefused: it is another.
+    """
+    if digest != expected:
+        raise PlanRefused(
+            f"the plan's digest is {digest}, expected was {expected}",
+            hint="the files or the store changed since the review; review the new plan",
+        )
+
+
+def require_unexpired(saved: SavedPlan, now: datetime) -> None:
+    """Refuse a plan whose time is over.
+
+    Raises:
+        PlanRefused: it has expired, or was made in the future.
+    """
+    if now >= saved.expires:
+        raise PlanRefused(
+            f"the plan expired at {saved.expires:%Y-%m-%d %H:%M:%S} UTC",
+            hint="make the plan again",
+        )
+    if now < saved.created and (saved.created - now).total_seconds() > _CLOCK_SKEW:
+        raise PlanRefused(
+            f"the plan was made at {saved.created:%Y-%m-%d %H:%M:%S} UTC, which is in the future",
+            hint="check the clocks of both machines",
+        )
+
+
+_CLOCK_SKEW = 300.0
+"""Seconds by which two machines' clocks may differ."""
+
+
+def require_endpoint(saved: SavedPlan, endpoint: str) -> None:
+    """Refuse a plan that was made by asking another service.
+
+    Raises:
+        PlanRefused: the configured origin is another.
+    """
+    if saved.endpoint != endpoint:
+        raise PlanRefused(
+            f"the plan was made for the service at {saved.endpoint}, this run is set to {endpoint}",
+            hint="set --endpoint to the one that was reviewed, or make the plan again",
+        )
+
+
+def require_same_inputs(saved: SavedPlan, now: Sequence[InputFile]) -> None:
+    """Refuse a plan whose PATHs expand to added, missing or changed files.
+
+    Raises:
+        PlanRefused: they do; the message names the first few.
+    """
+    differences = list(_differences(saved.plan.inputs, now))
+    if not differences:
+        return
+    named = ", ".join(differences[:_NAMED])
+    rest = len(differences) - _NAMED
+    more = f" and {rest} more" if rest > 0 else ""
+    raise PlanRefused(
+        f"the input files are not those that were planned: {named}{more}",
+        hint="make the plan again",
+    )
+
+
+def _differences(planned: Sequence[InputFile], now: Sequence[InputFile]) -> Iterator[str]:
+    before = {file.path: file for file in planned}
+    after = {file.path: file for file in now}
+    for path in sorted(before.keys() | after.keys()):
+        if path not in after:
+            yield f"{path} is missing"
+        elif path not in before:
+            yield f"{path} was added"
+        elif before[path].sha256 != after[path].sha256:
+            yield f"{path} was changed"
+        elif before[path].role is not after[path].role:
+            yield f"{path} is now {after[path].role.value}"

@@ -1,0 +1,109 @@
+"""The gates: what a plan may do to a store before someone must raise a limit in the file.
+
+Evaluated after the plan is rendered and again at apply. There is no way past a closed gate but a
+reviewed change of the file, or of the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from reconciler.errors import GatesClosed
+from reconciler.model.gate import Gate, GateName
+from reconciler.model.plan import Plan, StorePlan, StudyPlan, Why
+
+
+def evaluate_gates(plan: Plan) -> tuple[Gate, ...]:
+    """All gates of all stores, open and closed, in one fixed order."""
+    return tuple(gate for store in plan.stores for gate in _gates_of(store))
+
+
+def closed_gates(plan: Plan) -> tuple[Gate, ...]:
+    """The gates that stop the plan."""
+    return tuple(gate for gate in evaluate_gates(plan) if not gate.is_open)
+
+
+def require_open_gates(plan: Plan) -> None:
+    """Pass, or say which gates are closed.
+
+    Raises:
+        GatesClosed: at least one is.
+    """
+    closed = closed_gates(plan)
+    if closed:
+        raise GatesClosed(closed)
+
+
+def _gates_of(plan: StorePlan) -> Iterator[Gate]:
+    gate = partial(Gate, store=plan.store)
+    limits = plan.limits
+    yield gate(
+        name=GateName.INCOMPLETE,
+        actual=plan.count(Why.PROBE_FAILED),
+        allowed=0,
+        hint="plan again when the store answers every question",
+    )
+    yield gate(
+        name=GateName.MISPLACED,
+        actual=plan.count(Why.MISPLACED),
+        allowed=0,
+        hint="correct the study and series of these instances in the file",
+    )
+    deletions = plan.count(Why.LISTED)
+    yield gate(
+        name=GateName.MAX_DELETIONS,
+        actual=deletions,
+        allowed=limits.max_deletions,
+        hint=_raise_limit(GateName.MAX_DELETIONS, deletions),
+    )
+    emptied = sum(study.emptied for study in plan.studies)
+    yield gate(
+        name=GateName.MAX_STUDIES_EMPTIED,
+        actual=emptied,
+        allowed=limits.max_studies_emptied,
+        hint=_raise_limit(GateName.MAX_STUDIES_EMPTIED, emptied),
+    )
+    emptied = sum(series.emptied for study in plan.studies for series in study.series)
+    yield gate(
+        name=GateName.MAX_SERIES_EMPTIED,
+        actual=emptied,
+        allowed=limits.max_series_emptied,
+        hint=_raise_limit(GateName.MAX_SERIES_EMPTIED, emptied),
+    )
+    yield from _percent_gates(plan)
+    missing = plan.count(Why.MISSING)
+    yield gate(
+        name=GateName.MAX_KEPT_MISSING,
+        actual=missing,
+        allowed=limits.max_kept_missing,
+        hint="find out who removed what must be kept, or "
+        + _raise_limit(GateName.MAX_KEPT_MISSING, missing),
+    )
+
+
+def _percent_gates(plan: StorePlan) -> Iterator[Gate]:
+    """One gate for each study over the limit; else one for the study nearest to it."""
+    allowed = plan.limits.max_study_percent
+    percents = {study.study_uid: _percent(study) for study in plan.studies}
+    over: list[str | None] = [uid for uid, percent in percents.items() if percent > allowed]
+    nearest = max(percents, key=lambda uid: percents[uid], default=None)
+    for uid in over or [nearest]:
+        percent = 0 if uid is None else percents[uid]
+        yield Gate(
+            GateName.MAX_STUDY_PERCENT,
+            plan.store,
+            percent,
+            allowed,
+            _raise_limit(GateName.MAX_STUDY_PERCENT, percent) + ", or name the series as a whole",
+            subject=uid,
+        )
+
+
+def _percent(study: StudyPlan) -> int:
+    """The share of the study that is deleted line by line, in percent, rounded up."""
+    return -(-100 * study.listed_deletions // study.instances)
+
+
+def _raise_limit(name: GateName, actual: int) -> str:
+    return f"set limits.{name.value} to {actual} in the reviewed file"

@@ -1,0 +1,187 @@
+"""The plan file: written once, reviewed, applied once.
+
+Three names stand in it. The ``digest`` covers the stable part and is equal for equal inputs and
+answers on any machine; the ``plan_id`` is this one making of it; the ``seal`` covers every byte
+before it, so that any edit is seen. Against a forger, who can seal anew, there is
+``--expect-digest``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import PlanFileError, PlanRefused
+from reconciler.model.gate import Gate
+from reconciler.model.plan import GitState, Plan, SavedPlan, Why
+from reconciler.planning.encoding import (
+    Json,
+    canonical,
+    decode_flag,
+    decode_plan,
+    decode_text,
+    encode_plan,
+)
+from reconciler.planning.gates import evaluate_gates
+
+FORMAT_VERSION = "1.0"
+_MAJOR = FORMAT_VERSION.partition(".")[0]
+_SEAL = ',\n"seal":"sha256:'
+_SEAL_LENGTH = len(_SEAL) + 64 + len('"}\n')
+
+
+def digest_of(plan: Plan) -> str:
+    """The name of the stable part: ``sha256:`` and 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for piece in encode_plan(plan):
+        digest.update(piece.encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def write_plan(saved: SavedPlan) -> Iterator[str]:
+    """The text of the plan file, in pieces."""
+    seal = hashlib.sha256()
+    for piece in _unsealed(saved):
+        seal.update(piece.encode())
+        yield piece
+    yield f'{_SEAL}{seal.hexdigest()}"}}\n'
+
+
+def _unsealed(saved: SavedPlan) -> Iterator[str]:
+    header = {
+        "format_version": FORMAT_VERSION,
+        "tool_version": saved.tool_version,
+        "plan_id": saved.plan_id,
+        "created": _encode_time(saved.created),
+        "expires": _encode_time(saved.expires),
+        "endpoint": saved.endpoint,
+        "git": saved.git and {"commit": saved.git.commit, "dirty": saved.git.dirty},
+        "summary": summarize(saved.plan),
+        "gates": [_encode_gate(gate) for gate in evaluate_gates(saved.plan)],
+        "digest": saved.digest,
+    }
+    yield "{\n" + "".join(f"{canonical(key)}:{canonical(header[key])},\n" for key in header)
+    yield '"plan":'
+    for piece in encode_plan(saved.plan):
+        yield "\n" + piece if piece.startswith("{") else piece
+
+
+def summarize(plan: Plan) -> dict[str, int]:
+    """How many decisions fell for each reason, and the blast radius."""
+    studies = [study for store in plan.stores for study in store.studies]
+    return {
+        **{why.value: plan.count(why) for why in Why},
+        "studies": len(studies),
+        "series": sum(len(study.series) for study in studies),
+        "studies_emptied": sum(study.emptied for study in studies),
+        "series_emptied": sum(series.emptied for study in studies for series in study.series),
+    }
+
+
+def _encode_gate(gate: Gate) -> Json:
+    return {
+        "name": gate.name.value,
+        "store": gate.store.as_parameters(),
+        "studiesId": gate.subject,
+        "actual": gate.actual,
+        "allowed": gate.allowed,
+        "open": gate.is_open,
+        "hint": None if gate.is_open else gate.hint,
+    }
+
+
+def read_plan(path: Path) -> SavedPlan:
+    """Read a plan file and check that it is as it was written.
+
+    Raises:
+        PlanFileError: it cannot be read, or is not a plan file.
+        PlanRefused: it was edited, or another major version of the format wrote it.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise PlanFileError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise PlanFileError(f"{path} is not a plan file: it is not UTF-8 text") from error
+    document = _parse(path, text)
+    _check_version(path, document)
+    _check_seal(path, text)
+    try:
+        saved = _decode(document)
+        actual = hashlib.sha256(canonical(document["plan"]).encode()).hexdigest()
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+        raise PlanFileError(f"{path} is not a plan file that can be read: {error}") from error
+    if saved.digest != f"sha256:{actual}":
+        raise PlanRefused(
+            f"{path} was edited: its digest does not match what it plans",
+            hint="make the plan again",
+        )
+    return saved
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise PlanFileError(
+            f"{path} is not a plan file: {_reason(error)}",
+            hint="write one with `reconciler plan --out`",
+        ) from error
+    if not isinstance(document, dict) or "format_version" not in document:
+        raise PlanFileError(
+            f"{path} is not a plan file: it has no format_version",
+            hint="write one with `reconciler plan --out`",
+        )
+    return document
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno} column {error.colno}: {error.msg}"
+    return "it is not JSON"
+
+
+def _check_version(path: Path, document: Json) -> None:
+    version = document["format_version"]
+    if not isinstance(version, str) or version.partition(".")[0] != _MAJOR:
+        raise PlanRefused(
+            f"{path} has format_version {version!r}, this version reads {_MAJOR}.x",
+            hint="make the plan again with this version",
+        )
+
+
+def _check_seal(path: Path, text: str) -> None:
+    body, ending = text[:-_SEAL_LENGTH], text[-_SEAL_LENGTH:]
+    expected = f'{_SEAL}{hashlib.sha256(body.encode()).hexdigest()}"}}\n'
+    if ending != expected:
+        raise PlanRefused(f"{path} was edited: its seal does not match", hint="make the plan again")
+
+
+def _decode(document: Json) -> SavedPlan:
+    git = document["git"]
+    return SavedPlan(
+        plan=decode_plan(document["plan"]),
+        digest=decode_text(document["digest"]),
+        plan_id=decode_text(document["plan_id"]),
+        created=_decode_time(document["created"]),
+        expires=_decode_time(document["expires"]),
+        tool_version=decode_text(document["tool_version"]),
+        endpoint=decode_text(document["endpoint"]),
+        git=None if git is None else _decode_git(git),
+    )
+
+
+def _decode_git(git: Json) -> GitState:
+    return GitState(decode_text(git["commit"]), decode_flag(git["dirty"]))
+
+
+def _encode_time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _decode_time(text: str) -> datetime:
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

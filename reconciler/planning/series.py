@@ -1,0 +1,172 @@
+"""Decide every instance of one series."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.model.address import InstanceAddress, SeriesAddress
+from reconciler.model.desired import Claim, Claims, DesiredStore, Entry, Intent, Reason
+from reconciler.model.live import LiveStore, Observation, Presence, unknown
+from reconciler.model.plan import Action, DeletionGroup, Finding, SeriesPlan
+from reconciler.model.problem import Source
+from reconciler.planning.decision import decide
+
+_NOT_ASKED = unknown("the store was not asked")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One instance with the claims on it and what the store said of it."""
+
+    instance: InstanceAddress
+    keep: Claim | None
+    remove: Claim | None
+    observation: Observation
+
+    @property
+    def ruling(self) -> Claim | None:
+        """The claim that counts: keep always wins, but what is gone cannot be kept by a whole.
+
+        A remove inside a kept whole that turns out absent is a remove that is done.
+        """
+        if self.keep is None or self.remove is None:
+            return self.keep or self.remove
+        is_gone = self.observation.presence is Presence.ABSENT
+        return self.remove if is_gone and self.keep.entry.is_whole else self.keep
+
+    @property
+    def is_stale_row(self) -> bool:
+        """Whether a listing showed what a retrieve then did not find; nobody asked for it by name.
+
+        It was only ever a candidate of a whole series or study.
+        """
+        claim = self.ruling
+        gone = self.observation.presence is Presence.ABSENT
+        return claim is not None and gone and claim.entry.is_whole
+
+
+@dataclass(slots=True)
+class SeriesDecisions:
+    """All decisions of one series, sorted by SOP Instance UID."""
+
+    series: SeriesAddress
+    deletions: dict[str, Claim] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    kept: dict[str, Claim] = field(default_factory=dict)
+    unseen: dict[str, Claim] = field(default_factory=dict)
+    """What is wanted kept and was not seen: missing, or without a clear answer."""
+    spared: list[tuple[Claim, Claim]] = field(default_factory=list)
+    present: set[str] = field(default_factory=set)
+    """What the series holds before anything is deleted."""
+    is_listed: bool = True
+    """Whether it is known what the series holds besides."""
+    unmanaged: int = 0
+
+    @property
+    def is_emptied(self) -> bool:
+        """Whether the deletions leave nothing of the series."""
+        return self.is_listed and bool(self.deletions) and self.present == self.deletions.keys()
+
+    def as_plan(self) -> SeriesPlan:
+        """What a plan says of the series."""
+        return SeriesPlan(
+            self.series.series_uid, len(self.present), self.is_emptied, _groups(self.deletions)
+        )
+
+
+def decide_series(
+    series: SeriesAddress, desired: DesiredStore, live: LiveStore, listed: frozenset[str] | None
+) -> SeriesDecisions:
+    """Decide each instance that a file names or a whole was expanded to.
+
+    ``listed`` is what the study's listing shows in the series, None if that is not known; what
+    of it nobody claims is unmanaged.
+    """
+    rows = listed or frozenset()
+    decisions = SeriesDecisions(series, present=set(rows), is_listed=listed is not None)
+    claimed = 0
+    for verdict in _verdicts(series, desired, live, rows):
+        if verdict.observation.presence is Presence.PRESENT:
+            decisions.present.add(verdict.instance.instance_uid)
+        elif verdict.observation.presence is Presence.ABSENT:
+            decisions.present.discard(verdict.instance.instance_uid)
+        claimed += verdict.instance.instance_uid in decisions.present
+        _decide_instance(verdict, decisions, live)
+    decisions.unmanaged = len(decisions.present) - claimed
+    return decisions
+
+
+def _verdicts(
+    series: SeriesAddress, desired: DesiredStore, live: LiveStore, listed: frozenset[str]
+) -> Iterator[Verdict]:
+    removes, keeps = desired.removes.listed(series), desired.keeps.listed(series)
+    whole_remove, whole_keep = _whole(desired.removes, series), _whole(desired.keeps, series)
+    observed: Mapping[str, Observation] = live.instances.get(series, {})
+    named = removes.keys() | keeps.keys() | observed.keys()
+    if whole_remove or whole_keep:
+        named |= listed
+    for uid in sorted(named):
+        keep, remove = keeps.get(uid, whole_keep), removes.get(uid, whole_remove)
+        if keep or remove:
+            observation = observed.get(uid, _NOT_ASKED)
+            yield Verdict(InstanceAddress(*series, uid), keep, remove, observation)
+
+
+def _whole(claims: Claims, series: SeriesAddress) -> Claim | None:
+    entry = claims.whole(series)
+    return Claim(entry, entry.source) if entry else None
+
+
+def _decide_instance(verdict: Verdict, decisions: SeriesDecisions, live: LiveStore) -> None:
+    claim = verdict.ruling
+    if claim is None or verdict.is_stale_row:
+        return
+    uid = verdict.instance.instance_uid
+    elsewhere = live.misplaced.get(verdict.instance, ())
+    action, why = decide(
+        claim.entry.intent, verdict.observation.presence, found_elsewhere=bool(elsewhere)
+    )
+    if action is Action.DELETE:
+        decisions.deletions[uid] = claim
+    elif verdict.observation.presence is Presence.PRESENT:
+        decisions.kept[uid] = claim
+        if verdict.remove:
+            decisions.spared.append((verdict.remove, claim))
+    else:
+        is_keep = claim.entry.intent is Intent.KEEP
+        if is_keep:
+            decisions.unseen[uid] = claim
+        decisions.findings.append(
+            Finding(
+                why,
+                *verdict.instance,
+                line_of(claim.source),
+                verdict.observation.detail,
+                () if is_keep else elsewhere,
+            )
+        )
+
+
+def _groups(deletions: Mapping[str, Claim]) -> tuple[DeletionGroup, ...]:
+    lines: dict[tuple[str, bool, Reason], dict[str, int]] = {}
+    for uid, claim in deletions.items():
+        key = (claim.source.path, claim.entry.is_whole, _reason(claim.entry))
+        lines.setdefault(key, {})[uid] = claim.source.line
+    return tuple(
+        DeletionGroup(path, reason, by_whole, instances)
+        for (path, by_whole, reason), instances in sorted(
+            lines.items(), key=lambda item: next(iter(item[1]))
+        )
+    )
+
+
+def _reason(entry: Entry) -> Reason:
+    if entry.reason is None:
+        raise ValueError(f"a remove without a reason: {entry.source}")
+    return entry.reason
+
+
+def line_of(source: Source) -> Source:
+    """A place without its column: what a plan names."""
+    return Source(source.path, source.line)

@@ -1,0 +1,1 @@
+"""Values → text in pieces, a module a form; no I/O."""

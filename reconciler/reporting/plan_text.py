@@ -1,0 +1,121 @@
+"""A plan for people at a terminal; fits 80 columns with UIDs of 64 characters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from reconciler.model.gate import Gate
+from reconciler.model.plan import (
+    DeletionGroup,
+    Finding,
+    SavedPlan,
+    SeriesPlan,
+    StorePlan,
+    StudyPlan,
+)
+from reconciler.reporting.wording import (
+    FINDING_TITLES,
+    blast_radius,
+    describe_gate,
+    describe_reason,
+    describe_subject,
+    plural,
+    summary_line,
+)
+
+SHOWN = 20
+"""So many instances of a group are shown; the rest are counted, and the plan file has them."""
+
+
+def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
+    """Render in pieces; blast radius first, the stable summary line last."""
+    yield "\n".join(blast_radius(saved.plan)) + "\n"
+    for store in saved.plan.stores:
+        yield f"\nStore {store.store}\n"
+        yield from _deletions(store)
+        yield from _findings(store)
+        yield from _kept(store)
+    yield from _gates(gates)
+    yield f"\nPlan id {saved.plan_id}, expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
+    yield f"Digest  {saved.digest}\n\n"
+    yield summary_line(saved.plan) + "\n"
+
+
+def _deletions(store: StorePlan) -> Iterator[str]:
+    for study in store.studies:
+        yield f"\n  Study {study.study_uid}\n    {_study_effect(study)}\n"
+        for series in study.series:
+            yield f"    Series {series.series_uid}\n      {_series_effect(series)}\n"
+            for group in series.groups:
+                yield from _group(group)
+
+
+def _study_effect(study: StudyPlan) -> str:
+    effect = f"deletes {study.deletions:,} of {plural(study.instances, 'instance')}"
+    if study.emptied:
+        return f"{effect}: EMPTIES THE STUDY"
+    return f"{effect}, {study.unmanaged:,} are in no file" if study.unmanaged else effect
+
+
+def _series_effect(series: SeriesPlan) -> str:
+    effect = f"deletes {series.deletions:,} of {plural(series.instances, 'instance')}"
+    return f"{effect}: EMPTIES THE SERIES" if series.emptied else effect
+
+
+def _group(group: DeletionGroup) -> Iterator[str]:
+    yield f"      {describe_reason(group.reason)}\n"
+    if group.by_whole:
+        yield f"      named as a whole by {group.path}:{min(group.instances.values())}\n"
+    for uid, line in islice(group.instances.items(), SHOWN):
+        yield f"      - {uid}\n"
+        if not group.by_whole:
+            yield f"          {group.path}:{line}\n"
+    rest = len(group.instances) - SHOWN
+    if rest > 0:
+        yield f"      … and {rest:,} more (all of them with --format json)\n"
+
+
+def _findings(store: StorePlan) -> Iterator[str]:
+    for why, title in FINDING_TITLES.items():
+        found = [finding for finding in store.findings if finding.why is why]
+        if not found:
+            continue
+        yield f"\n  {title}\n"
+        for finding in found[:SHOWN]:
+            yield from _finding(finding)
+        if len(found) > SHOWN:
+            yield f"    … and {len(found) - SHOWN:,} more (all of them with --format json)\n"
+
+
+def _finding(finding: Finding) -> Iterator[str]:
+    yield f"    {describe_subject(finding)}\n      {finding.source}\n"
+    if finding.detail:
+        yield f"      {finding.detail}\n"
+    for address in finding.elsewhere:
+        yield f"      found at /studies/{address.study_uid}\n"
+        yield f"        /series/{address.series_uid}\n"
+
+
+def _kept(store: StorePlan) -> Iterator[str]:
+    if store.kept:
+        yield "\n  Kept\n"
+    for entry in store.kept:
+        yield f"    {plural(entry.instances, 'instance')} by {entry.source}"
+        yield f" (hold: {entry.hold})\n" if entry.hold else "\n"
+    if store.spared:
+        yield "\n  Spared: a remove that a keep overrides\n"
+    for spared in store.spared:
+        yield f"    {plural(spared.instances, 'instance')} of {spared.removal}, by {spared.keep}"
+        yield f" (hold: {spared.hold})\n" if spared.hold else "\n"
+
+
+def _gates(gates: Sequence[Gate]) -> Iterator[str]:
+    yield "\nGates\n"
+    several = len({gate.store for gate in gates}) > 1
+    for gate in gates:
+        yield f"  {'open  ' if gate.is_open else 'CLOSED'}  {describe_gate(gate)}\n"
+        if several:
+            yield f"          {gate.store}\n"
+        if not gate.is_open:
+            yield f"          hint: {gate.hint}\n"

@@ -1,0 +1,48 @@
+"""The result of an apply for machines: ``schemas/report.schema.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
+
+FORMAT_VERSION = "1.0"
+
+
+def report_as_json(report: ApplyReport, exit_code: int) -> Iterator[str]:
+    """Render in pieces, an unproven instance a line."""
+    header = {
+        "format_version": FORMAT_VERSION,
+        "run": report.run,
+        "resumed": list(report.resumed),
+        "plan_id": report.plan_id,
+        "digest": report.digest,
+        "state": report.state.value,
+        "stopped_because": report.stopped_because,
+        "started": _time(report.started),
+        "ended": _time(report.ended),
+        "exit_code": exit_code,
+        "planned": report.planned,
+        "outcomes": {outcome.value: report.counts.get(outcome, 0) for outcome in Outcome},
+        "journal_head": report.journal_head,
+    }
+    yield "{\n" + "".join(f"  {json.dumps(key)}: {json.dumps(header[key])},\n" for key in header)
+    yield '  "not_gone": ['
+    for index, result in enumerate(report.not_gone):
+        yield ("," if index else "") + "\n    " + json.dumps(_result(result))
+    yield "\n  ]\n}\n" if report.not_gone else "]\n}\n"
+
+
+def _result(result: InstanceResult) -> dict[str, str]:
+    return {
+        **result.store.as_parameters(),
+        **result.instance.as_parameters(),
+        "outcome": result.outcome.value,
+        "detail": result.detail,
+    }
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,85 @@
+"""The words that several forms share, so that they say one thing in one way."""
+
+from __future__ import annotations
+
+from reconciler.model.desired import Reason
+from reconciler.model.gate import Gate
+from reconciler.model.outcome import ApplyReport, Outcome
+from reconciler.model.plan import Finding, Plan, Why
+
+FINDING_TITLES = {
+    Why.MISPLACED: "Misplaced: wanted removed, but stored under another study or series",
+    Why.MISSING: "Missing: wanted kept, but not in the store",
+    Why.PROBE_FAILED: "Unknown: the store gave no clear answer, so the plan is incomplete",
+    Why.ALREADY_ABSENT: "Already absent: wanted removed, and not in the store",
+}
+"""The findings of a plan, what needs attention first."""
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 instance``, ``1,204 instances``; series and studies have plurals of their own."""
+    if noun == "series" or count == 1:
+        return f"{count:,} {noun}"
+    return f"{count:,} {noun[:-1]}ies" if noun.endswith("y") else f"{count:,} {noun}s"
+
+
+def summary_line(plan: Plan) -> str:
+    """The last line of a plan for people; its form is stable."""
+    studies = [study for store in plan.stores for study in store.studies]
+    series = sum(len(study.series) for study in studies)
+    return (
+        f"Plan: {plan.count(Why.LISTED)} to delete,"
+        f" {plan.count(Why.ALREADY_ABSENT)} already absent,"
+        f" {plan.count(Why.KEPT)} kept, {plan.count(Why.MISSING)} missing,"
+        f" {plan.count(Why.PROBE_FAILED)} unknown"
+        f" ({len(studies)} {'study' if len(studies) == 1 else 'studies'}, {series} series)."
+    )
+
+
+def apply_line(report: ApplyReport) -> str:
+    """The last line of an apply for people; its form is stable."""
+    counts = ", ".join(f"{report.counts.get(outcome, 0)} {outcome.value}" for outcome in Outcome)
+    return f"Apply: {report.planned} planned: {counts}."
+
+
+def blast_radius(plan: Plan) -> list[str]:
+    """What a reviewer asks first, a sentence a line."""
+    studies = [study for store in plan.stores for study in store.studies]
+    series = [member for study in studies for member in study.series]
+    if not studies:
+        return ["Nothing would be deleted."]
+    lines = [
+        f"{plural(plan.count(Why.LISTED), 'instance')} would be deleted from"
+        f" {plural(len(series), 'series')} of {plural(len(studies), 'study')}."
+    ]
+    emptied_studies = sum(study.emptied for study in studies)
+    emptied_series = sum(member.emptied for member in series)
+    if emptied_studies or emptied_series:
+        lines.append(
+            f"That empties {plural(emptied_studies, 'study')}"
+            f" and {plural(emptied_series, 'series')}."
+        )
+    return lines
+
+
+def describe_reason(reason: Reason) -> str:
+    """``113039 Data Retention Policy Expired, RET-1042: words``."""
+    text = f"{reason.code.value} {reason.code.meaning}"
+    if reason.ticket:
+        text += f", {reason.ticket}"
+    return f"{text}: {reason.text}" if reason.text else text
+
+
+def describe_subject(finding: Finding) -> str:
+    """What a finding is about."""
+    if finding.instance_uid is not None:
+        return f"instance {finding.instance_uid}"
+    if finding.series_uid is not None:
+        return f"series {finding.series_uid}"
+    return f"study {finding.study_uid}"
+
+
+def describe_gate(gate: Gate) -> str:
+    """``maxDeletions: 312 of at most 100``; the study where the gate is about one."""
+    about = f" in study {gate.subject}" if gate.subject else ""
+    return f"{gate.name.value}: {gate.actual} of at most {gate.allowed}{about}"

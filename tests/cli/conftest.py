@@ -1,0 +1,126 @@
+"""A project folder, an embedded store and the command line, all of them real."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.cli.main import run
+from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
+from reconciler.model.address import InstanceAddress, StoreAddress
+
+ROOT = "1.2.826.0.1.3680043.10.1"
+
+
+def head(store: StoreAddress = DEMO_STORE) -> str:
+    parameters = "".join(f"  {name}: {value}\n" for name, value in store.as_parameters().items())
+    return f"version: 1\nstore:\n{parameters}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def last_line(self) -> str:
+        return self.out.rstrip("\n").rpartition("\n")[2]
+
+
+@dataclass
+class Project:
+    """A folder with ``specs/``, the store behind it, and a way to type commands in it."""
+
+    folder: Path
+    emulator: Emulator
+    type_command: Callable[..., Answer]
+    store: StoreAddress = DEMO_STORE
+    written: list[str] = field(default_factory=list)
+
+    def fill(self, study: int, series: int, instances: Sequence[int]) -> list[InstanceAddress]:
+        """Put instances into the store; UIDs are made of the numbers."""
+        addresses = [address(study, series, number) for number in instances]
+        self.emulator.ingest_synthetic(
+            self.store, address(study, series, 0).series, [one.instance_uid for one in addresses]
+        )
+        return addresses
+
+    def write(self, name: str, body: str, *, store: StoreAddress | None = None) -> Path:
+        """Write a desired-state file under specs/; ``body`` follows the store."""
+        path = self.folder / "specs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(head(store or self.store) + body, encoding="utf-8")
+        return path
+
+    def run(self, *arguments: str | Path) -> Answer:
+        return self.type_command(*map(str, arguments))
+
+    def content(self) -> set[InstanceAddress]:
+        return self.emulator.instances(self.store)
+
+    def deletes(self) -> list[str]:
+        """The paths of the DELETE requests that reached the store."""
+        return [one.path for one in self.emulator.requests() if one.method == "DELETE"]
+
+
+def address(study: int, series: int, instance: int) -> InstanceAddress:
+    return InstanceAddress(
+        f"{ROOT}.{study}", f"{ROOT}.{study}.{series}", f"{ROOT}.{study}.{series}.{instance}"
+    )
+
+
+def removal(addresses: Sequence[InstanceAddress], *, key: str = "remove") -> str:
+    """A ``remove:`` (or ``keep:``) list with one entry for each series."""
+    lines = [f"{key}:\n"]
+    for series in sorted({one.series for one in addresses}):
+        lines.append(f"  - studiesId: {series.study_uid}\n    seriesId: {series.series_uid}\n")
+        lines.append("    instancesId:\n")
+        lines += [f"      - {one.instance_uid}\n" for one in addresses if one.series == series]
+    return "".join(lines)
+
+
+REASON = 'reason: {code: "113039", ticket: RET-1042}\n'
+LIMITS_OPEN = (
+    "limits: {maxDeletions: 10000, maxStudiesEmptied: 100, maxSeriesEmptied: 100,"
+    " maxStudyPercent: 100}\n"
+)
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    with running_emulator(EmulatorSettings(tmp_path / "store")) as running:
+        yield running
+
+
+@pytest.fixture
+def project(
+    tmp_path: Path,
+    emulator: Emulator,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Project:
+    folder = tmp_path / "project"
+    (folder / "specs").mkdir(parents=True)
+    (folder / ".git").mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("RECONCILER_ENDPOINT", emulator.url)
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def type_command(*arguments: str) -> Answer:
+        capsys.readouterr()
+        code = run(list(arguments))
+        captured = capsys.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return Project(folder, emulator, type_command)

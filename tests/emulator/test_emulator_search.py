@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import time
+
+import pytest
+from pydicom import dcmread
+from reconciler.emulator import DEMO_STORE, Faults
+from reconciler.model.address import SeriesAddress
+
+STUDY_UID = "0020000D"
+SERIES_UID = "0020000E"
+INSTANCE_UID = "00080018"
+MANY = SeriesAddress("1.2", "1.2.3")
+
+
+@pytest.fixture
+def many(site):
+    """The site with a second study: 2,500 instances of one series and one of another."""
+    site.emulator.ingest_synthetic(DEMO_STORE, MANY, (f"1.2.3.{n}" for n in range(2500)))
+    site.emulator.ingest_synthetic(DEMO_STORE, SeriesAddress("1.2", "1.2.4"), ["1.2.4.1"])
+    return site
+
+
+def values(answer, tag):
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "application/dicom+json"
+    return [row[tag]["Value"][0] for row in answer.json()]
+
+
+def test_nothing_found_is_204_with_an_empty_body(site):
+    for path in ("/studies?PatientID=nobody", "/studies/1.2/instances", "/series?Modality=XX"):
+        answer = site.get(path)
+        assert (answer.status_code, answer.content) == (204, b"")
+
+
+def test_studies_are_listed_with_their_counts(many):
+    rows = {row[STUDY_UID]["Value"][0]: row for row in many.get("/studies").json()}
+    assert set(rows) == {"1.2", many.ct.study_uid}
+    assert rows["1.2"]["00201206"]["Value"] == [2]
+    assert rows["1.2"]["00201208"]["Value"] == [2501]
+    assert rows["1.2"]["00080061"]["Value"] == ["OT"]
+
+
+def test_series_are_listed_in_the_store_and_in_a_study(many):
+    assert values(many.get("/series"), SERIES_UID) == ["1.2.3", "1.2.4", many.ct.series_uid]
+    within = many.get("/studies/1.2/series")
+    assert values(within, SERIES_UID) == ["1.2.3", "1.2.4"]
+    assert values(within, "00201209") == [2500, 1]
+
+
+def test_instances_are_listed_at_every_level(many):
+    assert len(many.get("/instances?limit=5000").json()) == 2502
+    assert len(many.get("/studies/1.2/instances?limit=5000").json()) == 2501
+    listed = values(many.get("/studies/1.2/series/1.2.4/instances"), INSTANCE_UID)
+    assert listed == ["1.2.4.1"]
+
+
+def test_an_instance_row_names_its_study_and_series_only_when_asked(site):
+    for path in ("/instances", f"/studies/{site.ct.study_uid}/instances"):
+        (row,) = site.get(path).json()
+        assert not {STUDY_UID, SERIES_UID} & set(row)
+        (row,) = site.get(f"{path}?includefield=0020000D,0020000E").json()
+        assert row[STUDY_UID]["Value"] == [site.ct.study_uid]
+        assert row[SERIES_UID]["Value"] == [site.ct.series_uid]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "includefield=StudyInstanceUID&includefield=SeriesInstanceUID&includefield=Manufacturer",
+        "includefield=StudyInstanceUID,SeriesInstanceUID,Manufacturer",
+        "includefield=0020000d&includefield=0020000E,00080070",
+        "includefield=all",
+    ],
+)
+def test_fields_are_included_by_keyword_and_tag_repeated_and_listed(site, asked):
+    (row,) = site.get(f"/instances?{asked}").json()
+    assert {STUDY_UID, SERIES_UID, "00080070", "00280010"} <= set(row)
+
+
+def test_fields_of_studies_and_series_can_be_included(site):
+    for path in ("/studies", "/series"):
+        (row,) = site.get(f"{path}?includefield=PatientSex,Manufacturer").json()
+        assert {"00100040", "00080070"} <= set(row)
+
+
+def test_pages_cover_everything_once_and_the_last_is_short(many):
+    found: list[str] = []
+    sizes = []
+    while not sizes or sizes[-1] == 1000:
+        answer = many.get(f"/studies/1.2/instances?offset={len(found)}")
+        found += values(answer, INSTANCE_UID)
+        sizes.append(len(answer.json()))
+    assert sizes == [1000, 1000, 501]
+    assert len(set(found)) == 2501
+    assert many.get("/studies/1.2/instances?offset=2501").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("path", "count"), [("/studies", 100), ("/series", 100), ("/instances", 1000)]
+)
+def test_the_default_limits(site, path, count):
+    for study in range(105):
+        series = SeriesAddress(f"1.{study}", f"1.{study}.1")
+        uids = (f"1.{study}.1.{n}" for n in range(10))
+        site.emulator.ingest_synthetic(DEMO_STORE, series, uids)
+    assert len(site.get(path).json()) == count
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "/studies?limit=5001",
+        "/series?limit=5001",
+        "/instances?limit=50001",
+        "/studies?limit=0",
+        "/studies?limit=ten",
+        "/studies?offset=-1",
+        "/studies?offset=1000001",
+        "/studies?PatientSex=F",
+        "/studies?00100040=F",
+        "/studies?Nonsense=1",
+        "/studies?Modality=CT",
+        "/studies?SOPInstanceUID=1.2",
+        "/series?SOPInstanceUID=1.2",
+        "/studies?includefield=Nonsense",
+        "/studies?fuzzymatching=true",
+        "/studies/1.2/series?StudyInstanceUID=1.3",
+    ],
+)
+def test_what_cannot_be_searched_is_400(site, query):
+    answer = site.get(query)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["status"] == "INVALID_ARGUMENT"
+
+
+def test_each_searchable_attribute_selects_by_keyword_and_tag(many, ct_path):
+    ct = dcmread(ct_path)
+    wanted = {
+        ("StudyInstanceUID", "0020000D"): many.ct.study_uid,
+        ("SeriesInstanceUID", "0020000E"): many.ct.series_uid,
+        ("SOPInstanceUID", "00080018"): many.ct.instance_uid,
+        ("PatientName", "00100010"): ct.PatientName,
+        ("PatientID", "00100020"): ct.PatientID,
+        ("StudyDate", "00080020"): ct.StudyDate,
+        ("Modality", "00080060"): "CT",
+    }
+    for names, value in wanted.items():
+        for name in names:
+            answer = many.get("/instances", params={name: str(value)})
+            assert values(answer, INSTANCE_UID) == [many.ct.instance_uid], name
+    assert len(many.get("/instances?AccessionNumber=SYNTHETIC&limit=5000").json()) == 2501
+
+
+def test_several_attributes_must_all_match(many):
+    assert many.get("/series?PatientID=SYNTHETIC&Modality=CT").status_code == 204
+    assert len(many.get("/series?PatientID=SYNTHETIC&Modality=OT").json()) == 2
+
+
+def test_lists_of_uids_and_ranges_of_dates(many):
+    uids = "1.2.3.7,1.2.3.8,1.2.3.999999"
+    found = values(many.get(f"/instances?SOPInstanceUID={uids}"), INSTANCE_UID)
+    assert found == ["1.2.3.7", "1.2.3.8"]
+    for dates, count in {"20200101": 1, "20190101-20201231": 1, "-20201231": 2, "2005-": 1}.items():
+        assert len(many.get(f"/studies?StudyDate={dates}").json()) == count, dates
+
+
+def test_a_deleted_instance_stays_listed_for_the_search_lag_but_is_not_retrieved(site):
+    site.emulator.set_faults(Faults(search_lag=0.4))
+    assert site.delete(site.ct).status_code == 200
+    assert site.get(site.ct).status_code == 404
+    assert site.get(f"{site.ct}/metadata").status_code == 404
+    assert site.emulator.instances(DEMO_STORE) == set()
+    assert values(site.get("/instances"), INSTANCE_UID) == [site.ct.instance_uid]
+    assert values(site.get("/studies"), STUDY_UID) == [site.ct.study_uid]
+    time.sleep(0.45)
+    assert site.get("/instances").status_code == site.get("/studies").status_code == 204
+
+
+def test_what_is_stored_again_during_the_lag_stays(site, ct_path):
+    site.emulator.set_faults(Faults(search_lag=30))
+    site.delete(site.ct)
+    site.emulator.ingest(DEMO_STORE, ct_path)
+    site.emulator.set_faults(Faults())
+    assert values(site.get("/instances"), INSTANCE_UID) == [site.ct.instance_uid]
+
+
+def test_a_page_of_5000_rows_is_quick(site):
+    site.emulator.ingest_synthetic(DEMO_STORE, MANY, (f"1.2.3.{n}" for n in range(5000)))
+    began = time.monotonic()
+    answer = site.get("/instances?limit=5000&includefield=0020000D,0020000E")
+    assert time.monotonic() - began < 1
+    assert answer.content.count(b'"0020000D"') == 5000

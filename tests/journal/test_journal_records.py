@@ -1,0 +1,178 @@
+"""A record comes back as it was written, and what is written is what the schema says."""
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+from string import hexdigits
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.journal.chain import body_of, chained, fields_of, hash_of
+from reconciler.journal.codec import from_json, to_json
+from reconciler.journal.records import (
+    Intent,
+    Result,
+    RunEnded,
+    RunStarted,
+    Settled,
+    Verified,
+)
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.live import Presence
+from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.reply import ReplyKind
+
+SCHEMA = Path(__file__).parents[2] / "schemas" / "journal-record.schema.json"
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+
+TIMES = st.datetimes(min_value=datetime(1000, 1, 1), timezones=st.just(UTC)).map(
+    lambda time: time.replace(microsecond=time.microsecond // 1000 * 1000)
+)
+UIDS = st.from_regex(r"[0-9]{1,9}(\.[0-9]{1,9}){0,5}", fullmatch=True)
+INSTANCES = st.builds(InstanceAddress, UIDS, UIDS, UIDS)
+STORES = st.builds(
+    StoreAddress,
+    st.sampled_from(["imaging-prod", "example.com:imaging"]),
+    st.sampled_from(["europe-west4", "us"]),
+    st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True),
+    st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True),
+)
+RUNS = st.from_regex(r"[0-9a-z][0-9a-zA-Z._-]{0,20}", fullmatch=True)
+HASHES = st.text(hexdigits[:16], min_size=64, max_size=64)
+NUMBERS = st.integers(0, 2**40)
+TEXTS = st.text(max_size=30)
+OUTCOMES = st.sampled_from(Outcome)
+PRESENCES = st.sampled_from(Presence)
+RECORDS = st.one_of(
+    st.builds(
+        RunStarted,
+        run=RUNS,
+        time=TIMES,
+        tool_version=TEXTS,
+        plan_id=TEXTS,
+        digest=TEXTS,
+        endpoint=TEXTS,
+        stores=st.lists(STORES, max_size=3).map(tuple),
+        planned=NUMBERS,
+        resumes=st.lists(RUNS, max_size=3).map(tuple),
+        previous_head=st.none() | HASHES,
+    ),
+    st.builds(Intent, TIMES, NUMBERS, INSTANCES, st.integers(1, 99)),
+    st.builds(
+        Result,
+        TIMES,
+        NUMBERS,
+        INSTANCES,
+        st.integers(1, 99),
+        st.sampled_from(ReplyKind),
+        st.none() | st.integers(100, 599),
+        TEXTS,
+        st.none() | TEXTS,
+    ),
+    st.builds(Verified, TIMES, NUMBERS, INSTANCES, PRESENCES, OUTCOMES, TEXTS),
+    st.builds(Settled, TIMES, RUNS, STORES, INSTANCES, PRESENCES, OUTCOMES, TEXTS),
+    st.builds(
+        RunEnded,
+        TIMES,
+        st.sampled_from(RunState),
+        st.fixed_dictionaries(dict.fromkeys(Outcome, NUMBERS)),
+        st.sampled_from([0, 1, 3, 4, 130, 143]),
+        st.none() | TEXTS,
+    ),
+)
+NOON = datetime(2026, 3, 1, 12, 0, 0, 123_987, UTC)
+INSTANCE = InstanceAddress("1.2", "1.2.3", "1.2.3.4")
+INTENT = Intent(NOON, 0, INSTANCE, 1)
+
+
+@given(record=RECORDS, seq=NUMBERS, prev=st.none() | HASHES)
+def test_a_line_is_one_line_that_the_schema_describes_and_reads_back_equal(record, seq, prev):
+    line = chained(body_of(record), seq, prev)
+
+    assert line.splitlines() == [line[:-1]]
+    assert all(0x20 <= byte < 0x7F for byte in line[:-1])
+    fields = json.loads(line)
+    VALIDATOR.validate(fields)
+    assert (fields["seq"], fields["prev"]) == (seq, prev)
+    assert from_json(fields_of(line)) == record
+
+
+@given(record=RECORDS)
+def test_no_record_holds_a_float(record):
+    json.loads(body_of(record), parse_float=pytest.fail, parse_constant=pytest.fail)
+
+
+def test_control_characters_and_line_separators_cannot_break_a_line():
+    hostile = "\n\r\x00\x1b[2J\u2028\x85\x7f"
+    line = chained(
+        body_of(Verified(NOON, 0, INSTANCE, Presence.UNKNOWN, Outcome.FAILED, hostile)), 0, None
+    )
+
+    assert line.count(b"\n") == 1
+    assert from_json(fields_of(line)).detail == hostile
+
+
+def test_an_instance_stands_under_the_names_of_the_api():
+    fields = to_json(INTENT)
+
+    assert fields["studiesId"] == "1.2"
+    assert fields["seriesId"] == "1.2.3"
+    assert fields["instancesId"] == "1.2.3.4"
+
+
+def test_a_time_is_written_in_utc_with_milliseconds():
+    east = NOON.astimezone(timezone(timedelta(hours=5, minutes=30)))
+
+    assert to_json(Intent(east, 0, INSTANCE, 1))["time"] == "2026-03-01T12:00:00.123Z"
+
+
+def test_a_time_without_a_zone_is_refused_rather_than_guessed():
+    with pytest.raises(ValueError, match="time zone"):
+        to_json(Intent(NOON.replace(tzinfo=None), 0, INSTANCE, 1))
+
+
+def test_outcomes_that_were_not_counted_are_written_as_none():
+    fields = to_json(RunEnded(NOON, RunState.COMPLETED, {Outcome.DELETED: 3}, 0))
+
+    assert fields["counts"] == {
+        outcome.value: 3 * (outcome is Outcome.DELETED) for outcome in Outcome
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("type", "erased"),
+        ("type", None),
+        ("time", "2026-03-01T12:00:00.123+00:00"),
+        ("time", "2026-03-01"),
+        ("store", -1),
+        ("store", True),
+        ("store", 1.0),
+        ("studiesId", ".."),
+        ("instancesId", "1.2\n"),
+        ("instancesId", ["1.2"]),
+        ("attempt", "1"),
+    ],
+)
+def test_what_cannot_be_a_record_is_refused_by_the_reader_and_by_the_schema(key, value):
+    fields = {**json.loads(chained(body_of(INTENT), 0, None)), key: value}
+
+    with pytest.raises(ValueError, match=r"not|no record"):
+        from_json(fields)
+    if value != 1.0:  # JSON Schema takes 1.0 for an integer
+        assert not VALIDATOR.is_valid(fields)
+
+
+def test_the_schema_knows_every_key():
+    fields = {**json.loads(chained(body_of(INTENT), 0, None)), "patientName": "x"}
+
+    assert not VALIDATOR.is_valid(fields)
+
+
+def test_the_hash_covers_the_line_without_its_newline():
+    assert hash_of(b"abc\n") == hash_of(b"abc")
+    assert hash_of(b"abc\n").startswith("ba7816bf8f01cfea")

@@ -1,0 +1,311 @@
+"""A commit that returned is on disk, whatever happens after it; a broken disk stops everything."""
+
+import errno
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+
+from reconciler.errors import JournalError
+from reconciler.journal.chain import hash_of
+from reconciler.journal.reader import read_run
+from reconciler.journal.records import Intent, RunStarted
+from reconciler.journal.writer import RunJournal
+from reconciler.model.address import InstanceAddress, StoreAddress
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
+INSTANCE = InstanceAddress("1.2", "1.2.3", "1.2.3.4")
+FIRST = RunStarted("run-1", NOON, "1.0", "plan-1", "sha256:0", "https://example.org", (STORE,), 1)
+
+CHILD = """
+import os, resource, sys, threading
+from datetime import UTC, datetime
+from pathlib import Path
+from reconciler.errors import JournalError
+from reconciler.journal.records import Intent, RunStarted
+from reconciler.journal.writer import RunJournal
+from reconciler.model.address import InstanceAddress, StoreAddress
+
+noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+store = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
+first = RunStarted("run-1", noon, "1.0", "plan-1", "sha256:0", "https://example.org", (store,), 1)
+journal = RunJournal.create(Path(sys.argv[1]), first)
+
+def commit(attempt):
+    instance = InstanceAddress("1.2", "1.2.3", "1.2.3.4")
+    journal.commit(Intent(noon, 0, instance, attempt))
+    os.write(1, b"%d\\n" % attempt)
+"""
+
+WRITE_FOR_EVER = (
+    CHILD
+    + """
+def work(start):
+    for attempt in range(start, 10_000_000, 4):
+        commit(attempt)
+
+for start in range(1, 5):
+    threading.Thread(target=work, args=(start,)).start()
+"""
+)
+
+FILL_THE_DISK = (
+    CHILD
+    + """
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    for attempt in range(1, 1_000):
+        commit(attempt)
+except JournalError as error:
+    print(error, file=sys.stderr)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    journal.append(first)
+except JournalError:
+    print("refused", file=sys.stderr)
+"""
+)
+
+
+def intent(attempt: int) -> Intent:
+    return Intent(NOON, 0, INSTANCE, attempt)
+
+
+def attempts(path) -> list[int]:
+    return [record.attempt for record in read_run(path) if isinstance(record, Intent)]
+
+
+@pytest.fixture
+def run_path(tmp_path):
+    return tmp_path / "runs" / "run-1.jsonl"
+
+
+def test_a_new_journal_is_for_its_owner_only(tmp_path):
+    state = tmp_path / "state"
+    with RunJournal.create(state, FIRST):
+        pass
+
+    modes = [stat.S_IMODE(path.stat().st_mode) for path in (state, state / "runs")]
+    assert modes == [0o700, 0o700]
+    assert stat.S_IMODE((state / "runs" / "run-1.jsonl").stat().st_mode) == 0o600
+
+
+def test_the_first_record_and_the_name_of_the_file_are_on_disk_at_once(
+    tmp_path, run_path, monkeypatch
+):
+    synced = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda fd: (synced.append(os.fstat(fd).st_ino), fsync(fd)))
+
+    with RunJournal.create(tmp_path, FIRST) as journal:
+        assert list(read_run(run_path)) == [FIRST]
+        assert journal.head == hash_of(run_path.read_bytes())
+        for path in (tmp_path, run_path.parent, run_path):
+            assert path.stat().st_ino in synced
+
+
+def test_no_run_is_written_over(tmp_path, run_path):
+    RunJournal.create(tmp_path, FIRST).close()
+    before = run_path.read_bytes()
+
+    with pytest.raises(JournalError, match="run-1"):
+        RunJournal.create(tmp_path, FIRST)
+    assert run_path.read_bytes() == before
+
+
+def test_the_name_of_a_run_cannot_lead_out_of_the_folder(tmp_path):
+    escaping = RunStarted("../run", NOON, "1.0", "plan-1", "", "", (STORE,), 1)
+    with pytest.raises(ValueError, match="name of a run"):
+        RunJournal.create(tmp_path, escaping)
+
+
+def test_a_commit_returns_only_after_the_disk_has_answered(tmp_path, run_path, monkeypatch):
+    """Tried: with `wait` taken out of `commit`, the thread has ended while the disk still works."""
+    disk_answers = threading.Event()
+    with RunJournal.create(tmp_path, FIRST) as journal:
+        monkeypatch.setattr(os, "fsync", lambda _: disk_answers.wait(10))
+        thread = threading.Thread(target=journal.commit, args=(intent(1),))
+        thread.start()
+        thread.join(0.2)
+        head_before = journal.head
+        assert thread.is_alive()
+        assert head_before == hash_of(run_path.read_bytes().splitlines()[0])
+
+        disk_answers.set()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert journal.head == hash_of(run_path.read_bytes().splitlines()[1])
+
+
+def test_appended_records_are_on_disk_before_a_later_commit_returns_and_after_close(
+    tmp_path, run_path
+):
+    with RunJournal.create(tmp_path, FIRST) as journal:
+        for attempt in range(1, 50):
+            journal.append(intent(attempt))
+        journal.commit(intent(50))
+        assert attempts(run_path) == list(range(1, 51))
+        journal.append(intent(51))
+
+    assert attempts(run_path) == list(range(1, 52))
+    assert journal.head == hash_of(run_path.read_bytes().splitlines()[-1])
+
+
+def test_appended_records_reach_the_file_without_a_commit(tmp_path, run_path):
+    """What is in the file outlives the process, so a kill loses no result of a quiet run."""
+    with RunJournal.create(tmp_path, FIRST) as journal:
+        journal.append(intent(1))
+        arrived = threading.Event()
+        for _ in range(500):
+            if attempts(run_path) == [1]:
+                break
+            arrived.wait(0.01)
+        assert attempts(run_path) == [1]
+
+
+def test_many_threads_share_each_fsync_and_keep_one_chain(tmp_path, run_path, monkeypatch):
+    """Tried: with one fsync a line the count is that of the commits."""
+    fsyncs = []
+    pause = threading.Event()
+    monkeypatch.setattr(os, "fsync", lambda fd: (fsyncs.append(fd), pause.wait(0.005)))
+
+    with RunJournal.create(tmp_path, FIRST) as journal, ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda attempt: journal.commit(intent(attempt)), range(1, 321)))
+
+    assert sorted(attempts(run_path)) == list(range(1, 321))
+    assert 320 / 16 <= len(fsyncs) < 320 / 4
+
+
+def test_a_commit_costs_one_fsync_and_an_append_none(tmp_path, monkeypatch):
+    fsyncs = []
+    with RunJournal.create(tmp_path, FIRST) as journal:
+        monkeypatch.setattr(os, "fsync", fsyncs.append)
+        for attempt in range(1, 11):
+            journal.append(intent(attempt))
+            journal.append(intent(attempt))
+            journal.commit(intent(attempt))
+        assert len(fsyncs) == 10
+
+
+def test_after_a_failed_fsync_every_thread_is_told_and_nothing_more_is_written(
+    tmp_path, run_path, monkeypatch
+):
+    """Tried: a writer that goes on after the error lets later commits return."""
+    fsync = os.fsync
+    pause = threading.Event()
+
+    def failing(_fd):
+        pause.wait(0.1)  # so that the others queue behind it
+        raise OSError(errno.EIO, "Input/output error")
+
+    journal = RunJournal.create(tmp_path, FIRST)
+    monkeypatch.setattr(os, "fsync", failing)
+    with ThreadPoolExecutor(8) as pool:
+        commits = [pool.submit(journal.commit, intent(attempt)) for attempt in range(1, 9)]
+    assert all(isinstance(commit.exception(), JournalError) for commit in commits)
+    assert "Input/output error" in str(commits[0].exception())
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    size = run_path.stat().st_size
+    for call in (
+        lambda: journal.append(intent(9)),
+        lambda: journal.commit(intent(9)),
+        journal.close,
+    ):
+        with pytest.raises(JournalError, match="Input/output error"):
+            call()
+    assert run_path.stat().st_size == size
+    assert next(iter(read_run(run_path))) == FIRST
+
+
+def test_a_writer_that_dies_of_a_mistake_leaves_no_thread_waiting(tmp_path, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    journal = RunJournal.create(tmp_path, FIRST)
+    monkeypatch.setattr(os, "fsync", lambda _: 1 / 0)
+
+    with pytest.raises(JournalError, match="unexpectedly"):
+        journal.commit(intent(1))
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_vanished_fails_the_next_commit(tmp_path, run_path, replaced):
+    """Tried: without the look at the name, the commit goes into a file that nobody will find."""
+    journal = RunJournal.create(tmp_path, FIRST)
+    run_path.unlink()
+    if replaced:
+        run_path.touch()
+
+    with pytest.raises(JournalError, match="cannot be written"):
+        journal.commit(intent(1))
+    with pytest.raises(JournalError):
+        journal.append(intent(2))
+
+
+def test_a_closed_journal_takes_nothing_more(tmp_path):
+    journal = RunJournal.create(tmp_path, FIRST)
+    journal.close()
+    journal.close()
+    with pytest.raises(JournalError, match="closed"):
+        journal.append(intent(1))
+
+
+def test_a_mistaken_record_does_not_harm_the_journal(tmp_path, run_path):
+    with RunJournal.create(tmp_path, FIRST) as journal:
+        with pytest.raises(ValueError, match="time zone"):
+            journal.commit(Intent(NOON.replace(tzinfo=None), 0, INSTANCE, 1))
+        journal.commit(intent(1))
+    assert attempts(run_path) == [1]
+
+
+def test_what_ended_the_block_is_not_hidden_by_a_failed_journal(tmp_path, run_path):
+    def interrupted():
+        with RunJournal.create(tmp_path, FIRST) as journal:
+            run_path.unlink()
+            with pytest.raises(JournalError):
+                journal.commit(intent(1))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_before_anything_else(tmp_path):
+    (tmp_path / "runs").write_text("in the way")
+    with pytest.raises(JournalError, match="cannot be begun") as caught:
+        RunJournal.create(tmp_path, FIRST)
+    assert "--state" in caught.value.hint
+
+
+@pytest.mark.parametrize("commits", [1, 40, 200, 400])
+def test_kill_9_loses_no_commit_that_returned(tmp_path, run_path, commits):
+    """Tried: with a `commit` that does not wait, numbers that were printed are missing."""
+    command = [sys.executable, "-c", WRITE_FOR_EVER, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        printed = [int(child.stdout.readline()) for _ in range(commits)]
+        child.send_signal(signal.SIGKILL)
+        printed += [int(line) for line in child.stdout if line.endswith(b"\n")]
+    assert child.returncode == -signal.SIGKILL
+
+    assert set(printed) <= set(attempts(run_path))
+
+
+def test_a_full_disk_stops_the_run_and_leaves_a_valid_journal(tmp_path, run_path):
+    command = [sys.executable, "-c", FILL_THE_DISK, str(tmp_path)]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+
+    printed = [int(line) for line in child.stdout.split()]
+    message, refused = child.stderr.splitlines()
+    assert "File too large" in message
+    assert refused == "refused"
+    records = read_run(run_path)
+    committed = [record.attempt for record in records if isinstance(record, Intent)]
+    assert printed == committed != []
+    assert records.torn_tail
+    assert run_path.stat().st_size == 20_000

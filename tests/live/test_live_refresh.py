@@ -1,0 +1,369 @@
+"""A refresh answers what a plan asks, and never takes what it could not see for absent."""
+
+import threading
+from array import array
+from collections import Counter
+
+import pytest
+
+from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
+from reconciler.errors import LiveError, PreflightError
+from reconciler.live.refresh import refresh
+from reconciler.model.address import InstanceAddress, SeriesAddress
+from reconciler.model.desired import Claims, DesiredStore, Entry, InstanceList, Intent, Limits
+from reconciler.model.live import ABSENT, LISTED, PRESENT, LiveStore, Observation, Presence
+from reconciler.model.problem import Source
+
+HERE = Source("specs/a.yaml", 1)
+
+
+def entry(intent: Intent, study: str, series: str | None, *uids: str) -> Entry:
+    numbers = array("I", [1] * len(uids))
+    listed = InstanceList(uids, numbers, numbers) if uids else None
+    return Entry(intent, study, series, listed, HERE)
+
+
+def keep(study: str, series: str | None = None, *uids: str) -> Entry:
+    return entry(Intent.KEEP, study, series, *uids)
+
+
+def remove(study: str, series: str | None = None, *uids: str) -> Entry:
+    return entry(Intent.REMOVE, study, series, *uids)
+
+
+def look(store, *entries: Entry, **options: object) -> LiveStore:
+    by_intent = {
+        intent: Claims(tuple(one for one in entries if one.intent is intent)) for intent in Intent
+    }
+    desired = DesiredStore(DEMO_STORE, Limits(), by_intent[Intent.REMOVE], by_intent[Intent.KEEP])
+    return refresh(desired, store, parallelism=4, **options)
+
+
+def seen(live: LiveStore, instance: InstanceAddress) -> Observation:
+    return live.instances[instance.series][instance.instance_uid]
+
+
+def metadata_requests(emulator) -> list[str]:
+    return [
+        record.path.partition("dicomWeb")[2].removesuffix("/metadata")
+        for record in emulator.requests()
+        if record.path.endswith("/metadata")
+    ]
+
+
+def searches(emulator) -> list[str]:
+    return [
+        record.path.partition("dicomWeb")[2].partition("?")[0]
+        for record in emulator.requests()
+        if "includefield" in record.path
+    ]
+
+
+def fail(path: str, **options: object) -> Faults:
+    return Faults(rules=(FaultRule(FaultKind.STATUS, path=path, **({"status": 403} | options)),))
+
+
+FIRST = InstanceAddress("1.2", "1.2.1", "1.2.1.1")
+SECOND = InstanceAddress("1.2", "1.2.1", "1.2.1.2")
+OTHER = InstanceAddress("1.2", "1.2.2", "1.2.2.1")
+
+
+@pytest.fixture
+def study(put) -> None:
+    """A study of two series with two instances and one."""
+    for instance in (FIRST, SECOND, OTHER):
+        put(*instance)
+
+
+@pytest.mark.usefixtures("study")
+def test_a_listed_remove_is_present_by_its_studys_one_listing(emulator, store) -> None:
+    live = look(store, remove("1.2", "1.2.1", FIRST.instance_uid, SECOND.instance_uid))
+    assert live.instances == {FIRST.series: {"1.2.1.1": LISTED, "1.2.1.2": LISTED}}
+    assert live.contents["1.2"].series == {
+        "1.2.1": frozenset({"1.2.1.1", "1.2.1.2"}),
+        "1.2.2": frozenset({"1.2.2.1"}),
+    }
+    assert (live.wholes, live.misplaced) == ({}, {})
+    assert searches(emulator) == ["/studies/1.2/instances"]
+    assert metadata_requests(emulator) == []
+
+
+@pytest.mark.usefixtures("study")
+def test_every_explicit_keep_is_confirmed_by_a_retrieve(emulator, store) -> None:
+    live = look(store, keep("1.2", "1.2.1", "1.2.1.1", "1.2.1.9"))
+    assert seen(live, FIRST) == PRESENT
+    assert seen(live, FIRST._replace(instance_uid="1.2.1.9")) == ABSENT
+    assert searches(emulator) == []
+    assert live.contents == {}
+
+
+@pytest.mark.usefixtures("study")
+def test_an_absent_remove_is_proven_and_searched_for(emulator, store) -> None:
+    gone = InstanceAddress("1.2", "1.2.1", "1.2.1.9")
+    live = look(store, remove("1.2", "1.2.1", gone.instance_uid))
+    assert seen(live, gone) == ABSENT
+    assert live.misplaced == {}
+    assert metadata_requests(emulator) == [str(gone)]
+    assert searches(emulator) == ["/studies/1.2/instances", "/instances"]
+
+
+@pytest.mark.usefixtures("study")
+def test_an_instance_under_a_wrong_series_is_misplaced(store) -> None:
+    wrong = OTHER._replace(series_uid="1.2.1")
+    live = look(store, remove(wrong.study_uid, wrong.series_uid, wrong.instance_uid))
+    assert seen(live, wrong) == ABSENT
+    assert live.misplaced == {wrong: (OTHER,)}
+
+
+@pytest.mark.usefixtures("study")
+def test_a_failed_search_leaves_the_absence_unknown(emulator, store) -> None:
+    emulator.set_faults(fail(r"dicomWeb/instances"))
+    gone = InstanceAddress("1.2", "1.2.1", "1.2.1.9")
+    live = look(store, remove("1.2", "1.2.1", gone.instance_uid))
+    assert seen(live, gone).presence is Presence.UNKNOWN
+    assert "HTTP 403" in seen(live, gone).detail
+
+
+@pytest.mark.usefixtures("study")
+def test_what_the_journal_records_as_deleted_is_not_searched_for(emulator, store) -> None:
+    store.delete(FIRST)
+    emulator.clear_requests()
+    live = look(store, remove("1.2", "1.2.1", "1.2.1.1"), deleted=[FIRST])
+    assert seen(live, FIRST) == ABSENT
+    assert searches(emulator) == ["/studies/1.2/instances"]
+
+
+@pytest.mark.usefixtures("study")
+def test_a_stale_row_of_a_recorded_deletion_is_dropped(emulator, store) -> None:
+    emulator.set_faults(Faults(search_lag=60.0))
+    store.delete(FIRST)
+    assert FIRST in set(store.list_instances("1.2"))
+    live = look(store, remove("1.2"), deleted=[FIRST])
+    assert live.instances == {SECOND.series: {"1.2.1.2": LISTED}, OTHER.series: {"1.2.2.1": LISTED}}
+    assert live.contents["1.2"].instance_count == 2
+    assert live.wholes == {("1.2", None): PRESENT}
+
+
+@pytest.mark.usefixtures("study")
+def test_a_row_that_was_stored_again_is_present(store) -> None:
+    live = look(store, remove("1.2", "1.2.1", "1.2.1.1"), deleted=[FIRST])
+    assert seen(live, FIRST) == PRESENT
+    assert live.contents["1.2"].instance_count == 3
+
+
+@pytest.mark.usefixtures("study")
+def test_a_stale_row_elsewhere_is_no_misplacement(emulator, store) -> None:
+    emulator.set_faults(Faults(search_lag=60.0))
+    store.delete(OTHER)
+    wrong = OTHER._replace(series_uid="1.2.1")
+    live = look(store, remove("1.2", "1.2.1", OTHER.instance_uid), deleted=[OTHER])
+    assert seen(live, wrong) == ABSENT
+    assert live.misplaced == {}
+
+
+@pytest.mark.usefixtures("study")
+def test_whole_removes_are_expanded_from_the_listing(store) -> None:
+    live = look(store, remove("1.2", "1.2.1"), remove("1.2"))
+    assert live.wholes == {("1.2", "1.2.1"): PRESENT, ("1.2", None): PRESENT}
+    assert live.instances == {
+        FIRST.series: {"1.2.1.1": LISTED, "1.2.1.2": LISTED},
+        OTHER.series: {"1.2.2.1": LISTED},
+    }
+
+
+@pytest.mark.usefixtures("study")
+def test_a_kept_series_is_expanded_and_one_of_it_confirmed(emulator, store) -> None:
+    live = look(store, keep("1.2", "1.2.1"))
+    assert live.wholes == {("1.2", "1.2.1"): PRESENT}
+    assert live.instances == {FIRST.series: {"1.2.1.1": PRESENT, "1.2.1.2": LISTED}}
+    assert metadata_requests(emulator) == [str(FIRST)]
+    assert searches(emulator) == ["/studies/1.2/series/1.2.1/instances"]
+
+
+@pytest.mark.usefixtures("study")
+def test_a_kept_series_of_a_touched_study_needs_no_listing_of_its_own(emulator, store) -> None:
+    live = look(store, keep("1.2", "1.2.1"), remove("1.2", "1.2.2", OTHER.instance_uid))
+    assert live.wholes == {("1.2", "1.2.1"): PRESENT}
+    assert seen(live, OTHER) == LISTED
+    assert searches(emulator) == ["/studies/1.2/instances"]
+
+
+@pytest.mark.usefixtures("study")
+def test_a_keep_inside_a_whole_confirms_it(emulator, store) -> None:
+    look(store, keep("1.2"), keep("1.2", "1.2.1", SECOND.instance_uid))
+    assert metadata_requests(emulator) == [str(SECOND)]
+
+
+def test_a_kept_series_outlives_a_few_stale_rows(emulator, store, put) -> None:
+    stored = [put("1.2", "1.2.1", f"1.2.1.{n}") for n in range(1, 6)]
+    emulator.set_faults(Faults(search_lag=60.0))
+    for instance in stored[:2]:
+        store.delete(instance)
+    live = look(store, keep("1.2", "1.2.1"))
+    assert live.wholes == {("1.2", "1.2.1"): PRESENT}
+    assert live.instances[SeriesAddress("1.2", "1.2.1")] == {
+        "1.2.1.3": PRESENT,
+        "1.2.1.4": LISTED,
+        "1.2.1.5": LISTED,
+    }
+
+
+def test_a_kept_series_of_stale_rows_is_unknown(emulator, store, put) -> None:
+    stored = [put("1.2", "1.2.1", f"1.2.1.{n}") for n in range(1, 6)]
+    emulator.set_faults(Faults(search_lag=60.0))
+    for instance in stored:
+        store.delete(instance)
+    live = look(store, keep("1.2", "1.2.1"))
+    assert live.wholes["1.2", "1.2.1"].presence is Presence.UNKNOWN
+
+
+def test_a_kept_series_whose_every_row_is_stale_is_absent(emulator, store, put) -> None:
+    stored = [put("1.2", "1.2.1", f"1.2.1.{n}") for n in range(1, 3)]
+    emulator.set_faults(Faults(search_lag=60.0))
+    for instance in stored:
+        store.delete(instance)
+    live = look(store, keep("1.2", "1.2.1"))
+    assert live.wholes == {("1.2", "1.2.1"): ABSENT}
+    assert live.instances == {}
+
+
+@pytest.mark.parametrize("named", [keep("1.7"), remove("1.7"), keep("1.7", "1.8")])
+def test_a_whole_without_rows_is_absent_by_its_metadata(emulator, store, named) -> None:
+    live = look(store, named)
+    whole = (named.study_uid, named.series_uid)
+    assert live.wholes == {whole: ABSENT}
+    series = "/series/1.8" if named.series_uid else ""
+    assert metadata_requests(emulator) == [f"/studies/1.7{series}"]
+
+
+class StoreThatListsNothing:
+    """The emulator's store with a search index that has not caught up."""
+
+    def __init__(self, store) -> None:
+        self._store = store
+        self.address = store.address
+
+    def __getattr__(self, name: str):
+        return getattr(self._store, name)
+
+    def list_instances(self, study_uid, series_uid=None):
+        return iter(())
+
+
+@pytest.mark.usefixtures("study")
+def test_a_whole_that_is_there_but_not_listed_is_unknown(store) -> None:
+    live = look(StoreThatListsNothing(store), remove("1.2"), keep("1.2", "1.2.2"))
+    assert {one.presence for one in live.wholes.values()} == {Presence.UNKNOWN}
+    assert "listing" in live.wholes["1.2", None].detail
+
+
+@pytest.mark.usefixtures("study")
+def test_an_unlisted_remove_that_is_there_counts_as_content(store) -> None:
+    live = look(StoreThatListsNothing(store), remove("1.2", "1.2.1", "1.2.1.1"))
+    assert seen(live, FIRST) == PRESENT
+    assert live.contents["1.2"].series == {"1.2.1": frozenset({"1.2.1.1"})}
+
+
+@pytest.mark.usefixtures("study")
+def test_a_failed_listing_decides_nothing(emulator, store) -> None:
+    emulator.set_faults(fail("studies/1.2/instances"))
+    live = look(
+        store,
+        remove("1.2", "1.2.1", "1.2.1.1"),
+        remove("1.2", "1.2.2"),
+        keep("1.2", "1.2.1", "1.2.1.2"),
+        keep("1.2", "1.2.3"),
+    )
+    assert "HTTP 403" in live.contents["1.2"].problem
+    assert seen(live, FIRST).presence is Presence.UNKNOWN
+    assert {one.presence for one in live.wholes.values()} == {Presence.UNKNOWN}
+    assert seen(live, SECOND) == PRESENT
+
+
+@pytest.mark.usefixtures("study")
+def test_a_probe_that_fails_is_unknown(emulator, store) -> None:
+    emulator.set_faults(fail("metadata", status=503))
+    live = look(store, keep("1.2", "1.2.1", "1.2.1.1"), keep("1.2", "1.2.2"))
+    assert seen(live, FIRST).detail == "HTTP 503 after 3 attempts"
+    assert live.wholes["1.2", "1.2.2"].presence is Presence.UNKNOWN
+
+
+@pytest.mark.usefixtures("study")
+def test_no_404_counts_when_the_store_is_gone_at_the_end(emulator, store) -> None:
+    gone = InstanceAddress("1.2", "1.2.1", "1.2.1.9")
+    emulator.set_faults(fail("metadata", status=404))
+
+    def lose_the_store(done: int, total: int) -> None:
+        if done and done == total:
+            rules = [
+                FaultRule(FaultKind.STATUS, path=p, status=404) for p in ("metadata", "store$")
+            ]
+            emulator.set_faults(Faults(rules=tuple(rules)))
+
+    live = look(
+        store,
+        keep("1.2", "1.2.1", "1.2.1.1"),
+        remove("1.2", "1.2.1", gone.instance_uid),
+        remove("1.7"),
+        on_progress=lose_the_store,
+    )
+    for one in (seen(live, FIRST), seen(live, gone), live.wholes["1.7", None]):
+        assert one.presence is Presence.UNKNOWN
+        assert "pre-flight" in one.detail
+    assert live.misplaced == {}
+
+
+def test_no_probe_is_sent_to_a_store_that_does_not_answer(emulator, store) -> None:
+    emulator.set_faults(fail("store$", status=404))
+    with pytest.raises(PreflightError):
+        look(store, keep("1.2", "1.2.1", "1.2.1.1"))
+    assert metadata_requests(emulator) == []
+
+
+@pytest.mark.usefixtures("study")
+def test_a_held_remove_is_confirmed_as_a_keep(emulator, store) -> None:
+    live = look(
+        store, remove("1.2", "1.2.1", FIRST.instance_uid), keep("1.2", "1.2.1", FIRST.instance_uid)
+    )
+    assert seen(live, FIRST) == PRESENT
+    assert metadata_requests(emulator) == [str(FIRST)]
+
+
+def test_progress_ends_at_its_total(store, put) -> None:
+    for n in range(1, 9):
+        put("1.2", "1.2.1", f"1.2.1.{n}")
+    reports: list[tuple[int, int]] = []
+    look(
+        store,
+        keep("1.2", "1.2.1", *(f"1.2.1.{n}" for n in range(1, 20))),
+        on_progress=lambda done, total: reports.append((done, total)),
+    )
+    assert reports[-1] == (19, 19)
+    assert reports == sorted(reports)
+
+
+def test_a_stopped_refresh_says_so(emulator, store) -> None:
+    stop = threading.Event()
+
+    def stop_soon(done: int, total: int) -> None:
+        if done == 3:
+            stop.set()
+
+    with pytest.raises(LiveError, match="interrupted"):
+        look(
+            store,
+            keep("1.2", "1.2.1", *(f"1.2.1.{n}" for n in range(1, 200))),
+            on_progress=stop_soon,
+            stop=stop,
+        )
+    assert len(metadata_requests(emulator)) < 20
+
+
+@pytest.mark.usefixtures("study")
+def test_a_refresh_only_reads(emulator, connect) -> None:
+    planning = connect(emulator.url, read_only=True).store(DEMO_STORE)
+    look(planning, remove("1.2"), keep("1.7"), remove("1.9", "1.9.1", "1.9.1.1"))
+    methods = Counter(record.method for record in emulator.requests())
+    assert methods.keys() == {"GET", "POST"}
+    assert methods["POST"] == 2
+    assert not any(record.changed for record in emulator.requests())

@@ -1,0 +1,147 @@
+"""The house rules: who may import whom, and what only one room may do.
+
+The table is the one in docs/design.md; a change of either is a change of both.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "reconciler"
+
+ALL_ABOVE_APPLYING = {"model", "errors", "desired", "live", "planning", "journal"}
+MAY_IMPORT = {
+    "model": set(),
+    "errors": {"model"},
+    "desired": {"model", "errors"},
+    "live": {"model", "errors"},
+    "planning": {"model", "errors"},
+    "journal": {"model", "errors"},
+    "applying": ALL_ABOVE_APPLYING,
+    "reporting": {"model"},
+    "emulator": {"model"},
+    "drill": ALL_ABOVE_APPLYING | {"applying", "reporting", "emulator"},
+}
+"""Beside itself; ``cli`` may import everything."""
+
+ONLY_IN = {
+    "requests": {"live"},
+    "urllib3": {"live"},
+    "google": {"live"},
+    "filelock": {"journal"},
+    "yaml": {"desired"},
+    "jsonschema": {"desired"},
+    "aiohttp": {"emulator"},
+    "sqlite3": {"emulator"},
+    "click": {"cli"},
+    "rich": {"cli"},
+}
+"""Third-party packages (and sqlite3) with the rooms that use them."""
+
+ONLY_IN_CLI = {
+    "print",
+    "sys.exit",
+    "os.environ",
+    "os.getenv",
+    "datetime.now",
+    "datetime.utcnow",
+    "datetime.today",
+    "time.time",
+    "time.time_ns",
+    "random.Random",
+    "random.random",
+    "uuid.uuid4",
+    "secrets.token_hex",
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(PACKAGE).parts[0]
+    return first.removesuffix(".py")
+
+
+def imported(tree: ast.AST) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names.add(node.module or "")
+            if node.module == "reconciler":
+                names |= {f"reconciler.{alias.name}" for alias in node.names}
+    return names
+
+
+def dotted(node: ast.AST) -> str:
+    if isinstance(node, ast.Attribute):
+        return f"{dotted(node.value)}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_what_stands_before_it(path: Path) -> None:
+    room = room_of(path)
+    if room in {"cli", "__main__", "__init__"}:
+        return
+    for name in imported(ast.parse(path.read_text())):
+        parts = name.split(".")
+        if parts[0] == "reconciler" and len(parts) > 1 and parts[1] != "__version__":
+            assert parts[1] == room or parts[1] in MAY_IMPORT[room], f"{room} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_package_is_used_in_its_rooms_only(path: Path) -> None:
+    for name in imported(ast.parse(path.read_text())):
+        rooms = ONLY_IN.get(name.split(".")[0])
+        assert rooms is None or room_of(path) in rooms, f"{path} imports {name}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_output_environment_clock_and_randomness_belong_to_the_cli(path: Path) -> None:
+    if room_of(path) in {"cli", "__main__"}:
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        name = dotted(node) if isinstance(node, ast.Attribute | ast.Name) else ""
+        assert not any(name == banned or name.endswith(f".{banned}") for banned in ONLY_IN_CLI), (
+            f"{path}:{getattr(node, 'lineno', 0)} uses {name}"
+        )
+
+
+def test_every_room_has_a_rule() -> None:
+    rooms = {room_of(path) for path in modules()} - {"cli", "__main__", "__init__"}
+    assert rooms == set(MAY_IMPORT)
+
+
+def calls_of(name: str) -> list[Path]:
+    """The modules that call a method of that name on something that is not ``self``."""
+    found = []
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            if is_call and node.func.attr == name and dotted(node.func.value) != "self":
+                found.append(path)
+    return found
+
+
+def test_only_one_place_in_applying_deletes_from_a_store() -> None:
+    deleting = [path for path in calls_of("delete") if room_of(path) not in {"emulator", "live"}]
+    assert {room_of(path) for path in deleting} == {"applying"}
+    source = (PACKAGE / "applying" / "deletion.py").read_text()
+    assert source.count("].delete(target.instance)") == 1
+
+
+def test_the_verb_delete_stands_in_live_only() -> None:
+    for path in modules():
+        if room_of(path) in {"live", "emulator"}:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            is_verb = isinstance(node, ast.Constant) and node.value == "DELETE"
+            assert not is_verb, f"{path} holds the verb DELETE"
