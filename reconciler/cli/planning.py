@@ -61,7 +61,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         expires=created + request.max_age,
         tool_version=__version__,
         endpoint=str(request.endpoint),
-        git=git_state(request.root),
+        git=git_state(request.root, plan.inputs),
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from reconciler.errors import UsageError
+from reconciler.model.desired import InputFile
 from reconciler.model.plan import GitState
 
 _GIT_SECONDS = 30
@@ -25,12 +28,23 @@ def find_root(given: Path | None) -> Path:
     return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
 
 
-def git_state(root: Path) -> GitState | None:
-    """The commit and whether tracked files differ from it; None without a repository or git."""
-    commit = _git(root, "rev-parse", "--verify", "HEAD")
-    if commit is None:
+def git_state(root: Path, inputs: Iterable[InputFile]) -> GitState | None:
+    """How the input files stand to HEAD; None without a repository, a commit, or git.
+
+    Nothing else of the work tree counts: the state folder and plan files may lie in it.
+    """
+    commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD")
+    listing = _git(root, "ls-tree", "-r", "-z", "HEAD")
+    if commit is None or listing is None:
         return None
-    return GitState(commit, dirty=bool(_git(root, "status", "--porcelain", "-uno")))
+    paths = {file.path for file in inputs}
+    # Each line is mode, type and blob, a tab, and the path.
+    tracked = {line.partition("\t")[2]: line for line in listing.split("\0")}
+    held = [tracked[path] for path in sorted(paths & tracked.keys())]
+    tree = hashlib.sha256("\0".join(held).encode(errors="surrogateescape"))
+    changed = _git(root, "diff", "--name-only", "-z", "--relative", "HEAD") or ""
+    dirty = bool(paths - tracked.keys() or paths.intersection(changed.split("\0")))
+    return GitState(commit.strip(), tree.hexdigest(), dirty)
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -39,9 +53,10 @@ def _git(root: Path, *arguments: str) -> str | None:
             ["git", "-C", str(root), *arguments],  # noqa: S607 - the user's own git
             capture_output=True,
             text=True,
+            errors="surrogateescape",
             timeout=_GIT_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.strip() if done.returncode == 0 else None
+    return done.stdout if done.returncode == 0 else None

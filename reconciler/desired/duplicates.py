@@ -8,25 +8,25 @@ from reconciler.desired.listing import warn_of_duplicate
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import name_of
-from reconciler.model.address import SeriesAddress
-from reconciler.model.desired import Claim, Claims, Entry, Intent, listed_sources
+from reconciler.model.desired import Claim, Claims, Entry, listed_sources
 from reconciler.model.problem import Source
 
 
 def check_duplicates(claims: Claims, problems: Problems) -> None:
     """Report what is named twice at one width: a warning, or an error if the reasons differ.
 
-    Two keeps for two different holds are no duplicate.
+    Keeps for two different holds are no duplicates.
     """
-    whole: dict[tuple[str, str | None], Entry] = {}
-    listed: dict[SeriesAddress, list[Entry]] = defaultdict(list)
+    whole: dict[tuple[str, str | None, str | None], Entry] = {}
+    listed: dict[tuple[str, str | None, str | None], list[Entry]] = defaultdict(list)
     for entry in sorted(claims.entries, key=_source):
-        if entry.series_uid is not None and entry.instances is not None:
-            listed[SeriesAddress(entry.study_uid, entry.series_uid)].append(entry)
+        key = (entry.study_uid, entry.series_uid, entry.hold)
+        if entry.instances is not None:
+            listed[key].append(entry)
             continue
-        first = whole.setdefault((entry.study_uid, entry.series_uid), entry)
+        first = whole.setdefault(key, entry)
         if first is not entry:
-            _report_twice(name_of(entry), _own_claim(entry), _own_claim(first), problems)
+            _report(name_of(entry), _own_claim(entry), _own_claim(first), problems)
     for entries in listed.values():
         _check_listed(entries, problems)
 
@@ -41,14 +41,11 @@ def _check_listed(entries: list[Entry], problems: Problems) -> None:
             claim = Claim(entry, source)
             first = firsts.setdefault(uid, claim)
             if first.entry is not entry:
-                _report_twice(f"instance {uid}", claim, first, problems)
+                _report(f"instance {uid}", claim, first, problems)
 
 
-def _report_twice(what: str, claim: Claim, first: Claim, problems: Problems) -> None:
-    entry = claim.entry
-    if entry.intent is Intent.KEEP and entry.hold != first.entry.hold:
-        return
-    if entry.reason == first.entry.reason:
+def _report(what: str, claim: Claim, first: Claim, problems: Problems) -> None:
+    if claim.entry.reason == first.entry.reason:
         warn_of_duplicate(what, claim.source, first.source, problems)
         return
     problems.error(
@@ -59,9 +56,9 @@ def _report_twice(what: str, claim: Claim, first: Claim, problems: Problems) -> 
     )
 
 
-def _source(entry: Entry) -> Source:
-    return entry.source
-
-
 def _own_claim(entry: Entry) -> Claim:
     return Claim(entry, entry.source)
+
+
+def _source(entry: Entry) -> Source:
+    return entry.source

@@ -33,10 +33,20 @@ class Fault:
         return cls(keyword, error.validator_value, error.instance, keys, steps)
 
     @property
+    def key(self) -> str:
+        """The key that the value, or the list around it, stands under; empty for the file."""
+        keys = [step for step in self.steps if isinstance(step, str)]
+        return keys[-1] if keys else ""
+
+    @property
+    def is_item(self) -> bool:
+        """Whether the value is an item of a list."""
+        return bool(self.steps) and isinstance(self.steps[-1], int)
+
+    @property
     def name(self) -> str:
-        """The key that the value stands under; items are named by their list's key."""
-        keys: list[Any] = [step for step in self.steps if isinstance(step, str)]
-        if not keys:
-            return "the file"
-        is_entry = isinstance(self.steps[-1], int) and keys[-1] in {"remove", "keep"}
-        return f"this {keys[-1]} entry" if is_entry else str(keys[-1])
+        """What the value is called in a message."""
+        if self.is_item:
+            is_entry = self.key in {"remove", "keep"}
+            return f"this {self.key} entry" if is_entry else f"this item of {self.key}"
+        return self.key or "the file"

@@ -65,10 +65,11 @@ class _Reader:
         study, series, instance = (header.cells.index(name) for name in COLUMNS)
         for row in rows:
             cells = row.cells
-            if not self._is_sound(row, header.cells):
-                continue
-            listing = self._listing(row, SeriesAddress(cells[study], cells[series]))
-            listing.add(cells[instance], row.line, row.column(instance))
+            if len(cells) == len(COLUMNS) and all(map(is_uid, cells)):
+                listing = self._listing(row, SeriesAddress(cells[study], cells[series]))
+                listing.add(cells[instance], row.line, row.column(instance))
+            else:
+                self._report_row(row, header.cells)
 
     def finished(self) -> dict[SeriesAddress, InstanceList]:
         return {
@@ -88,32 +89,28 @@ class _Reader:
     def _is_header(self, row: Row) -> bool:
         if sorted(row.cells) == sorted(COLUMNS):
             return True
-        odd = next((i for i, cell in enumerate(row.cells) if cell not in COLUMNS), None)
+        odd = next((i for i, cell in enumerate(row.cells) if cell and cell not in COLUMNS), None)
         if odd is not None:
             at, message = odd, f"{quoted(row.cells[odd])} is not a column of an inventory"
         else:
             at, message = 0, "the header does not name each column exactly once"
         hint = f"the header is {','.join(COLUMNS)} in any order, separated by commas"
-        source = Source(self._path, row.line, row.column(at))
-        self._problems.error(Rule.INVENTORY_HEADER, source, message, hint)
+        self._report(Rule.INVENTORY_HEADER, row, at, message, hint)
         return False
 
-    def _is_sound(self, row: Row, names: list[str]) -> bool:
-        if len(row.cells) == len(COLUMNS) and all(map(is_uid, row.cells)):
-            return True
+    def _report_row(self, row: Row, names: list[str]) -> None:
         if len(row.cells) != len(COLUMNS):
-            found = "no cell" if not row.text else f"{len(row.cells)} cells"
+            found = f"{len(row.cells)} cells" if row.text else "no cell"
             message = f"the row has {found}; it needs {len(COLUMNS)}"
             hint = "remove empty rows; every row names one instance"
             self._report(Rule.INVENTORY_ROW, row, 0, message, hint)
-            return False
-        for index, cell in enumerate(row.cells):
+            return
+        for index, (name, cell) in enumerate(zip(names, row.cells, strict=True)):
             if not cell:
-                message, hint = f"{names[index]} is empty", "every row names one instance in full"
-                self._report(Rule.INVENTORY_ROW, row, index, message, hint)
+                hint = "every row names one instance in full"
+                self._report(Rule.INVENTORY_ROW, row, index, f"{name} is empty", hint)
             elif not is_uid(cell):
                 self._report(Rule.INVALID_UID, row, index, *uid_fault(cell))
-        return False
 
     def _report(self, rule: Rule, row: Row, index: int, message: str, hint: str) -> None:
         source = Source(self._path, row.line, row.column(index))

@@ -8,7 +8,15 @@ from difflib import get_close_matches
 
 from reconciler.desired.fault import Fault
 from reconciler.desired.rules import Rule
-from reconciler.desired.wording import NOUNS, UID_KEYS, kind_of, quoted, reason_codes, uid_fault
+from reconciler.desired.wording import (
+    FREE_TEXT,
+    NOUNS,
+    UID_KEYS,
+    kind_of,
+    quoted,
+    reason_codes,
+    uid_fault,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +87,12 @@ def _excluded(fault: Fault) -> Iterator[Finding]:
 
 
 def _wrong_type(fault: Fault) -> Iterator[Finding]:
-    name = fault.name
-    if fault.value is None:
-        yield Finding(Rule.EMPTY_VALUE, f"{name} is present but empty", _empty_hint(fault))
+    if fault.value is None or fault.value in ([], {}):
+        yield from _empty(fault)
         return
-    is_free_text = name in NOUNS and NOUNS[name].is_free_text
-    found = "not text" if is_free_text else kind_of(fault.value)
-    message = f"{name} is {found}; it must be {_expected(fault.wanted)}"
+    is_words = fault.key in FREE_TEXT and isinstance(fault.value, str)
+    found = "text" if is_words else kind_of(fault.value)
+    message = f"{fault.name} is {found}; it must be {_expected(fault.wanted)}"
     yield Finding(Rule.WRONG_TYPE, message, _type_hint(fault))
 
 
@@ -108,24 +115,28 @@ def _type_hint(fault: Fault) -> str | None:
     return None
 
 
+def _empty(fault: Fault) -> Iterator[Finding]:
+    state = "is empty" if fault.is_item else "is present but empty"
+    yield Finding(Rule.EMPTY_VALUE, f"{fault.name} {state}", _empty_hint(fault))
+
+
 def _empty_hint(fault: Fault) -> str:
-    match fault.name:
-        case "seriesId":
-            return "leave the key out to mean the whole study, or name a series"
-        case "instancesId":
-            return "leave the key out to mean the whole series, or name its instances"
-        case "remove" | "keep":
-            return "write [] if nothing is meant, or leave the key out"
-        case _:
-            return "give it a value or leave it out"
+    if fault.is_item:
+        return "write the item or remove its line"
+    return _EMPTY_HINTS.get(fault.key, "give it a value or leave it out")
 
 
-def _empty_list(fault: Fault) -> Iterator[Finding]:
-    yield Finding(Rule.EMPTY_VALUE, f"{fault.name} is present but empty", _empty_hint(fault))
+_EMPTY_HINTS = {
+    "studiesId": "name the study",
+    "seriesId": "leave the key out to mean the whole study, or name a series",
+    "instancesId": "leave the key out to mean the whole series, or name its instances",
+    "remove": "write [] if nothing is meant, or leave the key out",
+    "keep": "write [] if nothing is meant, or leave the key out",
+}
 
 
 def _not_listed(fault: Fault) -> Iterator[Finding]:
-    if fault.name == "version":
+    if fault.key == "version":
         message = f"version {fault.value} of the format is not supported"
         yield Finding(Rule.UNSUPPORTED_VERSION, message, "this program reads version 1")
         return
@@ -134,15 +145,14 @@ def _not_listed(fault: Fault) -> Iterator[Finding]:
 
 
 def _form(fault: Fault) -> Iterator[Finding]:
-    name, text = fault.name, str(fault.value)
-    if name in UID_KEYS:
+    key, text = fault.key, str(fault.value)
+    if not text:
+        yield from _empty(fault)
+    elif key in UID_KEYS:
         yield Finding(Rule.INVALID_UID, *uid_fault(text))
-        return
-    noun = NOUNS[name]
-    message = f"{name} is not {noun.name}"
-    if not noun.is_free_text:
-        message = f"{name} {quoted(text)} is not {noun.name}"
-    yield Finding(Rule.INVALID_VALUE, message, noun.hint)
+    else:
+        shown = key if key in FREE_TEXT else f"{key} {quoted(text)}"
+        yield Finding(Rule.INVALID_VALUE, f"{shown} is not {NOUNS[key].name}", NOUNS[key].hint)
 
 
 def _range(fault: Fault) -> Iterator[Finding]:
@@ -162,7 +172,7 @@ _TRANSLATIONS: Mapping[str, Callable[[Fault], Iterator[Finding]]] = {
     "additionalProperties": _unknown,
     "not": _excluded,
     "type": _wrong_type,
-    "minItems": _empty_list,
+    "minItems": _empty,
     "enum": _not_listed,
     "pattern": _form,
     "maxLength": _form,

@@ -22,6 +22,7 @@ _HINTS = (
      "key of a mapping the same indentation"),
     ("end of stream", "a quote or bracket is opened and never closed"),
     ("',' or", "a bracket is opened and never closed, or a comma is missing"),
+    ("node content", "a value is missing, or a bracket is opened and never closed"),
     ("'-' indicator", "items of a list start with '- ', all at the same indentation"),
     ("expected key", "give every key of a mapping the same indentation"),
     ("block end", "give every key of a mapping, or every item of a list, the same indentation"),

@@ -17,8 +17,6 @@ class Noun:
 
     name: str
     hint: str
-    is_free_text: bool = False
-    """Free text is not quoted in messages: it is the one place where names might stand."""
 
 
 _WORDS = "write 1 to 1000 characters on one line"
@@ -32,14 +30,17 @@ NOUNS = {
     "dicomStoresId": Noun("a DICOM store id", _RESOURCE),
     "endpoint": Noun("an origin", "write https://HOST, or http://127.0.0.1:PORT for loopback, "
                      "without a path"),
-    "text": Noun("one line of text", _WORDS, is_free_text=True),
-    "hold": Noun("one line of text", _WORDS, is_free_text=True),
+    "text": Noun("one line of text", _WORDS),
+    "hold": Noun("one line of text", _WORDS),
     "ticket": Noun("a ticket", "use 1 to 64 printable ASCII characters"),
     "path": Noun("a relative path", "write it relative to this file's folder, with '/' between "
                  "its parts"),
     "sha256": Noun("a SHA-256", "write 64 hexadecimal digits, as sha256sum prints them"),
 }  # fmt: skip
 """The keys whose text has a form; the three UIDs are apart (`uid_fault`)."""
+
+FREE_TEXT = frozenset({"reason", "text", "hold"})
+"""Where words stand, which messages never quote: somebody may have written a name."""
 
 UID_KEYS = frozenset({"studiesId", "seriesId", "instancesId"})
 
@@ -66,9 +67,10 @@ def kind_of(value: Any) -> str:
 
 
 def uid_fault(text: str) -> tuple[str, str]:
-    """Why a text is not a UID (PS3.5 section 9.1), as a message and a hint."""
-    if not text:
-        return "an empty text is not a UID", "write the UID, or leave the key out"
+    """Why a text is not a UID (PS3.5 section 9.1), as a message and a hint.
+
+    An empty text is another fault: the callers say what is empty.
+    """
     if len(text) > UID_MAX_LENGTH:
         return (
             f"{quoted(text)} has {len(text)} characters; a UID has at most {UID_MAX_LENGTH}",

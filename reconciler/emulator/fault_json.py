@@ -68,6 +68,13 @@ def _members(document: object, types: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in document.items():
         if name not in types:
             raise ValueError(f"unknown member {name!r}")
-        if value is not None and not isinstance(value, types[name]):
+        if not _fits(value, types[name]):
             raise ValueError(f"{name!r} cannot be {value!r}")
     return {name: value for name, value in document.items() if value is not None}
+
+
+def _fits(value: object, expected: Any) -> bool:
+    """Whether a member has its type; null stands for the default, and no boolean is a number."""
+    if isinstance(value, bool):
+        return expected is bool
+    return value is None or isinstance(value, expected)

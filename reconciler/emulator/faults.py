@@ -60,6 +60,8 @@ class FaultRule:
             raise ValueError(f"the fault {self.fault.value!r} needs {needed!r}")
         if not 0 <= self.probability <= 1:
             raise ValueError(f"a probability lies between 0 and 1, not {self.probability!r}")
+        if self.seconds < 0:
+            raise ValueError("seconds are not negative")
         if self.path is not None:
             _check_expression(self.path)
 
@@ -85,9 +87,16 @@ class Faults:
     ``latency`` (seconds) precedes every answer of the API; for ``search_lag`` seconds after a
     deletion searches still list what is gone, while retrieves do not. The same ``seed`` lets the
     same requests of a rule fire.
+
+    Raises:
+        ValueError: a time is negative.
     """
 
     rules: tuple[FaultRule, ...] = ()
     latency: float = 0.0
     search_lag: float = 0.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.latency < 0 or self.search_lag < 0:
+            raise ValueError("latency and search lag are not negative")

@@ -57,7 +57,8 @@ def render(path: Path, image_format: str) -> bytes:
 def _pixels(path: Path) -> Any:
     """The first frame as it is meant to be seen, in any range of values."""
     dataset = dcmread(path, stop_before_pixels=True)
-    frame = pixel_array(path, index=0)
+    deflated = dataset.file_meta.TransferSyntaxUID.is_deflated  # only readable as a whole
+    frame = pixel_array(dcmread(path) if deflated else path, index=0)
     match dataset.get("PhotometricInterpretation"):
         case "PALETTE COLOR":
             return apply_color_lut(frame, dataset)

@@ -17,7 +17,8 @@ class RequestRecord:
     ``sequence`` counts from 1 and never backwards; ``time`` is in seconds of the monotonic clock.
     ``path`` is raw, with its query. ``headers`` holds Accept, X-Request-Id and the audit headers,
     under lower-case names. ``status`` is what was answered, ``reset`` or ``hang`` where nothing
-    was, and None while it is in the works; ``changed`` says whether a store was changed.
+    was, and None while it is in the works; ``changed`` says whether a store was changed,
+    ``authorized`` whether an Authorization header came, whose value is never kept.
     """
 
     sequence: int

@@ -1,8 +1,8 @@
 """What a raw request path addresses.
 
 The path is taken as it was received: split at ``/`` first, then each segment is percent-decoded;
-dot segments are segments like any other. So a path that a client collapsed by mistake addresses
-what the collapsed path says.
+dot segments are segments like any other, and one slash at the end counts for nothing. So a path
+that a client collapsed by mistake addresses what the collapsed path says.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def parse_path(raw_path: str) -> StorePath | DatasetPath:
     Raises:
         ApiError: 404 where nothing of the kind can be, 400 where an id cannot be one.
     """
-    segments = [unquote(segment) for segment in raw_path.partition("?")[0].split("/")[1:]]
+    path = raw_path.partition("?")[0].removesuffix("/")
+    segments = [unquote(segment) for segment in path.split("/")[1:]]
     match segments:
         case ["v1", "projects", _, "locations", _, "datasets", _, collection]:
             return DatasetPath("/".join(segments[1:7]), collection)

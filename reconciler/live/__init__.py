@@ -1,1 +1,10 @@
-"""A DICOM store → ``LiveStore``: the only room that speaks HTTP and sends DELETE."""
+"""A DICOM store → ``LiveStore``: the only room that speaks HTTP and sends DELETE.
+
+- What a provider writes: the protocol in ``store``; ``healthcare`` and ``healthcare_preflight``
+  are Google's, ``credentials`` and ``tokens`` its way to sign requests.
+- The way out, from the store to the wire: ``transport`` (guards, repetition) → ``channel``
+  (identity, rate) → ``adapter`` (connections). ``retry`` and ``rate`` say when and how fast.
+- What comes back: ``answer``, or a ``faults`` error; ``bodies``, ``probe_reply``,
+  ``delete_reply`` and ``rows`` say what it means, as pure functions.
+- A refresh: ``questions`` → ``survey`` → ``facts`` → ``conclusions``.
+"""

@@ -1,6 +1,6 @@
-"""The DICOM store of the Google Cloud Healthcare API: the only file that is Google's own.
+"""The DICOM store of the Google Cloud Healthcare API: its paths, its guards, its answers.
 
-Another provider writes a class like this one: its paths, its guards, and what its answers mean.
+With its pre-flight, this is what another provider would have to write.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 _SLOWEST = 0.5  # requests a second: so that a run under a heavy quota still moves
+_LEAST_OBSERVED = 10.0  # requests a second: the first ones of a run say little of its rate
 _BURST = 1.0  # seconds in which further 429 count as replies to the same burst
 _RECOVERY_INTERVAL = 5.0  # seconds without a 429 before the next step up
 _RECOVERY_FACTOR = 1.2
@@ -99,4 +100,4 @@ class _Meter:
         self._count += 1
 
     def per_second(self, now: float) -> float:
-        return max(self._last, self._count / max(now - self._start, 1.0), 2 * _SLOWEST)
+        return max(self._last, self._count / max(now - self._start, 1.0), _LEAST_OBSERVED)

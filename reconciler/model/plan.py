@@ -184,9 +184,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class GitState:
-    """Where the input files stood when the plan was made."""
+    """Where the input files stood in git when the plan was made.
+
+    ``tree`` names what HEAD holds at the paths of the input files (a sha256 over their paths and
+    blobs): unlike ``commit`` it survives a squash merge. ``dirty`` says that an input file differs
+    from HEAD or is not in it.
+    """
 
     commit: str
+    tree: str
     dirty: bool
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from reconciler.errors import PlanRefused
 from reconciler.model.desired import InputFile
-from reconciler.model.plan import SavedPlan
+from reconciler.model.plan import GitState, SavedPlan
 
 _NAMED = 5
 """So many changed files are named in a refusal; the rest are counted."""
@@ -91,3 +91,29 @@ def _differences(planned: Sequence[InputFile], now: Sequence[InputFile]) -> Iter
             yield f"{path} was changed"
         elif before[path].role is not after[path].role:
             yield f"{path} is now {after[path].role.value}"
+
+
+def require_clean(saved: SavedPlan, now: GitState | None) -> None:
+    """Refuse a plan whose input files are not what a commit holds, then and now.
+
+    Their tree is compared, not the commit: a squash merge keeps the one and changes the other.
+
+    Raises:
+        PlanRefused: they are not, or there is no repository.
+    """
+    if saved.git is None or now is None:
+        raise PlanRefused(
+            "the input files are not known to be clean: there is no git repository with a commit",
+            hint="plan and apply in a checkout, or leave out --require-clean",
+        )
+    if saved.git.dirty or now.dirty:
+        when = "when the plan was made" if saved.git.dirty else "now"
+        raise PlanRefused(
+            f"an input file differs from the commit {when}",
+            hint="commit the files, have them reviewed and plan again",
+        )
+    if saved.git.tree != now.tree:
+        raise PlanRefused(
+            "the commit holds other input files than the one that was planned from",
+            hint="make the plan again",
+        )

@@ -200,17 +200,23 @@ def _decode_study(value: Json) -> StudyPlan:
 
 
 def _decode_series(value: Json) -> SeriesPlan:
-    groups = tuple(
-        DeletionGroup(
-            decode_text(group["path"]),
-            decode_reason(group["reason"]),
-            decode_flag(group["by_whole"]),
-            {_uid(uid): _count(line) for uid, line in group["instances"].items()},
-        )
-        for group in value["deletions"]
-    )
     return SeriesPlan(
-        _uid(value["seriesId"]), _count(value["instances"]), decode_flag(value["emptied"]), groups
+        _uid(value["seriesId"]),
+        _count(value["instances"]),
+        decode_flag(value["emptied"]),
+        tuple(_decode_group(group) for group in value["deletions"]),
+    )
+
+
+def _decode_group(value: Json) -> DeletionGroup:
+    instances = {_uid(uid): _count(line) for uid, line in value["instances"].items()}
+    if not instances:
+        raise ValueError("a group of deletions without an instance")
+    return DeletionGroup(
+        decode_text(value["path"]),
+        decode_reason(value["reason"]),
+        decode_flag(value["by_whole"]),
+        instances,
     )
 
 

@@ -59,7 +59,7 @@ def _unsealed(saved: SavedPlan) -> Iterator[str]:
         "created": _encode_time(saved.created),
         "expires": _encode_time(saved.expires),
         "endpoint": saved.endpoint,
-        "git": saved.git and {"commit": saved.git.commit, "dirty": saved.git.dirty},
+        "git": saved.git and _encode_git(saved.git),
         "summary": summarize(saved.plan),
         "gates": [_encode_gate(gate) for gate in evaluate_gates(saved.plan)],
         "digest": saved.digest,
@@ -80,6 +80,10 @@ def summarize(plan: Plan) -> dict[str, int]:
         "studies_emptied": sum(study.emptied for study in studies),
         "series_emptied": sum(series.emptied for study in studies for series in study.series),
     }
+
+
+def _encode_git(git: GitState) -> Json:
+    return {"commit": git.commit, "tree": git.tree, "dirty": git.dirty}
 
 
 def _encode_gate(gate: Gate) -> Json:
@@ -113,7 +117,9 @@ def read_plan(path: Path) -> SavedPlan:
     try:
         saved = _decode(document)
         actual = hashlib.sha256(canonical(document["plan"]).encode()).hexdigest()
-    except (AttributeError, KeyError, TypeError, ValueError, RecursionError) as error:
+    except KeyError as error:
+        raise PlanFileError(f"{path} is not a plan file: {error} is missing") from error
+    except (AttributeError, TypeError, ValueError, RecursionError) as error:
         raise PlanFileError(f"{path} is not a plan file that can be read: {error}") from error
     if saved.digest != f"sha256:{actual}":
         raise PlanRefused(
@@ -176,7 +182,9 @@ def _decode(document: Json) -> SavedPlan:
 
 
 def _decode_git(git: Json) -> GitState:
-    return GitState(decode_text(git["commit"]), decode_flag(git["dirty"]))
+    return GitState(
+        decode_text(git["commit"]), decode_text(git["tree"]), decode_flag(git["dirty"])
+    )
 
 
 def _encode_time(moment: datetime) -> str:

@@ -12,11 +12,12 @@ from reconciler.reporting.wording import (
     describe_gate,
     describe_reason,
     describe_subject,
+    plain,
     plural,
     summary_line,
 )
 
-_ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#~&"})
+_ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#~&$"})
 
 
 def plan_as_markdown(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
@@ -31,13 +32,13 @@ def plan_as_markdown(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
         yield from _details(store)
         yield from _findings(store)
         yield from _kept(store)
-    yield f"Digest `{saved.digest}`, plan id `{saved.plan_id}`,"
+    yield f"Digest `{saved.digest}`, plan id {escape(saved.plan_id)},"
     yield f" expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
 
 
 def escape(text: str) -> str:
     """Words from a file, shown as text whatever they hold."""
-    return " ".join(text.split()).translate(_ESCAPED)
+    return plain(text).translate(_ESCAPED)
 
 
 def _gates(gates: Sequence[Gate]) -> Iterator[str]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from textwrap import fill
 
+from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate
 from reconciler.model.plan import (
     DeletionGroup,
@@ -20,6 +22,7 @@ from reconciler.reporting.wording import (
     describe_gate,
     describe_reason,
     describe_subject,
+    plain,
     plural,
     summary_line,
 )
@@ -27,17 +30,19 @@ from reconciler.reporting.wording import (
 SHOWN = 20
 """So many instances of a group are shown; the rest are counted, and the plan file has them."""
 
+_WIDTH = 80
+
 
 def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
     """Render in pieces; blast radius first, the stable summary line last."""
     yield "\n".join(blast_radius(saved.plan)) + "\n"
     for store in saved.plan.stores:
-        yield f"\nStore {store.store}\n"
+        yield f"\nStore {_store_name(store.store, 6)}\n"
         yield from _deletions(store)
         yield from _findings(store)
         yield from _kept(store)
     yield from _gates(gates)
-    yield f"\nPlan id {saved.plan_id}, expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
+    yield f"\nPlan id {plain(saved.plan_id)}, expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
     yield f"Digest  {saved.digest}\n\n"
     yield summary_line(saved.plan) + "\n"
 
@@ -64,16 +69,15 @@ def _series_effect(series: SeriesPlan) -> str:
 
 
 def _group(group: DeletionGroup) -> Iterator[str]:
-    yield f"      {describe_reason(group.reason)}\n"
+    yield _wrapped("      ", describe_reason(group.reason))
     if group.by_whole:
-        yield f"      named as a whole by {group.path}:{min(group.instances.values())}\n"
+        line = min(group.instances.values())
+        yield _wrapped("      ", f"named as a whole by {group.path}:{line}")
     for uid, line in islice(group.instances.items(), SHOWN):
         yield f"      - {uid}\n"
         if not group.by_whole:
-            yield f"          {group.path}:{line}\n"
-    rest = len(group.instances) - SHOWN
-    if rest > 0:
-        yield f"      … and {rest:,} more (all of them with --format json)\n"
+            yield _wrapped("          ", f"{group.path}:{line}")
+    yield from _rest("      ", len(group.instances))
 
 
 def _findings(store: StorePlan) -> Iterator[str]:
@@ -84,38 +88,74 @@ def _findings(store: StorePlan) -> Iterator[str]:
         yield f"\n  {title}\n"
         for finding in found[:SHOWN]:
             yield from _finding(finding)
-        if len(found) > SHOWN:
-            yield f"    … and {len(found) - SHOWN:,} more (all of them with --format json)\n"
+        yield from _rest("    ", len(found))
 
 
 def _finding(finding: Finding) -> Iterator[str]:
-    yield f"    {describe_subject(finding)}\n      {finding.source}\n"
+    yield f"    {describe_subject(finding)}\n"
+    yield _wrapped("      ", str(finding.source))
     if finding.detail:
-        yield f"      {finding.detail}\n"
+        yield _wrapped("      ", finding.detail)
     for address in finding.elsewhere:
-        yield f"      found at /studies/{address.study_uid}\n"
-        yield f"        /series/{address.series_uid}\n"
+        yield f"      stored in\n        study {address.study_uid}\n"
+        yield f"        series {address.series_uid}\n"
 
 
 def _kept(store: StorePlan) -> Iterator[str]:
     if store.kept:
         yield "\n  Kept\n"
-    for entry in store.kept:
-        yield f"    {plural(entry.instances, 'instance')} by {entry.source}"
-        yield f" (hold: {entry.hold})\n" if entry.hold else "\n"
+    for entry in store.kept[:SHOWN]:
+        words = f"{plural(entry.instances, 'instance')} by {entry.source}"
+        yield _wrapped("    ", words + _hold(entry.hold))
+    yield from _rest("    ", len(store.kept))
     if store.spared:
         yield "\n  Spared: a remove that a keep overrides\n"
-    for spared in store.spared:
-        yield f"    {plural(spared.instances, 'instance')} of {spared.removal}, by {spared.keep}"
-        yield f" (hold: {spared.hold})\n" if spared.hold else "\n"
+    for spared in store.spared[:SHOWN]:
+        words = f"{plural(spared.instances, 'instance')} of {spared.removal}, by {spared.keep}"
+        yield _wrapped("    ", words + _hold(spared.hold))
+    yield from _rest("    ", len(store.spared))
+
+
+def _hold(hold: str | None) -> str:
+    return f" (hold: {hold})" if hold else ""
 
 
 def _gates(gates: Sequence[Gate]) -> Iterator[str]:
     yield "\nGates\n"
     several = len({gate.store for gate in gates}) > 1
     for gate in gates:
-        yield f"  {'open  ' if gate.is_open else 'CLOSED'}  {describe_gate(gate)}\n"
+        label = "open  " if gate.is_open else "CLOSED"
+        yield _wrapped(f"  {label}  ", describe_gate(gate))
         if several:
-            yield f"          {gate.store}\n"
+            yield f"          {_store_name(gate.store, 10)}\n"
         if not gate.is_open:
-            yield f"          hint: {gate.hint}\n"
+            yield _wrapped("          ", f"hint: {gate.hint}")
+
+
+def _rest(indent: str, count: int) -> Iterator[str]:
+    if count > SHOWN:
+        yield f"{indent}… and {count - SHOWN:,} more (all of them with --format json)\n"
+
+
+def _wrapped(indent: str, text: str) -> str:
+    """A line, broken between words; a path or UID stays whole, so that it can be copied."""
+    return (
+        fill(
+            plain(text),
+            _WIDTH,
+            initial_indent=indent,
+            subsequent_indent=" " * (len(indent) + 2),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        + "\n"
+    )
+
+
+def _store_name(store: StoreAddress, indent: int) -> str:
+    """The resource name, on two lines where it is long."""
+    name = str(store)
+    if indent + len(name) <= _WIDTH:
+        return name
+    project, dataset, rest = name.partition("/datasets/")
+    return f"{project}\n{' ' * indent}{dataset}{rest}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
+from reconciler.reporting.wording import in_order
 
 FORMAT_VERSION = "1.0"
 
@@ -30,7 +31,7 @@ def report_as_json(report: ApplyReport, exit_code: int) -> Iterator[str]:
     }
     yield "{\n" + "".join(f"  {json.dumps(key)}: {json.dumps(header[key])},\n" for key in header)
     yield '  "not_gone": ['
-    for index, result in enumerate(report.not_gone):
+    for index, result in enumerate(in_order(report.not_gone)):
         yield ("," if index else "") + "\n    " + json.dumps(_result(result))
     yield "\n  ]\n}\n" if report.not_gone else "]\n}\n"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.model.outcome import ApplyReport, Outcome
-from reconciler.reporting.wording import apply_line
+from reconciler.reporting.wording import apply_line, in_order, plain
 
 SHOWN = 20
 """So many unproven deletions are shown; the rest are counted, and the report file has them."""
@@ -13,14 +13,16 @@ SHOWN = 20
 
 def report_as_text(report: ApplyReport) -> Iterator[str]:
     """Render in pieces; the stable summary line last."""
-    attempted = [one for one in report.not_gone if one.outcome is not Outcome.NOT_ATTEMPTED]
+    unproven = in_order(report.not_gone)
+    attempted = [one for one in unproven if one.outcome is not Outcome.NOT_ATTEMPTED]
     for result in attempted[:SHOWN]:
         yield f"{result.outcome.value}: {result.instance.instance_uid}\n"
-        yield f"  {result.detail}\n"
+        if result.detail:
+            yield f"  {plain(result.detail)}\n"
     if len(attempted) > SHOWN:
         yield f"… and {len(attempted) - SHOWN:,} more (all of them with --report)\n"
     if report.stopped_because:
-        yield f"Stopped: {report.stopped_because}\n"
+        yield f"Stopped: {plain(report.stopped_because)}\n"
     for run in report.resumed:
         yield f"Resumed run {run}\n"
     yield f"Run {report.run}"

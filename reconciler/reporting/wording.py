@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reconciler.model.desired import Reason
 from reconciler.model.gate import Gate
-from reconciler.model.outcome import ApplyReport, Outcome
+from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
 from reconciler.model.plan import Finding, Plan, Why
 
 FINDING_TITLES = {
@@ -14,6 +16,12 @@ FINDING_TITLES = {
     Why.ALREADY_ABSENT: "Already absent: wanted removed, and not in the store",
 }
 """The findings of a plan, what needs attention first."""
+
+
+def plain(text: str) -> str:
+    """Words from a file or a server on one line, without what steers a terminal or hides text."""
+    line = " ".join(text.split())
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
 
 
 def plural(count: int, noun: str) -> str:
@@ -40,6 +48,11 @@ def apply_line(report: ApplyReport) -> str:
     """The last line of an apply for people; its form is stable."""
     counts = ", ".join(f"{report.counts.get(outcome, 0)} {outcome.value}" for outcome in Outcome)
     return f"Apply: {report.planned} planned: {counts}."
+
+
+def in_order(results: Sequence[InstanceResult]) -> list[InstanceResult]:
+    """Results by address, whatever worker ended first."""
+    return sorted(results, key=lambda result: (result.store, result.instance))
 
 
 def blast_radius(plan: Plan) -> list[str]:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 from pydicom import data
+
 from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
 from reconciler.model.address import InstanceAddress, StoreAddress
 
@@ -34,23 +35,35 @@ class Site:
         return self.session.delete(self.web(below), timeout=5)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ct_path() -> Path:
     return Path(data.__file__).parent / "test_files" / "CT_small.dcm"
 
 
+@pytest.fixture(scope="session")
+def launch(ct_path: Path) -> Callable[[EmulatorSettings], AbstractContextManager[Site]]:
+    """Runs an emulator whose first store holds the CT image."""
+
+    @contextmanager
+    def launched(settings: EmulatorSettings) -> Iterator[Site]:
+        with running_emulator(settings) as emulator, requests.Session() as session:
+            session.trust_env = False
+            ct = emulator.ingest(settings.stores[0], ct_path)
+            yield Site(emulator, session, ct, ct_path.read_bytes())
+
+    return launched
+
+
 @pytest.fixture
-def start(tmp_path: Path, ct_path: Path) -> Iterator[Callable[..., Site]]:
-    """Starts an emulator with the settings given, its demo store holding the CT image."""
+def start(
+    tmp_path: Path, launch: Callable[[EmulatorSettings], AbstractContextManager[Site]]
+) -> Iterator[Callable[..., Site]]:
+    """Starts an emulator with the settings given, to run until the test ends."""
     with ExitStack() as stack:
 
         def started(**settings: object) -> Site:
             chosen = EmulatorSettings(**({"data_dir": tmp_path / "data"} | settings))
-            emulator = stack.enter_context(running_emulator(chosen))
-            session = stack.enter_context(requests.Session())
-            session.trust_env = False
-            ct = emulator.ingest(chosen.stores[0], ct_path)
-            return Site(emulator, session, ct, ct_path.read_bytes())
+            return stack.enter_context(launch(chosen))
 
         yield started
 

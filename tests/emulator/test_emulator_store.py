@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import requests
+
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, ErrorShape, running_emulator
 
 OTHER = replace(DEMO_STORE, dicom_store_id="other")

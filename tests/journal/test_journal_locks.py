@@ -57,7 +57,7 @@ def test_another_store_or_another_folder_is_free(tmp_path, other_process):
 
 
 def test_kill_9_releases_the_lock_and_its_holder_is_forgotten(tmp_path, other_process):
-    """Tried: with a lock that is only a file (SoftFileLock) the second run stays out."""
+    """Tried: with a lock that is the existence of a file the second run stays out."""
     other_process.send_signal(signal.SIGKILL)
     other_process.wait(10)
 

@@ -109,6 +109,13 @@ def test_lines_taken_out_moved_or_doubled_are_found(path, order):
         list(read_run(path))
 
 
+def test_a_line_with_another_number_is_found_although_its_hashes_are_right(path):
+    first = lines_of(path)[0]
+    path.write_bytes(first + chained(body_of(INTENT), 2, hash_of(first)))
+    with pytest.raises(JournalError, match="'seq' is 2 where 1 is due"):
+        list(read_run(path))
+
+
 @pytest.mark.parametrize(
     ("records", "message"),
     [

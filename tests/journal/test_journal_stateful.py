@@ -1,8 +1,8 @@
 """Writer, reader and history against a model in plain Python, with crashes at any byte.
 
-Tried: each of these makes it fail: a torn tail read as a record, a verification of another run
-that closes an intent, the order of runs taken from the clock alone, replies that outlive a
-verification.
+Tried: each of these makes it fail: a torn tail read as a record, a verification that closes a
+later intent of its run, the order of runs taken from the clock alone, replies that outlive a
+verification, a settled outcome credited to the run that settled it.
 """
 
 import hashlib

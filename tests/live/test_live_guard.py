@@ -56,19 +56,19 @@ def hostile_address(place: int, uid: str) -> InstanceAddress:
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("uid", HOSTILE)
-def test_a_delete_of_anything_but_an_instance_is_never_sent(emulator, store, uid, place) -> None:
-    with pytest.raises(LiveError):
-        store.delete(hostile_address(place, uid))
-    assert emulator.requests() == []
+def test_a_delete_of_anything_but_an_instance_is_never_sent(emulator, store, place) -> None:
+    for uid in HOSTILE:
+        with pytest.raises(LiveError, match="refused"):
+            store.delete(hostile_address(place, uid))
+        assert emulator.requests() == [], uid
 
 
 @pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("uid", ["..", "%2e%2e", "1/../2", "1.2\n", "1.2?x=1", "1.2#x", "\uff11"])
-def test_a_probe_of_another_url_is_never_sent_nor_believed(emulator, store, uid, place) -> None:
-    seen = store.probe(hostile_address(place, uid))
-    assert seen.presence is Presence.UNKNOWN
-    assert emulator.requests() == []
+def test_a_probe_of_another_url_is_never_sent_nor_believed(emulator, store, place) -> None:
+    for uid in ["..", "%2e%2e", "1/../2", "1.2\n", "1.2?x=1", "1.2#x", "\uff11"]:
+        seen = store.probe(hostile_address(place, uid))
+        assert seen.presence is Presence.UNKNOWN
+        assert emulator.requests() == [], uid
 
 
 def test_the_pattern_is_that_of_one_store_and_an_instance() -> None:

@@ -28,7 +28,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.planning import PlanRequest, make_saved_plan
 from reconciler.cli.progress import progress
-from reconciler.cli.project import find_root
+from reconciler.cli.project import find_root, git_state
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.desired import load_desired_state
 from reconciler.errors import DesiredStateError, ExitCode, PlanRefused, UsageError
@@ -37,6 +37,7 @@ from reconciler.live.retry import RetryPolicy
 from reconciler.model.outcome import InstanceResult
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.acceptance import (
+    require_clean,
     require_digest,
     require_endpoint,
     require_same_inputs,
@@ -47,6 +48,9 @@ from reconciler.planning.plan_file import read_plan, write_plan
 from reconciler.reporting.report_json import report_as_json
 from reconciler.reporting.report_text import report_as_text
 
+REPROBE_SECONDS = 30.0
+"""How long an instance that is still there after its deletion is looked for again."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Options:
@@ -54,6 +58,7 @@ class _Options:
 
     auto_approve: bool
     expect_digest: str | None
+    require_clean: bool
     report: Path | None
     stop_after_failures: int
     max_age: timedelta
@@ -71,6 +76,11 @@ class _Options:
     "--expect-digest",
     metavar="DIGEST",
     help="Go on only if the plan has this digest, the one that was reviewed.",
+)
+@click.option(
+    "--require-clean",
+    is_flag=True,
+    help="Go on only if the input files are those of a git commit, unchanged since the plan.",
 )
 @click.option(
     "--report",
@@ -139,6 +149,8 @@ def _require_acceptable(saved: SavedPlan, options: _Options) -> None:
             hint="make the plan again",
         ) from error
     require_same_inputs(saved, inputs)
+    if options.require_clean:
+        require_clean(saved, git_state(options.root, inputs))
     require_open_gates(saved.plan)
 
 
@@ -234,7 +246,7 @@ def _settings(options: _Options) -> ApplySettings:
         run=run,
         holder=environment.holder(run),
         tool_version=__version__,
-        patience=Patience(backoff, attempt_for=policy.deadline),
+        patience=Patience(backoff, policy.deadline, REPROBE_SECONDS),
         parallelism=options.parallelism,
         stop_after=options.stop_after_failures,
     )

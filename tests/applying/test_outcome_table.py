@@ -1,0 +1,223 @@
+"""What the replies to a deletion and the look after it come to, and when an apply stops."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+
+import pytest
+
+from reconciler.applying.outcome import OUTCOMES, Ending, ending_of, outcome_of
+from reconciler.applying.progress import PlanProgress
+from reconciler.applying.stopping import Breaker, Stop
+from reconciler.journal.history import OpenAttempt
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import Limits, Reason, ReasonCode
+from reconciler.model.live import Presence
+from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.plan import DeletionGroup, Plan, SeriesPlan, StorePlan, StudyPlan
+from reconciler.model.reply import ReplyKind
+
+ACCEPTED, NOT_FOUND, REFUSED = ReplyKind.ACCEPTED, ReplyKind.NOT_FOUND, ReplyKind.REFUSED
+UNAUTHENTICATED, THROTTLED = ReplyKind.UNAUTHENTICATED, ReplyKind.THROTTLED
+UNCLEAR, FOREIGN, OPERATION = ReplyKind.UNCLEAR, ReplyKind.FOREIGN, ReplyKind.OPERATION
+
+DELETED, ALREADY_ABSENT = Outcome.DELETED, Outcome.ALREADY_ABSENT
+AMBIGUOUS = Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT
+FAILED, UNCONFIRMED = Outcome.FAILED, Outcome.UNCONFIRMED
+
+ROWS = {
+    Ending.ACCEPTED: (DELETED, UNCONFIRMED, UNCONFIRMED),
+    Ending.NOT_FOUND: (ALREADY_ABSENT, UNCONFIRMED, UNCONFIRMED),
+    Ending.AMBIGUOUS: (AMBIGUOUS, FAILED, UNCONFIRMED),
+    Ending.REFUSED: (ALREADY_ABSENT, FAILED, FAILED),
+    Ending.OPERATION: (FAILED, FAILED, FAILED),
+}
+"""The table of the design: seen absent, still present, unknown."""
+
+
+def test_the_table_is_total() -> None:
+    assert set(OUTCOMES) == set(itertools.product(Ending, Presence))
+
+
+@pytest.mark.parametrize("ending", Ending)
+def test_each_row_of_the_table(ending: Ending) -> None:
+    looks = (Presence.ABSENT, Presence.PRESENT, Presence.UNKNOWN)
+    assert tuple(OUTCOMES[ending, presence] for presence in looks) == ROWS[ending]
+
+
+def test_only_a_look_that_found_nothing_proves_a_deletion() -> None:
+    for (_, presence), outcome in OUTCOMES.items():
+        assert presence is Presence.ABSENT or not outcome.is_gone
+
+
+@pytest.mark.parametrize(
+    ("replies", "ending"),
+    [
+        ([ACCEPTED], Ending.ACCEPTED),
+        ([NOT_FOUND], Ending.NOT_FOUND),
+        ([REFUSED], Ending.REFUSED),
+        ([UNAUTHENTICATED], Ending.REFUSED),
+        ([THROTTLED], Ending.REFUSED),
+        ([UNCLEAR], Ending.AMBIGUOUS),
+        ([FOREIGN], Ending.AMBIGUOUS),
+        ([OPERATION], Ending.OPERATION),
+        ([None], Ending.AMBIGUOUS),
+        # 404 after a 503: the 503 may have been the deletion
+        ([UNCLEAR, NOT_FOUND], Ending.AMBIGUOUS),
+        # 404 after a 429 or a 401: those were clear refusals
+        ([THROTTLED, NOT_FOUND], Ending.NOT_FOUND),
+        ([UNAUTHENTICATED, NOT_FOUND], Ending.NOT_FOUND),
+        # 403 after a 503: refused now, but the 503 stays what it was
+        ([UNCLEAR, REFUSED], Ending.AMBIGUOUS),
+        ([THROTTLED, REFUSED], Ending.REFUSED),
+        ([UNAUTHENTICATED, UNAUTHENTICATED], Ending.REFUSED),
+        # a run was killed before its reply was recorded
+        ([None, NOT_FOUND], Ending.AMBIGUOUS),
+        ([None, ACCEPTED], Ending.ACCEPTED),
+        ([None, REFUSED], Ending.AMBIGUOUS),
+        # accepted once is accepted, whatever a resumed run is told
+        ([ACCEPTED, NOT_FOUND], Ending.ACCEPTED),
+        ([ACCEPTED, UNCLEAR], Ending.ACCEPTED),
+        ([UNCLEAR, ACCEPTED], Ending.ACCEPTED),
+        ([FOREIGN, THROTTLED, NOT_FOUND], Ending.AMBIGUOUS),
+        ([UNCLEAR, UNCLEAR, UNCLEAR], Ending.AMBIGUOUS),
+    ],
+    ids=lambda value: str(value),
+)
+def test_all_attempts_are_taken_together(replies: list[ReplyKind | None], ending: Ending) -> None:
+    assert ending_of(replies) is ending
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_an_operation_anywhere_outweighs_everything(place: int) -> None:
+    for others in itertools.product((ACCEPTED, NOT_FOUND, UNCLEAR, None), repeat=2):
+        replies = [*others[:place], OPERATION, *others[place:]]
+        assert ending_of(replies) is Ending.OPERATION
+        assert {outcome_of(replies, presence) for presence in Presence} == {FAILED}
+
+
+def test_deleted_is_said_only_where_the_store_said_yes() -> None:
+    for replies in itertools.product((*ReplyKind, None), repeat=3):
+        outcome = outcome_of(replies, Presence.ABSENT)
+        assert (outcome is DELETED) == (ACCEPTED in replies and OPERATION not in replies)
+
+
+def test_already_absent_is_said_only_where_no_attempt_can_have_deleted() -> None:
+    harmless = {NOT_FOUND, REFUSED, UNAUTHENTICATED, THROTTLED}
+    for replies in itertools.product((*ReplyKind, None), repeat=3):
+        outcome = outcome_of(replies, Presence.ABSENT)
+        assert (outcome is ALREADY_ABSENT) == harmless.issuperset(replies)
+
+
+# Stopping
+
+
+def test_the_first_reason_to_stop_stands() -> None:
+    stop = Stop()
+    stop.request(RunState.INTERRUPTED, "a signal")
+    stop.request(RunState.STOPPED, "too many failures")
+    assert (stop.is_requested, stop.state, stop.reason) == (True, RunState.INTERRUPTED, "a signal")
+
+
+def test_an_abort_overrides_a_milder_reason() -> None:
+    stop = Stop()
+    stop.request(RunState.STOPPED, "too many failures")
+    stop.request(RunState.ABORTED, "an operation was named")
+    stop.request(RunState.STOPPED, "something later")
+    assert (stop.state, stop.reason) == (RunState.ABORTED, "an operation was named")
+
+
+def test_nothing_stops_by_itself() -> None:
+    stop = Stop()
+    assert (stop.is_requested, stop.state, stop.reason) == (False, RunState.COMPLETED, None)
+
+
+@pytest.mark.parametrize("outcome", [FAILED, UNCONFIRMED])
+def test_so_many_unproven_deletions_in_a_row_stop_the_run(outcome: Outcome) -> None:
+    stop = Stop()
+    breaker = Breaker(3, stop)
+    for last in (False, False, True):
+        assert not stop.is_requested
+        breaker.record(outcome)
+        assert stop.is_requested is last
+    assert (stop.state, stop.reason) == (
+        RunState.STOPPED,
+        "3 deletions in a row could not be proven",
+    )
+
+
+@pytest.mark.parametrize("outcome", [DELETED, ALREADY_ABSENT, AMBIGUOUS])
+def test_a_proven_deletion_ends_the_row(outcome: Outcome) -> None:
+    stop = Stop()
+    breaker = Breaker(2, stop)
+    for one in (FAILED, outcome, FAILED, outcome, UNCONFIRMED):
+        breaker.record(one)
+    assert not stop.is_requested
+
+
+def test_what_was_not_attempted_neither_counts_nor_ends_the_row() -> None:
+    stop = Stop()
+    breaker = Breaker(2, stop)
+    for one in (FAILED, Outcome.NOT_ATTEMPTED, Outcome.NOT_ATTEMPTED):
+        breaker.record(one)
+    assert not stop.is_requested
+    breaker.record(FAILED)
+    assert stop.is_requested
+
+
+def test_a_breaker_counts_the_outcomes_of_all_workers() -> None:
+    stop = Stop()
+    breaker = Breaker(400, stop)
+    workers = [
+        threading.Thread(target=lambda: [breaker.record(FAILED) for _ in range(100)])
+        for _ in range(4)
+    ]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert stop.is_requested
+
+
+# Progress of interrupted runs
+
+STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
+ONE, TWO, THREE = (InstanceAddress("1", "1.1", f"1.1.{number}") for number in (1, 2, 3))
+
+
+def plan() -> Plan:
+    reason = Reason(ReasonCode.DATA_RETENTION_POLICY_EXPIRED)
+    uids = {one.instance_uid: 4 for one in (ONE, TWO, THREE)}
+    series = SeriesPlan("1.1", 9, False, (DeletionGroup("specs/a.yaml", reason, False, uids),))
+    study = StudyPlan("1", 9, 6, False, (series,))
+    return Plan(("specs",), (), (StorePlan(STORE, Limits(), (study,), (), (), ()),))
+
+
+def test_a_first_run_has_everything_before_it() -> None:
+    progress = PlanProgress.of(None, (), {})
+    assert list(progress.gone(plan())) == []
+    targets = list(progress.remaining(plan(), (STORE,)))
+    assert [(target.instance, target.earlier) for target in targets] == [
+        (ONE, ()),
+        (TWO, ()),
+        (THREE, ()),
+    ]
+
+
+def test_what_settling_proved_is_not_deleted_again() -> None:
+    progress = PlanProgress({(STORE, ONE): DELETED, (STORE, TWO): FAILED}, {})
+    assert [(one.instance, one.outcome) for one in progress.gone(plan())] == [(ONE, DELETED)]
+    assert [one.instance for one in progress.remaining(plan(), (STORE,))] == [TWO, THREE]
+
+
+def test_the_replies_of_interrupted_runs_stay_with_their_instance() -> None:
+    progress = PlanProgress({}, {(STORE, TWO): (UNCLEAR, None)})
+    earlier = {one.instance: one.earlier for one in progress.remaining(plan(), (STORE,))}
+    assert earlier == {ONE: (), TWO: (UNCLEAR, None), THREE: ()}
+
+
+def test_attempts_of_other_plans_say_nothing_about_this_one() -> None:
+    attempts = [OpenAttempt("other-run", STORE, ONE, (UNCLEAR,))]
+    progress = PlanProgress.of(None, attempts, {("other-run", STORE, ONE): DELETED})
+    assert (progress.outcomes, progress.replies) == ({}, {})

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from reconciler.model.desired import InputRole, listed_sources
+from reconciler.model.problem import Source
+
+SHA = "0" * 64
+
+
+def pin(name: str, data: bytes, *, count: int) -> str:
+    return f"{{path: {name}, sha256: {hashlib.sha256(data).hexdigest()}, count: {count}}}"
+
+
+def test_an_inventory_gives_one_entry_a_series(project) -> None:
+    rows = "1.2,1.2.1,1.2.1.1\n1.2,1.2.2,1.2.2.1\n1.2,1.2.1,1.2.1.2\n"
+    project.spec(
+        "specs/a.yaml", f"remove:\n  - inventory: {project.inventory('specs/i.csv', rows)}\n"
+    )
+    state = project.load("specs")
+    first, second = state.stores[0].removes.entries
+    assert first.source == Source("specs/i.csv", 2, 11)
+    assert first.from_inventory
+    assert first.reason.ticket == "RET-1"
+    assert list(listed_sources(first)) == [
+        ("1.2.1.1", Source("specs/i.csv", 2, 11)),
+        ("1.2.1.2", Source("specs/i.csv", 4, 11)),
+    ]
+    assert second.series_uid == "1.2.2"
+    assert [(file.path, file.role) for file in state.inputs] == [
+        ("specs/a.yaml", InputRole.SELECTED),
+        ("specs/i.csv", InputRole.INVENTORY),
+    ]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"instancesId,studiesId,seriesId\n1.2.1.1,1.2,1.2.1\n",
+        b"\xef\xbb\xbfinstancesId,studiesId,seriesId\r\n1.2.1.1,1.2,1.2.1\r\n",
+        b"instancesId,studiesId,seriesId\n1.2.1.1,1.2,1.2.1",
+        b'"instancesId","studiesId","seriesId"\n"1.2.1.1","1.2","1.2.1"\n',
+    ],
+    ids=["any order", "as Excel writes it", "no last newline", "quoted"],
+)
+def test_the_usual_dialects_are_read(project, data: bytes) -> None:
+    project.write("i.csv", data)
+    project.spec(
+        "a.yaml", f"keep:\n  - inventory: {pin('i.csv', data, count=1)}\n    hold: Trial 7\n"
+    )
+    (entry,) = project.load("a.yaml").stores[0].keeps.entries
+    assert (entry.study_uid, entry.series_uid, entry.instances.uids) == (
+        "1.2",
+        "1.2.1",
+        ("1.2.1.1",),
+    )
+    assert entry.hold == "Trial 7"
+
+
+def test_another_digest_or_count_is_an_error_that_says_both_values(project) -> None:
+    written = project.inventory("i.csv", "1.2,1.2.1,1.2.1.1\n")
+    project.spec("a.yaml", f"remove:\n  - inventory: {written}\n")
+    data = b"studiesId,seriesId,instancesId\n1.2,1.2.1,1.2.1.1\n1.2,1.2.1,1.2.1.2\n"
+    project.write("i.csv", data)
+    digest, count = project.problems("a.yaml")
+    assert (digest.rule, digest.source) == ("inventory-digest", Source("a.yaml", 5, 38))
+    assert hashlib.sha256(data).hexdigest() in digest.message
+    assert written[21:85] in digest.message
+    assert (count.rule, count.message) == ("inventory-count", "i.csv has 2 rows, not 1")
+
+
+def test_a_digest_in_capitals_is_the_same_digest(project) -> None:
+    written = project.inventory("i.csv", "1.2,1.2.1,1.2.1.1\n")
+    head, digest, rest = written.partition("sha256: ")
+    project.spec(
+        "a.yaml", f"remove:\n  - inventory: {head}{digest}{rest[:64].upper()}{rest[64:]}\n"
+    )
+    assert project.load("a.yaml").stores
+
+
+def test_bad_rows_are_problems_at_their_cells(project) -> None:
+    rows = (
+        "1.2,1.3,\n1.2,1..3,1.4\n1.2,1.3\n\n1.2,1.3,1.4,1.5\n"
+        '1.2,"1.3","x"\n"1.2,1.3,1.4\n\xff,1.3,1.4\n'
+    )
+    project.spec("a.yaml", f"remove:\n  - inventory: {project.inventory('i.csv', rows)}\n")
+    assert project.found("a.yaml") == [
+        (2, 9, "inventory-row"),
+        (3, 5, "invalid-uid"),
+        (4, 1, "inventory-row"),
+        (5, 1, "inventory-row"),
+        (6, 1, "inventory-row"),
+        (7, 11, "invalid-uid"),
+        (8, 1, "inventory-row"),
+        (9, 1, "invalid-uid"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "place"),
+    [
+        (b"", (1, 1)),
+        (b"studiesId,seriesId\n", (1, 1)),
+        (b"studiesId,seriesId,instancesId,PatientName\n", (1, 32)),
+        (b"studiesId;seriesId;instancesId\n", (1, 1)),
+        (b"studiesId,studiesId,seriesId,instancesId\n", (1, 1)),
+        (b"1.2,1.3,1.4\n", (1, 1)),
+    ],
+)
+def test_any_other_header_is_refused(project, data: bytes, place: tuple[int, int]) -> None:
+    project.write("i.csv", data)
+    project.spec("a.yaml", f"remove:\n  - inventory: {pin('i.csv', data, count=7)}\n")
+    assert project.found("a.yaml") == [(*place, "inventory-header")]
+
+
+def test_a_binary_file_without_lines_is_refused_and_still_hashed(project) -> None:
+    data = b"studiesId,seriesId,instancesId\n" + b"\x00" * 5_000_000
+    project.write("i.csv", data)
+    project.spec("a.yaml", f"remove:\n  - inventory: {pin('i.csv', data, count=7)}\n")
+    assert project.found("a.yaml") == [(2, 1, "inventory-row")]
+
+
+@pytest.mark.parametrize(
+    ("path", "rule"),
+    [
+        ("none.csv", "path-not-found"),
+        ("../../i.csv", "path-outside-root"),
+        ("/etc/passwd", "invalid-value"),
+        ("folder", "unreadable-file"),
+        ("x" * 900, "unreadable-file"),
+    ],
+)
+def test_an_inventory_lies_inside_the_project(project, path: str, rule: str) -> None:
+    (project.root / "specs/folder").mkdir(parents=True)
+    project.spec(
+        "specs/a.yaml", f"remove:\n  - inventory: {{path: {path}, sha256: {SHA}, count: 1}}\n"
+    )
+    assert project.found("specs") == [(5, 23, rule)]
+
+
+def test_a_link_does_not_lead_out_of_the_project(project, tmp_path_factory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "i.csv"
+    outside.write_text("studiesId,seriesId,instancesId\n")
+    (project.root / "i.csv").symlink_to(outside)
+    project.spec("a.yaml", f"remove:\n  - inventory: {{path: i.csv, sha256: {SHA}, count: 0}}\n")
+    assert project.found("a.yaml") == [(5, 23, "path-outside-root")]
+
+
+def test_lines_of_an_inventory_are_spared_by_a_keep_without_an_error(project) -> None:
+    rows = "1.2,1.2.1,1.2.1.1\n"
+    project.spec(
+        "a.yaml",
+        f"remove:\n  - inventory: {project.inventory('i.csv', rows)}\n"
+        "keep:\n  - {studiesId: '1.2', seriesId: 1.2.1, instancesId: 1.2.1.1}\n"
+        "  - studiesId: 1.2\n",
+    )
+    assert project.load("a.yaml").stores[0].removes.entries
+
+
+def test_a_row_that_occurs_twice_is_a_warning(project) -> None:
+    rows = "1.2,1.2.1,1.2.1.1\n1.2,1.2.1,1.2.1.1\n"
+    project.spec("a.yaml", f"remove:\n  - inventory: {project.inventory('i.csv', rows)}\n")
+    state = project.load("a.yaml")
+    assert [(p.rule, p.source.line) for p in state.warnings] == [("duplicate-entry", 3)]
+    assert state.stores[0].removes.entries[0].instances.uids == ("1.2.1.1",)
+
+
+def test_removes_of_a_file_that_no_path_selects_are_not_read(project) -> None:
+    project.spec("specs/a.yaml", "remove: []\n")
+    project.spec(
+        "specs/b.yaml",
+        f"remove:\n  - inventory: {{path: none.csv, sha256: {SHA}, count: 1}}\n"
+        f"keep:\n  - inventory: {project.inventory('specs/k.csv', '1.2,1.3,1.4')}\n",
+    )
+    state = project.load("specs/a.yaml")
+    assert [file.path for file in state.inputs] == ["specs/a.yaml", "specs/b.yaml", "specs/k.csv"]
+    assert not state.stores[0].removes.entries
+    assert state.stores[0].keeps.entries[0].from_inventory

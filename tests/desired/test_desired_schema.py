@@ -1,0 +1,185 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from reconciler.desired.acceptance import is_plain_keep, is_plain_remove
+from reconciler.desired.schema import desired_state_schema, integer_keys
+from reconciler.desired.tree import Place, Value, YamlMapping, YamlSequence
+from reconciler.desired.wording import NOUNS, UID_KEYS
+from reconciler.model import address
+from reconciler.model.desired import ReasonCode
+
+SCHEMA = desired_state_schema()
+DEFS = SCHEMA["$defs"]
+
+
+def objects(schema: Any = SCHEMA) -> Iterator[dict[str, Any]]:
+    """Every subschema that describes a mapping's keys."""
+    if isinstance(schema, dict):
+        if "properties" in schema:
+            yield schema
+        for inner in schema.values():
+            yield from objects(inner)
+
+
+def properties() -> Iterator[tuple[str, dict[str, Any]]]:
+    for schema in objects():
+        yield from schema["properties"].items()
+
+
+def validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator({"$ref": f"#/$defs/{name}", "$defs": DEFS})
+
+
+def test_the_schema_is_a_json_schema_of_2020_12() -> None:
+    Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+
+
+def test_every_mapping_is_closed() -> None:
+    assert all(schema["additionalProperties"] is False for schema in objects())
+
+
+def test_every_property_explains_itself_and_its_examples_are_valid() -> None:
+    for name, schema in properties():
+        assert schema["title"], name
+        assert schema["description"], name
+        for example in schema["examples"]:
+            Draft202012Validator({**schema, "$defs": DEFS}).validate(example)
+
+
+def test_the_codes_are_those_of_the_model() -> None:
+    codes = DEFS["reason"]["properties"]["code"]["enum"]
+    assert codes == [code.value for code in ReasonCode]
+
+
+def test_every_text_with_a_form_has_words_for_its_message() -> None:
+    with_form = {name for name, schema in properties() if "pattern" in schema}
+    assert with_form == set(NOUNS)
+    refer_to_uid = {n for n, s in properties() if s.get("$ref") in {"#/$defs/uid", "#/$defs/uids"}}
+    assert refer_to_uid == UID_KEYS
+
+
+def test_the_integers_are_known() -> None:
+    limits = {"maxDeletions", "maxStudiesEmptied", "maxSeriesEmptied"}
+    limits |= {"maxStudyPercent", "maxKeptMissing"}
+    assert integer_keys() == {"version", "count"} | limits
+
+
+NEARLY = st.text("019azAZ.-_:/\n\r é１", max_size=70) | st.from_regex(r"[0-9.]{60,70}")
+STORE = DEFS["store"]["properties"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "accepts"),
+    [
+        (DEFS["uid"], address.is_uid),
+        (STORE["projectsId"], address.is_project_id),
+        (STORE["locationsId"], address.is_location_id),
+        (STORE["datasetsId"], address.is_resource_id),
+        (STORE["dicomStoresId"], address.is_resource_id),
+    ],
+    ids=["uid", "projectsId", "locationsId", "datasetsId", "dicomStoresId"],
+)
+@given(text=NEARLY | st.sampled_from(["a" * n for n in (63, 64, 65, 128, 129, 256, 257)]))
+def test_the_patterns_agree_with_the_model(schema: dict[str, Any], accepts: Any, text: str) -> None:
+    for candidate in (text, text + "\n"):
+        assert Draft202012Validator(schema).is_valid(candidate) == accepts(candidate)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://healthcare.googleapis.com",
+        "https://10.0.0.1:8443",
+        "http://localhost:8080",
+        "http://127.0.0.1",
+        "http://[::1]:80",
+    ],
+)
+def test_an_origin_is_https_or_loopback(origin: str) -> None:
+    assert Draft202012Validator(STORE["endpoint"]).is_valid(origin)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "http://healthcare.googleapis.com",
+        "http://localhost.example.com",
+        "http://127.0.0.1.example.com",
+        "http://localhost@example.com",
+        "https://user@example.com",
+        "https://example.com/path",
+        "https://example.com?x",
+        "https://example.com\n",
+        "ftp://localhost",
+        "https://",
+    ],
+)
+def test_anything_else_is_no_origin(origin: str) -> None:
+    assert not Draft202012Validator(STORE["endpoint"]).is_valid(origin)
+
+
+@pytest.mark.parametrize("path", ["a.csv", "../lists/a b.csv", "ü.csv"])
+def test_an_inventory_path_is_relative(path: str) -> None:
+    assert re.search(DEFS["inventory"]["properties"]["path"]["pattern"], path)
+
+
+def mapping(items: dict[str, Value]) -> YamlMapping:
+    made = YamlMapping(Place(1, 1))
+    made.update(items)
+    return made
+
+
+def sequence(items: list[Value]) -> YamlSequence:
+    made = YamlSequence(Place(1, 1))
+    made.extend(items)
+    return made
+
+
+SCALARS = (
+    st.sampled_from(["1.2.3", "1.2\n", "", "..", "0", "01.1", "113039", "113002", "a b", " "])
+    | st.text(max_size=5)
+    | st.sampled_from(["1." * 31 + "11", "1." * 32 + "1", "x" * 64, "x" * 65, "x" * 1001])
+    | st.none()
+    | st.integers()
+)
+REASONS = st.dictionaries(st.sampled_from(["code", "text", "ticket", "odd"]), SCALARS).map(mapping)
+VALUES = SCALARS | st.lists(SCALARS, max_size=3).map(sequence) | REASONS
+KEYS = st.sampled_from(["studiesId", "seriesId", "instancesId", "reason", "hold", "odd"])
+ADDRESSES = st.fixed_dictionaries(
+    {"studiesId": st.just("1.2") | SCALARS},
+    optional={
+        "seriesId": st.just("1.3") | SCALARS,
+        "instancesId": st.lists(st.just("1.4") | SCALARS, max_size=3).map(sequence) | SCALARS,
+        "reason": REASONS | SCALARS,
+        "hold": SCALARS,
+        "inventory": SCALARS,
+    },
+)
+ENTRIES = ADDRESSES.map(mapping) | st.dictionaries(KEYS, VALUES).map(mapping) | VALUES
+
+
+@pytest.mark.parametrize(
+    ("name", "is_plain"), [("remove", is_plain_remove), ("keep", is_plain_keep)]
+)
+@given(entry=ENTRIES)
+def test_the_fast_check_and_the_schema_give_one_verdict(
+    name: str, is_plain: Any, entry: Value
+) -> None:
+    is_inventory = isinstance(entry, YamlMapping) and "inventory" in entry
+    assert is_plain(entry) == (validator(name).is_valid(entry) and not is_inventory)
+
+
+def test_a_problem_among_plain_entries_stands_at_its_own_line(project) -> None:
+    body = "remove:\n" + "".join(f"  - studiesId: 1.{n}\n" for n in range(40))
+    body += "keep:\n" + "".join(f"  - studiesId: 2.{n}\n" for n in range(40))
+    project.spec("a.yaml", body.replace("1.20\n", "1.x\n").replace("2.30\n", "2.30\n    odd: 1\n"))
+    assert project.found("a.yaml") == [(25, 16, "invalid-uid"), (77, 5, "unknown-key")]

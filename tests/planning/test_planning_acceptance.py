@@ -1,0 +1,95 @@
+"""Whether a saved plan may still be applied."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from reconciler.errors import ExitCode, PlanRefused
+from reconciler.model.desired import InputFile, InputRole
+from reconciler.model.plan import Plan, SavedPlan
+from reconciler.planning.acceptance import (
+    require_digest,
+    require_endpoint,
+    require_same_inputs,
+    require_unexpired,
+)
+
+CREATED = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+EXPIRES = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+A = InputFile("specs/a.yaml", "a" * 64, InputRole.SELECTED)
+B = InputFile("specs/b.yaml", "b" * 64, InputRole.KEEPS)
+SAVED = SavedPlan(
+    plan=Plan(("specs/a.yaml",), (A, B), ()),
+    digest=f"sha256:{'1' * 64}",
+    plan_id="p",
+    created=CREATED,
+    expires=EXPIRES,
+    tool_version="0.1.0",
+    endpoint="https://healthcare.googleapis.com",
+)
+
+
+@pytest.mark.parametrize("now", [CREATED, EXPIRES - SECOND])
+def test_a_plan_is_good_until_it_expires(now: datetime) -> None:
+    require_unexpired(SAVED, now)
+
+
+@pytest.mark.parametrize("now", [EXPIRES, EXPIRES + SECOND])
+def test_an_expired_plan_is_refused(now: datetime) -> None:
+    with pytest.raises(PlanRefused, match="expired at 2026-03-02 09:00:00 UTC") as caught:
+        require_unexpired(SAVED, now)
+    assert caught.value.exit_code is ExitCode.REFUSED
+    assert caught.value.hint == "make the plan again"
+
+
+def test_clocks_may_differ_by_five_minutes() -> None:
+    require_unexpired(SAVED, CREATED - timedelta(minutes=5))
+    with pytest.raises(PlanRefused, match="in the future"):
+        require_unexpired(SAVED, CREATED - timedelta(minutes=5) - SECOND)
+
+
+def test_the_same_files_are_accepted_in_any_order() -> None:
+    require_same_inputs(SAVED, [B, A])
+
+
+@pytest.mark.parametrize(
+    ("now", "message"),
+    [
+        ([A], "specs/b.yaml is missing"),
+        ([A, B, InputFile("specs/c.yaml", "c" * 64, InputRole.KEEPS)], "specs/c.yaml was added"),
+        ([A, replace(B, sha256="0" * 64)], "specs/b.yaml was changed"),
+        ([A, replace(B, role=InputRole.SELECTED)], "specs/b.yaml is now selected"),
+        ([], "specs/a.yaml is missing, specs/b.yaml is missing"),
+    ],
+)
+def test_added_missing_and_changed_files_are_named(now: list[InputFile], message: str) -> None:
+    with pytest.raises(PlanRefused) as caught:
+        require_same_inputs(SAVED, now)
+    assert str(caught.value) == f"the input files are not those that were planned: {message}"
+
+
+def test_of_many_differences_the_first_five_are_named() -> None:
+    many = [InputFile(f"specs/x{number}.yaml", "0" * 64, InputRole.KEEPS) for number in range(7)]
+    with pytest.raises(PlanRefused) as caught:
+        require_same_inputs(SAVED, [A, B, *many])
+    assert str(caught.value).endswith("specs/x4.yaml was added and 2 more")
+
+
+def test_a_plan_of_another_service_is_refused() -> None:
+    require_endpoint(SAVED, "https://healthcare.googleapis.com")
+    with pytest.raises(
+        PlanRefused, match=r"made for the service at https://healthcare\."
+    ) as caught:
+        require_endpoint(SAVED, "http://127.0.0.1:8080")
+    assert "this run is set to http://127.0.0.1:8080" in str(caught.value)
+
+
+def test_only_the_reviewed_digest_is_accepted() -> None:
+    require_digest(SAVED.digest, SAVED.digest)
+    with pytest.raises(PlanRefused, match="expected was sha256:2222"):
+        require_digest(SAVED.digest, f"sha256:{'2' * 64}")
