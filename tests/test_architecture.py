@@ -41,11 +41,8 @@ ONLY_IN = {
 }
 """Third-party packages (and sqlite3) with the rooms that use them."""
 
-ONLY_IN_CLI = {
-    "print",
-    "sys.exit",
-    "os.environ",
-    "os.getenv",
+ONLY_IN_CLI = {"print", "sys.exit", "os.environ", "os.getenv"}
+CALLED_ONLY_IN_CLI = {
     "datetime.now",
     "datetime.utcnow",
     "datetime.today",
@@ -109,10 +106,15 @@ def test_output_environment_clock_and_randomness_belong_to_the_cli(path: Path) -
     if room_of(path) in {"cli", "__main__"}:
         return
     for node in ast.walk(ast.parse(path.read_text())):
-        name = dotted(node) if isinstance(node, ast.Attribute | ast.Name) else ""
-        assert not any(name == banned or name.endswith(f".{banned}") for banned in ONLY_IN_CLI), (
-            f"{path}:{getattr(node, 'lineno', 0)} uses {name}"
-        )
+        used = dotted(node)
+        called = dotted(node.func) if isinstance(node, ast.Call) else ""
+        place = f"{path}:{getattr(node, 'lineno', 0)}"
+        assert not is_one_of(used, ONLY_IN_CLI), f"{place} uses {used}"
+        assert not is_one_of(called, CALLED_ONLY_IN_CLI), f"{place} calls {called}"
+
+
+def is_one_of(name: str, names: set[str]) -> bool:
+    return any(name == one or name.endswith(f".{one}") for one in names)
 
 
 def test_every_room_has_a_rule() -> None:

@@ -24,6 +24,8 @@ class FaultKind(Enum):
     """A page of a proxy with ``status`` (default 502) instead of an answer."""
     REDIRECT = "redirect"
     """302 to ``location``."""
+    OPERATION = "operation"
+    """200 with a long-running operation, as the deletion of a series or study is answered."""
     RATE_CAP = "rate_cap"
     """429 with ``retry_after`` above ``per_second`` requests in any second."""
 
@@ -35,7 +37,8 @@ class FaultRule:
     ``method`` and ``path`` (a regular expression, searched in the raw path with its query) select;
     None selects every request to the API, but never the token endpoint. ``times`` is how often it
     fires at most, ``probability`` how likely each time. ``after_effect`` lets STATUS, RESET, HANG,
-    HTML and REDIRECT strike after the request did its work instead of before. Seconds are floats.
+    HTML, OPERATION and REDIRECT strike after the request did its work instead of before. Seconds
+    are floats.
 
     Raises:
         ValueError: a parameter is missing or out of range.

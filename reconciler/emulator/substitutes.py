@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.emulator.answer import Answer, error_answer
+from reconciler.emulator.answer import Answer, error_answer, json_answer
 from reconciler.emulator.faults import FaultKind, FaultRule
 from reconciler.emulator.settings import ErrorShape
 
@@ -26,12 +26,14 @@ _MESSAGES = {
 
 
 def substitute(rule: FaultRule, shape: ErrorShape, *, changed: bool) -> Answer:
-    """What a STATUS, HTML, REDIRECT or RATE_CAP fault answers; ``changed`` is the truth."""
+    """What a fault answers that does answer; ``changed`` is the truth."""
     match rule.fault:
         case FaultKind.HTML:
             answer = Answer(rule.status or 502, _HTML, (_PROXY_PAGE,))
         case FaultKind.REDIRECT:
             answer = Answer(302, _HTML, (_PROXY_PAGE,), {"Location": rule.location or ""})
+        case FaultKind.OPERATION:
+            answer = json_answer({"name": "projects/p/locations/l/datasets/d/operations/1"})
         case FaultKind.RATE_CAP:
             answer = error(429, shape, retry_after=rule.retry_after)
         case _:

@@ -182,9 +182,7 @@ def _decode(document: Json) -> SavedPlan:
 
 
 def _decode_git(git: Json) -> GitState:
-    return GitState(
-        decode_text(git["commit"]), decode_text(git["tree"]), decode_flag(git["dirty"])
-    )
+    return GitState(decode_text(git["commit"]), decode_text(git["tree"]), decode_flag(git["dirty"]))
 
 
 def _encode_time(moment: datetime) -> str:

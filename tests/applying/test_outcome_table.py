@@ -83,7 +83,7 @@ def test_only_a_look_that_found_nothing_proves_a_deletion() -> None:
         ([FOREIGN, THROTTLED, NOT_FOUND], Ending.AMBIGUOUS),
         ([UNCLEAR, UNCLEAR, UNCLEAR], Ending.AMBIGUOUS),
     ],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_all_attempts_are_taken_together(replies: list[ReplyKind | None], ending: Ending) -> None:
     assert ending_of(replies) is ending

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.emulator import FaultKind, FaultRule, Faults
+from reconciler.emulator import (
+    EmulatorSettings,
+    FaultKind,
+    FaultRule,
+    Faults,
+    running_emulator,
+)
 
 from .conftest import LIMITS_OPEN, REASON, Project, address, removal
 
@@ -321,15 +327,15 @@ def test_a_row_of_failures_stops_the_run_and_the_same_apply_resumes(project: Pro
     assert project.content() == set(instances[20:])
 
 
-def test_without_permission_to_delete_nothing_is_tried(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    project.write("a.yaml", REASON + removal(project.fill(1, 1, range(1, 5))[:1]))
-    project.run("plan", "--out", "plan.json")
-    project.emulator.set_permissions(
-        {"healthcare.dicomStores.get", "healthcare.dicomStores.dicomWebRead"}
-    )
-    answer = project.run("apply", "plan.json")
-    assert answer.code == 1
-    assert "dicomWebDelete" in answer.err + "".join(answer.out)
-    assert project.deletes() == []
+def test_without_permission_to_delete_nothing_is_tried(project: Project, tmp_path: Path) -> None:
+    project.write("a.yaml", REASON + removal([address(1, 1, 1)]))
+    allowed = {"healthcare.dicomStores.get", "healthcare.dicomStores.dicomWebRead"}
+    settings = EmulatorSettings(tmp_path / "other", permissions=frozenset(allowed))
+    with running_emulator(settings) as emulator:
+        series = address(1, 1, 1).series
+        uids = [address(1, 1, number).instance_uid for number in (1, 2, 3)]
+        emulator.ingest_synthetic(project.store, series, uids)
+        answer = project.run("apply", "--auto-approve", "--endpoint", emulator.url)
+        assert answer.code == 1
+        assert "dicomWebDelete" in answer.err
+        assert not [one for one in emulator.requests() if one.method == "DELETE"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from reconciler.errors import ExitCode, GatesClosed
@@ -68,6 +70,9 @@ def gate(plan: Plan, name: GateName, store: StoreAddress = ARCHIVE) -> Gate:
     return found
 
 
+Builder = Callable[[int], StorePlan]
+
+
 def with_deletions(count: int) -> StorePlan:
     return store_plan(study("1", count, 1000), limits=Limits(max_study_percent=100))
 
@@ -105,18 +110,21 @@ BOUNDARIES = [
     (GateName.INCOMPLETE, with_unknown, 0),
     (GateName.MISPLACED, with_misplaced, 0),
 ]
+NAMES = [name.value for name, _, _ in BOUNDARIES]
 
 
-@pytest.mark.parametrize(("name", "build", "allowed"), BOUNDARIES, ids=lambda value: str(value))
-def test_a_gate_is_open_up_to_its_limit_and_closed_one_above(name, build, allowed) -> None:
+@pytest.mark.parametrize(("name", "build", "allowed"), BOUNDARIES, ids=NAMES)
+def test_a_gate_is_open_up_to_its_limit_and_closed_one_above(
+    name: GateName, build: Builder, allowed: int
+) -> None:
     for actual in range(max(allowed - 1, 0), allowed + 2):
         found = gate(plan_of(build(actual)), name)
         assert (found.actual, found.allowed) == (actual, allowed)
         assert found.is_open == (actual <= allowed)
 
 
-@pytest.mark.parametrize(("name", "build", "allowed"), BOUNDARIES, ids=lambda value: str(value))
-def test_no_other_gate_closes_with_it(name, build, allowed) -> None:
+@pytest.mark.parametrize(("name", "build", "allowed"), BOUNDARIES, ids=NAMES)
+def test_no_other_gate_closes_with_it(name: GateName, build: Builder, allowed: int) -> None:
     assert [one.name for one in closed_gates(plan_of(build(allowed + 1)))] == [name]
 
 
@@ -174,8 +182,8 @@ def test_below_the_percentage_the_study_nearest_to_it_is_shown() -> None:
 # Hints and the refusal
 
 
-@pytest.mark.parametrize(("name", "build", "allowed"), BOUNDARIES[:4], ids=lambda value: str(value))
-def test_the_hint_names_the_value_to_write(name, build, allowed) -> None:
+@pytest.mark.parametrize(("name", "build", "allowed"), BOUNDARIES[:4], ids=NAMES[:4])
+def test_the_hint_names_the_value_to_write(name: GateName, build: Builder, allowed: int) -> None:
     found = gate(plan_of(build(allowed + 3)), name)
     assert f"set limits.{name.value} to {allowed + 3} in the reviewed file" in found.hint
 
