@@ -76,7 +76,7 @@ class TreeBuilder:
 
     def _value(self, event: Event, depth: int) -> Value:
         if event.__class__ is ScalarEvent:
-            return self._scalar(event)
+            return self._item(event)
         if isinstance(event, AliasEvent):
             message = f"the alias {quoted(str(event.anchor))} is refused"
             self._report(Rule.ALIAS, event, message, _NOT_REPEATED)
@@ -91,41 +91,36 @@ class TreeBuilder:
         assert isinstance(event, SequenceStartEvent)  # noqa: S101 - no other event starts a value
         return self._sequence(event, depth)
 
-    def _scalar(self, event: Event) -> str | None:
-        if event.anchor is not None or event.tag is not None:
-            self._refuse_properties(event)
-        text: str = event.value
-        return None if text in _NULLS and not event.style else text
-
     def _sequence(self, start: Event, depth: int) -> YamlSequence:
-        items = YamlSequence(_place(start))
+        mark = start.start_mark
+        items = YamlSequence(mark.line + 1, mark.column + 1)
         next_event, append, mark_down = self._next, items.append, items.marks.append
         while (event := next_event()).__class__ is not SequenceEndEvent:
             mark = event.start_mark
             mark_down(mark.line + 1)
             mark_down(mark.column + 1)
-            append(self._value(event, depth + 1))
+            is_scalar = event.__class__ is ScalarEvent
+            append(self._item(event) if is_scalar else self._value(event, depth + 1))
         return items
 
     def _mapping(self, start: Event, depth: int) -> YamlMapping:
-        mapping = YamlMapping(_place(start))
-        next_event = self._next
+        mark = start.start_mark
+        mapping = YamlMapping(mark.line + 1, mark.column + 1)
+        next_event, mark_down = self._next, mapping.marks.append
         while (key_event := next_event()).__class__ is not MappingEndEvent:
             key = self._key(key_event, depth)
             event = next_event()
-            value = self._value(event, depth + 1)
+            is_scalar = event.__class__ is ScalarEvent
+            value = self._scalar(event, key) if is_scalar else self._value(event, depth + 1)
             if key is None:
                 continue
             if key in mapping:
                 self._report_duplicate(key, key_event, mapping)
                 continue
-            if value.__class__ is str:
-                value = self._text(key, value, event)
             mapping[key] = value
-            mark, value_mark = key_event.start_mark, event.start_mark
-            mapping.marks.extend(
-                (mark.line + 1, mark.column + 1, value_mark.line + 1, value_mark.column + 1)
-            )
+            for mark in (key_event.start_mark, event.start_mark):
+                mark_down(mark.line + 1)
+                mark_down(mark.column + 1)
         return mapping
 
     def _key(self, event: Event, depth: int) -> str | None:
@@ -142,8 +137,17 @@ class TreeBuilder:
             return None
         return self._texts.setdefault(text, text)
 
-    def _text(self, key: str, text: Any, event: Event) -> str | int:
-        """A text as it is (one object for equal ones), or the number that the key asks for."""
+    def _item(self, event: Event) -> str | None:
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_properties(event)
+        text: str = event.value
+        return None if text in _NULLS and not event.style else text
+
+    def _scalar(self, event: Event, key: str | None) -> str | int | None:
+        """The value of a key: an item (one object for equal texts), or the number it asks for."""
+        text = self._item(event)
+        if text is None:
+            return None
         if key in self._integer_keys and not event.style and _WHOLE_NUMBER.fullmatch(text):
             return int(text)
         return self._texts.setdefault(text, text)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import Any, cast
 
 from reconciler.desired.inventory import Inventory
 from reconciler.desired.listing import Listing, warn_of_leading_zero
@@ -25,13 +25,8 @@ ReasonTexts = tuple[str, str | None, str | None]
 """A reason as it is written: code, text, ticket."""
 
 
-class _Group(NamedTuple):
-    """What instances share that become one entry."""
-
-    study_uid: str
-    series_uid: str
-    reason: ReasonTexts | None
-    hold: str | None
+_Group = tuple[str, str, ReasonTexts | None, str | None]
+"""What instances share that become one entry: study, series, reason, hold."""
 
 
 @dataclass(slots=True)
@@ -54,8 +49,8 @@ def read_entries(
     """The entries of one list of a file that the schema accepts."""
     default = _reason_texts(default_reason) if default_reason is not None else None
     reader = _EntryReader(intent, path, default, open_inventory, problems)
-    for entry in entries:
-        reader.read(cast(YamlMapping, entry))
+    for entry in cast(list[YamlMapping], entries):
+        reader.read(entry)
     return tuple(reader.finished())
 
 
@@ -90,31 +85,31 @@ class _EntryReader:
 
     def finished(self) -> Iterator[Entry]:
         yield from self._wide
-        for group, gathered in self._groups.items():
+        for (study, series, reason, hold), gathered in self._groups.items():
             yield Entry(
                 self._intent,
-                group.study_uid,
-                group.series_uid,
+                study,
+                series,
                 gathered.listing.finished(self._path, self._problems),
                 gathered.source,
-                self._reason_of(group.reason),
-                group.hold,
+                self._reason_of(reason),
+                hold,
             )
 
     def _read_instances(self, entry: YamlMapping, reason: ReasonTexts | None) -> None:
-        study, series, hold = entry["studiesId"], entry["seriesId"], entry.get("hold")
-        group = _Group(cast(str, study), cast(str, series), reason, cast(str | None, hold))
+        fields: dict[str, Any] = entry
+        group = (fields["studiesId"], fields["seriesId"], reason, fields.get("hold"))
         gathered = self._groups.get(group)
         if gathered is None:
             gathered = self._groups[group] = _Gathered(self._source(entry.place))
             self._warn_of_leading_zeros(entry)
-        instances = entry["instancesId"]
+        instances = fields["instancesId"]
         if isinstance(instances, YamlSequence):
             gathered.listing.uids.extend(cast(list[str], instances))
             gathered.listing.lines.extend(instances.marks[0::2])
             gathered.listing.columns.extend(instances.marks[1::2])
         else:
-            gathered.listing.add(cast(str, instances), *entry.value_place("instancesId"))
+            gathered.listing.add(instances, *entry.value_place("instancesId"))
 
     def _whole(self, entry: YamlMapping, reason: ReasonTexts | None) -> Entry:
         study, series = cast(str, entry["studiesId"]), cast(str | None, entry.get("seriesId"))

@@ -76,14 +76,14 @@ class _Residue:
     def of(cls, root: Value) -> _Residue:
         if not isinstance(root, YamlMapping):
             return cls(root, {})
-        rest = YamlMapping(root.place)
+        rest = YamlMapping(root.line, root.column)
         rest.update(root)
         indices: dict[str, list[int]] = {}
         for key, is_plain in _LISTS.items():
             entries = root.get(key)
             if isinstance(entries, YamlSequence):
                 indices[key] = [i for i, entry in enumerate(entries) if not is_plain(entry)]
-                others = YamlSequence(entries.place)
+                others = YamlSequence(entries.line, entries.column)
                 others.extend(entries[i] for i in indices[key])
                 rest[key] = others
         return cls(rest, indices)

@@ -21,11 +21,17 @@ class Place(NamedTuple):
 class YamlMapping(dict[str, "Value"]):
     """A mapping; ``marks`` holds the line and column of each key and its value, in order."""
 
-    __slots__ = ("marks", "place")
+    __slots__ = ("column", "line", "marks")
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, line: int, column: int) -> None:
+        self.line = line
+        self.column = column
         self.marks = array("I")
+
+    @property
+    def place(self) -> Place:
+        """Where it starts."""
+        return Place(self.line, self.column)
 
     def key_place(self, key: str) -> Place:
         """Where the key stands."""
@@ -41,11 +47,17 @@ class YamlMapping(dict[str, "Value"]):
 class YamlSequence(list["Value"]):
     """A sequence; ``marks`` holds the line and column of each item, in order."""
 
-    __slots__ = ("marks", "place")
+    __slots__ = ("column", "line", "marks")
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, line: int, column: int) -> None:
+        self.line = line
+        self.column = column
         self.marks = array("I")
+
+    @property
+    def place(self) -> Place:
+        """Where it starts."""
+        return Place(self.line, self.column)
 
     def item_place(self, index: int) -> Place:
         """Where the item starts."""

@@ -1,8 +1,8 @@
 """What the journal holds: one frozen value for each type of record.
 
-Times are UTC and are written in milliseconds. ``store`` is an index into `RunStarted.stores`,
-``attempt`` counts the DELETEs of one instance in one run from 1, ``detail`` never holds patient
-data.
+Times are UTC and are written in milliseconds. ``store`` is an index into the stores of the run's
+first record, ``attempt`` counts the DELETEs (or STOW-RS requests) of one instance in one run from
+1, ``detail`` never holds patient data.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import Reason
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
-from reconciler.model.reply import ReplyKind
+from reconciler.model.problem import Source
+from reconciler.model.reply import ReplyKind, StoreReplyKind
+from reconciler.model.restore import RestoreOutcome
 
 FORMAT_VERSION = "1.0"
 """``major.minor``: a minor version may add keys; a new type of record is a new major version."""
@@ -101,4 +104,96 @@ class RunEnded:
     stopped_because: str | None = None
 
 
-Record = RunStarted | Intent | Result | Verified | Settled | RunEnded
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """An instance is kept, verified and on disk; the record is so too before the DELETE leaves.
+
+    ``path`` is relative to the run's bag, ``archive``/run; ``size`` is in bytes. ``source`` and
+    ``reason`` are those of the removal that the files declare.
+    """
+
+    time: datetime
+    store: int
+    instance: InstanceAddress
+    archive: str
+    path: str
+    sha256: str
+    size: int
+    source: Source
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreStarted:
+    """The first record of a restore.
+
+    ``restores`` are the runs whose archives are put back, the one that was asked for last;
+    ``resumes`` the earlier restores of that run.
+    """
+
+    run: str
+    time: datetime
+    tool_version: str
+    restores: tuple[str, ...]
+    endpoint: str
+    stores: tuple[StoreAddress, ...]
+    planned: int
+    resumes: tuple[str, ...] = ()
+    previous_head: str | None = None
+    format_version: str = FORMAT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreIntent:
+    """An instance is about to be stored again; on disk before the request leaves."""
+
+    time: datetime
+    store: int
+    instance: InstanceAddress
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReplied:
+    """What the store answered to one attempt to store; ``status`` is None without an answer."""
+
+    time: datetime
+    store: int
+    instance: InstanceAddress
+    attempt: int
+    kind: StoreReplyKind
+    status: int | None
+    detail: str = ""
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What became of one instance, after it was retrieved again and compared.
+
+    ``run`` is the run that archived it; ``source`` and ``reason`` are those of its removal then.
+    """
+
+    time: datetime
+    store: int
+    instance: InstanceAddress
+    run: str
+    outcome: RestoreOutcome
+    source: Source
+    reason: Reason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreEnded:
+    """The last record of a restore; ``counts`` are over all that was to be restored."""
+
+    time: datetime
+    state: RunState
+    counts: Mapping[RestoreOutcome, int]
+    exit_code: int
+    stopped_because: str | None = None
+
+
+ArchiveRecord = Archived | RestoreStarted | RestoreIntent | RestoreReplied | Restored | RestoreEnded
+Record = RunStarted | Intent | Result | Verified | Settled | RunEnded | ArchiveRecord

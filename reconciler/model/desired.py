@@ -91,6 +91,7 @@ class Entry:
 
     ``series_uid`` None means the whole study; ``instances`` None means the whole series (or
     study). An inventory gives one entry a series, whose ``source.path`` is the CSV file.
+    ``archive`` is the absolute path of the folder under which a remove is kept first.
     """
 
     intent: Intent
@@ -101,6 +102,7 @@ class Entry:
     reason: Reason | None = None
     hold: str | None = None
     from_inventory: bool = False
+    archive: str | None = None
 
     @property
     def is_whole(self) -> bool:

@@ -35,13 +35,15 @@ class DeletionGroup:
     """Deletions of one series for one reason, declared in one file.
 
     ``instances`` maps each SOP Instance UID to the line that declares it; ``by_whole`` says that
-    the line names the series or study as a whole.
+    the line names the series or study as a whole; ``archive`` is the absolute path of the folder
+    under which each instance is kept before it is deleted.
     """
 
     path: str
     reason: Reason
     by_whole: bool
     instances: Mapping[str, int]
+    archive: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +154,16 @@ class StorePlan:
 
     def deletions(self) -> Iterator[InstanceAddress]:
         """Every instance to delete, in the plan's order."""
+        for instance, _ in self.grouped_deletions():
+            yield instance
+
+    def grouped_deletions(self) -> Iterator[tuple[InstanceAddress, DeletionGroup]]:
+        """Every instance to delete, in the plan's order, with the group that declares it."""
         for study in self.studies:
             for series in study.series:
                 for group in series.groups:
                     for uid in group.instances:
-                        yield InstanceAddress(study.study_uid, series.series_uid, uid)
+                        yield InstanceAddress(study.study_uid, series.series_uid, uid), group
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +177,18 @@ class Plan:
     def count(self, why: Why) -> int:
         """How many decisions fell for this reason, over all stores."""
         return sum(store.count(why) for store in self.stores)
+
+    @property
+    def archives(self) -> tuple[str, ...]:
+        """The folders under which instances are kept before they are deleted, sorted."""
+        found = {
+            group.archive
+            for store in self.stores
+            for study in store.studies
+            for series in study.series
+            for group in series.groups
+        }
+        return tuple(sorted(archive for archive in found if archive is not None))
 
     @property
     def has_deletions(self) -> bool:

@@ -40,3 +40,33 @@ class DeleteReply:
     detail: str = ""
     retry_after: float | None = None
     request_id: str | None = None
+
+
+class StoreReplyKind(Enum):
+    """What one attempt to store an instance (STOW-RS) came to."""
+
+    STORED = "stored"
+    """200, and no instance is named as failed."""
+    ALREADY_EXISTS = "already_exists"
+    """409: the store holds an instance of this UID already, or refuses the file for its content."""
+    REFUSED = "refused"
+    """A clear no that another attempt would not change: 400, 403, 413, 415 …"""
+    UNAUTHENTICATED = "unauthenticated"
+    """401: a clear no that a fresh token may change."""
+    THROTTLED = "throttled"
+    """425 or 429, or nothing was sent at all: a clear no that time may change."""
+    UNCLEAR = "unclear"
+    """408, 5xx, a broken connection, a timeout: it may be stored; another attempt may tell."""
+    FOREIGN = "foreign"
+    """A redirect, HTML, or anything else that the API does not send: it may be stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReply:
+    """The answer to one attempt to store an instance; the fields are those of `DeleteReply`."""
+
+    kind: StoreReplyKind
+    status: int | None
+    detail: str = ""
+    retry_after: float | None = None
+    request_id: str | None = None

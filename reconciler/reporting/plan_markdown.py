@@ -47,18 +47,22 @@ def _gates(gates: Sequence[Gate]) -> Iterator[str]:
         yield "All gates are open.\n\n"
         return
     yield f"**{plural(len(closed), 'gate')} closed: this plan will not be applied.**\n\n"
+    several = len({gate.store for gate in gates}) > 1
     for gate in closed:
-        yield f"- {escape(describe_gate(gate))} (`{gate.store}`): {escape(gate.hint)}\n"
+        where = f" (`{gate.store}`)" if several else ""
+        yield f"- {escape(describe_gate(gate))}{where}: {escape(gate.hint)}\n"
     yield "\n"
 
 
 def _emptied(saved: SavedPlan) -> Iterator[str]:
     lines = []
+    several = len(saved.plan.stores) > 1
     for store in saved.plan.stores:
+        where = f" of `{store.store}`" if several else ""
         for study in store.studies:
-            if study.emptied:
-                lines.append(f"- study `{study.study_uid}`\n")
-            lines += [f"- series `{one.series_uid}`\n" for one in study.series if one.emptied]
+            names = [f"study `{study.study_uid}`"] if study.emptied else []
+            names += [f"series `{one.series_uid}`" for one in study.series if one.emptied]
+            lines += [f"- {name}{where}\n" for name in names]
     if lines:
         yield "**Emptied by this plan**\n\n"
         yield from lines

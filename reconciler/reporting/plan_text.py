@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import groupby, islice
 from textwrap import fill
 
-from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate
 from reconciler.model.plan import (
     DeletionGroup,
@@ -37,7 +36,7 @@ def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
     """Render in pieces; blast radius first, the stable summary line last."""
     yield "\n".join(blast_radius(saved.plan)) + "\n"
     for store in saved.plan.stores:
-        yield f"\nStore {_store_name(store.store, 6)}\n"
+        yield f"\nStore {store.store}\n"
         yield from _deletions(store)
         yield from _findings(store)
         yield from _kept(store)
@@ -123,13 +122,14 @@ def _hold(hold: str | None) -> str:
 def _gates(gates: Sequence[Gate]) -> Iterator[str]:
     yield "\nGates\n"
     several = len({gate.store for gate in gates}) > 1
-    for gate in gates:
-        label = "open  " if gate.is_open else "CLOSED"
-        yield _wrapped(f"  {label}  ", describe_gate(gate))
+    for store, members in groupby(gates, key=lambda gate: gate.store):
         if several:
-            yield f"          {_store_name(gate.store, 10)}\n"
-        if not gate.is_open:
-            yield _wrapped("          ", f"hint: {gate.hint}")
+            yield f"  Store {store}\n"
+        for gate in members:
+            label = "open  " if gate.is_open else "CLOSED"
+            yield _wrapped(f"  {label}  ", describe_gate(gate))
+            if not gate.is_open:
+                yield _wrapped("          ", f"hint: {gate.hint}")
 
 
 def _rest(indent: str, count: int) -> Iterator[str]:
@@ -150,12 +150,3 @@ def _wrapped(indent: str, text: str) -> str:
         )
         + "\n"
     )
-
-
-def _store_name(store: StoreAddress, indent: int) -> str:
-    """The resource name, on two lines where it is long."""
-    name = str(store)
-    if indent + len(name) <= _WIDTH:
-        return name
-    project, dataset, rest = name.partition("/datasets/")
-    return f"{project}\n{' ' * indent}{dataset}{rest}"

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 
 from reconciler.desired.acceptance import is_plain_keep, is_plain_remove
 from reconciler.desired.schema import desired_state_schema, integer_keys
-from reconciler.desired.tree import Place, Value, YamlMapping, YamlSequence
+from reconciler.desired.tree import Value, YamlMapping, YamlSequence
 from reconciler.desired.wording import NOUNS, UID_KEYS
 from reconciler.model import address
 from reconciler.model.desired import ReasonCode
@@ -133,13 +133,13 @@ def test_an_inventory_path_is_relative(path: str) -> None:
 
 
 def mapping(items: dict[str, Value]) -> YamlMapping:
-    made = YamlMapping(Place(1, 1))
+    made = YamlMapping(1, 1)
     made.update(items)
     return made
 
 
 def sequence(items: list[Value]) -> YamlSequence:
-    made = YamlSequence(Place(1, 1))
+    made = YamlSequence(1, 1)
     made.extend(items)
     return made
 

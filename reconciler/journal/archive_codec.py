@@ -1,0 +1,224 @@
+"""The records of archives and restores as JSON objects, both ways; see `codec`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import assert_never
+
+from reconciler.journal.fields import (
+    Fields,
+    format_time,
+    instance_of,
+    number,
+    object_of,
+    objects,
+    store_of,
+    text,
+    text_or_none,
+    texts,
+    time_of,
+)
+from reconciler.journal.records import (
+    Archived,
+    ArchiveRecord,
+    Restored,
+    RestoreEnded,
+    RestoreIntent,
+    RestoreReplied,
+    RestoreStarted,
+)
+from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.outcome import RunState
+from reconciler.model.problem import Source
+from reconciler.model.reply import StoreReplyKind
+from reconciler.model.restore import RestoreOutcome
+
+
+def archive_record_to_json(record: ArchiveRecord) -> dict[str, object]:
+    """The record as a JSON object; raises as `codec.to_json`."""
+    match record:
+        case RestoreStarted():
+            return _restore_started_to_json(record)
+        case RestoreEnded():
+            return {
+                "type": "restore_ended",
+                "time": format_time(record.time),
+                "state": record.state.value,
+                "counts": {one.value: record.counts.get(one, 0) for one in RestoreOutcome},
+                "exitCode": record.exit_code,
+                "stoppedBecause": record.stopped_because,
+            }
+        case Archived():
+            own = _archived_to_json(record)
+        case RestoreIntent():
+            own = {"type": "restore_intent", "attempt": record.attempt}
+        case RestoreReplied():
+            own = _replied_to_json(record)
+        case Restored():
+            own = _restored_to_json(record)
+        case _:
+            assert_never(record)
+    return {
+        "type": own.pop("type"),
+        "time": format_time(record.time),
+        "store": record.store,
+        **record.instance.as_parameters(),
+        **own,
+    }
+
+
+def _restore_started_to_json(record: RestoreStarted) -> dict[str, object]:
+    return {
+        "type": "restore_started",
+        "formatVersion": record.format_version,
+        "time": format_time(record.time),
+        "run": record.run,
+        "toolVersion": record.tool_version,
+        "restores": list(record.restores),
+        "endpoint": record.endpoint,
+        "stores": [store.as_parameters() for store in record.stores],
+        "planned": record.planned,
+        "resumes": list(record.resumes),
+        "previousHead": record.previous_head,
+    }
+
+
+def _archived_to_json(record: Archived) -> dict[str, object]:
+    return {
+        "type": "archived",
+        "archive": record.archive,
+        "path": record.path,
+        "sha256": record.sha256,
+        "bytes": record.size,
+        **_removal_to_json(record.source, record.reason),
+    }
+
+
+def _replied_to_json(record: RestoreReplied) -> dict[str, object]:
+    return {
+        "type": "restore_result",
+        "attempt": record.attempt,
+        "kind": record.kind.value,
+        "status": record.status,
+        "detail": record.detail,
+        "requestId": record.request_id,
+    }
+
+
+def _restored_to_json(record: Restored) -> dict[str, object]:
+    return {
+        "type": "restored",
+        "run": record.run,
+        "outcome": record.outcome.value,
+        **_removal_to_json(record.source, record.reason),
+        "detail": record.detail,
+    }
+
+
+def _removal_to_json(source: Source, reason: Reason) -> dict[str, object]:
+    return {
+        "declaredAt": {"path": source.path, "line": source.line},
+        "reason": {"code": reason.code.value, "text": reason.text, "ticket": reason.ticket},
+    }
+
+
+def _restore_started(fields: Fields) -> RestoreStarted:
+    return RestoreStarted(
+        run=text(fields, "run"),
+        time=time_of(fields),
+        tool_version=text(fields, "toolVersion"),
+        restores=texts(fields, "restores"),
+        endpoint=text(fields, "endpoint"),
+        stores=tuple(store_of(store) for store in objects(fields, "stores")),
+        planned=number(fields, "planned"),
+        resumes=texts(fields, "resumes"),
+        previous_head=text_or_none(fields, "previousHead"),
+        format_version=text(fields, "formatVersion"),
+    )
+
+
+def _archived(fields: Fields) -> Archived:
+    return Archived(
+        time=time_of(fields),
+        store=number(fields, "store"),
+        instance=instance_of(fields),
+        archive=text(fields, "archive"),
+        path=text(fields, "path"),
+        sha256=text(fields, "sha256"),
+        size=number(fields, "bytes"),
+        source=_source(fields),
+        reason=_reason(fields),
+    )
+
+
+def _restore_intent(fields: Fields) -> RestoreIntent:
+    return RestoreIntent(
+        time_of(fields), number(fields, "store"), instance_of(fields), number(fields, "attempt")
+    )
+
+
+def _restore_result(fields: Fields) -> RestoreReplied:
+    return RestoreReplied(
+        time=time_of(fields),
+        store=number(fields, "store"),
+        instance=instance_of(fields),
+        attempt=number(fields, "attempt"),
+        kind=StoreReplyKind(fields.get("kind")),
+        status=None if fields.get("status") is None else number(fields, "status"),
+        detail=text(fields, "detail"),
+        request_id=text_or_none(fields, "requestId"),
+    )
+
+
+def _restored(fields: Fields) -> Restored:
+    return Restored(
+        time=time_of(fields),
+        store=number(fields, "store"),
+        instance=instance_of(fields),
+        run=text(fields, "run"),
+        outcome=RestoreOutcome(fields.get("outcome")),
+        source=_source(fields),
+        reason=_reason(fields),
+        detail=text(fields, "detail"),
+    )
+
+
+def _restore_ended(fields: Fields) -> RestoreEnded:
+    counts = object_of(fields, "counts")
+    return RestoreEnded(
+        time=time_of(fields),
+        state=RunState(fields.get("state")),
+        counts={outcome: number(counts, outcome.value) for outcome in RestoreOutcome},
+        exit_code=number(fields, "exitCode"),
+        stopped_because=text_or_none(fields, "stoppedBecause"),
+    )
+
+
+def _source(fields: Fields) -> Source:
+    place = object_of(fields, "declaredAt")
+    return Source(text(place, "path"), number(place, "line"))
+
+
+def _reason(fields: Fields) -> Reason:
+    reason = object_of(fields, "reason")
+    return _shared_reason(
+        text(reason, "code"), text_or_none(reason, "text"), text_or_none(reason, "ticket")
+    )
+
+
+@lru_cache(maxsize=1024)
+def _shared_reason(code: str, words: str | None, ticket: str | None) -> Reason:
+    """One object for the many instances that share a reason."""
+    return Reason(ReasonCode(code), words, ticket)
+
+
+ARCHIVE_READERS: Mapping[str, Callable[[Fields], ArchiveRecord]] = {
+    "archived": _archived,
+    "restore_started": _restore_started,
+    "restore_intent": _restore_intent,
+    "restore_result": _restore_result,
+    "restored": _restored,
+    "restore_ended": _restore_ended,
+}
+"""Reads each type of record of this module."""

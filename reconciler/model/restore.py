@@ -1,0 +1,71 @@
+"""What became of an archived instance that was to be put back, and of a whole restore."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.outcome import RunState
+
+
+class RestoreOutcome(Enum):
+    """How the restore of one instance ended; the counts add up to what was to be restored."""
+
+    IDENTICAL = "identical"
+    """The store gives the bytes that were archived."""
+    SAME_DATASET = "same_dataset"
+    """Only the preamble or the File Meta Information differ (PS3.10 section 7.1)."""
+    CONFLICT = "conflict"
+    """The store holds other content under this address."""
+    FAILED = "failed"
+    UNCONFIRMED = "unconfirmed"
+    NOT_ATTEMPTED = "not_attempted"
+
+    @property
+    def is_restored(self) -> bool:
+        """Whether the archived dataset is proven to be in the store."""
+        return self in {RestoreOutcome.IDENTICAL, RestoreOutcome.SAME_DATASET}
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreResult:
+    """One archived instance and what became of it; ``detail`` never holds patient data."""
+
+    store: StoreAddress
+    instance: InstanceAddress
+    outcome: RestoreOutcome
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreReport:
+    """The result of a restore, over all that was to be restored, earlier restores included.
+
+    ``restores`` are the runs whose archives are put back; ``not_restored`` names every instance
+    whose archived dataset is not proven to be in the store. A restore that found nothing left to
+    do has the name of the restore before it, and no ``journal_head``.
+    """
+
+    run: str
+    restores: tuple[str, ...]
+    state: RunState
+    started: datetime
+    ended: datetime
+    counts: Mapping[RestoreOutcome, int]
+    not_restored: tuple[RestoreResult, ...]
+    stopped_because: str | None = None
+    resumed: tuple[str, ...] = ()
+    journal_head: str | None = None
+
+    @property
+    def planned(self) -> int:
+        """How many instances were to be restored."""
+        return sum(self.counts.values())
+
+    @property
+    def is_success(self) -> bool:
+        """Whether every archived dataset is proven to be in the store."""
+        return all(outcome.is_restored or not count for outcome, count in self.counts.items())

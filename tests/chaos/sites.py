@@ -1,0 +1,209 @@
+"""A project folder, an embedded store, and the real command in processes of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
+from reconciler.emulator.request_log import RequestRecord
+from reconciler.model.address import InstanceAddress, StoreAddress
+
+SECONDS = 60.0
+"""No wait of these tests is meant to last so long."""
+
+_ROOT = "1.2.826.0.1.3680043.10.1"
+_LIMITS = (
+    "limits: {maxDeletions: 10000, maxStudiesEmptied: 100, maxSeriesEmptied: 100,"
+    " maxStudyPercent: 100}\n"
+)
+
+
+def address(study: int, series: int, instance: int) -> InstanceAddress:
+    """An instance whose UIDs are made of the numbers."""
+    return InstanceAddress(
+        f"{_ROOT}.{study}", f"{_ROOT}.{study}.{series}", f"{_ROOT}.{study}.{series}.{instance}"
+    )
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended; a negative code is the signal that killed it."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Site:
+    """What is planned, what is kept, what no file mentions, and the store that holds all of it.
+
+    Half of each series is planned, a quarter is kept by name, the rest is unmanaged.
+    """
+
+    folder: Path
+    emulator: Emulator
+    planned: frozenset[InstanceAddress] = frozenset()
+    spared: frozenset[InstanceAddress] = frozenset()
+    store: StoreAddress = DEMO_STORE
+    environment: dict[str, str] = field(default_factory=dict)
+    _children: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def state(self) -> Path:
+        return self.folder / ".reconciler"
+
+    @property
+    def runs(self) -> Path:
+        return self.state / "runs"
+
+    # The store and the files
+
+    def fill(self, instances: Iterable[InstanceAddress]) -> None:
+        for series, group in groupby(sorted(instances), key=lambda one: one.series):
+            uids = [one.instance_uid for one in group]
+            self.emulator.ingest_synthetic(self.store, series, uids)
+
+    def prepare(self, *, planned: int, study: int = 1) -> None:
+        """Fill the store, write the files, and save a plan of so many deletions."""
+        held = [address(study, 1 + number % 2, number) for number in range(2 * planned)]
+        self.fill(held)
+        removed, kept = held[:planned], held[planned : planned + planned // 2]
+        self.planned |= frozenset(removed)
+        self.spared |= frozenset(held) - self.planned
+        self.write(f"study-{study}.yaml", removed, kept)
+        self.must("plan", "--out", "plan.json")
+
+    def write(
+        self, name: str, removed: Iterable[InstanceAddress], kept: Iterable[InstanceAddress] = ()
+    ) -> Path:
+        store = "".join(f"  {key}: {value}\n" for key, value in self.store.as_parameters().items())
+        head = f'version: 1\nstore:\n{store}reason: {{code: "113039", ticket: RET-1}}\n{_LIMITS}'
+        path = self.folder / "specs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(head + _entries("remove", removed) + _entries("keep", kept))
+        return path
+
+    def content(self) -> set[InstanceAddress]:
+        return self.emulator.instances(self.store)
+
+    def deletes(self) -> list[RequestRecord]:
+        """The DELETEs that reached the store."""
+        return [one for one in self.emulator.requests() if one.method == "DELETE"]
+
+    def path_of(self, instance: InstanceAddress) -> str:
+        """The one path that a DELETE of an instance may have."""
+        return f"/v1/{self.store}/dicomWeb{instance}"
+
+    # The command
+
+    def start(
+        self,
+        *arguments: str,
+        state: Path | None = None,
+        limit: Callable[[], None] | None = None,
+    ) -> subprocess.Popen[str]:
+        """Type a command; it goes on while this returns."""
+        state_options = ["--state", str(state)] if state else []
+        child = subprocess.Popen(
+            [sys.executable, "-m", "reconciler", *arguments, *state_options],
+            cwd=self.folder,
+            env=self._environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=limit,
+        )
+        self._children.append(child)
+        return child
+
+    def run(self, *arguments: str, state: Path | None = None) -> Ended:
+        return ended(self.start(*arguments, state=state))
+
+    def must(self, *arguments: str, code: int = 0) -> Ended:
+        """Run a command that has to exit so."""
+        done = self.run(*arguments)
+        assert done.code == code, done
+        return done
+
+    def apply(self, *options: str, state: Path | None = None) -> Ended:
+        return ended(self.start_apply(*options, state=state))
+
+    def start_apply(
+        self, *options: str, state: Path | None = None, limit: Callable[[], None] | None = None
+    ) -> subprocess.Popen[str]:
+        """Apply the saved plan with what these tests always want."""
+        return self.start("apply", "plan.json", *APPLY, *options, state=state, limit=limit)
+
+    def end(self) -> None:
+        """Leave no process behind."""
+        for child in self._children:
+            if child.poll() is None:
+                child.kill()
+            child.communicate()
+
+    def _environment(self) -> Mapping[str, str]:
+        ours = {"RECONCILER_ENDPOINT": self.emulator.url}
+        foreign = {"GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE", "http_proxy", "HTTP_PROXY"}
+        inherited = {name: value for name, value in os.environ.items() if name not in foreign}
+        return inherited | ours | self.environment
+
+
+APPLY = ("--report", "report.json", "--parallelism", "4", "--max-qps", "100000")
+"""Without a cap, a 429 halves the speed down to one request in two seconds."""
+
+
+def ended(child: subprocess.Popen[str]) -> Ended:
+    """Wait for the end of a process."""
+    out, err = child.communicate(timeout=SECONDS)
+    assert "Traceback" not in out + err, err
+    return Ended(child.returncode, out, err)
+
+
+def killed(child: subprocess.Popen[str]) -> bool:
+    """``kill -9`` a process; whether that came before its own end."""
+    child.kill()
+    child.communicate(timeout=SECONDS)
+    return child.returncode == -signal.SIGKILL
+
+
+def wait_until(condition: Callable[[], object], *, pause: float = 0.002) -> None:
+    """Wait until something is the case."""
+    deadline = time.monotonic() + SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(pause)
+
+
+def _entries(key: str, instances: Iterable[InstanceAddress]) -> str:
+    lines = [f"{key}:\n" if instances else f"{key}: []\n"]
+    for series, group in groupby(sorted(instances), key=lambda one: one.series):
+        lines.append(f"  - studiesId: {series.study_uid}\n    seriesId: {series.series_uid}\n")
+        lines.append("    instancesId:\n")
+        lines += [f"      - {one.instance_uid}\n" for one in group]
+    return "".join(lines)
+
+
+@contextmanager
+def running_site(folder: Path, **settings: object) -> Iterator[Site]:
+    """A site with an emulator of its own, which logs its requests to ``requests.jsonl``."""
+    project = folder / "project"
+    (project / ".git").mkdir(parents=True)
+    log = folder / "requests.jsonl"
+    emulator_settings = EmulatorSettings(folder / "store", request_log=log, **settings)  # type: ignore[arg-type]  # the settings' own types
+    with running_emulator(emulator_settings) as emulator:
+        site = Site(project, emulator)
+        try:
+            yield site
+        finally:
+            site.end()

@@ -1,0 +1,105 @@
+"""SIGINT and SIGTERM: the first lets what is in flight end, the second exits at once."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+import pytest
+
+from reconciler.emulator import FaultKind, FaultRule, Faults
+from reconciler.journal.history import History
+from reconciler.model.outcome import Outcome, RunState
+
+from .evidence import require_all_done, require_exact_account, require_no_harm, runs_of
+from .sites import Site, ended, wait_until
+
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+IN_FLIGHT = 4
+"""As many as there are workers."""
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_lets_the_requests_in_flight_end(site: Site, number: int, code: int) -> None:
+    """What was sent is proven and on record, what was not sent is not attempted."""
+    site.prepare(planned=20)
+    slow = FaultRule(FaultKind.LATENCY, "DELETE", seconds=0.5)
+    site.emulator.set_faults(Faults((slow,)))
+    child = site.start_apply()
+    wait_until(lambda: len(site.deletes()) >= IN_FLIGHT)
+    child.send_signal(number)
+    done = ended(child)
+    assert done.code == code, done
+    report = require_exact_account(site)
+    sent = len(site.deletes())
+    assert report["outcomes"]["deleted"] == sent
+    assert report["outcomes"]["not_attempted"] == 20 - sent > 0
+    assert report["state"] == RunState.INTERRUPTED.value
+    assert report["exitCode"] == code
+    assert not History.read(site.state).open_attempts(site.store)
+    site.emulator.set_faults(Faults())
+    assert site.apply().code == 0
+    require_all_done(site)
+
+
+def test_a_signal_that_cuts_an_attempt_short_leaves_it_to_the_same_apply(site: Site) -> None:
+    """Everything is in flight, waiting for another attempt, when the signal comes.
+
+    Nothing is left that was not attempted; the plan is not done with for that.
+    """
+    site.prepare(planned=IN_FLIGHT)
+    busy = FaultRule(FaultKind.STATUS, "DELETE", status=503, retry_after=50)
+    site.emulator.set_faults(Faults((busy,)))
+    child = site.start_apply()
+    wait_until(lambda: len(answered(site)) >= IN_FLIGHT)
+    child.send_signal(signal.SIGINT)
+    assert ended(child).code == 130
+    report = require_exact_account(site)
+    assert report["outcomes"][Outcome.FAILED.value] == IN_FLIGHT
+    assert report["state"] == RunState.INTERRUPTED.value
+    site.emulator.set_faults(Faults())
+    assert site.apply().code == 0
+    require_all_done(site)
+
+
+def answered(site: Site) -> list[object]:
+    return [one for one in site.deletes() if one.status is not None]
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_second_signal_exits_at_once(site: Site, number: int, code: int) -> None:
+    """The store never answers, so that the first signal alone would be waited for."""
+    site.prepare(planned=8)
+    site.emulator.set_faults(Faults((FaultRule(FaultKind.HANG, "DELETE", after_effect=True),)))
+    child = site.start_apply()
+    wait_until(lambda: len(site.deletes()) >= IN_FLIGHT)
+    child.send_signal(number)
+    time.sleep(0.5)
+    assert child.poll() is None
+    sent = time.monotonic()
+    child.send_signal(number)
+    assert ended(child).code == code
+    assert time.monotonic() - sent < 2
+    require_no_harm(site)
+    assert runs_of(site)[-1].ended is None
+    site.emulator.set_faults(Faults())
+    assert site.apply().code == 0
+    report = require_all_done(site)
+    assert report["outcomes"]["absent_after_ambiguous_attempt"] == IN_FLIGHT
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_before_the_first_delete_deletes_nothing(
+    site: Site, number: int, code: int
+) -> None:
+    site.prepare(planned=4)
+    site.emulator.clear_requests()
+    site.emulator.set_faults(Faults(latency=1.0))
+    child = site.start_apply()
+    wait_until(site.emulator.requests)
+    child.send_signal(number)
+    assert ended(child).code == code
+    assert not site.deletes()
+    site.emulator.set_faults(Faults())
+    assert site.apply().code == 0
+    require_all_done(site)

@@ -1,0 +1,90 @@
+"""Random faults on the wire, none of which lets the store tell a lie.
+
+A store that answers 404 in its own words for what it holds, or a clear refusal for what it did,
+cannot be told from one that speaks the truth; everything else must be.
+"""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from reconciler.emulator import FaultKind, FaultRule, Faults
+
+from .worlds import ADDRESSES
+
+_times = st.sampled_from([1, 2, 4, None])
+"""Retries heal the first two of these."""
+_probabilities = st.sampled_from([1.0, 0.5])
+_pages = st.sampled_from([404, 200, 403, 502])
+_locations = st.sampled_from(["/elsewhere", "/v1/elsewhere", "https://192.0.2.1/"])
+_bytes = st.sampled_from([None, 0, 1, 40])
+
+_one_instance = st.sampled_from(ADDRESSES).map(lambda one: f"{one.instance_uid}(/metadata)?$")
+_places = st.sampled_from([r"/metadata$", r"/instances\?", None, ":testIamPermissions"])
+_read_places = _one_instance | _places
+
+
+def _rules(method: str, kinds: SearchStrategy[dict[str, object]]) -> SearchStrategy[FaultRule]:
+    """Rules of these kinds; a POST of the pre-flight counts as a reading."""
+    places = _one_instance | st.none() if method == "DELETE" else _read_places
+    return st.builds(
+        lambda kind, path, times, probability: FaultRule(
+            method=None if path == ":testIamPermissions" else method,
+            path=path,
+            times=times,
+            probability=probability,
+            **kind,
+        ),
+        kinds,
+        places,
+        _times,
+        _probabilities,
+    )
+
+
+def _statuses(*statuses: int) -> SearchStrategy[dict[str, object]]:
+    return st.fixed_dictionaries(
+        {
+            "fault": st.just(FaultKind.STATUS),
+            "status": st.sampled_from(statuses),
+            "retry_after": st.sampled_from([None, 0, 7]),
+        }
+    )
+
+
+_unclear = st.one_of(
+    st.just({"fault": FaultKind.RESET}),
+    _statuses(503, 500, 504, 408),
+    st.fixed_dictionaries({"fault": st.just(FaultKind.HTML), "status": _pages}),
+    st.fixed_dictionaries({"fault": st.just(FaultKind.REDIRECT), "location": _locations}),
+)
+_truncated = st.fixed_dictionaries({"fault": st.just(FaultKind.TRUNCATE), "body_bytes": _bytes})
+_clear = _statuses(429, 401, 403, 400)
+
+_readings = _rules("GET", st.one_of(_unclear, _clear, _truncated))
+_deletions = _rules(
+    "DELETE",
+    st.one_of(
+        _unclear,
+        _unclear.map(lambda kind: kind | {"after_effect": True}),
+        _truncated,
+        _clear,
+        # That it is not there, while the probe then shows it: not believed.
+        _statuses(404),
+        st.just({"fault": FaultKind.OPERATION}),
+    ),
+)
+
+
+def _faults(rules: SearchStrategy[list[FaultRule]]) -> SearchStrategy[Faults]:
+    seeds = st.integers(0, 1000)
+    return st.builds(lambda some, seed: Faults(tuple(some), seed=seed), rules, seeds)
+
+
+while_planning = _faults(st.just([]) | st.lists(_readings, max_size=2))
+while_applying = _faults(
+    st.lists(_deletions, max_size=2).flatmap(
+        lambda some: (st.just([]) | st.lists(_readings, max_size=1)).map(lambda more: some + more)
+    )
+)

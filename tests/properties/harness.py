@@ -1,0 +1,230 @@
+"""Project folders, embedded stores and the real commands, quick enough to try by the hundred.
+
+One emulator serves many sites: each site has a project folder, a state folder and a store of its
+own, so that nothing of one example reaches the next. `running_ground` starts the emulator,
+`Ground.site` makes a site, and a site types commands, changes its store behind their back and
+reads what they left: requests, journal, content. Nothing of the product is replaced, but it is
+not made to wait (`quick_commands`).
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from itertools import groupby
+from pathlib import Path
+
+import pytest
+import requests
+
+from reconciler.cli import environment
+from reconciler.cli.commands import apply as apply_command
+from reconciler.cli.main import run
+from reconciler.emulator import (
+    DEMO_STORE,
+    Emulator,
+    EmulatorSettings,
+    Faults,
+    RequestRecord,
+    running_emulator,
+)
+from reconciler.journal.folder import runs_folder
+from reconciler.journal.reader import read_run
+from reconciler.journal.records import Intent, Record
+from reconciler.live import connection
+from reconciler.live.connection import ConnectionSettings
+from reconciler.live.healthcare import HealthcareStore
+from reconciler.live.retry import RetryPolicy
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.reply import DeleteReply
+
+QUICK_READING = RetryPolicy(attempts=3, first_wait=0.0, longest_retry_after=0.0)
+"""As many attempts as make a difference, without the waits between them."""
+
+QUICK_DELETION = RetryPolicy(first_wait=0.004, longest_retry_after=0.0, deadline=0.03)
+"""A few attempts; only the deadline ends them."""
+
+LAG = 3600.0
+"""Seconds that a search lags behind deletions: longer than any example."""
+
+_ROOT = "1.2.826.0.1.3680043.10.1"
+
+
+def address(study: int, series: int, instance: int) -> InstanceAddress:
+    """An instance whose UIDs are made of the numbers."""
+    return InstanceAddress(
+        f"{_ROOT}.{study}", f"{_ROOT}.{study}.{series}", f"{_ROOT}.{study}.{series}.{instance}"
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """A project folder and the store behind it."""
+
+    folder: Path
+    emulator: Emulator
+    store: StoreAddress
+    parallelism: int = 1
+
+    @property
+    def state(self) -> Path:
+        return self.folder / ".reconciler"
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def run(self, command: str, *arguments: str | Path) -> Answer:
+        """Type a command, in this process; paths are relative to the folder."""
+        given = [str(self.folder / one) if isinstance(one, Path) else one for one in arguments]
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err):
+            code = run([command, *given, *self._options()])
+        return Answer(int(code), out.getvalue(), err.getvalue())
+
+    def _options(self) -> list[str]:
+        # Without a cap, a 429 halves the speed down to one request in two seconds.
+        options = {"--endpoint": self.emulator.url, "--max-qps": "100000"}
+        options |= {"--root": str(self.folder), "--state": str(self.state)}
+        options |= {"--parallelism": str(self.parallelism)}
+        return [text for pair in options.items() for text in pair]
+
+    def fill(self, instances: Iterable[InstanceAddress]) -> None:
+        """Store instances, without a request."""
+        for series, group in groupby(sorted(instances), key=lambda one: one.series):
+            uids = [one.instance_uid for one in group]
+            self.emulator.ingest_synthetic(self.store, series, uids)
+
+    def delete_behind_its_back(self, instances: Iterable[InstanceAddress]) -> None:
+        """Let someone else delete instances just now: searches still list them for `LAG`."""
+        self.emulator.set_faults(Faults(search_lag=LAG))
+        for one in sorted(instances):
+            url = f"{self.emulator.url}/v1/{self.store}/dicomWeb{one}"
+            assert requests.delete(url, timeout=10).status_code == 200
+
+    def break_with(self, faults: Faults) -> None:
+        """Put faults in force, beside a search that lags, and forget the requests so far."""
+        self.emulator.set_faults(replace(faults, search_lag=LAG))
+        self.emulator.clear_requests()
+
+    def mend(self) -> None:
+        """End the faults and the lag, and forget the requests so far."""
+        self.emulator.set_faults(Faults())
+        self.emulator.clear_requests()
+
+    def content(self) -> set[InstanceAddress]:
+        return self.emulator.instances(self.store)
+
+    def requests(self) -> list[RequestRecord]:
+        return self.emulator.requests()
+
+    def deletes(self) -> list[RequestRecord]:
+        return [one for one in self.requests() if one.method == "DELETE"]
+
+    def delete_path(self, instance: InstanceAddress) -> str:
+        """The one path that a DELETE of an instance may have."""
+        return f"/v1/{self.store}/dicomWeb{instance}"
+
+    def runs(self) -> list[list[Record]]:
+        """The journal, run by run, as far as it is on disk."""
+        folder = runs_folder(self.state)
+        return [list(read_run(path)) for path in sorted(folder.glob("*.jsonl"))]
+
+
+@dataclass
+class Witness:
+    """Looks whether a DELETE has its intent on disk, at the moment it is about to be sent."""
+
+    site: Site
+    unannounced: list[InstanceAddress] = field(default_factory=list)
+    _sent: Counter[InstanceAddress] = field(default_factory=Counter)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def look(self, instance: InstanceAddress) -> None:
+        with self._lock:
+            self._sent[instance] += 1
+            intents = sum(
+                isinstance(record, Intent) and record.instance == instance
+                for records in self.site.runs()
+                for record in records
+            )
+            if intents < self._sent[instance]:
+                self.unannounced.append(instance)
+
+
+@contextmanager
+def witnessed(site: Site) -> Iterator[Witness]:
+    """Have every DELETE of the block witnessed."""
+    witness = Witness(site)
+    really_delete = HealthcareStore.delete
+
+    def delete(store: HealthcareStore, instance: InstanceAddress) -> DeleteReply:
+        witness.look(instance)
+        return really_delete(store, instance)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HealthcareStore, "delete", delete)
+        yield witness
+
+
+class Ground:
+    """One emulator and a folder, on which sites are made."""
+
+    def __init__(self, emulator: Emulator, folder: Path) -> None:
+        self._emulator = emulator
+        self._folder = folder
+        self._sites = 0
+
+    def site(self, *, parallelism: int = 1) -> Site:
+        """A site of its own: an empty store, an empty folder, no state, no faults."""
+        self._sites += 1
+        store = replace(DEMO_STORE, dicom_store_id=f"store-{self._sites}")
+        folder = self._folder / f"site-{self._sites}"
+        folder.mkdir()
+        self._emulator.add_store(store)
+        site = Site(folder, self._emulator, store, parallelism)
+        site.mend()
+        return site
+
+
+@contextmanager
+def running_ground(folder: Path) -> Iterator[Ground]:
+    """Run an emulator, and the commands without waits, until the block ends."""
+    with quick_commands(), running_emulator(EmulatorSettings(folder / "store")) as emulator:
+        yield Ground(emulator, folder)
+
+
+@contextmanager
+def quick_commands() -> Iterator[None]:
+    """Let the commands retry without waiting, and not wait for a deletion to show.
+
+    The waits are real in production, up to 120 s a request and 30 s a proof; what is decided
+    before and after them is the same. The CA bundle, which no loopback http uses, is loaded once:
+    that costs more than all else that a command does here. The environment's credentials and
+    proxies play no part.
+    """
+    settings = partial(ConnectionSettings, retry=QUICK_READING, read_timeout=10.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(environment, "ConnectionSettings", settings)
+        patch.setattr(connection, "tls_context", cache(connection.tls_context))
+        patch.setattr(apply_command, "RetryPolicy", lambda: QUICK_DELETION)
+        patch.setattr(apply_command, "REPROBE_SECONDS", 0.0)
+        for name in ("GOOGLE_APPLICATION_CREDENTIALS", "http_proxy", "HTTP_PROXY"):
+            patch.delenv(name, raising=False)
+        yield

@@ -1,0 +1,287 @@
+"""Random worlds: what files ask for, what a store holds, and what that must come to.
+
+A world is small on purpose, so that its parts meet: two studies of two series of three
+instances. What must come of it is said here in set arithmetic over addresses, without a line of
+the product.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from itertools import product
+
+from hypothesis import strategies as st
+
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import Intent
+
+from .harness import Site, address
+
+NUMBERS = (1, 2, 3)
+ADDRESSES = tuple(address(*place) for place in product((1, 2), (1, 2), NUMBERS))
+ELSEWHERE = 9
+"""The series that no file names; it holds what is misplaced, and copies."""
+
+FILES = ("specs/a.yaml", "specs/more/b.yaml", "bulk/c.yaml")
+PATHS = (("specs",), ("specs", "bulk"), ("specs/a.yaml",), ("bulk/c.yaml",))
+WIDE_OPEN = {
+    "maxDeletions": 1000,
+    "maxStudiesEmptied": 100,
+    "maxSeriesEmptied": 100,
+    "maxStudyPercent": 100,
+    "maxKeptMissing": 100,
+}
+
+
+class Fate(Enum):
+    """Where an instance is when a plan is made."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+    STALE = "deleted just now, and still listed"
+    MISPLACED = "in another series of its study"
+    COPIED = "here, and in another series of its study"
+
+
+_LIVE = frozenset({Fate.PRESENT, Fate.COPIED})
+_COPY = frozenset({Fate.MISPLACED, Fate.COPIED})
+
+
+def copy_of(instance: InstanceAddress) -> InstanceAddress:
+    """Where the same object also is, or is by mistake."""
+    study = int(instance.study_uid.rpartition(".")[2])
+    return instance._replace(series_uid=address(study, ELSEWHERE, 0).series_uid)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One entry of a file; ``series`` None is a whole study, no ``numbers`` a whole series."""
+
+    intent: Intent
+    file: str
+    study: int
+    series: int | None
+    numbers: tuple[int, ...]
+    hold: bool
+    by_inventory: bool
+
+    def covers(self, instance: InstanceAddress) -> bool:
+        named = address(self.study, self.series or 0, 0)
+        if instance.study_uid != named.study_uid:
+            return False
+        if self.series is None:
+            return True
+        if instance.series_uid != named.series_uid:
+            return False
+        return not self.numbers or instance in self.listed()
+
+    def listed(self) -> tuple[InstanceAddress, ...]:
+        """The instances that it names one by one."""
+        return tuple(address(self.study, self.series or 0, number) for number in self.numbers)
+
+
+@dataclass(frozen=True)
+class World:
+    """What files ask for and what a store holds; ``parallelism`` is that of the commands.
+
+    ``arrivals`` and ``departures`` are what others store and delete between plan and apply.
+    """
+
+    claims: tuple[Claim, ...]
+    paths: tuple[str, ...]
+    limits: Mapping[str, int] | None
+    fates: Mapping[InstanceAddress, Fate]
+    arrivals: frozenset[InstanceAddress]
+    departures: frozenset[InstanceAddress]
+    contradicts: bool
+    parallelism: int
+
+    # What a store holds
+
+    def held(self) -> set[InstanceAddress]:
+        """What can be retrieved when the plan is made."""
+        here = {one for one, fate in self.fates.items() if fate in _LIVE}
+        return here | {copy_of(one) for one, fate in self.fates.items() if fate in _COPY}
+
+    def stale(self) -> set[InstanceAddress]:
+        """What is only listed."""
+        return {one for one, fate in self.fates.items() if fate is Fate.STALE}
+
+    def arriving(self) -> set[InstanceAddress]:
+        return set(self.arrivals) - self.held()
+
+    def departing(self) -> set[InstanceAddress]:
+        """Others delete what is not kept: what they do to the rest is not this tool's doing."""
+        return {one for one in self.departures & self.held() if not self.protects(one)}
+
+    @property
+    def has_two_addresses(self) -> bool:
+        return any(fate in _COPY for fate in self.fates.values())
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody else touches the store."""
+        return not self.stale() and not self.arriving() and not self.departing()
+
+    # What files ask for
+
+    def is_selected(self, file: str) -> bool:
+        return any(file == path or file.startswith(f"{path}/") for path in self.paths)
+
+    def counts(self, claim: Claim) -> bool:
+        """Whether a claim counts: removes of the PATHs, keeps also of every file in specs/."""
+        neighbour = claim.intent is Intent.KEEP and claim.file.startswith("specs/")
+        return neighbour or self.is_selected(claim.file)
+
+    def keeps(self, instance: InstanceAddress) -> bool:
+        return self._asks(Intent.KEEP, instance)
+
+    def protects(self, instance: InstanceAddress) -> bool:
+        """Whether it is kept, or is the same object as one that is."""
+        return instance.instance_uid in self._kept_objects() or self.keeps(instance)
+
+    def _kept_objects(self) -> set[str]:
+        """The SOP Instance UIDs of what is kept by name, and of what a kept whole holds."""
+        named = {one for claim in self._counting(Intent.KEEP) for one in claim.listed()}
+        return {one.instance_uid for one in named | set(filter(self.keeps, self.held()))}
+
+    def removes(self, instance: InstanceAddress) -> bool:
+        """Whether it is to be removed: keep always wins."""
+        return self._asks(Intent.REMOVE, instance) and not self.keeps(instance)
+
+    def _asks(self, intent: Intent, instance: InstanceAddress) -> bool:
+        return any(claim.covers(instance) for claim in self._counting(intent))
+
+    def _counting(self, intent: Intent) -> list[Claim]:
+        return [one for one in self.claims if one.intent is intent and self.counts(one)]
+
+    def to_delete(self) -> set[InstanceAddress]:
+        """What a complete plan deletes: a listing decides what is there to be removed."""
+        return {one for one in self.held() | self.stale() if self.removes(one)}
+
+    def named_to_remove(self) -> set[InstanceAddress]:
+        """What is to be removed by name: the plan must speak of each."""
+        return {
+            one
+            for claim in self._counting(Intent.REMOVE)
+            for one in claim.listed()
+            if not self.keeps(one)
+        }
+
+    def named_kept_are_held(self) -> bool:
+        """Whether nothing that is kept is missing."""
+        held = self.held()
+        return all(
+            set(claim.listed()) <= held and any(map(claim.covers, held))
+            for claim in self._counting(Intent.KEEP)
+        )
+
+    # Carrying it out
+
+    def build(self, site: Site) -> None:
+        """Write the files and fill the store."""
+        for file in FILES:
+            site.write(file, self._text(site, file))
+        site.fill(self.held() | self.stale())
+        site.delete_behind_its_back(self.stale())
+
+    def move_on(self, site: Site) -> None:
+        """Let others change the store after the plan was made."""
+        site.delete_behind_its_back(self.departing())
+        site.fill(self.arriving())
+
+    def _text(self, site: Site, file: str) -> str:
+        claims = [claim for claim in self.claims if claim.file == file]
+        lines = ["version: 1", *_store(site.store), 'reason: {code: "113039", ticket: RET-1}']
+        if self.limits is not None:
+            inner = ", ".join(f"{name}: {value}" for name, value in self.limits.items())
+            lines.append(f"limits: {{{inner}}}")
+        for intent in Intent:
+            mine = [claim for claim in claims if claim.intent is intent]
+            lines += [f"{intent.value}:" if mine else f"{intent.value}: []"]
+            for claim in mine:
+                lines += self._entry(site, claim)
+        return "\n".join(lines) + "\n"
+
+    def _entry(self, site: Site, claim: Claim) -> Iterator[str]:
+        if claim.by_inventory and claim.numbers:
+            yield f"  - inventory: {{{_inventory(site, claim)}}}"
+        else:
+            named = address(claim.study, claim.series or 0, 0)
+            yield f"  - studiesId: {named.study_uid}"
+            if claim.series is not None:
+                yield f"    seriesId: {named.series_uid}"
+            if claim.numbers:
+                yield f"    instancesId: [{', '.join(one[2] for one in claim.listed())}]"
+        if claim.intent is Intent.KEEP and (claim.hold or self._needs_hold(claim)):
+            yield "    hold: Litigation 2026-17"
+
+    def _needs_hold(self, keep: Claim) -> bool:
+        """Without a hold, a hand-written remove inside a keep is a contradiction."""
+        return not self.contradicts and any(
+            one.intent is Intent.REMOVE and any(one.covers(a) and keep.covers(a) for a in ADDRESSES)
+            for one in self.claims
+        )
+
+
+def _store(store: StoreAddress) -> list[str]:
+    return ["store:", *(f"  {name}: {value}" for name, value in store.as_parameters().items())]
+
+
+def _inventory(site: Site, claim: Claim) -> str:
+    """Write an inventory beside the file that pins it; the pin's members."""
+    rows = [",".join(one) for one in claim.listed()]
+    text = "\n".join(["studiesId,seriesId,instancesId", *rows]) + "\n"
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
+    path = site.write(f"{claim.file}.{sha256[:8]}.csv", text)
+    return f"path: {path.name}, sha256: {sha256}, count: {len(rows)}"
+
+
+# Strategies; each shrinks to the plainest world
+
+
+def _claim_of(
+    width: int, study: int, series: int, numbers: Iterable[int], **rest: object
+) -> Claim:
+    wide = (None, ()) if width == 2 else (series, () if width == 1 else tuple(sorted(numbers)))
+    return Claim(study=study, series=wide[0], numbers=wide[1], **rest)  # type: ignore[arg-type]  # the strategy's
+
+
+_claims = st.builds(
+    _claim_of,
+    width=st.sampled_from([0, 0, 1, 2]),
+    study=st.sampled_from([1, 2]),
+    series=st.sampled_from([1, 2]),
+    numbers=st.sets(st.sampled_from(NUMBERS), min_size=1),
+    intent=st.sampled_from([Intent.REMOVE, Intent.KEEP]),
+    file=st.sampled_from(FILES),
+    hold=st.booleans(),
+    by_inventory=st.booleans(),
+)
+_fates = st.sampled_from([Fate.PRESENT] * 6 + [Fate.ABSENT] + [Fate.STALE])
+_odd_fates = st.dictionaries(
+    st.sampled_from(ADDRESSES), st.sampled_from([Fate.COPIED, Fate.MISPLACED]), max_size=1
+)
+_limits = st.sampled_from([WIDE_OPEN] * 3 + [None]) | st.fixed_dictionaries(
+    {name: st.integers(0, 100 if name == "maxStudyPercent" else 3) for name in WIDE_OPEN}
+)
+_few = st.frozensets(st.sampled_from(ADDRESSES), max_size=2)
+
+worlds = st.builds(
+    World,
+    claims=st.lists(_claims, min_size=1, max_size=6).map(tuple),
+    paths=st.sampled_from(PATHS),
+    limits=_limits,
+    fates=st.builds(
+        lambda fates, odd: fates | odd,
+        st.fixed_dictionaries(dict.fromkeys(ADDRESSES, _fates)),
+        st.just({}) | _odd_fates,
+    ),
+    arrivals=st.just(frozenset()) | _few,
+    departures=st.just(frozenset()) | _few,
+    contradicts=st.sampled_from([False] * 7 + [True]),
+    parallelism=st.sampled_from([1, 4]),
+)

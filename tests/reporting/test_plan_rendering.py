@@ -1,0 +1,232 @@
+"""What a plan looks like for people: the golden files, the width, and words that mean harm."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from reconciler.model.desired import Reason
+from reconciler.model.plan import SavedPlan
+from reconciler.planning.gates import evaluate_gates
+from reconciler.reporting.plan_markdown import plan_as_markdown
+from reconciler.reporting.plan_text import SHOWN, plan_as_text
+from reconciler.reporting.wording import plain, plural, summary_line
+
+Golden = Callable[[str, str], None]
+Plans = dict[str, SavedPlan]
+
+NAMES = ["everything", "two-stores", "nothing-pending"]
+SUMMARY = re.compile(
+    r"Plan: \d+ to delete, \d+ already absent, \d+ kept, \d+ missing, \d+ unknown"
+    r" \(\d+ (?:study|studies), \d+ series\)\.\n"
+)
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</details></summary><h1>All gates are open",
+    "a | b | c",
+    "`code` ``more`` ```",
+    "\n\n# All gates are open\n\n",
+    "\r\n- [x] approved",
+    "[click](javascript:alert(1))",
+    "![image](http://example.org/x.png)",
+    "**bold** _em_ ~~gone~~",
+    "&lt;b&gt; &#60;img src=x&#62;",
+    "<!-- hidden",
+    "\\",
+    "\\`",
+    "\x1b[2J\x1b[1;1H",
+    "safe \u202edetele ton od",
+    "\u2028# line",
+    "http://example.org/<b>",
+    "$x$",
+]
+
+
+def text_of(saved: SavedPlan) -> str:
+    return "".join(plan_as_text(saved, evaluate_gates(saved.plan)))
+
+
+def markdown_of(saved: SavedPlan) -> str:
+    return "".join(plan_as_markdown(saved, evaluate_gates(saved.plan)))
+
+
+def assert_fits(text: str) -> None:
+    """All but the name of a store, which stays whole, and the stable last line."""
+    lines = [line for line in text.splitlines()[:-1] if "Store projects/" not in line]
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_text_is_the_golden_one(plans: Plans, golden: Golden, name: str) -> None:
+    golden(f"{name}.txt", text_of(plans[name]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_markdown_is_the_golden_one(plans: Plans, golden: Golden, name: str) -> None:
+    golden(f"{name}.md", markdown_of(plans[name]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_text_fits_80_columns(plans: Plans, name: str) -> None:
+    assert_fits(text_of(plans[name]))
+
+
+def test_a_path_stays_whole_so_that_it_can_be_copied(plans: Plans) -> None:
+    path = f"specs/{'a-very-long-folder/' * 6}retention.yaml"
+    text = text_of(with_words(plans["everything"], path=path))
+    assert f"{path}:11\n" in text.replace(":111\n", ":11\n")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_last_line_is_stable(plans: Plans, name: str) -> None:
+    last = text_of(plans[name]).splitlines(keepends=True)[-1]
+    assert SUMMARY.fullmatch(last)
+    assert last == summary_line(plans[name].plan) + "\n"
+
+
+def test_the_summary_line_counts_what_the_plan_holds(plans: Plans) -> None:
+    assert summary_line(plans["everything"].plan) == (
+        "Plan: 28 to delete, 1 already absent, 239 kept, 1 missing, 1 unknown"
+        " (2 studies, 3 series)."
+    )
+    assert summary_line(plans["nothing-pending"].plan) == (
+        "Plan: 0 to delete, 0 already absent, 240 kept, 0 missing, 0 unknown (0 studies, 0 series)."
+    )
+
+
+def test_every_gate_is_shown_with_its_numbers_and_closed_ones_with_a_hint(plans: Plans) -> None:
+    saved = plans["everything"]
+    words = " ".join(text_of(saved).split())
+    for gate in evaluate_gates(saved.plan):
+        label = "open" if gate.is_open else "CLOSED"
+        assert f"{label} {gate.name.value}: {gate.actual} of at most {gate.allowed}" in words
+        assert (f"hint: {gate.hint}" in words) or gate.is_open
+
+
+def test_of_long_lists_the_first_are_shown_and_the_rest_counted(plans: Plans) -> None:
+    saved = plans["everything"]
+    group = saved.plan.stores[0].studies[0].series[0].groups[0]
+    text = text_of(saved)
+    shown = [uid for uid in group.instances if f"- {uid}\n" in text]
+    assert len(shown) == SHOWN
+    assert f"… and {len(group.instances) - SHOWN} more (all of them with --format json)" in text
+
+
+def test_long_lists_of_keeps_and_spared_removes_are_counted_too(plans: Plans) -> None:
+    saved = plans["everything"]
+    store = saved.plan.stores[0]
+    many = replace(store, kept=store.kept[:1] * 1500, spared=store.spared * 40)
+    text = text_of(replace(saved, plan=replace(saved.plan, stores=(many,))))
+    assert "… and 1,480 more" in text
+    assert "… and 20 more" in text
+
+
+# Words that mean harm
+
+
+def with_words(saved: SavedPlan, words: str = "words", path: str | None = None) -> SavedPlan:
+    """The plan with these words wherever a file or the store may put words."""
+    store = saved.plan.stores[0]
+
+    def group(one: Any) -> Any:
+        reason = Reason(one.reason.code, words, None)
+        return replace(one, reason=reason, path=path or one.path)
+
+    def series(one: Any) -> Any:
+        return replace(one, groups=tuple(map(group, one.groups)))
+
+    studies = tuple(replace(one, series=tuple(map(series, one.series))) for one in store.studies)
+    hostile = replace(
+        store,
+        studies=studies,
+        findings=tuple(replace(one, detail=words) for one in store.findings),
+        kept=tuple(replace(one, hold=words) for one in store.kept),
+        spared=tuple(replace(one, hold=words) for one in store.spared),
+    )
+    return replace(saved, plan=replace(saved.plan, stores=(hostile,)))
+
+
+def tokens_of(markdown: str) -> Iterator[Token]:
+    reader = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+    for token in reader.parse(markdown):
+        yield token
+        yield from token.children or ()
+
+
+def shape_of(markdown: str) -> list[tuple[str, str]]:
+    """What the document consists of, without its words."""
+    shape = []
+    for token in tokens_of(markdown):
+        if token.type in {"text", "inline", "text_special"}:
+            continue
+        shape.append((token.type, token.content if "html" in token.type else token.tag))
+    return shape
+
+
+def shown_text(markdown: str) -> str:
+    children = [token for token in tokens_of(markdown) if token.type in {"text", "text_special"}]
+    return "".join(token.content for token in children)
+
+
+@pytest.mark.parametrize("words", HOSTILE, ids=ascii)
+def test_hostile_words_stay_words_in_markdown(plans: Plans, words: str) -> None:
+    harmless = markdown_of(with_words(plans["everything"]))
+    markdown = markdown_of(with_words(plans["everything"], words))
+    assert shape_of(markdown) == shape_of(harmless)
+    assert plain(words) in shown_text(markdown)
+    assert len(markdown.splitlines()) == len(harmless.splitlines())
+
+
+@pytest.mark.parametrize("words", HOSTILE, ids=ascii)
+def test_hostile_words_steer_no_terminal(plans: Plans, words: str) -> None:
+    text = text_of(with_words(plans["everything"], words))
+    assert all(char.isprintable() or char == "\n" for char in text)
+    assert_fits(text)
+    assert text.count("\nGates\n") == 1
+
+
+def test_a_hostile_file_name_stays_a_name(plans: Plans) -> None:
+    path = "specs/a`|<img src=x>\n# b.yaml"
+    saved = with_words(plans["everything"], path=path)
+    assert shape_of(markdown_of(saved)) == shape_of(markdown_of(with_words(plans["everything"])))
+    assert plain(path) in shown_text(markdown_of(saved))
+    assert all(char.isprintable() or char == "\n" for char in text_of(saved))
+
+
+def test_the_details_are_the_only_html(plans: Plans) -> None:
+    blocks = [
+        token.content
+        for token in tokens_of(markdown_of(plans["everything"]))
+        if "html" in token.type
+    ]
+    for block in blocks:
+        assert re.fullmatch(
+            r"<details><summary>\d+ instances? of series [0-9.]+</summary>\n|</details>\n", block
+        )
+    assert len(blocks) == 6
+
+
+# Wording
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "words"),
+    [
+        (0, "instance", "0 instances"),
+        (1, "instance", "1 instance"),
+        (1204, "instance", "1,204 instances"),
+        (1, "study", "1 study"),
+        (2, "study", "2 studies"),
+        (1, "series", "1 series"),
+        (2, "series", "2 series"),
+    ],
+)
+def test_plurals(count: int, noun: str, words: str) -> None:
+    assert plural(count, noun) == words
