@@ -2,17 +2,20 @@
 
 What is checked when, and why in this order: the locks come first, so that no other run changes
 the journal that is read next; a plan that was applied is only reported; the store must answer;
-open intents of unfinished runs are settled, which no refusal may prevent; then the plan must be
-acceptable still; only then is anything deleted.
+open intents of unfinished runs are settled, and the bags of their archives completed, which no
+refusal may prevent; then the plan must be acceptable still; only then is anything deleted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from reconciler.applying.archive import Archive, BagInfo
+from reconciler.applying.bags import Bags, UnfinishedBag
 from reconciler.applying.deletion import Deleter, Patience
 from reconciler.applying.progress import PlanProgress
 from reconciler.applying.run import Account, delete_all
@@ -26,7 +29,7 @@ from reconciler.journal.summary import OpenAttempt
 from reconciler.journal.writer import RunJournal
 from reconciler.live.store import DicomStore
 from reconciler.model.address import StoreAddress
-from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome, RunState
+from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
 from reconciler.model.plan import SavedPlan
 
 _FINAL = frozenset({RunState.COMPLETED, RunState.ABORTED})
@@ -51,11 +54,24 @@ class ApplySettings:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The report of an apply; ``is_earlier`` when the plan had been applied before."""
+    """The report of an apply; ``is_earlier`` when the plan had been applied before.
+
+    ``bags`` are where the run has archived instances.
+    """
 
     report: ApplyReport
     exit_code: int
     is_earlier: bool = False
+    bags: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What earlier runs left: of the plan, on its stores, in its archives."""
+
+    earlier: PlanHistory | None
+    attempts: tuple[OpenAttempt, ...]
+    bags: tuple[UnfinishedBag, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +109,20 @@ class Apply:
                 return self._earlier(earlier, earlier.ended)
             refusal = self._refusal()
             attempts = self._open_attempts(history)
-            if refusal and not attempts:
+            bags = self._bags().find_unfinished(
+                self.saved.plan.archives, earlier.runs if earlier else ()
+            )
+            if refusal and not attempts and not bags:
                 raise refusal
             for store in sorted(self.stores):
                 self.stores[store].preflight(deleting=True)
             first = self._first_record(started, history, earlier)
-            with RunJournal.create(self.state, first) as journal:
-                return self._work(journal, first, earlier, attempts, refusal)
+            journal = RunJournal.create(self.state, first)
+            try:
+                return self._work(journal, first, _Left(earlier, attempts, bags), refusal)
+            finally:
+                with suppress(JournalError):  # what has failed by now is in the report
+                    journal.close()
 
     def _refusal(self) -> Refused | None:
         try:
@@ -136,23 +159,26 @@ class Apply:
         self,
         journal: RunJournal,
         first: RunStarted,
-        earlier: PlanHistory | None,
-        attempts: tuple[OpenAttempt, ...],
+        left: _Left,
         refusal: Refused | None,
     ) -> Applied:
         """Settle, delete and account, all of it on record."""
         settings = self.settings
         settled = settle(
-            attempts, self.stores, journal, parallelism=settings.parallelism, now=self.now
+            left.attempts, self.stores, journal, parallelism=settings.parallelism, now=self.now
         )
-        progress = PlanProgress.of(earlier, attempts, settled)
+        progress = PlanProgress.of(left.earlier, left.attempts, settled)
+        bags = self._bags()
+        bags.complete(left.bags)
         if refusal:
             self.stop.request(RunState.STOPPED, str(refusal))
+        archive = Archive(first.run, journal, now=self.now)
         account = Account(self.on_result)
         account.take_over(progress.gone(self.saved.plan))
         deleter = Deleter(
             stores=self.stores,
             journal=journal,
+            archive=archive,
             patience=settings.patience,
             stop=self.stop,
             now=self.now,
@@ -165,40 +191,61 @@ class Apply:
             breaker=Breaker(settings.stop_after, self.stop),
             parallelism=settings.parallelism,
         )
-        exit_code = ExitCode.REFUSED if refusal else _exit_code(account)
-        self._end(journal, account, exit_code)
+        kept = bags.finish(archive)
+        is_done = account.is_proven and bags.are_complete
+        done = ExitCode.SUCCESS if is_done else ExitCode.INCOMPLETE
+        ended = self._end(journal, account, ExitCode.REFUSED if refusal else done, is_done=is_done)
         if refusal:
             raise refusal
-        return Applied(self._report(first, account, journal.head), exit_code)
+        report = self._report(first, ended, account, journal.head)
+        return Applied(report, ended.exit_code, bags=kept)
 
-    def _end(self, journal: RunJournal, account: Account, exit_code: int) -> None:
+    def _bags(self) -> Bags:
+        agent = f"reconciler {self.settings.tool_version}"
+        return Bags(
+            BagInfo(self.saved.digest, agent), state=self.state, stop=self.stop, now=self.now
+        )
+
+    def _end(
+        self, journal: RunJournal, account: Account, exit_code: ExitCode, *, is_done: bool
+    ) -> RunEnded:
         """Record the end; a journal that cannot take it leaves the run to be resumed."""
+        state = self._state(is_done=is_done)
+        ended = RunEnded(self.now(), state, account.counts, exit_code, self.stop.reason)
         try:
-            journal.commit(
-                RunEnded(
-                    self.now(), self._state(account), account.counts, exit_code, self.stop.reason
-                )
-            )
+            journal.commit(ended)
         except JournalError as error:
             self.stop.request(RunState.STOPPED, str(error))
+            return replace(
+                ended,
+                state=self.stop.state,
+                exit_code=ExitCode.INCOMPLETE,
+                stopped_because=self.stop.reason,
+            )
+        return ended
 
-    def _state(self, account: Account) -> RunState:
-        """A stop that came when everything had been attempted changes nothing."""
-        if account.counts[Outcome.NOT_ATTEMPTED] or self.stop.state is RunState.ABORTED:
-            return self.stop.state
-        return RunState.COMPLETED
+    def _state(self, *, is_done: bool) -> RunState:
+        """A stop that came when everything was proven and kept changes nothing.
 
-    def _report(self, first: RunStarted, account: Account, head: str | None) -> ApplyReport:
+        Where something was not, the stop may have cut its attempts or its proof short.
+        """
+        if is_done and self.stop.state is not RunState.ABORTED:
+            return RunState.COMPLETED
+        return self.stop.state
+
+    def _report(
+        self, first: RunStarted, ended: RunEnded, account: Account, head: str | None
+    ) -> ApplyReport:
         return ApplyReport(
             run=first.run,
             plan_id=first.plan_id,
             digest=first.digest,
-            state=self._state(account),
+            state=ended.state,
             started=first.time,
-            ended=self.now(),
+            ended=ended.time,
             counts=dict(account.counts),
             not_gone=tuple(account.not_gone),
-            stopped_because=self.stop.reason,
+            stopped_because=ended.stopped_because,
             resumed=first.resumes,
             journal_head=head,
         )
@@ -223,8 +270,3 @@ class Apply:
             resumed=earlier.runs[:-1],
         )
         return Applied(report, ended.exit_code, is_earlier=True)
-
-
-def _exit_code(account: Account) -> ExitCode:
-    proven = all(outcome.is_gone or not count for outcome, count in account.counts.items())
-    return ExitCode.SUCCESS if proven else ExitCode.INCOMPLETE

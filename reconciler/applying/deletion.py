@@ -1,4 +1,4 @@
-"""Delete one instance: intent, attempt, result, proof.
+"""Delete one instance: intent, archive, attempt, result, proof.
 
 The only place in the project that calls a store's ``delete``.
 """
@@ -11,8 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from reconciler.applying.archive import Archive, NotArchivedError
 from reconciler.applying.outcome import Ending, ending_of, outcome_of
 from reconciler.applying.stopping import Stop
+from reconciler.applying.vouching import vouched
 from reconciler.errors import JournalError, LiveError
 from reconciler.journal.records import Intent, Result, Verified
 from reconciler.journal.writer import RunJournal
@@ -20,6 +22,7 @@ from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Observation, Presence
 from reconciler.model.outcome import InstanceResult, Outcome, RunState
+from reconciler.model.plan import DeletionGroup
 from reconciler.model.reply import DeleteReply, ReplyKind
 
 _RETRIED = frozenset({ReplyKind.THROTTLED, ReplyKind.UNCLEAR, ReplyKind.UNAUTHENTICATED})
@@ -44,13 +47,14 @@ class Patience:
 class Target:
     """One planned deletion.
 
-    ``index`` is the store's place in the run's first record; ``earlier`` are the replies that
-    interrupted runs of the same plan had from it.
+    ``index`` is the store's place in the run's first record, ``group`` declares the deletion;
+    ``earlier`` are the replies that interrupted runs of the same plan had from it.
     """
 
     store: StoreAddress
     index: int
     instance: InstanceAddress
+    group: DeletionGroup
     earlier: tuple[ReplyKind | None, ...] = ()
 
 
@@ -62,12 +66,14 @@ class Deleter:
         *,
         stores: dict[StoreAddress, DicomStore],
         journal: RunJournal,
+        archive: Archive,
         patience: Patience,
         stop: Stop,
         now: Callable[[], datetime],
     ) -> None:
         self._stores = stores
         self._journal = journal
+        self._archive = archive
         self._patience = patience
         self._stop = stop
         self._now = now
@@ -83,6 +89,8 @@ class Deleter:
         replies: list[DeleteReply] = []
         try:
             self._attempt(target, replies)
+        except NotArchivedError as error:
+            return self._spared(target, str(error))
         except JournalError as error:
             self._stop.request(RunState.STOPPED, str(error))
             if not replies:
@@ -91,19 +99,46 @@ class Deleter:
         kinds = (*target.earlier, *(reply.kind for reply in replies))
         self._heed(target, last)
         seen = self._look(target, ending_of(kinds))
+        if last.kind is not ReplyKind.ACCEPTED:
+            seen = vouched(seen, self._stores[target.store])
         outcome = outcome_of(kinds, seen.presence)
         detail = "" if outcome.is_gone else _explain(last, seen)
+        return self._verified(target, seen, outcome, detail)
+
+    def _spared(self, target: Target, reason: str) -> InstanceResult:
+        """Account for an instance that is not deleted, since it could not be archived.
+
+        One that is gone already needs neither.
+        """
+        store = self._stores[target.store]
+        seen = vouched(store.probe(target.instance), store)
+        if seen.presence is Presence.ABSENT:
+            kinds = (*target.earlier, ReplyKind.NOT_FOUND)
+            return self._verified(target, seen, outcome_of(kinds, seen.presence), "")
+        detail = f"not deleted, since it could not be archived: {reason}"
+        return self._verified(target, seen, Outcome.FAILED, detail)
+
+    def _verified(
+        self, target: Target, seen: Observation, outcome: Outcome, detail: str
+    ) -> InstanceResult:
         self._record(
             Verified(self._now(), target.index, target.instance, seen.presence, outcome, detail)
         )
         return self._result(target, outcome, detail)
 
     def _attempt(self, target: Target, replies: list[DeleteReply]) -> None:
-        """Attempt until the answer is clear, the time is over, or the run stops."""
-        deadline = time.monotonic() + self._patience.attempt_for
+        """Attempt until the answer is clear, the time is over, or the run stops.
+
+        Raises:
+            NotArchivedError: the files want it archived first, and it is not; nothing was sent.
+            JournalError: an intent could not be made durable.
+        """
         while True:
             number = len(replies) + 1
             self._journal.commit(Intent(self._now(), target.index, target.instance, number))
+            if not replies:
+                self._keep(target)
+                deadline = time.monotonic() + self._patience.attempt_for
             reply = self._stores[target.store].delete(target.instance)
             replies.append(reply)
             self._record(
@@ -123,6 +158,9 @@ class Deleter:
             pause = self._patience.backoff(number, reply.retry_after)
             if time.monotonic() + pause > deadline or self._stop.event.wait(pause):
                 return
+
+    def _keep(self, target: Target) -> None:
+        self._archive.keep(self._stores[target.store], target.index, target.instance, target.group)
 
     def _record(self, record: Result | Verified) -> None:
         """Append without waiting; a journal that fails now stops the run, not this proof."""

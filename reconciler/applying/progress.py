@@ -60,9 +60,9 @@ class PlanProgress:
     def remaining(self, plan: Plan, stores: tuple[StoreAddress, ...]) -> Iterator[Target]:
         """The plan's deletions that are not; ``stores`` are those of the run's first record."""
         for store in plan.stores:
-            for instance in store.deletions():
+            for instance, group in store.grouped_deletions():
                 key = (store.store, instance)
                 outcome = self.outcomes.get(key)
                 if outcome is None or not outcome.is_gone:
                     index = stores.index(store.store)
-                    yield Target(store.store, index, instance, self.replies.get(key, ()))
+                    yield Target(store.store, index, instance, group, self.replies.get(key, ()))

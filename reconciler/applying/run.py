@@ -25,6 +25,11 @@ class Account:
         """Count what earlier runs of the plan brought about."""
         self.counts.update(result.outcome for result in results)
 
+    @property
+    def is_proven(self) -> bool:
+        """Whether all that was counted is proven to be absent."""
+        return all(outcome.is_gone or not count for outcome, count in self.counts.items())
+
     def add(self, result: InstanceResult) -> None:
         """Count one planned deletion; may be called from any worker."""
         with self._lock:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from reconciler.applying.outcome import outcome_of
+from reconciler.applying.vouching import vouched
 from reconciler.journal.records import Settled
 from reconciler.journal.summary import OpenAttempt
 from reconciler.journal.writer import RunJournal
@@ -35,7 +36,8 @@ def settle(
     outcomes: dict[tuple[str, StoreAddress, InstanceAddress], Outcome] = {}
 
     def settle_one(attempt: OpenAttempt) -> None:
-        seen = stores[attempt.store].probe(attempt.instance)
+        store = stores[attempt.store]
+        seen = vouched(store.probe(attempt.instance), store)
         if seen.presence is Presence.UNKNOWN:
             return
         outcome = outcome_of(attempt.replies, seen.presence)

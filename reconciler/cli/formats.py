@@ -11,7 +11,7 @@ import click
 from reconciler.cli.console import write_file
 from reconciler.model.gate import Gate
 from reconciler.model.plan import SavedPlan
-from reconciler.planning.gates import evaluate_gates
+from reconciler.planning.gates import gates_of
 from reconciler.planning.plan_file import write_plan
 from reconciler.reporting.plan_markdown import plan_as_markdown
 from reconciler.reporting.plan_text import plan_as_text
@@ -30,7 +30,7 @@ _FORMATS: dict[str, Callable[[SavedPlan, Sequence[Gate]], Iterator[str]]] = {
 
 def render(saved: SavedPlan, form: str) -> Iterator[str]:
     """The plan in one form, in pieces."""
-    return _FORMATS[form](saved, evaluate_gates(saved.plan))
+    return _FORMATS[form](saved, gates_of(saved))
 
 
 def write_forms(saved: SavedPlan, targets: Sequence[tuple[str, Path]]) -> None:

@@ -21,9 +21,10 @@ from reconciler.live.refresh import refresh
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import DesiredState
 from reconciler.model.live import LiveStore
-from reconciler.model.plan import SavedPlan
+from reconciler.model.plan import Plan, Returned, SavedPlan
 from reconciler.planning.plan_file import digest_of
 from reconciler.planning.planner import make_plan
+from reconciler.planning.returned import find_returned
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,8 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     if desired.warnings:
         report_problems(desired.warnings)
     require_expected_endpoint(desired, request.endpoint)
-    plan = make_plan(desired, _look(desired, request))
+    history = History.read(request.state).of_endpoint(str(request.endpoint))
+    plan = make_plan(desired, _look(desired, request, history))
     created = now()
     return SavedPlan(
         plan=plan,
@@ -62,6 +64,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         tool_version=__version__,
         endpoint=str(request.endpoint),
         git=git_state(request.root, plan.inputs),
+        returned=_returned(plan, history),
     )
 
 
@@ -79,8 +82,14 @@ def require_expected_endpoint(desired: DesiredState, endpoint: Endpoint) -> None
             )
 
 
-def _look(desired: DesiredState, request: PlanRequest) -> dict[StoreAddress, LiveStore]:
-    history = History.read(request.state).of_endpoint(str(request.endpoint))
+def _returned(plan: Plan, history: History) -> tuple[Returned, ...]:
+    stores = [store.store for store in plan.stores]
+    return find_returned(plan, {store: history.removed_by(store) for store in stores}, {})
+
+
+def _look(
+    desired: DesiredState, request: PlanRequest, history: History
+) -> dict[StoreAddress, LiveStore]:
     live = {}
     with connect(
         request.endpoint,

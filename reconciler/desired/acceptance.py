@@ -14,6 +14,7 @@ from reconciler.model.address import is_uid
 from reconciler.model.desired import ReasonCode
 
 _WORDS = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,1000}")
+_FOLDER = re.compile(r"/[^\x00-\x1f\x7f-\x9f]{0,999}")
 _TICKET = re.compile(r"[!-~](?:[ -~]{0,62}[!-~])?")
 _CODES = frozenset(code.value for code in ReasonCode)
 
@@ -73,11 +74,25 @@ def _is_reason(value: Value) -> bool:
     return isinstance(value, YamlMapping) and "code" in value and _accepts_all(value, _REASON_KEYS)
 
 
+def _is_archive(value: Value) -> bool:
+    if isinstance(value, YamlMapping):
+        return "path" in value and _accepts_all(value, {"path": _is_folder})
+    return value == "none"
+
+
+def _is_folder(value: Value) -> bool:
+    return isinstance(value, str) and _FOLDER.fullmatch(value) is not None
+
+
 _REASON_KEYS: Mapping[str, Accepts] = {"code": _is_code, "text": _is_words, "ticket": _is_ticket}
 _ADDRESS_KEYS: Mapping[str, Accepts] = {
     "studiesId": _is_uid,
     "seriesId": _is_uid,
     "instancesId": _is_uid_or_uids,
 }
-_REMOVE_KEYS: Mapping[str, Accepts] = {**_ADDRESS_KEYS, "reason": _is_reason}
+_REMOVE_KEYS: Mapping[str, Accepts] = {
+    **_ADDRESS_KEYS,
+    "reason": _is_reason,
+    "archive": _is_archive,
+}
 _KEEP_KEYS: Mapping[str, Accepts] = {**_ADDRESS_KEYS, "hold": _is_words}

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
+from reconciler.desired.archives import Archives
 from reconciler.desired.entries import read_entries
 from reconciler.desired.pins import Pins
 from reconciler.desired.problems import Problems
@@ -50,7 +51,8 @@ def read_desired_file(
     document = read_document(data, path, integer_keys=integer_keys(), problems=problems)
     if document is None or not check_document(document, path, problems):
         return None
-    content = _Content(cast(YamlMapping, document), path, role, pins, problems)
+    archives = Archives(root, path, problems)
+    content = _Content(cast(YamlMapping, document), path, role, pins, archives, problems)
     return DesiredFile(
         input=InputFile(path, hashlib.sha256(data).hexdigest(), role),
         store=StoreAddress.from_parameters(cast(Mapping[str, str], content.mapping("store"))),
@@ -69,6 +71,7 @@ class _Content:
     path: str
     role: InputRole
     pins: Pins
+    archives: Archives
     problems: Problems
 
     def mapping(self, key: str) -> YamlMapping | None:
@@ -81,12 +84,14 @@ class _Content:
         return str(store["endpoint"]), Source(self.path, *store.value_place("endpoint"))
 
     def entries(self, intent: Intent) -> tuple[Entry, ...]:
+        default_archive = self.archives.read(self.document, None)
         counts = self.role is InputRole.SELECTED or intent is Intent.KEEP
         return read_entries(
             cast(YamlSequence, self.document.get(intent.value, ())),
             intent,
             path=self.path,
             default_reason=self.mapping("reason"),
+            read_archive=lambda entry: self.archives.read(entry, default_archive),
             open_inventory=partial(self.pins.open, path=self.path) if counts else _closed,
             problems=self.problems,
         )

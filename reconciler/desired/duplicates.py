@@ -13,7 +13,7 @@ from reconciler.model.problem import Source
 
 
 def check_duplicates(claims: Claims, problems: Problems) -> None:
-    """Report what is named twice at one width: a warning, or an error if the reasons differ.
+    """Report what is named twice at one width: a warning, or an error if the entries differ.
 
     Keeps for two different holds are no duplicates.
     """
@@ -45,15 +45,22 @@ def _check_listed(entries: list[Entry], problems: Problems) -> None:
 
 
 def _report(what: str, claim: Claim, first: Claim, problems: Problems) -> None:
-    if claim.entry.reason == first.entry.reason:
+    if claim.entry.reason != first.entry.reason:
+        problems.error(
+            Rule.DIFFERENT_REASONS,
+            claim.source,
+            f"{what} is removed for another reason at {first.source}",
+            "give it one reason: remove one of the two",
+        )
+    elif claim.entry.archive != first.entry.archive:
+        problems.error(
+            Rule.DIFFERENT_ARCHIVES,
+            claim.source,
+            f"{what} is removed with another archive, or without one, at {first.source}",
+            "give it one archive: remove one of the two",
+        )
+    else:
         warn_of_duplicate(what, claim.source, first.source, problems)
-        return
-    problems.error(
-        Rule.DIFFERENT_REASONS,
-        claim.source,
-        f"{what} is removed for another reason at {first.source}",
-        "give it one reason: remove one of the two",
-    )
 
 
 def _own_claim(entry: Entry) -> Claim:

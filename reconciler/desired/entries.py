@@ -1,7 +1,7 @@
 """Turns the checked lists of a file into entries of the desired state.
 
-Entries that name instances of one series for one reason (or hold) become one `Entry`, so that a
-file with one entry an instance costs no more than one that lists them.
+Entries that name instances of one series for one reason and archive (or hold) become one `Entry`,
+so that a file with one entry an instance costs no more than one that lists them.
 """
 
 from __future__ import annotations
@@ -25,8 +25,11 @@ ReasonTexts = tuple[str, str | None, str | None]
 """A reason as it is written: code, text, ticket."""
 
 
-_Group = tuple[str, str, ReasonTexts | None, str | None]
-"""What instances share that become one entry: study, series, reason, hold."""
+ReadArchive = Callable[[YamlMapping], str | None]
+"""Reads under which folder an entry is archived first."""
+
+_Group = tuple[str, str, ReasonTexts | None, str | None, str | None]
+"""What instances share that become one entry: study, series, reason, hold, archive."""
 
 
 @dataclass(slots=True)
@@ -43,12 +46,20 @@ def read_entries(
     *,
     path: str,
     default_reason: YamlMapping | None,
+    read_archive: ReadArchive,
     open_inventory: OpenInventory,
     problems: Problems,
 ) -> tuple[Entry, ...]:
     """The entries of one list of a file that the schema accepts."""
     default = _reason_texts(default_reason) if default_reason is not None else None
-    reader = _EntryReader(intent, path, default, open_inventory, problems)
+    reader = _EntryReader(
+        intent,
+        path,
+        default_reason=default,
+        read_archive=read_archive,
+        open_inventory=open_inventory,
+        problems=problems,
+    )
     for entry in cast(list[YamlMapping], entries):
         reader.read(entry)
     return tuple(reader.finished())
@@ -61,13 +72,16 @@ class _EntryReader:
         self,
         intent: Intent,
         path: str,
+        *,
         default_reason: ReasonTexts | None,
+        read_archive: ReadArchive,
         open_inventory: OpenInventory,
         problems: Problems,
     ) -> None:
         self._intent = intent
         self._path = path
         self._default_reason = default_reason if intent is Intent.REMOVE else None
+        self._read_archive = read_archive
         self._open_inventory = open_inventory
         self._problems = problems
         self._wide: list[Entry] = []
@@ -85,7 +99,7 @@ class _EntryReader:
 
     def finished(self) -> Iterator[Entry]:
         yield from self._wide
-        for (study, series, reason, hold), gathered in self._groups.items():
+        for (study, series, reason, hold, archive), gathered in self._groups.items():
             yield Entry(
                 self._intent,
                 study,
@@ -94,11 +108,13 @@ class _EntryReader:
                 gathered.source,
                 self._reason_of(reason),
                 hold,
+                archive=archive,
             )
 
     def _read_instances(self, entry: YamlMapping, reason: ReasonTexts | None) -> None:
         fields: dict[str, Any] = entry
-        group = (fields["studiesId"], fields["seriesId"], reason, fields.get("hold"))
+        archive = self._archive(entry)
+        group = (fields["studiesId"], fields["seriesId"], reason, fields.get("hold"), archive)
         gathered = self._groups.get(group)
         if gathered is None:
             gathered = self._groups[group] = _Gathered(self._source(entry.place))
@@ -115,12 +131,22 @@ class _EntryReader:
         study, series = cast(str, entry["studiesId"]), cast(str | None, entry.get("seriesId"))
         source, hold = self._source(entry.place), cast(str | None, entry.get("hold"))
         self._warn_of_leading_zeros(entry)
-        return Entry(self._intent, study, series, None, source, self._reason_of(reason), hold)
+        return Entry(
+            self._intent,
+            study,
+            series,
+            None,
+            source,
+            self._reason_of(reason),
+            hold,
+            archive=self._archive(entry),
+        )
 
     def _read_inventory(self, entry: YamlMapping, reason: ReasonTexts | None) -> None:
         inventory = self._open_inventory(cast(YamlMapping, entry["inventory"]))
         if inventory is None:
             return
+        archive = self._archive(entry)
         for series, instances in inventory.series.items():
             source = Source(inventory.path, instances.lines[0], instances.columns[0])
             self._wide.append(
@@ -133,6 +159,7 @@ class _EntryReader:
                     self._reason_of(reason),
                     cast(str | None, entry.get("hold")),
                     from_inventory=True,
+                    archive=archive,
                 )
             )
 
@@ -148,6 +175,9 @@ class _EntryReader:
                 "give it a reason with a code of DICOM CID 7031, or the file a default",
             )
         return self._default_reason
+
+    def _archive(self, entry: YamlMapping) -> str | None:
+        return self._read_archive(entry) if self._intent is Intent.REMOVE else None
 
     def _reason_of(self, texts: ReasonTexts | None) -> Reason | None:
         if texts is None:

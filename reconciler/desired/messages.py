@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from reconciler.desired.fault import Fault
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import (
+    ARCHIVE_NOUNS,
     FREE_TEXT,
     NOUNS,
     UID_KEYS,
@@ -74,6 +75,8 @@ def _key_hint(key: str, known: list[str]) -> str:
         return "only keep entries have a hold"
     if key == "reason":
         return "only remove entries have a reason"
+    if key == "archive":
+        return "only the file and its remove entries have an archive"
     folded = {name.casefold(): name for name in known}
     close = get_close_matches(key.casefold()[:100], folded, n=1)
     return f"did you mean {folded[close[0]]}?" if close else f"its keys are {', '.join(known)}"
@@ -152,7 +155,8 @@ def _form(fault: Fault) -> Iterator[Finding]:
         yield Finding(Rule.INVALID_UID, *uid_fault(text))
     else:
         shown = key if key in FREE_TEXT else f"{key} {quoted(text)}"
-        yield Finding(Rule.INVALID_VALUE, f"{shown} is not {NOUNS[key].name}", NOUNS[key].hint)
+        noun = (ARCHIVE_NOUNS if "archive" in fault.steps else NOUNS)[key]
+        yield Finding(Rule.INVALID_VALUE, f"{shown} is not {noun.name}", noun.hint)
 
 
 def _range(fault: Fault) -> Iterator[Finding]:

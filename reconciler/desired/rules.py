@@ -43,6 +43,8 @@ class Rule(StrEnum):
     CONTRADICTION = "contradiction"
     DUPLICATE_ENTRY = "duplicate-entry"
     DIFFERENT_REASONS = "different-reasons"
+    DIFFERENT_ARCHIVES = "different-archives"
+    ARCHIVE_IN_PROJECT = "archive-in-project"
     TWO_ADDRESSES = "two-addresses"
 
     @property
@@ -87,5 +89,7 @@ _MEANINGS = {
     Rule.CONTRADICTION: "A remove lies wholly inside a keep",
     Rule.DUPLICATE_ENTRY: "The same thing is named twice",
     Rule.DIFFERENT_REASONS: "The same thing is removed for two reasons",
+    Rule.DIFFERENT_ARCHIVES: "The same thing is removed with two archives",
+    Rule.ARCHIVE_IN_PROJECT: "An archive lies inside the project or its git tree",
     Rule.TWO_ADDRESSES: "One SOP Instance UID is named at two addresses",
 }

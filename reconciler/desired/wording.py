@@ -39,6 +39,12 @@ NOUNS = {
 }  # fmt: skip
 """The keys whose text has a form; the three UIDs are apart (`uid_fault`)."""
 
+ARCHIVE_NOUNS = {
+    "archive": Noun("an archive", "write {path: /absolute/folder}, or none to keep no copy"),
+    "path": Noun("an absolute path", "start it with '/': it names a folder outside the project"),
+}
+"""The same, inside ``archive``."""
+
 FREE_TEXT = frozenset({"reason", "text", "hold"})
 """Where words stand, which messages never quote: somebody may have written a name."""
 

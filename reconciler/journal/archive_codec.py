@@ -124,11 +124,14 @@ def _removal_to_json(source: Source, reason: Reason) -> dict[str, object]:
 
 
 def _restore_started(fields: Fields) -> RestoreStarted:
+    restores = texts(fields, "restores")
+    if not restores:
+        raise ValueError("'restores' names no run")
     return RestoreStarted(
         run=text(fields, "run"),
         time=time_of(fields),
         tool_version=text(fields, "toolVersion"),
-        restores=texts(fields, "restores"),
+        restores=restores,
         endpoint=text(fields, "endpoint"),
         stores=tuple(store_of(store) for store in objects(fields, "stores")),
         planned=number(fields, "planned"),

@@ -24,6 +24,7 @@ from reconciler.journal.fields import (
 )
 from reconciler.journal.records import (
     ArchiveRecord,
+    DeletionRecord,
     Intent,
     Record,
     Result,
@@ -43,6 +44,12 @@ def to_json(record: Record) -> dict[str, object]:
     Raises:
         ValueError: its time has no time zone.
     """
+    if isinstance(record, ArchiveRecord):
+        return archive_record_to_json(record)
+    return _deletion_record_to_json(record)
+
+
+def _deletion_record_to_json(record: DeletionRecord) -> dict[str, object]:
     match record:
         case Intent():
             return {
@@ -109,8 +116,6 @@ def to_json(record: Record) -> dict[str, object]:
                 "exitCode": record.exit_code,
                 "stoppedBecause": record.stopped_because,
             }
-        case _ if isinstance(record, ArchiveRecord):
-            return archive_record_to_json(record)
         case _:
             assert_never(record)
 

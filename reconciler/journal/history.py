@@ -12,8 +12,14 @@ from typing import Self
 
 from reconciler.errors import JournalError
 from reconciler.journal.folder import RUN_SUFFIX, runs_folder
-from reconciler.journal.records import RunEnded
-from reconciler.journal.summary import OpenAttempt, Recorded, RunSummary, summarise
+from reconciler.journal.records import RestoreStarted, RunEnded, RunStarted
+from reconciler.journal.summary import (
+    OpenAttempt,
+    Recorded,
+    RestoredRemoval,
+    RunSummary,
+    summarise,
+)
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import Outcome
 
@@ -72,16 +78,33 @@ class History:
         A run that found it already absent is named only where no run before it removed it.
         """
         removed: dict[InstanceAddress, str] = {}
-        for recorded in self._recorded():
-            if recorded.store != store:
-                continue
-            if not recorded.outcome.is_gone:
-                removed.pop(recorded.instance, None)
-            elif recorded.outcome is Outcome.ALREADY_ABSENT:
-                removed.setdefault(recorded.instance, recorded.run)
+        for record in self._of_store(store):
+            if isinstance(record, RestoredRemoval) or not record.outcome.is_gone:
+                removed.pop(record.instance, None)
+            elif record.outcome is Outcome.ALREADY_ABSENT:
+                removed.setdefault(record.instance, record.run)
             else:
-                removed[recorded.instance] = recorded.run
+                removed[record.instance] = record.run
         return removed
+
+    def restored(self, store: StoreAddress) -> Mapping[InstanceAddress, RestoredRemoval]:
+        """The instances of a store whose last record, of any run, is a verified restore."""
+        restored: dict[InstanceAddress, RestoredRemoval] = {}
+        for record in self._of_store(store):
+            if isinstance(record, RestoredRemoval):
+                restored[record.instance] = record
+            else:
+                restored.pop(record.instance, None)
+        return restored
+
+    def restores_of(self, run: str) -> tuple[str, ...]:
+        """The restores that were asked to put this run's archive back, in their order."""
+        return tuple(
+            summary.run
+            for summary in self.runs
+            if isinstance(summary.started, RestoreStarted)
+            and summary.started.restores[-1:] == (run,)
+        )
 
     def open_attempts(self, store: StoreAddress) -> tuple[OpenAttempt, ...]:
         """What runs left open in a store and no later run settled."""
@@ -100,7 +123,11 @@ class History:
 
     def of_plan(self, plan_id: str) -> PlanHistory | None:
         """What became of a plan; None if no run of it ever started."""
-        runs = [run for run in self.runs if run.started.plan_id == plan_id]
+        runs = [
+            run
+            for run in self.runs
+            if isinstance(run.started, RunStarted) and run.started.plan_id == plan_id
+        ]
         if not runs:
             return None
         names = {run.run for run in runs}
@@ -116,6 +143,11 @@ class History:
     def _recorded(self) -> Iterator[Recorded]:
         for run in self.runs:
             yield from run.recorded
+
+    def _of_store(self, store: StoreAddress) -> Iterator[Recorded | RestoredRemoval]:
+        for run in self.runs:
+            yield from (record for record in run.recorded if record.store == store)
+            yield from (record for record in run.restored if record.store == store)
 
 
 def _run_files(folder: Path) -> list[Path]:
@@ -138,7 +170,7 @@ def _in_order_of_start(runs: Iterable[RunSummary]) -> Iterator[RunSummary]:
     by_head = {run.head: run.run for run in by_name.values()}
     sorter = TopologicalSorter[str]()
     for name, run in by_name.items():
-        before = {*run.started.resumes, by_head.get(run.started.previous_head or "", name)}
+        before = {*run.earlier, by_head.get(run.started.previous_head or "", name)}
         sorter.add(name, *(before & by_name.keys() - {name}))
     waiting: list[tuple[float, str]] = []
     _prepare(sorter)

@@ -10,14 +10,20 @@ from reconciler.journal.chain import fields_of, hash_of
 from reconciler.journal.codec import from_json
 from reconciler.journal.records import (
     FORMAT_VERSION,
+    Archived,
     Intent,
     Record,
+    Restored,
+    RestoreIntent,
+    RestoreReplied,
+    RestoreStarted,
     Result,
     RunStarted,
     Verified,
 )
 
 _MAJOR = FORMAT_VERSION.split(".")[0]
+_OfOneInstance = Intent | Archived | Result | Verified | RestoreIntent | RestoreReplied | Restored
 _HINT = "a broken record may hide deletions, so nothing is deleted; restore the file from a copy"
 
 
@@ -45,13 +51,12 @@ class RunRecords:
         stores = 0
         for seq, fields in self._lines():
             record = self._record(seq, fields)
-            match record:
-                case RunStarted():
-                    stores = self._begin(seq, record)
-                case Intent() | Result() | Verified() if record.store >= stores:
-                    raise self._error(seq, f"the run has no store {record.store}")
-                case _ if seq == 0:
-                    raise self._error(seq, "the first record is not of type 'run_started'")
+            if isinstance(record, RunStarted | RestoreStarted):
+                stores = self._begin(seq, record)
+            elif isinstance(record, _OfOneInstance) and record.store >= stores:
+                raise self._error(seq, f"the run has no store {record.store}")
+            elif seq == 0:
+                raise self._error(seq, "the first record does not start a run")
             yield record
 
     def _lines(self) -> Iterator[tuple[int, Mapping[str, object]]]:
@@ -102,7 +107,7 @@ class RunRecords:
                 hint="use the version of reconciler that wrote it, or a later one",
             )
 
-    def _begin(self, seq: int, started: RunStarted) -> int:
+    def _begin(self, seq: int, started: RunStarted | RestoreStarted) -> int:
         if seq != 0:
             raise self._error(seq, "the run starts a second time")
         if started.run != self.path.stem:

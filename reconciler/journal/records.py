@@ -196,4 +196,5 @@ class RestoreEnded:
 
 
 ArchiveRecord = Archived | RestoreStarted | RestoreIntent | RestoreReplied | Restored | RestoreEnded
-Record = RunStarted | Intent | Result | Verified | Settled | RunEnded | ArchiveRecord
+DeletionRecord = RunStarted | Intent | Result | Verified | Settled | RunEnded
+Record = DeletionRecord | ArchiveRecord

@@ -11,6 +11,8 @@ from reconciler.journal.reader import read_run
 from reconciler.journal.records import (
     Intent,
     Record,
+    Restored,
+    RestoreStarted,
     Result,
     RunEnded,
     RunStarted,
@@ -18,8 +20,11 @@ from reconciler.journal.records import (
     Verified,
 )
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import Reason
 from reconciler.model.outcome import Outcome
+from reconciler.model.problem import Source
 from reconciler.model.reply import ReplyKind
+from reconciler.model.restore import RestoreOutcome
 
 
 class Recorded(NamedTuple):
@@ -29,6 +34,22 @@ class Recorded(NamedTuple):
     store: StoreAddress
     instance: InstanceAddress
     outcome: Outcome
+
+
+class RestoredRemoval(NamedTuple):
+    """An instance that was removed, archived, and put back by a verified restore.
+
+    ``run`` removed and archived it, ``restore`` put it back; ``source`` and ``reason`` are those
+    that the files gave for the removal then.
+    """
+
+    run: str
+    restore: str
+    store: StoreAddress
+    instance: InstanceAddress
+    outcome: RestoreOutcome
+    source: Source
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +68,31 @@ class OpenAttempt:
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """One run, without what later runs settled; ``recorded`` is in the order of the records."""
+    """One run, without what later runs settled; what it recorded is in the order of the records.
 
-    started: RunStarted
+    A run deletes (``recorded``) or restores (``restored``, what of it is verified).
+    """
+
+    started: RunStarted | RestoreStarted
     head: str
     ended: RunEnded | None
     recorded: tuple[Recorded, ...]
     open_attempts: tuple[OpenAttempt, ...]
+    restored: tuple[RestoredRemoval, ...] = ()
 
     @property
     def run(self) -> str:
         """The run's name."""
         return self.started.run
+
+    @property
+    def earlier(self) -> frozenset[str]:
+        """The runs that it names, which therefore came before it."""
+        match self.started:
+            case RestoreStarted(restores=restores, resumes=resumes):
+                return frozenset({*restores, *resumes})
+            case RunStarted(resumes=resumes):
+                return frozenset(resumes)
 
 
 def summarise(path: Path) -> RunSummary | None:
@@ -70,23 +104,29 @@ def summarise(path: Path) -> RunSummary | None:
     records = read_run(path)
     remaining = iter(records)
     started = next(remaining, None)
-    if not isinstance(started, RunStarted):
+    if not isinstance(started, RunStarted | RestoreStarted):
         return None
     fold = _Fold(started)
     fold.add_all(remaining)
     return RunSummary(
-        started, records.head or "", fold.ended, tuple(fold.recorded), fold.open_attempts()
+        started,
+        records.head or "",
+        fold.ended,
+        tuple(fold.recorded),
+        fold.open_attempts(),
+        tuple(fold.restored),
     )
 
 
 class _Fold:
     """Takes the records of a run one after the other, and keeps only what outlives it."""
 
-    def __init__(self, started: RunStarted) -> None:
+    def __init__(self, started: RunStarted | RestoreStarted) -> None:
         self._run = started.run
         self._stores = started.stores
         self._open: dict[tuple[int, InstanceAddress], dict[int, ReplyKind | None]] = {}
         self.recorded: list[Recorded] = []
+        self.restored: list[RestoredRemoval] = []
         self.ended: RunEnded | None = None
 
     def add_all(self, records: Iterable[Record]) -> None:
@@ -106,8 +146,21 @@ class _Fold:
                 self.recorded.append(Recorded(self._run, self._stores[index], instance, outcome))
             case Settled(run=run, store=store, instance=instance, outcome=outcome):
                 self.recorded.append(Recorded(run, store, instance, outcome))
+            case Restored(outcome=restored) if restored.is_restored:
+                self.restored.append(self._restored_removal(record))
             case RunEnded():
                 self.ended = record
+
+    def _restored_removal(self, record: Restored) -> RestoredRemoval:
+        return RestoredRemoval(
+            record.run,
+            self._run,
+            self._stores[record.store],
+            record.instance,
+            record.outcome,
+            record.source,
+            record.reason,
+        )
 
     def open_attempts(self) -> tuple[OpenAttempt, ...]:
         return tuple(

@@ -12,7 +12,7 @@ from reconciler.errors import JournalError
 from reconciler.journal.chain import body_of, chained, hash_of
 from reconciler.journal.durable import Batch, DurableFile
 from reconciler.journal.folder import make_folder, run_file, sync_folder
-from reconciler.journal.records import Record, RunStarted
+from reconciler.journal.records import Record, RestoreStarted, RunStarted
 
 _RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
 """A run's name is also the name of its file."""
@@ -33,7 +33,7 @@ class RunJournal:
         self._last_hash: str | None = None
 
     @classmethod
-    def create(cls, folder: Path, first: RunStarted) -> RunJournal:
+    def create(cls, folder: Path, first: RunStarted | RestoreStarted) -> RunJournal:
         """Begin the record of a run in a state folder; ``first`` is on disk when this returns.
 
         Raises:

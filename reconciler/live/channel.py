@@ -32,6 +32,7 @@ class RequestKind(Enum):
     SEARCH = "search"
     RETRIEVE = "retrieve"
     DELETE = "delete"
+    STORE = "store"
 
 
 @dataclass(frozen=True, slots=True)

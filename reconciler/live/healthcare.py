@@ -8,19 +8,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 
 from reconciler.errors import CredentialsError, LiveError
-from reconciler.live import delete_reply, healthcare_preflight, probe_reply
+from reconciler.live import delete_reply, healthcare_preflight, probe_reply, store_reply
 from reconciler.live.answer import Answer, Stream
 from reconciler.live.bodies import is_dicom, is_json, media_type
 from reconciler.live.channel import RequestKind
 from reconciler.live.faults import AttemptError, NoAnswerError
+from reconciler.live.multipart import MultipartFile
 from reconciler.live.rows import SERIES_INSTANCE_UID, STUDY_INSTANCE_UID, read_addresses
 from reconciler.live.store import Body
 from reconciler.live.transport import Call, Guards, Transport
 from reconciler.model.address import InstanceAddress, StoreAddress, is_uid
 from reconciler.model.live import Observation, unknown
-from reconciler.model.reply import DeleteReply, ReplyKind
+from reconciler.model.reply import DeleteReply, ReplyKind, StoreReply, StoreReplyKind
 
 DEFAULT_PAGE_SIZE = 5000
 """Rows a page; the API allows 50,000 instances."""
@@ -37,12 +39,13 @@ def store_path(address: StoreAddress) -> str:
 
 
 def guards(address: StoreAddress) -> Guards:
-    """What may be deleted in this store, and what planning may ask it by POST."""
+    """What may be deleted in this store, what planning may ask it by POST, where files go."""
     path = re.escape(store_path(address))
     instance = f"/dicomWeb/studies/{_UID}/series/{_UID}/instances/{_UID}"
     return Guards(
         delete=re.compile(path + instance),
         question=re.compile(path + ":testIamPermissions"),
+        store=re.compile(path + "/dicomWeb/studies"),
     )
 
 
@@ -57,10 +60,14 @@ class HealthcareStore:
         self._page_size = page_size
         self._web = f"{store_path(address)}/dicomWeb"
 
-    def preflight(self, *, deleting: bool) -> None:
+    def preflight(self, *, deleting: bool, storing: bool = False) -> None:
         """Get the store's resource, then ask which permissions the caller has."""
         healthcare_preflight.check(
-            self._transport, self.address, store_path(self.address), deleting=deleting
+            self._transport,
+            self.address,
+            store_path(self.address),
+            deleting=deleting,
+            storing=storing,
         )
 
     def probe(self, instance: InstanceAddress) -> Observation:
@@ -107,6 +114,17 @@ class HealthcareStore:
         except CredentialsError as error:
             return DeleteReply(ReplyKind.UNAUTHENTICATED, None, f"{error}; nothing was sent")
         return delete_reply.classify(answer)
+
+    def store(self, file: Path) -> StoreReply:
+        """Send one file, once. A 401 is not repeated here; the next request has a fresh token."""
+        body = MultipartFile(file)
+        try:
+            answer = self._transport.store(f"{self._web}/studies", body)
+        except NoAnswerError as error:
+            return store_reply.classify_fault(error.fault, error.request_id)
+        except CredentialsError as error:
+            return StoreReply(StoreReplyKind.UNAUTHENTICATED, None, f"{error}; nothing was sent")
+        return store_reply.classify(answer)
 
     def _whole(self, study_uid: str, series_uid: str | None) -> str:
         series = "" if series_uid is None else f"/series/{series_uid}"

@@ -16,12 +16,15 @@ from reconciler.model.address import StoreAddress
 
 READ = "healthcare.dicomStores.dicomWebRead"
 DELETE = "healthcare.dicomStores.dicomWebDelete"
+WRITE = "healthcare.dicomStores.dicomWebWrite"
 
 _OK = 200
 _UNAUTHENTICATED = 401
 
 
-def check(transport: Transport, address: StoreAddress, path: str, *, deleting: bool) -> None:
+def check(
+    transport: Transport, address: StoreAddress, path: str, *, deleting: bool, storing: bool
+) -> None:
     """Ask for the store, then for the permissions.
 
     The order matters: testIamPermissions answers with an empty set, and not with 404, for a
@@ -34,7 +37,7 @@ def check(transport: Transport, address: StoreAddress, path: str, *, deleting: b
     store = _ask(transport, Call(RequestKind.PREFLIGHT, path))
     if store.status != _OK or not isinstance(_told(store), dict):
         _refuse(transport, address, store)
-    wanted = [READ, DELETE] if deleting else [READ]
+    wanted = [READ, *[DELETE] * deleting, *[WRITE] * storing]
     question = json.dumps({"permissions": wanted}).encode()
     reply = _ask(
         transport, Call(RequestKind.PREFLIGHT, f"{path}:testIamPermissions", body=question)
@@ -71,7 +74,8 @@ def _check_granted(address: StoreAddress, wanted: list[str], granted: frozenset[
         raise PreflightError(
             f"the caller lacks {' and '.join(missing)} on {address}",
             hint="roles/healthcare.dicomViewer suffices for plan; apply needs dicomWebRead and"
-            " dicomWebDelete, as in roles/healthcare.dicomEditor (dicomStoreAdmin cannot read)",
+            " dicomWebDelete, restore dicomWebRead and dicomWebWrite, as in"
+            " roles/healthcare.dicomEditor (dicomStoreAdmin cannot read)",
         )
 
 

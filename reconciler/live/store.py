@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Observation
-from reconciler.model.reply import DeleteReply
+from reconciler.model.reply import DeleteReply, StoreReply
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +31,8 @@ class ReadableStore(Protocol):
 
     address: StoreAddress
 
-    def preflight(self, *, deleting: bool) -> None:
-        """Make sure that the store answers and that the caller may read (and delete).
+    def preflight(self, *, deleting: bool, storing: bool = False) -> None:
+        """Make sure that the store answers and that the caller may read (and delete, and store).
 
         Raises:
             PreflightError: it does not, or the caller may not.
@@ -75,7 +76,16 @@ class ReadableStore(Protocol):
 
 
 class DicomStore(ReadableStore, Protocol):
-    """What applying needs."""
+    """What applying and restoring need."""
 
     def delete(self, instance: InstanceAddress) -> DeleteReply:
         """Send exactly one DELETE for one instance; never raises for what a server does."""
+
+    def store(self, file: Path) -> StoreReply:
+        """Send exactly one DICOM file, once (STOW-RS); never raises for what a server does.
+
+        The file is read while it is sent. An instance that is stored already is not replaced.
+
+        Raises:
+            OSError: the file cannot be found.
+        """

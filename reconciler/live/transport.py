@@ -15,6 +15,7 @@ from reconciler.errors import LiveError, ReadOnlyError
 from reconciler.live.answer import Answer, Stream
 from reconciler.live.channel import Channel, RequestKind
 from reconciler.live.faults import AttemptError, NoAnswerError
+from reconciler.live.multipart import MultipartFile
 from reconciler.live.retry import RETRYABLE_STATUSES, Retrying
 
 T = TypeVar("T")
@@ -27,23 +28,26 @@ class Guards:
     """The whole paths, built from a store's own address, that go beyond a plain reading.
 
     ``delete`` is the one form of path that a DELETE may have: that of an instance. ``question``
-    is the one path to which a planning transport may POST.
+    is the one path to which a planning transport may POST, ``store`` the one to which a DICOM
+    file may be sent.
     """
 
     delete: re.Pattern[str]
     question: re.Pattern[str]
+    store: re.Pattern[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A reading: a GET, or a POST if there is a ``body`` (JSON)."""
+    """A reading: a GET, or a POST if there is a ``body``."""
 
     kind: RequestKind
     path: str
     query: str = ""
     accept: str = "application/json"
     encoding: str = "gzip"
-    body: bytes | None = None
+    body: bytes | MultipartFile | None = None
+    content_type: str = "application/json"
 
 
 class Transport:
@@ -91,6 +95,29 @@ class Transport:
         with self._channel.send(request, RequestKind.DELETE) as stream:
             return stream.answer()
 
+    def store(self, path: str, body: MultipartFile) -> Answer:
+        """Send one DICOM file, once.
+
+        Raises:
+            ReadOnlyError: this transport was made for planning.
+            LiveError: the prepared URL is not the store's; nothing was sent.
+            NoAnswerError: no answer came, or a broken one.
+            CredentialsError: no token is to be had; nothing was sent.
+        """
+        if self._read_only:
+            raise ReadOnlyError("a transport made for planning was asked to store")
+        call = Call(
+            RequestKind.STORE,
+            path,
+            accept="application/dicom+json",
+            body=body,
+            content_type=body.content_type,
+        )
+        request = self._prepare("POST", call)
+        _check_storable(request, self._guards.store)
+        with self._channel.send(request, RequestKind.STORE) as stream:
+            return stream.answer()
+
     def _read_once(self, call: Call, reader: Callable[[Stream], T]) -> T:
         with self._ask(call) as stream:
             return reader(stream)
@@ -115,7 +142,7 @@ class Transport:
     def _prepare(self, method: str, call: Call) -> PreparedRequest:
         headers = {"Accept": call.accept, "Accept-Encoding": call.encoding}
         if call.body is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = call.content_type
         query = f"?{call.query}" if call.query else ""
         request = PreparedRequest()
         url = f"{self._channel.endpoint.origin}{call.path}{query}"
@@ -147,6 +174,12 @@ def _check_deletable(request: PreparedRequest, allowed: re.Pattern[str]) -> None
             f"refused to send a DELETE that does not name one instance: {parts.path!r}",
             hint="nothing was sent; whole series and studies are never deleted by one request",
         )
+
+
+def _check_storable(request: PreparedRequest, allowed: re.Pattern[str]) -> None:
+    parts = urlsplit(request.url or "")
+    if parts.query or allowed.fullmatch(parts.path) is None:
+        raise LiveError(f"refused to send a DICOM file to {parts.path!r}; nothing was sent")
 
 
 def _discard(stream: Stream) -> None:

@@ -18,6 +18,8 @@ class GateName(Enum):
     MAX_SERIES_EMPTIED = "maxSeriesEmptied"
     MAX_STUDY_PERCENT = "maxStudyPercent"
     MAX_KEPT_MISSING = "maxKeptMissing"
+    MAX_REAPPEARED = "maxReappeared"
+    RESTORED = "restored"
 
 
 @dataclass(frozen=True, slots=True)

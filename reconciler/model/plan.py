@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.desired import InputFile, Limits, Reason
+from reconciler.model.desired import InputFile, Limits, Reason, ReasonCode
 from reconciler.model.problem import Source
 
 
@@ -216,11 +216,28 @@ class GitState:
 
 
 @dataclass(frozen=True, slots=True)
+class Returned:
+    """An instance to delete that an earlier run removed and verified, and that is there again.
+
+    ``run`` removed it; ``restored`` says that it was put back from the archive, and that the line
+    that asks for its removal is still the one that it was removed for.
+    """
+
+    store: StoreAddress
+    instance: InstanceAddress
+    run: str
+    code: ReasonCode
+    source: Source
+    restored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SavedPlan:
     """A plan with what differs between two equal plans, as it stands in a plan file.
 
     ``digest`` names the stable part (``sha256:`` and 64 hexadecimal digits); ``plan_id`` this one
-    making of it, which may be applied once; ``endpoint`` is the origin that was asked.
+    making of it, which may be applied once; ``endpoint`` is the origin that was asked. What rests
+    on the local history, ``returned``, is no part of the digest.
     """
 
     plan: Plan
@@ -231,3 +248,4 @@ class SavedPlan:
     tool_version: str
     endpoint: str
     git: GitState | None = None
+    returned: tuple[Returned, ...] = ()

@@ -74,6 +74,7 @@ def _encode_series(series: SeriesPlan) -> Json:
                 "path": group.path,
                 "reason": encode_reason(group.reason),
                 "by_whole": group.by_whole,
+                "archive": group.archive,
                 "instances": group.instances,
             }
             for group in series.groups
@@ -127,6 +128,7 @@ def encode_limits(limits: Limits) -> Json:
         "maxSeriesEmptied": limits.max_series_emptied,
         "maxStudyPercent": limits.max_study_percent,
         "maxKeptMissing": limits.max_kept_missing,
+        "maxReappeared": limits.max_reappeared,
     }
 
 
@@ -164,7 +166,7 @@ def _decode_store(value: Json) -> StorePlan:
         tuple(_decode_finding(finding) for finding in value["findings"]),
         tuple(
             KeptEntry(
-                _decode_source(entry["source"]),
+                decode_source(entry["source"]),
                 _uid(entry["studiesId"]),
                 _optional_uid(entry["seriesId"]),
                 _count(entry["instances"]),
@@ -174,8 +176,8 @@ def _decode_store(value: Json) -> StorePlan:
         ),
         tuple(
             SparedEntry(
-                _decode_source(entry["removal"]),
-                _decode_source(entry["keep"]),
+                decode_source(entry["removal"]),
+                decode_source(entry["keep"]),
                 _uid(entry["studiesId"]),
                 _optional_uid(entry["seriesId"]),
                 _count(entry["instances"]),
@@ -217,7 +219,17 @@ def _decode_group(value: Json) -> DeletionGroup:
         decode_reason(value["reason"]),
         decode_flag(value["by_whole"]),
         instances,
+        _decode_archive(value["archive"]),
     )
+
+
+def _decode_archive(value: object) -> str | None:
+    if value is None:
+        return None
+    path = decode_text(value)
+    if not path.startswith("/"):
+        raise ValueError(f"not an absolute path: {path!r}")
+    return path
 
 
 def _decode_finding(value: Json) -> Finding:
@@ -226,7 +238,7 @@ def _decode_finding(value: Json) -> Finding:
         _uid(value["studiesId"]),
         _optional_uid(value["seriesId"]),
         _optional_uid(value["instancesId"]),
-        _decode_source(value["source"]),
+        decode_source(value["source"]),
         decode_text(value["detail"]),
         tuple(InstanceAddress.from_parameters(address) for address in value["elsewhere"]),
     )
@@ -247,10 +259,12 @@ def decode_limits(value: Json) -> Limits:
         _count(value["maxSeriesEmptied"]),
         _count(value["maxStudyPercent"]),
         _count(value["maxKeptMissing"]),
+        _count(value["maxReappeared"]),
     )
 
 
-def _decode_source(value: Json) -> Source:
+def decode_source(value: Json) -> Source:
+    """Read the place of a declaration."""
     return Source(decode_text(value["path"]), _count(value["line"]))
 
 

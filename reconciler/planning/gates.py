@@ -6,31 +6,38 @@ reviewed change of the file, or of the world.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from reconciler.errors import GatesClosed
 from reconciler.model.gate import Gate, GateName
-from reconciler.model.plan import Plan, StorePlan, StudyPlan, Why
+from reconciler.model.plan import Plan, SavedPlan, StorePlan, StudyPlan, Why
+from reconciler.planning.returned import gates_on_returned
+
+
+def gates_of(saved: SavedPlan) -> tuple[Gate, ...]:
+    """All gates of a saved plan, open and closed, store by store in one fixed order."""
+    gates = evaluate_gates(saved.plan) + gates_on_returned(saved.plan, saved.returned)
+    return tuple(sorted(gates, key=lambda gate: gate.store))
 
 
 def evaluate_gates(plan: Plan) -> tuple[Gate, ...]:
-    """All gates of all stores, open and closed, in one fixed order."""
+    """The gates of the stable part alone, without those that rest on the local history."""
     return tuple(gate for store in plan.stores for gate in _gates_of(store))
 
 
-def closed_gates(plan: Plan) -> tuple[Gate, ...]:
-    """The gates that stop the plan."""
-    return tuple(gate for gate in evaluate_gates(plan) if not gate.is_open)
+def closed_gates(gates: Iterable[Gate]) -> tuple[Gate, ...]:
+    """The gates that stop a plan."""
+    return tuple(gate for gate in gates if not gate.is_open)
 
 
-def require_open_gates(plan: Plan) -> None:
+def require_open_gates(gates: Iterable[Gate]) -> None:
     """Pass, or say which gates are closed.
 
     Raises:
         GatesClosed: at least one is.
     """
-    closed = closed_gates(plan)
+    closed = closed_gates(gates)
     if closed:
         raise GatesClosed(closed)
 

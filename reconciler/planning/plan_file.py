@@ -16,17 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.errors import PlanFileError, PlanRefused
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import ReasonCode
 from reconciler.model.gate import Gate
-from reconciler.model.plan import GitState, Plan, SavedPlan, Why
+from reconciler.model.plan import GitState, Plan, Returned, SavedPlan, Why
 from reconciler.planning.encoding import (
     Json,
     canonical,
     decode_flag,
     decode_plan,
+    decode_source,
     decode_text,
     encode_plan,
 )
-from reconciler.planning.gates import evaluate_gates
+from reconciler.planning.gates import gates_of
 
 FORMAT_VERSION = "1.0"
 _MAJOR = FORMAT_VERSION.partition(".")[0]
@@ -61,7 +64,8 @@ def _unsealed(saved: SavedPlan) -> Iterator[str]:
         "endpoint": saved.endpoint,
         "git": saved.git and _encode_git(saved.git),
         "summary": summarize(saved.plan),
-        "gates": [_encode_gate(gate) for gate in evaluate_gates(saved.plan)],
+        "gates": [_encode_gate(gate) for gate in gates_of(saved)],
+        "returned": [_encode_returned(one) for one in saved.returned],
         "digest": saved.digest,
     }
     yield "{\n" + "".join(f"{canonical(key)}:{canonical(header[key])},\n" for key in header)
@@ -84,6 +88,17 @@ def summarize(plan: Plan) -> dict[str, int]:
 
 def _encode_git(git: GitState) -> Json:
     return {"commit": git.commit, "tree": git.tree, "dirty": git.dirty}
+
+
+def _encode_returned(returned: Returned) -> Json:
+    return {
+        **returned.store.as_parameters(),
+        **returned.instance.as_parameters(),
+        "run": returned.run,
+        "code": returned.code.value,
+        "source": {"path": returned.source.path, "line": returned.source.line},
+        "restored": returned.restored,
+    }
 
 
 def _encode_gate(gate: Gate) -> Json:
@@ -178,6 +193,18 @@ def _decode(document: Json) -> SavedPlan:
         tool_version=decode_text(document["tool_version"]),
         endpoint=decode_text(document["endpoint"]),
         git=None if git is None else _decode_git(git),
+        returned=tuple(_decode_returned(one) for one in document["returned"]),
+    )
+
+
+def _decode_returned(value: Json) -> Returned:
+    return Returned(
+        StoreAddress.from_parameters(value),
+        InstanceAddress.from_parameters(value),
+        decode_text(value["run"]),
+        ReasonCode(value["code"]),
+        decode_source(value["source"]),
+        decode_flag(value["restored"]),
     )
 
 

@@ -149,13 +149,14 @@ def _decide_instance(verdict: Verdict, decisions: SeriesDecisions, live: LiveSto
 
 
 def _groups(deletions: Mapping[str, Claim]) -> tuple[DeletionGroup, ...]:
-    lines: dict[tuple[str, bool, Reason], dict[str, int]] = {}
+    lines: dict[tuple[str, bool, Reason, str | None], dict[str, int]] = {}
     for uid, claim in deletions.items():
-        key = (claim.source.path, claim.entry.is_whole, _reason(claim.entry))
+        entry = claim.entry
+        key = (claim.source.path, entry.is_whole, _reason(entry), entry.archive)
         lines.setdefault(key, {})[uid] = claim.source.line
     return tuple(
-        DeletionGroup(path, reason, by_whole, instances)
-        for (path, by_whole, reason), instances in sorted(
+        DeletionGroup(path, reason, by_whole, instances, archive)
+        for (path, by_whole, reason, archive), instances in sorted(
             lines.items(), key=lambda item: next(iter(item[1]))
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.model.gate import Gate
-from reconciler.model.plan import SavedPlan, StorePlan
+from reconciler.model.plan import Returned, SavedPlan, StorePlan
 from reconciler.reporting.wording import (
     FINDING_TITLES,
     blast_radius,
@@ -32,6 +32,7 @@ def plan_as_markdown(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
         yield from _details(store)
         yield from _findings(store)
         yield from _kept(store)
+    yield from _returned(saved.returned)
     yield f"Digest `{saved.digest}`, plan id {escape(saved.plan_id)},"
     yield f" expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
 
@@ -87,6 +88,8 @@ def _details(store: StorePlan) -> Iterator[str]:
             yield f" {series.series_uid}</summary>\n\n"
             for group in series.groups:
                 yield f"{escape(describe_reason(group.reason))}\n\n"
+                if group.archive is not None:
+                    yield f"archived under {escape(group.archive)} first\n\n"
                 for uid, line in group.instances.items():
                     yield f"- `{uid}` ({escape(group.path)}:{line})\n"
                 yield "\n"
@@ -119,3 +122,14 @@ def _kept(store: StorePlan) -> Iterator[str]:
         yield f" (hold: {escape(spared.hold)})\n" if spared.hold else "\n"
     if store.kept or store.spared:
         yield "\n"
+
+
+def _returned(returned: Sequence[Returned]) -> Iterator[str]:
+    if not returned:
+        return
+    yield "**Came back: removed and verified by an earlier run, and there again**\n\n"
+    for one in returned:
+        how = "restored after" if one.restored else "removed by"
+        yield f"- `{one.instance.instance_uid}` ({escape(str(one.source))}):"
+        yield f" {how} run {escape(one.run)}\n"
+    yield "\n"

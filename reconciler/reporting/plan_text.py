@@ -10,6 +10,7 @@ from reconciler.model.gate import Gate
 from reconciler.model.plan import (
     DeletionGroup,
     Finding,
+    Returned,
     SavedPlan,
     SeriesPlan,
     StorePlan,
@@ -40,6 +41,7 @@ def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
         yield from _deletions(store)
         yield from _findings(store)
         yield from _kept(store)
+    yield from _returned(saved.returned)
     yield from _gates(gates)
     yield f"\nPlan id {plain(saved.plan_id)}, expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
     yield f"Digest  {saved.digest}\n\n"
@@ -69,6 +71,8 @@ def _series_effect(series: SeriesPlan) -> str:
 
 def _group(group: DeletionGroup) -> Iterator[str]:
     yield _wrapped("      ", describe_reason(group.reason))
+    if group.archive is not None:
+        yield _wrapped("      ", f"archived under {group.archive} first")
     if group.by_whole:
         line = min(group.instances.values())
         yield _wrapped("      ", f"named as a whole by {group.path}:{line}")
@@ -117,6 +121,18 @@ def _kept(store: StorePlan) -> Iterator[str]:
 
 def _hold(hold: str | None) -> str:
     return f" (hold: {hold})" if hold else ""
+
+
+def _returned(returned: Sequence[Returned]) -> Iterator[str]:
+    if returned:
+        yield "\nCame back: removed and verified by an earlier run, and there again\n"
+    for one in returned[:SHOWN]:
+        yield f"  instance {one.instance.instance_uid}\n"
+        yield _wrapped(
+            "    ", f"{'restored after' if one.restored else 'removed by'} run {one.run}"
+        )
+        yield _wrapped("    ", str(one.source))
+    yield from _rest("  ", len(returned))
 
 
 def _gates(gates: Sequence[Gate]) -> Iterator[str]:

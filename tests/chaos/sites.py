@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
+import pytest
+
+from reconciler.cli.main import run
 from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
 from reconciler.emulator.request_log import RequestRecord
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -81,7 +85,7 @@ class Site:
         self.planned |= frozenset(removed)
         self.spared |= frozenset(held) - self.planned
         self.write(f"study-{study}.yaml", removed, kept)
-        self.must("plan", "--out", "plan.json")
+        self.plan("--out", "plan.json")
 
     def write(
         self, name: str, removed: Iterable[InstanceAddress], kept: Iterable[InstanceAddress] = ()
@@ -106,12 +110,7 @@ class Site:
 
     # The command
 
-    def start(
-        self,
-        *arguments: str,
-        state: Path | None = None,
-        limit: Callable[[], None] | None = None,
-    ) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, state: Path | None = None) -> subprocess.Popen[str]:
         """Type a command; it goes on while this returns."""
         state_options = ["--state", str(state)] if state else []
         child = subprocess.Popen(
@@ -122,7 +121,6 @@ class Site:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=limit,
         )
         self._children.append(child)
         return child
@@ -130,20 +128,24 @@ class Site:
     def run(self, *arguments: str, state: Path | None = None) -> Ended:
         return ended(self.start(*arguments, state=state))
 
-    def must(self, *arguments: str, code: int = 0) -> Ended:
-        """Run a command that has to exit so."""
-        done = self.run(*arguments)
-        assert done.code == code, done
-        return done
+    def plan(self, *arguments: str) -> None:
+        """Plan in this process, which is quicker: planning is not what these tests break."""
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as out:
+            patch.chdir(self.folder)
+            for name in FOREIGN:
+                patch.delenv(name, raising=False)
+            for name, value in self._ours().items():
+                patch.setenv(name, value)
+            with redirect_stderr(out):
+                code = run(["plan", *arguments])
+        assert code == 0, out.getvalue()
 
     def apply(self, *options: str, state: Path | None = None) -> Ended:
         return ended(self.start_apply(*options, state=state))
 
-    def start_apply(
-        self, *options: str, state: Path | None = None, limit: Callable[[], None] | None = None
-    ) -> subprocess.Popen[str]:
+    def start_apply(self, *options: str, state: Path | None = None) -> subprocess.Popen[str]:
         """Apply the saved plan with what these tests always want."""
-        return self.start("apply", "plan.json", *APPLY, *options, state=state, limit=limit)
+        return self.start("apply", "plan.json", *APPLY, *options, state=state)
 
     def end(self) -> None:
         """Leave no process behind."""
@@ -153,11 +155,15 @@ class Site:
             child.communicate()
 
     def _environment(self) -> Mapping[str, str]:
-        ours = {"RECONCILER_ENDPOINT": self.emulator.url}
-        foreign = {"GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE", "http_proxy", "HTTP_PROXY"}
-        inherited = {name: value for name, value in os.environ.items() if name not in foreign}
-        return inherited | ours | self.environment
+        inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        return inherited | self._ours()
 
+    def _ours(self) -> dict[str, str]:
+        return {"RECONCILER_ENDPOINT": self.emulator.url} | self.environment
+
+
+FOREIGN = ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE", "http_proxy", "HTTP_PROXY")
+"""What the environment of the tests may hold, and must not decide."""
 
 APPLY = ("--report", "report.json", "--parallelism", "4", "--max-qps", "100000")
 """Without a cap, a 429 halves the speed down to one request in two seconds."""
@@ -177,12 +183,16 @@ def killed(child: subprocess.Popen[str]) -> bool:
     return child.returncode == -signal.SIGKILL
 
 
-def wait_until(condition: Callable[[], object], *, pause: float = 0.002) -> None:
-    """Wait until something is the case."""
+def wait_until(
+    condition: Callable[[], object], *, during: subprocess.Popen[str] | None = None
+) -> None:
+    """Wait until something is the case, as long as the process works that is to bring it about."""
     deadline = time.monotonic() + SECONDS
     while not condition():
+        if during is not None and during.poll() is not None:
+            raise AssertionError(ended(during))
         assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(pause)
+        time.sleep(0.002)
 
 
 def _entries(key: str, instances: Iterable[InstanceAddress]) -> str:

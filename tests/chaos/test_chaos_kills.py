@@ -117,7 +117,7 @@ def test_an_intent_is_on_record_before_its_delete_reaches_the_store(site: Site) 
     site.prepare(planned=8)
     site.emulator.set_faults(Faults((FaultRule(FaultKind.HANG, "DELETE"),)))
     child = site.start_apply()
-    wait_until(lambda: len(site.deletes()) == 4)
+    wait_until(lambda: len(site.deletes()) == 4, during=child)
     runs = require_no_harm(site)
     assert sum(run.intents.total() for run in runs) == 4
     assert killed(child)

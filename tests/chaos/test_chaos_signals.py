@@ -26,7 +26,7 @@ def test_a_signal_lets_the_requests_in_flight_end(site: Site, number: int, code:
     slow = FaultRule(FaultKind.LATENCY, "DELETE", seconds=0.5)
     site.emulator.set_faults(Faults((slow,)))
     child = site.start_apply()
-    wait_until(lambda: len(site.deletes()) >= IN_FLIGHT)
+    wait_until(lambda: len(site.deletes()) >= IN_FLIGHT, during=child)
     child.send_signal(number)
     done = ended(child)
     assert done.code == code, done
@@ -35,7 +35,7 @@ def test_a_signal_lets_the_requests_in_flight_end(site: Site, number: int, code:
     assert report["outcomes"]["deleted"] == sent
     assert report["outcomes"]["not_attempted"] == 20 - sent > 0
     assert report["state"] == RunState.INTERRUPTED.value
-    assert report["exitCode"] == code
+    assert report["exit_code"] == code
     assert not History.read(site.state).open_attempts(site.store)
     site.emulator.set_faults(Faults())
     assert site.apply().code == 0
@@ -51,7 +51,7 @@ def test_a_signal_that_cuts_an_attempt_short_leaves_it_to_the_same_apply(site: S
     busy = FaultRule(FaultKind.STATUS, "DELETE", status=503, retry_after=50)
     site.emulator.set_faults(Faults((busy,)))
     child = site.start_apply()
-    wait_until(lambda: len(answered(site)) >= IN_FLIGHT)
+    wait_until(lambda: len(answered(site)) >= IN_FLIGHT, during=child)
     child.send_signal(signal.SIGINT)
     assert ended(child).code == 130
     report = require_exact_account(site)
@@ -72,7 +72,7 @@ def test_a_second_signal_exits_at_once(site: Site, number: int, code: int) -> No
     site.prepare(planned=8)
     site.emulator.set_faults(Faults((FaultRule(FaultKind.HANG, "DELETE", after_effect=True),)))
     child = site.start_apply()
-    wait_until(lambda: len(site.deletes()) >= IN_FLIGHT)
+    wait_until(lambda: len(site.deletes()) >= IN_FLIGHT, during=child)
     child.send_signal(number)
     time.sleep(0.5)
     assert child.poll() is None
@@ -96,7 +96,7 @@ def test_a_signal_before_the_first_delete_deletes_nothing(
     site.emulator.clear_requests()
     site.emulator.set_faults(Faults(latency=1.0))
     child = site.start_apply()
-    wait_until(site.emulator.requests)
+    wait_until(site.emulator.requests, during=child)
     child.send_signal(number)
     assert ended(child).code == code
     assert not site.deletes()

@@ -11,6 +11,7 @@ from hypothesis.strategies import SearchStrategy
 
 from reconciler.emulator import FaultKind, FaultRule, Faults
 
+from .harness import Incident, Mishap
 from .worlds import ADDRESSES
 
 _times = st.sampled_from([1, 2, 4, None])
@@ -82,9 +83,21 @@ def _faults(rules: SearchStrategy[list[FaultRule]]) -> SearchStrategy[Faults]:
     return st.builds(lambda some, seed: Faults(tuple(some), seed=seed), rules, seeds)
 
 
-while_planning = _faults(st.just([]) | st.lists(_readings, max_size=2))
+_none: SearchStrategy[list[FaultRule]] = st.just([])
+
+while_planning = _faults(_none | _none | st.lists(_readings, min_size=1, max_size=2))
 while_applying = _faults(
-    st.lists(_deletions, max_size=2).flatmap(
-        lambda some: (st.just([]) | st.lists(_readings, max_size=1)).map(lambda more: some + more)
-    )
+    st.tuples(
+        st.lists(_deletions, max_size=2),
+        _none | _none | st.lists(_readings, min_size=1, max_size=1),
+    ).map(lambda both: [*both[0], *both[1]])
+)
+
+vanishings = st.none() | st.none() | st.none() | st.integers(1, 3)
+"""The probe from which on the store is gone, while a plan is made."""
+
+incidents = (
+    st.none()
+    | st.none()
+    | st.builds(Incident, st.sampled_from([Mishap.CRASH_AFTER, *Mishap]), st.integers(1, 4))
 )

@@ -12,11 +12,12 @@ from __future__ import annotations
 import io
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from functools import cache, partial
-from itertools import groupby
+from itertools import count, groupby
 from pathlib import Path
 
 import pytest
@@ -29,25 +30,36 @@ from reconciler.emulator import (
     DEMO_STORE,
     Emulator,
     EmulatorSettings,
+    FaultKind,
+    FaultRule,
     Faults,
     RequestRecord,
     running_emulator,
 )
 from reconciler.journal.folder import runs_folder
+from reconciler.journal.history import History
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import Intent, Record
+from reconciler.journal.summary import OpenAttempt
 from reconciler.live import connection
 from reconciler.live.connection import ConnectionSettings
 from reconciler.live.healthcare import HealthcareStore
 from reconciler.live.retry import RetryPolicy
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.live import Observation
+from reconciler.model.outcome import Outcome
 from reconciler.model.reply import DeleteReply
+from reconciler.planning.plan_file import read_plan
 
 QUICK_READING = RetryPolicy(attempts=3, first_wait=0.0, longest_retry_after=0.0)
 """As many attempts as make a difference, without the waits between them."""
 
 QUICK_DELETION = RetryPolicy(first_wait=0.004, longest_retry_after=0.0, deadline=0.03)
 """A few attempts; only the deadline ends them."""
+
+PLAN = Path("plan.json")
+REPORT = Path("report.json")
+"""Where a site keeps what plan and apply write."""
 
 LAG = 3600.0
 """Seconds that a search lags behind deletions: longer than any example."""
@@ -141,46 +153,116 @@ class Site:
         """The one path that a DELETE of an instance may have."""
         return f"/v1/{self.store}/dicomWeb{instance}"
 
+    def open_attempts(self) -> tuple[OpenAttempt, ...]:
+        """The intents of which the journal does not say what came of them."""
+        return History.read(self.state).open_attempts(self.store)
+
+    def outcomes(self) -> Mapping[InstanceAddress, Outcome]:
+        """What the journal says of the saved plan's instances, over all its runs."""
+        plan = read_plan(self.folder / PLAN)
+        history = History.read(self.state).of_plan(plan.plan_id)
+        recorded = history.outcomes if history else {}
+        return {instance: outcome for (_, instance), outcome in recorded.items()}
+
     def runs(self) -> list[list[Record]]:
         """The journal, run by run, as far as it is on disk."""
         folder = runs_folder(self.state)
         return [list(read_run(path)) for path in sorted(folder.glob("*.jsonl"))]
 
 
+class Crash(BaseException):
+    """The process dies here."""
+
+
+class Mishap(Enum):
+    """What happens at a certain DELETE of an apply."""
+
+    CRASH_BEFORE = "the process dies before it is sent"
+    CRASH_AFTER = "the process dies before the answer is read"
+    VANISH = "from now on, the service says in its own words that there is no such store"
+
+
+@dataclass(frozen=True)
+class Incident:
+    """A mishap at the DELETE with this number, from 1."""
+
+    mishap: Mishap
+    at: int
+
+
+GONE = Faults((FaultRule(FaultKind.STATUS, status=404),), search_lag=LAG)
+"""A store that is not there: 404 to everything that is asked of it."""
+
+
 @dataclass
 class Witness:
-    """Looks whether a DELETE has its intent on disk, at the moment it is about to be sent."""
+    """Looks whether a DELETE has its intent on disk, at the moment it is about to be sent.
+
+    ``has_happened`` says that the incident came to pass.
+    """
 
     site: Site
+    incident: Incident | None = None
+    has_happened: bool = False
     unannounced: list[InstanceAddress] = field(default_factory=list)
     _sent: Counter[InstanceAddress] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def look(self, instance: InstanceAddress) -> None:
+    def before(self, instance: InstanceAddress) -> Mishap | None:
+        """Look, and let happen what is due before the DELETE; what is due, if anything."""
         with self._lock:
             self._sent[instance] += 1
-            intents = sum(
-                isinstance(record, Intent) and record.instance == instance
-                for records in self.site.runs()
-                for record in records
-            )
-            if intents < self._sent[instance]:
+            if self._intents(instance) < self._sent[instance]:
                 self.unannounced.append(instance)
+            if self.incident is None or self._sent.total() != self.incident.at:
+                return None
+            self.has_happened = True
+        if self.incident.mishap is Mishap.VANISH:
+            self.site.emulator.set_faults(GONE)
+        elif self.incident.mishap is Mishap.CRASH_BEFORE:
+            raise Crash
+        return self.incident.mishap
+
+    def _intents(self, instance: InstanceAddress) -> int:
+        return sum(
+            isinstance(record, Intent) and record.instance == instance
+            for records in self.site.runs()
+            for record in records
+        )
 
 
 @contextmanager
-def witnessed(site: Site) -> Iterator[Witness]:
-    """Have every DELETE of the block witnessed."""
-    witness = Witness(site)
+def witnessed(site: Site, incident: Incident | None = None) -> Iterator[Witness]:
+    """Have every DELETE of the block witnessed, and let the incident happen."""
+    witness = Witness(site, incident)
     really_delete = HealthcareStore.delete
 
     def delete(store: HealthcareStore, instance: InstanceAddress) -> DeleteReply:
-        witness.look(instance)
-        return really_delete(store, instance)
+        mishap = witness.before(instance)
+        reply = really_delete(store, instance)
+        if mishap is Mishap.CRASH_AFTER:
+            raise Crash
+        return reply
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HealthcareStore, "delete", delete)
         yield witness
+
+
+@contextmanager
+def vanishing(site: Site, at: int | None) -> Iterator[None]:
+    """Let the store be gone from the probe with this number (from 1) on."""
+    really_probe = HealthcareStore.probe
+    numbers = count(1)
+
+    def probe(store: HealthcareStore, instance: InstanceAddress) -> Observation:
+        if next(numbers) == at:
+            site.emulator.set_faults(GONE)
+        return really_probe(store, instance)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(HealthcareStore, "probe", probe)
+        yield
 
 
 class Ground:

@@ -77,7 +77,7 @@ def plans() -> dict[str, SavedPlan]:
     """A plan with something of everything, one of two stores, and one with nothing to do."""
     return {
         "everything": _saved(_everything()),
-        "two-stores": _saved(_small(ARCHIVE), _small(LONG)),
+        "two-stores": _saved(_small(LONG), _small(ARCHIVE)),
         "nothing-pending": _saved(
             StorePlan(ARCHIVE, Limits(), (), (), (KeptEntry(line(30), "1.2", None, 240),), ())
         ),

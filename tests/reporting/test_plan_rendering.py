@@ -13,7 +13,7 @@ from markdown_it.token import Token
 
 from reconciler.model.desired import Reason
 from reconciler.model.plan import SavedPlan
-from reconciler.planning.gates import evaluate_gates
+from reconciler.planning.gates import gates_of
 from reconciler.reporting.plan_markdown import plan_as_markdown
 from reconciler.reporting.plan_text import SHOWN, plan_as_text
 from reconciler.reporting.wording import plain, plural, summary_line
@@ -50,11 +50,11 @@ HOSTILE = [
 
 
 def text_of(saved: SavedPlan) -> str:
-    return "".join(plan_as_text(saved, evaluate_gates(saved.plan)))
+    return "".join(plan_as_text(saved, gates_of(saved)))
 
 
 def markdown_of(saved: SavedPlan) -> str:
-    return "".join(plan_as_markdown(saved, evaluate_gates(saved.plan)))
+    return "".join(plan_as_markdown(saved, gates_of(saved)))
 
 
 def assert_fits(text: str) -> None:
@@ -104,7 +104,7 @@ def test_the_summary_line_counts_what_the_plan_holds(plans: Plans) -> None:
 def test_every_gate_is_shown_with_its_numbers_and_closed_ones_with_a_hint(plans: Plans) -> None:
     saved = plans["everything"]
     words = " ".join(text_of(saved).split())
-    for gate in evaluate_gates(saved.plan):
+    for gate in gates_of(saved):
         label = "open" if gate.is_open else "CLOSED"
         assert f"{label} {gate.name.value}: {gate.actual} of at most {gate.allowed}" in words
         assert (f"hint: {gate.hint}" in words) or gate.is_open

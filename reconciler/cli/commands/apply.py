@@ -31,7 +31,8 @@ from reconciler.cli.progress import progress
 from reconciler.cli.project import find_root, git_state
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.desired import load_desired_state
-from reconciler.errors import DesiredStateError, ExitCode, PlanRefused, UsageError
+from reconciler.errors import DesiredStateError, ExitCode, JournalError, PlanRefused, UsageError
+from reconciler.journal.folder import make_folder
 from reconciler.journal.history import History
 from reconciler.live.retry import RetryPolicy
 from reconciler.model.outcome import InstanceResult
@@ -43,7 +44,7 @@ from reconciler.planning.acceptance import (
     require_same_inputs,
     require_unexpired,
 )
-from reconciler.planning.gates import require_open_gates
+from reconciler.planning.gates import gates_of, require_open_gates
 from reconciler.planning.plan_file import read_plan, write_plan
 from reconciler.reporting.report_json import report_as_json
 from reconciler.reporting.report_text import report_as_text
@@ -151,7 +152,7 @@ def _require_acceptable(saved: SavedPlan, options: _Options) -> None:
     require_same_inputs(saved, inputs)
     if options.require_clean:
         require_clean(saved, git_state(options.root, inputs))
-    require_open_gates(saved.plan)
+    require_open_gates(gates_of(saved))
 
 
 def _require_digest(saved: SavedPlan, options: _Options) -> None:
@@ -173,7 +174,7 @@ def _apply_fresh(paths: tuple[Path, ...], options: _Options) -> int:
     )
     write_document(render(saved, "text"))
     _require_digest(saved, options)
-    require_open_gates(saved.plan)
+    require_open_gates(gates_of(saved))
     if not saved.plan.has_deletions:
         say("nothing to delete")
         return ExitCode.SUCCESS
@@ -186,7 +187,13 @@ def _apply_fresh(paths: tuple[Path, ...], options: _Options) -> int:
 def _save(saved: SavedPlan, options: _Options) -> None:
     """Keep the plan in the state folder, so that an interrupted apply can be resumed."""
     folder = options.state / "plans"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise JournalError(
+            f"the state folder {options.state} cannot be written: {error.strerror or error}",
+            hint="nothing was deleted; see to it, or name another with --state",
+        ) from error
     path = folder / f"{saved.plan_id}.json"
     write_file(path, write_plan(saved))
     say(f"plan saved: {path}; after an interruption, resume with: reconciler apply {path}")
@@ -258,7 +265,7 @@ def _finish(applied: Applied, options: _Options, signalled: ExitCode | None) -> 
         say("this plan was applied before; this is what came of it, and nothing was done now")
     elif signalled is not None and not applied.report.is_success:
         exit_code = signalled
+    write_document(report_as_text(applied.report))
     if options.report is not None:
         write_file(options.report, report_as_json(applied.report, exit_code))
-    write_document(report_as_text(applied.report))
     return exit_code

@@ -21,7 +21,7 @@ from reconciler.cli.planning import PlanRequest, make_saved_plan
 from reconciler.cli.project import find_root
 from reconciler.errors import ExitCode
 from reconciler.model.plan import SavedPlan
-from reconciler.planning.gates import closed_gates
+from reconciler.planning.gates import closed_gates, gates_of
 from reconciler.planning.plan_file import write_plan
 
 
@@ -87,7 +87,7 @@ def command(
 
 
 def _exit_code(saved: SavedPlan, *, detailed: bool) -> ExitCode:
-    closed = closed_gates(saved.plan)
+    closed = closed_gates(gates_of(saved))
     if closed:
         names = ", ".join(sorted({gate.name.value for gate in closed}))
         say(f"this plan will not be applied: closed gates: {names}")

@@ -1,0 +1,228 @@
+"""Keep instances before they are deleted: retrieved as stored, proven, on disk, on record."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.applying.bag import Bag, PayloadFile
+from reconciler.applying.dicom_file import NotDicomFileError, read_instance_uid
+from reconciler.errors import LiveError
+from reconciler.journal.records import Archived
+from reconciler.journal.writer import RunJournal
+from reconciler.live.store import Body, DicomStore
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.plan import DeletionGroup
+from reconciler.model.problem import Source
+
+_ATTEMPTS = 3
+"""So often a body that breaks off is retrieved; the store itself repeats what gives no answer."""
+
+_READ_BACK = 1024 * 1024
+
+
+class NotArchivedError(Exception):
+    """An instance could not be kept, so it must not be deleted; ``str`` says why."""
+
+
+class _BrokenBodyError(NotArchivedError):
+    """The body ended early; another attempt may do better."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arrived:
+    """A file outside the payload that is proven to hold what the store sent."""
+
+    path: Path
+    sha256: str
+    size: int
+
+
+class Archive:
+    """The bags of one run, one under each archive's folder; shared by the run's workers."""
+
+    def __init__(self, run: str, journal: RunJournal, *, now: Callable[[], datetime]) -> None:
+        self._run = run
+        self._journal = journal
+        self._now = now
+        self._lock = threading.Lock()
+        self._bags: dict[str, Bag] = {}
+        self._payload: dict[str, list[PayloadFile]] = {}
+
+    def keep(
+        self, store: DicomStore, index: int, instance: InstanceAddress, group: DeletionGroup
+    ) -> None:
+        """Keep one instance of the group, if the group has an archive; on record when it returns.
+
+        ``index`` is the store's place in the run's first record.
+
+        Raises:
+            NotArchivedError: it is not kept.
+            JournalError: it is kept, and the journal cannot take that.
+        """
+        if group.archive is None:
+            return
+        bag = self._bag(group.archive)
+        try:
+            arrived = _retrieve(store, instance, bag)
+            try:
+                path = _place(bag, arrived, store.address, instance)
+            except BaseException:
+                arrived.path.unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise NotArchivedError(
+                f"the archive {bag.path} cannot be written: {error.strerror or error}"
+            ) from error
+        kept = PayloadFile(path, arrived.sha256, arrived.size)
+        with self._lock:
+            self._payload[group.archive].append(kept)
+        self._journal.commit(
+            Archived(
+                self._now(),
+                index,
+                instance,
+                group.archive,
+                kept.path,
+                kept.sha256,
+                kept.size,
+                Source(group.path, group.instances[instance.instance_uid]),
+                group.reason,
+            )
+        )
+
+    @property
+    def bags(self) -> tuple[Path, ...]:
+        """Where the run keeps instances."""
+        return tuple(
+            bag.path for archive, bag in sorted(self._bags.items()) if self._payload[archive]
+        )
+
+    def finish(self, info: BagInfo) -> None:
+        """Complete the bags, so that each stands alone.
+
+        Raises:
+            OSError: one cannot be completed.
+        """
+        for archive, bag in self._bags.items():
+            if bag.is_begun:
+                bag.finish(self._payload[archive], info.of(self._run, self._now()))
+
+    def _bag(self, archive: str) -> Bag:
+        with self._lock:
+            if archive not in self._bags:
+                self._bags[archive] = Bag(Path(archive), self._run)
+                self._payload[archive] = []
+            return self._bags[archive]
+
+
+@dataclass(frozen=True, slots=True)
+class BagInfo:
+    """What ``bag-info.txt`` says of where the bags of one plan come from; no patient data."""
+
+    digest: str
+    agent: str
+
+    def of(self, run: str, now: datetime) -> dict[str, str]:
+        """The labels of RFC 8493 section 2.2.2 for the bag of one run."""
+        return {
+            "Bag-Software-Agent": self.agent,
+            "Bagging-Date": f"{now:%Y-%m-%d}",
+            "External-Identifier": run,
+            "External-Description": "DICOM instances, kept before they were deleted",
+            "Internal-Sender-Identifier": self.digest,
+        }
+
+
+def payload_path(instance: InstanceAddress) -> str:
+    """Where an instance stands in its run's bag."""
+    return f"data{instance}.dcm"
+
+
+def _place(bag: Bag, arrived: _Arrived, store: StoreAddress, instance: InstanceAddress) -> str:
+    """Give it its name; of two stores' instances with one address, the second's names its store."""
+    return bag.place(arrived.path, payload_path(instance), f"data/{store}{instance}.dcm")
+
+
+def _retrieve(store: DicomStore, instance: InstanceAddress, bag: Bag) -> _Arrived:
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            return _retrieve_once(store, instance, bag)
+        except _BrokenBodyError:
+            if attempt == _ATTEMPTS:
+                raise
+    raise AssertionError  # pragma: no cover - the last attempt returns or raises
+
+
+def _retrieve_once(store: DicomStore, instance: InstanceAddress, bag: Bag) -> _Arrived:
+    path, descriptor = bag.new_incoming()
+    try:
+        try:
+            arrived = _receive(store, instance, path, descriptor)
+            _check_read_back(arrived, descriptor)
+        finally:
+            os.close(descriptor)
+        _check_identity(arrived, instance)
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
+    return arrived
+
+
+def _receive(store: DicomStore, instance: InstanceAddress, path: Path, descriptor: int) -> _Arrived:
+    """Stream the instance to the file, to disk; compare what came with what was announced."""
+    try:
+        with store.retrieve(instance) as body:
+            digest, size = hashlib.sha256(), 0
+            for chunk in _chunks(body):
+                digest.update(chunk)
+                _write(descriptor, chunk)
+                size += len(chunk)
+    except LiveError as error:
+        raise NotArchivedError(str(error)) from error
+    if body.length is not None and size != body.length:
+        raise _BrokenBodyError(f"{size} bytes came where {body.length} were announced")
+    os.fsync(descriptor)
+    return _Arrived(path, digest.hexdigest(), size)
+
+
+def _chunks(body: Body) -> Iterator[bytes]:
+    try:
+        yield from body.chunks
+    except LiveError as error:
+        raise _BrokenBodyError(f"the retrieve broke off: {error}") from error
+
+
+def _write(descriptor: int, chunk: bytes) -> None:
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def _check_read_back(arrived: _Arrived, descriptor: int) -> None:
+    """Read the file again, from the disk where the system lets us, and compare."""
+    if hasattr(os, "posix_fadvise"):
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    digest = hashlib.sha256()
+    buffer = bytearray(_READ_BACK)
+    while count := os.readv(descriptor, [buffer]):
+        digest.update(memoryview(buffer)[:count])
+    if digest.hexdigest() != arrived.sha256:
+        raise NotArchivedError("what was read back from the archive is not what was written")
+
+
+def _check_identity(arrived: _Arrived, instance: InstanceAddress) -> None:
+    try:
+        uid = read_instance_uid(arrived.path)
+    except NotDicomFileError as error:
+        raise NotArchivedError(f"what the store sent cannot be kept: {error}") from error
+    if uid != instance.instance_uid:
+        raise NotArchivedError(f"the store sent the instance {uid}")

@@ -1,0 +1,47 @@
+"""Reads where the removes of a file are archived first, and refuses a place in the project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import cast
+
+from reconciler.desired.problems import Problems
+from reconciler.desired.project_paths import relative_to_root
+from reconciler.desired.rules import Rule
+from reconciler.desired.tree import YamlMapping
+from reconciler.desired.wording import quoted
+from reconciler.model.problem import Source
+
+
+class Archives:
+    """The archives that one file names: for all of it, or for an entry."""
+
+    def __init__(self, root: Path, path: str, problems: Problems) -> None:
+        self._tree = str(_git_tree(root))
+        self._path = path
+        self._problems = problems
+
+    def read(self, holder: YamlMapping, default: str | None) -> str | None:
+        """The folder that a file or an entry names; ``default`` where it does not speak of it.
+
+        ``none`` overrides a default: what is removed so is not kept.
+        """
+        if "archive" not in holder:
+            return default
+        archive = holder["archive"]
+        if not isinstance(archive, YamlMapping):
+            return None
+        folder = cast(str, archive["path"])
+        if relative_to_root(folder, self._tree) is not None:
+            self._problems.error(
+                Rule.ARCHIVE_IN_PROJECT,
+                Source(self._path, *archive.value_place("path")),
+                f"the archive {quoted(folder)} lies inside the project or its git tree",
+                "name a folder outside: archived instances must never be committed",
+            )
+        return folder
+
+
+def _git_tree(root: Path) -> Path:
+    """The work tree that holds the project, or the project's root where there is none."""
+    return next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)

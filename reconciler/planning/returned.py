@@ -1,0 +1,116 @@
+"""Instances that are to be deleted although an earlier run removed them.
+
+What happens next follows the reason. An instance whose retention expired, or that was rejected
+for quality, is simply planned again; any other that came back must be looked at first, and so
+must one that was restored on purpose. This rests on the local history, so it is a note and a
+gate, and never part of the digest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.gate import Gate, GateName
+from reconciler.model.plan import DeletionGroup, Plan, Returned, StorePlan
+from reconciler.model.problem import Source
+
+PLANNED_AGAIN = frozenset(
+    {ReasonCode.DATA_RETENTION_POLICY_EXPIRED, ReasonCode.REJECTED_FOR_QUALITY_REASONS}
+)
+"""The reasons for which coming back changes nothing."""
+
+
+class Removal(Protocol):
+    """What is on record of an instance that was removed and then restored."""
+
+    @property
+    def run(self) -> str:
+        """The run that removed it."""
+
+    @property
+    def source(self) -> Source:
+        """The line that asked for it then."""
+
+    @property
+    def reason(self) -> Reason:
+        """The reason of that line."""
+
+
+RemovedBy = Mapping[StoreAddress, Mapping[InstanceAddress, str]]
+RestoredRemovals = Mapping[StoreAddress, Mapping[InstanceAddress, Removal]]
+
+
+def find_returned(
+    plan: Plan, removed_by: RemovedBy, restored: RestoredRemovals
+) -> tuple[Returned, ...]:
+    """Which of the plan's deletions are of instances that were removed before."""
+    return tuple(
+        returned
+        for store in plan.stores
+        for returned in _returned(
+            store, removed_by.get(store.store, {}), restored.get(store.store, {})
+        )
+    )
+
+
+def _returned(
+    plan: StorePlan,
+    removed_by: Mapping[InstanceAddress, str],
+    restored: Mapping[InstanceAddress, Removal],
+) -> Iterator[Returned]:
+    for instance, group, line in _declared(plan):
+        removal = restored.get(instance)
+        source = Source(group.path, line)
+        code = group.reason.code
+        if removal is not None and _is_same_line(removal, group):
+            yield Returned(plan.store, instance, removal.run, code, source, restored=True)
+        elif instance in removed_by:
+            yield Returned(plan.store, instance, removed_by[instance], code, source)
+
+
+def _declared(plan: StorePlan) -> Iterator[tuple[InstanceAddress, DeletionGroup, int]]:
+    for study in plan.studies:
+        for series in study.series:
+            for group in series.groups:
+                for uid, line in group.instances.items():
+                    yield InstanceAddress(study.study_uid, series.series_uid, uid), group, line
+
+
+def _is_same_line(removal: Removal, group: DeletionGroup) -> bool:
+    """Whether the file still asks for what was undone; its line may have moved."""
+    return removal.source.path == group.path and removal.reason == group.reason
+
+
+def gates_on_returned(plan: Plan, returned: Sequence[Returned]) -> tuple[Gate, ...]:
+    """Two gates a store: what came back by itself, and what was restored."""
+    reappeared = Counter(
+        one.store for one in returned if not one.restored and one.code not in PLANNED_AGAIN
+    )
+    restored = Counter(one.store for one in returned if one.restored)
+    return tuple(
+        gate
+        for store in plan.stores
+        for gate in _gates(store, reappeared[store.store], restored[store.store])
+    )
+
+
+def _gates(plan: StorePlan, reappeared: int, restored: int) -> Iterator[Gate]:
+    yield Gate(
+        GateName.MAX_REAPPEARED,
+        plan.store,
+        reappeared,
+        plan.limits.max_reappeared,
+        "find out who stored again what had been removed, then set limits."
+        f"{GateName.MAX_REAPPEARED.value} to {reappeared} in the reviewed file",
+    )
+    yield Gate(
+        GateName.RESTORED,
+        plan.store,
+        restored,
+        0,
+        "these were restored on purpose: take them out of the file, or change the reason or ticket",
+    )

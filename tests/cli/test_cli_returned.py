@@ -1,0 +1,59 @@
+"""An instance that was removed and verified, and is there again."""
+
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Project, removal
+
+
+def reason(code: str, ticket: str = "QA-7") -> str:
+    return f'reason: {{code: "{code}", ticket: {ticket}}}\n'
+
+
+def removed_and_back(project: Project, code: str, limits: str = "") -> None:
+    instances = project.fill(1, 1, range(1, 6))
+    project.write("a.yaml", reason(code) + limits + removal(instances[:1]))
+    assert project.run("apply", "--auto-approve").code == 0
+    project.fill(1, 1, [1])
+
+
+@pytest.mark.parametrize("code", ["113037", "113038", "113680", "130754"])
+def test_what_came_back_is_looked_at_before_it_is_deleted_again(
+    project: Project, code: str
+) -> None:
+    removed_and_back(project, code)
+    planned = project.run("plan", "--out", "plan.json")
+    assert planned.code == 3
+    assert "CLOSED  maxReappeared: 1 of at most 0" in planned.out
+    (run,) = (project.folder / ".reconciler" / "runs").iterdir()
+    assert f"removed by run {run.stem}" in planned.out
+    assert project.run("apply", "plan.json").code == 3
+    assert len(project.deletes()) == 1
+
+
+@pytest.mark.parametrize("code", ["113039", "113001"])
+def test_for_some_reasons_it_is_planned_again(project: Project, code: str) -> None:
+    removed_and_back(project, code)
+    planned = project.run("plan", "--out", "plan.json")
+    assert planned.code == 0
+    assert "Came back" in planned.out
+    assert project.run("apply", "plan.json").code == 0
+    assert len(project.content()) == 4
+
+
+def test_the_reviewed_file_may_raise_the_limit(project: Project) -> None:
+    removed_and_back(project, "113037", "limits: {maxReappeared: 1}\n")
+    assert project.run("apply", "--auto-approve").code == 0
+    assert len(project.content()) == 4
+
+
+def test_coming_back_never_changes_the_digest(project: Project) -> None:
+    instances = project.fill(1, 1, range(1, 6))
+    project.write("a.yaml", reason("113037") + removal(instances[:1]))
+    before = project.run("plan", "--format", "json").json
+    assert project.run("apply", "--auto-approve").code == 0
+    project.fill(1, 1, [1])
+    after = project.run("plan", "--format", "json").json
+    assert after["digest"] == before["digest"]
+    assert (before["returned"], len(after["returned"])) == ([], 1)

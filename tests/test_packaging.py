@@ -1,0 +1,81 @@
+"""The schemas are found however the package is installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SCHEMAS = sorted(path.name for path in (ROOT / "schemas").glob("*.json"))
+LOADS_A_SCHEMA = (
+    "from reconciler.desired import desired_state_schema; print(desired_state_schema()['title'])"
+)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An sdist, and a wheel that is built from it, as a release does."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--outdir", str(folder), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    return folder
+
+
+@pytest.mark.slow
+def test_wheel_and_sdist_hold_every_schema_as_a_file(built: Path) -> None:
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+        assert [f"reconciler/schemas/{name}" in names for name in SCHEMAS] == [True] * len(SCHEMAS)
+        schema = archive.read("reconciler/schemas/desired-state.schema.json")
+        assert schema == (ROOT / "schemas" / "desired-state.schema.json").read_bytes()
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        members = {name.partition("/")[2] for name in archive.getnames()}
+    assert {f"schemas/{name}" for name in SCHEMAS} <= members
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_finds_its_schemas_away_from_the_checkout(
+    built: Path, tmp_path: Path
+) -> None:
+    (wheel,) = built.glob("*.whl")
+    venv.create(tmp_path / "venv", with_pip=False, system_site_packages=False)
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(site)
+    # The dependencies are this environment's; the package itself is the wheel's.
+    paths = [path for path in sys.path if "site-packages" in path]
+    (site / "dependencies.pth").write_text("\n".join(paths) + "\n")
+    done = subprocess.run(
+        [
+            tmp_path / "venv" / "bin" / "python",
+            "-c",
+            LOADS_A_SCHEMA + "; import reconciler; print(reconciler.__file__)",
+        ],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert str(site) in done.stdout
+
+
+def test_this_installation_finds_its_schemas(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOADS_A_SCHEMA],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip()

@@ -1,0 +1,314 @@
+"""README and docs/ say what the program does: help texts, tables, examples, links."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import resources
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from reconciler.applying.outcome import OUTCOMES, Ending
+from reconciler.cli.main import group, run
+from reconciler.desired import load_desired_state
+from reconciler.desired.inventory import COLUMNS
+from reconciler.desired.limits import smallest_limits
+from reconciler.desired.schema import desired_state_schema
+from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
+from reconciler.emulator.fault_json import faults_from_json
+from reconciler.emulator.faults import FaultKind
+from reconciler.errors import ExitCode
+from reconciler.model.desired import Intent, ReasonCode
+from reconciler.model.gate import GateName
+from reconciler.model.live import Presence
+from reconciler.model.outcome import Outcome
+from reconciler.model.plan import Action
+from reconciler.model.reply import ReplyKind
+from reconciler.planning.decision import DECISIONS
+from reconciler.planning.encoding import encode_limits
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+WIRE = (ROOT / "docs" / "wire.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+PAGE_IDS = [page.name for page in PAGES]
+
+EXAMPLE_FILES = (
+    "JPEG-lossy.dcm",
+    "JPEG2000.dcm",
+    "MR_small.dcm",
+    "dicomdirtests/77654033/CT2/17106",
+    "dicomdirtests/77654033/CT2/17136",
+    "dicomdirtests/77654033/CT2/17166",
+    "dicomdirtests/77654033/CT2/17196",
+)
+"""What the studies of the worked example hold, as the demo leaves them."""
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of a language, each with a newline at its end."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def sessions() -> dict[str, str]:
+    """What README shows after each command that it types."""
+    found = {}
+    for block in blocks(README, "console"):
+        lines = block.splitlines(keepends=True)
+        starts = [at for at, line in enumerate(lines) if line.startswith("$ ")]
+        for at, after in pairwise([*starts, len(lines)]):
+            found[lines[at][2:].strip()] = "".join(lines[at + 1 : after])
+    return found
+
+
+def table(text: str, *heads: str) -> list[list[str]]:
+    """The rows of the table whose header starts with these cells."""
+    header = re.escape("| " + " | ".join(heads))
+    start = re.search(rf"^{header}[^\n]*\n\|[-:| ]+\|\n", text, re.MULTILINE)
+    assert start, f"no table with the columns {heads}"
+    rows = text[start.end() :].partition("\n\n")[0].splitlines()
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+def section(text: str, heading: str) -> str:
+    """What stands below a heading, up to the next of its level."""
+    level = heading.partition(" ")[0]
+    return text[text.index(f"\n{heading}\n") + 1 :].partition(f"\n{level} ")[0]
+
+
+def codes(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def slug(heading: str) -> str:
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("command", ["", *group.list_commands(None)])  # type: ignore[arg-type]
+def test_the_help_texts_are_the_programs(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    typed = [*command.split(), "--help"]
+    assert run(typed) == 0
+    assert sessions()[f"reconciler {' '.join(typed)}"] == capsys.readouterr().out
+
+
+@contextmanager
+def example_project(folder: Path) -> Iterator[dict[str, str]]:
+    """The worked example's file in a project, and its store; gives the environment."""
+    specs = folder / "project" / "specs"
+    specs.mkdir(parents=True)
+    (specs / "quality.yaml").write_text(blocks(README, "yaml")[0], encoding="utf-8")
+    settings = EmulatorSettings(folder / "store")
+    with running_emulator(settings) as emulator, real_files() as files:
+        for name in EXAMPLE_FILES:
+            emulator.ingest(DEMO_STORE, files / name)
+        removed = {"GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE"}
+        inherited = {name: value for name, value in os.environ.items() if name not in removed}
+        yield inherited | {"RECONCILER_ENDPOINT": emulator.url, "PYTHONUTF8": "1"}
+
+
+@contextmanager
+def real_files() -> Iterator[Path]:
+    with resources.as_file(resources.files("pydicom.data") / "test_files") as folder:
+        yield folder
+
+
+def normalised(text: str) -> str:
+    """Without what differs from run to run; the digest of a plan does not."""
+    text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "PLAN-ID", text)
+    text = re.sub(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}", "RUN", text)
+    text = re.sub(r"journal head [0-9a-f]{64}", "journal head HASH", text)
+    return re.sub(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5,8} UTC", "TIME", text)
+
+
+def test_the_worked_example_is_what_the_program_answers(tmp_path: Path) -> None:
+    shown = sessions()
+    with example_project(tmp_path) as environment:
+        for command, code in {
+            "reconciler plan --out plan.json": 0,
+            "reconciler apply plan.json --report report.json": 0,
+            "reconciler plan --detailed-exitcode": 0,
+        }.items():
+            done = type_command(command, tmp_path / "project", environment)
+            assert (done.returncode, normalised(done.stdout)) == (code, normalised(shown[command]))
+
+
+def test_the_closed_gates_are_what_the_program_answers(tmp_path: Path) -> None:
+    with example_project(tmp_path) as environment:
+        specs = tmp_path / "project" / "specs" / "quality.yaml"
+        lines = specs.read_text(encoding="utf-8").splitlines(keepends=True)
+        specs.write_text("".join(line for line in lines if not line.startswith("limits:")))
+        done = type_command("reconciler plan", tmp_path / "project", environment)
+    assert done.returncode == ExitCode.REFUSED
+    closed = next(block for block in blocks(README, "text") if "CLOSED" in block)
+    for line in closed.splitlines():
+        assert line in done.stdout.splitlines()
+
+
+def type_command(
+    command: str, folder: Path, environment: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_every_yaml_example_is_valid(tmp_path: Path) -> None:
+    (inventory,) = blocks(README, "csv")
+    examples = blocks(README, "yaml")
+    assert len(examples) >= 2
+    for number, example in enumerate(examples):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "expired-2016.csv").write_text(inventory, encoding="utf-8")
+        file = folder / "example.yaml"
+        file.write_text(example, encoding="utf-8")
+        assert load_desired_state([file], root=folder).warnings == ()
+
+
+def test_the_example_of_faults_is_understood() -> None:
+    (example,) = blocks(README, "json")
+    assert faults_from_json(json.loads(example)).rules
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = re.sub(
+        r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith("https://"):
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.exists(), f"{page.name}: {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in map(slug, headings), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=PAGE_IDS)
+def test_every_path_that_is_named_exists(page: Path) -> None:
+    folders = "benchmarks|docs|reconciler|schemas|script|specs|tests"
+    text = page.read_text(encoding="utf-8")
+    for path in re.findall(rf"(?<![\w./-])((?:{folders})/[\w./-]*[\w/])", text):
+        if page.name != "README.md" or not path.startswith("specs/"):
+            assert (ROOT / path).exists(), f"{page.name} names {path}"
+
+
+def test_the_exit_codes_are_the_programs() -> None:
+    rows = table(section(README, "## Exit codes"), "code", "meaning")
+    assert [int(code) for code, _ in rows] == list(ExitCode)
+
+
+def test_the_reasons_are_those_of_cid_7031() -> None:
+    rows = table(section(README, "### Reasons"), "code", "meaning")
+    assert [(codes(code)[0], meaning) for code, meaning in rows] == [
+        (reason.value, reason.meaning) for reason in ReasonCode
+    ]
+
+
+def test_the_limits_and_their_defaults_are_the_programs() -> None:
+    rows = table(README, "limit", "default")
+    defaults = encode_limits(smallest_limits([]))
+    assert {codes(name)[0]: int(value) for name, value, _ in rows} == defaults
+
+
+def test_every_key_of_the_schema_is_explained() -> None:
+    explained = {name for key, *_ in table(README, "key", "where") for name in codes(key)}
+    assert explained == set(schema_keys(desired_state_schema()))
+
+
+def schema_keys(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for part in schema.values():
+            yield from schema_keys(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from schema_keys(part)
+
+
+def test_the_columns_of_an_inventory_are_the_programs() -> None:
+    (inventory,) = blocks(README, "csv")
+    assert tuple(inventory.splitlines()[0].split(",")) == COLUMNS
+
+
+def test_every_outcome_is_explained() -> None:
+    rows = table(README, "outcome", "meaning")
+    assert [codes(name)[0] for name, *_ in rows] == [outcome.value for outcome in Outcome]
+    gone = {codes(name)[0] for name, _, is_gone in rows if is_gone == "yes"}
+    assert gone == {outcome.value for outcome in Outcome if outcome.is_gone}
+
+
+def test_every_gate_is_named() -> None:
+    assert {gate.value for gate in GateName} <= set(codes(section(DESIGN, "### Gates")))
+
+
+def test_the_rooms_are_those_of_the_architecture_test() -> None:
+    rooms = {
+        codes(room)[0].removesuffix("/").removesuffix(".py"): set(codes(allowed))
+        for room, _, allowed in table(DESIGN, "room", "what it does")
+    }
+    assert rooms.pop("cli") == set()
+    assert rooms == architecture_rules()
+
+
+def architecture_rules() -> dict[str, set[str]]:
+    path = Path(__file__).parent / "test_architecture.py"
+    spec = importlib.util.spec_from_file_location("architecture_rules", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    rules: dict[str, set[str]] = module.MAY_IMPORT
+    return rules
+
+
+def test_the_decision_table_is_the_programs() -> None:
+    columns = (Presence.PRESENT, Presence.ABSENT, Presence.UNKNOWN)
+    rows = {intent: cells for intent, *cells in table(DESIGN, r"desired \ live")}
+    assert rows.keys() == {intent.value for intent in Intent}
+    for (intent, presence), (action, why) in DECISIONS.items():
+        cell = rows[intent.value][columns.index(presence)]
+        assert codes(cell)[0] == why.value
+        assert ("**delete**" in cell) == (action is Action.DELETE)
+
+
+def test_the_outcome_table_is_the_programs() -> None:
+    columns = (Presence.ABSENT, Presence.PRESENT, Presence.UNKNOWN)
+    rows = table(DESIGN, "the attempts came to")
+    for (head, *cells), ending in zip(rows, Ending, strict=True):
+        assert head.startswith(ending.value)
+        assert [codes(cell)[0] for cell in cells] == [
+            OUTCOMES[ending, presence].value for presence in columns
+        ]
+
+
+def test_every_kind_of_reply_is_explained() -> None:
+    kinds = {codes(kind)[0] for _, kind, _ in table(DESIGN, "reply", "kind")}
+    assert kinds == {kind.value for kind in ReplyKind}
+
+
+def test_every_fault_of_the_embedded_store_is_explained() -> None:
+    assert [codes(name)[0] for name, *_ in table(WIRE, "`fault`")] == [
+        kind.value for kind in FaultKind
+    ]
