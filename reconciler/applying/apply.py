@@ -114,15 +114,36 @@ class Apply:
             )
             if refusal and not attempts and not bags:
                 raise refusal
-            for store in sorted(self.stores):
-                self.stores[store].preflight(deleting=True)
             first = self._first_record(started, history, earlier)
+            if not (first.planned or attempts or bags):
+                return self._nothing_to_do(first)
+            self._require_answers(attempts)
             journal = RunJournal.create(self.state, first)
             try:
                 return self._work(journal, first, _Left(earlier, attempts, bags), refusal)
             finally:
                 with suppress(JournalError):  # what has failed by now is in the report
                     journal.close()
+
+    def _require_answers(self, attempts: tuple[OpenAttempt, ...]) -> None:
+        """Pass the pre-flight of every store that something is deleted from or settled in."""
+        planned = {store.store for store in self.saved.plan.stores if store.studies}
+        for store in sorted(planned | {attempt.store for attempt in attempts}):
+            self.stores[store].preflight(deleting=True)
+
+    def _nothing_to_do(self, first: RunStarted) -> Applied:
+        """Report a plan without deletions; it leaves no run behind."""
+        report = ApplyReport(
+            run=first.run,
+            plan_id=first.plan_id,
+            digest=first.digest,
+            state=RunState.COMPLETED,
+            started=first.time,
+            ended=self.now(),
+            counts={},
+            not_gone=(),
+        )
+        return Applied(report, ExitCode.SUCCESS)
 
     def _refusal(self) -> Refused | None:
         try:

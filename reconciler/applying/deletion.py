@@ -27,7 +27,7 @@ from reconciler.model.reply import DeleteReply, ReplyKind
 
 _RETRIED = frozenset({ReplyKind.THROTTLED, ReplyKind.UNCLEAR, ReplyKind.UNAUTHENTICATED})
 _FORBIDDEN = 403
-_REPROBE_PAUSES = (0.25, 0.5, 1.0, 2.0)
+REPROBE_PAUSES = (0.25, 0.5, 1.0, 2.0)
 """Seconds between looks at an instance that is still there; the last one repeats."""
 
 
@@ -200,7 +200,7 @@ class Deleter:
         deadline = time.monotonic() + self._patience.reprobe_for
         looks = 0
         while seen.presence is Presence.PRESENT and time.monotonic() < deadline:
-            pause = _REPROBE_PAUSES[min(looks, len(_REPROBE_PAUSES) - 1)]
+            pause = REPROBE_PAUSES[min(looks, len(REPROBE_PAUSES) - 1)]
             if self._stop.event.wait(pause):
                 return store.probe(target.instance)
             seen = store.probe(target.instance)

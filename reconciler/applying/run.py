@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from reconciler.applying.deletion import Deleter, Target
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.live.workers import run_workers
 from reconciler.model.outcome import InstanceResult, Outcome
+
+T = TypeVar("T")
 
 
 class Account:
@@ -56,7 +59,7 @@ def delete_all(
         account.add(result)
         breaker.record(result.outcome)
 
-    run_workers(_until(stop, remaining), delete_one, parallelism=parallelism)
+    run_workers(until_stopped(stop, remaining), delete_one, parallelism=parallelism)
     for target in remaining:
         account.add(
             InstanceResult(
@@ -68,10 +71,11 @@ def delete_all(
         )
 
 
-def _until(stop: Stop, targets: Iterator[Target]) -> Iterator[Target]:
-    """Hand out targets until the run stops; none is taken and then dropped."""
+def until_stopped(stop: Stop, items: Iterator[T]) -> Iterator[T]:
+    """Hand out items until the run stops; none is taken and then dropped."""
     while not stop.is_requested:
-        target = next(targets, None)
-        if target is None:
+        try:
+            item = next(items)
+        except StopIteration:
             return
-        yield target
+        yield item

@@ -34,12 +34,13 @@ class Stop:
 
 
 class Breaker:
-    """Stops an apply after a run of consecutive deletions that are not proven.
+    """Stops a run after so many consecutive deletions, or restores, that are not proven.
 
     Many failures in a row are one cause, and more requests would not cure it.
     """
 
-    def __init__(self, limit: int, stop: Stop) -> None:
+    def __init__(self, limit: int, stop: Stop, *, of: str = "deletions") -> None:
+        self._of = of
         self._limit = limit
         self._stop = stop
         self._row = 0
@@ -47,12 +48,15 @@ class Breaker:
 
     def record(self, outcome: Outcome) -> None:
         """Count one outcome; outcomes of different workers count in the order they end."""
-        if outcome is Outcome.NOT_ATTEMPTED:
-            return
+        if outcome is not Outcome.NOT_ATTEMPTED:
+            self.count(proven=outcome.is_gone)
+
+    def count(self, *, proven: bool) -> None:
+        """Count one that was attempted."""
         with self._lock:
-            self._row = 0 if outcome.is_gone else self._row + 1
+            self._row = 0 if proven else self._row + 1
             broken = self._row >= self._limit
         if broken:
             self._stop.request(
-                RunState.STOPPED, f"{self._limit} deletions in a row could not be proven"
+                RunState.STOPPED, f"{self._limit} {self._of} in a row could not be proven"
             )

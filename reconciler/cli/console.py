@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.errors import DesiredStateError, GatesClosed, ReconcilerError
+from reconciler.errors import DesiredStateError, GatesClosed, ReconcilerError, UsageError
 from reconciler.model.problem import Problem, Severity
 
 SHOWN = 50
@@ -19,14 +19,34 @@ SHOWN = 50
 
 
 def write_document(pieces: Iterable[str]) -> None:
-    """Write the command's one document to stdout."""
-    for piece in pieces:
-        click.echo(piece, nl=False)
+    """Write the command's one document to stdout.
+
+    Raises:
+        ReconcilerError: it could not be written.
+    """
+    try:
+        for piece in pieces:
+            click.echo(piece, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ReconcilerError(f"cannot write to standard output: {error.strerror}") from error
 
 
 def say(text: str) -> None:
     """Write a line for people to stderr."""
     click.echo(text, err=True)
+
+
+def require_writable(*paths: Path | None) -> None:
+    """Find out before a long or irrevocable step whether its results can be written.
+
+    Raises:
+        UsageError: a file cannot be created or replaced at one of the paths.
+    """
+    for path in paths:
+        if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK)):
+            raise UsageError(f"cannot write {path}", hint="name a file in a folder that exists")
 
 
 def write_file(path: Path, pieces: Iterable[str]) -> None:

@@ -62,7 +62,7 @@ def endpoint(given: str | None) -> Endpoint:
     Raises:
         EndpointError: it is not one that may be used.
     """
-    return parse_endpoint(given or DEFAULT_ENDPOINT)
+    return parse_endpoint(DEFAULT_ENDPOINT if given is None else given)
 
 
 def _request_ids() -> Callable[[], str]:

@@ -12,18 +12,10 @@ import click
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-DEFAULT_PATHS = (Path("specs"),)
+DEFAULT_PATH = "specs"
+"""What is read when no PATH is given: this folder of the project's root."""
 
-
-def _paths_or_default(
-    _context: click.Context, _parameter: click.Parameter, value: tuple[Path, ...]
-) -> tuple[Path, ...]:
-    return value or DEFAULT_PATHS
-
-
-paths_argument: Decorator = click.argument(
-    "paths", nargs=-1, type=click.Path(path_type=Path), callback=_paths_or_default
-)
+paths_argument: Decorator = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
 
 root_option: Decorator = click.option(
     "--root",

@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from reconciler import __version__
+from reconciler.cli.archives import require_archives_outside
 from reconciler.cli.console import report_problems, say
 from reconciler.cli.environment import connect, new_plan_id, now
 from reconciler.cli.progress import progress
@@ -54,6 +55,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     require_expected_endpoint(desired, request.endpoint)
     history = History.read(request.state).of_endpoint(str(request.endpoint))
     plan = make_plan(desired, _look(desired, request, history))
+    require_archives_outside(plan, request.state)
     created = now()
     return SavedPlan(
         plan=plan,
@@ -84,7 +86,11 @@ def require_expected_endpoint(desired: DesiredState, endpoint: Endpoint) -> None
 
 def _returned(plan: Plan, history: History) -> tuple[Returned, ...]:
     stores = [store.store for store in plan.stores]
-    return find_returned(plan, {store: history.removed_by(store) for store in stores}, {})
+    return find_returned(
+        plan,
+        {store: history.removed_by(store) for store in stores},
+        {store: history.restored(store) for store in stores},
+    )
 
 
 def _look(

@@ -1,1 +1,1 @@
-"""The demo: the whole way of the data on real DICOM files, against the embedded store."""
+"""The drill: the tool at work against the embedded store, to be seen (demo) or tested."""

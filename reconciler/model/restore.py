@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from pathlib import Path
 
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import Reason
 from reconciler.model.outcome import RunState
+from reconciler.model.problem import Source
 
 
 class RestoreOutcome(Enum):
@@ -28,6 +31,23 @@ class RestoreOutcome(Enum):
     def is_restored(self) -> bool:
         """Whether the archived dataset is proven to be in the store."""
         return self in {RestoreOutcome.IDENTICAL, RestoreOutcome.SAME_DATASET}
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedInstance:
+    """An instance as a run archived it, and where its removal was declared.
+
+    ``size`` is in bytes.
+    """
+
+    run: str
+    store: StoreAddress
+    instance: InstanceAddress
+    file: Path
+    sha256: str
+    size: int
+    source: Source
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def require_same_inputs(saved: SavedPlan, now: Sequence[InputFile]) -> None:
     more = f" and {rest} more" if rest > 0 else ""
     raise PlanRefused(
         f"the input files are not those that were planned: {named}{more}",
-        hint="make the plan again",
+        hint="make the plan again; if the project lies elsewhere, name its root with --root",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pty
 import re
@@ -33,7 +34,7 @@ UIDS = {
     "trailing newline": '"1.2\\n"',
     "dots": '".."',
     "empty": '""',
-    "full-width digits": '"１.２"',
+    "full-width digits": '"\\uff11.\\uff12"',
     "nothing": "",
     "encoded dots": '"%2e%2e"',
 }
@@ -74,8 +75,6 @@ def test_an_inventory_that_is_not_the_pinned_one_is_refused(project: Project, fi
     path.write_text("studiesId,seriesId,instancesId\n1.2,1.2.3,1.2.3.4\n")
     pins = {"sha256": "0" * 64, "count": 1}
     if field == "count":
-        import hashlib
-
         pins = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "count": 2}
     project.write(
         "a.yaml",

@@ -88,7 +88,7 @@ _none: SearchStrategy[list[FaultRule]] = st.just([])
 while_planning = _faults(_none | _none | st.lists(_readings, min_size=1, max_size=2))
 while_applying = _faults(
     st.tuples(
-        st.lists(_deletions, max_size=2),
+        _none | st.lists(_deletions, min_size=1, max_size=2),
         _none | _none | st.lists(_readings, min_size=1, max_size=1),
     ).map(lambda both: [*both[0], *both[1]])
 )
@@ -99,5 +99,5 @@ vanishings = st.none() | st.none() | st.none() | st.integers(1, 3)
 incidents = (
     st.none()
     | st.none()
-    | st.builds(Incident, st.sampled_from([Mishap.CRASH_AFTER, *Mishap]), st.integers(1, 4))
+    | st.builds(Incident, st.sampled_from([Mishap.CRASH_AFTER, *Mishap]), st.integers(1, 3))
 )

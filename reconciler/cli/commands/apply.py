@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,29 +12,37 @@ import click
 
 from reconciler import __version__
 from reconciler.applying.apply import Applied, Apply, ApplySettings
-from reconciler.applying.deletion import Patience
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
-from reconciler.cli.approval import require_approval
-from reconciler.cli.console import say, write_document, write_file
+from reconciler.cli.approval import require_approval, require_terminal
+from reconciler.cli.archives import require_archives_outside
+from reconciler.cli.console import require_writable, say, write_document, write_file
 from reconciler.cli.formats import render
 from reconciler.cli.options import (
+    DEFAULT_PATH,
     max_age_option,
     paths_argument,
     root_option,
     state_option,
     store_options,
 )
+from reconciler.cli.patience import make_patience
 from reconciler.cli.planning import PlanRequest, make_saved_plan
 from reconciler.cli.progress import progress
 from reconciler.cli.project import find_root, git_state
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.desired import load_desired_state
-from reconciler.errors import DesiredStateError, ExitCode, JournalError, PlanRefused, UsageError
+from reconciler.errors import (
+    DesiredStateError,
+    ExitCode,
+    JournalError,
+    PlanRefused,
+    Refused,
+    UsageError,
+)
 from reconciler.journal.folder import make_folder
 from reconciler.journal.history import History
-from reconciler.live.retry import RetryPolicy
-from reconciler.model.outcome import InstanceResult
+from reconciler.model.outcome import InstanceResult, RunState
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.acceptance import (
     require_clean,
@@ -125,6 +132,7 @@ def command(
         state=environment.state_folder(state, project),
         **given,  # type: ignore[arg-type]  # click hands over exactly the options above
     )
+    require_writable(options.report)
     if any(path.suffix == ".json" for path in paths):
         return _apply_saved(paths, options)
     return _apply_fresh(paths, options)
@@ -161,9 +169,11 @@ def _require_digest(saved: SavedPlan, options: _Options) -> None:
 
 
 def _apply_fresh(paths: tuple[Path, ...], options: _Options) -> int:
+    if not options.auto_approve:
+        require_terminal()
     saved = make_saved_plan(
         PlanRequest(
-            paths=paths,
+            paths=paths or (options.root / DEFAULT_PATH,),
             root=options.root,
             state=options.state,
             endpoint=environment.endpoint(options.endpoint),
@@ -173,15 +183,28 @@ def _apply_fresh(paths: tuple[Path, ...], options: _Options) -> int:
         )
     )
     write_document(render(saved, "text"))
-    _require_digest(saved, options)
-    require_open_gates(gates_of(saved))
-    if not saved.plan.has_deletions:
-        say("nothing to delete")
-        return ExitCode.SUCCESS
-    _save(saved, options)
-    if not options.auto_approve:
-        require_approval()
-    return _apply(saved, options, lambda: _require_acceptable(saved, options))
+    refusal = _refusal(saved, options)
+
+    def accept() -> None:
+        if refusal is not None:
+            raise refusal
+        _require_acceptable(saved, options)
+
+    return _apply(saved, options, accept)
+
+
+def _refusal(saved: SavedPlan, options: _Options) -> Refused | None:
+    """Why a fresh plan may not be applied; asks the user where nothing else speaks against it."""
+    try:
+        _require_digest(saved, options)
+        require_open_gates(gates_of(saved))
+        if saved.plan.has_deletions:
+            _save(saved, options)
+            if not options.auto_approve:
+                require_approval()
+    except Refused as refusal:
+        return refusal
+    return None
 
 
 def _save(saved: SavedPlan, options: _Options) -> None:
@@ -202,8 +225,12 @@ def _save(saved: SavedPlan, options: _Options) -> None:
 def _apply(saved: SavedPlan, options: _Options, accept: Callable[[], None]) -> int:
     endpoint = environment.endpoint(options.endpoint)
     require_endpoint(saved, str(endpoint))
-    if History.read(options.state).is_empty:
-        say("no earlier state: that a plan is applied only once rests on its expiry alone")
+    require_archives_outside(saved.plan, options.state)
+    if saved.plan.has_deletions and History.read(options.state).is_empty:
+        say(
+            f"note: {options.state} holds no earlier run, so that a plan is applied only once"
+            " rests on its expiry alone"
+        )
     stop = Stop()
     with (
         stopped_by_signals(stop) as signals,
@@ -224,11 +251,7 @@ def _apply(saved: SavedPlan, options: _Options, accept: Callable[[], None]) -> i
 
         applied = Apply(
             saved=saved,
-            stores={
-                store.store: connection.store(store.store)
-                for store in saved.plan.stores
-                if store.studies
-            },
+            stores={store.store: connection.store(store.store) for store in saved.plan.stores},
             state=options.state,
             settings=_settings(options),
             accept=accept,
@@ -241,19 +264,11 @@ def _apply(saved: SavedPlan, options: _Options, accept: Callable[[], None]) -> i
 
 def _settings(options: _Options) -> ApplySettings:
     run = environment.new_run_name(environment.now())
-    policy, random = RetryPolicy(), environment.jitter()
-    lock = threading.Lock()
-
-    def backoff(attempt: int, retry_after: float | None) -> float:
-        with lock:
-            jitter = random.random()
-        return policy.wait(attempt, retry_after=retry_after, jitter=jitter)
-
     return ApplySettings(
         run=run,
         holder=environment.holder(run),
         tool_version=__version__,
-        patience=Patience(backoff, policy.deadline, REPROBE_SECONDS),
+        patience=make_patience(REPROBE_SECONDS),
         parallelism=options.parallelism,
         stop_after=options.stop_after_failures,
     )
@@ -263,8 +278,14 @@ def _finish(applied: Applied, options: _Options, signalled: ExitCode | None) -> 
     exit_code = applied.exit_code
     if applied.is_earlier:
         say("this plan was applied before; this is what came of it, and nothing was done now")
+        if not applied.report.is_success:
+            say("  hint: make a new plan for what is left")
     elif signalled is not None and not applied.report.is_success:
         exit_code = signalled
+    if applied.report.state in {RunState.INTERRUPTED, RunState.STOPPED}:
+        say("the same plan goes on when it is applied again: reconciler apply PLAN")
+    for bag in applied.bags:
+        say(f"archived in {bag}; to undo: reconciler restore {applied.report.run}")
     write_document(report_as_text(applied.report))
     if options.report is not None:
         write_file(options.report, report_as_json(applied.report, exit_code))

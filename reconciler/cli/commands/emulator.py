@@ -113,7 +113,10 @@ def command(
     try:
         run(settings, lambda origin: _announce(origin, folder, stores))
     except OSError as error:
-        raise ReconcilerError(f"the emulator cannot serve: {error.strerror or error}") from error
+        where = f": {error.filename}" if error.filename else ""
+        raise ReconcilerError(
+            f"the emulator cannot serve: {error.strerror or error}{where}"
+        ) from error
     return ExitCode.SUCCESS
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 import click
 
 from reconciler.cli import environment
-from reconciler.cli.console import say, write_document, write_file
+from reconciler.cli.console import require_writable, say, write_document, write_file
 from reconciler.cli.formats import format_options, render, write_forms
 from reconciler.cli.options import (
+    DEFAULT_PATH,
     max_age_option,
     paths_argument,
     root_option,
@@ -68,9 +69,10 @@ def command(
       reconciler plan --detailed-exitcode
     """
     project = find_root(root)
+    require_writable(out, *(path for _, path in writes))
     saved = make_saved_plan(
         PlanRequest(
-            paths=paths,
+            paths=paths or (project / DEFAULT_PATH,),
             root=project,
             state=environment.state_folder(state, project),
             endpoint=environment.endpoint(endpoint),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.console import write_document
+from reconciler.cli.console import require_writable, write_document
 from reconciler.cli.formats import format_options, render, write_forms
 from reconciler.planning.plan_file import read_plan
 
@@ -22,6 +22,7 @@ def command(plan: Path, form: str, writes: tuple[tuple[str, Path], ...]) -> None
       reconciler show plan.json
       reconciler show plan.json --format markdown
     """
+    require_writable(*(path for _, path in writes))
     saved = read_plan(plan)
     write_forms(saved, writes)
     write_document(render(saved, form))

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from reconciler.cli.console import report_problems, write_document
-from reconciler.cli.options import paths_argument, root_option
+from reconciler.cli.options import DEFAULT_PATH, paths_argument, root_option
 from reconciler.cli.project import find_root
 from reconciler.desired import load_desired_state
 from reconciler.model.desired import DesiredState, Entry, InputRole
+from reconciler.reporting.wording import plural
 
 
 @click.command(name="validate")
@@ -27,7 +28,8 @@ def command(paths: tuple[Path, ...], root: Path | None) -> None:
       reconciler validate
       reconciler validate specs/retention.yaml
     """
-    desired = load_desired_state(paths, root=find_root(root))
+    project = find_root(root)
+    desired = load_desired_state(paths or (project / DEFAULT_PATH,), root=project)
     if desired.warnings:
         report_problems(desired.warnings)
     write_document([_summary(desired)])
@@ -47,4 +49,7 @@ def _count(entries: tuple[Entry, ...]) -> str:
     studies = sum(entry.series_uid is None for entry in entries)
     series = sum(entry.series_uid is not None and entry.is_whole for entry in entries)
     instances = sum(len(entry.instances.uids) for entry in entries if entry.instances is not None)
-    return f"{studies:,} whole studies, {series:,} whole series, {instances:,} instances"
+    return (
+        f"{plural(studies, 'whole study')}, {series:,} whole series,"
+        f" {plural(instances, 'instance')}"
+    )

@@ -1,0 +1,240 @@
+"""Put one archived instance back: check the file, intent, attempt, compare, record."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.applying.deletion import REPROBE_PAUSES, Patience
+from reconciler.applying.fingerprint import Fingerprint, take_fingerprint
+from reconciler.applying.restore_outcome import OUTCOMES, Comparison, StoreEnding, ending_of
+from reconciler.applying.stopping import Stop
+from reconciler.applying.vouching import vouched
+from reconciler.errors import JournalError, LiveError
+from reconciler.journal.records import Restored, RestoreIntent, RestoreReplied
+from reconciler.journal.writer import RunJournal
+from reconciler.live.store import Body, DicomStore
+from reconciler.model.address import StoreAddress
+from reconciler.model.live import Presence
+from reconciler.model.outcome import RunState
+from reconciler.model.reply import StoreReply, StoreReplyKind
+from reconciler.model.restore import ArchivedInstance, RestoreOutcome, RestoreResult
+
+_RETRIED = frozenset(
+    {StoreReplyKind.THROTTLED, StoreReplyKind.UNCLEAR, StoreReplyKind.UNAUTHENTICATED}
+)
+_FORBIDDEN = 403
+_READINGS = 3
+"""So often an instance is retrieved whose body breaks off."""
+_CHUNK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the store gave when it was asked for the instance again."""
+
+    comparison: Comparison
+    detail: str = ""
+
+
+class Restorer:
+    """Restores the instances of one run; shared by its workers.
+
+    The only place in the project that calls a store's ``store``.
+    """
+
+    def __init__(
+        self,
+        *,
+        stores: Mapping[StoreAddress, DicomStore],
+        order: tuple[StoreAddress, ...],
+        journal: RunJournal,
+        patience: Patience,
+        stop: Stop,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._stores = stores
+        self._order = order
+        self._journal = journal
+        self._patience = patience
+        self._stop = stop
+        self._now = now
+        self._preflight_lock = threading.Lock()
+
+    def restore(self, archived: ArchivedInstance) -> RestoreResult:
+        """Store, compare, record; what goes wrong is in the outcome, never an exception."""
+        if self._stop.is_requested:
+            return _result(archived, RestoreOutcome.NOT_ATTEMPTED, self._stop.reason or "")
+        try:
+            original = take_fingerprint(_chunks_of(archived.file))
+        except OSError as error:
+            reason = f"the archived file cannot be read: {error.strerror or error}"
+            return self._restored(archived, RestoreOutcome.FAILED, reason)
+        if original.sha256 != archived.sha256:
+            reason = "the archived file is not what was archived: its sha256 differs"
+            return self._restored(archived, RestoreOutcome.FAILED, reason)
+        return self._put_back(archived, original)
+
+    def _put_back(self, archived: ArchivedInstance, original: Fingerprint) -> RestoreResult:
+        replies: list[StoreReply] = []
+        try:
+            self._attempt(archived, replies)
+        except JournalError as error:
+            self._stop.request(RunState.STOPPED, str(error))
+            if not replies:
+                return _result(archived, RestoreOutcome.NOT_ATTEMPTED, str(error))
+        except OSError as error:
+            reason = f"the archived file cannot be read: {error.strerror or error}"
+            return self._restored(archived, RestoreOutcome.FAILED, reason)
+        self._heed(archived.store, replies[-1])
+        ending = ending_of([reply.kind for reply in replies])
+        seen = self._look(archived, original, ending)
+        outcome = OUTCOMES[ending, seen.comparison]
+        detail = "" if outcome.is_restored else _explain(replies[-1], seen)
+        return self._restored(archived, outcome, detail)
+
+    def _attempt(self, archived: ArchivedInstance, replies: list[StoreReply]) -> None:
+        """Attempt until the answer is clear, the time is over, or the run stops."""
+        deadline = time.monotonic() + self._patience.attempt_for
+        index = self._order.index(archived.store)
+        while True:
+            number = len(replies) + 1
+            self._journal.commit(RestoreIntent(self._now(), index, archived.instance, number))
+            reply = self._stores[archived.store].store(archived.file)
+            replies.append(reply)
+            self._record(
+                RestoreReplied(
+                    self._now(),
+                    index,
+                    archived.instance,
+                    number,
+                    reply.kind,
+                    reply.status,
+                    reply.detail,
+                    reply.request_id,
+                )
+            )
+            if not _may_try_again(replies) or self._stop.is_requested:
+                return
+            pause = self._patience.backoff(number, reply.retry_after)
+            if time.monotonic() + pause > deadline or self._stop.event.wait(pause):
+                return
+
+    def _heed(self, store: StoreAddress, reply: StoreReply) -> None:
+        """Stop the run where a reply says that going on is wrong."""
+        if reply.kind is StoreReplyKind.UNAUTHENTICATED:
+            self._stop.request(RunState.STOPPED, "the store no longer accepts the credentials")
+        elif reply.status == _FORBIDDEN:
+            with self._preflight_lock:
+                self._repeat_preflight(store)
+
+    def _repeat_preflight(self, store: StoreAddress) -> None:
+        if self._stop.is_requested:
+            return
+        try:
+            self._stores[store].preflight(deleting=False, storing=True)
+        except LiveError as error:
+            self._stop.request(RunState.STOPPED, str(error))
+
+    def _look(
+        self, archived: ArchivedInstance, original: Fingerprint, ending: StoreEnding
+    ) -> _Seen:
+        """Retrieve and compare; look again for a while where the instance is to be expected."""
+        seen = self._compare(archived, original)
+        deadline = time.monotonic() + self._patience.reprobe_for
+        looks = 0
+        is_expected = ending in {StoreEnding.STORED, StoreEnding.AMBIGUOUS}
+        while is_expected and seen.comparison is Comparison.ABSENT and time.monotonic() < deadline:
+            pause = REPROBE_PAUSES[min(looks, len(REPROBE_PAUSES) - 1)]
+            stopped = self._stop.event.wait(pause)
+            seen = self._compare(archived, original)
+            looks += 1
+            if stopped:
+                break
+        return seen
+
+    def _compare(self, archived: ArchivedInstance, original: Fingerprint) -> _Seen:
+        store = self._stores[archived.store]
+        problem = ""
+        for _ in range(_READINGS):
+            try:
+                with store.retrieve(archived.instance) as body:
+                    found = _read(body)
+            except LiveError as error:
+                problem = str(error)
+                break
+            if found is not None:
+                return _Seen(_compared(original, found))
+            problem = "the retrieve broke off"
+        look = vouched(store.probe(archived.instance), store)
+        if look.presence is Presence.ABSENT:
+            return _Seen(Comparison.ABSENT)
+        return _Seen(Comparison.UNKNOWN, problem)
+
+    def _restored(
+        self, archived: ArchivedInstance, outcome: RestoreOutcome, detail: str
+    ) -> RestoreResult:
+        self._record(
+            Restored(
+                self._now(),
+                self._order.index(archived.store),
+                archived.instance,
+                archived.run,
+                outcome,
+                archived.source,
+                archived.reason,
+                detail,
+            )
+        )
+        return _result(archived, outcome, detail)
+
+    def _record(self, record: RestoreReplied | Restored) -> None:
+        """Append without waiting; a journal that fails now stops the run, not this proof."""
+        try:
+            self._journal.append(record)
+        except JournalError as error:
+            self._stop.request(RunState.STOPPED, str(error))
+
+
+def _read(body: Body) -> Fingerprint | None:
+    """What the body holds; None if it broke off."""
+    try:
+        found = take_fingerprint(body.chunks)
+    except LiveError:
+        return None
+    return None if body.length not in {None, found.size} else found
+
+
+def _compared(original: Fingerprint, found: Fingerprint) -> Comparison:
+    if original.sha256 == found.sha256:
+        return Comparison.IDENTICAL
+    same = original.has_same_dataset(found)
+    return Comparison.SAME_DATASET if same else Comparison.DIFFERENT
+
+
+def _may_try_again(replies: list[StoreReply]) -> bool:
+    """Whether another attempt may bring a clear answer; a fresh token is tried once."""
+    last = replies[-1].kind
+    if last is StoreReplyKind.UNAUTHENTICATED:
+        return sum(reply.kind is last for reply in replies) == 1
+    return last in _RETRIED
+
+
+def _explain(reply: StoreReply, seen: _Seen) -> str:
+    """Say in one line why the restore is not proven."""
+    look = seen.comparison.value + (f" ({seen.detail})" if seen.detail else "")
+    return f"store: {reply.detail or reply.kind.value}; retrieve: {look}"
+
+
+def _result(archived: ArchivedInstance, outcome: RestoreOutcome, detail: str) -> RestoreResult:
+    return RestoreResult(archived.store, archived.instance, outcome, detail)
+
+
+def _chunks_of(file: Path) -> Iterator[bytes]:
+    with file.open("rb", buffering=0) as stream:
+        while chunk := stream.read(_CHUNK):
+            yield chunk

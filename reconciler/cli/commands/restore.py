@@ -1,0 +1,190 @@
+"""``reconciler restore``."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import click
+
+from reconciler import __version__
+from reconciler.applying.archived import ArchivedRun, read_archived
+from reconciler.applying.restore import Pending, Restore, RestoreSettings, find_pending
+from reconciler.applying.stopping import Stop
+from reconciler.cli import environment
+from reconciler.cli.console import require_writable, say, write_document, write_file
+from reconciler.cli.options import root_option, state_option, store_options
+from reconciler.cli.patience import make_patience
+from reconciler.cli.progress import progress
+from reconciler.cli.project import find_root
+from reconciler.cli.signals import stopped_by_signals
+from reconciler.errors import ExitCode, UsageError
+from reconciler.journal.history import History
+from reconciler.live.endpoint import Endpoint
+from reconciler.model.restore import RestoreReport, RestoreResult
+from reconciler.reporting.restore_json import restore_as_json
+from reconciler.reporting.restore_text import pending_as_text, restore_as_text
+
+REPROBE_SECONDS = 30.0
+"""How long an instance that is not there after it was stored is looked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """The command line, with the state folder found."""
+
+    dry_run: bool
+    report: Path | None
+    stop_after_failures: int
+    endpoint: str | None
+    parallelism: int
+    max_qps: float | None
+    state: Path
+
+
+@click.command(name="restore")
+@click.argument("run")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="UID",
+    help="Restore this SOP Instance UID only; repeatable.",
+)
+@click.option("--dry-run", is_flag=True, help="List what would be restored; ask no store.")
+@click.option(
+    "--archive",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where the run's bag is now, if the archive was moved: the folder that holds it.",
+)
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the result as JSON.",
+)
+@click.option(
+    "--stop-after-failures",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    metavar="N",
+    help="Stop after so many unproven restores in a row.",
+)
+@store_options
+@state_option
+@root_option
+def command(
+    *,
+    run: str,
+    only: tuple[str, ...],
+    archive: Path | None,
+    state: Path | None,
+    root: Path | None,
+    **given: object,
+) -> int:
+    """Put back what a run archived before it deleted it.
+
+    RUN is the name of a run, as apply reports it; what it resumed belongs to it. Each archived
+    file is checked against its recorded sha256, stored by STOW-RS, retrieved again and compared:
+    identical (the same bytes), same_dataset (only preamble or File Meta Information differ) or
+    conflict (the store holds other content, which is never replaced).
+
+    Exit code 0 when every archived dataset is proven to be back, 4 when it is not, 5 when another
+    run holds the lock. After an interruption the same command goes on. As long as a file still
+    lists a restored instance for the reason that it was removed for, a plan is stopped by a gate.
+
+    \b
+    Examples:
+      reconciler restore 20260301T090000Z-1f2e3d4c --dry-run
+      reconciler restore 20260301T090000Z-1f2e3d4c
+      reconciler restore 20260301T090000Z-1f2e3d4c --only 1.2.840.113619.2.1.1.1
+    """
+    options = _Options(
+        state=environment.state_folder(state, find_root(root)),
+        **given,  # type: ignore[arg-type]  # click hands over exactly the options above
+    )
+    require_writable(options.report)
+    read = partial(read_archived, options.state, run, only=only, archive=archive)
+    archived = read()
+    if options.dry_run:
+        return _show(archived, options)
+    endpoint = environment.endpoint(options.endpoint)
+    _require_endpoint(archived, endpoint)
+    report, exit_code = _restore(read, archived, endpoint, options)
+    write_document(restore_as_text(report))
+    if options.report is not None:
+        write_file(options.report, restore_as_json(report, exit_code))
+    return exit_code
+
+
+def _show(archived: ArchivedRun, options: _Options) -> int:
+    pending = _pending(archived, options)
+    write_document(pending_as_text(pending.settled, pending.waiting))
+    lost = [one for one in pending.waiting if not one.file.is_file()]
+    for one in lost:
+        say(f"missing: {one.file}")
+    if lost:
+        say("  hint: if the archive was moved, name the folder that holds the bag with --archive")
+    return ExitCode.INCOMPLETE if lost else ExitCode.SUCCESS
+
+
+def _pending(archived: ArchivedRun, options: _Options) -> Pending:
+    return find_pending(archived, History.read(options.state).of_endpoint(archived.endpoint))
+
+
+def _require_endpoint(archived: ArchivedRun, endpoint: Endpoint) -> None:
+    if archived.endpoint != str(endpoint):
+        raise UsageError(
+            f"the run spoke to the service at {archived.endpoint}, this one is set to {endpoint}",
+            hint="set --endpoint or RECONCILER_ENDPOINT to the one that it was deleted from",
+        )
+
+
+def _restore(
+    read: Callable[[], ArchivedRun], archived: ArchivedRun, endpoint: Endpoint, options: _Options
+) -> tuple[RestoreReport, int]:
+    stop = Stop()
+    with (
+        stopped_by_signals(stop) as signals,
+        environment.connect(
+            endpoint,
+            read_only=False,
+            parallelism=options.parallelism,
+            max_qps=options.max_qps,
+            stop=stop.event,
+        ) as connection,
+        progress("restoring") as counter,
+    ):
+        done = itertools.count(1)
+
+        def on_result(_result: RestoreResult) -> None:
+            counter.update(next(done), len(archived.instances))
+
+        report, exit_code = Restore(
+            read=read,
+            stores={store: connection.store(store) for store in archived.stores},
+            state=options.state,
+            settings=_settings(options),
+            stop=stop,
+            now=environment.now,
+            on_result=on_result,
+        ).run()
+    if signals.exit_code is not None and not report.is_success:
+        return report, signals.exit_code
+    return report, exit_code
+
+
+def _settings(options: _Options) -> RestoreSettings:
+    run = environment.new_run_name(environment.now())
+    return RestoreSettings(
+        run=run,
+        holder=environment.holder(run),
+        tool_version=__version__,
+        patience=make_patience(REPROBE_SECONDS),
+        parallelism=options.parallelism,
+        stop_after=options.stop_after_failures,
+    )

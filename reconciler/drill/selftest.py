@@ -1,0 +1,49 @@
+"""The selftest: the promises of the tool, tried out against an embedded store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.drill.promises import (
+    kept_survives_every_fault,
+    kill_9_resumes,
+    plan_deletes_nothing,
+    unknown_blocks,
+)
+from reconciler.drill.trial import BrokenPromiseError, Program, Trials
+from reconciler.emulator import EmulatorSettings, running_emulator
+from reconciler.errors import ReconcilerError
+
+PROMISES: tuple[tuple[str, Callable[[Trials], str]], ...] = (
+    ("plan sends no DELETE", plan_deletes_nothing),
+    ("an unknown answer blocks apply", unknown_blocks),
+    ("a kept instance survives every fault", kept_survives_every_fault),
+    ("kill -9 in the middle of apply resumes with exact accounting", kill_9_resumes),
+)
+"""In the order in which they are tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a promise held; ``detail`` says how often it was tried, or what was seen instead."""
+
+    promise: str
+    held: bool
+    detail: str
+
+
+def selftest(folder: Path, program: Program) -> Iterator[Verdict]:
+    """Try every promise, whatever became of those before it; everything lies in ``folder``.
+
+    Raises:
+        OSError: the folder cannot be written, or there is no loopback to serve on.
+    """
+    with running_emulator(EmulatorSettings(folder / "store")) as emulator:
+        trials = Trials(folder, emulator, program)
+        for promise, keep in PROMISES:
+            try:
+                yield Verdict(promise, held=True, detail=keep(trials))
+            except (BrokenPromiseError, ReconcilerError) as error:
+                yield Verdict(promise, held=False, detail=str(error))

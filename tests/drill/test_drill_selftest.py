@@ -1,0 +1,159 @@
+"""`reconciler selftest` says held where a promise holds, and broken where it does not.
+
+That it can fail is tried out with programs in which one protection is taken out before the
+command runs, in the very processes that the selftest starts (`BREAKAGES`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.commands import selftest as command
+from reconciler.cli.main import run
+from reconciler.drill import promises
+from reconciler.drill.selftest import PROMISES, Verdict, selftest
+from reconciler.drill.trial import BrokenPromiseError, Program, Trials
+from reconciler.emulator import EmulatorSettings, running_emulator
+
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name not in {"GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_ENDPOINT", "RECONCILER_STATE"}
+}
+
+
+@pytest.mark.slow
+def test_every_promise_is_held_and_counted(tmp_path: Path) -> None:
+    """One line each on stdout, nothing on stderr, and no folder is left behind."""
+    done = subprocess.run(
+        [sys.executable, "-m", "reconciler", "selftest"],
+        env=ENVIRONMENT | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done
+    lines = done.stdout.splitlines()
+    assert [line.partition(" (")[0] for line in lines] == [
+        f"held    {promise}" for promise, _ in PROMISES
+    ]
+    assert all(re.search(r"\([1-9][0-9,]* .*\)$", line) for line in lines)
+    assert done.stderr == ""
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture
+def trials(tmp_path: Path) -> Iterator[Callable[[str], Trials]]:
+    """Trials in which the program runs these lines of Python before the command."""
+    with running_emulator(EmulatorSettings(tmp_path / "store")) as emulator:
+
+        def broken_by(lines: str) -> Trials:
+            script = tmp_path / "broken.py"
+            script.write_text(f"{lines}\nfrom reconciler.cli import main\nmain()\n")
+            return Trials(tmp_path, emulator, Program((sys.executable, str(script)), ENVIRONMENT))
+
+        yield broken_by
+
+
+PLAN_MAY_CHANGE_THINGS = """
+from functools import partial
+from reconciler.cli import environment, planning
+really_look, really_set = planning.refresh, environment.ConnectionSettings
+def look_and_delete(desired, store, **rest):
+    live = really_look(desired, store, **rest)
+    entry = desired.removes.entries[0]
+    series = next(iter(live.instances))
+    store.delete(next(iter(store.list_instances(*series))))
+    return live
+planning.refresh = look_and_delete
+environment.ConnectionSettings = lambda *given, **named: really_set(
+    *given, **{**named, "read_only": False})
+"""
+ANY_404_IS_ABSENT = """
+from reconciler.live import probe_reply
+from reconciler.model.live import Observation, Presence
+really_observe = probe_reply.observe
+def observe(answer):
+    return Observation(Presence.ABSENT) if answer.status == 404 else really_observe(answer)
+probe_reply.observe = observe
+"""
+AN_INCOMPLETE_PLAN_PASSES = """
+from reconciler.planning import gates
+from reconciler.cli.commands import apply, plan
+apply.require_open_gates = lambda gates: None
+"""
+REMOVE_WINS = """
+from reconciler.planning.series import Verdict
+Verdict.ruling = property(lambda self: self.remove or self.keep)
+"""
+NO_INTENTS = """
+from reconciler.journal.records import Intent
+from reconciler.journal.writer import RunJournal
+really_commit = RunJournal.commit
+def commit(journal, record):
+    if not isinstance(record, Intent):
+        really_commit(journal, record)
+RunJournal.commit = commit
+"""
+NOTHING_IS_TAKEN_OVER = """
+from reconciler.applying.progress import PlanProgress
+PlanProgress.gone = lambda self, plan: iter(())
+PlanProgress.remaining = (lambda really: lambda self, plan, stores: really(
+    PlanProgress({}, {}), plan, stores))(PlanProgress.remaining)
+"""
+
+BREAKAGES = [
+    (promises.plan_deletes_nothing, PLAN_MAY_CHANGE_THINGS, "would have changed the store"),
+    (promises.unknown_blocks, ANY_404_IS_ABSENT, "1 of 5 strange answers"),
+    (promises.unknown_blocks, AN_INCOMPLETE_PLAN_PASSES, "`apply` exited with 0"),
+    (promises.kept_survives_every_fault, REMOVE_WINS, "gone, but not to be removed: 4 instances"),
+    (promises.kill_9_resumes, NO_INTENTS, "the journal does not know of"),
+    (promises.kill_9_resumes, NOTHING_IS_TAKEN_OVER, "for someone else's"),
+]
+
+
+@pytest.mark.parametrize(("keep", "breakage", "seen"), BREAKAGES)
+def test_a_promise_that_does_not_hold_is_seen(
+    trials: Callable[[str], Trials], keep: Callable[[Trials], str], breakage: str, seen: str
+) -> None:
+    """Each breakage takes out one protection; without it the same promise is held."""
+    with pytest.raises(BrokenPromiseError, match=re.escape(seen)):
+        keep(trials(breakage))
+
+
+def test_a_broken_promise_is_told_and_ends_with_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Those after it are tried all the same, and the folder is left to be looked at."""
+
+    def told(folder: Path, program: Program) -> Iterator[Verdict]:
+        yield Verdict("this one", held=True, detail="7 times")
+        yield Verdict("that one", held=False, detail="2 instances are gone")
+        yield Verdict("another", held=True, detail="1 time")
+
+    monkeypatch.setattr(command, "selftest", told)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    assert run(["selftest"]) == 3
+    out, err = capsys.readouterr()
+    assert out == (
+        "held    this one (7 times)\n"
+        "broken  that one: 2 instances are gone\n"
+        "held    another (1 time)\n"
+    )
+    (left,) = tmp_path.iterdir()
+    assert str(left) in err
+
+
+def test_a_program_that_does_not_start_breaks_every_promise(tmp_path: Path) -> None:
+    program = Program((sys.executable, "-c", "raise SystemExit('error: no such thing')"), {})
+    verdicts = list(selftest(tmp_path, program))
+    assert [verdict.promise for verdict in verdicts] == [promise for promise, _ in PROMISES]
+    assert not any(verdict.held for verdict in verdicts)
