@@ -13,6 +13,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,11 +111,16 @@ class Site:
 
     # The command
 
-    def start(self, *arguments: str, state: Path | None = None) -> subprocess.Popen[str]:
+    def start(
+        self,
+        *arguments: str,
+        state: Path | None = None,
+        program: tuple[str, ...] = ("-m", "reconciler"),
+    ) -> subprocess.Popen[str]:
         """Type a command; it goes on while this returns."""
         state_options = ["--state", str(state)] if state else []
         child = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", *arguments, *state_options],
+            [sys.executable, *program, *arguments, *state_options],
             cwd=self.folder,
             env=self._environment(),
             stdin=subprocess.DEVNULL,
@@ -143,9 +149,9 @@ class Site:
     def apply(self, *options: str, state: Path | None = None) -> Ended:
         return ended(self.start_apply(*options, state=state))
 
-    def start_apply(self, *options: str, state: Path | None = None) -> subprocess.Popen[str]:
-        """Apply the saved plan with what these tests always want."""
-        return self.start("apply", "plan.json", *APPLY, *options, state=state)
+    def start_apply(self, *options: str, **rest: Any) -> subprocess.Popen[str]:
+        """Apply the saved plan with what these tests always want; ``rest`` is that of `start`."""
+        return self.start("apply", "plan.json", *APPLY, *options, **rest)
 
     def end(self) -> None:
         """Leave no process behind."""

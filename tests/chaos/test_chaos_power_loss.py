@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 from collections import Counter
@@ -104,3 +105,40 @@ def require_resumed(site: Site, state: Path, *, resumes: int) -> None:
     assert len(report["resumed"]) == resumes
     new = next(run for run in runs_of(site, state) if run.started.run == report["run"])
     assert Counter(one.path for one in site.deletes()) == new.intents
+
+
+SLOW_DISK = """
+import os, time
+really_sync = os.fsync
+def sync(file):
+    found = os.fstat(file)
+    time.sleep(0.3)
+    really_sync(file)
+    if os.readlink(f"/proc/self/fd/{file}").endswith(".jsonl"):
+        with open("synced", "w") as log:
+            log.write(str(found.st_size))
+os.fsync = sync
+from reconciler.cli import main
+main()
+"""
+"""Runs a command on a disk that takes its time, and notes how much of the journal is on it."""
+
+
+def test_a_delete_is_not_sent_before_its_intent_is_on_disk(site: Site, tmp_path: Path) -> None:
+    """Seen at the moment itself: the store has the first requests, and never answers.
+
+    Tried out: with ``append`` instead of ``commit`` for the intent, the requests come before the
+    disk has it.
+    """
+    site.prepare(planned=8)
+    site.emulator.set_faults(Faults((FaultRule(FaultKind.HANG, "DELETE"),)))
+    script = tmp_path / "slow_disk.py"
+    script.write_text(SLOW_DISK)
+    child = site.start_apply(program=(str(script),))
+    wait_until(lambda: len(site.deletes()) == 4, during=child)
+    synced = int((site.folder / "synced").read_text())
+    (path,) = site.runs.glob("*.jsonl")
+    assert killed(child)
+    os.truncate(path, synced)
+    sent = {one.path for one in site.deletes()}
+    assert sent <= {site.path_of(one) for one in named_by(path, Intent)}

@@ -64,6 +64,19 @@ _truncated = st.fixed_dictionaries({"fault": st.just(FaultKind.TRUNCATE), "body_
 _clear = _statuses(429, 401, 403, 400)
 
 _readings = _rules("GET", st.one_of(_unclear, _clear, _truncated))
+_lasting = st.builds(
+    lambda path, kind: FaultRule(method="GET", path=path, **kind),
+    st.sampled_from([r"/metadata$", r"/instances\?"]),
+    st.sampled_from(
+        [
+            {"fault": FaultKind.HTML, "status": 404},
+            {"fault": FaultKind.STATUS, "status": 403},
+            {"fault": FaultKind.RESET},
+        ]
+    ),
+)
+"""All probes, or all searches, fail for good."""
+
 _deletions = _rules(
     "DELETE",
     st.one_of(
@@ -85,7 +98,9 @@ def _faults(rules: SearchStrategy[list[FaultRule]]) -> SearchStrategy[Faults]:
 
 _none: SearchStrategy[list[FaultRule]] = st.just([])
 
-while_planning = _faults(_none | _none | st.lists(_readings, min_size=1, max_size=2))
+while_planning = _faults(
+    _none | st.lists(_lasting, min_size=1, max_size=1) | st.lists(_readings, min_size=1, max_size=2)
+)
 while_applying = _faults(
     st.tuples(
         _none | st.lists(_deletions, min_size=1, max_size=2),
@@ -93,7 +108,7 @@ while_applying = _faults(
     ).map(lambda both: [*both[0], *both[1]])
 )
 
-vanishings = st.none() | st.none() | st.none() | st.integers(1, 3)
+vanishings = st.none() | st.none() | st.integers(1, 3)
 """The probe from which on the store is gone, while a plan is made."""
 
 incidents = (

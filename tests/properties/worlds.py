@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import product
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -262,12 +263,21 @@ def _claims(draw: st.DrawFn, intents: st.SearchStrategy[Intent], files: tuple[st
     )
 
 
-_fates = st.sampled_from([Fate.PRESENT] * 7 + [Fate.ABSENT] + [Fate.STALE])
+_steady_fates = st.sampled_from([Fate.PRESENT] * 4 + [Fate.ABSENT])
+_fates = st.sampled_from([Fate.PRESENT] * 7 + [Fate.ABSENT, Fate.STALE])
+_all_steady_fates = st.fixed_dictionaries(dict.fromkeys(ADDRESSES, _steady_fates))
+_all_fates = st.fixed_dictionaries(dict.fromkeys(ADDRESSES, _fates))
 _odd_fates = st.dictionaries(
     st.sampled_from(ADDRESSES), st.sampled_from([Fate.COPIED, Fate.MISPLACED]), max_size=1
 )
 _tight = st.fixed_dictionaries(
-    {name: st.integers(0, 100 if name == "maxStudyPercent" else 3) for name in WIDE_OPEN}
+    {
+        "maxDeletions": st.integers(0, 6),
+        "maxStudiesEmptied": st.integers(0, 1),
+        "maxSeriesEmptied": st.integers(0, 2),
+        "maxStudyPercent": st.just(100) | st.integers(0, 100),
+        "maxKeptMissing": st.just(9),
+    }
 )
 _few = st.frozensets(st.sampled_from(ADDRESSES), max_size=2)
 
@@ -275,18 +285,35 @@ _few = st.frozensets(st.sampled_from(ADDRESSES), max_size=2)
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     """A world in which at least one remove counts; most let a plan pass."""
+    return World(
+        fates=draw(_all_fates) | draw(st.just({}) | st.just({}) | _odd_fates),
+        limits=draw(st.just(WIDE_OPEN) | st.just(WIDE_OPEN) | st.none() | _tight),
+        arrivals=draw(st.just(frozenset()) | _few),
+        departures=draw(st.just(frozenset()) | _few),
+        contradicts=draw(st.sampled_from([False] * 9 + [True])),
+        **draw(_asked()),
+    )
+
+
+@st.composite
+def tight_worlds(draw: st.DrawFn) -> World:
+    """A world that nobody else touches, where limits and copies matter."""
+    return World(
+        fates=draw(_all_steady_fates) | draw(_odd_fates),
+        limits=draw(_tight | st.none()),
+        arrivals=frozenset(),
+        departures=frozenset(),
+        contradicts=False,
+        **draw(_asked()),
+    )
+
+
+@st.composite
+def _asked(draw: st.DrawFn) -> dict[str, Any]:
+    """What is asked of a store, by files and by the command."""
     paths = draw(st.sampled_from(PATHS))
     selected = FILES[2:] if paths == ("bulk/c.yaml",) else FILES[:1]
     first = draw(_claims(st.just(Intent.REMOVE), selected))
     more = draw(st.lists(_claims(st.sampled_from(Intent), FILES), max_size=5))
-    fates = draw(st.fixed_dictionaries(dict.fromkeys(ADDRESSES, _fates)))
-    return World(
-        claims=(first, *more),
-        paths=paths,
-        limits=draw(st.just(WIDE_OPEN) | st.just(WIDE_OPEN) | st.none() | _tight),
-        fates=fates | draw(st.just({}) | st.just({}) | _odd_fates),
-        arrivals=draw(st.just(frozenset()) | _few),
-        departures=draw(st.just(frozenset()) | _few),
-        contradicts=draw(st.sampled_from([False] * 9 + [True])),
-        parallelism=draw(st.sampled_from([1, 4])),
-    )
+    parallelism = draw(st.sampled_from([1, 4]))
+    return {"claims": (first, *more), "paths": paths, "parallelism": parallelism}

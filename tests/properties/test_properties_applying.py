@@ -1,164 +1,58 @@
-"""Whatever files ask for, whatever a store holds and however it breaks: nothing unsafe happens."""
+"""Whatever files ask for, whatever a store holds and however it breaks: nothing unsafe happens.
+
+MUTANTS
+"""
 
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import event, given
 
-from reconciler.emulator import Faults, RequestRecord
+from reconciler.emulator import FaultKind, FaultRule, Faults, RequestRecord
 from reconciler.journal.records import Intent, Result, RunEnded
 from reconciler.model.address import InstanceAddress
 from reconciler.model.outcome import Outcome
-from reconciler.model.plan import Plan, Why
+from reconciler.model.plan import Plan
 from reconciler.planning.plan_file import read_plan
 
-from .breakages import incidents, vanishings, while_applying, while_planning
-from .harness import PLAN, REPORT, Answer, Crash, Ground, Incident, Site, vanishing, witnessed
+from .breakages import incidents, while_applying
+from .harness import PLAN, REPORT, Answer, Crash, Ground, Incident, Site, witnessed
+from .plan_checks import (
+    check_limits,
+    deletions_of,
+    has_closed_gate,
+    is_a_reading,
+    make_and_check_plan,
+    plan_again,
+)
+from .profile import tried
 from .worlds import WIDE_OPEN, World, worlds
 
 AGAIN = Path("again.json")
-
-EXAMPLES = int(os.environ.get("RECONCILER_EXAMPLES", "100"))
-"""So many worlds are tried, always the same; another number tries as many random ones."""
+CRASHED = -9
 
 
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    phases=[Phase.generate, Phase.shrink],
-    derandomize=EXAMPLES == 100,
-    database=None,
-    print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(
-    world=worlds(),
-    planning=while_planning,
-    vanishes_at=vanishings,
-    applying=while_applying,
-    incident=incidents,
-)
-def test_nothing_unsafe_happens(
-    ground: Ground,
-    world: World,
-    planning: Faults,
-    vanishes_at: int | None,
-    applying: Faults,
-    incident: Incident | None,
+@tried(80)
+@given(world=worlds(), faults=while_applying, incident=incidents)
+def test_nothing_unsafe_happens_from_plan_to_apply_to_the_end(
+    ground: Ground, world: World, faults: Faults, incident: Incident | None
 ) -> None:
     site = ground.site(parallelism=world.parallelism)
     world.build(site)
-    plan = make_and_check_plan(site, world, planning, vanishes_at)
+    plan = make_and_check_plan(site, world, Faults())
     if plan is None:
         event("no plan")
         return
     world.move_on(site)
-    applied = apply_and_check(site, world, plan, applying, incident)
+    applied = apply_and_check(site, world, plan, faults, incident)
     event(f"apply exits {applied.code}")
     check_the_end(site, world, plan, applied)
-
-
-# The plan
-
-
-def make_and_check_plan(
-    site: Site, world: World, faults: Faults, vanishes_at: int | None
-) -> Plan | None:
-    """Plan under faults; None where the question could not be answered."""
-    before = site.content()
-    assert before == world.held()
-    site.break_with(faults)
-    with vanishing(site, vanishes_at):
-        answer = plan_again(site, world, "--out", PLAN)
-    requests = site.requests()
-    assert site.content() == before
-    assert all(is_a_reading(site, one) for one in requests), requests
-    if answer.code == 1:
-        is_broken = faults.rules or vanishes_at
-        assert is_broken or world.contradicts or world.has_two_addresses, answer.err
-        assert not (site.folder / PLAN).exists()
-        return None
-    plan = read_plan(site.folder / PLAN).plan
-    check_plan(plan, world)
-    assert answer.code == (3 if has_closed_gate(site) else 0), answer.err
-    assert plan.count(Why.PROBE_FAILED) == 0 or has_closed_gate(site)
-    event("deletions planned" if deletions_of(plan) else "no deletions planned")
-    return plan
-
-
-def plan_again(site: Site, world: World, *arguments: str | Path) -> Answer:
-    return site.run("plan", *map(Path, world.paths), *arguments)
-
-
-def is_a_reading(site: Site, request: RequestRecord) -> bool:
-    store = f"/v1/{site.store}"
-    if not request.path.startswith(store):
-        return False
-    is_question = request.method == "POST" and request.path == f"{store}:testIamPermissions"
-    return request.method == "GET" or is_question
-
-
-def check_plan(plan: Plan, world: World) -> None:
-    deletions = deletions_of(plan)
-    assert len(set(deletions)) == len(deletions)
-    for one in deletions:
-        assert world.removes(one), f"{one} is not to be removed"
-        assert not world.protects(one), f"{one} is kept"
-    check_absences(plan, world)
-    assert world.named_to_remove() <= {*deletions, *named_in_findings(plan)}, "silently left out"
-    if plan.count(Why.PROBE_FAILED) == 0:
-        assert set(deletions) == world.to_delete()
-        assert named_in_findings(plan, Why.MISPLACED) == world.misplaced()
-    else:
-        event("incomplete plan")
-
-
-def check_absences(plan: Plan, world: World) -> None:
-    """What is there is never called absent, however the look at it failed."""
-    held = world.held()
-    for finding in (finding for store in plan.stores for finding in store.findings):
-        if finding.why is Why.PROBE_FAILED:
-            continue
-        spoken_of = {
-            one
-            for one in held
-            if one.study_uid == finding.study_uid
-            and finding.series_uid in {None, one.series_uid}
-            and finding.instance_uid in {None, one.instance_uid}
-        }
-        assert not spoken_of, finding
-
-
-def has_closed_gate(site: Site) -> bool:
-    """Whether the saved plan says that it will not be applied."""
-    gates = json.loads((site.folder / PLAN).read_text())["gates"]
-    return not all(gate["open"] for gate in gates)
-
-
-def deletions_of(plan: Plan) -> list[InstanceAddress]:
-    return [one for store in plan.stores for one in store.deletions()]
-
-
-def named_in_findings(plan: Plan, *whys: Why) -> set[InstanceAddress]:
-    return {
-        InstanceAddress(one.study_uid, one.series_uid, one.instance_uid)
-        for store in plan.stores
-        for one in store.findings
-        if one.series_uid is not None and one.instance_uid is not None
-        if not whys or one.why in whys
-    }
-
-
-# The apply
-
-CRASHED = -9
 
 
 @dataclass(frozen=True)
@@ -167,6 +61,8 @@ class Applied:
 
     code: int
     report: Any = None
+    changed: frozenset[str] = frozenset()
+    """The paths whose DELETE had its effect."""
 
     @property
     def is_over(self) -> bool:
@@ -199,12 +95,13 @@ def apply_and_check(
     if world.is_quiet:
         check_limits(world, before, after)
     check_outcomes(site, plan, deletes, after)
+    changed = frozenset(one.path for one in deletes if one.changed)
     if answer.code == CRASHED:
-        return Applied(CRASHED)
+        return Applied(CRASHED, changed=changed)
     report = json.loads((site.folder / REPORT).read_text())
     check_report(site, plan, report, answer.code)
     check_journal(site, deletes, report)
-    return Applied(answer.code, report)
+    return Applied(answer.code, report, changed)
 
 
 def run_apply(site: Site) -> Answer:
@@ -221,16 +118,6 @@ def check_deletes(
     planned = {site.delete_path(one): one for one in deletions_of(plan)}
     assert {one.path for one in deletes} <= planned.keys()
     assert {planned[one.path] for one in deletes if one.changed} == gone
-
-
-def check_limits(world: World, before: set[InstanceAddress], after: set[InstanceAddress]) -> None:
-    """A plan that passes its gates does no more than the files allow."""
-    limits = world.limits or {}
-    studies = {one.study_uid for one in before} - {one.study_uid for one in after}
-    series = {one.series for one in before} - {one.series for one in after}
-    assert len(before - after) <= limits.get("maxDeletions", 100)
-    assert len(studies) <= limits.get("maxStudiesEmptied", 0)
-    assert len(series) <= limits.get("maxSeriesEmptied", 0)
 
 
 def check_outcomes(
@@ -291,13 +178,17 @@ def check_journal(site: Site, deletes: Sequence[RequestRecord], report: Any) -> 
 
 # The end
 
+FIRST_LOOK_FAILS = Faults((FaultRule(FaultKind.HTML, "GET", r"/metadata$", times=1),))
+"""What the resumed run finds first is not clear: it stays open, and its DELETE is repeated."""
+
 
 def check_the_end(site: Site, world: World, plan: Plan, applied: Applied) -> None:
     """With the faults off and the lag over, what was done holds and what was not can be."""
     before = site.content()
-    site.break_with(Faults())
     if applied.code in {0, 4, CRASHED}:
+        site.break_with(FIRST_LOOK_FAILS if applied.code == CRASHED else Faults())
         check_second_apply(site, plan, applied)
+        site.break_with(Faults())
         check_plan_under_lag(site, world)
     site.mend()
     if applied.code == 0 and not any(map(world.removes, world.arriving())):
@@ -317,10 +208,12 @@ def check_second_apply(site: Site, plan: Plan, applied: Applied) -> None:
         assert (answer.code, site.deletes()) == (applied.code, [])
         return
     assert answer.code == 0, answer.err
-    assert site.open_attempts() == ()
     assert site.content().isdisjoint(planned)
     assert {one.path for one in site.deletes()} <= set(map(site.delete_path, planned))
     check_report(site, plan, json.loads((site.folder / REPORT).read_text()), answer.code)
+    changed = {one.path for one in site.deletes() if one.changed} | applied.changed
+    for one, outcome in site.outcomes().items():
+        assert outcome is not Outcome.ALREADY_ABSENT or site.delete_path(one) not in changed
 
 
 def check_plan_under_lag(site: Site, world: World) -> None:

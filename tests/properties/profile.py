@@ -1,0 +1,24 @@
+"""How many examples the properties try."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from hypothesis import HealthCheck, Phase, settings
+
+DEPTH = int(os.environ.get("RECONCILER_PROPERTY_DEPTH", "1"))
+"""So many times as many examples; 1 tries the same ones each time, more tries random ones."""
+
+
+def tried(examples: int) -> Callable[..., Callable[..., None]]:
+    """Settings for a property that drives real requests: no deadline, and reproducible."""
+    return settings(
+        max_examples=examples * DEPTH,
+        deadline=None,
+        derandomize=DEPTH == 1,
+        database=None,
+        print_blob=True,
+        phases=[Phase.explicit, Phase.generate, Phase.shrink],
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )

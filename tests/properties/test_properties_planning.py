@@ -1,0 +1,36 @@
+"""A plan tells the truth, or says that it does not know; and it stays within its limits."""
+
+from __future__ import annotations
+
+from hypothesis import event, given
+
+from reconciler.emulator import Faults
+
+from .breakages import vanishings, while_planning
+from .harness import Ground
+from .plan_checks import deletions_of, has_closed_gate, make_and_check_plan
+from .profile import tried
+from .worlds import World, tight_worlds, worlds
+
+
+@tried(120)
+@given(world=worlds(), faults=while_planning, vanishes_at=vanishings)
+def test_a_plan_never_takes_a_failed_look_for_an_absence(
+    ground: Ground, world: World, faults: Faults, vanishes_at: int | None
+) -> None:
+    site = ground.site(parallelism=world.parallelism)
+    world.build(site)
+    plan = make_and_check_plan(site, world, faults, vanishes_at)
+    event("refused" if plan is None else f"closed: {has_closed_gate(site)}")
+
+
+@tried(100)
+@given(world=tight_worlds())
+def test_a_plan_deletes_what_is_asked_spares_what_is_kept_and_stays_within_limits(
+    ground: Ground, world: World
+) -> None:
+    site = ground.site(parallelism=world.parallelism)
+    world.build(site)
+    plan = make_and_check_plan(site, world, Faults())
+    event("refused" if plan is None else f"closed: {has_closed_gate(site)}")
+    event(f"{len(deletions_of(plan)) if plan else 0} deletions")
