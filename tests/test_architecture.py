@@ -35,6 +35,7 @@ ONLY_IN = {
     "yaml": {"desired"},
     "jsonschema": {"desired"},
     "aiohttp": {"emulator"},
+    "pydicom": {"applying", "emulator"},
     "sqlite3": {"emulator"},
     "click": {"cli"},
     "rich": {"cli"},

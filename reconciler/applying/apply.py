@@ -35,6 +35,11 @@ from reconciler.model.plan import SavedPlan
 _FINAL = frozenset({RunState.COMPLETED, RunState.ABORTED})
 """A plan that came to such an end is never applied again."""
 
+_MET_OPERATION = (
+    "an interrupted run of this plan had a DELETE answered with an operation: something larger"
+    " than an instance was being deleted"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ApplySettings:
@@ -193,6 +198,8 @@ class Apply:
         bags.complete(left.bags)
         if refusal:
             self.stop.request(RunState.STOPPED, str(refusal))
+        if left.earlier and left.earlier.met_operation:
+            self.stop.request(RunState.ABORTED, _MET_OPERATION)
         archive = Archive(first.run, journal, now=self.now)
         account = Account(self.on_result)
         account.take_over(progress.gone(self.saved.plan))

@@ -39,14 +39,14 @@ class PlanProgress:
             if run in runs
         }
         # What was tried and is not proven to be gone may yet come to have had its effect.
+        recorded = earlier.outcomes if earlier else {}
         replies: dict[_Key, tuple[ReplyKind | None, ...]] = {
-            key: (None,) for key, outcome in outcomes.items() if not outcome.is_gone
+            key: (None,) for key, outcome in recorded.items() if not outcome.is_gone
         }
-        replies |= {
-            (attempt.store, attempt.instance): attempt.replies
-            for attempt in attempts
-            if attempt.run in runs
-        }
+        for attempt in attempts:
+            if attempt.run in runs:
+                key = (attempt.store, attempt.instance)
+                replies[key] = (*replies.get(key, ()), *attempt.replies)
         return cls(outcomes, replies)
 
     def gone(self, plan: Plan) -> Iterator[InstanceResult]:

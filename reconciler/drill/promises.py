@@ -11,16 +11,29 @@ import signal
 from collections import Counter
 from collections.abc import Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
 from typing import Any
 
-from reconciler.drill.trial import PLAN, Trial, Trials, kill, one_by_one, require, series, whole
+from reconciler.drill.real_files import store_real_files
+from reconciler.drill.trial import (
+    PLAN,
+    REPORT,
+    Trial,
+    Trials,
+    kill,
+    one_by_one,
+    require,
+    series,
+    whole,
+)
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.errors import ExitCode
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import Intent
-from reconciler.model.address import InstanceAddress
+from reconciler.model.address import InstanceAddress, is_uid
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Why
+from reconciler.model.restore import RestoreOutcome
 from reconciler.planning.plan_file import read_plan
 
 _HOLD = "kept by the selftest"
@@ -153,7 +166,7 @@ def kill_9_resumes(trials: Trials) -> str:
     trial.write("remove:", one_by_one(removed), "keep:", one_by_one(rest[:20], hold=_HOLD))
     trial.run("plan", "--out", PLAN, exit_codes={ExitCode.SUCCESS})
     trial.emulator.set_faults(Faults(latency=0.02))
-    apply = ("apply", PLAN, "--parallelism", "4", "--report", "report.json")
+    apply = ("apply", PLAN, "--parallelism", "4", "--report", REPORT)
     for further in _KILLS:
         _kill_after(trial, len(trial.changes_asked()) + further, apply)
     trial.emulator.set_faults(Faults())
@@ -163,6 +176,32 @@ def kill_9_resumes(trials: Trials) -> str:
     require(kept=gone, seen="apply ended with success, and not all that was planned is gone")
     _require_account(trial, len(removed))
     return f"{_many(len(_KILLS), 'kill')}, {_many(len(removed), 'deletion')} accounted for"
+
+
+_RESTORED = 40
+"""So many real files are deleted and put back."""
+
+
+def restore_gives_identical_bytes(trials: Trials) -> str:
+    """Archive and delete real files, restore them, and compare what the store held with it."""
+    trial = trials.new()
+    stored = store_real_files(trial.emulator, trial.store).values()
+    instances = sorted(one for one in stored if all(map(is_uid, one)))[:_RESTORED]
+    before = {one: trial.retrieve(one) for one in instances}
+    held = trial.content()
+    by_series = groupby(instances, key=lambda one: one.series)
+    entries = [one_by_one(list(group)) for _, group in by_series]
+    archive = trial.folder.with_name(f"{trial.folder.name}-archive")
+    trial.write(f"archive: {{path: {json.dumps(str(archive))}}}", "remove:", *entries)
+    trial.run("apply", "specs", "--auto-approve", "--report", REPORT, exit_codes={0})
+    require(kept=trial.content() == held - {*instances}, seen="apply did not delete what it said")
+    trial.run("restore", trial.report()["run"], "--report", REPORT, exit_codes={0})
+    other = [one for one in instances if trial.retrieve(one) != before[one]]
+    require(kept=not other, seen=f"not the same bytes: {_many(len(other), 'instance')}")
+    identical = trial.report()["outcomes"][RestoreOutcome.IDENTICAL.value]
+    seen = f"identical by its own account: {identical} of {len(instances)}"
+    require(kept=identical == len(instances), seen=seen)
+    return _many(len(instances), "real file")
 
 
 def _kill_after(trial: Trial, deletions: int, arguments: tuple[str, ...]) -> None:
@@ -194,7 +233,7 @@ def _require_only(
 
 def _require_account(trial: Trial, planned: int) -> None:
     """Require that the outcomes add up to the plan, each of them proven and of its own making."""
-    outcomes = json.loads((trial.folder / "report.json").read_text())["outcomes"]
+    outcomes = trial.report()["outcomes"]
     foreign = outcomes[Outcome.ALREADY_ABSENT.value]
     require(kept=not foreign, seen=f"apply takes {foreign} of its deletions for someone else's")
     proven = sum(outcomes[outcome.value] for outcome in Outcome if outcome.is_gone)

@@ -10,6 +10,7 @@ from reconciler.drill.promises import (
     kept_survives_every_fault,
     kill_9_resumes,
     plan_deletes_nothing,
+    restore_gives_identical_bytes,
     unknown_blocks,
 )
 from reconciler.drill.trial import BrokenPromiseError, Program, Trials
@@ -21,6 +22,7 @@ PROMISES: tuple[tuple[str, Callable[[Trials], str]], ...] = (
     ("an unknown answer blocks apply", unknown_blocks),
     ("a kept instance survives every fault", kept_survives_every_fault),
     ("kill -9 in the middle of apply resumes with exact accounting", kill_9_resumes),
+    ("restore gives identical bytes", restore_gives_identical_bytes),
 )
 """In the order in which they are tried."""
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from typing import Any
+from urllib.request import ProxyHandler, Request, build_opener
 
 from reconciler.emulator import DEMO_STORE, Emulator, RequestRecord
 from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress
 
 PLAN = "plan.json"
+REPORT = "report.json"
 READING = frozenset({"GET", "POST"})
 """What only asks: a POST is a question for permissions; it is checked that it changed nothing."""
 
+_OPENER = build_opener(ProxyHandler({}))
+"""The store is on this machine, whatever proxy the environment names."""
 _SECONDS = 120.0
 """How long a command may take before it counts as hanging."""
 _ROOT = "1.2.826.0.1.3680043.10.1"
@@ -116,6 +122,26 @@ class Trial:
     def content(self) -> set[InstanceAddress]:
         """What the store holds."""
         return self.emulator.instances(self.store)
+
+    def retrieve(self, instance: InstanceAddress) -> bytes:
+        """The bytes of an instance as they are stored, by a request of its own.
+
+        Raises:
+            BrokenPromiseError: it cannot be retrieved.
+        """
+        url = f"{self.emulator.url}{self.path_of(instance)}"
+        as_stored = {"Accept": "application/dicom; transfer-syntax=*"}
+        try:
+            request = Request(url, headers=as_stored)  # noqa: S310 - the emulator's own origin
+            with _OPENER.open(request, timeout=_SECONDS) as answer:
+                content: bytes = answer.read()
+        except OSError as error:
+            raise BrokenPromiseError(f"{instance} cannot be retrieved: {error}") from error
+        return content
+
+    def report(self) -> Any:
+        """What the last command with ``--report`` reported, as JSON."""
+        return json.loads((self.folder / REPORT).read_text(encoding="utf-8"))
 
     def requests(self) -> list[RequestRecord]:
         """The requests that this store received."""

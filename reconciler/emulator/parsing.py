@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ from reconciler.emulator.tags import SEARCHABLE
 from reconciler.model.address import InstanceAddress, StoreAddress
 
 _PIXEL_DATA = "7FE00010"
+_ONE_AT_A_TIME = threading.Lock()
+"""While pydicom converts to JSON it is strict, in the whole process: another thread would refuse
+files that break the standard in small ways."""
 _UNREADABLE = (
     AttributeError,
     BytesLengthException,
@@ -58,10 +62,10 @@ def parse_file(path: Path, store: StoreAddress) -> ParsedInstance:
         NotDicomError: it is not a DICOM file, or a UID that the store needs is missing.
     """
     try:
-        with path.open("rb") as file:
+        with _ONE_AT_A_TIME, path.open("rb") as file:
             dataset = dcmread(file, stop_before_pixels=True)
             has_pixel_data = file.read(1) != b""
-        return _parsed(dataset, path.stat().st_size, store, has_pixel_data=has_pixel_data)
+            return _parsed(dataset, path.stat().st_size, store, has_pixel_data=has_pixel_data)
     except InvalidDicomError as error:
         raise NotDicomError("not a DICOM file") from error
     except _UNREADABLE as error:

@@ -30,13 +30,15 @@ class PlanHistory:
 
     ``started`` is when the latest run began, ``ended`` the end of the latest run that came to
     one; ``outcomes`` the last outcome of each instance, what a later run settled for these runs
-    included.
+    included. ``met_operation`` says that a DELETE of one of them was answered with a long-running
+    operation.
     """
 
     runs: tuple[str, ...]
     started: datetime
     ended: RunEnded | None
     outcomes: Mapping[tuple[StoreAddress, InstanceAddress], Outcome]
+    met_operation: bool = False
 
 
 class History:
@@ -138,6 +140,7 @@ class History:
             runs[-1].started.time,
             ends[-1] if ends else None,
             outcomes,
+            any(run.met_operation for run in runs),
         )
 
     def _recorded(self) -> Iterator[Recorded]:

@@ -71,6 +71,7 @@ class RunSummary:
     """One run, without what later runs settled; what it recorded is in the order of the records.
 
     A run deletes (``recorded``) or restores (``restored``, what of it is verified).
+    ``met_operation`` says that a DELETE was answered with a long-running operation.
     """
 
     started: RunStarted | RestoreStarted
@@ -79,6 +80,7 @@ class RunSummary:
     recorded: tuple[Recorded, ...]
     open_attempts: tuple[OpenAttempt, ...]
     restored: tuple[RestoredRemoval, ...] = ()
+    met_operation: bool = False
 
     @property
     def run(self) -> str:
@@ -115,6 +117,7 @@ def summarise(path: Path) -> RunSummary | None:
         tuple(fold.recorded),
         fold.open_attempts(),
         tuple(fold.restored),
+        fold.met_operation,
     )
 
 
@@ -128,6 +131,7 @@ class _Fold:
         self.recorded: list[Recorded] = []
         self.restored: list[RestoredRemoval] = []
         self.ended: RunEnded | None = None
+        self.met_operation = False
 
     def add_all(self, records: Iterable[Record]) -> None:
         for record in records:
@@ -141,6 +145,7 @@ class _Fold:
             case Result():
                 replies = self._open.get((record.store, record.instance), {})
                 replies[record.attempt] = record.kind
+                self.met_operation |= record.kind is ReplyKind.OPERATION
             case Verified(store=index, instance=instance, outcome=outcome):
                 self._open.pop((index, instance), None)
                 self.recorded.append(Recorded(self._run, self._stores[index], instance, outcome))

@@ -146,7 +146,13 @@ class Transport:
         query = f"?{call.query}" if call.query else ""
         request = PreparedRequest()
         url = f"{self._channel.endpoint.origin}{call.path}{query}"
-        request.prepare(method=method, url=url, headers=headers, data=call.body)
+        # What `PreparedRequest.prepare` does, less cookies, hooks and authentication, which are
+        # not used: a tenth of the cost of a request.
+        request.prepare_method(method)
+        request.prepare_url(url, None)
+        request.prepare_headers(headers)
+        if method != "GET":
+            request.prepare_body(call.body, None)
         _check_unchanged(request, call)
         return request
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
 from reconciler.applying.outcome import OUTCOMES, Ending, ending_of, outcome_of
 from reconciler.applying.progress import PlanProgress
 from reconciler.applying.stopping import Breaker, Stop
-from reconciler.journal.history import OpenAttempt
+from reconciler.journal.history import OpenAttempt, PlanHistory
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Limits, Reason, ReasonCode
 from reconciler.model.live import Presence
@@ -221,3 +222,22 @@ def test_attempts_of_other_plans_say_nothing_about_this_one() -> None:
     attempts = [OpenAttempt("other-run", STORE, ONE, (UNCLEAR,))]
     progress = PlanProgress.of(None, attempts, {("other-run", STORE, ONE): DELETED})
     assert (progress.outcomes, progress.replies) == ({}, {})
+
+
+def test_an_instance_that_several_runs_left_open_has_the_replies_of_all() -> None:
+    """The 503 of the first may have been the deletion, whatever the second was told."""
+    earlier = PlanHistory(("first", "second"), datetime(2026, 1, 1, tzinfo=UTC), None, {})
+    attempts = [
+        OpenAttempt("first", STORE, ONE, (UNCLEAR,)),
+        OpenAttempt("second", STORE, ONE, (THROTTLED,)),
+    ]
+    progress = PlanProgress.of(earlier, attempts, {})
+    assert progress.replies == {(STORE, ONE): (UNCLEAR, THROTTLED)}
+
+
+def test_an_attempt_that_was_once_unconfirmed_stays_unclear() -> None:
+    unconfirmed = {(STORE, ONE): Outcome.UNCONFIRMED}
+    earlier = PlanHistory(("a", "b"), datetime(2026, 1, 1, tzinfo=UTC), None, unconfirmed)
+    attempts = [OpenAttempt("b", STORE, ONE, (THROTTLED,))]
+    progress = PlanProgress.of(earlier, attempts, {})
+    assert progress.replies == {(STORE, ONE): (None, THROTTLED)}

@@ -75,19 +75,17 @@ class Site:
     def run(self, *arguments: str | Path) -> Answer:
         return self.type_command(*map(str, arguments))
 
-    def spawn(
-        self, *arguments: str, before: Callable[[], None] | None = None
-    ) -> subprocess.Popen[str]:
-        """Type a command in a process of its own."""
+    def spawn(self, *arguments: str, file_limit: int | None = None) -> subprocess.Popen[str]:
+        """Type a command in a process of its own; no file of it grows beyond the limit (bytes)."""
         environment = os.environ | {"RECONCILER_ENDPOINT": self.emulator.url}
+        limit = ["prlimit", f"--fsize={file_limit}"] if file_limit else []
         return subprocess.Popen(
-            [sys.executable, "-m", "reconciler", *arguments],
+            [*limit, sys.executable, "-m", "reconciler", *arguments],
             cwd=self.folder,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            preexec_fn=before,
         )
 
     def fill(self, count: int, *, edge: int = 4) -> list[InstanceAddress]:

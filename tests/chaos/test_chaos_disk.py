@@ -1,4 +1,9 @@
-"""A disk that takes no more: nothing is deleted that cannot be recorded."""
+"""A disk that takes no more: nothing is deleted that cannot be recorded.
+
+Tried out, each of these makes the tests that it concerns fail: a writer of the journal that says
+nothing of its failure, a reader that takes a torn last line for an error, and an apply that ends
+with the error of the journal instead of its account.
+"""
 
 from __future__ import annotations
 

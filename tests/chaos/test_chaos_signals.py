@@ -1,4 +1,8 @@
-"""SIGINT and SIGTERM: the first lets what is in flight end, the second exits at once."""
+"""SIGINT and SIGTERM: the first lets what is in flight end, the second exits at once.
+
+Tried out, each of these makes the tests that it concerns fail: no handlers, a second signal that
+does not exit, and a run that counts as completed although a signal cut its attempts short.
+"""
 
 from __future__ import annotations
 

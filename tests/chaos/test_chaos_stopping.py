@@ -1,4 +1,8 @@
-"""When going on would be wrong: dispatching stops, and every deletion is accounted for."""
+"""When going on would be wrong: dispatching stops, and every deletion is accounted for.
+
+Tried out, each of these makes the tests that it concerns fail: a breaker that never opens, and a
+run that takes no heed of a 401, or of a 403.
+"""
 
 from __future__ import annotations
 

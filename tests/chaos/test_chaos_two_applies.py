@@ -1,4 +1,7 @@
-"""Two applies at once are one too many: one works, the other says who does."""
+"""Two applies at once are one too many: one works, the other says who does.
+
+Tried out: without taking the lock, all of them fail.
+"""
 
 from __future__ import annotations
 

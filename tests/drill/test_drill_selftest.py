@@ -108,6 +108,23 @@ PlanProgress.gone = lambda self, plan: iter(())
 PlanProgress.remaining = (lambda really: lambda self, plan, stores: really(
     PlanProgress({}, {}), plan, stores))(PlanProgress.remaining)
 """
+RESTORE_CHANGES_A_BYTE = """
+import tempfile
+from pathlib import Path
+from reconciler.applying import restoration
+from reconciler.applying.restore_outcome import Comparison
+from reconciler.live.healthcare import HealthcareStore
+really_store = HealthcareStore.store
+def store(self, file):
+    changed = bytearray(file.read_bytes())
+    changed[0] ^= 1
+    with tempfile.NamedTemporaryFile() as other:
+        other.write(changed)
+        other.flush()
+        return really_store(self, Path(other.name))
+HealthcareStore.store = store
+restoration._compared = lambda original, found: Comparison.IDENTICAL
+"""
 
 BREAKAGES = [
     (promises.plan_deletes_nothing, PLAN_MAY_CHANGE_THINGS, "would have changed the store"),
@@ -116,6 +133,7 @@ BREAKAGES = [
     (promises.kept_survives_every_fault, REMOVE_WINS, "gone, but not to be removed: 4 instances"),
     (promises.kill_9_resumes, NO_INTENTS, "the journal does not know of"),
     (promises.kill_9_resumes, NOTHING_IS_TAKEN_OVER, "for someone else's"),
+    (promises.restore_gives_identical_bytes, RESTORE_CHANGES_A_BYTE, "same bytes: 40 instances"),
 ]
 
 

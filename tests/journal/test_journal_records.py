@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from reconciler.journal.chain import body_of, chained, fields_of, hash_of
 from reconciler.journal.codec import from_json, to_json
 from reconciler.journal.records import (
+    Archived,
     Intent,
+    Restored,
+    RestoreEnded,
+    RestoreIntent,
+    RestoreReplied,
+    RestoreStarted,
     Result,
     RunEnded,
     RunStarted,
@@ -21,9 +27,12 @@ from reconciler.journal.records import (
     Verified,
 )
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
-from reconciler.model.reply import ReplyKind
+from reconciler.model.problem import Source
+from reconciler.model.reply import ReplyKind, StoreReplyKind
+from reconciler.model.restore import RestoreOutcome
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "journal-record.schema.json"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
@@ -46,7 +55,55 @@ NUMBERS = st.integers(0, 2**40)
 TEXTS = st.text(max_size=30)
 OUTCOMES = st.sampled_from(Outcome)
 PRESENCES = st.sampled_from(Presence)
+SOURCES = st.builds(Source, TEXTS, NUMBERS)
+REASONS = st.builds(Reason, st.sampled_from(ReasonCode), st.none() | TEXTS, st.none() | TEXTS)
+RESTORE_OUTCOMES = st.sampled_from(RestoreOutcome)
 RECORDS = st.one_of(
+    st.builds(
+        Archived,
+        TIMES,
+        NUMBERS,
+        INSTANCES,
+        TEXTS,
+        TEXTS,
+        HASHES.map(str.lower),
+        NUMBERS,
+        SOURCES,
+        REASONS,
+    ),
+    st.builds(
+        RestoreStarted,
+        run=RUNS,
+        time=TIMES,
+        tool_version=TEXTS,
+        restores=st.lists(RUNS, min_size=1, max_size=3).map(tuple),
+        endpoint=TEXTS,
+        stores=st.lists(STORES, max_size=3).map(tuple),
+        planned=NUMBERS,
+        resumes=st.lists(RUNS, max_size=3).map(tuple),
+        previous_head=st.none() | HASHES,
+    ),
+    st.builds(RestoreIntent, TIMES, NUMBERS, INSTANCES, st.integers(1, 99)),
+    st.builds(
+        RestoreReplied,
+        TIMES,
+        NUMBERS,
+        INSTANCES,
+        st.integers(1, 99),
+        st.sampled_from(StoreReplyKind),
+        st.none() | st.integers(100, 599),
+        TEXTS,
+        st.none() | TEXTS,
+    ),
+    st.builds(Restored, TIMES, NUMBERS, INSTANCES, RUNS, RESTORE_OUTCOMES, SOURCES, REASONS, TEXTS),
+    st.builds(
+        RestoreEnded,
+        TIMES,
+        st.sampled_from([RunState.COMPLETED, RunState.STOPPED, RunState.INTERRUPTED]),
+        st.fixed_dictionaries(dict.fromkeys(RestoreOutcome, NUMBERS)),
+        st.sampled_from([0, 4]),
+        st.none() | TEXTS,
+    ),
     st.builds(
         RunStarted,
         run=RUNS,

@@ -11,7 +11,7 @@ from hypothesis.strategies import SearchStrategy
 
 from reconciler.emulator import FaultKind, FaultRule, Faults
 
-from .harness import Incident, Mishap
+from .harness import Mishap
 from .worlds import ADDRESSES
 
 _times = st.sampled_from([1, 2, 4, None])
@@ -28,7 +28,7 @@ _read_places = _one_instance | _places
 
 def _rules(method: str, kinds: SearchStrategy[dict[str, object]]) -> SearchStrategy[FaultRule]:
     """Rules of these kinds; a POST of the pre-flight counts as a reading."""
-    places = _one_instance | st.none() if method == "DELETE" else _read_places
+    places = st.none() | st.none() | _one_instance if method == "DELETE" else _read_places
     return st.builds(
         lambda kind, path, times, probability: FaultRule(
             method=None if path == ":testIamPermissions" else method,
@@ -96,23 +96,18 @@ def _faults(rules: SearchStrategy[list[FaultRule]]) -> SearchStrategy[Faults]:
     return st.builds(lambda some, seed: Faults(tuple(some), seed=seed), rules, seeds)
 
 
-_none: SearchStrategy[list[FaultRule]] = st.just([])
+_few_deletions = st.lists(_deletions, min_size=1, max_size=2)
 
-while_planning = _faults(
-    _none | st.lists(_lasting, min_size=1, max_size=1) | st.lists(_readings, min_size=1, max_size=2)
-)
-while_applying = _faults(
-    st.tuples(
-        _none | st.lists(_deletions, min_size=1, max_size=2),
-        _none | _none | st.lists(_readings, min_size=1, max_size=1),
-    ).map(lambda both: [*both[0], *both[1]])
-)
-
-vanishings = st.none() | st.none() | st.integers(1, 3)
-"""The probe from which on the store is gone, while a plan is made."""
-
-incidents = (
-    st.none()
-    | st.none()
-    | st.builds(Incident, st.sampled_from([Mishap.CRASH_AFTER, *Mishap]), st.integers(1, 3))
-)
+while_planning = {
+    "all looks of a kind fail": _faults(st.lists(_lasting, min_size=1, max_size=1)),
+    "some requests fail": _faults(st.lists(_readings, min_size=1, max_size=2)),
+    "the store vanishes": st.just(Faults()),
+}
+while_applying = {
+    "deletions fail": _faults(_few_deletions),
+    "deletions and proofs fail": _faults(
+        st.tuples(_few_deletions, _readings).map(lambda both: [*both[0], both[1]])
+    ),
+    **{mishap.value: st.just(Faults()) | _faults(_few_deletions) for mishap in Mishap},
+}
+"""By what happens; a mishap is an `Incident` besides the faults."""

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import event, given
+from hypothesis import strategies as st
 
 from reconciler.emulator import FaultKind, FaultRule, Faults, RequestRecord
 from reconciler.journal.records import Intent, Result, RunEnded
@@ -21,8 +23,8 @@ from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Plan
 from reconciler.planning.plan_file import read_plan
 
-from .breakages import incidents, while_applying
-from .harness import PLAN, REPORT, Answer, Crash, Ground, Incident, Site, witnessed
+from .breakages import while_applying
+from .harness import PLAN, REPORT, Answer, Crash, Ground, Incident, Mishap, Site, witnessed
 from .plan_checks import (
     check_limits,
     deletions_of,
@@ -38,11 +40,17 @@ AGAIN = Path("again.json")
 CRASHED = -9
 
 
-@tried(80)
-@given(world=worlds(), faults=while_applying, incident=incidents)
+@pytest.mark.parametrize("trouble", while_applying)
+@tried(16)
+@given(world=worlds(), data=st.data())
 def test_nothing_unsafe_happens_from_plan_to_apply_to_the_end(
-    ground: Ground, world: World, faults: Faults, incident: Incident | None
+    ground: Ground, trouble: str, world: World, data: st.DataObject
 ) -> None:
+    faults = data.draw(while_applying[trouble], label="faults")
+    incident = next(
+        (Incident(one, data.draw(st.integers(1, 3))) for one in Mishap if one.value == trouble),
+        None,
+    )
     site = ground.site(parallelism=world.parallelism)
     world.build(site)
     plan = make_and_check_plan(site, world, Faults())

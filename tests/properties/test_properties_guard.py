@@ -28,7 +28,7 @@ HELD = [address(1, 1, 1), address(1, 1, 2), address(1, 2, 1)]
 ONE_INSTANCE = re.compile(r"/studies/[0-9.]{1,64}/series/[0-9.]{1,64}/instances/[0-9.]{1,64}")
 
 _pieces = st.sampled_from(
-    [*HELD[0], "..", ".", "/", "%2e%2e", "%2F", "?", "#", "", "\n", ";", "\\", "１", "0" * 65]
+    [*HELD[0], "..", ".", "/", "%2e%2e", "%2F", "?", "#", "", "\n", ";", "\\", "\uff11", "0" * 65]
 )
 _texts = st.lists(_pieces, max_size=3).map("".join) | st.text(max_size=8)
 hostile = st.builds(

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import event, given
+from hypothesis import strategies as st
 
 from reconciler.emulator import Faults
 
-from .breakages import vanishings, while_planning
+from .breakages import while_planning
 from .harness import Ground
 from .plan_checks import deletions_of, has_closed_gate, make_and_check_plan
 from .profile import tried
 from .worlds import World, tight_worlds, worlds
 
 
-@tried(120)
-@given(world=worlds(), faults=while_planning, vanishes_at=vanishings)
+@pytest.mark.parametrize("trouble", while_planning)
+@tried(30)
+@given(world=worlds(), data=st.data())
 def test_a_plan_never_takes_a_failed_look_for_an_absence(
-    ground: Ground, world: World, faults: Faults, vanishes_at: int | None
+    ground: Ground, trouble: str, world: World, data: st.DataObject
 ) -> None:
+    faults = data.draw(while_planning[trouble], label="faults")
+    vanishes_at = data.draw(st.integers(1, 3)) if trouble == "the store vanishes" else None
     site = ground.site(parallelism=world.parallelism)
     world.build(site)
     plan = make_and_check_plan(site, world, faults, vanishes_at)
     event("refused" if plan is None else f"closed: {has_closed_gate(site)}")
 
 
-@tried(100)
+@tried(70)
 @given(world=tight_worlds())
 def test_a_plan_deletes_what_is_asked_spares_what_is_kept_and_stays_within_limits(
     ground: Ground, world: World

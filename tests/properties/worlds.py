@@ -173,8 +173,15 @@ class World:
         }
 
     def misplaced(self) -> set[InstanceAddress]:
-        """What is to be removed by name and is in the store at another address only."""
-        return {one for one in self.named_to_remove() if self.fates[one] is Fate.MISPLACED}
+        """What is to be removed by name and is in the store at another address only.
+
+        A keep of its whole series or study cannot spare what is not in it.
+        """
+        asked, kept = (
+            {one for claim in self._counting(intent) for one in claim.listed()}
+            for intent in (Intent.REMOVE, Intent.KEEP)
+        )
+        return {one for one in asked - kept if self.fates[one] is Fate.MISPLACED}
 
     def named_kept_are_held(self) -> bool:
         """Whether nothing that is kept is missing."""

@@ -1,0 +1,156 @@
+"""kill -9 at any moment: the same command goes on, and every bag is valid in the end."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+
+import pytest
+
+from reconciler.emulator import Faults
+from reconciler.journal.history import History
+
+from .conftest import Site
+
+COUNT = 40
+
+
+def kill_after(site: Site, seconds: float, *arguments: str) -> bool:
+    """Type a command and kill it so long after it has begun to work; whether it was still on."""
+    done = len(site.runs())
+    child = site.spawn(*arguments, "--parallelism", "4")
+    deadline = time.monotonic() + 30
+    while len(site.runs()) == done and child.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(seconds)
+    was_on = child.poll() is None
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+    return was_on
+
+
+def kill_often(site: Site, kills: int, *arguments: str) -> int:
+    """Type a command so many times and kill it at random moments; how many came in time."""
+    moments = random.Random(7)
+    return sum(kill_after(site, moments.uniform(0, 0.3), *arguments) for _ in range(kills))
+
+
+def test_a_killed_apply_resumes_and_all_bags_are_valid(site: Site) -> None:
+    instances = site.fill(COUNT + 5)
+    before = site.hashes()
+    site.ask_removal(instances[:COUNT])
+    site.plan()
+    site.emulator.set_faults(Faults(latency=0.02))
+    hits = kill_often(site, 4, "apply", "plan.json")
+    assert hits >= 2, "the kills came too late to prove anything"
+    site.emulator.set_faults(Faults())
+    answer = site.apply()
+    assert answer.code == 0, answer.out + answer.err
+    assert len(site.runs()) >= hits + 1
+    report = site.report()
+    assert sum(report["outcomes"].values()) == report["planned"] == COUNT
+    assert site.content() == set(instances[COUNT:])
+    assert site.validate_bags() >= COUNT
+
+    restored = site.run("restore", report["run"])
+    assert restored.code == 0, restored.out
+    assert f"Restore: {COUNT} archived: {COUNT} identical" in restored.last_line
+    assert site.hashes() == before
+
+
+def test_what_has_its_name_but_no_record_is_proven_or_set_aside(site: Site) -> None:
+    """As if the process had died between the rename and the record."""
+    one, two, three, *_ = site.fill(8)
+    site.ask_removal([one, two, three])
+    site.plan()
+    site.emulator.set_faults(Faults(latency=0.1))
+    assert kill_after(site, 0.15, "apply", "plan.json")
+    site.emulator.set_faults(Faults())
+    (run,) = site.runs()
+    bag = site.archive / run
+    folder = bag / f"data{one}".rpartition("/")[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    source = next((site.store_folder / "files").rglob(f"{three[2]}.dcm"), None)
+    recorded = {r["instancesId"] for r in site.records(run) if r["type"] == "archived"}
+    if source is not None and three.instance_uid not in recorded:
+        (folder / f"{three.instance_uid}.dcm").write_bytes(source.read_bytes())
+    (folder / "1.2.3.dcm").write_bytes(b"half")
+    (bag / "incoming").mkdir(exist_ok=True)
+    (bag / "incoming" / "9.part").write_bytes(b"half")
+
+    assert site.apply().code == 0
+    assert site.validate_bags() >= 3
+    assert not (bag / "incoming").exists()
+    (aside,) = (bag / "set-aside").rglob("*.dcm")
+    assert aside.read_bytes() == b"half"
+    manifest = (bag / "manifest-sha256.txt").read_text()
+    assert "1.2.3.dcm" not in manifest
+    assert f"{three.instance_uid}.dcm" in manifest
+
+
+def test_a_killed_restore_resumes_and_reports_over_all(site: Site) -> None:
+    instances = site.fill(COUNT + 2)
+    before = site.hashes()
+    site.ask_removal(instances[:COUNT])
+    site.plan()
+    assert site.apply().code == 0
+    run = str(site.report()["run"])
+    site.emulator.set_faults(Faults(latency=0.03))
+    hits = kill_often(site, 3, "restore", run)
+    assert hits >= 2, "the kills came too late to prove anything"
+    site.emulator.set_faults(Faults())
+    answer = site.run("restore", run)
+    assert answer.code == 0
+    assert f"Restore: {COUNT} archived: {COUNT} identical" in answer.last_line
+    assert "Resumed restore" in answer.out
+    assert site.hashes() == before
+    history = History.read(site.folder / ".reconciler")
+    assert history.deleted(next(iter(history.runs)).started.stores[0]) == frozenset()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_stops_a_restore_and_the_same_command_goes_on(
+    site: Site, number: signal.Signals, code: int
+) -> None:
+    instances = site.fill(COUNT)
+    site.ask_removal(instances[: COUNT - 2])
+    site.plan()
+    assert site.apply().code == 0
+    run = str(site.report()["run"])
+    site.emulator.set_faults(Faults(latency=0.1))
+    done = len(site.runs())
+    child = site.spawn("restore", run, "--parallelism", "2")
+    while len(site.runs()) == done:
+        time.sleep(0.005)
+    time.sleep(0.3)
+    child.send_signal(number)
+    out, _ = child.communicate(timeout=30)
+    assert child.returncode == code, out
+    assert "not_attempted" in out
+    last = site.records(site.runs()[-1])[-1]
+    assert last["type"] == "restore_ended"
+    assert sum(last["counts"].values()) == COUNT - 2
+    site.emulator.set_faults(Faults())
+    assert site.run("restore", run).code == 0
+    assert site.content() == set(instances)
+
+
+def test_a_bag_that_cannot_be_completed_stops_the_run(site: Site) -> None:
+    """The archive of the interrupted run is gone: nothing more is deleted before it is back."""
+    instances = site.fill(COUNT + 2)
+    site.ask_removal(instances[:COUNT])
+    site.plan()
+    site.emulator.set_faults(Faults(latency=0.05))
+    assert kill_after(site, 0.5, "apply", "plan.json")
+    site.emulator.set_faults(Faults())
+    time.sleep(0.3)  # what the store had received when the process died still takes effect
+    left = site.content()
+    moved = site.archive.rename(site.archive.with_name("unmounted"))
+    answer = site.apply()
+    assert answer.code == 4
+    assert "cannot be completed" in answer.out
+    assert site.content() == left
+    moved.rename(site.archive)
+    assert site.apply().code == 0
+    assert site.validate_bags() >= COUNT
