@@ -115,9 +115,13 @@ class Site:
     def runs(self) -> list[str]:
         return sorted(path.stem for path in (self.folder / ".reconciler/runs").glob("*.jsonl"))
 
+    def journal(self, run_name: str) -> str:
+        return run_file(self.folder / ".reconciler", run_name).read_text()
+
     def records(self, run_name: str) -> list[Mapping[str, Any]]:
-        text = run_file(self.folder / ".reconciler", run_name).read_text()
-        return [json.loads(line) for line in text.splitlines()]
+        """What a run recorded; a torn last line is none of it."""
+        whole = self.journal(run_name).rpartition("\n")[0]
+        return [json.loads(line) for line in whole.splitlines()]
 
     def bags(self) -> list[Path]:
         return sorted(self.archive.iterdir()) if self.archive.exists() else []

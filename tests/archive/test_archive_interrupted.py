@@ -30,6 +30,16 @@ def kill_after(site: Site, seconds: float, *arguments: str) -> bool:
     return was_on
 
 
+def kill_once_archived(site: Site) -> None:
+    """Apply, and kill it when something is archived and not everything is deleted."""
+    child = site.spawn("apply", "plan.json", "--parallelism", "4")
+    while not any('"type":"archived"' in site.journal(run) for run in site.runs()):
+        assert child.poll() is None, "it ended before it could be killed"
+        time.sleep(0.005)
+    child.send_signal(signal.SIGKILL)
+    child.communicate()
+
+
 def kill_often(site: Site, kills: int, *arguments: str) -> int:
     """Type a command so many times and kill it at random moments; how many came in time."""
     moments = random.Random(7)
@@ -65,7 +75,7 @@ def test_what_has_its_name_but_no_record_is_proven_or_set_aside(site: Site) -> N
     site.ask_removal([one, two, three])
     site.plan()
     site.emulator.set_faults(Faults(latency=0.1))
-    assert kill_after(site, 0.15, "apply", "plan.json")
+    kill_once_archived(site)
     site.emulator.set_faults(Faults())
     (run,) = site.runs()
     bag = site.archive / run
@@ -142,7 +152,7 @@ def test_a_bag_that_cannot_be_completed_stops_the_run(site: Site) -> None:
     site.ask_removal(instances[:COUNT])
     site.plan()
     site.emulator.set_faults(Faults(latency=0.05))
-    assert kill_after(site, 0.5, "apply", "plan.json")
+    kill_once_archived(site)
     site.emulator.set_faults(Faults())
     time.sleep(0.3)  # what the store had received when the process died still takes effect
     left = site.content()

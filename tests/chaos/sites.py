@@ -135,7 +135,16 @@ class Site:
         return ended(self.start(*arguments, state=state))
 
     def plan(self, *arguments: str) -> None:
-        """Plan in this process, which is quicker: planning is not what these tests break."""
+        """Plan, in this process: planning is not what these tests break."""
+        self._must_here("plan", *arguments)
+
+    def resume(self, *options: str, state: Path | None = None) -> None:
+        """Type the same apply again, in this process: nobody disturbs it, and it has to succeed."""
+        folder = ("--state", str(state)) if state else ()
+        self._must_here("apply", "plan.json", *APPLY, *options, *folder)
+
+    def _must_here(self, *arguments: str) -> None:
+        """Run a command in this process, which starts no interpreter."""
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as out:
             patch.chdir(self.folder)
             for name in FOREIGN:
@@ -143,7 +152,7 @@ class Site:
             for name, value in self._ours().items():
                 patch.setenv(name, value)
             with redirect_stderr(out):
-                code = run(["plan", *arguments])
+                code = run(list(arguments))
         assert code == 0, out.getvalue()
 
     def apply(self, *options: str, state: Path | None = None) -> Ended:

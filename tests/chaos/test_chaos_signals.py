@@ -42,7 +42,7 @@ def test_a_signal_lets_the_requests_in_flight_end(site: Site, number: int, code:
     assert report["exit_code"] == code
     assert not History.read(site.state).open_attempts(site.store)
     site.emulator.set_faults(Faults())
-    assert site.apply().code == 0
+    site.resume()
     require_all_done(site)
 
 
@@ -62,7 +62,7 @@ def test_a_signal_that_cuts_an_attempt_short_leaves_it_to_the_same_apply(site: S
     assert report["outcomes"][Outcome.FAILED.value] == IN_FLIGHT
     assert report["state"] == RunState.INTERRUPTED.value
     site.emulator.set_faults(Faults())
-    assert site.apply().code == 0
+    site.resume()
     require_all_done(site)
 
 
@@ -70,7 +70,7 @@ def answered(site: Site) -> list[object]:
     return [one for one in site.deletes() if one.status is not None]
 
 
-@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize(("number", "code"), SIGNALS[1:])
 def test_a_second_signal_exits_at_once(site: Site, number: int, code: int) -> None:
     """The store never answers, so that the first signal alone would be waited for."""
     site.prepare(planned=8)
@@ -87,12 +87,12 @@ def test_a_second_signal_exits_at_once(site: Site, number: int, code: int) -> No
     require_no_harm(site)
     assert runs_of(site)[-1].ended is None
     site.emulator.set_faults(Faults())
-    assert site.apply().code == 0
+    site.resume()
     report = require_all_done(site)
     assert report["outcomes"]["absent_after_ambiguous_attempt"] == IN_FLIGHT
 
 
-@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize(("number", "code"), SIGNALS[:1])
 def test_a_signal_before_the_first_delete_deletes_nothing(
     site: Site, number: int, code: int
 ) -> None:
@@ -105,5 +105,5 @@ def test_a_signal_before_the_first_delete_deletes_nothing(
     assert ended(child).code == code
     assert not site.deletes()
     site.emulator.set_faults(Faults())
-    assert site.apply().code == 0
+    site.resume()
     require_all_done(site)

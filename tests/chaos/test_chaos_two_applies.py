@@ -73,7 +73,7 @@ def test_kill_9_of_the_holder_frees_the_lock(site: Site) -> None:
     assert killed(first)
     require_no_harm(site)
     site.emulator.set_faults(Faults())
-    assert site.apply().code == 0
+    site.resume()
     require_all_done(site)
 
 
@@ -81,7 +81,7 @@ def test_of_many_that_start_together_one_deletes_each_instance(site: Site) -> No
     """Whoever comes after the end reports what the first one did."""
     site.prepare(planned=12)
     site.emulator.set_faults(Faults(latency=0.02))
-    codes = [ended(child).code for child in [site.start_apply() for _ in range(4)]]
+    codes = [ended(child).code for child in [site.start_apply() for _ in range(3)]]
     assert set(codes) <= {0, LOCKED}
     assert 0 in codes
     assert len(site.deletes()) == 12

@@ -66,7 +66,7 @@ _clear = _statuses(429, 401, 403, 400)
 _readings = _rules("GET", st.one_of(_unclear, _clear, _truncated))
 _lasting = st.builds(
     lambda path, kind: FaultRule(method="GET", path=path, **kind),
-    st.sampled_from([r"/metadata$", r"/instances\?"]),
+    st.sampled_from([r"/metadata$", r"/studies/[^?]*/instances\?", r"/dicomWeb/instances\?"]),
     st.sampled_from(
         [
             {"fault": FaultKind.HTML, "status": 404},
@@ -75,7 +75,7 @@ _lasting = st.builds(
         ]
     ),
 )
-"""All probes, or all searches, fail for good."""
+"""All probes, all listings, or all searches of the whole store fail for good."""
 
 _deletions = _rules(
     "DELETE",

@@ -272,20 +272,18 @@ def _claims(draw: st.DrawFn, intents: st.SearchStrategy[Intent], files: tuple[st
 
 _steady_fates = st.sampled_from([Fate.PRESENT] * 4 + [Fate.ABSENT])
 _fates = st.sampled_from([Fate.PRESENT] * 7 + [Fate.ABSENT, Fate.STALE])
-_all_steady_fates = st.fixed_dictionaries(dict.fromkeys(ADDRESSES, _steady_fates))
-_all_fates = st.fixed_dictionaries(dict.fromkeys(ADDRESSES, _fates))
-_odd_fates = st.dictionaries(
-    st.sampled_from(ADDRESSES), st.sampled_from([Fate.COPIED, Fate.MISPLACED]), max_size=1
+_tightest = {
+    "maxDeletions": 6,
+    "maxStudiesEmptied": 1,
+    "maxSeriesEmptied": 3,
+    "maxStudyPercent": 100,
+    "maxKeptMissing": 2,
+}
+_tight = st.sampled_from(list(_tightest)).flatmap(
+    lambda name: st.integers(0, _tightest[name]).map(lambda value: WIDE_OPEN | {name: value})
 )
-_tight = st.fixed_dictionaries(
-    {
-        "maxDeletions": st.integers(0, 6),
-        "maxStudiesEmptied": st.integers(0, 1),
-        "maxSeriesEmptied": st.integers(0, 2),
-        "maxStudyPercent": st.just(100) | st.integers(0, 100),
-        "maxKeptMissing": st.just(9),
-    }
-)
+"""One limit that bites; it does so while the others let the plan pass."""
+
 _few = st.frozensets(st.sampled_from(ADDRESSES), max_size=2)
 
 
@@ -293,12 +291,11 @@ _few = st.frozensets(st.sampled_from(ADDRESSES), max_size=2)
 def worlds(draw: st.DrawFn) -> World:
     """A world in which at least one remove counts; most let a plan pass."""
     return World(
-        fates=draw(_all_fates) | draw(st.just({}) | st.just({}) | _odd_fates),
+        **draw(_asked(_fates, st.just(0) | st.integers(0, 2))),
         limits=draw(st.just(WIDE_OPEN) | st.just(WIDE_OPEN) | st.none() | _tight),
         arrivals=draw(st.just(frozenset()) | _few),
         departures=draw(st.just(frozenset()) | _few),
         contradicts=draw(st.sampled_from([False] * 9 + [True])),
-        **draw(_asked()),
     )
 
 
@@ -306,21 +303,30 @@ def worlds(draw: st.DrawFn) -> World:
 def tight_worlds(draw: st.DrawFn) -> World:
     """A world that nobody else touches, where limits and copies matter."""
     return World(
-        fates=draw(_all_steady_fates) | draw(_odd_fates),
+        **draw(_asked(_steady_fates, st.integers(0, 2))),
         limits=draw(_tight | st.none()),
         arrivals=frozenset(),
         departures=frozenset(),
         contradicts=False,
-        **draw(_asked()),
     )
 
 
 @st.composite
-def _asked(draw: st.DrawFn) -> dict[str, Any]:
-    """What is asked of a store, by files and by the command."""
+def _asked(
+    draw: st.DrawFn, fates: st.SearchStrategy[Fate], odd: st.SearchStrategy[int]
+) -> dict[str, Any]:
+    """What files ask for, and what a store holds of it; ``odd`` is how much has a copy."""
     paths = draw(st.sampled_from(PATHS))
     selected = FILES[2:] if paths == ("bulk/c.yaml",) else FILES[:1]
     first = draw(_claims(st.just(Intent.REMOVE), selected))
-    more = draw(st.lists(_claims(st.sampled_from(Intent), FILES), max_size=5))
-    parallelism = draw(st.sampled_from([1, 4]))
-    return {"claims": (first, *more), "paths": paths, "parallelism": parallelism}
+    claims = (first, *draw(st.lists(_claims(st.sampled_from(Intent), FILES), max_size=5)))
+    named = sorted({one for claim in claims for one in claim.listed()}) or ADDRESSES
+    held = {one: draw(fates) for one in ADDRESSES}
+    for _ in range(draw(odd)):
+        held[draw(st.sampled_from(named))] = draw(st.sampled_from([Fate.COPIED, Fate.MISPLACED]))
+    return {
+        "claims": claims,
+        "paths": paths,
+        "fates": held,
+        "parallelism": draw(st.sampled_from([1, 4])),
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -95,15 +96,23 @@ def _root_arguments(folder: Path) -> list[str]:
 
 def _say_how_to_go_on(folder: Path, url: str) -> None:
     port = url.rpartition(":")[2]
+    root = " ".join(["", *_root_arguments(folder)])
     click.echo(
         f"""
 Look around:
-  cd {shlex.quote(str(folder))}
+  cd {shlex.quote(str(folder))}{_where_the_command_is()}
   ls specs plan.json report.json .reconciler/runs
   reconciler show plan.json --format markdown
 
 Go on with the same store:
   reconciler emulator --data store --port {port} &
   export RECONCILER_ENDPOINT={url}
-  reconciler plan"""
+  reconciler plan{root}"""
     )
+
+
+def _where_the_command_is() -> str:
+    """A line that makes the command known, where the shell does not know it."""
+    if shutil.which("reconciler") is not None:
+        return ""
+    return f"\n  export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH"

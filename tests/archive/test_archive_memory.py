@@ -1,0 +1,111 @@
+"""Memory stays flat however large an instance is."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pydicom
+import pytest
+import requests
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from reconciler.emulator import DEMO_STORE
+from reconciler.journal.folder import runs_folder
+from reconciler.live.multipart import MultipartFile
+from reconciler.model.address import InstanceAddress
+
+from .conftest import HEAD, OPEN, REASON, ROOT, removal
+
+MEGABYTE = 1024 * 1024
+LARGE = 300 * MEGABYTE
+MOST = 200 * MEGABYTE
+ADDRESS = InstanceAddress(f"{ROOT}.2", f"{ROOT}.2.1", f"{ROOT}.2.1.1")
+COMMAND = """
+import sys
+from pathlib import Path
+from reconciler.cli.main import run
+code = run(sys.argv[1:])
+status = Path("/proc/self/status").read_text()
+(peak,) = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+print("peak", int(peak) * 1024)
+sys.exit(code)
+"""
+
+
+def write_large(file: Path) -> str:
+    """Write an instance of 300 MB, a piece at a time; its sha256."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID = ADDRESS
+    pydicom.dcmwrite(file, dataset, enforce_file_format=True)
+    with file.open("ab") as stream:
+        stream.write(b"\xe0\x7f\x10\x00OW\0\0" + LARGE.to_bytes(4, "little"))
+        for _ in range(LARGE // MEGABYTE):
+            stream.write(os.urandom(MEGABYTE))
+    return sha256_of(file)
+
+
+def sha256_of(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def emulator_process(data: Path) -> Iterator[str]:
+    with subprocess.Popen(
+        [sys.executable, "-m", "reconciler", "emulator", "--data", str(data)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
+def test_archive_and_restore_of_a_large_instance_stay_under_200_mb(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    (project / "specs").mkdir(parents=True)
+    archive = f"archive: {{path: {tmp_path}/archive}}\n"
+    (project / "specs/a.yaml").write_text(HEAD + REASON + OPEN + archive + removal([ADDRESS]))
+    expected = write_large(tmp_path / "large.dcm")
+
+    with emulator_process(tmp_path / "store") as url:
+
+        def peak_of(*arguments: str) -> int:
+            done = subprocess.run(
+                [sys.executable, "-c", COMMAND, *arguments, "--endpoint", url, "--root", "."],
+                cwd=project,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+            )
+            assert done.returncode == 0, done.stdout + done.stderr
+            return int(done.stdout.rpartition("peak ")[2])
+
+        body = MultipartFile(tmp_path / "large.dcm")
+        headers = {"Content-Type": body.content_type}
+        studies = f"{url}/v1/{DEMO_STORE}/dicomWeb/studies"
+        assert requests.post(studies, data=body, headers=headers, timeout=60).status_code == 200
+        peak_of("plan", "--out", "plan.json")
+        assert peak_of("apply", "plan.json") < MOST
+        (run,) = (path.stem for path in runs_folder(project / ".reconciler").iterdir())
+        (kept,) = (tmp_path / "archive").rglob("*.dcm")
+        assert sha256_of(kept) == expected
+        assert peak_of("restore", run) < MOST
+    (stored,) = (tmp_path / "store" / "files").rglob("*.dcm")
+    assert sha256_of(stored) == expected
