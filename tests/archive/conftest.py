@@ -161,7 +161,7 @@ def site(
     monkeypatch.chdir(folder)
     for name in ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("reconciler.cli.commands.apply.REPROBE_SECONDS", 0.2)
+    monkeypatch.setattr("reconciler.cli.applying.REPROBE_SECONDS", 0.2)
     monkeypatch.setattr("reconciler.cli.commands.restore.REPROBE_SECONDS", 0.2)
 
     def type_command(*arguments: str) -> Answer:

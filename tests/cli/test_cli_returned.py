@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from .conftest import Project, removal
@@ -57,3 +59,31 @@ def test_coming_back_never_changes_the_digest(project: Project) -> None:
     after = project.run("plan", "--format", "json").json
     assert after["digest"] == before["digest"]
     assert (before["returned"], len(after["returned"])) == ([], 1)
+
+
+def test_a_restored_instance_stays_until_the_line_that_removed_it_changes(
+    project: Project, tmp_path: Path
+) -> None:
+    (instance,) = project.fill(1, 1, [1])
+    others = project.fill(1, 2, range(1, 5))
+    archive = f"archive: {{path: {tmp_path / 'archive'}}}\nlimits: {{maxSeriesEmptied: 1}}\n"
+    project.write("a.yaml", reason("113039") + archive + removal([instance]))
+    assert project.run("apply", "--auto-approve").code == 0
+    (run,) = (project.folder / ".reconciler" / "runs").iterdir()
+    restored = project.run("restore", run.stem)
+    assert restored.code == 0, restored.err
+    assert project.content() == {instance, *others}
+
+    planned = project.run("plan", "--out", "plan.json")
+    assert planned.code == 3
+    assert "CLOSED  restored: 1 of at most 0" in planned.out
+    assert project.run("apply", "plan.json").code == 3
+    assert project.content() == {instance, *others}
+
+    # A line that only moves is the same line; another ticket makes it another decision.
+    moved = "# a comment above it\n" + reason("113039")
+    project.write("a.yaml", moved + archive + removal([instance]))
+    assert project.run("plan").code == 3
+    project.write("a.yaml", reason("113039", "QA-8") + archive + removal([instance]))
+    assert project.run("apply", "--auto-approve").code == 0
+    assert project.content() == set(others)

@@ -86,8 +86,9 @@ probe_reply.observe = observe
 """
 AN_INCOMPLETE_PLAN_PASSES = """
 from reconciler.planning import gates
-from reconciler.cli.commands import apply, plan
-apply.require_open_gates = lambda gates: None
+from reconciler.cli import acceptance
+from reconciler.cli.commands import apply
+acceptance.require_open_gates = apply.require_open_gates = lambda gates: None
 """
 REMOVE_WINS = """
 from reconciler.planning.series import Verdict

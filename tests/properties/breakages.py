@@ -6,6 +6,8 @@ cannot be told from one that speaks the truth; everything else must be.
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -64,18 +66,18 @@ _truncated = st.fixed_dictionaries({"fault": st.just(FaultKind.TRUNCATE), "body_
 _clear = _statuses(429, 401, 403, 400)
 
 _readings = _rules("GET", st.one_of(_unclear, _clear, _truncated))
-_lasting = st.builds(
-    lambda path, kind: FaultRule(method="GET", path=path, **kind),
-    st.sampled_from([r"/metadata$", r"/studies/[^?]*/instances\?", r"/dicomWeb/instances\?"]),
-    st.sampled_from(
-        [
-            {"fault": FaultKind.HTML, "status": 404},
-            {"fault": FaultKind.STATUS, "status": 403},
-            {"fault": FaultKind.RESET},
-        ]
-    ),
-)
-"""All probes, all listings, or all searches of the whole store fail for good."""
+
+
+def _all(path: str) -> SearchStrategy[Faults]:
+    """Every look of a kind fails for good, in one way."""
+    ways: list[dict[str, Any]] = [
+        {"fault": FaultKind.HTML, "status": 404},
+        {"fault": FaultKind.STATUS, "status": 403},
+        {"fault": FaultKind.RESET},
+    ]
+    rules = [FaultRule(method="GET", path=path, **way) for way in ways]
+    return st.sampled_from([Faults((rule,)) for rule in rules])
+
 
 _deletions = _rules(
     "DELETE",
@@ -99,7 +101,9 @@ def _faults(rules: SearchStrategy[list[FaultRule]]) -> SearchStrategy[Faults]:
 _few_deletions = st.lists(_deletions, min_size=1, max_size=2)
 
 while_planning = {
-    "all looks of a kind fail": _faults(st.lists(_lasting, min_size=1, max_size=1)),
+    "all probes fail": _all(r"/metadata$"),
+    "all listings fail": _all(r"/studies/[^?]*/instances\?"),
+    "all searches of the store fail": _all(r"/dicomWeb/instances\?"),
     "some requests fail": _faults(st.lists(_readings, min_size=1, max_size=2)),
     "the store vanishes": st.just(Faults()),
 }

@@ -16,7 +16,7 @@ from .worlds import World, tight_worlds, worlds
 
 
 @pytest.mark.parametrize("trouble", while_planning)
-@tried(30)
+@tried(20)
 @given(world=worlds(), data=st.data())
 def test_a_plan_never_takes_a_failed_look_for_an_absence(
     ground: Ground, trouble: str, world: World, data: st.DataObject
@@ -29,7 +29,7 @@ def test_a_plan_never_takes_a_failed_look_for_an_absence(
     event("refused" if plan is None else f"closed: {has_closed_gate(site)}")
 
 
-@tried(70)
+@tried(60)
 @given(world=tight_worlds())
 def test_a_plan_deletes_what_is_asked_spares_what_is_kept_and_stays_within_limits(
     ground: Ground, world: World

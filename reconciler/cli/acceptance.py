@@ -1,0 +1,50 @@
+"""Whether a plan may be applied: what speaks against a saved one, and against a fresh one."""
+
+from __future__ import annotations
+
+from reconciler.cli import environment
+from reconciler.cli.applying import ApplyOptions
+from reconciler.cli.project import git_state
+from reconciler.desired import load_desired_state
+from reconciler.errors import DesiredStateError, PlanRefused
+from reconciler.model.plan import SavedPlan
+from reconciler.planning.acceptance import (
+    require_clean,
+    require_digest,
+    require_same_inputs,
+    require_unexpired,
+)
+from reconciler.planning.gates import gates_of, require_open_gates
+
+
+def require_acceptable(saved: SavedPlan, options: ApplyOptions) -> None:
+    """Refuse a saved plan that the world has left behind.
+
+    Raises:
+        PlanRefused: it has expired, is not the reviewed one, or rests on other input files.
+        GatesClosed: a gate of it is closed.
+    """
+    require_unexpired(saved, environment.now())
+    require_reviewed(saved, options)
+    try:
+        paths = [options.root / path for path in saved.plan.paths]
+        inputs = load_desired_state(paths, root=options.root).inputs
+    except DesiredStateError as error:
+        raise PlanRefused(
+            f"the input files are not those that were planned: {error.problems[0]}",
+            hint="make the plan again",
+        ) from error
+    require_same_inputs(saved, inputs)
+    if options.require_clean:
+        require_clean(saved, git_state(options.root, inputs))
+    require_open_gates(gates_of(saved))
+
+
+def require_reviewed(saved: SavedPlan, options: ApplyOptions) -> None:
+    """Go on only with the digest that was expected, if one was.
+
+    Raises:
+        PlanRefused: the plan has another.
+    """
+    if options.expect_digest is not None:
+        require_digest(saved.digest, options.expect_digest)

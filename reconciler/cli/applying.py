@@ -1,0 +1,120 @@
+"""Run an apply from the command line: connect, let signals stop it, say what came of it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from reconciler import __version__
+from reconciler.applying.apply import Applied, Apply, ApplySettings
+from reconciler.applying.stopping import Stop
+from reconciler.cli import environment
+from reconciler.cli.archives import require_archives_outside
+from reconciler.cli.console import say, write_document, write_file
+from reconciler.cli.patience import make_patience
+from reconciler.cli.progress import progress
+from reconciler.cli.signals import stopped_by_signals
+from reconciler.errors import ExitCode
+from reconciler.journal.history import History
+from reconciler.model.outcome import InstanceResult, RunState
+from reconciler.model.plan import SavedPlan
+from reconciler.planning.acceptance import require_endpoint
+from reconciler.reporting.report_json import report_as_json
+from reconciler.reporting.report_text import report_as_text
+
+REPROBE_SECONDS = 30.0
+"""How long an instance that is still there after its deletion is looked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyOptions:
+    """The command line, with the project's folders found."""
+
+    auto_approve: bool
+    expect_digest: str | None
+    require_clean: bool
+    report: Path | None
+    stop_after_failures: int
+    max_age: timedelta
+    endpoint: str | None
+    parallelism: int
+    max_qps: float | None
+    state: Path
+    root: Path
+
+
+def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], None]) -> int:
+    """Apply a plan and report; the exit code.
+
+    ``accept`` raises `Refused` where the plan may not go on.
+    """
+    endpoint = environment.endpoint(options.endpoint)
+    require_endpoint(saved, str(endpoint))
+    require_archives_outside(saved.plan, options.state)
+    if saved.plan.has_deletions and History.read(options.state).is_empty:
+        say(
+            f"note: {options.state} holds no earlier run, so that a plan is applied only once"
+            " rests on its expiry alone"
+        )
+    stop = Stop()
+    with (
+        stopped_by_signals(stop) as signals,
+        environment.connect(
+            endpoint,
+            read_only=False,
+            parallelism=options.parallelism,
+            max_qps=options.max_qps,
+            stop=stop.event,
+        ) as connection,
+        progress("deleting") as counter,
+    ):
+        total = sum(1 for store in saved.plan.stores for _ in store.deletions())
+        done = itertools.count(1)
+
+        def on_result(_result: InstanceResult) -> None:
+            counter.update(next(done), total)
+
+        applied = Apply(
+            saved=saved,
+            stores={store.store: connection.store(store.store) for store in saved.plan.stores},
+            state=options.state,
+            settings=_settings(options),
+            accept=accept,
+            stop=stop,
+            now=environment.now,
+            on_result=on_result,
+        ).run()
+    return _finish(applied, options, signals.exit_code)
+
+
+def _settings(options: ApplyOptions) -> ApplySettings:
+    run = environment.new_run_name(environment.now())
+    return ApplySettings(
+        run=run,
+        holder=environment.holder(run),
+        tool_version=__version__,
+        patience=make_patience(REPROBE_SECONDS),
+        parallelism=options.parallelism,
+        stop_after=options.stop_after_failures,
+    )
+
+
+def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None) -> int:
+    exit_code = applied.exit_code
+    if applied.is_earlier:
+        say("this plan was applied before; this is what came of it, and nothing was done now")
+        if not applied.report.is_success:
+            say("  hint: make a new plan for what is left")
+    elif signalled is not None and not applied.report.is_success:
+        exit_code = signalled
+    if applied.report.state in {RunState.INTERRUPTED, RunState.STOPPED}:
+        say("the same plan goes on when it is applied again: reconciler apply PLAN")
+    for bag in applied.bags:
+        say(f"archived in {bag}; to undo: reconciler restore {applied.report.run}")
+    write_document(report_as_text(applied.report))
+    if options.report is not None:
+        write_file(options.report, report_as_json(applied.report, exit_code))
+    return exit_code
