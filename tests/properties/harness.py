@@ -23,8 +23,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from reconciler.cli import environment, patience
-from reconciler.cli.commands import apply as apply_command
+from reconciler.cli import applying, environment, patience
 from reconciler.cli.main import run
 from reconciler.emulator import (
     DEMO_STORE,
@@ -306,7 +305,7 @@ def quick_commands() -> Iterator[None]:
         patch.setattr(environment, "ConnectionSettings", settings)
         patch.setattr(connection, "tls_context", cache(connection.tls_context))
         patch.setattr(patience, "RetryPolicy", lambda: QUICK_DELETION)
-        patch.setattr(apply_command, "REPROBE_SECONDS", 0.0)
+        patch.setattr(applying, "REPROBE_SECONDS", 0.0)
         for name in ("GOOGLE_APPLICATION_CREDENTIALS", "http_proxy", "HTTP_PROXY"):
             patch.delenv(name, raising=False)
         yield
