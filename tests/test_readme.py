@@ -14,14 +14,18 @@ from importlib import resources
 from itertools import pairwise
 from pathlib import Path
 
+import bagit
 import pytest
 
+from reconciler.applying import restore_outcome
 from reconciler.applying.outcome import OUTCOMES, Ending
+from reconciler.applying.restore_outcome import Comparison, StoreEnding
 from reconciler.cli.main import group, run
 from reconciler.desired import load_desired_state
 from reconciler.desired.inventory import COLUMNS
 from reconciler.desired.limits import smallest_limits
 from reconciler.desired.schema import desired_state_schema
+from reconciler.drill.selftest import PROMISES
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
 from reconciler.emulator.fault_json import faults_from_json
 from reconciler.emulator.faults import FaultKind
@@ -31,13 +35,16 @@ from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Action
-from reconciler.model.reply import ReplyKind
+from reconciler.model.reply import ReplyKind, StoreReplyKind
+from reconciler.model.restore import RestoreOutcome
 from reconciler.planning.decision import DECISIONS
 from reconciler.planning.encoding import encode_limits
+from reconciler.planning.returned import PLANNED_AGAIN
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+JOURNAL = (ROOT / "docs" / "journal.md").read_text(encoding="utf-8")
 WIRE = (ROOT / "docs" / "wire.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 
@@ -130,6 +137,7 @@ def normalised(text: str) -> str:
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "PLAN-ID", text)
     text = re.sub(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}", "RUN", text)
     text = re.sub(r"journal head [0-9a-f]{64}", "journal head HASH", text)
+    text = re.sub(r"^note: \S+/\.reconciler", "note: STATE", text, flags=re.MULTILINE)
     return re.sub(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5,8} UTC", "TIME", text)
 
 
@@ -143,6 +151,40 @@ def test_the_worked_example_is_what_the_program_answers(tmp_path: Path) -> None:
         }.items():
             done = type_command(command, tmp_path / "project", environment)
             assert (done.returncode, normalised(done.stdout)) == (code, normalised(shown[command]))
+
+
+def test_archive_and_restore_are_what_the_program_answers(tmp_path: Path) -> None:
+    """The how-to goes on from the worked example; its last plan is stopped by a gate."""
+    how_to = section(README, "## Archive and restore")
+    planned = "reconciler plan specs/wrong-patient.yaml --out undoable.json"
+    assert planned in how_to
+    shown = {normalised(command): normalised(output) for command, output in sessions().items()}
+    archive, project = tmp_path / "archive", tmp_path / "project"
+    with example_project(tmp_path) as environment:
+
+        def typed(command: str, code: int = ExitCode.SUCCESS) -> str:
+            done = type_command(command, project, environment)
+            assert done.returncode == code, done.stdout
+            return done.stdout.replace(str(archive), "/srv/dicom-archive")
+
+        typed("reconciler plan --out plan.json")
+        typed("reconciler apply plan.json")
+        (example,) = blocks(how_to, "yaml")
+        specs = project / "specs" / "wrong-patient.yaml"
+        specs.write_text(example.replace("/srv/dicom-archive", str(archive)), encoding="utf-8")
+        assert "archived under" in typed(planned)
+        applied = typed("reconciler apply undoable.json")
+        assert normalised(applied) == shown["reconciler apply undoable.json"]
+        (bag,) = archive.iterdir()
+        bagit.Bag(str(bag)).validate()
+        for command in (
+            f"reconciler restore {bag.name} --dry-run",
+            f"reconciler restore {bag.name}",
+        ):
+            assert normalised(typed(command)) == shown[normalised(command)]
+        planned_again = normalised(typed(planned, ExitCode.REFUSED)).splitlines()
+    (after,) = blocks(how_to, "text")
+    assert [line for line in normalised(after).splitlines() if line not in planned_again] == []
 
 
 def test_the_closed_gates_are_what_the_program_answers(tmp_path: Path) -> None:
@@ -259,6 +301,43 @@ def test_every_outcome_is_explained() -> None:
     assert gone == {outcome.value for outcome in Outcome if outcome.is_gone}
 
 
+def test_every_outcome_of_a_restore_is_explained() -> None:
+    rows = table(README, "restore outcome", "what it says")
+    assert [codes(name)[0] for name, *_ in rows] == [outcome.value for outcome in RestoreOutcome]
+    back = {codes(name)[0] for name, _, is_back in rows if is_back == "yes"}
+    assert back == {outcome.value for outcome in RestoreOutcome if outcome.is_restored}
+
+
+def test_the_reasons_that_are_planned_again_are_the_programs() -> None:
+    rows = table(README, "the instance", "what the plan does")
+    planned_again = next(head for head, does, _ in rows if does.startswith("plans it again"))
+    named = {code.value for code in ReasonCode if code.value in planned_again}
+    assert named == {code.value for code in PLANNED_AGAIN}
+
+
+def test_the_selftests_promises_are_the_programs() -> None:
+    (shown,) = blocks(section(README, "### selftest"), "text")
+    promises = [line.removeprefix("held    ").rpartition(" (")[0] for line in shown.splitlines()]
+    assert promises == [promise for promise, _ in PROMISES]
+
+
+def test_every_benchmark_is_explained() -> None:
+    named = {re.findall(r"\(([^)]+)\)", name)[0] for name, _ in table(README, "benchmark")}
+    assert named == {f"benchmarks/{path.name}" for path in (ROOT / "benchmarks").glob("*.py")}
+
+
+def test_the_variables_of_the_searching_tests_are_theirs() -> None:
+    rows = table(section(README, "## Development"), "variable", "default")
+    read = r'int\(os\.environ\.get\("(RECONCILER_\w+)", "(\d+)"\)\)'
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "tests").glob("*/*.py")]
+    found = {pair for source in sources for pair in re.findall(read, source)}
+    assert {(codes(name)[0], default) for name, default, _ in rows} == found
+
+
+def test_no_recorded_output_names_a_temporary_folder() -> None:
+    assert "/tmp/" not in README
+
+
 def test_every_gate_is_named() -> None:
     assert {gate.value for gate in GateName} <= set(codes(section(DESIGN, "### Gates")))
 
@@ -301,6 +380,26 @@ def test_the_outcome_table_is_the_programs() -> None:
         assert [codes(cell)[0] for cell in cells] == [
             OUTCOMES[ending, presence].value for presence in columns
         ]
+
+
+def test_the_outcome_table_of_a_restore_is_the_programs() -> None:
+    rows = table(DESIGN, "the attempts to store came to", *(one.value for one in Comparison))
+    for (head, *cells), ending in zip(rows, StoreEnding, strict=True):
+        assert head.startswith(ending.value)
+        assert [codes(cell)[0] for cell in cells] == [
+            restore_outcome.OUTCOMES[ending, comparison].value for comparison in Comparison
+        ]
+
+
+def test_every_kind_of_answer_to_a_store_is_explained() -> None:
+    kinds = [codes(kind)[0] for _, kind, _ in table(DESIGN, "answer to STOW-RS", "store kind")]
+    assert kinds == [kind.value for kind in StoreReplyKind]
+
+
+def test_every_type_of_record_is_explained() -> None:
+    schema = json.loads((ROOT / "schemas" / "journal-record.schema.json").read_text())
+    types = [codes(name)[0] for name, *_ in table(JOURNAL, "`type`", "when")]
+    assert sorted(types) == sorted(schema["properties"]["type"]["enum"])
 
 
 def test_every_kind_of_reply_is_explained() -> None:

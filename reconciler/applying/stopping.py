@@ -23,7 +23,7 @@ class Stop:
     def request(self, state: RunState, reason: str) -> None:
         """Stop; an abort overrides an earlier, milder reason."""
         with self._lock:
-            if self.reason is None or state is RunState.ABORTED:
+            if self.reason is None or _overrides(state, self.state):
                 self.state, self.reason = state, reason
         self.event.set()
 
@@ -31,6 +31,10 @@ class Stop:
     def is_requested(self) -> bool:
         """Whether nothing more may be dispatched."""
         return self.event.is_set()
+
+
+def _overrides(new: RunState, old: RunState) -> bool:
+    return new is RunState.ABORTED and old is not RunState.ABORTED
 
 
 class Breaker:

@@ -13,11 +13,11 @@ from reconciler.applying.apply import Applied, Apply, ApplySettings
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
 from reconciler.cli.archives import require_archives_outside
-from reconciler.cli.console import say, write_document, write_file
+from reconciler.cli.console import report_error, say, write_document, write_file
 from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
 from reconciler.cli.signals import stopped_by_signals
-from reconciler.errors import ExitCode
+from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.journal.history import History
 from reconciler.model.outcome import InstanceResult, RunState
 from reconciler.model.plan import SavedPlan
@@ -115,6 +115,16 @@ def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None)
     for bag in applied.bags:
         say(f"archived in {bag}; to undo: reconciler restore {applied.report.run}")
     write_document(report_as_text(applied.report))
-    if options.report is not None:
-        write_file(options.report, report_as_json(applied.report, exit_code))
+    return _write_report(applied, options.report, exit_code)
+
+
+def _write_report(applied: Applied, path: Path | None, exit_code: int) -> int:
+    """Write the report file; a code that says more than "error" outlasts a failure to."""
+    if path is None:
+        return exit_code
+    try:
+        write_file(path, report_as_json(applied.report, exit_code))
+    except ReconcilerError as error:
+        report_error(error)
+        return exit_code or error.exit_code
     return exit_code

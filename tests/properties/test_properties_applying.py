@@ -1,6 +1,24 @@
 """Whatever files ask for, whatever a store holds and however it breaks: nothing unsafe happens.
 
-MUTANTS
+Tried on a copy, one at a time, each in the place that is named; each makes a property of this
+folder fail, with the examples that are tried by default:
+
+- planning: keep no longer wins (`Verdict.ruling`); the keeps of neighbours ignored
+  (`selection._neighbours`); the same object at two addresses let through (`plan_store`); a broken
+  listing taken for an empty one, a broken search for one that found nothing (`Survey`); no search
+  for misplaced instances, absences not vouched for by a second pre-flight (`refresh`); rows that
+  the journal records as deleted believed (`instances_to_probe`); the gates on unknowns, deletions,
+  emptied series and emptied studies left open (`_gates_of`);
+- the wire: a 404 without the store's own body, a redirect, or anything unknown read as ABSENT
+  (`observe`); no answer read as ABSENT (`HealthcareStore._look`); a foreign reply read as
+  accepted, a reset as a refusal (`delete_reply`); the guard on DELETE removed, or matching a part
+  of the path (`_check_deletable`);
+- applying: the intent written after the DELETE, or queued and not committed; absence taken for
+  granted (`Deleter`); not vouched for by a pre-flight (`vouched`); earlier attempts forgotten
+  (`ending_of`), also those of a run that crashed (`PlanProgress.remaining`); settling skipped
+  (`settle`); gates not evaluated again (`_require_acceptable`); a completed plan applied again, what
+  earlier runs brought about not counted, the unproven called a success (`Apply`); what was not
+  attempted left out of the account (`delete_all`).
 """
 
 from __future__ import annotations
@@ -42,7 +60,7 @@ CRASHED = -9
 
 @pytest.mark.parametrize("trouble", while_applying)
 @tried(16)
-@given(world=worlds(), data=st.data())
+@given(world=worlds(odd=st.just(0) | st.integers(0, 2)), data=st.data())
 def test_nothing_unsafe_happens_from_plan_to_apply_to_the_end(
     ground: Ground, trouble: str, world: World, data: st.DataObject
 ) -> None:

@@ -288,10 +288,13 @@ _few = st.frozensets(st.sampled_from(ADDRESSES), max_size=2)
 
 
 @st.composite
-def worlds(draw: st.DrawFn) -> World:
-    """A world in which at least one remove counts; most let a plan pass."""
+def worlds(draw: st.DrawFn, odd: st.SearchStrategy[int]) -> World:
+    """A world in which at least one remove counts; most let a plan pass.
+
+    ``odd`` is how many instances have a copy, or are misplaced.
+    """
     return World(
-        **draw(_asked(_fates, st.just(0) | st.integers(0, 2))),
+        **draw(_asked(_fates, odd)),
         limits=draw(st.just(WIDE_OPEN) | st.just(WIDE_OPEN) | st.none() | _tight),
         arrivals=draw(st.just(frozenset()) | _few),
         departures=draw(st.just(frozenset()) | _few),
@@ -315,7 +318,7 @@ def tight_worlds(draw: st.DrawFn) -> World:
 def _asked(
     draw: st.DrawFn, fates: st.SearchStrategy[Fate], odd: st.SearchStrategy[int]
 ) -> dict[str, Any]:
-    """What files ask for, and what a store holds of it; ``odd`` is how much has a copy."""
+    """What files ask for, and what a store holds of it."""
     paths = draw(st.sampled_from(PATHS))
     selected = FILES[2:] if paths == ("bulk/c.yaml",) else FILES[:1]
     first = draw(_claims(st.just(Intent.REMOVE), selected))
@@ -323,7 +326,7 @@ def _asked(
     named = sorted({one for claim in claims for one in claim.listed()}) or ADDRESSES
     held = {one: draw(fates) for one in ADDRESSES}
     for _ in range(draw(odd)):
-        held[draw(st.sampled_from(named))] = draw(st.sampled_from([Fate.COPIED, Fate.MISPLACED]))
+        held[draw(st.sampled_from(named))] = draw(st.sampled_from([Fate.MISPLACED, Fate.COPIED]))
     return {
         "claims": claims,
         "paths": paths,
