@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pydicom.data
 import pytest
+from jsonschema import Draft202012Validator
 from pydicom import dcmread
 
 from reconciler.applying.bag import sha256_of
@@ -26,6 +28,18 @@ from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.problem import Source
 
 from .conftest import HEAD, OPEN, REASON, Site, removal
+
+
+SCHEMA = json.loads(
+    (Path(__file__).parents[2] / "schemas" / "restore-report.schema.json").read_text("utf-8")
+)
+
+
+def read_report(name: str) -> Any:
+    """The report, checked against the schema that is its contract."""
+    report = json.loads(Path(name).read_text("utf-8"))
+    Draft202012Validator(SCHEMA).validate(report)
+    return report
 
 
 def archive_all(site: Site, addresses: list[InstanceAddress]) -> str:
@@ -57,7 +71,7 @@ def test_real_files_come_back_byte_for_byte(site: Site, real: list[InstanceAddre
         " 0 failed, 0 unconfirmed, 0 not_attempted."
     )
     assert site.hashes() == before
-    report = json.loads(Path("restored.json").read_text())
+    report = read_report("restored.json")
     assert report["outcomes"]["identical"] == report["archived"] == len(real)
 
 
@@ -191,7 +205,7 @@ def test_409_leads_to_the_comparison(site: Site) -> None:
 
     answer = site.run("restore", run, "--report", "restored.json")
     assert answer.code == 4
-    report = json.loads(Path("restored.json").read_text())
+    report = read_report("restored.json")
     outcomes = report["outcomes"]
     assert (outcomes["identical"], outcomes["same_dataset"], outcomes["conflict"]) == (1, 1, 1)
     assert sum(outcomes.values()) == report["archived"] == 3

@@ -16,9 +16,9 @@ folder fail, with the examples that are tried by default:
 - applying: the intent written after the DELETE, or queued and not committed; absence taken for
   granted (`Deleter`); not vouched for by a pre-flight (`vouched`); earlier attempts forgotten
   (`ending_of`), also those of a run that crashed (`PlanProgress.remaining`); settling skipped
-  (`settle`); gates not evaluated again (`_require_acceptable`); a completed plan applied again, what
-  earlier runs brought about not counted, the unproven called a success (`Apply`); what was not
-  attempted left out of the account (`delete_all`).
+  (`settle`); gates not evaluated again (`require_acceptable`); a completed plan applied again,
+  what earlier runs brought about not counted, the unproven called a success (`Apply`); what was
+  not attempted left out of the account (`delete_all`).
 """
 
 from __future__ import annotations
