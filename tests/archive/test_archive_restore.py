@@ -29,7 +29,6 @@ from reconciler.model.problem import Source
 
 from .conftest import HEAD, OPEN, REASON, Site, removal
 
-
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "schemas" / "restore-report.schema.json").read_text("utf-8")
 )
