@@ -4,7 +4,8 @@ With L seconds of latency a request and P requests at a time, at most P / L requ
 be answered. This stores instances in an embedded store, runs ``reconciler plan`` and
 ``reconciler apply`` as processes of their own against it (itself a process of its own), and
 prints the rate of apply's deletes and probes, as the store's request log saw them, as a share of
-that bound.
+that bound. No client reaches the bound, so the same number of probes is also sent by the leanest
+one there is, ``http.client`` in as many threads, in the same run: the floor.
 
     python benchmarks/apply.py --instances 2000 --latency 0.02 --parallelism 16 32
 """
@@ -12,11 +13,13 @@ that bound.
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -44,7 +47,10 @@ def main() -> None:
         f"{options.instances} instances, {options.latency * 1000:.0f} ms latency,"
         f" median of {options.runs} runs"
     )
-    print("parallelism  plan s  apply s  deletes+probes/s  bound/s  share of the bound")
+    print(
+        "parallelism  plan s  apply s  deletes+probes/s  bound/s  share of the bound"
+        "  share of http.client"
+    )
     for parallelism in options.parallelism:
         runs = [
             measure(options.instances, options.latency, parallelism) for _ in range(options.runs)
@@ -54,7 +60,7 @@ def main() -> None:
         plan, apply = (median(run[name] for run in runs) for name in ("plan", "apply"))
         print(
             f"{parallelism:11}  {plan:6.2f}  {apply:7.2f}  {rate:16.0f}  {bound:7.0f}"
-            f"  {rate / bound:18.2f}"
+            f"  {rate / bound:18.2f}  {median(run['rate'] / run['floor'] for run in runs):20.2f}"
         )
 
 
@@ -66,6 +72,7 @@ def measure(instances: int, latency: float, parallelism: int) -> dict[str, float
         write_specs(folder, uids)
         with emulator_process(folder, latency) as url:
             common = ["--parallelism", str(parallelism), "--root", ".", "--endpoint", url]
+            floor = rate_of_http_client(url, uids, parallelism)
             planned = timed(folder, ["plan", "--out", "plan.json", *common])
             clear_requests(url)
             applied = timed(folder, ["apply", "plan.json", *common])
@@ -73,7 +80,40 @@ def measure(instances: int, latency: float, parallelism: int) -> dict[str, float
     if len(seen) != 2 * instances:
         raise SystemExit(f"expected {2 * instances} deletes and probes, the store saw {len(seen)}")
     times = sorted(float(one["time"]) for one in seen)
-    return {"plan": planned, "apply": applied, "rate": len(times) / (times[-1] - times[0])}
+    rate = len(times) / (times[-1] - times[0])
+    return {"plan": planned, "apply": applied, "rate": rate, "floor": floor}
+
+
+def rate_of_http_client(url: str, uids: dict[SeriesAddress, list[str]], parallelism: int) -> float:
+    """Probes a second by ``http.client``: no checks, no journal, nothing but the requests."""
+    paths = iter(
+        [
+            f"/v1/{DEMO_STORE}/dicomWeb{series}/instances/{uid}/metadata"
+            for series, members in uids.items()
+            for uid in members
+        ]
+        * 2
+    )
+    lock = threading.Lock()
+
+    def ask() -> None:
+        connection = http.client.HTTPConnection(url.removeprefix("http://"))
+        while True:
+            with lock:
+                path = next(paths, None)
+            if path is None:
+                connection.close()
+                return
+            connection.request("GET", path, headers={"Accept": "application/dicom+json"})
+            connection.getresponse().read()
+
+    threads = [threading.Thread(target=ask) for _ in range(parallelism)]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return 2 * sum(map(len, uids.values())) / (time.perf_counter() - started)
 
 
 def fill(folder: Path, instances: int) -> dict[SeriesAddress, list[str]]:

@@ -19,6 +19,7 @@ RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """The statuses that the Healthcare API's best practices say to retry."""
 
 _MOST_DIGITS = 9
+_MOST_DOUBLINGS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,10 @@ class RetryPolicy:
 
     def wait(self, attempt: int, *, retry_after: float | None, jitter: float) -> float:
         """How long to wait after the ``attempt``-th failure; ``jitter`` lies in [0, 1)."""
-        backoff = min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1)) * jitter
+        backoff = (
+            min(self.longest_wait, self.first_wait * 2.0 ** min(attempt - 1, _MOST_DOUBLINGS))
+            * jitter
+        )
         return max(backoff, min(retry_after or 0.0, self.longest_retry_after))
 
 

@@ -101,6 +101,7 @@ def _faults(rules: SearchStrategy[list[FaultRule]]) -> SearchStrategy[Faults]:
 _few_deletions = st.lists(_deletions, min_size=1, max_size=2)
 
 while_planning = {
+    "no probe is answered": st.just(Faults((FaultRule(FaultKind.RESET, "GET", r"/metadata$"),))),
     "all probes fail": _all(r"/metadata$"),
     "all listings fail": _all(r"/studies/[^?]*/instances\?"),
     "all searches of the store fail": _all(r"/dicomWeb/instances\?"),

@@ -1,7 +1,7 @@
 """Whatever files ask for, whatever a store holds and however it breaks: nothing unsafe happens.
 
-Tried on a copy, one at a time, each in the place that is named; each makes a property of this
-folder fail, with the examples that are tried by default:
+Tried on a copy, one at a time, each in the place that is named; each made a property of this
+folder fail:
 
 - planning: keep no longer wins (`Verdict.ruling`); the keeps of neighbours ignored
   (`selection._neighbours`); the same object at two addresses let through (`plan_store`); a broken

@@ -12,7 +12,7 @@ from .breakages import while_planning
 from .harness import Ground
 from .plan_checks import deletions_of, has_closed_gate, make_and_check_plan
 from .profile import tried
-from .worlds import World, tight_worlds, worlds
+from .worlds import TIGHT, World, tight_worlds, worlds
 
 
 @pytest.mark.parametrize("trouble", while_planning)
@@ -29,11 +29,13 @@ def test_a_plan_never_takes_a_failed_look_for_an_absence(
     event("refused" if plan is None else f"closed: {has_closed_gate(site)}")
 
 
-@tried(60)
-@given(world=tight_worlds())
+@pytest.mark.parametrize("limit", TIGHT)
+@tried(18)
+@given(data=st.data())
 def test_a_plan_deletes_what_is_asked_spares_what_is_kept_and_stays_within_limits(
-    ground: Ground, world: World
+    ground: Ground, limit: str, data: st.DataObject
 ) -> None:
+    world = data.draw(tight_worlds(limit), label="world")
     site = ground.site(parallelism=world.parallelism)
     world.build(site)
     plan = make_and_check_plan(site, world, Faults())

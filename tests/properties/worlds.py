@@ -272,18 +272,16 @@ def _claims(draw: st.DrawFn, intents: st.SearchStrategy[Intent], files: tuple[st
 
 _steady_fates = st.sampled_from([Fate.PRESENT] * 4 + [Fate.ABSENT])
 _fates = st.sampled_from([Fate.PRESENT] * 7 + [Fate.ABSENT, Fate.STALE])
-_tightest = {
-    "maxDeletions": 6,
-    "maxStudiesEmptied": 1,
-    "maxSeriesEmptied": 3,
-    "maxStudyPercent": 100,
-    "maxKeptMissing": 2,
-}
-_tight = st.sampled_from(list(_tightest)).flatmap(
-    lambda name: st.integers(0, _tightest[name]).map(lambda value: WIDE_OPEN | {name: value})
-)
-"""One limit that bites; it does so while the others let the plan pass."""
+TIGHT = {"maxDeletions": 6, "maxStudiesEmptied": 1, "maxSeriesEmptied": 2, "maxStudyPercent": 99}
+"""The limits that bite, each up to this value."""
 
+
+def _tight(name: str) -> st.SearchStrategy[dict[str, int]]:
+    """One limit that bites, while the others let the plan pass."""
+    return (st.just(0) | st.integers(0, TIGHT[name])).map(lambda value: WIDE_OPEN | {name: value})
+
+
+_any_tight = st.sampled_from(list(TIGHT)).flatmap(_tight)
 _few = st.frozensets(st.sampled_from(ADDRESSES), max_size=2)
 
 
@@ -294,8 +292,8 @@ def worlds(draw: st.DrawFn, odd: st.SearchStrategy[int]) -> World:
     ``odd`` is how many instances have a copy, or are misplaced.
     """
     return World(
-        **draw(_asked(_fates, odd)),
-        limits=draw(st.just(WIDE_OPEN) | st.just(WIDE_OPEN) | st.none() | _tight),
+        **draw(_asked(_fates, odd, most=5)),
+        limits=draw(st.just(WIDE_OPEN) | st.just(WIDE_OPEN) | st.none() | _any_tight),
         arrivals=draw(st.just(frozenset()) | _few),
         departures=draw(st.just(frozenset()) | _few),
         contradicts=draw(st.sampled_from([False] * 9 + [True])),
@@ -303,11 +301,11 @@ def worlds(draw: st.DrawFn, odd: st.SearchStrategy[int]) -> World:
 
 
 @st.composite
-def tight_worlds(draw: st.DrawFn) -> World:
-    """A world that nobody else touches, where limits and copies matter."""
+def tight_worlds(draw: st.DrawFn, name: str) -> World:
+    """A world that nobody else touches, where one limit matters, and copies do."""
     return World(
-        **draw(_asked(_steady_fates, st.integers(0, 2))),
-        limits=draw(_tight | st.none()),
+        **draw(_asked(_steady_fates, st.integers(0, 2), most=2)),
+        limits=draw(_tight(name)),
         arrivals=frozenset(),
         departures=frozenset(),
         contradicts=False,
@@ -316,13 +314,13 @@ def tight_worlds(draw: st.DrawFn) -> World:
 
 @st.composite
 def _asked(
-    draw: st.DrawFn, fates: st.SearchStrategy[Fate], odd: st.SearchStrategy[int]
+    draw: st.DrawFn, fates: st.SearchStrategy[Fate], odd: st.SearchStrategy[int], *, most: int
 ) -> dict[str, Any]:
     """What files ask for, and what a store holds of it."""
     paths = draw(st.sampled_from(PATHS))
     selected = FILES[2:] if paths == ("bulk/c.yaml",) else FILES[:1]
     first = draw(_claims(st.just(Intent.REMOVE), selected))
-    claims = (first, *draw(st.lists(_claims(st.sampled_from(Intent), FILES), max_size=5)))
+    claims = (first, *draw(st.lists(_claims(st.sampled_from(Intent), FILES), max_size=most)))
     named = sorted({one for claim in claims for one in claim.listed()}) or ADDRESSES
     held = {one: draw(fates) for one in ADDRESSES}
     for _ in range(draw(odd)):
