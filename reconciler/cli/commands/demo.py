@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import click
@@ -41,6 +42,8 @@ def command(folder: Path | None) -> int:
     """
     folder = _new_folder(folder)
     with running_emulator(EmulatorSettings(folder / "store")) as emulator:
+        # Some of pydicom's files are odd on purpose, and pydicom says so.
+        warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
         stored = store_real_files(emulator, DEMO_STORE)
         click.echo(f"{len(stored)} real DICOM files are in an embedded store at {emulator.url}")
         specs = write_specs(folder, DEMO_STORE, stored)
