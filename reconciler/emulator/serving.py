@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,20 +25,36 @@ _SECONDS_TO_FINISH = 1.0
 @asynccontextmanager
 async def serving(settings: EmulatorSettings) -> AsyncIterator[tuple[Application, str]]:
     """Serve until the block ends; gives the application and its origin, without a slash."""
-    application = _application(settings)
-    server = web.Server(application.handle, access_log=None)
-    runner = web.ServerRunner(server, shutdown_timeout=_SECONDS_TO_FINISH)
-    try:
-        await runner.setup()
-        await web.TCPSite(
-            runner, settings.host, settings.port, ssl_context=settings.ssl_context
-        ).start()
-        yield application, _origin(settings, runner)
-    finally:
-        application.stopping.set()
-        await runner.cleanup()
-        application.log.close()
-        application.service.storage.close()
+    with _listener(settings) as listener:
+        application = _application(settings)
+        server = web.Server(application.handle, access_log=None)
+        runner = web.ServerRunner(server, shutdown_timeout=_SECONDS_TO_FINISH)
+        try:
+            await runner.setup()
+            await web.SockSite(runner, listener, ssl_context=settings.ssl_context).start()
+            yield application, _origin(settings, runner)
+        finally:
+            application.stopping.set()
+            await _stop_accepting(listener)
+            await runner.cleanup()
+            application.log.close()
+            application.service.storage.close()
+
+
+def _listener(settings: EmulatorSettings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    return socket.create_server((settings.host, settings.port), family=family)
+
+
+async def _stop_accepting(listener: socket.socket) -> None:
+    """Let the connections that were accepted reach their protocol; take no others.
+
+    asyncio would leave a connection open that is accepted in the turn in which the server closes
+    (CPython issue 109564).
+    """
+    asyncio.get_running_loop().remove_reader(listener)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
 
 
 def _application(settings: EmulatorSettings) -> Application:

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 
@@ -13,7 +17,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from reconciler.emulator import DEMO_STORE
+from reconciler.emulator import (
+    DEMO_STORE,
+    EmulatorSettings,
+    running_emulator,
+)
 from reconciler.model.address import InstanceAddress, SeriesAddress
 
 SERIES = SeriesAddress("1.2", "1.2.3")
@@ -121,3 +129,25 @@ def test_a_client_that_speaks_no_http_harms_nobody(site):
     with socket.create_connection(("127.0.0.1", port)) as connection:
         connection.sendall(b"\x00\x01nonsense\r\n\r\n")
     assert site.session.get(site.url()).status_code == 200
+
+
+def test_connections_that_arrive_while_it_stops_are_all_closed(tmp_path, caplog):
+    """Without `_stop_accepting`, some rounds leave a connection to the collector."""
+    for number in range(20):
+        stopped = threading.Event()
+        settings = EmulatorSettings(data_dir=tmp_path / str(number))
+        with ThreadPoolExecutor(4) as pool:
+            with running_emulator(settings) as emulator:
+                for _ in range(4):
+                    pool.submit(keep_connecting, emulator.url, stopped)
+                time.sleep(0.02)
+            stopped.set()
+    gc.collect()
+    assert "incoming connection" not in caplog.text
+
+
+def keep_connecting(url, stopped):
+    host, port = url.removeprefix("http://").split(":")
+    while not stopped.is_set():
+        with suppress(OSError):
+            socket.create_connection((host, int(port)), timeout=0.2).close()
