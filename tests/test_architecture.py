@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "journal": {"model", "errors"},
     "applying": ALL_ABOVE_APPLYING,
     "reporting": {"model"},
+    "query": ALL_ABOVE_APPLYING | {"applying", "reporting"},
     "emulator": {"model"},
     "drill": ALL_ABOVE_APPLYING | {"applying", "reporting", "emulator"},
 }
@@ -36,6 +37,7 @@ ONLY_IN = {
     "jsonschema": {"desired"},
     "aiohttp": {"emulator"},
     "pydicom": {"applying", "emulator"},
+    "sqlglot": {"query"},
     "sqlite3": {"emulator"},
     "click": {"cli"},
     "rich": {"cli"},

@@ -12,10 +12,11 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.applying.bag import Bag, PayloadFile
-from reconciler.applying.dicom_file import NotDicomFileError, read_instance_uid
+from reconciler.applying.dicom_file import instance_uid_of
 from reconciler.errors import LiveError
 from reconciler.journal.records import Archived
 from reconciler.journal.writer import RunJournal
+from reconciler.live.file_meta import HEAD, NotDicomFileError
 from reconciler.live.store import Body, DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.plan import DeletionGroup
@@ -37,11 +38,16 @@ class _BrokenBodyError(NotArchivedError):
 
 @dataclass(frozen=True, slots=True)
 class _Arrived:
-    """A file outside the payload that is proven to hold what the store sent."""
+    """A file outside the payload that is on disk; ``head`` are its first bytes, up to `HEAD`.
+
+    ``reported_size`` is what the store says of its size, None where it does not.
+    """
 
     path: Path
     sha256: str
     size: int
+    head: bytes
+    reported_size: int | None
 
 
 class Archive:
@@ -94,6 +100,7 @@ class Archive:
                 kept.size,
                 Source(group.path, group.instances[instance.instance_uid]),
                 group.reason,
+                arrived.reported_size,
             )
         )
 
@@ -180,17 +187,31 @@ def _receive(store: DicomStore, instance: InstanceAddress, path: Path, descripto
     """Stream the instance to the file, to disk; compare what came with what was announced."""
     try:
         with store.retrieve(instance) as body:
-            digest, size = hashlib.sha256(), 0
+            digest, size, head = hashlib.sha256(), 0, b""
             for chunk in _chunks(body):
                 digest.update(chunk)
                 _write(descriptor, chunk)
                 size += len(chunk)
+                if len(head) < HEAD:
+                    head += chunk[: HEAD - len(head)]
     except LiveError as error:
         raise NotArchivedError(str(error)) from error
     if body.length is not None and size != body.length:
         raise _BrokenBodyError(f"{size} bytes came where {body.length} were announced")
     os.fsync(descriptor)
-    return _Arrived(path, digest.hexdigest(), size)
+    reported = _reported_size(store, instance) if body.length is None else body.length
+    return _Arrived(path, digest.hexdigest(), size, head, reported)
+
+
+def _reported_size(store: DicomStore, instance: InstanceAddress) -> int | None:
+    """The size in the store's own account; asked for only where its answer announced none.
+
+    It is recorded and decides nothing, so what hides it is no reason not to archive.
+    """
+    try:
+        return store.storage(instance).size_bytes
+    except LiveError:
+        return None
 
 
 def _chunks(body: Body) -> Iterator[bytes]:
@@ -221,7 +242,7 @@ def _check_read_back(arrived: _Arrived, descriptor: int) -> None:
 
 def _check_identity(arrived: _Arrived, instance: InstanceAddress) -> None:
     try:
-        uid = read_instance_uid(arrived.path)
+        uid = instance_uid_of(arrived.head)
     except NotDicomFileError as error:
         raise NotArchivedError(f"what the store sent cannot be kept: {error}") from error
     if uid != instance.instance_uid:

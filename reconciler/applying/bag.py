@@ -42,6 +42,7 @@ class Bag:
         self._incoming = self.path / "incoming"
         self._lock = threading.Lock()
         self._count = 0
+        self._folders: dict[Path, _SharedFolder] = {}
 
     @property
     def is_begun(self) -> bool:
@@ -78,7 +79,8 @@ class Bag:
                 if place.exists():
                     continue
                 arrived.rename(place)
-            sync_folder(place.parent)
+                folder = self._folders.setdefault(place.parent, _SharedFolder(place.parent))
+            folder.sync()
             return name
         raise FileExistsError(f"{names[0]} is there already")
 
@@ -152,6 +154,32 @@ class Bag:
         for folder in [*sorted(below, reverse=True), self.path]:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+class _SharedFolder:
+    """A folder that many workers put files into: one fsync serves all who wait for it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._turn = threading.Lock()
+        self._count = threading.Lock()
+        self._wanted = self._synced = 0
+
+    def sync(self) -> None:
+        """Bring the names that are in the folder now to disk.
+
+        Raises:
+            OSError: it cannot be done.
+        """
+        with self._count:
+            self._wanted += 1
+            mine = self._wanted
+        with self._turn:
+            if self._synced >= mine:  # one that began after the caller's file had its name
+                return
+            covered = self._wanted
+            sync_folder(self._path)
+            self._synced = covered
 
 
 def sha256_of(file: Path) -> PayloadFile:

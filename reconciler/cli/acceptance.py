@@ -7,6 +7,7 @@ from reconciler.cli.applying import ApplyOptions
 from reconciler.cli.project import git_state
 from reconciler.desired import load_desired_state
 from reconciler.errors import DesiredStateError, PlanRefused
+from reconciler.model.desired import InputRole, QueriedRemoves
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.acceptance import (
     require_clean,
@@ -28,7 +29,7 @@ def require_acceptable(saved: SavedPlan, options: ApplyOptions) -> None:
     require_reviewed(saved, options)
     try:
         paths = [options.root / path for path in saved.plan.paths]
-        inputs = load_desired_state(paths, root=options.root).inputs
+        inputs = load_desired_state(paths, root=options.root, queried=_queried(saved)).inputs
     except DesiredStateError as error:
         raise PlanRefused(
             f"the input files are not those that were planned: {error.problems[0]}",
@@ -38,6 +39,12 @@ def require_acceptable(saved: SavedPlan, options: ApplyOptions) -> None:
     if options.require_clean:
         require_clean(saved, git_state(options.root, inputs))
     require_open_gates(gates_of(saved))
+
+
+def _queried(saved: SavedPlan) -> QueriedRemoves | None:
+    """The statement that the plan was made from; its text is sealed into the plan's deletions."""
+    statements = [file for file in saved.plan.inputs if file.role is InputRole.QUERY]
+    return QueriedRemoves(statements[0]) if statements else None
 
 
 def require_reviewed(saved: SavedPlan, options: ApplyOptions) -> None:

@@ -51,7 +51,8 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
 
     ``accept`` raises `Refused` where the plan may not go on.
     """
-    endpoint = environment.endpoint(options.endpoint)
+    provider = environment.provider_of(store.store for store in saved.plan.stores)
+    endpoint = environment.endpoint(options.endpoint, provider)
     require_endpoint(saved, str(endpoint))
     require_archives_outside(saved.plan, options.state)
     if saved.plan.has_deletions and History.read(options.state).is_empty:
@@ -64,6 +65,7 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
         stopped_by_signals(stop) as signals,
         environment.connect(
             endpoint,
+            provider=provider,
             read_only=False,
             parallelism=options.parallelism,
             max_qps=options.max_qps,

@@ -11,15 +11,23 @@ import socket
 import threading
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import assert_never
 
 from reconciler import __version__
+from reconciler.errors import UsageError
 from reconciler.live.connection import Connection, ConnectionSettings
 from reconciler.live.endpoint import DEFAULT_ENDPOINT, Endpoint, parse_endpoint
+from reconciler.model.address import Provider, StoreAddress
 
 STATE_FOLDER = ".reconciler"
+
+ENDPOINT_VARIABLES = {
+    Provider.GOOGLE: "RECONCILER_ENDPOINT",
+    Provider.ORTHANC: "RECONCILER_ORTHANC_ENDPOINT",
+}
 
 
 def now() -> datetime:
@@ -56,13 +64,34 @@ def state_folder(given: Path | None, root: Path) -> Path:
     return given if given is not None else root / STATE_FOLDER
 
 
-def endpoint(given: str | None) -> Endpoint:
-    """The origin of the service.
+def endpoint(given: str | None, provider: Provider = Provider.GOOGLE) -> Endpoint:
+    """The origin of the service: as given, else by the provider's own variable.
+
+    A variable for each, so that no provider's credentials go to the other's server.
 
     Raises:
         EndpointError: it is not one that may be used.
+        UsageError: the provider has no default, and none is given.
     """
-    return parse_endpoint(DEFAULT_ENDPOINT if given is None else given)
+    chosen = given or os.environ.get(ENDPOINT_VARIABLES[provider])
+    match provider:
+        case Provider.GOOGLE:
+            return parse_endpoint(chosen or DEFAULT_ENDPOINT)
+        case Provider.ORTHANC:
+            if not chosen:
+                raise UsageError(
+                    "where Orthanc is has not been said",
+                    hint=f"set --endpoint or {ENDPOINT_VARIABLES[provider]} to its origin,"
+                    " such as https://HOST:8042",
+                )
+            return parse_endpoint(chosen)
+        case _:
+            assert_never(provider)
+
+
+def provider_of(stores: Iterable[StoreAddress]) -> Provider:
+    """The provider of a run, all of whose stores have the same."""
+    return next((store.provider for store in stores), Provider.GOOGLE)
 
 
 def _request_ids() -> Callable[[], str]:
@@ -79,6 +108,7 @@ def _request_ids() -> Callable[[], str]:
 def connect(
     endpoint: Endpoint,
     *,
+    provider: Provider,
     read_only: bool,
     parallelism: int,
     max_qps: float | None,
@@ -94,10 +124,13 @@ def connect(
     settings = ConnectionSettings(
         endpoint,
         read_only=read_only,
+        provider=provider,
         user_agent=f"reconciler/{__version__}",
         parallelism=parallelism,
         max_qps=max_qps,
         credentials_file=os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"),
+        username=os.environ.get("RECONCILER_ORTHANC_USERNAME"),
+        password=os.environ.get("RECONCILER_ORTHANC_PASSWORD"),
         proxies=urllib.request.getproxies(),
         ca_bundle=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE"),
     )

@@ -66,10 +66,9 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
         [
             click.option(
                 "--endpoint",
-                envvar="RECONCILER_ENDPOINT",
                 metavar="URL",
-                help="The origin of the service [env: RECONCILER_ENDPOINT;"
-                " default: https://healthcare.googleapis.com].",
+                help="The origin of the service [env: RECONCILER_ENDPOINT, for Orthanc"
+                " RECONCILER_ORTHANC_ENDPOINT; default: https://healthcare.googleapis.com].",
             ),
             click.option(
                 "--parallelism",

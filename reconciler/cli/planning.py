@@ -11,18 +11,21 @@ from pathlib import Path
 from reconciler import __version__
 from reconciler.cli.archives import require_archives_outside
 from reconciler.cli.console import report_problems, say
-from reconciler.cli.environment import connect, new_plan_id, now
+from reconciler.cli.environment import connect, new_plan_id, now, provider_of
+from reconciler.cli.environment import endpoint as find_endpoint
 from reconciler.cli.progress import progress
 from reconciler.cli.project import git_state
 from reconciler.desired import load_desired_state
-from reconciler.errors import EndpointError
+from reconciler.errors import EndpointError, ExitCode
 from reconciler.journal.history import History
+from reconciler.live.connection import Connection
 from reconciler.live.endpoint import Endpoint
 from reconciler.live.refresh import refresh
 from reconciler.model.address import StoreAddress
-from reconciler.model.desired import DesiredState
+from reconciler.model.desired import DesiredState, QueriedRemoves
 from reconciler.model.live import LiveStore
 from reconciler.model.plan import Plan, Returned, SavedPlan
+from reconciler.planning.gates import closed_gates, gates_of
 from reconciler.planning.plan_file import digest_of
 from reconciler.planning.planner import make_plan
 from reconciler.planning.returned import find_returned
@@ -35,10 +38,11 @@ class PlanRequest:
     paths: Sequence[Path]
     root: Path
     state: Path
-    endpoint: Endpoint
+    endpoint: str | None
     parallelism: int
     max_qps: float | None
     max_age: timedelta
+    queried: QueriedRemoves | None = None
 
 
 def make_saved_plan(request: PlanRequest) -> SavedPlan:
@@ -49,12 +53,22 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         LiveError: a store cannot be asked.
         JournalError: the state folder cannot be read.
     """
-    desired = load_desired_state(request.paths, root=request.root)
+    desired = load_desired_state(request.paths, root=request.root, queried=request.queried)
     if desired.warnings:
         report_problems(desired.warnings)
-    require_expected_endpoint(desired, request.endpoint)
-    history = History.read(request.state).of_endpoint(str(request.endpoint))
-    plan = make_plan(desired, _look(desired, request, history))
+    provider = provider_of(store.store for store in desired.stores)
+    endpoint = find_endpoint(request.endpoint, provider)
+    require_expected_endpoint(desired, endpoint)
+    history = History.read(request.state).of_endpoint(str(endpoint))
+    with connect(
+        endpoint,
+        provider=provider,
+        read_only=True,
+        parallelism=request.parallelism,
+        max_qps=request.max_qps,
+        stop=threading.Event(),
+    ) as connection:
+        plan = make_plan(desired, _look(desired, request, history, connection))
     require_archives_outside(plan, request.state)
     created = now()
     return SavedPlan(
@@ -64,7 +78,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         created=created,
         expires=created + request.max_age,
         tool_version=__version__,
-        endpoint=str(request.endpoint),
+        endpoint=str(endpoint),
         git=git_state(request.root, plan.inputs),
         returned=_returned(plan, history),
     )
@@ -94,25 +108,30 @@ def _returned(plan: Plan, history: History) -> tuple[Returned, ...]:
 
 
 def _look(
-    desired: DesiredState, request: PlanRequest, history: History
+    desired: DesiredState, request: PlanRequest, history: History, connection: Connection
 ) -> dict[StoreAddress, LiveStore]:
     live = {}
-    with connect(
-        request.endpoint,
-        read_only=True,
-        parallelism=request.parallelism,
-        max_qps=request.max_qps,
-        stop=threading.Event(),
-    ) as connection:
-        for store in desired.stores:
-            with progress(f"looking at {store.store.dicom_store_id}") as counter:
-                live[store.store] = refresh(
-                    store,
-                    connection.store(store.store),
-                    parallelism=request.parallelism,
-                    deleted=history.deleted(store.store),
-                    on_progress=counter.update,
-                )
-        sent = ", ".join(f"{count:,} {kind}" for kind, count in connection.requests_sent.items())
-        say(f"requests: {sent}")
+    for store in desired.stores:
+        with progress(f"looking at {store.store.dicom_store_id}") as counter:
+            live[store.store] = refresh(
+                store,
+                connection.store(store.store),
+                parallelism=request.parallelism,
+                deleted=history.deleted(store.store),
+                on_progress=counter.update,
+            )
+    sent = ", ".join(f"{count:,} {kind}" for kind, count in connection.requests_sent.items())
+    say(f"requests: {sent}")
     return live
+
+
+def plan_exit_code(saved: SavedPlan, *, detailed: bool = False) -> ExitCode:
+    """What the process tells of a plan that was shown; names its closed gates on stderr."""
+    closed = closed_gates(gates_of(saved))
+    if closed:
+        names = ", ".join(sorted({gate.name.value for gate in closed}))
+        say(f"this plan will not be applied: closed gates: {names}")
+        return ExitCode.REFUSED
+    if detailed and saved.plan.has_pending:
+        return ExitCode.PENDING
+    return ExitCode.SUCCESS

@@ -24,10 +24,11 @@ from reconciler.model.problem import Source
 
 @dataclass(frozen=True, slots=True)
 class DesiredFile:
-    """What one valid file says; ``limits`` and ``store`` as the format names them."""
+    """What one valid file says; ``limits`` as the format names them."""
 
     input: InputFile
     store: StoreAddress
+    store_source: Source
     endpoint: tuple[str, Source] | None
     limits: Mapping[str, int]
     removes: tuple[Entry, ...]
@@ -35,8 +36,8 @@ class DesiredFile:
 
     @property
     def is_selected(self) -> bool:
-        """Whether a PATH names it."""
-        return self.input.role is InputRole.SELECTED
+        """Whether its removes count."""
+        return self.input.role in {InputRole.SELECTED, InputRole.QUERY}
 
 
 def read_desired_file(
@@ -56,6 +57,7 @@ def read_desired_file(
     return DesiredFile(
         input=InputFile(path, hashlib.sha256(data).hexdigest(), role),
         store=StoreAddress.from_parameters(cast(Mapping[str, str], content.mapping("store"))),
+        store_source=Source(path, *content.document.key_place("store")),
         endpoint=content.endpoint(),
         limits=cast(Mapping[str, int], content.mapping("limits") or {}),
         removes=content.entries(Intent.REMOVE),

@@ -15,6 +15,7 @@ from reconciler.desired.limits import smallest_limits
 from reconciler.desired.pins import Pins
 from reconciler.desired.problems import Problems
 from reconciler.desired.selection import select_files
+from reconciler.desired.services import check_services
 from reconciler.desired.two_addresses import check_addresses
 from reconciler.errors import DesiredStateError
 from reconciler.model.address import StoreAddress
@@ -25,16 +26,22 @@ from reconciler.model.desired import (
     Entry,
     InputFile,
     InputRole,
+    QueriedRemoves,
 )
 from reconciler.model.problem import Source
 
 
-def load_desired_state(paths: Sequence[Path], *, root: Path) -> DesiredState:
+def load_desired_state(
+    paths: Sequence[Path], *, root: Path, queried: QueriedRemoves | None = None
+) -> DesiredState:
     """Read what the PATHs, files or folders, ask of the stores that they name.
 
     Relative PATHs start from the working directory; in the result every path is relative to
     ``root``, the project's. The files under ``specs/`` of the project that no PATH selects add
     their keeps, and must be valid too; a store that only they name is not part of the result.
+
+    With ``queried`` the removes are its own alone: all files, those of the PATHs too, add their
+    keeps and the limits of its store.
 
     Raises:
         DesiredStateError: with every problem of every file; never another exception for what a
@@ -42,21 +49,25 @@ def load_desired_state(paths: Sequence[Path], *, root: Path) -> DesiredState:
     """
     problems = Problems()
     real_root = Path(os.path.realpath(root))
-    selection = select_files(paths, real_root, problems)
+    role = InputRole.SELECTED if queried is None else InputRole.KEEPS
+    selection = select_files(paths, real_root, role, problems)
     pins = Pins(real_root, problems)
     files = [
         file
         for path, role in selection.files.items()
         if (file := read_desired_file(real_root, path, role, pins, problems)) is not None
     ]
+    if queried is not None and queried.removes is not None:
+        files.append(_queried_file(queried.input, *queried.removes))
+    check_services(files, problems)
     stores = _stores(files, problems)
     if problems.has_errors:
         raise DesiredStateError(problems.sorted())
     return DesiredState(
         stores=stores,
         paths=selection.paths,
-        inputs=_inputs(files, pins),
-        endpoints=_endpoints(files),
+        inputs=_inputs([file.input for file in files], pins, queried),
+        endpoints=_endpoints(files, queried),
         warnings=problems.sorted(),
     )
 
@@ -80,7 +91,16 @@ def _store(address: StoreAddress, files: Sequence[DesiredFile], problems: Proble
     check_duplicates(removes, problems)
     check_duplicates(keeps, problems)
     check_addresses(removes, keeps, problems)
-    return DesiredStore(address, smallest_limits(file.limits for file in selected), removes, keeps)
+    # A statement says nothing of limits, so those of its store's files hold.
+    speaking = files if selected[0].input.role is InputRole.QUERY else selected
+    return DesiredStore(address, smallest_limits(file.limits for file in speaking), removes, keeps)
+
+
+def _queried_file(
+    statement: InputFile, store: StoreAddress, removes: tuple[Entry, ...]
+) -> DesiredFile:
+    """A statement, as a file would say the same."""
+    return DesiredFile(statement, store, removes[0].source, None, {}, removes, ())
 
 
 def _claims(entries: Iterable[Entry]) -> Claims:
@@ -91,17 +111,25 @@ def _order(entry: Entry) -> tuple[str, str, Source]:
     return (entry.study_uid, entry.series_uid or "", entry.source)
 
 
-def _inputs(files: Iterable[DesiredFile], pins: Pins) -> tuple[InputFile, ...]:
-    read = {file.input.path: file.input for file in files}
+def _inputs(
+    files: Iterable[InputFile], pins: Pins, queried: QueriedRemoves | None
+) -> tuple[InputFile, ...]:
+    read = {file.path: file for file in files}
     for inventory in pins.inventories():
         role = InputRole.INVENTORY
         read[inventory.path] = InputFile(inventory.path, inventory.sha256, role)
+    if queried is not None:
+        read[queried.input.path] = queried.input
     return tuple(read[path] for path in sorted(read))
 
 
-def _endpoints(files: Iterable[DesiredFile]) -> Mapping[str, Source]:
+def _endpoints(
+    files: Iterable[DesiredFile], queried: QueriedRemoves | None
+) -> Mapping[str, Source]:
+    """What the selected files expect; for a statement, what the files of its store expect."""
+    asked = None if queried is None or queried.removes is None else queried.removes[0]
     endpoints: dict[str, Source] = {}
     for file in files:
-        if file.is_selected and file.endpoint is not None:
+        if file.endpoint is not None and (file.is_selected or file.store == asked):
             endpoints.setdefault(*file.endpoint)
     return MappingProxyType(dict(sorted(endpoints.items())))

@@ -46,6 +46,8 @@ class Rule(StrEnum):
     DIFFERENT_ARCHIVES = "different-archives"
     ARCHIVE_IN_PROJECT = "archive-in-project"
     TWO_ADDRESSES = "two-addresses"
+    SEVERAL_SERVICES = "several-services"
+    TWO_PROVIDERS = "two-providers"
 
     @property
     def meaning(self) -> str:
@@ -92,4 +94,6 @@ _MEANINGS = {
     Rule.DIFFERENT_ARCHIVES: "The same thing is removed with two archives",
     Rule.ARCHIVE_IN_PROJECT: "An archive lies inside the project or its git tree",
     Rule.TWO_ADDRESSES: "One SOP Instance UID is named at two addresses",
+    Rule.SEVERAL_SERVICES: "The files that the PATHs select are about several services",
+    Rule.TWO_PROVIDERS: "One store is named with two providers",
 }

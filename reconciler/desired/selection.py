@@ -33,8 +33,10 @@ class Selection:
     files: Mapping[str, InputRole]
 
 
-def select_files(paths: Sequence[Path], root: Path, problems: Problems) -> Selection:
-    """Expand the PATHs and add what lies under specs/."""
+def select_files(
+    paths: Sequence[Path], root: Path, role: InputRole, problems: Problems
+) -> Selection:
+    """Expand the PATHs, to files in this role, and add the keeps of what lies under specs/."""
     real_root = os.path.realpath(root)
     names: set[str] = set()
     files: dict[str, InputRole] = {}
@@ -45,7 +47,7 @@ def select_files(paths: Sequence[Path], root: Path, problems: Problems) -> Selec
             continue
         names.add(name)
         found = _expand(name, real_root, problems)
-        files.update(dict.fromkeys(found, InputRole.SELECTED))
+        files.update(dict.fromkeys(found, role))
     for name in _neighbours(real_root, problems):
         files.setdefault(name, InputRole.KEEPS)
     return Selection(tuple(sorted(names)), dict(sorted(files.items())))

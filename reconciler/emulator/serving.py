@@ -6,7 +6,7 @@ import asyncio
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -20,6 +20,9 @@ from reconciler.emulator.storage import Storage
 
 _SECONDS_TO_FINISH = 1.0
 """How long requests in flight may take when the emulator stops."""
+
+_SECONDS_TO_ABORT = 0.01
+"""How long the event loop goes on, so that it closes the sockets of what was cut off."""
 
 
 @asynccontextmanager
@@ -36,7 +39,9 @@ async def serving(settings: EmulatorSettings) -> AsyncIterator[tuple[Application
         finally:
             application.stopping.set()
             await _stop_accepting(listener)
+            transports = [connection.transport for connection in server.connections]
             await runner.cleanup()
+            await _abort(transports)
             application.log.close()
             application.service.storage.close()
 
@@ -55,6 +60,14 @@ async def _stop_accepting(listener: socket.socket) -> None:
     asyncio.get_running_loop().remove_reader(listener)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
+
+
+async def _abort(transports: Iterable[asyncio.Transport | None]) -> None:
+    """Cut off what is still open: a TLS connection would wait for its client's farewell."""
+    for transport in transports:
+        if transport is not None:
+            transport.abort()
+    await asyncio.sleep(_SECONDS_TO_ABORT)
 
 
 def _application(settings: EmulatorSettings) -> Application:

@@ -11,6 +11,7 @@ from reconciler.journal.fields import (
     format_time,
     instance_of,
     number,
+    number_or_none,
     object_of,
     objects,
     store_of,
@@ -91,6 +92,7 @@ def _archived_to_json(record: Archived) -> dict[str, object]:
         "path": record.path,
         "sha256": record.sha256,
         "bytes": record.size,
+        "reportedBytes": record.reported_size,
         **_removal_to_json(record.source, record.reason),
     }
 
@@ -152,6 +154,7 @@ def _archived(fields: Fields) -> Archived:
         size=number(fields, "bytes"),
         source=_source(fields),
         reason=_reason(fields),
+        reported_size=number_or_none(fields, "reportedBytes"),
     )
 
 
@@ -168,7 +171,7 @@ def _restore_result(fields: Fields) -> RestoreReplied:
         instance=instance_of(fields),
         attempt=number(fields, "attempt"),
         kind=StoreReplyKind(fields.get("kind")),
-        status=None if fields.get("status") is None else number(fields, "status"),
+        status=number_or_none(fields, "status"),
         detail=text(fields, "detail"),
         request_id=text_or_none(fields, "requestId"),
     )

@@ -14,6 +14,7 @@ from reconciler.journal.fields import (
     format_time,
     instance_of,
     number,
+    number_or_none,
     object_of,
     objects,
     store_of,
@@ -161,7 +162,7 @@ def _result(fields: Fields) -> Result:
         instance=instance_of(fields),
         attempt=number(fields, "attempt"),
         kind=ReplyKind(fields.get("kind")),
-        status=None if fields.get("status") is None else number(fields, "status"),
+        status=number_or_none(fields, "status"),
         detail=text(fields, "detail"),
         request_id=text_or_none(fields, "requestId"),
     )

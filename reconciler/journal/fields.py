@@ -37,6 +37,11 @@ def number(fields: Fields, key: str) -> int:
     return value
 
 
+def number_or_none(fields: Fields, key: str) -> int | None:
+    """The whole number under a key; None where it is null or not there. Raises as `text`."""
+    return None if fields.get(key) is None else number(fields, key)
+
+
 def texts(fields: Fields, key: str) -> tuple[str, ...]:
     """The strings of the array under a key. Raises as `text`."""
     value = fields.get(key)
@@ -62,8 +67,10 @@ def object_of(fields: Fields, key: str) -> Fields:
 
 
 def store_of(fields: Fields) -> StoreAddress:
-    """The store that the four parameters of the API name. Raises as `text`."""
-    names = ("projectsId", "locationsId", "datasetsId", "dicomStoresId")
+    """The store that the four parameters of the API and its provider name. Raises as `text`."""
+    names = ["projectsId", "locationsId", "datasetsId", "dicomStoresId"]
+    if "provider" in fields:
+        names.append("provider")
     return StoreAddress.from_parameters({name: text(fields, name) for name in names})
 
 

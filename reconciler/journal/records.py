@@ -108,7 +108,9 @@ class RunEnded:
 class Archived:
     """An instance is kept, verified and on disk; the record is so too before the DELETE leaves.
 
-    ``path`` is relative to the run's bag, ``archive``/run; ``size`` is in bytes. ``source`` and
+    ``path`` is relative to the run's bag, ``archive``/run; ``size`` is in bytes, and so is
+    ``reported_size``, what the store says of it: the Content-Length of its answer, else its own
+    account of how the instance is kept, which is on record and decides nothing. ``source`` and
     ``reason`` are those of the removal that the files declare.
     """
 
@@ -121,6 +123,7 @@ class Archived:
     size: int
     source: Source
     reason: Reason
+    reported_size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,6 @@ from reconciler.live.faults import Fault, NoAnswerError, mapped_faults
 BODY_LIMIT = 64 * 1024
 """Bytes of a body that are read or drained; beyond it, closing is cheaper than draining."""
 
-_CHUNK = 256 * 1024
-"""Bytes a piece: a quarter less CPU than with 64 KiB; more gains nothing and costs memory."""
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -66,9 +63,10 @@ class Stream:
         encoded = "Content-Encoding" in self._response.headers
         return int(text) if text.isascii() and text.isdigit() and not encoded else None
 
-    def chunks(self) -> Iterator[bytes]:
-        """The decoded body, in pieces."""
-        yield from self._pieces(_CHUNK)
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """The decoded body, in pieces of so many bytes at most."""
+        while piece := self._read(size):
+            yield piece
 
     def answer(self) -> Answer:
         """Read the body, up to the limit."""
@@ -90,7 +88,7 @@ class Stream:
         if (self.length or 0) > BODY_LIMIT:
             return self.length or 0
         size = 0
-        for chunk in self._pieces(BODY_LIMIT):
+        for chunk in self.chunks(BODY_LIMIT):
             size += len(chunk)
             if size > BODY_LIMIT:
                 break
@@ -99,10 +97,6 @@ class Stream:
     def close(self) -> None:
         """Give the connection back if the body was read to its end, else close it."""
         self._response.close()
-
-    def _pieces(self, size: int) -> Iterator[bytes]:
-        while piece := self._read(size):
-            yield piece
 
     def _read(self, size: int) -> bytes:
         with mapped_faults(self.request_id):

@@ -16,9 +16,9 @@ from reconciler.live.adapter import SharedContextAdapter, proxies_for
 from reconciler.live.answer import Stream
 from reconciler.live.endpoint import Endpoint
 from reconciler.live.faults import mapped_faults
+from reconciler.live.identity import Identity
 from reconciler.live.rate import RateLimiter
 from reconciler.live.retry import parse_retry_after
-from reconciler.live.tokens import SharedToken
 
 _UNAUTHENTICATED = 401
 _TOO_MANY_REQUESTS = 429
@@ -31,6 +31,8 @@ class RequestKind(Enum):
     PROBE = "probe"
     SEARCH = "search"
     RETRIEVE = "retrieve"
+    STORAGE = "storage"
+    LOOKUP = "lookup"
     DELETE = "delete"
     STORE = "store"
 
@@ -59,13 +61,13 @@ class Channel:
         settings: ChannelSettings,
         *,
         adapter: SharedContextAdapter,
-        token: SharedToken,
+        identity: Identity,
         limiter: RateLimiter,
         request_ids: Callable[[], str],
         now: Callable[[], datetime],
     ) -> None:
         self.endpoint = endpoint
-        self.token = token
+        self.identity = identity
         self._settings = settings
         self._adapter = adapter
         self._limiter = limiter
@@ -88,11 +90,11 @@ class Channel:
 
         Raises:
             NoAnswerError: no answer came.
-            CredentialsError: no token for it is to be had; nothing was sent.
+            CredentialsError: no credentials for it are to be had; nothing was sent.
         """
         if not (request.url or "").startswith(f"{self.endpoint.origin}/"):
             raise LiveError(f"refused to send a request away from {self.endpoint.origin}")
-        identity = self.token.headers()
+        identity = self.identity.headers()
         request_id = self._request_ids()
         request.headers.update(identity)
         request.headers["X-Request-Id"] = request_id
@@ -120,7 +122,7 @@ class Channel:
         if status == _TOO_MANY_REQUESTS:
             self._limiter.throttled()
         elif status == _UNAUTHENTICATED:
-            self.token.reject(identity)
+            self.identity.reject(identity)
 
     def _count(self, kind: RequestKind) -> None:
         with self._lock:

@@ -9,34 +9,44 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
+from typing import assert_never
 
-from reconciler.live import healthcare
+from reconciler.errors import LiveError
 from reconciler.live.adapter import SharedContextAdapter, tls_context
 from reconciler.live.channel import Channel, ChannelSettings
 from reconciler.live.credentials import load_token
 from reconciler.live.endpoint import Endpoint
-from reconciler.live.healthcare import DEFAULT_PAGE_SIZE, HealthcareStore
+from reconciler.live.identity import BasicIdentity, Identity
+from reconciler.live.providers import healthcare, orthanc
+from reconciler.live.providers.healthcare import HealthcareStore
+from reconciler.live.providers.orthanc import OrthancStore
 from reconciler.live.rate import RateLimiter
 from reconciler.live.retry import Retrying, RetryPolicy
-from reconciler.live.transport import Transport
-from reconciler.model.address import StoreAddress
+from reconciler.live.store import DicomStore
+from reconciler.live.transport import Guards, Transport
+from reconciler.model.address import Provider, StoreAddress
 
 DEFAULT_PARALLELISM = 32
 MAX_PARALLELISM = 64
 """More threads than this make one client slower, not faster."""
+
+DEFAULT_PAGE_SIZE = 5000
+"""Rows a page of a search: what the Healthcare API allows for studies and series."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
     """How to reach the service; times are in seconds.
 
-    ``credentials_file`` is what GOOGLE_APPLICATION_CREDENTIALS names, ``proxies`` what
-    ``urllib.request.getproxies()`` gives, ``ca_bundle`` a PEM file instead of certifi's;
-    ``max_qps`` is in requests a second, None for no limit.
+    ``credentials_file`` is what GOOGLE_APPLICATION_CREDENTIALS names, for Google; ``username``
+    and ``password`` are for Orthanc. ``proxies`` is what ``urllib.request.getproxies()`` gives,
+    ``ca_bundle`` a PEM file instead of certifi's; ``max_qps`` is in requests a second, None for
+    no limit.
     """
 
     endpoint: Endpoint
     read_only: bool
+    provider: Provider = Provider.GOOGLE
     user_agent: str = "reconciler"
     parallelism: int = DEFAULT_PARALLELISM
     max_qps: float | None = None
@@ -45,6 +55,8 @@ class ConnectionSettings:
     read_timeout: float = 60.0
     page_size: int = DEFAULT_PAGE_SIZE
     credentials_file: str | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
     proxies: Mapping[str, str] = field(default_factory=dict)
     ca_bundle: str | None = None
 
@@ -87,12 +99,7 @@ class Connection:
                 settings.proxies,
             ),
             adapter=SharedContextAdapter(_context(settings), pool_maxsize=settings.parallelism),
-            token=load_token(
-                settings.endpoint,
-                credentials_file=settings.credentials_file,
-                proxies=settings.proxies,
-                ca_bundle=settings.ca_bundle,
-            ),
+            identity=_identity(settings),
             limiter=RateLimiter(settings.max_qps, stop=stop),
             request_ids=request_ids,
             now=now,
@@ -119,15 +126,42 @@ class Connection:
         """How many requests of each kind were sent to the service, repeated ones included."""
         return self._channel.requests_sent
 
-    def store(self, address: StoreAddress) -> HealthcareStore:
-        """Speak to one store."""
-        transport = Transport(
-            self._channel,
-            healthcare.guards(address),
-            self._retrying,
-            read_only=self._settings.read_only,
-        )
-        return HealthcareStore(address, transport, page_size=self._settings.page_size)
+    def store(self, address: StoreAddress) -> DicomStore:
+        """Speak to one store.
+
+        Raises:
+            LiveError: it is of another provider, whose credentials are not these.
+        """
+        if address.provider is not self._settings.provider:
+            raise LiveError(f"{address} is not a store of {self._settings.provider}")
+        match address.provider:
+            case Provider.GOOGLE:
+                transport = self._transport(healthcare.guards(address))
+                return HealthcareStore(address, transport, page_size=self._settings.page_size)
+            case Provider.ORTHANC:
+                transport = self._transport(orthanc.guards())
+                return OrthancStore(address, transport, page_size=self._settings.page_size)
+            case _:
+                assert_never(address.provider)
+
+    def _transport(self, guards: Guards) -> Transport:
+        return Transport(self._channel, guards, self._retrying, read_only=self._settings.read_only)
+
+
+def _identity(settings: ConnectionSettings) -> Identity:
+    """The credentials of the provider, and of no other."""
+    match settings.provider:
+        case Provider.GOOGLE:
+            return load_token(
+                settings.endpoint,
+                credentials_file=settings.credentials_file,
+                proxies=settings.proxies,
+                ca_bundle=settings.ca_bundle,
+            )
+        case Provider.ORTHANC:
+            return BasicIdentity(settings.username, settings.password)
+        case _:
+            assert_never(settings.provider)
 
 
 def _context(settings: ConnectionSettings) -> ssl.SSLContext | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from reconciler.live.answer import Answer
 from reconciler.live.bodies import has_own_error_body, is_html, names_operation, parse_json
 from reconciler.live.faults import Fault
@@ -26,9 +28,14 @@ _NOT_FOUND = 404
 _CLIENT_ERRORS = range(400, 500)
 
 
-def classify(answer: Answer) -> DeleteReply:
-    """Read the answer to one DELETE."""
-    kind = _kind(answer)
+def is_empty(answer: Answer) -> bool:
+    """An empty body or an empty JSON object, which is how the Healthcare API says it is done."""
+    return not answer.body.strip() or parse_json(answer.body) == {}
+
+
+def classify(answer: Answer, is_done: Callable[[Answer], bool] = is_empty) -> DeleteReply:
+    """Read the answer to one DELETE; ``is_done`` says whether a 200 or 204 is what it should be."""
+    kind = _kind(answer, is_done)
     detail = "" if kind is ReplyKind.ACCEPTED else describe(answer)
     if kind is ReplyKind.OPERATION:
         detail += " naming a long-running operation"
@@ -41,20 +48,17 @@ def classify_fault(fault: Fault, request_id: str | None) -> DeleteReply:
     return DeleteReply(kind, None, fault.value, request_id=request_id)
 
 
-def _kind(answer: Answer) -> ReplyKind:
+def _kind(answer: Answer, is_done: Callable[[Answer], bool]) -> ReplyKind:
     if names_operation(answer):
         return ReplyKind.OPERATION
     if answer.status in _BY_STATUS:
         return _BY_STATUS[answer.status]
-    if answer.status in {_OK, _NO_CONTENT} and _is_empty(answer):
+    if answer.status in {_OK, _NO_CONTENT} and _is_plain(answer) and is_done(answer):
         return ReplyKind.ACCEPTED
     if answer.status in _CLIENT_ERRORS and has_own_error_body(answer):
         return ReplyKind.NOT_FOUND if answer.status == _NOT_FOUND else ReplyKind.REFUSED
     return ReplyKind.FOREIGN
 
 
-def _is_empty(answer: Answer) -> bool:
-    """An empty body or an empty JSON object, which is how the API says that it is done."""
-    if is_html(answer) or not answer.is_whole:
-        return False
-    return not answer.body.strip() or parse_json(answer.body) == {}
+def _is_plain(answer: Answer) -> bool:
+    return answer.is_whole and not is_html(answer)

@@ -11,6 +11,8 @@ The ABSENT of one answer counts only between two pre-flights that succeed; that 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from reconciler.live.answer import Answer
 from reconciler.live.bodies import has_own_error_body, is_dicom, is_html, media_type
 from reconciler.model.live import ABSENT, PRESENT, Observation, unknown
@@ -20,11 +22,16 @@ _NOT_FOUND = 404
 _REDIRECTS = range(300, 400)
 
 
-def observe(answer: Answer) -> Observation:
-    """Read the answer; an UNKNOWN says why, and never quotes the body."""
+def observe(
+    answer: Answer, is_own_error: Callable[[Answer], bool] = has_own_error_body
+) -> Observation:
+    """Read the answer; an UNKNOWN says why, and never quotes the body.
+
+    ``is_own_error`` says whether a 404 is the server's own word.
+    """
     if answer.status == _OK and is_dicom(answer.content_type):
         return PRESENT
-    if answer.status == _NOT_FOUND and has_own_error_body(answer):
+    if answer.status == _NOT_FOUND and is_own_error(answer):
         return ABSENT
     return unknown(describe(answer))
 

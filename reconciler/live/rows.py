@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from reconciler.live.faults import AttemptError
 from reconciler.model.address import InstanceAddress, is_uid
+from reconciler.model.live import SeriesListing
 
 STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"
 SOP_INSTANCE_UID = "00080018"
+MODALITY = "00080060"
+STUDY_RELATED_SERIES = "00201206"
+STUDY_RELATED_INSTANCES = "00201208"
+SERIES_RELATED_INSTANCES = "00201209"
+
+_MODALITY = re.compile(r"[A-Z0-9_ ]{1,16}")
+"""PS3.5 section 6.2: a Code String; whatever else stands there is not passed on."""
 
 _LONGEST_ROW = 16 * 1024 * 1024  # characters
 _SPACE = " \t\r\n"
@@ -30,6 +39,26 @@ def read_addresses(chunks: Iterator[bytes]) -> Iterator[InstanceAddress]:
             _uid(row, SERIES_INSTANCE_UID),
             _uid(row, SOP_INSTANCE_UID),
         )
+
+
+def read_studies(chunks: Iterator[bytes]) -> Iterator[str]:
+    """Read the Study Instance UID of each row. Raises as `read_addresses`."""
+    for row in read_rows(chunks):
+        yield _uid(row, STUDY_INSTANCE_UID)
+
+
+def read_series(chunks: Iterator[bytes]) -> Iterator[SeriesListing]:
+    """Read what identifies each series and what is in it. Raises as `read_addresses`."""
+    for row in read_rows(chunks):
+        yield SeriesListing(
+            _uid(row, SERIES_INSTANCE_UID), _modality(row), _count(row, SERIES_RELATED_INSTANCES)
+        )
+
+
+def read_counts(chunks: Iterator[bytes], tag: str) -> Iterator[int]:
+    """Read the number under a tag of each row; 0 where none stands. Raises as `read_addresses`."""
+    for row in read_rows(chunks):
+        yield _count(row, tag) or 0
 
 
 def read_rows(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
@@ -59,6 +88,21 @@ def _uid(row: dict[str, Any], tag: str) -> str:
         case {"Value": [str(uid)]} if is_uid(uid):
             return uid
     raise AttemptError(f"the search answered with a row whose {tag} is not a UID")
+
+
+def _modality(row: dict[str, Any]) -> str | None:
+    match row.get(MODALITY):
+        case {"Value": [str(code)]} if _MODALITY.fullmatch(code):
+            return code
+    return None
+
+
+def _count(row: dict[str, Any], tag: str) -> int | None:
+    """A number: an IS, which some servers write as a string (PS3.18 annex F)."""
+    match row.get(tag):
+        case {"Value": [int() | str() as count]} if str(count).isdecimal():
+            return int(count)
+    return None
 
 
 def _malformed() -> AttemptError:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.live import Observation
+from reconciler.model.live import FileMeta, Observation, SeriesListing, StorageInfo
 from reconciler.model.reply import DeleteReply, StoreReply
 
 
@@ -65,6 +65,34 @@ class ReadableStore(Protocol):
 
         Raises:
             LiveError: the search could not be read.
+        """
+
+    def list_studies(self) -> Iterator[str]:
+        """Search all studies of the store, page by page; their Study Instance UIDs.
+
+        Raises:
+            LiveError: as `list_instances`.
+        """
+
+    def list_series(self, study_uid: str) -> Iterator[SeriesListing]:
+        """Search the series of a study, page by page.
+
+        Raises:
+            LiveError: as `list_instances`.
+        """
+
+    def storage(self, instance: InstanceAddress) -> StorageInfo:
+        """Ask how an instance is kept, without reading it.
+
+        Raises:
+            LiveError: the store did not answer that.
+        """
+
+    def file_meta(self, instance: InstanceAddress) -> FileMeta:
+        """Read the File Meta Information of an instance, and nothing that comes after it.
+
+        Raises:
+            LiveError: it could not be retrieved, or does not begin with one.
         """
 
     def retrieve(self, instance: InstanceAddress) -> AbstractContextManager[Body]:

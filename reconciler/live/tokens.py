@@ -31,9 +31,9 @@ class SharedToken:
         self._failure: CredentialsError | None = None
 
     @property
-    def is_anonymous(self) -> bool:
-        """Whether there are no credentials."""
-        return self._credentials is None
+    def may_renew(self) -> bool:
+        """Whether another token may do better: with credentials, yes."""
+        return self._credentials is not None
 
     def headers(self) -> Mapping[str, str]:
         """The headers that say who asks, with a token that is good by its date.

@@ -20,6 +20,9 @@ from reconciler.live.retry import RETRYABLE_STATUSES, Retrying
 
 T = TypeVar("T")
 
+UID = r"(?![0-9.]{65})[0-9]+(?:\.[0-9]+)*"
+"""The pattern of a UID in a path (PS3.5 section 9.1), leading zeros let through."""
+
 _UNAUTHENTICATED = 401
 
 
@@ -27,9 +30,9 @@ _UNAUTHENTICATED = 401
 class Guards:
     """The whole paths, built from a store's own address, that go beyond a plain reading.
 
-    ``delete`` is the one form of path that a DELETE may have: that of an instance. ``question``
-    is the one path to which a planning transport may POST, ``store`` the one to which a DICOM
-    file may be sent.
+    ``delete`` is the one form of path that a DELETE may have: that of one instance. ``question``
+    is the one path to which a planning transport may POST, since it changes nothing, ``store``
+    the one to which a DICOM file may be sent.
     """
 
     delete: re.Pattern[str]
@@ -124,7 +127,7 @@ class Transport:
 
     def _ask(self, call: Call) -> Stream:
         stream = self._send(call)
-        if stream.status == _UNAUTHENTICATED and not self._channel.token.is_anonymous:
+        if stream.status == _UNAUTHENTICATED and self._channel.identity.may_renew:
             _discard(stream)
             stream = self._send(call)
         if stream.status in RETRYABLE_STATUSES:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import NamedTuple
 
 UID_MAX_LENGTH = 64
@@ -49,24 +50,37 @@ def is_resource_id(text: str) -> bool:
     return _RESOURCE_ID.fullmatch(text) is not None and text not in {".", ".."}
 
 
+class Provider(StrEnum):
+    """Whose interface a store speaks; the value is what ``provider:`` says in a file."""
+
+    GOOGLE = "google"
+    """The Google Cloud Healthcare API; what is meant where nothing is said."""
+    ORTHANC = "orthanc"
+    """An Orthanc server with its DICOMweb plugin; the store's four ids are the user's labels."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class StoreAddress:
-    """A DICOM store of the Healthcare API; ``str`` gives its resource name."""
+    """A DICOM store; ``str`` gives its resource name, after its provider if that is not Google."""
 
     project_id: str
     location_id: str
     dataset_id: str
     dicom_store_id: str
+    provider: Provider = Provider.GOOGLE
 
     def __str__(self) -> str:
+        provider = "" if self.provider is Provider.GOOGLE else f"{self.provider}:"
         return (
-            f"projects/{self.project_id}/locations/{self.location_id}"
+            f"{provider}projects/{self.project_id}/locations/{self.location_id}"
             f"/datasets/{self.dataset_id}/dicomStores/{self.dicom_store_id}"
         )
 
     def as_parameters(self) -> dict[str, str]:
-        """The store's four parameters under the API's names."""
+        """The four parameters under the API's names, and ``provider`` if that is not Google."""
+        other = {} if self.provider is Provider.GOOGLE else {"provider": self.provider.value}
         return {
+            **other,
             "projectsId": self.project_id,
             "locationsId": self.location_id,
             "datasetsId": self.dataset_id,
@@ -75,17 +89,18 @@ class StoreAddress:
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, str]) -> StoreAddress:
-        """Read the API's names.
+        """Read what `as_parameters` gives.
 
         Raises:
             KeyError: one of the four is missing.
-            ValueError: one of the four cannot be an id.
+            ValueError: one of the four cannot be an id, or there is no such provider.
         """
         address = cls(
             parameters["projectsId"],
             parameters["locationsId"],
             parameters["datasetsId"],
             parameters["dicomStoresId"],
+            Provider(parameters.get("provider", Provider.GOOGLE)),
         )
         if not (
             is_project_id(address.project_id)
@@ -95,6 +110,26 @@ class StoreAddress:
         ):
             raise ValueError(f"not the address of a DICOM store: {str(address)!r}")
         return address
+
+    @classmethod
+    def parse(cls, text: str) -> StoreAddress:
+        """Read what ``str`` gives.
+
+        Raises:
+            ValueError: it is not the resource name of a DICOM store.
+        """
+        match = _STORE.fullmatch(text)
+        if match is None:
+            raise ValueError(f"not the resource name of a DICOM store: {text!r}")
+        return cls.from_parameters(
+            {name: value for name, value in match.groupdict().items() if value is not None}
+        )
+
+
+_STORE = re.compile(
+    r"(?:(?P<provider>[a-z]+):)?projects/(?P<projectsId>[^/]+)/locations/(?P<locationsId>[^/]+)"
+    r"/datasets/(?P<datasetsId>[^/]+)/dicomStores/(?P<dicomStoresId>[^/]+)"
+)
 
 
 class SeriesAddress(NamedTuple):

@@ -198,6 +198,8 @@ class InputRole(Enum):
     """It lies under ``specs/`` and no PATH names it: only its keeps count."""
     INVENTORY = "inventory"
     """A CSV file that a selected file, or the keeps of another, pins."""
+    QUERY = "query"
+    """The text of a DELETE statement, from which alone the removes come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,18 @@ class InputFile:
     path: str
     sha256: str
     role: InputRole
+
+
+@dataclass(frozen=True, slots=True)
+class QueriedRemoves:
+    """Removes that a DELETE statement asks for, in the place of those of files.
+
+    ``input`` names the statement and the sha256 of its text. ``removes`` are None where only the
+    files beside it are of interest.
+    """
+
+    input: InputFile
+    removes: tuple[StoreAddress, tuple[Entry, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

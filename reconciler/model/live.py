@@ -36,6 +36,37 @@ def unknown(detail: str) -> Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesListing:
+    """A series as a search shows it (PS3.18 table 10.6.3-4): what is in it, and of whom nothing.
+
+    ``modality`` and ``instances`` (how many) are None where the store does not say.
+    """
+
+    series_uid: str
+    modality: str | None = None
+    instances: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StorageInfo:
+    """How a store keeps an instance, in its own words; None where it does not say.
+
+    ``size_bytes`` is the size of the DICOM file, ``storage_class`` such as ``STANDARD``.
+    """
+
+    size_bytes: int | None = None
+    storage_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileMeta:
+    """What the File Meta Information of a stored instance says (PS3.10 section 7.1)."""
+
+    sop_class_uid: str
+    transfer_syntax_uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class StudyContents:
     """The instances that a study holds, by series; or the ``problem`` that hid them."""
 

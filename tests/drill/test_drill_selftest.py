@@ -114,7 +114,7 @@ import tempfile
 from pathlib import Path
 from reconciler.applying import restoration
 from reconciler.applying.restore_outcome import Comparison
-from reconciler.live.healthcare import HealthcareStore
+from reconciler.live.providers.healthcare import HealthcareStore
 really_store = HealthcareStore.store
 def store(self, file):
     changed = bytearray(file.read_bytes())

@@ -19,7 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
 from reconciler.live.connection import Connection, ConnectionSettings
 from reconciler.live.endpoint import parse_endpoint
-from reconciler.live.healthcare import HealthcareStore
+from reconciler.live.providers.healthcare import HealthcareStore
 from reconciler.live.retry import RetryPolicy
 from reconciler.model.address import InstanceAddress
 

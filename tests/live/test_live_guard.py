@@ -7,7 +7,7 @@ import pytest
 from reconciler.emulator import DEMO_STORE
 from reconciler.errors import LiveError, ReadOnlyError
 from reconciler.live.channel import RequestKind
-from reconciler.live.healthcare import guards
+from reconciler.live.providers.healthcare import guards
 from reconciler.live.transport import Call
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence
@@ -140,8 +140,8 @@ def test_only_one_line_of_the_room_names_the_verb(request) -> None:
     room = request.config.rootpath / "reconciler" / "live"
     lines = [
         line
-        for file in sorted(room.glob("*.py"))
+        for file in sorted(room.rglob("*.py"))
         for line in file.read_text().splitlines()
         if re.search(r"""["']DELETE["']|\.delete\(""", line)
     ]
-    assert len(lines) == 2, "Transport.delete, and the store's call of it"
+    assert len(lines) == 3, "Transport.delete, and each provider's call of it"

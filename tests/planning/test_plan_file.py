@@ -275,7 +275,8 @@ def objects_of(schema: Any) -> Iterator[Mapping[str, Any]]:
 def test_the_schema_allows_nothing_that_the_writer_does_not_write() -> None:
     for one in objects_of(SCHEMA):
         assert one["additionalProperties"] is False
-        assert set(one["required"]) == set(one["properties"])
+        # Google's, which is meant where nothing is said, is not written
+        assert set(one["required"]) == set(one["properties"]) - {"provider"}
 
 
 def test_the_header_sums_the_plan_up() -> None:
@@ -344,12 +345,12 @@ def variants(value: Any) -> Iterator[Any]:
             yield not value
         case int():
             yield value + 1
+        case Enum():
+            yield next(one for one in type(value) if one is not value)
         case str():
             yield from (value + "1", None)
         case None:
             yield "1"
-        case Enum():
-            yield next(one for one in type(value) if one is not value)
         case Mapping():
             yield {**value, "1.9": 1}
             yield {key: line + 1 for key, line in value.items()}

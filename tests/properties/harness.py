@@ -42,7 +42,7 @@ from reconciler.journal.records import Intent, Record
 from reconciler.journal.summary import OpenAttempt
 from reconciler.live import connection
 from reconciler.live.connection import ConnectionSettings
-from reconciler.live.healthcare import HealthcareStore
+from reconciler.live.providers.healthcare import HealthcareStore
 from reconciler.live.retry import RetryPolicy
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Observation

@@ -7,11 +7,10 @@ from pathlib import Path
 import click
 
 from reconciler.cli import environment
-from reconciler.cli.acceptance import require_acceptable, require_reviewed
+from reconciler.cli.acceptance import require_acceptable
 from reconciler.cli.applying import ApplyOptions, apply_plan
-from reconciler.cli.approval import require_approval, require_terminal
-from reconciler.cli.console import require_writable, say, write_document, write_file
-from reconciler.cli.formats import render
+from reconciler.cli.console import require_writable
+from reconciler.cli.fresh import apply_fresh
 from reconciler.cli.options import (
     DEFAULT_PATH,
     max_age_option,
@@ -20,17 +19,10 @@ from reconciler.cli.options import (
     state_option,
     store_options,
 )
-from reconciler.cli.planning import PlanRequest, make_saved_plan
+from reconciler.cli.planning import PlanRequest
 from reconciler.cli.project import find_root
-from reconciler.errors import (
-    JournalError,
-    Refused,
-    UsageError,
-)
-from reconciler.journal.folder import make_folder
-from reconciler.model.plan import SavedPlan
-from reconciler.planning.gates import gates_of, require_open_gates
-from reconciler.planning.plan_file import read_plan, write_plan
+from reconciler.errors import UsageError
+from reconciler.planning.plan_file import read_plan
 
 
 @click.command(name="apply")
@@ -102,54 +94,15 @@ def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
 
 
 def _apply_fresh(paths: tuple[Path, ...], options: ApplyOptions) -> int:
-    if not options.auto_approve:
-        require_terminal()
-    saved = make_saved_plan(
+    return apply_fresh(
         PlanRequest(
             paths=paths or (options.root / DEFAULT_PATH,),
             root=options.root,
             state=options.state,
-            endpoint=environment.endpoint(options.endpoint),
+            endpoint=options.endpoint,
             parallelism=options.parallelism,
             max_qps=options.max_qps,
             max_age=options.max_age,
-        )
+        ),
+        options,
     )
-    write_document(render(saved, "text"))
-    refusal = _refusal(saved, options)
-
-    def accept() -> None:
-        if refusal is not None:
-            raise refusal
-        require_acceptable(saved, options)
-
-    return apply_plan(saved, options, accept)
-
-
-def _refusal(saved: SavedPlan, options: ApplyOptions) -> Refused | None:
-    """Why a fresh plan may not be applied; asks the user where nothing else speaks against it."""
-    try:
-        require_reviewed(saved, options)
-        require_open_gates(gates_of(saved))
-        if saved.plan.has_deletions:
-            _save(saved, options)
-            if not options.auto_approve:
-                require_approval()
-    except Refused as refusal:
-        return refusal
-    return None
-
-
-def _save(saved: SavedPlan, options: ApplyOptions) -> None:
-    """Keep the plan in the state folder, so that an interrupted apply can be resumed."""
-    folder = options.state / "plans"
-    try:
-        make_folder(folder)
-    except OSError as error:
-        raise JournalError(
-            f"the state folder {options.state} cannot be written: {error.strerror or error}",
-            hint="nothing was deleted; see to it, or name another with --state",
-        ) from error
-    path = folder / f"{saved.plan_id}.json"
-    write_file(path, write_plan(saved))
-    say(f"plan saved: {path}; after an interruption, resume with: reconciler apply {path}")

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli import environment
-from reconciler.cli.console import require_writable, say, write_document, write_file
+from reconciler.cli.console import require_writable, write_document, write_file
 from reconciler.cli.formats import format_options, render, write_forms
 from reconciler.cli.options import (
     DEFAULT_PATH,
@@ -18,11 +18,8 @@ from reconciler.cli.options import (
     state_option,
     store_options,
 )
-from reconciler.cli.planning import PlanRequest, make_saved_plan
+from reconciler.cli.planning import PlanRequest, make_saved_plan, plan_exit_code
 from reconciler.cli.project import find_root
-from reconciler.errors import ExitCode
-from reconciler.model.plan import SavedPlan
-from reconciler.planning.gates import closed_gates, gates_of
 from reconciler.planning.plan_file import write_plan
 
 
@@ -75,7 +72,7 @@ def command(
             paths=paths or (project / DEFAULT_PATH,),
             root=project,
             state=environment.state_folder(state, project),
-            endpoint=environment.endpoint(endpoint),
+            endpoint=endpoint,
             parallelism=parallelism,
             max_qps=max_qps,
             max_age=max_age,
@@ -85,15 +82,4 @@ def command(
         write_file(out, write_plan(saved))
     write_forms(saved, writes)
     write_document(render(saved, form))
-    return _exit_code(saved, detailed=detailed_exitcode)
-
-
-def _exit_code(saved: SavedPlan, *, detailed: bool) -> ExitCode:
-    closed = closed_gates(gates_of(saved))
-    if closed:
-        names = ", ".join(sorted({gate.name.value for gate in closed}))
-        say(f"this plan will not be applied: closed gates: {names}")
-        return ExitCode.REFUSED
-    if detailed and saved.plan.has_pending:
-        return ExitCode.PENDING
-    return ExitCode.SUCCESS
+    return plan_exit_code(saved, detailed=detailed_exitcode)

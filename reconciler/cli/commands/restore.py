@@ -112,7 +112,8 @@ def command(
     archived = read()
     if options.dry_run:
         return _show(archived, options)
-    endpoint = environment.endpoint(options.endpoint)
+    provider = environment.provider_of(archived.stores)
+    endpoint = environment.endpoint(options.endpoint, provider)
     _require_endpoint(archived, endpoint)
     report, exit_code = _restore(read, archived, endpoint, options)
     write_document(restore_as_text(report))
@@ -140,7 +141,7 @@ def _require_endpoint(archived: ArchivedRun, endpoint: Endpoint) -> None:
     if archived.endpoint != str(endpoint):
         raise UsageError(
             f"the run spoke to the service at {archived.endpoint}, this one is set to {endpoint}",
-            hint="set --endpoint or RECONCILER_ENDPOINT to the one that it was deleted from",
+            hint="set --endpoint to the one that it was deleted from",
         )
 
 
@@ -152,6 +153,7 @@ def _restore(
         stopped_by_signals(stop) as signals,
         environment.connect(
             endpoint,
+            provider=environment.provider_of(archived.stores),
             read_only=False,
             parallelism=options.parallelism,
             max_qps=options.max_qps,

@@ -1,0 +1,64 @@
+"""Plan, show, ask and apply in one go: ``apply PATH`` and ``query --apply``."""
+
+from __future__ import annotations
+
+from reconciler.cli.acceptance import require_acceptable, require_reviewed
+from reconciler.cli.applying import ApplyOptions, apply_plan
+from reconciler.cli.approval import require_approval, require_terminal
+from reconciler.cli.console import say, write_document, write_file
+from reconciler.cli.formats import render
+from reconciler.cli.planning import PlanRequest, make_saved_plan
+from reconciler.errors import JournalError, Refused
+from reconciler.journal.folder import make_folder
+from reconciler.model.plan import SavedPlan
+from reconciler.planning.gates import gates_of, require_open_gates
+from reconciler.planning.plan_file import write_plan
+
+
+def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
+    """Make a plan, show it, and apply it after a ``yes``; the exit code.
+
+    Raises:
+        NotApproved: nobody can be asked, and ``auto_approve`` was not given.
+    """
+    if not options.auto_approve:
+        require_terminal()
+    saved = make_saved_plan(request)
+    write_document(render(saved, "text"))
+    refusal = _refusal(saved, options)
+
+    def accept() -> None:
+        if refusal is not None:
+            raise refusal
+        require_acceptable(saved, options)
+
+    return apply_plan(saved, options, accept)
+
+
+def _refusal(saved: SavedPlan, options: ApplyOptions) -> Refused | None:
+    """Why a fresh plan may not be applied; asks the user where nothing else speaks against it."""
+    try:
+        require_reviewed(saved, options)
+        require_open_gates(gates_of(saved))
+        if saved.plan.has_deletions:
+            _save(saved, options)
+            if not options.auto_approve:
+                require_approval()
+    except Refused as refusal:
+        return refusal
+    return None
+
+
+def _save(saved: SavedPlan, options: ApplyOptions) -> None:
+    """Keep the plan in the state folder, so that an interrupted apply can be resumed."""
+    folder = options.state / "plans"
+    try:
+        make_folder(folder)
+    except OSError as error:
+        raise JournalError(
+            f"the state folder {options.state} cannot be written: {error.strerror or error}",
+            hint="nothing was deleted; see to it, or name another with --state",
+        ) from error
+    path = folder / f"{saved.plan_id}.json"
+    write_file(path, write_plan(saved))
+    say(f"plan saved: {path}; after an interruption, resume with: reconciler apply {path}")

@@ -1,0 +1,58 @@
+"""One run speaks to one service: with one endpoint, one set of credentials and one rate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reconciler.desired.desired_file import DesiredFile
+from reconciler.desired.problems import Problems
+from reconciler.desired.rules import Rule
+from reconciler.model.address import Provider
+
+
+def check_services(files: Sequence[DesiredFile], problems: Problems) -> None:
+    """Report selected files about another service than the first, and stores of two providers.
+
+    The four parameters name a store alone: a keep under another provider would hold nothing.
+    """
+    _check_providers(files, problems)
+    first: DesiredFile | None = None
+    for file in files:
+        if not file.is_selected:
+            continue
+        first = first or file
+        if _service(file) != _service(first):
+            problems.error(
+                Rule.SEVERAL_SERVICES,
+                file.store_source,
+                f"this file is about {_named(file)},"
+                f" and {first.store_source} about {_named(first)}",
+                "one run speaks to one service; give the files of each as PATHs of their own",
+            )
+
+
+def _check_providers(files: Sequence[DesiredFile], problems: Problems) -> None:
+    seen: dict[tuple[str, str, str, str], DesiredFile] = {}
+    for file in files:
+        store = file.store
+        key = store.project_id, store.location_id, store.dataset_id, store.dicom_store_id
+        other = seen.setdefault(key, file)
+        if other.store.provider is not store.provider:
+            problems.error(
+                Rule.TWO_PROVIDERS,
+                file.store_source,
+                f"the store is of the provider {store.provider} here,"
+                f" and of {other.store.provider} at {other.store_source}",
+                "the four parameters name one store; correct the provider of one of the two",
+            )
+
+
+def _service(file: DesiredFile) -> object:
+    """What must be the same: the provider, and for Orthanc the store, which is the server."""
+    store = file.store
+    return store.provider if store.provider is Provider.GOOGLE else store
+
+
+def _named(file: DesiredFile) -> str:
+    store = file.store
+    return "Google" if store.provider is Provider.GOOGLE else str(store)

@@ -1,0 +1,214 @@
+"""What every DICOMweb server (PS3.18) is asked in the same way, whoever made it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TypeVar
+
+from reconciler.errors import CredentialsError, LiveError
+from reconciler.live import probe_reply, store_reply
+from reconciler.live.answer import Answer, Stream
+from reconciler.live.bodies import has_own_error_body, is_dicom, is_json
+from reconciler.live.channel import RequestKind
+from reconciler.live.faults import AttemptError, NoAnswerError
+from reconciler.live.file_meta import HEAD, NotDicomFileError, read_head
+from reconciler.live.multipart import MultipartFile
+from reconciler.live.rows import (
+    MODALITY,
+    SERIES_INSTANCE_UID,
+    SERIES_RELATED_INSTANCES,
+    STUDY_INSTANCE_UID,
+    read_addresses,
+    read_series,
+    read_studies,
+)
+from reconciler.live.store import Body
+from reconciler.live.transport import Call, Transport
+from reconciler.model.address import InstanceAddress, StoreAddress, is_uid
+from reconciler.model.live import FileMeta, Observation, SeriesListing, StorageInfo, unknown
+from reconciler.model.reply import DeleteReply, StoreReply, StoreReplyKind
+
+Row = TypeVar("Row")
+Reader = Callable[[Iterator[bytes]], Iterator[Row]]
+
+PIECE = 256 * 1024
+"""Bytes a piece of a body: a quarter less CPU than with 64 KiB; more gains nothing."""
+
+_META_PIECE = 4096
+"""Bytes a piece where only the File Meta Information is wanted, which seldom has a thousand."""
+
+_OK = 200
+_NO_CONTENT = 204
+_EMPTY_ARRAY_SIZE = 2
+
+
+class DicomWebStore(ABC):
+    """Speaks for one store below ``root``; see `DicomStore` for what each method promises."""
+
+    def __init__(
+        self, address: StoreAddress, transport: Transport, *, root: str, page_size: int
+    ) -> None:
+        self.address = address
+        self._transport = transport
+        self._web = root
+        self._page_size = page_size
+
+    @abstractmethod
+    def preflight(self, *, deleting: bool, storing: bool = False) -> None:
+        """Make sure that the store answers and what the caller may do there."""
+
+    @abstractmethod
+    def opened(self, instance: InstanceAddress, piece: int) -> AbstractContextManager[Body]:
+        """Retrieve an instance as it is stored, in pieces of so many bytes at most."""
+
+    @abstractmethod
+    def storage(self, instance: InstanceAddress) -> StorageInfo:
+        """Ask how an instance is kept."""
+
+    @abstractmethod
+    def delete(self, instance: InstanceAddress) -> DeleteReply:
+        """Send one DELETE for one instance."""
+
+    def is_own_error(self, answer: Answer) -> bool:
+        """Whether a 404 is the server's own word that what was asked for does not exist."""
+        return has_own_error_body(answer)
+
+    def probe(self, instance: InstanceAddress) -> Observation:
+        """Retrieve the instance's metadata and drain it unread.
+
+        No pixel data moves, no retrieval fee of a cold storage class is due, and the answer is
+        small enough to keep the connection.
+        """
+        return self._look(f"{self._web}{instance}/metadata", _drained)
+
+    def probe_whole(self, study_uid: str, series_uid: str | None) -> Observation:
+        """Retrieve the metadata of the series or study, headers only: it may be huge."""
+        return self._look(f"{self.whole(study_uid, series_uid)}/metadata", _headers)
+
+    def list_instances(
+        self, study_uid: str, series_uid: str | None = None
+    ) -> Iterator[InstanceAddress]:
+        """Search by path; a row of another study or series makes the listing malformed."""
+        asked = (study_uid, series_uid or "")
+        path = f"{self.whole(study_uid, series_uid)}/instances"
+        for found in self._search(path, _INSTANCE_FIELDS, read_addresses):
+            if (found.study_uid, found.series_uid if series_uid else "") != asked:
+                raise LiveError("the search answered with a row of another study or series")
+            yield found
+
+    def list_studies(self) -> Iterator[str]:
+        """Search the whole store."""
+        yield from self._search(f"{self._web}/studies", _STUDY_FIELDS, read_studies)
+
+    def list_series(self, study_uid: str) -> Iterator[SeriesListing]:
+        """Search by path."""
+        path = f"{self.whole(study_uid, None)}/series"
+        yield from self._search(path, _SERIES_FIELDS, read_series)
+
+    def find(self, instance_uid: str) -> tuple[InstanceAddress, ...]:
+        """Search the whole store by SOP Instance UID."""
+        if not is_uid(instance_uid):
+            raise LiveError(f"not a UID: {instance_uid!r}")
+        query = f"SOPInstanceUID={instance_uid}&{_INSTANCE_FIELDS}"
+        found = tuple(self._search(f"{self._web}/instances", query, read_addresses))
+        if any(instance.instance_uid != instance_uid for instance in found):
+            raise LiveError("the search answered with a row of another instance")
+        return tuple(sorted(found))
+
+    def retrieve(self, instance: InstanceAddress) -> AbstractContextManager[Body]:
+        """Retrieve the instance as it is stored."""
+        return self.opened(instance, PIECE)
+
+    def file_meta(self, instance: InstanceAddress) -> FileMeta:
+        """Retrieve the instance, and leave it after its File Meta Information."""
+        head = b""
+        with self.opened(instance, _META_PIECE) as body:
+            for piece in body.chunks:
+                head += piece
+                try:
+                    found = read_head(head)
+                except NotDicomFileError:
+                    if len(head) >= HEAD:
+                        break
+                else:
+                    return FileMeta(found.sop_class_uid, found.transfer_syntax_uid)
+        raise LiveError(f"the instance {instance} does not begin with File Meta Information")
+
+    def store(self, file: Path) -> StoreReply:
+        """Send one file, once. A 401 is not repeated here; the next request has a fresh token."""
+        body = MultipartFile(file)
+        try:
+            answer = self._transport.store(f"{self._web}/studies", body)
+        except NoAnswerError as error:
+            return store_reply.classify_fault(error.fault, error.request_id)
+        except CredentialsError as error:
+            return StoreReply(StoreReplyKind.UNAUTHENTICATED, None, f"{error}; nothing was sent")
+        return store_reply.classify(answer)
+
+    def whole(self, study_uid: str, series_uid: str | None) -> str:
+        """The path of a study, or of a series of it."""
+        series = "" if series_uid is None else f"/series/{series_uid}"
+        return f"{self._web}/studies/{study_uid}{series}"
+
+    def _look(self, path: str, reader: Callable[[Stream], Answer]) -> Observation:
+        call = Call(RequestKind.PROBE, path, accept="application/dicom+json")
+        try:
+            answer = self._transport.read(call, reader)
+        except LiveError as error:
+            return unknown(str(error))
+        return probe_reply.observe(answer, self.is_own_error)
+
+    def _search(self, path: str, query: str, reader: Reader[Row]) -> Iterator[Row]:
+        seen: set[Row] = set()
+        offset = 0
+        while True:
+            page = self.page(path, f"{query}&limit={self._page_size}&offset={offset}", reader)
+            # An instance that arrives or goes while pages are read shifts what follows it.
+            fresh = [row for row in page if row not in seen]
+            seen.update(fresh)
+            yield from fresh
+            if len(page) < self._page_size:
+                return
+            offset += len(page)
+
+    def page(self, path: str, query: str, reader: Reader[Row]) -> list[Row]:
+        """Read one page of a search; 204 says that nothing matches. Raises as `list_instances`."""
+
+        def read(stream: Stream) -> list[Row]:
+            if stream.status == _NO_CONTENT:
+                return []
+            if stream.status != _OK or not is_json(stream.content_type):
+                what = probe_reply.describe(stream.answer())
+                raise AttemptError(f"the search answered {what}", may_pass=False)
+            return list(reader(stream.chunks(PIECE)))
+
+        call = Call(RequestKind.SEARCH, path, query, accept="application/dicom+json")
+        return self._transport.read(call, read)
+
+
+_STUDY_FIELDS = f"includefield={STUDY_INSTANCE_UID}"
+_SERIES_FIELDS = f"includefield={MODALITY},{SERIES_RELATED_INSTANCES}"
+_INSTANCE_FIELDS = f"includefield={STUDY_INSTANCE_UID},{SERIES_INSTANCE_UID}"
+
+
+def _headers(stream: Stream) -> Answer:
+    if stream.status == _OK and is_dicom(stream.content_type):
+        return Answer(stream.status, stream.content_type)
+    return stream.answer()
+
+
+def _drained(stream: Stream) -> Answer:
+    if stream.status != _OK or not is_dicom(stream.content_type):
+        return stream.answer()
+    if stream.drain() <= _EMPTY_ARRAY_SIZE:
+        raise AttemptError("HTTP 200 without a dataset")
+    return Answer(stream.status, stream.content_type)
+
+
+def not_retrieved(instance: InstanceAddress, stream: Stream) -> LiveError:
+    """What to raise where a retrieve did not answer with an instance."""
+    what = probe_reply.describe(stream.answer())
+    return LiveError(f"the instance {instance} could not be retrieved: {what}")

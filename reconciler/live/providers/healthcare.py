@@ -1,0 +1,101 @@
+"""The DICOM store of the Google Cloud Healthcare API: its paths, its guards, its answers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from reconciler.errors import CredentialsError, LiveError
+from reconciler.live import delete_reply
+from reconciler.live.answer import Stream
+from reconciler.live.bodies import is_json, media_type, parse_json
+from reconciler.live.channel import RequestKind
+from reconciler.live.dicomweb import DicomWebStore, not_retrieved
+from reconciler.live.faults import NoAnswerError
+from reconciler.live.probe_reply import describe
+from reconciler.live.providers import healthcare_preflight
+from reconciler.live.store import Body
+from reconciler.live.transport import UID, Call, Guards, Transport
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.live import StorageInfo
+from reconciler.model.reply import DeleteReply, ReplyKind
+
+_OK = 200
+
+
+def store_path(address: StoreAddress) -> str:
+    """The path of the store's resource."""
+    return f"/v1/{address}"
+
+
+def guards(address: StoreAddress) -> Guards:
+    """What may be deleted in this store, what planning may ask it by POST, where files go."""
+    path = re.escape(store_path(address))
+    instance = f"/dicomWeb/studies/{UID}/series/{UID}/instances/{UID}"
+    return Guards(
+        delete=re.compile(path + instance),
+        question=re.compile(path + ":testIamPermissions"),
+        store=re.compile(path + "/dicomWeb/studies"),
+    )
+
+
+class HealthcareStore(DicomWebStore):
+    """Speaks for one DICOM store; see `DicomStore` for what each method promises."""
+
+    def __init__(self, address: StoreAddress, transport: Transport, *, page_size: int) -> None:
+        root = f"{store_path(address)}/dicomWeb"
+        super().__init__(address, transport, root=root, page_size=page_size)
+
+    def preflight(self, *, deleting: bool, storing: bool = False) -> None:
+        """Get the store's resource, then ask which permissions the caller has."""
+        healthcare_preflight.check(
+            self._transport,
+            self.address,
+            store_path(self.address),
+            deleting=deleting,
+            storing=storing,
+        )
+
+    def delete(self, instance: InstanceAddress) -> DeleteReply:
+        """Send one DELETE. A 401 is not repeated here; the next request has a fresh token."""
+        try:
+            answer = self._transport.delete(f"{self._web}{instance}")
+        except NoAnswerError as error:
+            return delete_reply.classify_fault(error.fault, error.request_id)
+        except CredentialsError as error:
+            return DeleteReply(ReplyKind.UNAUTHENTICATED, None, f"{error}; nothing was sent")
+        return delete_reply.classify(answer)
+
+    def storage(self, instance: InstanceAddress) -> StorageInfo:
+        """GetStorageInfo of the instance: where its blob is; no patient data."""
+        call = Call(RequestKind.STORAGE, f"{self._web}{instance}:getStorageInfo")
+        answer = self._transport.read(call, Stream.answer)
+        told = parse_json(answer.body) if is_json(answer.content_type) else None
+        if answer.status != _OK or not isinstance(told, dict):
+            raise LiveError(f"the storage of {instance} could not be asked for: {describe(answer)}")
+        return _storage(told)
+
+    @contextmanager
+    def opened(self, instance: InstanceAddress, piece: int) -> Iterator[Body]:
+        """Retrieve the instance as one part, as it is stored."""
+        call = Call(
+            RequestKind.RETRIEVE,
+            f"{self._web}{instance}",
+            accept="application/dicom; transfer-syntax=*",
+            encoding="identity",
+        )
+        with self._transport.open(call) as stream:
+            if stream.status != _OK or media_type(stream.content_type) != "application/dicom":
+                raise not_retrieved(instance, stream)
+            yield Body(stream.content_type, stream.length, stream.chunks(piece))
+
+
+def _storage(told: dict[str, object]) -> StorageInfo:
+    match told.get("blobStorageInfo"):
+        case {**blob}:
+            size, kept = str(blob.get("sizeBytes", "")), blob.get("storageClass")
+            return StorageInfo(
+                int(size) if size.isdecimal() else None, kept if isinstance(kept, str) else None
+            )
+    return StorageInfo()

@@ -1,0 +1,251 @@
+"""An Orthanc server with its DICOMweb plugin at the plugin's default root.
+
+Its DICOMweb interface reads, searches and stores; a DELETE there is answered with 405. An instance
+is deleted through Orthanc's own REST interface, by the identifier that Orthanc gives it, which is
+a hash of patient, study, series and instance and so stays with one address.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from reconciler.errors import CredentialsError, LiveError
+from reconciler.live import delete_reply
+from reconciler.live.answer import Answer, Stream
+from reconciler.live.bodies import has_own_error_body, is_dicom, media_type, parse_json
+from reconciler.live.channel import RequestKind
+from reconciler.live.dicomweb import DicomWebStore, not_retrieved
+from reconciler.live.faults import AttemptError, NoAnswerError
+from reconciler.live.parts import read_single_part
+from reconciler.live.probe_reply import describe
+from reconciler.live.providers import orthanc_preflight
+from reconciler.live.providers.orthanc_preflight import ROOT
+from reconciler.live.rows import (
+    SERIES_RELATED_INSTANCES,
+    STUDY_RELATED_INSTANCES,
+    STUDY_RELATED_SERIES,
+    read_counts,
+)
+from reconciler.live.store import Body
+from reconciler.live.transport import Call, Guards, Transport
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.live import Observation, Presence, SeriesListing, StorageInfo, unknown
+from reconciler.model.reply import DeleteReply, ReplyKind
+
+_OK = 200
+_UNAUTHENTICATED = 401
+_INEXISTENT_ITEM = 7
+"""Orthanc's own code of a 404 for something that it does not hold; 17 is an unknown path."""
+
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
+_IN_STUDY, _IN_SERIES = STUDY_RELATED_INSTANCES, SERIES_RELATED_INSTANCES
+_TAGS = ("0020-000d", "0020-000e", "0008-0018")
+"""Study, Series and SOP Instance UID, as Orthanc writes tags in its paths."""
+
+
+def guards() -> Guards:
+    """What may be deleted, what planning may ask by POST, where files go."""
+    return Guards(
+        delete=re.compile(f"/instances/{_ID}"),
+        question=re.compile("/tools/lookup"),
+        store=re.compile(f"{ROOT}/studies"),
+    )
+
+
+class OrthancStore(DicomWebStore):
+    """Speaks for one Orthanc; see `DicomStore` for what each method promises."""
+
+    def __init__(self, address: StoreAddress, transport: Transport, *, page_size: int) -> None:
+        super().__init__(address, transport, root=ROOT, page_size=page_size)
+
+    def preflight(self, *, deleting: bool, storing: bool = False) -> None:
+        """Search for what nobody has; Orthanc has no resource of its store, nor permissions."""
+        orthanc_preflight.check(self._transport, changing=deleting or storing)
+
+    def is_own_error(self, answer: Answer) -> bool:
+        """A 404 in Orthanc's words that says "inexistent item", not "unknown path"."""
+        told = parse_json(answer.body) if has_own_error_body(answer) else None
+        return isinstance(told, dict) and told.get("OrthancStatus") == _INEXISTENT_ITEM
+
+    def probe(self, instance: InstanceAddress) -> Observation:
+        """Retrieve the metadata; an absence must also be what the lookup says.
+
+        The plugin answers 404 for an address that two patients share, too.
+        """
+        seen = super().probe(instance)
+        if seen.presence is not Presence.ABSENT:
+            return seen
+        try:
+            is_known = bool(self._matching(instance))
+        except LiveError as error:
+            return unknown(f"absent by DICOMweb, but not looked up: {error}")
+        return unknown("absent by DICOMweb, but Orthanc's lookup knows it") if is_known else seen
+
+    def probe_whole(self, study_uid: str, series_uid: str | None) -> Observation:
+        """As `probe`; what the lookup knows under any address is not absent."""
+        seen = super().probe_whole(study_uid, series_uid)
+        if seen.presence is not Presence.ABSENT:
+            return seen
+        uid, level = (study_uid, "Study") if series_uid is None else (series_uid, "Series")
+        try:
+            is_known = bool(self._candidates(uid, level))
+        except LiveError as error:
+            return unknown(f"absent by DICOMweb, but not looked up: {error}")
+        where = "elsewhere, or for two patients"
+        return unknown(f"absent here, but Orthanc's lookup knows it {where}") if is_known else seen
+
+    def list_instances(
+        self, study_uid: str, series_uid: str | None = None
+    ) -> Iterator[InstanceAddress]:
+        """Search, then compare with how many Orthanc counts: its searches may be cut short."""
+        found = list(super().list_instances(study_uid, series_uid))
+        if series_uid is None:
+            counted = self._count("studies", f"StudyInstanceUID={study_uid}", _IN_STUDY)
+        else:
+            path = f"studies/{study_uid}/series"
+            counted = self._count(path, f"SeriesInstanceUID={series_uid}", _IN_SERIES)
+        _require_all(len(set(found)), counted, "instances")
+        yield from found
+
+    def list_series(self, study_uid: str) -> Iterator[SeriesListing]:
+        """As `list_instances`."""
+        found = list(super().list_series(study_uid))
+        counted = self._count("studies", f"StudyInstanceUID={study_uid}", STUDY_RELATED_SERIES)
+        _require_all(len(set(found)), counted, "series")
+        yield from found
+
+    def list_studies(self) -> Iterator[str]:
+        """As `list_instances`; how many there are stands in Orthanc's statistics."""
+        found = list(super().list_studies())
+        told = parse_json(self._ask(Call(RequestKind.SEARCH, "/statistics")).body)
+        match told:
+            case {"CountStudies": int(counted)}:
+                _require_all(len(set(found)), counted, "studies")
+            case _:
+                raise LiveError("Orthanc does not say how many studies it holds")
+        yield from found
+
+    def delete(self, instance: InstanceAddress) -> DeleteReply:
+        """Look the instance up, make sure that it is the one, and send one DELETE for it."""
+        try:
+            identifier = self._look_up(instance)
+        except CredentialsError as error:
+            return DeleteReply(ReplyKind.UNAUTHENTICATED, None, f"{error}; nothing was sent")
+        except LiveError as error:
+            return DeleteReply(ReplyKind.REFUSED, None, f"{error}; nothing was sent")
+        if identifier is None:
+            return DeleteReply(ReplyKind.NOT_FOUND, None, "the lookup found nothing")
+        try:
+            answer = self._transport.delete(f"/instances/{identifier}")
+        except NoAnswerError as error:
+            return delete_reply.classify_fault(error.fault, error.request_id)
+        return delete_reply.classify(answer, _names_remaining)
+
+    def storage(self, instance: InstanceAddress) -> StorageInfo:
+        """The size of the DICOM file; Orthanc knows no storage classes."""
+        identifier = self._look_up(instance)
+        if identifier is None:
+            raise LiveError(f"the instance {instance} could not be looked up")
+        path = f"/instances/{identifier}/attachments/dicom/size"
+        size = self._ask(Call(RequestKind.STORAGE, path, accept="*/*")).body
+        return StorageInfo(int(size) if size.isdigit() else None)
+
+    @contextmanager
+    def opened(self, instance: InstanceAddress, piece: int) -> Iterator[Body]:
+        """Retrieve the instance as the one part of a multipart body, the only way it is given."""
+        call = Call(
+            RequestKind.RETRIEVE,
+            f"{self._web}{instance}",
+            accept='multipart/related; type="application/dicom"; transfer-syntax=*',
+            encoding="identity",
+        )
+        with self._transport.open(call) as stream:
+            kind = media_type(stream.content_type)
+            is_dicom_part = kind == "multipart/related" and is_dicom(stream.content_type)
+            if stream.status != _OK or not is_dicom_part:
+                raise not_retrieved(instance, stream)
+            part = read_single_part(stream.content_type, stream.chunks(piece))
+            if media_type(part.content_type) != "application/dicom":
+                raise LiveError(f"the instance {instance} came as a part that is not DICOM")
+            yield Body(part.content_type, part.length, part.chunks)
+
+    def _count(self, path: str, criterion: str, tag: str) -> int:
+        query = f"{criterion}&includefield={tag}"
+        return sum(self.page(f"{self._web}/{path}", query, partial(read_counts, tag=tag)))
+
+    def _look_up(self, instance: InstanceAddress) -> str | None:
+        """Orthanc's identifier of the instance; None if it holds nothing at this address.
+
+        Raises:
+            LiveError: it could not be asked, knows the UID at other addresses only, or holds
+                this address for two patients.
+            CredentialsError: it does not accept the credentials.
+        """
+        matching = self._matching(instance)
+        if not matching and self._candidates(instance.instance_uid, "Instance"):
+            raise LiveError("Orthanc's lookup gives instances of other addresses only")
+        if len(matching) > 1:
+            raise LiveError("Orthanc holds this very address for more than one patient")
+        return matching[0] if matching else None
+
+    def _matching(self, instance: InstanceAddress) -> list[str]:
+        found = self._candidates(instance.instance_uid, "Instance")
+        return [identifier for identifier in found if self._address_of(identifier) == instance]
+
+    def _candidates(self, uid: str, level: str) -> list[str]:
+        """The identifiers of everything at this level that has this UID."""
+        call = Call(
+            RequestKind.LOOKUP,
+            "/tools/lookup",
+            body=uid.encode(),
+            content_type="text/plain",
+        )
+        found = parse_json(self._ask(call).body)
+        if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+            raise AttemptError("the lookup did not answer with a list")
+        found = [one.get("ID") for one in found if one.get("Type") == level]
+        for identifier in found:
+            if not isinstance(identifier, str) or not re.fullmatch(_ID, identifier):
+                raise AttemptError(
+                    f"the lookup gave an identifier that is none: {_quoted(identifier)}"
+                )
+        return sorted(found)
+
+    def _address_of(self, identifier: str) -> InstanceAddress:
+        """Whose identifier it is; tag by tag, so that nothing of the patient is read."""
+        path = f"/instances/{identifier}/content"
+        uids = (
+            self._ask(Call(RequestKind.LOOKUP, f"{path}/{tag}", accept="*/*")).body for tag in _TAGS
+        )
+        return InstanceAddress(*(uid.decode("ascii", "replace").strip("\0 ") for uid in uids))
+
+    def _ask(self, call: Call) -> Answer:
+        answer = self._transport.read(call, Stream.answer)
+        if answer.status == _UNAUTHENTICATED:
+            raise CredentialsError("Orthanc does not accept the user name and password")
+        if answer.status != _OK or not answer.is_whole:
+            raise LiveError(f"Orthanc could not be asked for the instance: {describe(answer)}")
+        return answer
+
+
+def _require_all(found: int, counted: int, what: str) -> None:
+    """Refuse a listing that is shorter than what is there; one patient's or several's."""
+    if found < counted:
+        raise LiveError(
+            f"the search shows {found} of the {counted} {what} that Orthanc counts: its options"
+            " LimitFindResults and LimitFindInstances may cut it short, or two patients share UIDs"
+        )
+
+
+def _names_remaining(answer: Answer) -> bool:
+    """What Orthanc answers to a deletion: the nearest ancestor that is left, or null."""
+    told = parse_json(answer.body)
+    return isinstance(told, dict) and "RemainingAncestor" in told
+
+
+def _quoted(identifier: object) -> str:
+    return json.dumps(identifier)[:60]

@@ -1,0 +1,1 @@
+"""The SQL of the resource ``google.healthcare.instances`` → a retrieve, or a plan."""

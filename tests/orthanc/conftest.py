@@ -1,0 +1,261 @@
+"""A real Orthanc of Debian's packages, with pydicom's real files in it, and a project beside it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+import requests
+
+from reconciler.cli.main import run
+from reconciler.live.endpoint import parse_endpoint
+from reconciler.model.address import InstanceAddress, Provider, StoreAddress
+
+STORE = StoreAddress("clinic", "room-7", "radiology", "mini-pacs", Provider.ORTHANC)
+PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+USER, PASSWORD = "reconciler", "not: a secret"
+SECONDS_TO_START = 30.0
+
+HEAD = """\
+version: 1
+store:
+  provider: orthanc
+  projectsId: clinic
+  locationsId: room-7
+  datasetsId: radiology
+  dicomStoresId: mini-pacs
+"""
+REASON = 'reason: {code: "113039", ticket: RET-1042}\n'
+OPEN = (
+    "limits: {maxDeletions: 10000, maxStudiesEmptied: 100, maxSeriesEmptied: 100,"
+    " maxStudyPercent: 100}\n"
+)
+
+
+def require_orthanc() -> str:
+    """Where Orthanc is; without it the tests are left out, though never in CI."""
+    binary = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
+    if binary is not None and PLUGIN.exists():
+        return binary
+    missing = "Debian's packages orthanc and orthanc-dicomweb are not installed"
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing)
+    pytest.skip(missing)
+
+
+@contextmanager
+def running_orthanc(folder: Path, **options: object) -> Iterator[str]:
+    """Run an Orthanc until the block ends; gives its origin."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings = {
+        "Name": "test",
+        "StorageDirectory": str(folder / "storage"),
+        "IndexDirectory": str(folder / "storage"),
+        "HttpPort": port,
+        "DicomServerEnabled": False,
+        "RemoteAccessAllowed": False,
+        "AuthenticationEnabled": False,
+        "Plugins": [str(PLUGIN)],
+        **options,
+    }
+    file = folder / "orthanc.json"
+    file.write_text(json.dumps(settings))
+    log = (folder / "orthanc.log").open("wb")
+    with log, subprocess.Popen([require_orthanc(), str(file)], stdout=log, stderr=log) as process:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            await_answer(url, process)
+            yield url
+        finally:
+            process.terminate()
+
+
+def await_answer(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + SECONDS_TO_START
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(requests.ConnectionError):
+            requests.get(f"{url}/system", timeout=5)
+            return
+        time.sleep(0.05)
+    pytest.fail("Orthanc did not start")
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running Orthanc and a client of its own that owes nothing to the program under test."""
+
+    url: str
+    auth: tuple[str, str] | None = None
+
+    def put(self, file: bytes) -> str:
+        """Store a DICOM file; Orthanc's identifier of it, empty if it does not take it."""
+        answer = requests.post(f"{self.url}/instances", data=file, auth=self.auth, timeout=30)
+        return str(answer.json().get("ID", "")) if answer.ok else ""
+
+    def clear(self) -> None:
+        for patient in requests.get(f"{self.url}/patients", auth=self.auth, timeout=30).json():
+            requests.delete(f"{self.url}/patients/{patient}", auth=self.auth, timeout=30)
+
+    def count(self) -> int:
+        return len(requests.get(f"{self.url}/instances", auth=self.auth, timeout=30).json())
+
+    def content(self) -> dict[InstanceAddress, str]:
+        """The address and the sha256 of every instance that it holds."""
+        found = {}
+        for name in requests.get(f"{self.url}/instances", auth=self.auth, timeout=30).json():
+            path = f"{self.url}/instances/{name}"
+            file = requests.get(f"{path}/file", auth=self.auth, timeout=30).content
+            tags = (
+                requests.get(f"{path}/content/{tag}", auth=self.auth, timeout=30).text.strip("\0 ")
+                for tag in ("0020-000d", "0020-000e", "0008-0018")
+            )
+            found[InstanceAddress(*tags)] = hashlib.sha256(file).hexdigest()
+        return found
+
+
+@dataclass(frozen=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Site:
+    """A project whose files are about a running Orthanc, and a way to type commands in it."""
+
+    folder: Path
+    archive: Path
+    server: Server
+    type_command: Callable[..., Answer]
+
+    def write(self, body: str, *, name: str = "a.yaml", head: str = HEAD) -> Path:
+        path = self.folder / "specs" / name
+        path.write_text(head + body, encoding="utf-8")
+        return path
+
+    def run(self, *arguments: str | Path) -> Answer:
+        return self.type_command(*map(str, arguments))
+
+    def plan(self, *arguments: str, code: int = 0) -> Answer:
+        answer = self.run("plan", "--out", "plan.json", *arguments)
+        assert answer.code == code, answer.err
+        return answer
+
+    def report(self) -> Any:
+        return json.loads((self.folder / "report.json").read_text())
+
+    def records(self) -> list[Mapping[str, Any]]:
+        """What all runs recorded."""
+        files = sorted((self.folder / ".reconciler/runs").glob("*.jsonl"))
+        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def remove(*addresses: InstanceAddress, key: str = "remove") -> str:
+    lines = [f"{key}:\n"]
+    lines += [
+        f"  - {{studiesId: {one.study_uid}, seriesId: {one.series_uid},"
+        f" instancesId: [{one.instance_uid}]}}\n"
+        for one in addresses
+    ]
+    return "".join(lines)
+
+
+def real_files() -> list[bytes]:
+    """pydicom's real files."""
+    with resources.as_file(resources.files("pydicom.data")) as folder:
+        files = sorted(Path(folder, "test_files").glob("*.dcm"))
+        read = [path.read_bytes() for path in files if path.stat().st_size < 1_000_000]
+    # Orthanc also takes files without a preamble, which an archive does not.
+    return [file for file in read if file[128:132] == b"DICM"]
+
+
+@pytest.fixture(scope="session")
+def orthanc_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as url:
+        yield url
+
+
+@pytest.fixture
+def server(orthanc_url: str) -> Server:
+    """An empty Orthanc."""
+    server = Server(orthanc_url)
+    server.clear()
+    return server
+
+
+@pytest.fixture
+def site(
+    tmp_path: Path,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Site:
+    return make_site(tmp_path, server, monkeypatch, capsys)
+
+
+def make_site(
+    tmp_path: Path,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Site:
+    folder = tmp_path / "project"
+    (folder / "specs").mkdir(parents=True)
+    (folder / ".git").mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("RECONCILER_ORTHANC_ENDPOINT", str(parse_endpoint(server.url)))
+    for name in ("RECONCILER_ENDPOINT", "RECONCILER_STATE", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("reconciler.cli.applying.REPROBE_SECONDS", 0.2)
+    monkeypatch.setattr("reconciler.cli.commands.restore.REPROBE_SECONDS", 0.2)
+
+    def type_command(*arguments: str) -> Answer:
+        capsys.readouterr()
+        code = run(list(arguments))
+        captured = capsys.readouterr()
+        return Answer(code, captured.out, captured.err)
+
+    return Site(folder, tmp_path / "archive", server, type_command)
+
+
+@pytest.fixture
+def real(server: Server) -> dict[InstanceAddress, str]:
+    """What Orthanc takes of the real files, by address."""
+    for file in real_files():
+        server.put(file)
+    return server.content()
+
+
+def small_file(address: InstanceAddress, *, patient: str = "A") -> bytes:
+    """A DICOM file of a few hundred bytes under this address."""
+
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.7"
+    dataset.PatientID = patient
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID = address
+    dataset.Modality = "OT"
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()

@@ -1,0 +1,287 @@
+"""Answers that no healthy Orthanc gives: a clear reply, and no DELETE that was not meant."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from reconciler.errors import CredentialsError, LiveError, PreflightError
+from reconciler.live.connection import Connection, ConnectionSettings
+from reconciler.live.endpoint import parse_endpoint
+from reconciler.live.retry import RetryPolicy
+from reconciler.live.store import DicomStore
+from reconciler.model.address import InstanceAddress, Provider, StoreAddress
+from reconciler.model.live import Presence
+from reconciler.model.reply import ReplyKind
+
+from .conftest import STORE
+
+ONE = InstanceAddress("1.2", "1.2.1", "1.2.1.1")
+ID = "27adbf1a-cd6ceeb7-05cc4ebb-16a884fb-74f8993b"
+OTHER_ID = "79fe0351-dea5ac71-b47cdb1a-4e5a3ad6-9d4b9452"
+METADATA = ("GET", f"/dicom-web{ONE}/metadata")
+LOOKUP = ("POST", "/tools/lookup")
+DELETE = ("DELETE", f"/instances/{ID}")
+SEARCH = ("GET", "/dicom-web/instances?SOPInstanceUID=2.25.0&limit=1")
+SYSTEM = ("GET", "/system")
+HTML = (502, "text/html", b"<!DOCTYPE html><title>Doe^Jane</title>")
+
+Reply = tuple[int, str | None, bytes]
+
+
+def own(status: int, code: int) -> Reply:
+    told = {"HttpStatus": status, "OrthancStatus": code, "Details": "Doe^Jane"}
+    return status, None, json.dumps(told).encode()
+
+
+def found(*identifiers: object, level: str = "Instance") -> Reply:
+    rows = [{"ID": one, "Path": f"/instances/{one}", "Type": level} for one in identifiers]
+    return 200, "application/json", json.dumps(rows).encode()
+
+
+def tags(identifier: str, address: InstanceAddress) -> dict[tuple[str, str], Reply]:
+    names = ("0020-000d", "0020-000e", "0008-0018")
+    return {
+        ("GET", f"/instances/{identifier}/content/{name}"): (200, None, f"{uid}\0".encode())
+        for name, uid in zip(names, address, strict=True)
+    }
+
+
+HEALTHY: dict[tuple[str, str], Reply] = {
+    SEARCH: (200, "application/dicom+json", b"[]"),
+    SYSTEM: (200, "application/json", b'{"ApiVersion": 16, "Version": "1.10.1"}'),
+    METADATA: (200, "application/dicom+json", b'[{"00080018": {"vr": "UI"}}]'),
+    LOOKUP: found(ID),
+    **tags(ID, ONE),
+    DELETE: (200, "application/json", b'{"RemainingAncestor": null}'),
+}
+
+
+class Fake:
+    """Answers as it is told, and notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.replies = dict(HEALTHY)
+        self.seen: list[tuple[str, str]] = []
+        self.store: DicomStore
+
+    @property
+    def deletes(self) -> list[tuple[str, str]]:
+        return [one for one in self.seen if one[0] == "DELETE"]
+
+
+@pytest.fixture
+def fake() -> Iterator[Fake]:
+    server = Fake()
+    with serving(server) as url, connection(url) as opened:
+        server.store = opened.store(STORE)
+        yield server
+
+
+@contextmanager
+def serving(fake: Fake) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            fake.seen.append((self.command, self.path))
+            status, kind, body = fake.replies.get((self.command, self.path), own(404, 17))
+            self.send_response(status)
+            if kind is not None:
+                self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = do_DELETE = answer  # noqa: N815 - the names are http.server's
+
+        def log_message(self, *args: object) -> None:
+            """Stay quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def connection(url: str, *, read_only: bool = False) -> Connection:
+    numbers = itertools.count()
+    return Connection(
+        ConnectionSettings(
+            parse_endpoint(url),
+            read_only=read_only,
+            provider=Provider.ORTHANC,
+            retry=RetryPolicy(attempts=2, first_wait=0.0, longest_retry_after=0.0),
+        ),
+        now=lambda: datetime.now(UTC),
+        random_source=random.Random(1),
+        request_ids=lambda: str(next(numbers)),
+        stop=threading.Event(),
+    )
+
+
+def test_a_healthy_one_is_asked_for_the_address_before_one_delete(fake: Fake) -> None:
+    fake.store.preflight(deleting=True)
+    fake.seen.clear()
+    assert fake.store.delete(ONE).kind is ReplyKind.ACCEPTED
+    assert fake.seen == [LOOKUP, *tags(ID, ONE), DELETE]
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "said"),
+    [
+        ({LOOKUP: found()}, ReplyKind.NOT_FOUND, "nothing"),
+        ({LOOKUP: found(ID, level="Series")}, ReplyKind.NOT_FOUND, "nothing"),
+        (tags(ID, ONE._replace(study_uid="1.3")), ReplyKind.REFUSED, "other addresses only"),
+        (tags(ID, ONE._replace(series_uid="1.3")), ReplyKind.REFUSED, "other addresses only"),
+        (tags(ID, ONE._replace(instance_uid="1.3")), ReplyKind.REFUSED, "other addresses only"),
+        (
+            {LOOKUP: found(ID, OTHER_ID), **tags(OTHER_ID, ONE)},
+            ReplyKind.REFUSED,
+            "more than one patient",
+        ),
+        ({LOOKUP: found("../../patients/x")}, ReplyKind.REFUSED, "identifier"),
+        ({LOOKUP: found(f"{ID}/..")}, ReplyKind.REFUSED, "identifier"),
+        ({LOOKUP: found(f"{ID}\n")}, ReplyKind.REFUSED, "identifier"),
+        ({LOOKUP: found(7)}, ReplyKind.REFUSED, "identifier"),
+        ({LOOKUP: (200, "application/json", b'{"ID": "x"}')}, ReplyKind.REFUSED, "list"),
+        ({LOOKUP: (200, "application/json", b"[1]")}, ReplyKind.REFUSED, "list"),
+        ({LOOKUP: (200, "text/html", b"<html>")}, ReplyKind.REFUSED, "list"),
+        ({LOOKUP: HTML}, ReplyKind.REFUSED, "HTTP 502"),
+        ({LOOKUP: own(500, 1)}, ReplyKind.REFUSED, "HTTP 500"),
+        ({LOOKUP: own(404, 17)}, ReplyKind.REFUSED, "HTTP 404"),
+        ({LOOKUP: own(403, 0)}, ReplyKind.REFUSED, "HTTP 403"),
+        ({LOOKUP: (401, None, b"")}, ReplyKind.UNAUTHENTICATED, "password"),
+    ],
+)
+def test_a_lookup_that_does_not_name_this_instance_alone_sends_no_delete(
+    fake: Fake, changes: dict[tuple[str, str], Reply], kind: ReplyKind, said: str
+) -> None:
+    fake.replies |= changes
+    reply = fake.store.delete(ONE)
+    assert (reply.kind, fake.deletes) == (kind, [])
+    assert said in reply.detail
+    assert "Doe" not in reply.detail
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind"),
+    [
+        ((200, "application/json", b'{"RemainingAncestor": {"Type": "Series"}}'), "accepted"),
+        ((200, "application/json", b"{}"), "foreign"),
+        ((200, "text/html", b"<html>"), "foreign"),
+        (own(404, 7), "not_found"),
+        (own(403, 0), "refused"),
+        ((401, None, b""), "unauthenticated"),
+        (own(500, 1), "unclear"),
+        (HTML, "unclear"),
+    ],
+)
+def test_what_a_delete_came_to(fake: Fake, reply: Reply, kind: str) -> None:
+    fake.replies[DELETE] = reply
+    assert fake.store.delete(ONE).kind.value == kind
+    assert len(fake.deletes) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "presence"),
+    [
+        ({}, Presence.PRESENT),
+        ({METADATA: own(404, 7), LOOKUP: found()}, Presence.ABSENT),
+        ({METADATA: own(404, 7)}, Presence.UNKNOWN),
+        ({METADATA: own(404, 7), LOOKUP: HTML}, Presence.UNKNOWN),
+        ({METADATA: own(404, 7), LOOKUP: (401, None, b"")}, Presence.UNKNOWN),
+        ({METADATA: own(404, 17)}, Presence.UNKNOWN),
+        ({METADATA: (404, "text/html", b"<html>")}, Presence.UNKNOWN),
+        ({METADATA: (404, None, b"")}, Presence.UNKNOWN),
+        ({METADATA: (401, None, b"")}, Presence.UNKNOWN),
+        ({METADATA: own(500, 1)}, Presence.UNKNOWN),
+        ({METADATA: HTML}, Presence.UNKNOWN),
+    ],
+)
+def test_a_probe_has_three_answers(
+    fake: Fake, changes: dict[tuple[str, str], Reply], presence: Presence
+) -> None:
+    fake.replies |= changes
+    assert fake.store.probe(ONE).presence is presence
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({SEARCH: own(404, 17)}, PreflightError),
+        ({SEARCH: (200, "application/dicom+json", b'[{"00100010": 1}]')}, PreflightError),
+        ({SEARCH: (200, "text/html", b"<html>")}, PreflightError),
+        ({SEARCH: HTML}, PreflightError),
+        ({SEARCH: (401, None, b"")}, CredentialsError),
+        ({SYSTEM: own(404, 17)}, PreflightError),
+        ({SYSTEM: (200, "application/json", b"{}")}, PreflightError),
+        (
+            {SYSTEM: (200, "application/json", b'{"ApiVersion": 9, "ReadOnly": true}')},
+            PreflightError,
+        ),
+    ],
+)
+def test_a_preflight_says_what_is_wrong(
+    fake: Fake, changes: dict[tuple[str, str], Reply], error: type[Exception]
+) -> None:
+    fake.replies |= changes
+    with pytest.raises(error) as caught:
+        fake.store.preflight(deleting=True)
+    assert "Doe" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda store: store.delete(ONE),
+        lambda store: store._transport.delete(f"/instances/{ID}"),
+    ],
+)
+def test_a_connection_for_planning_deletes_nothing(
+    fake: Fake, call: Callable[[DicomStore], object]
+) -> None:
+    with serving(fake) as url, connection(url, read_only=True) as opened:
+        store = opened.store(STORE)
+        with pytest.raises(LiveError):
+            call(store)
+    assert fake.deletes == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/instances/",
+        f"/patients/{ID}",
+        f"/studies/{ID}",
+        f"/series/{ID}",
+        f"/instances/{ID}/..",
+        f"/instances/{ID}/attachments/dicom",
+        f"/instances/{ID}?x",
+        "/instances/1.2.3",
+        "/changes",
+        "/exports",
+    ],
+)
+def test_the_one_pattern_of_a_delete_is_that_of_an_instance(fake: Fake, path: str) -> None:
+    with pytest.raises(LiveError):
+        fake.store._transport.delete(path)
+    assert fake.seen == []
+
+
+def test_the_credentials_of_one_provider_never_serve_another(fake: Fake) -> None:
+    with serving(fake) as url, connection(url) as opened, pytest.raises(LiveError, match="orthanc"):
+        opened.store(StoreAddress("p", "l", "d", "s"))
