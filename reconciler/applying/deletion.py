@@ -151,7 +151,9 @@ class Deleter:
                     reply.status,
                     reply.detail,
                     reply.request_id,
-                )
+                ),
+                # No later apply may go on with this plan: that must not be lost with the process.
+                at_once=reply.kind is ReplyKind.OPERATION,
             )
             if not _may_try_again(replies) or self._stop.is_requested:
                 return
@@ -162,10 +164,13 @@ class Deleter:
     def _keep(self, target: Target) -> None:
         self._archive.keep(self._stores[target.store], target.index, target.instance, target.group)
 
-    def _record(self, record: Result | Verified) -> None:
+    def _record(self, record: Result | Verified, *, at_once: bool = False) -> None:
         """Append without waiting; a journal that fails now stops the run, not this proof."""
         try:
-            self._journal.append(record)
+            if at_once:
+                self._journal.commit(record)
+            else:
+                self._journal.append(record)
         except JournalError as error:
             self._stop.request(RunState.STOPPED, str(error))
 

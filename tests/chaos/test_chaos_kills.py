@@ -148,13 +148,22 @@ def test_an_operation_that_was_met_before_a_kill_is_not_forgotten(site: Site) ->
     wait_until(lambda: b'"operation"' in journal_of(site), during=child)
     assert killed(child)
     site.emulator.set_faults(Faults())
-    sent = len(site.deletes())
+    sent = settled(lambda: len(site.deletes()))
     done = site.apply()
     assert done.code == 4, done
     assert len(site.deletes()) == sent
     assert require_no_harm(site)[-1].ended.state is RunState.ABORTED
     assert site.apply().code == 4
     assert len(site.deletes()) == sent
+
+
+def settled(count: Callable[[], int]) -> int:
+    """The count once it no longer grows: what a dead process sent may still be on its way."""
+    last, now = -1, count()
+    while last != now:
+        time.sleep(0.2)
+        last, now = now, count()
+    return now
 
 
 def journal_of(site: Site) -> bytes:

@@ -80,15 +80,15 @@ ANY_404_IS_ABSENT = """
 from reconciler.live import probe_reply
 from reconciler.model.live import Observation, Presence
 really_observe = probe_reply.observe
-def observe(answer):
-    return Observation(Presence.ABSENT) if answer.status == 404 else really_observe(answer)
+def observe(answer, *rest):
+    return Observation(Presence.ABSENT) if answer.status == 404 else really_observe(answer, *rest)
 probe_reply.observe = observe
 """
 AN_INCOMPLETE_PLAN_PASSES = """
 from reconciler.planning import gates
 from reconciler.cli import acceptance
-from reconciler.cli.commands import apply
-acceptance.require_open_gates = apply.require_open_gates = lambda gates: None
+from reconciler.cli import fresh
+acceptance.require_open_gates = fresh.require_open_gates = lambda gates: None
 """
 REMOVE_WINS = """
 from reconciler.planning.series import Verdict
