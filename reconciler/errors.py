@@ -5,6 +5,7 @@
     ReconcilerError                  exit 1: the question could not be answered
      ├─ UsageError                   the command line asks for something impossible
      ├─ DesiredStateError            invalid files; carries every problem
+     ├─ StatementError               a query that cannot be run; carries every problem
      ├─ PlanFileError                not a plan file that this version can read
      ├─ LiveError                    the store could not be asked
      │   ├─ EndpointError            the address of the service is not allowed
@@ -63,6 +64,14 @@ class DesiredStateError(ReconcilerError):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("the desired state is not valid")
+        self.problems = tuple(problems)
+
+
+class StatementError(ReconcilerError):
+    """A query cannot be run; ``problems`` are sorted and hold at least one error."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("the query cannot be run")
         self.problems = tuple(problems)
 
 

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import click
 
-from reconciler.errors import DesiredStateError, GatesClosed, ReconcilerError, UsageError
+from reconciler.errors import (
+    DesiredStateError,
+    GatesClosed,
+    ReconcilerError,
+    StatementError,
+    UsageError,
+)
 from reconciler.model.problem import Problem, Severity
 
 SHOWN = 50
@@ -86,8 +92,9 @@ def report_error(error: ReconcilerError) -> None:
         say(f"  hint: {error.hint}")
 
 
-@report_error.register
-def _(error: DesiredStateError) -> None:
+@report_error.register(DesiredStateError)
+@report_error.register(StatementError)
+def _(error: DesiredStateError | StatementError) -> None:
     report_problems(error.problems)
 
 

@@ -21,6 +21,7 @@ _COMMANDS = {
     "plan": "show what apply would delete, without deleting anything",
     "show": "render a saved plan, offline",
     "apply": "delete what a plan says, prove it and record it",
+    "query": "run the resource's SQL: SELECT retrieves, DELETE makes a plan",
     "restore": "put back what a run archived before deleting it",
     "emulator": "serve an embedded DICOM store on loopback",
     "demo": "see it work: real DICOM files, a plan, an apply",

@@ -14,7 +14,7 @@ from reconciler.desired.duplicates import check_duplicates
 from reconciler.desired.limits import smallest_limits
 from reconciler.desired.pins import Pins
 from reconciler.desired.problems import Problems
-from reconciler.desired.selection import select_files
+from reconciler.desired.selection import Selection, select_files
 from reconciler.desired.services import check_services
 from reconciler.desired.two_addresses import check_addresses
 from reconciler.errors import DesiredStateError
@@ -52,11 +52,7 @@ def load_desired_state(
     role = InputRole.SELECTED if queried is None else InputRole.KEEPS
     selection = select_files(paths, real_root, role, problems)
     pins = Pins(real_root, problems)
-    files = [
-        file
-        for path, role in selection.files.items()
-        if (file := read_desired_file(real_root, path, role, pins, problems)) is not None
-    ]
+    files = _read(selection, pins, real_root, problems)
     if queried is not None and queried.removes is not None:
         files.append(_queried_file(queried.input, *queried.removes))
     check_services(files, problems)
@@ -70,6 +66,30 @@ def load_desired_state(
         endpoints=_endpoints(files, queried),
         warnings=problems.sorted(),
     )
+
+
+def stores_of(paths: Sequence[Path], *, root: Path) -> frozenset[StoreAddress]:
+    """The stores that files name: those of the PATHs and those under ``specs/``.
+
+    Raises:
+        DesiredStateError: as `load_desired_state`.
+    """
+    problems = Problems()
+    real_root = Path(os.path.realpath(root))
+    selection = select_files(paths, real_root, InputRole.KEEPS, problems)
+    files = _read(selection, Pins(real_root, problems), real_root, problems)
+    check_services(files, problems)
+    if problems.has_errors:
+        raise DesiredStateError(problems.sorted())
+    return frozenset(file.store for file in files)
+
+
+def _read(selection: Selection, pins: Pins, root: Path, problems: Problems) -> list[DesiredFile]:
+    return [
+        file
+        for path, role in selection.files.items()
+        if (file := read_desired_file(root, path, role, pins, problems)) is not None
+    ]
 
 
 def _stores(files: Sequence[DesiredFile], problems: Problems) -> tuple[DesiredStore, ...]:
