@@ -18,8 +18,11 @@ from reconciler.errors import ExitCode, ReconcilerError
 
 _COMMANDS = {
     "validate": "check desired-state files",
+    "fmt": "put desired-state files into their canonical form",
+    "import": "write a desired-state file from a live store or a list",
     "plan": "show what apply would delete, without deleting anything",
     "show": "render a saved plan, offline",
+    "filter-file": "list what a saved plan deletes, for Google's own operations",
     "apply": "delete what a plan says, prove it and record it",
     "query": "run the resource's SQL: SELECT retrieves, DELETE makes a plan",
     "restore": "put back what a run archived before deleting it",
@@ -27,6 +30,9 @@ _COMMANDS = {
     "demo": "see it work: real DICOM files, a plan, an apply",
     "selftest": "try out on this machine what the tool promises",
 }
+
+_MODULES = {"filter-file": "filter_file", "import": "import_"}
+"""Where a command's name cannot be that of its module."""
 
 
 class _LazyGroup(click.Group):
@@ -42,7 +48,8 @@ class _LazyGroup(click.Group):
     ) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"reconciler.cli.commands.{cmd_name}")
+        module_name = _MODULES.get(cmd_name, cmd_name)
+        module = importlib.import_module(f"reconciler.cli.commands.{module_name}")
         command: click.Command = module.command
         return command
 

@@ -11,6 +11,7 @@ from reconciler.desired.listing import Listing, warn_of_leading_zero
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import quoted, uid_fault
+from reconciler.errors import DesiredStateError
 from reconciler.model.address import SeriesAddress, is_uid
 from reconciler.model.desired import InstanceList
 from reconciler.model.problem import Source
@@ -115,3 +116,17 @@ class _Reader:
     def _report(self, rule: Rule, row: Row, index: int, message: str, hint: str) -> None:
         source = Source(self._path, row.line, row.column(index))
         self._problems.error(rule, source, message, hint)
+
+
+def read_list(file: Path) -> dict[SeriesAddress, tuple[str, ...]]:
+    """The instances that a CSV file of an inventory's form lists, by series; nothing is pinned.
+
+    Raises:
+        DesiredStateError: it is not of that form; with every problem.
+        OSError: it cannot be read.
+    """
+    problems = Problems()
+    inventory = read_inventory(file, file.as_posix(), problems)
+    if problems.has_errors:
+        raise DesiredStateError(problems.sorted())
+    return {series: listed.uids for series, listed in inventory.series.items()}

@@ -15,7 +15,7 @@ from reconciler.desired.limits import smallest_limits
 from reconciler.desired.pins import Pins
 from reconciler.desired.problems import Problems
 from reconciler.desired.selection import Selection, select_files
-from reconciler.desired.services import check_services
+from reconciler.desired.services import check_one_service, check_providers
 from reconciler.desired.two_addresses import check_addresses
 from reconciler.errors import DesiredStateError
 from reconciler.model.address import StoreAddress
@@ -32,7 +32,11 @@ from reconciler.model.problem import Source
 
 
 def load_desired_state(
-    paths: Sequence[Path], *, root: Path, queried: QueriedRemoves | None = None
+    paths: Sequence[Path],
+    *,
+    root: Path,
+    queried: QueriedRemoves | None = None,
+    one_service: bool = True,
 ) -> DesiredState:
     """Read what the PATHs, files or folders, ask of the stores that they name.
 
@@ -41,7 +45,8 @@ def load_desired_state(
     their keeps, and must be valid too; a store that only they name is not part of the result.
 
     With ``queried`` the removes are its own alone: all files, those of the PATHs too, add their
-    keeps and the limits of its store.
+    keeps and the limits of its store. Without ``one_service`` the files may be about several,
+    which is no matter as long as no store is asked.
 
     Raises:
         DesiredStateError: with every problem of every file; never another exception for what a
@@ -55,7 +60,9 @@ def load_desired_state(
     files = _read(selection, pins, real_root, problems)
     if queried is not None and queried.removes is not None:
         files.append(_queried_file(queried.input, *queried.removes))
-    check_services(files, problems)
+    check_providers(files, problems)
+    if one_service:
+        check_one_service(files, problems)
     stores = _stores(files, problems)
     if problems.has_errors:
         raise DesiredStateError(problems.sorted())
@@ -78,7 +85,7 @@ def stores_of(paths: Sequence[Path], *, root: Path) -> frozenset[StoreAddress]:
     real_root = Path(os.path.realpath(root))
     selection = select_files(paths, real_root, InputRole.KEEPS, problems)
     files = _read(selection, Pins(real_root, problems), real_root, problems)
-    check_services(files, problems)
+    check_providers(files, problems)
     if problems.has_errors:
         raise DesiredStateError(problems.sorted())
     return frozenset(file.store for file in files)

@@ -10,12 +10,8 @@ from reconciler.desired.rules import Rule
 from reconciler.model.address import Provider
 
 
-def check_services(files: Sequence[DesiredFile], problems: Problems) -> None:
-    """Report selected files about another service than the first, and stores of two providers.
-
-    The four parameters name a store alone: a keep under another provider would hold nothing.
-    """
-    _check_providers(files, problems)
+def check_one_service(files: Sequence[DesiredFile], problems: Problems) -> None:
+    """Report selected files about another service than the first."""
     first: DesiredFile | None = None
     for file in files:
         if not file.is_selected:
@@ -31,7 +27,11 @@ def check_services(files: Sequence[DesiredFile], problems: Problems) -> None:
             )
 
 
-def _check_providers(files: Sequence[DesiredFile], problems: Problems) -> None:
+def check_providers(files: Sequence[DesiredFile], problems: Problems) -> None:
+    """Report one store with two providers.
+
+    The four parameters name a store alone: a keep under another provider would hold nothing.
+    """
     seen: dict[tuple[str, str, str, str], DesiredFile] = {}
     for file in files:
         store = file.store

@@ -80,7 +80,7 @@ def _statement(
     tokens: Sequence[Token], text: str, places: Places, problems: Problems
 ) -> Statement | None:
     # Of SHOW, sqlglot's tokenizer makes one token of all that follows.
-    words = _COMMENT.sub("", " ".join(token.text for token in tokens)).split()
+    words = _COMMENT.sub("", " ".join(token.text for token in tokens)).split() or [""]
     if [word.upper() for word in words[:3]] == _SHOW:
         _check_resource("".join(words[3:]), tokens[-1].start, problems)
         return ShowMethods()
@@ -198,9 +198,9 @@ def _check_clauses(tree: exp.Expr, known: set[str], start: int, problems: Proble
         problems.add(offset, "unsupported", f"{named} is not supported")
 
 
-def _check_table(table: exp.Expr | None, start: int, problems: Problems) -> None:
+def _check_table(table: object, start: int, problems: Problems) -> None:
     if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
-        offset = start if table is None else offset_of(table, start)
+        offset = offset_of(table, start) if isinstance(table, exp.Expr) else start
         problems.add(
             offset, "unsupported", "only a resource can be queried", f"FROM {'.'.join(NAME)}"
         )

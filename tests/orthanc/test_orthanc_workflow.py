@@ -169,6 +169,7 @@ def test_two_files_one_about_google_are_not_planned_in_one_run(site: Site, serve
     assert answer.code == 1
     assert "specs/b.yaml:2:1: this file is about Google, and specs/a.yaml:2 about" in answer.err
     assert site.run("plan", "specs/a.yaml").code == 0
+    assert site.run("validate").code == 0
 
 
 def test_one_store_with_two_providers_is_refused_also_where_only_keeps_count(site: Site) -> None:

@@ -138,7 +138,7 @@ def test_every_missing_variable_is_named_and_so_is_one_that_is_not_used() -> Non
     assert problems(text, plaze="x") == [
         (1, 1, "the variable plaze is not used"),
         (3, 20, "the variable project has no value"),
-        (4, 21, "the variable place has no value"),
+        (4, 19, "the variable place has no value"),
     ]
 
 

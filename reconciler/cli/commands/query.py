@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,11 +21,11 @@ from reconciler.cli.fresh import apply_fresh
 from reconciler.cli.options import max_age_option, root_option, state_option, store_options
 from reconciler.cli.planning import PlanRequest, make_saved_plan, plan_exit_code
 from reconciler.cli.project import find_root
+from reconciler.cli.reasons import make_reason, reason_options
 from reconciler.cli.stores import find_store
 from reconciler.errors import ExitCode, UsageError
 from reconciler.live.connection import Connection
 from reconciler.model.address import StoreAddress
-from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.row import Row
 from reconciler.planning.plan_file import write_plan
 from reconciler.query.parsing import read_statements
@@ -36,8 +35,6 @@ from reconciler.query.retrieval import Tally, select_rows
 from reconciler.query.statement import Column, Delete, Describe, Select, ShowMethods
 from reconciler.reporting.rows import ROW_FORMATS
 from reconciler.reporting.wording import plural
-
-_TICKET = re.compile(r"[\x20-\x7e]{1,64}")
 
 
 class _Variable(click.ParamType[tuple[str, str]]):
@@ -112,14 +109,7 @@ class _Options:
     metavar="PATH",
     help="Further desired-state files whose keeps veto a DELETE; repeatable.",
 )
-@click.option(
-    "--reason",
-    type=click.Choice([code.value for code in ReasonCode]),
-    metavar="CODE",
-    help="Why a DELETE is asked for: a code of DICOM CID 7031.",
-)
-@click.option("--ticket", metavar="T", help="Where that was decided.")
-@click.option("--text", "reason_text", metavar="WORDS", help="The reason in words.")
+@reason_options
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="Save a DELETE's plan for apply."
 )
@@ -283,6 +273,7 @@ def _delete(delete: Delete, path: str, sql: str, options: _Options) -> int:
             hint="save it with --out, then: reconciler show PLAN --format json",
         )
     require_writable(options.out, options.report)
+    reason = make_reason(options.reason, options.ticket, options.reason_text, asking="a DELETE")
     store = find_store(delete.store, options.specs, options.root)
     request = PlanRequest(
         paths=options.specs,
@@ -292,7 +283,7 @@ def _delete(delete: Delete, path: str, sql: str, options: _Options) -> int:
         parallelism=options.parallelism,
         max_qps=options.max_qps,
         max_age=options.max_age,
-        queried=removes_of(delete, store=store, reason=_reason(options), path=path, text=sql),
+        queried=removes_of(delete, store=store, reason=reason, path=path, text=sql),
     )
     if options.apply:
         return apply_fresh(request, _apply_options(options))
@@ -301,17 +292,6 @@ def _delete(delete: Delete, path: str, sql: str, options: _Options) -> int:
         write_file(options.out, write_plan(saved))
     write_document(render(saved, "text"))
     return plan_exit_code(saved)
-
-
-def _reason(options: _Options) -> Reason:
-    if options.reason is None:
-        codes = ", ".join(f"{code.value} ({code.meaning})" for code in list(ReasonCode)[:4])
-        raise UsageError("a DELETE needs a reason", hint=f"--reason CODE, such as {codes}")
-    if options.ticket is not None and not _TICKET.fullmatch(options.ticket):
-        raise UsageError("--ticket takes 1 to 64 printable ASCII characters")
-    if options.reason_text is not None and not options.reason_text.isprintable():
-        raise UsageError("--text takes words on one line")
-    return Reason(ReasonCode(options.reason), options.reason_text, options.ticket)
 
 
 def _apply_options(options: _Options) -> ApplyOptions:

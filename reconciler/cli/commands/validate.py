@@ -29,7 +29,8 @@ def command(paths: tuple[Path, ...], root: Path | None) -> None:
       reconciler validate specs/retention.yaml
     """
     project = find_root(root)
-    desired = load_desired_state(paths or (project / DEFAULT_PATH,), root=project)
+    given = paths or (project / DEFAULT_PATH,)
+    desired = load_desired_state(given, root=project, one_service=False)
     if desired.warnings:
         report_problems(desired.warnings)
     write_document([_summary(desired)])
