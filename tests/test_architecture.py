@@ -145,7 +145,8 @@ def test_only_one_place_in_applying_deletes_from_a_store() -> None:
 
 def test_the_verb_delete_stands_in_live_only() -> None:
     for path in modules():
-        if room_of(path) in {"live", "emulator"}:
+        # in SQL it is the verb of a plan
+        if room_of(path) in {"live", "emulator", "query"}:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             is_verb = isinstance(node, ast.Constant) and node.value == "DELETE"
