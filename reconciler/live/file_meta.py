@@ -14,8 +14,8 @@ _PREFIX = b"DICM"
 _META_GROUP = 0x0002
 _SOP_CLASS_UID = (0x0002, 0x0002)
 _TRANSFER_SYNTAX_UID = (0x0002, 0x0010)
-_LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN"})
-_LONG_VRS |= {b"UR", b"UT", b"UV"}
+LONG_VRS = frozenset({b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN"})
+LONG_VRS |= {b"UR", b"UT", b"UV"}
 """Value representations with a length of four bytes (PS3.5 section 7.1.2)."""
 
 
@@ -63,7 +63,7 @@ def _meta_elements(head: bytes, offset: int) -> Iterator[tuple[tuple[int, int], 
         if group != _META_GROUP:
             return
         start = offset + 8
-        if vr in _LONG_VRS:
+        if vr in LONG_VRS:
             if start + 4 > len(head):
                 break
             (length,) = struct.unpack_from("<I", head, start)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +39,11 @@ status = Path("/proc/self/status").read_text()
 print("peak", int(peak) * 1024)
 sys.exit(code)
 """
+
+PARAMETERS = DEMO_STORE.as_parameters() | ADDRESS.as_parameters()
+SELECT = "SELECT data FROM google.healthcare.instances WHERE " + " AND ".join(
+    f"{name} = '{value}'" for name, value in PARAMETERS.items()
+)
 
 
 def write_large(file: Path) -> str:
@@ -76,13 +83,14 @@ def emulator_process(data: Path) -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak from /proc")
-def test_archive_and_restore_of_a_large_instance_stay_under_200_mb(tmp_path: Path) -> None:
+def test_query_archive_and_restore_of_a_large_instance_stay_under_200_mb(tmp_path: Path) -> None:
     project = tmp_path / "project"
     (project / "specs").mkdir(parents=True)
     archive = f"archive: {{path: {tmp_path}/archive}}\n"
     (project / "specs/a.yaml").write_text(HEAD + REASON + OPEN + archive + removal([ADDRESS]))
     expected = write_large(tmp_path / "large.dcm")
 
+    answers: list[str] = []
     with emulator_process(tmp_path / "store") as url:
 
         def peak_of(*arguments: str) -> int:
@@ -94,13 +102,19 @@ def test_archive_and_restore_of_a_large_instance_stay_under_200_mb(tmp_path: Pat
                 check=False,
                 timeout=120,
             )
-            assert done.returncode == 0, done.stdout + done.stderr
+            assert done.returncode == 0, done.stdout[:2000] + done.stderr
+            answers.append(done.stdout.rpartition("peak ")[0])
             return int(done.stdout.rpartition("peak ")[2])
 
         body = MultipartFile(tmp_path / "large.dcm")
         headers = {"Content-Type": body.content_type}
         studies = f"{url}/v1/{DEMO_STORE}/dicomWeb/studies"
         assert requests.post(studies, data=body, headers=headers, timeout=60).status_code == 200
+        assert peak_of("query", SELECT, "--output", "images", "--format", "jsonl") < MOST
+        assert sha256_of(next((project / "images").rglob("*.dcm"))) == expected
+        assert peak_of("query", SELECT, "--format", "jsonl") < MOST
+        data = b64decode(json.loads(answers.pop())["data"])
+        assert hashlib.sha256(data).hexdigest() == expected
         peak_of("plan", "--out", "plan.json")
         assert peak_of("apply", "plan.json") < MOST
         (run,) = (path.stem for path in runs_folder(project / ".reconciler").iterdir())
