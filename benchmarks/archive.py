@@ -77,10 +77,10 @@ def compare(instances: int, megabytes: int, parallelism: int, runs: int) -> None
         with emulator_process(folder) as url:
             addresses = fill(folder, url, instances, megabytes * MEGABYTE // instances)
             task = {"url": url, "instances": addresses, "parallelism": parallelism}
-            pairs = [
-                (measure(folder, "archive", task), measure(folder, "plain", task))
-                for _ in range(runs)
-            ]
+            # Each is first as often as second: what the one before wrote is still on its way to
+            # the disk.
+            turns = [take_turns(folder, task, first=number % len(WAYS)) for number in range(runs)]
+            pairs = [[turn[way] for way in WAYS] for turn in turns]
     archive, plain = (median(megabytes / run[0] for run in way) for way in zip(*pairs, strict=True))
     ratio = median(other[0] / own[0] for own, other in pairs)
     peaks = [max(run[1] for run in way) for way in zip(*pairs, strict=True)]
@@ -88,6 +88,14 @@ def compare(instances: int, megabytes: int, parallelism: int, runs: int) -> None
         f"{instances:9}  {megabytes:6}  {parallelism:7}  {archive:12.0f}  {plain:10.0f}"
         f"  {ratio:5.2f}  {peaks[0]:7.0f}  {peaks[1]:13.0f}"
     )
+
+
+def take_turns(
+    folder: Path, task: dict[str, object], *, first: int
+) -> dict[str, tuple[float, float]]:
+    """Measure each way once, beginning with the ``first``."""
+    ways = [*WAYS][first:] + [*WAYS][:first]
+    return {way: measure(folder, way, task) for way in ways}
 
 
 def measure(folder: Path, way: str, task: dict[str, object]) -> tuple[float, float]:

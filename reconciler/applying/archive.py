@@ -25,7 +25,7 @@ from reconciler.model.problem import Source
 _ATTEMPTS = 3
 """So often a body that breaks off is retrieved; the store itself repeats what gives no answer."""
 
-_READ_BACK = 256 * 1024
+_READ_BACK = 1024 * 1024
 
 
 class NotArchivedError(Exception):

@@ -85,10 +85,13 @@ def run_selects(selects: Sequence[Select], options: QueryOptions) -> int:
     outputs = selects[0].outputs
     if options.output is not None and Column.DATA not in {one.column for one in outputs}:
         raise UsageError("--output writes what the column data holds", hint="select data")
-    known = [find_store(one.store, options.specs, options.root) for one in selects]
+    known = {
+        store: find_store(store, options.specs, options.root)
+        for store in {one.store for one in selects}
+    }
     tally = Tally()
     rows = chain.from_iterable(
-        _rows(select, store, options, tally) for select, store in zip(selects, known, strict=True)
+        _rows(select, known[select.store], options, tally) for select in selects
     )
     write_document(ROW_FORMATS[options.form]([one.name for one in outputs], rows))
     return _account(tally)

@@ -34,8 +34,8 @@ from reconciler.model.reply import DeleteReply, StoreReply, StoreReplyKind
 Row = TypeVar("Row")
 Reader = Callable[[Iterator[bytes]], Iterator[Row]]
 
-PIECE = 256 * 1024
-"""Bytes a piece of a body: a quarter less CPU than with 64 KiB; more gains nothing."""
+PIECE = 1024 * 1024
+"""Bytes a piece of a body: a third less CPU than with 64 KiB; more gains nothing."""
 
 _META_PIECE = 4096
 """Bytes a piece where only the File Meta Information is wanted, which seldom has a thousand."""

@@ -18,6 +18,7 @@ from reconciler.desired.inventory import read_list
 from reconciler.desired.writing import SeriesList, desired_state
 from reconciler.errors import UsageError
 from reconciler.live.store import ReadableStore
+from reconciler.live.workers import run_workers
 from reconciler.model.address import SeriesAddress, StoreAddress, is_uid
 from reconciler.model.desired import Intent, Reason
 from reconciler.reporting.wording import plural
@@ -51,7 +52,7 @@ def command(
     reason_text: str | None,
     out: Path | None,
     endpoint: str | None,
-    parallelism: int,  # noqa: ARG001 - searches of one study follow each other
+    parallelism: int,
     max_qps: float | None,
 ) -> None:
     """Write a desired-state file from a live store, or from a list.
@@ -75,7 +76,7 @@ def command(
     if listed is not None:
         series: Sequence[SeriesList] = _from_csv(listed)
     else:
-        series = _from_store(address, studies, endpoint, max_qps)
+        series = _from_store(address, studies, endpoint, parallelism, max_qps)
     text = desired_state(address, Intent(intent), series, reason=why, header=_header(series))
     if out is not None:
         write_file(out, text)
@@ -122,28 +123,35 @@ def _from_csv(file: Path) -> list[SeriesList]:
 
 
 def _from_store(
-    address: StoreAddress, studies: Sequence[str], endpoint: str | None, max_qps: float | None
+    address: StoreAddress,
+    studies: Sequence[str],
+    endpoint: str | None,
+    parallelism: int,
+    max_qps: float | None,
 ) -> list[SeriesList]:
     with environment.connect(
         environment.endpoint(endpoint, address.provider),
         provider=address.provider,
         read_only=True,
-        parallelism=1,
+        parallelism=parallelism,
         max_qps=max_qps,
         stop=threading.Event(),
     ) as connection:
         store = connection.store(address)
         store.preflight(deleting=False)
         wanted = sorted(set(studies or store.list_studies()))
-        found: list[SeriesList] = []
+        found: dict[str, list[SeriesList]] = {}
         with progress("reading studies") as counter:
-            for number, study_uid in enumerate(wanted, 1):
-                series = list(_study(store, study_uid))
-                if studies and not series:
-                    raise UsageError(f"the store does not list a study {study_uid}")
-                found += series
-                counter.update(number, len(wanted))
-        return found
+
+            def read(study_uid: str) -> None:
+                found[study_uid] = list(_study(store, study_uid))
+                counter.update(len(found), len(wanted))
+
+            run_workers(wanted, read, parallelism=min(parallelism, len(wanted)))
+    missing = [uid for uid in studies if not found[uid]]
+    if missing:
+        raise UsageError(f"the store does not list a study {missing[0]}")
+    return [one for uid in wanted for one in found[uid]]
 
 
 def _study(store: ReadableStore, study_uid: str) -> Iterator[SeriesList]:
