@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import bagit
+import jsonschema
 import pytest
 
 from reconciler.model.address import InstanceAddress
@@ -26,6 +27,12 @@ from .conftest import (
 )
 
 Real = dict[InstanceAddress, str]
+
+
+def require_valid(name: str, value: object) -> None:
+    """Hold a written file to its published schema."""
+    schema = Path(__file__).parents[2] / "schemas" / f"{name}.schema.json"
+    jsonschema.Draft202012Validator(json.loads(schema.read_text())).validate(value)
 
 
 def gone(site: Site, before: Real, *addresses: InstanceAddress) -> None:
@@ -51,6 +58,10 @@ def test_real_files_are_planned_deleted_and_proven_gone(site: Site, real: Real) 
     assert "Plan: 0 to delete, 2 already absent" in site.plan().out
     saved = json.loads((site.folder / "plan.json").read_text())
     assert saved["plan"]["stores"][0]["store"]["provider"] == "orthanc"
+    for name, value in (("plan", saved), ("report", report)):
+        require_valid(name, value)
+    for record in site.records():
+        require_valid("journal-record", record)
 
 
 def test_a_whole_study_with_a_kept_series_spares_it(site: Site, server: Server) -> None:
@@ -94,6 +105,7 @@ def test_archived_first_and_restored_as_it_was(site: Site, real: Real) -> None:
     (bag,) = site.archive.iterdir()
     bagit.Bag(str(bag)).validate()
     for record in site.records():
+        require_valid("journal-record", record)
         if record["type"] == "archived":
             assert record["reportedBytes"] == record["bytes"] > 0
     run = site.report()["run"]

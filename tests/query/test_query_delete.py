@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from reconciler.emulator import DEMO_STORE
@@ -11,6 +13,7 @@ from reconciler.model.address import InstanceAddress, SeriesAddress
 
 from .conftest import STORE, TABLE, Site
 
+SCHEMA = Path(__file__).parents[2] / "schemas" / "plan.schema.json"
 SERIES = SeriesAddress("1.2.826.0.1", "1.2.826.0.1.1")
 UIDS = [f"1.2.826.0.1.1.{number}" for number in range(1, 11)]
 
@@ -51,6 +54,7 @@ def test_its_plan_is_saved_shown_and_applied_like_any_other(site: Site) -> None:
     assert site.run("query", "--file", "d.sql", *REASON, "--out", "plan.json").code == 0
     saved = json.loads((site.folder / "plan.json").read_text())
     assert [(one["path"], one["role"]) for one in saved["plan"]["inputs"]] == [("d.sql", "query")]
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(saved)
     assert "d.sql:4" in site.run("show", "plan.json").out
     assert site.run("apply", "plan.json", "--expect-digest", "sha256:0").code == 3
     done = site.run("apply", "plan.json", "--expect-digest", saved["digest"])

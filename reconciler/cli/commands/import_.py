@@ -111,7 +111,7 @@ def _check(studies: Sequence[str], listed: Path | None, out: Path | None) -> Non
         if not is_uid(uid):
             raise UsageError(f"not a UID: {uid!r}")
     if out is not None and out.exists():
-        raise UsageError(f"{out} exists already", hint="name a new file; fmt can join the two")
+        raise UsageError(f"{out} exists already", hint="name a new file")
 
 
 def _from_csv(file: Path) -> list[SeriesList]:
