@@ -73,12 +73,14 @@ def endpoint(given: str | None, provider: Provider = Provider.GOOGLE) -> Endpoin
         EndpointError: it is not one that may be used.
         UsageError: the provider has no default, and none is given.
     """
-    chosen = given or os.environ.get(ENDPOINT_VARIABLES[provider])
+    # An empty variable is one that is not set.
+    set_by_variable = os.environ.get(ENDPOINT_VARIABLES[provider]) or None
+    chosen = set_by_variable if given is None else given
     match provider:
         case Provider.GOOGLE:
-            return parse_endpoint(chosen or DEFAULT_ENDPOINT)
+            return parse_endpoint(DEFAULT_ENDPOINT if chosen is None else chosen)
         case Provider.ORTHANC:
-            if not chosen:
+            if chosen is None:
                 raise UsageError(
                     "where Orthanc is has not been said",
                     hint=f"set --endpoint or {ENDPOINT_VARIABLES[provider]} to its origin,"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from reconciler.cli.console import say
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
-from reconciler.model.address import StoreAddress
+from reconciler.model.address import Provider, StoreAddress
 
 try:
     from reconciler.emulator import DEMO_STORE, EmulatorSettings, Faults, run
@@ -23,9 +22,6 @@ except ModuleNotFoundError as missing:
         hint="install the extra: pip install 'reconciler[emulator]'",
     ) from missing
 
-_STORE = re.compile(r"projects/([^/]+)/locations/([^/]+)/datasets/([^/]+)/dicomStores/([^/]+)")
-_PARAMETERS = ("projectsId", "locationsId", "datasetsId", "dicomStoresId")
-
 
 def _parse_stores(
     _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
@@ -34,13 +30,13 @@ def _parse_stores(
 
 
 def _parse_store(name: str) -> StoreAddress:
-    match = _STORE.fullmatch(name)
     try:
-        if match:
-            return StoreAddress.from_parameters(dict(zip(_PARAMETERS, match.groups(), strict=True)))
+        address = StoreAddress.parse(name)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
-    raise click.BadParameter(f"{name!r} is not projects/P/locations/L/datasets/D/dicomStores/S")
+    if address.provider is not Provider.GOOGLE:
+        raise click.BadParameter(f"the embedded store does not speak as {address.provider} does")
+    return address
 
 
 @click.command(name="emulator")
