@@ -39,6 +39,13 @@ class Application:
             path=request.raw_path,
             headers=request.headers,
         )
+        try:
+            return await self._judged(request, record)
+        except ConnectionError:
+            self.log.lost(record)
+            return web.Response()
+
+    async def _judged(self, request: web.BaseRequest, record: RequestRecord) -> web.StreamResponse:
         verdict = self.service.injector.judge(request.method, request.raw_path)
         if verdict.delay:
             await asyncio.sleep(verdict.delay)

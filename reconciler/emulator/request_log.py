@@ -17,8 +17,9 @@ class RequestRecord:
     ``sequence`` counts from 1 and never backwards; ``time`` is in seconds of the monotonic clock.
     ``path`` is raw, with its query. ``headers`` holds Accept, X-Request-Id and the audit headers,
     under lower-case names. ``status`` is what was answered, ``reset`` or ``hang`` where nothing
-    was, and None while it is in the works; ``changed`` says whether a store was changed,
-    ``authorized`` whether an Authorization header came, whose value is never kept.
+    was, ``lost`` where the client left before it had asked, and None while it is in the works;
+    ``changed`` says whether a store was changed, ``authorized`` whether an Authorization header
+    came, whose value is never kept.
     """
 
     sequence: int
@@ -63,6 +64,12 @@ class RequestLog:
         if self._file is not None:
             self._file.write(json.dumps(asdict(record)) + "\n")
             self._file.flush()
+
+    def lost(self, record: RequestRecord) -> None:
+        """Note that the client left: amid its request, of which nothing was done, or its answer."""
+        place = record.sequence - self._first
+        if place >= 0 and self._records[place].status is None:
+            self.answered(record, status="lost", changed=False)
 
     def since(self, sequence: int = 0) -> list[RequestRecord]:
         """The records after the one with this number."""

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import time
 
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 
@@ -59,3 +61,18 @@ def test_the_log_is_appended_to_a_file_before_the_answer(start, tmp_path):
     site.emulator.set_faults(Faults((FaultRule(FaultKind.STATUS, status=503),)))
     site.session.get(site.url())
     assert [json.loads(line)["status"] for line in log.read_text().splitlines()] == [200, 503]
+
+
+def test_a_client_that_leaves_amid_its_request_is_on_record(site):
+    """Without it, who waits for an answer to every request would wait for ever."""
+    host, _, port = site.emulator.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))) as client:
+        head = f"POST /v1/{DEMO_STORE}:testIamPermissions HTTP/1.1\r\nHost: x\r\n"
+        client.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
+        while not site.emulator.requests():
+            time.sleep(0.01)
+    deadline = time.monotonic() + 10
+    while site.emulator.requests()[0].status is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    (record,) = site.emulator.requests()
+    assert (record.status, record.changed) == ("lost", False)
