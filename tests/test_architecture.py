@@ -16,9 +16,10 @@ ALL_ABOVE_APPLYING = {"model", "errors", "desired", "live", "planning", "journal
 MAY_IMPORT = {
     "model": set(),
     "errors": {"model"},
+    "json_stream": set(),
     "desired": {"model", "errors"},
-    "live": {"model", "errors"},
-    "planning": {"model", "errors"},
+    "live": {"model", "errors", "json_stream"},
+    "planning": {"model", "errors", "json_stream"},
     "journal": {"model", "errors"},
     "applying": ALL_ABOVE_APPLYING,
     "reporting": {"model"},

@@ -89,12 +89,12 @@ class DicomWebStore(ABC):
         return self._look(f"{self.whole(study_uid, series_uid)}/metadata", _headers)
 
     def list_instances(
-        self, study_uid: str, series_uid: str | None = None
+        self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
     ) -> Iterator[InstanceAddress]:
         """Search by path; a row of another study or series makes the listing malformed."""
         asked = (study_uid, series_uid or "")
         path = f"{self.whole(study_uid, series_uid)}/instances"
-        for found in self._search(path, _INSTANCE_FIELDS, read_addresses):
+        for found in self._search(path, _INSTANCE_FIELDS, read_addresses, at_most=at_most):
             if (found.study_uid, found.series_uid if series_uid else "") != asked:
                 raise LiveError("the search answered with a row of another study or series")
             yield found
@@ -161,17 +161,19 @@ class DicomWebStore(ABC):
             return unknown(str(error))
         return probe_reply.observe(answer, self.is_own_error)
 
-    def _search(self, path: str, query: str, reader: Reader[Row]) -> Iterator[Row]:
-        seen: set[Row] = set()
+    def _search(
+        self, path: str, query: str, reader: Reader[Row], *, at_most: int | None = None
+    ) -> Iterator[Row]:
+        limit = min(self._page_size, at_most or self._page_size)
+        before: frozenset[Row] = frozenset()
         offset = 0
         while True:
-            page = self.page(path, f"{query}&limit={self._page_size}&offset={offset}", reader)
-            # An instance that arrives or goes while pages are read shifts what follows it.
-            fresh = [row for row in page if row not in seen]
-            seen.update(fresh)
-            yield from fresh
-            if len(page) < self._page_size:
+            page = self.page(path, f"{query}&limit={limit}&offset={offset}", reader)
+            # An instance that arrives while pages are read shifts what follows it.
+            yield from (row for row in page if row not in before)
+            if len(page) < limit:
                 return
+            before = frozenset(page)
             offset += len(page)
 
     def page(self, path: str, query: str, reader: Reader[Row]) -> list[Row]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from reconciler.model.address import InstanceAddress
-from reconciler.model.live import Observation, Presence
+from reconciler.model.address import InstanceAddress, SeriesAddress
+from reconciler.model.live import Observation, Presence, StudyContents
 
 Whole = tuple[str, str | None]
 """A whole series, or (series UID None) a whole study."""
 
-Rows = frozenset[InstanceAddress]
+_NOTHING: frozenset[str] = frozenset()
+_NOT_LISTED = StudyContents(problem="it was not listed")
 
 K = TypeVar("K")
 
@@ -21,54 +22,80 @@ K = TypeVar("K")
 class Facts:
     """The answers so far, each under what was asked; filled by the stages of a survey.
 
-    A listing is its rows, or the text of what hid them; so is a search, whose rows are other
-    addresses of the instance. ``whole_probes`` answers for the wholes that no listed instance
-    vouches for.
+    ``listings`` are those of whole studies and series. ``glimpses`` are the kept instances that
+    a listing of their series, perhaps only its beginning, shows: it proves nothing of the others.
+    A search gave other addresses of the instance, or the text of what hid them. ``whole_probes``
+    answers for the wholes that no listed instance vouches for.
     """
 
-    listings: dict[Whole, Rows | str] = field(default_factory=dict)
-    probes: dict[InstanceAddress, Observation] = field(default_factory=dict)
+    listings: dict[Whole, StudyContents] = field(default_factory=dict)
+    glimpses: dict[SeriesAddress, frozenset[str]] = field(default_factory=dict)
+    probes: dict[SeriesAddress, dict[str, Observation]] = field(default_factory=dict)
     searches: dict[InstanceAddress, tuple[InstanceAddress, ...] | str] = field(default_factory=dict)
     whole_probes: dict[Whole, Observation] = field(default_factory=dict)
 
-    def listing_of(self, whole: Whole) -> Rows | str:
+    def listing_of(self, whole: Whole) -> StudyContents:
         """What the store lists of it, by the listing of its study or by its own.
 
         A row whose probe says ABSENT is stale and left out.
         """
         study_uid, series_uid = whole
-        rows = self.listings.get((study_uid, None), self.listings.get(whole, "it was not listed"))
-        if isinstance(rows, str):
-            return rows
-        return frozenset(
-            row for row in rows if series_uid in {None, row.series_uid} and not self.is_absent(row)
-        )
+        of_study = self.listings.get((study_uid, None))
+        listing = of_study or self.listings.get(whole, _NOT_LISTED)
+        if listing.problem is not None:
+            return listing
+        wanted = listing.series if series_uid is None else {series_uid}
+        fresh = {uid: self._fresh(listing, SeriesAddress(study_uid, uid)) for uid in wanted}
+        return StudyContents({uid: rows for uid, rows in fresh.items() if rows})
 
-    def is_listed(self, instance: InstanceAddress) -> bool:
-        """Whether the listing of its study shows it under that very address."""
-        rows = self.listings.get((instance.study_uid, None))
-        return isinstance(rows, frozenset) and instance in rows
+    def listed_in(self, series: SeriesAddress) -> frozenset[str]:
+        """The SOP Instance UIDs that any listing shows there, stale rows left out."""
+        listing = self.listing_of((series.study_uid, series.series_uid))
+        if listing.problem is None:
+            return listing.series.get(series.series_uid, _NOTHING)
+        return self.glimpses.get(series, _NOTHING)
 
     def listing_problem(self, study_uid: str) -> str | None:
         """What hid the listing of a study."""
-        rows = self.listings.get((study_uid, None))
-        return rows if isinstance(rows, str) else None
+        return self.listings.get((study_uid, None), _NOT_LISTED).problem
+
+    def probed_in(self, series: SeriesAddress) -> Mapping[str, Observation]:
+        """What probes say of the series' instances."""
+        return self.probes.get(series, {})
 
     def is_absent(self, instance: InstanceAddress) -> bool:
         """Whether a probe says that it is absent."""
-        return _is(self.probes.get(instance), Presence.ABSENT)
+        return _is(self.probed_in(instance.series).get(instance.instance_uid), Presence.ABSENT)
 
-    def is_present(self, instance: InstanceAddress) -> bool:
-        """Whether a probe says that it is present; a listing is not enough."""
-        return _is(self.probes.get(instance), Presence.PRESENT)
+    def note_probe(self, instance: InstanceAddress, seen: Observation) -> None:
+        """Take note of what a probe says; from any thread."""
+        self.probes.setdefault(instance.series, {})[instance.instance_uid] = seen
+
+    def present_by_probe(self) -> Iterator[InstanceAddress]:
+        """Every instance that a probe has found; a listing is not enough."""
+        for series, seen in self.probes.items():
+            for uid, observation in seen.items():
+                if observation.presence is Presence.PRESENT:
+                    yield InstanceAddress(*series, uid)
 
     def doubted(self, doubt: Observation) -> Facts:
         """The same facts, with ``doubt`` in the place of every proof of absence."""
         return Facts(
             self.listings,
-            _doubted(self.probes, doubt),
+            self.glimpses,
+            {series: _doubted(seen, doubt) for series, seen in self.probes.items()},
             whole_probes=_doubted(self.whole_probes, doubt),
         )
+
+    def _fresh(self, listing: StudyContents, series: SeriesAddress) -> frozenset[str]:
+        rows = listing.series.get(series.series_uid, _NOTHING)
+        seen = self.probes.get(series)
+        if not seen:
+            return rows
+        # In one step, since other threads may be taking note of more.
+        found = tuple(seen.items())
+        stale = {uid for uid, observation in found if observation.presence is Presence.ABSENT}
+        return rows if stale.isdisjoint(rows) else rows - stale
 
 
 def _is(observation: Observation | None, presence: Presence) -> bool:

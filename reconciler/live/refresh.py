@@ -8,11 +8,14 @@ from collections.abc import Collection
 from reconciler.errors import LiveError
 from reconciler.live.conclusions import conclude
 from reconciler.live.facts import Facts
-from reconciler.live.questions import (
+from reconciler.live.questions import questions_of
+from reconciler.live.stages import (
+    ProbeMode,
     instances_to_probe,
     instances_to_search,
+    kept_in_doubt,
     listings_to_read,
-    questions_of,
+    series_to_glimpse,
     wholes_to_confirm,
 )
 from reconciler.live.store import ReadableStore
@@ -27,6 +30,7 @@ def refresh(
     store: ReadableStore,
     *,
     parallelism: int,
+    mode: ProbeMode = ProbeMode.AUTO,
     deleted: Collection[InstanceAddress] = (),
     on_progress: ProgressCallback | None = None,
     stop: threading.Event | None = None,
@@ -44,12 +48,15 @@ def refresh(
     gone = frozenset(deleted)
     questions = questions_of(desired)
     survey = Survey(
-        store, parallelism=parallelism, deleted=gone, on_progress=on_progress, stop=stop
+        store, questions, parallelism=parallelism, deleted=gone, on_progress=on_progress, stop=stop
     )
     facts = survey.facts
     store.preflight(deleting=False)
     survey.read_listings(listings_to_read(questions))
-    survey.probe(instances_to_probe(questions, facts, gone))
+    if mode is ProbeMode.AUTO:
+        survey.glimpse(series_to_glimpse(questions, facts))
+    survey.probe(instances_to_probe(questions, facts, gone, mode))
+    survey.probe(kept_in_doubt(questions, facts))
     survey.search(instances_to_search(questions, facts, gone))
     survey.confirm(wholes_to_confirm(questions, facts))
     return conclude(store.address, questions, _vouched(store, facts))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import codecs
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from reconciler.json_stream import JsonStream
 from reconciler.live.faults import AttemptError
 from reconciler.model.address import InstanceAddress, is_uid
 from reconciler.model.live import SeriesListing
@@ -24,7 +23,6 @@ _MODALITY = re.compile(r"[A-Z0-9_ ]{1,16}")
 """PS3.5 section 6.2: a Code String; whatever else stands there is not passed on."""
 
 _LONGEST_ROW = 16 * 1024 * 1024  # characters
-_SPACE = " \t\r\n"
 
 
 def read_addresses(chunks: Iterator[bytes]) -> Iterator[InstanceAddress]:
@@ -64,23 +62,19 @@ def read_counts(chunks: Iterator[bytes], tag: str) -> Iterator[int]:
 def read_rows(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
     """Decode an array of objects while it arrives, without ever holding two of them.
 
-    Decoding row by row costs a seventh of decoding the whole: most of that is Python's garbage
-    collector walking fresh dicts.
-
     Raises:
         AttemptError: the body is not JSON, or not an array of objects.
     """
-    window = _Window(chunks)
-    window.expect("[")
-    if window.peek() == "]":
-        window.expect("]")
-    else:
-        yield window.take_object()
-        while window.peek() == ",":
-            window.expect(",")
-            yield window.take_object()
-        window.expect("]")
-    window.expect("")
+    stream = JsonStream(chunks, longest=_LONGEST_ROW)
+    try:
+        for _ in stream.items():
+            row = stream.value()
+            if not isinstance(row, dict):
+                raise _malformed()
+            yield row
+        stream.end()
+    except ValueError:
+        raise _malformed() from None
 
 
 def _uid(row: dict[str, Any], tag: str) -> str:
@@ -107,68 +101,3 @@ def _count(row: dict[str, Any], tag: str) -> int | None:
 
 def _malformed() -> AttemptError:
     return AttemptError("the search did not answer with a JSON array of datasets")
-
-
-class _Window:
-    """The part of the text that has arrived and is not decoded yet."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._decode = codecs.getincrementaldecoder("utf-8")().decode
-        self._object = json.JSONDecoder().raw_decode
-        self._text = ""
-        self._at = 0
-        self._ended = False
-
-    def peek(self) -> str:
-        """The next character that is not white space; empty at the end."""
-        while True:
-            while self._at < len(self._text) and self._text[self._at] in _SPACE:
-                self._at += 1
-            if self._at < len(self._text):
-                return self._text[self._at]
-            if not self._grow(1):
-                return ""
-
-    def expect(self, character: str) -> None:
-        """Consume this character; the empty one is the end."""
-        if self.peek() != character:
-            raise _malformed()
-        self._at += 1
-
-    def take_object(self) -> dict[str, Any]:
-        """Consume one object."""
-        if self.peek() != "{":
-            raise _malformed()
-        while True:
-            try:
-                row, self._at = self._object(self._text, self._at)
-            except RecursionError:
-                raise _malformed() from None
-            except ValueError:
-                # Cut off, so far as is known; doubling keeps a long row from costing its square.
-                if not self._grow(len(self._text) - self._at):
-                    raise _malformed() from None
-            else:
-                assert isinstance(row, dict)  # noqa: S101 - it starts with a brace
-                return row
-
-    def _grow(self, least: int) -> bool:
-        """Let at least so many more characters arrive; False if nothing more comes."""
-        pieces = [self._text[self._at :]]
-        arrived = 0
-        while arrived < least and not self._ended:
-            pieces.append(self._arrive())
-            arrived += len(pieces[-1])
-        self._text, self._at = "".join(pieces), 0
-        if len(self._text) > _LONGEST_ROW + least:
-            raise _malformed()
-        return arrived > 0
-
-    def _arrive(self) -> str:
-        chunk = next(self._chunks, None)
-        self._ended = chunk is None
-        try:
-            return self._decode(chunk or b"", final=self._ended)
-        except UnicodeDecodeError:
-            raise _malformed() from None

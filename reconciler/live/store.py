@@ -50,11 +50,12 @@ class ReadableStore(Protocol):
         """Look for a study, or for a series of it, as `probe` does for an instance."""
 
     def list_instances(
-        self, study_uid: str, series_uid: str | None = None
+        self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
     ) -> Iterator[InstanceAddress]:
         """Search the instances of a study or series, page by page (QIDO-RS, PS3.18 10.6).
 
-        The result may lag behind deletions for seconds.
+        The result may lag behind deletions for seconds, and may name one twice where instances
+        come and go meanwhile. ``at_most`` is how many rows the caller will take.
 
         Raises:
             LiveError: a page could not be read; what came before it proves nothing.

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from itertools import islice
 from typing import TypeVar
 
 from reconciler.errors import LiveError
 from reconciler.live.facts import Facts, Whole
+from reconciler.live.questions import Questions
+from reconciler.live.stages import Batch
 from reconciler.live.store import ReadableStore
 from reconciler.live.workers import run_workers
-from reconciler.model.address import InstanceAddress
-from reconciler.model.live import Observation, Presence, unknown
+from reconciler.model.address import InstanceAddress, SeriesAddress
+from reconciler.model.live import Observation, Presence, StudyContents, unknown
 
 T = TypeVar("T")
 
@@ -28,6 +31,7 @@ class Survey:
     def __init__(
         self,
         store: ReadableStore,
+        questions: Questions,
         *,
         parallelism: int,
         deleted: Set[InstanceAddress],
@@ -36,6 +40,7 @@ class Survey:
     ) -> None:
         self.facts = Facts()
         self._store = store
+        self._questions = questions
         self._parallelism = parallelism
         self._deleted = deleted
         self._progress = _Progress(on_progress)
@@ -43,40 +48,57 @@ class Survey:
 
     def read_listings(self, wholes: Collection[Whole]) -> None:
         """List series and studies; what hides a listing is noted in its place."""
-        self._ask(wholes, self._read_listing)
+        self._ask(wholes, self._read_listing, len(wholes))
 
-    def probe(self, instances: Collection[InstanceAddress]) -> None:
+    def glimpse(self, series: Collection[tuple[SeriesAddress, int]]) -> None:
+        """Read listings of series as far as they are worth it, for what is kept in them."""
+        self._ask(series, self._glimpse, len(series))
+
+    def probe(self, batches: Collection[Batch]) -> None:
         """Probe instances one by one."""
-        self._ask(instances, self._probe)
+        self._ask(_instances(batches), self._probe, sum(len(uids) for _, uids in batches))
 
     def search(self, instances: Collection[InstanceAddress]) -> None:
         """Look for absent instances at other addresses of the store."""
-        self._ask(instances, self._search)
+        self._ask(instances, self._search, len(instances))
 
     def confirm(self, wholes: Collection[Whole]) -> None:
         """Confirm wholes by a retrieve: of a listed instance, else of the whole's metadata."""
-        self._ask(wholes, self._confirm)
+        self._ask(wholes, self._confirm, len(wholes))
 
-    def _ask(self, items: Collection[T], question: Callable[[T], object]) -> None:
+    def _ask(self, items: Iterable[T], question: Callable[[T], object], count: int) -> None:
         def ask(item: T) -> None:
             question(item)
             self._progress.step()
 
-        self._progress.expect(len(items))
-        workers = min(self._parallelism, len(items))
+        self._progress.expect(count)
+        workers = min(self._parallelism, count)
         run_workers(items, ask, parallelism=workers, stop=self._stop)
         if self._stop is not None and self._stop.is_set():
             raise LiveError("interrupted before the whole store was looked at")
 
     def _read_listing(self, whole: Whole) -> None:
+        spelled = self._questions.spelled_in(whole[0])
         try:
-            self.facts.listings[whole] = frozenset(self._store.list_instances(*whole))
+            listed = _by_series(self._store.list_instances(*whole), spelled)
         except LiveError as error:
-            self.facts.listings[whole] = str(error)
+            self.facts.listings[whole] = StudyContents(problem=str(error))
+        else:
+            self.facts.listings[whole] = StudyContents(listed)
+
+    def _glimpse(self, asked: tuple[SeriesAddress, int]) -> None:
+        series, at_most = asked
+        kept = self._questions.kept_in(series)
+        rows = self._store.list_instances(*series, at_most=at_most)
+        try:
+            found = {row.instance_uid for row in islice(rows, at_most)}
+        except LiveError:
+            return  # a probe of each will tell
+        self.facts.glimpses[series] = frozenset(kept & found)
 
     def _probe(self, instance: InstanceAddress) -> Observation:
         seen = self._store.probe(instance)
-        self.facts.probes[instance] = seen
+        self.facts.note_probe(instance, seen)
         return seen
 
     def _search(self, instance: InstanceAddress) -> None:
@@ -93,9 +115,8 @@ class Survey:
         return row in self._deleted and self._probe(row).presence is Presence.ABSENT
 
     def _confirm(self, whole: Whole) -> None:
-        rows = self.facts.listing_of(whole)
-        assert not isinstance(rows, str)  # noqa: S101 - only listed wholes are confirmed
-        for row in sorted(rows)[:_MOST_CONFIRMATIONS]:
+        listing = self.facts.listing_of(whole)
+        for row in islice(_rows(whole[0], listing.series), _MOST_CONFIRMATIONS):
             seen = self._probe(row)
             match seen.presence:
                 case Presence.PRESENT:
@@ -109,12 +130,38 @@ class Survey:
 
     def _without_witness(self, whole: Whole) -> Observation:
         """Look at a whole of which no listed instance could be retrieved."""
-        if self.facts.listing_of(whole):
+        if self.facts.listing_of(whole).series:
             return unknown("its listing is stale: the instances tried are absent")
         seen = self._store.probe_whole(*whole)
         if seen.presence is Presence.PRESENT:
             return unknown("the store has it, though its listing shows no instance")
         return seen
+
+
+def _instances(batches: Iterable[Batch]) -> Iterator[InstanceAddress]:
+    for series, uids in batches:
+        for uid in uids:
+            yield InstanceAddress(*series, uid)
+
+
+def _rows(study_uid: str, series: Mapping[str, frozenset[str]]) -> Iterator[InstanceAddress]:
+    """The rows of a listing, in the order of their UIDs."""
+    for series_uid in sorted(series):
+        for uid in sorted(series[series_uid]):
+            yield InstanceAddress(study_uid, series_uid, uid)
+
+
+def _by_series(
+    rows: Iterable[InstanceAddress], spelled: Mapping[str, str]
+) -> dict[str, frozenset[str]]:
+    """The SOP Instance UIDs by series.
+
+    Where the desired state names one, its text is taken: a million of them are held once.
+    """
+    series: dict[str, set[str]] = {}
+    for _, series_uid, uid in rows:
+        series.setdefault(series_uid, set()).add(spelled.get(uid, uid))
+    return {uid: frozenset(members) for uid, members in series.items()}
 
 
 class _Progress:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from enum import Enum
 
@@ -130,7 +130,9 @@ class Claims:
         self._studies: dict[str, Entry] = {}
         self._series: dict[SeriesAddress, Entry] = {}
         self._listed: dict[SeriesAddress, list[Entry]] = {}
+        self._by_study: dict[str, list[Entry]] = {}
         for entry in sorted(entries, key=lambda e: (e.hold is None, e.source)):
+            self._by_study.setdefault(entry.study_uid, []).append(entry)
             if entry.series_uid is None:
                 self._studies.setdefault(entry.study_uid, entry)
                 continue
@@ -155,14 +157,26 @@ class Claims:
     def listed(self, series: SeriesAddress) -> Mapping[str, Claim]:
         """The instances of the series that are named one by one, with their claims."""
         claims: dict[str, Claim] = {}
-        for entry in self._listed.get(series, ()):
+        for entry in self.listing(series):
             for uid, source in listed_sources(entry):
                 claims.setdefault(uid, Claim(entry, source))
         return claims
 
-    def studies(self) -> set[str]:
+    def listing(self, series: SeriesAddress) -> Sequence[Entry]:
+        """The entries that name instances of the series one by one."""
+        return self._listed.get(series, ())
+
+    def listed_series(self) -> Set[SeriesAddress]:
+        """Every series of which an entry names instances one by one."""
+        return self._listed.keys()
+
+    def in_study(self, study_uid: str) -> Sequence[Entry]:
+        """The entries that lie in the study."""
+        return self._by_study.get(study_uid, ())
+
+    def studies(self) -> Set[str]:
         """Every study that an entry lies in."""
-        return {entry.study_uid for entry in self.entries}
+        return self._by_study.keys()
 
     def series(self) -> set[SeriesAddress]:
         """Every series that is named, as a whole or through its instances."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -33,6 +33,38 @@ ABSENT = Observation(Presence.ABSENT)
 def unknown(detail: str) -> Observation:
     """An observation that answers nothing, and why."""
     return Observation(Presence.UNKNOWN, detail)
+
+
+class Observations(Mapping[str, Observation]):
+    """What was seen of the instances of one series, by SOP Instance UID.
+
+    ``listed`` are LISTED, unless ``probed`` says otherwise: a million listed instances cost no
+    entry each.
+    """
+
+    __slots__ = ("_listed", "_probed")
+
+    def __init__(self, listed: frozenset[str], probed: Mapping[str, Observation]) -> None:
+        self._listed = listed
+        self._probed = probed
+
+    def __getitem__(self, uid: str) -> Observation:
+        seen = self._probed.get(uid)
+        if seen is not None:
+            return seen
+        if uid in self._listed:
+            return LISTED
+        raise KeyError(uid)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._listed
+        yield from (uid for uid in self._probed if uid not in self._listed)
+
+    def __len__(self) -> int:
+        return len(self._listed) + sum(uid not in self._listed for uid in self._probed)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +115,11 @@ class StudyContents:
 class LiveStore:
     """All that planning needs to know of one store.
 
-    ``instances`` answers for every instance that a file names or that a whole series or study
-    was expanded to; ``wholes`` for every series or study that is named as a whole (series UID
-    None: the study); ``contents`` for every study that holds something wanted removed;
-    ``misplaced`` gives the other addresses of an absent instance that was found elsewhere.
+    ``instances`` answers for every instance that a file names or that a whole series or study was
+    expanded to, and may answer for others that were listed with them; ``wholes`` for every series
+    or study that is named as a whole (series UID None: the study); ``contents`` for every study
+    that holds something wanted removed; ``misplaced`` gives the other addresses of an absent
+    instance that was found elsewhere.
     """
 
     store: StoreAddress

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from array import array
+from bisect import bisect_left
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -28,6 +30,40 @@ class Why(Enum):
     ALREADY_ABSENT = "already_absent"
     MISPLACED = "misplaced"
     PROBE_FAILED = "probe_failed"
+
+
+class DeclaredInstances(Mapping[str, int]):
+    """SOP Instance UIDs in their order, each with the line that declares it.
+
+    Two parallel sequences instead of a ``dict``: of a million each costs 12 bytes beside its
+    text.
+    """
+
+    __slots__ = ("_lines", "_uids")
+
+    def __init__(self, declared: Iterable[tuple[str, int]]) -> None:
+        pairs = sorted(declared)
+        self._uids = tuple(uid for uid, _ in pairs)
+        self._lines = array("I", (line for _, line in pairs))
+
+    def __getitem__(self, uid: str) -> int:
+        at = bisect_left(self._uids, uid)
+        if at == len(self._uids) or self._uids[at] != uid:
+            raise KeyError(uid)
+        return self._lines[at]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._uids)
+
+    def __len__(self) -> int:
+        return len(self._uids)
+
+    def __repr__(self) -> str:
+        return repr(dict(self.items()))
+
+    def items(self) -> ItemsView[str, int]:
+        """Each UID with its line, without looking one up by the other."""
+        return dict(zip(self._uids, self._lines, strict=True)).items()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,32 +9,24 @@ before it, so that any edit is seen. Against a forger, who can seal anew, there 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from reconciler.errors import PlanFileError, PlanRefused
+from reconciler.json_stream import JsonError, JsonStream
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import ReasonCode
 from reconciler.model.gate import Gate
 from reconciler.model.plan import GitState, Plan, Returned, SavedPlan, Why
-from reconciler.planning.encoding import (
-    Json,
-    canonical,
-    decode_flag,
-    decode_plan,
-    decode_source,
-    decode_text,
-    encode_plan,
-)
+from reconciler.planning.decoding import decode_flag, decode_plan, decode_source, decode_text
+from reconciler.planning.encoding import Json, canonical, encode_plan
 from reconciler.planning.gates import gates_of
+from reconciler.planning.seal import PLAN, SEAL, SealedBytes
 
 FORMAT_VERSION = "1.0"
 _MAJOR = FORMAT_VERSION.partition(".")[0]
-_SEAL = ',\n"seal":"sha256:'
-_SEAL_LENGTH = len(_SEAL) + 64 + len('"}\n')
 
 
 def digest_of(plan: Plan) -> str:
@@ -51,7 +43,7 @@ def write_plan(saved: SavedPlan) -> Iterator[str]:
     for piece in _unsealed(saved):
         seal.update(piece.encode())
         yield piece
-    yield f'{_SEAL}{seal.hexdigest()}"}}\n'
+    yield f'{SEAL}{seal.hexdigest()}"}}\n'
 
 
 def _unsealed(saved: SavedPlan) -> Iterator[str]:
@@ -68,8 +60,8 @@ def _unsealed(saved: SavedPlan) -> Iterator[str]:
         "returned": [_encode_returned(one) for one in saved.returned],
         "digest": saved.digest,
     }
-    yield "{\n" + "".join(f"{canonical(key)}:{canonical(header[key])},\n" for key in header)
-    yield '"plan":'
+    yield "{\n" + ",\n".join(f"{canonical(key)}:{canonical(header[key])}" for key in header)
+    yield PLAN
     for piece in encode_plan(saved.plan):
         yield "\n" + piece if piece.startswith("{") else piece
 
@@ -114,29 +106,32 @@ def _encode_gate(gate: Gate) -> Json:
 
 
 def read_plan(path: Path) -> SavedPlan:
-    """Read a plan file and check that it is as it was written.
+    """Read a plan file, as a stream, and check that it is as it was written.
 
     Raises:
         PlanFileError: it cannot be read, or is not a plan file.
         PlanRefused: it was edited, or another major version of the format wrote it.
     """
     try:
-        text = path.read_bytes().decode()
+        with path.open("rb") as file:
+            return _read(path, SealedBytes(file))
     except OSError as error:
         raise PlanFileError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise PlanFileError(f"{path} is not a plan file: it is not UTF-8 text") from error
-    document = _parse(path, text)
-    _check_version(path, document)
-    _check_seal(path, text)
+
+
+def _read(path: Path, sealed: SealedBytes) -> SavedPlan:
     try:
-        saved = _decode(document)
-        actual = hashlib.sha256(canonical(document["plan"]).encode()).hexdigest()
-    except KeyError as error:
-        raise PlanFileError(f"{path} is not a plan file: {error} is missing") from error
-    except (AttributeError, TypeError, ValueError, RecursionError) as error:
-        raise PlanFileError(f"{path} is not a plan file that can be read: {error}") from error
-    if saved.digest != f"sha256:{actual}":
+        saved = _decode(path, JsonStream(sealed.chunks()))
+    except (*_UNREADABLE, PlanFileError) as error:
+        # What was edited is told as edited, whatever it reads like now.
+        sealed.skip()
+        if sealed.has_seal:
+            _require_seal(path, sealed)
+        raise _unreadable(path, error) from error
+    _require_seal(path, sealed)
+    if saved.digest != f"sha256:{sealed.digest}":
         raise PlanRefused(
             f"{path} was edited: its digest does not match what it plans",
             hint="make the plan again",
@@ -144,26 +139,47 @@ def read_plan(path: Path) -> SavedPlan:
     return saved
 
 
-def _parse(path: Path, text: str) -> dict[str, Any]:
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise PlanFileError(
-            f"{path} is not a plan file: {_reason(error)}",
-            hint="write one with `reconciler plan --out`",
-        ) from error
-    if not isinstance(document, dict) or "format_version" not in document:
+_UNREADABLE = (AttributeError, KeyError, TypeError, ArithmeticError, ValueError, RecursionError)
+
+
+def _unreadable(path: Path, error: Exception) -> PlanFileError:
+    match error:
+        case PlanFileError():
+            return error
+        case UnicodeDecodeError():
+            why = "it is not UTF-8 text"
+        case JsonError():
+            why = str(error)
+        case KeyError():
+            why = f"{error} is missing"
+        case _:
+            return PlanFileError(f"{path} is not a plan file that can be read: {error}")
+    return PlanFileError(
+        f"{path} is not a plan file: {why}", hint="write one with `reconciler plan --out`"
+    )
+
+
+def _require_seal(path: Path, sealed: SealedBytes) -> None:
+    if not sealed.is_whole:
+        raise PlanRefused(f"{path} was edited: its seal does not match", hint="make the plan again")
+
+
+def _decode(path: Path, stream: JsonStream) -> SavedPlan:
+    document: dict[str, Any] = {}
+    if stream.peek() != "{":
+        stream.value()
+    else:
+        for key in stream.members():
+            document[key] = decode_plan(stream) if key == "plan" else stream.value()
+            if key == "format_version":
+                _check_version(path, document)
+    stream.end()
+    if "format_version" not in document:
         raise PlanFileError(
             f"{path} is not a plan file: it has no format_version",
             hint="write one with `reconciler plan --out`",
         )
-    return document
-
-
-def _reason(error: ValueError | RecursionError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"line {error.lineno} column {error.colno}: {error.msg}"
-    return "it is not JSON"
+    return _saved_plan(document)
 
 
 def _check_version(path: Path, document: Json) -> None:
@@ -175,17 +191,10 @@ def _check_version(path: Path, document: Json) -> None:
         )
 
 
-def _check_seal(path: Path, text: str) -> None:
-    body, ending = text[:-_SEAL_LENGTH], text[-_SEAL_LENGTH:]
-    expected = f'{_SEAL}{hashlib.sha256(body.encode()).hexdigest()}"}}\n'
-    if ending != expected:
-        raise PlanRefused(f"{path} was edited: its seal does not match", hint="make the plan again")
-
-
-def _decode(document: Json) -> SavedPlan:
+def _saved_plan(document: Json) -> SavedPlan:
     git = document["git"]
     return SavedPlan(
-        plan=decode_plan(document["plan"]),
+        plan=document["plan"],
         digest=decode_text(document["digest"]),
         plan_id=decode_text(document["plan_id"]),
         created=_decode_time(document["created"]),

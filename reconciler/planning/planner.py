@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from reconciler.errors import DesiredStateError
 from reconciler.model.address import SeriesAddress, StoreAddress
-from reconciler.model.desired import Claims, DesiredState, DesiredStore, Entry
+from reconciler.model.desired import Claim, Claims, DesiredState, DesiredStore, Entry
 from reconciler.model.live import LiveStore, Presence, StudyContents, unknown
 from reconciler.model.plan import (
     Finding,
@@ -24,6 +25,12 @@ from reconciler.planning.series import SeriesDecisions, decide_series, line_of
 
 _NOTHING: frozenset[str] = frozenset()
 
+_KeptKey = tuple[Source, str, str | None]
+"""A keep entry: its line, its study, its series."""
+
+_SparedKey = tuple[Source, Source, str, str | None, str | None]
+"""A remove that a keep spares: both lines, the remove's study and series, the keep's hold."""
+
 
 def make_plan(desired: DesiredState, live: Mapping[StoreAddress, LiveStore]) -> Plan:
     """Compare what is wanted with what is there, store by store.
@@ -37,21 +44,91 @@ def make_plan(desired: DesiredState, live: Mapping[StoreAddress, LiveStore]) -> 
 
 def plan_store(desired: DesiredStore, live: LiveStore) -> StorePlan:
     """Plan one store; see `make_plan`."""
-    all_series = [
-        decide_series(series, desired, live, _listed(live, series))
-        for series in _series_in_question(desired, live)
-    ]
-    _refuse_two_addresses(all_series)
-    findings = [finding for series in all_series for finding in series.findings]
-    findings += _findings_on_wholes(desired, live)
-    findings += _unreadable_studies(desired.removes, live.contents)
+    series = _series_in_question(desired, live)
+    draft = _Draft(desired.keeps)
+    decided = (decide_series(one, desired, live, _listed(live, one)) for one in series)
+    studies = tuple(_studies(map(draft.noted, decided)))
+    if draft.keeps_any_of(studies):
+        _refuse_two_addresses(
+            [decide_series(one, desired, live, _listed(live, one)) for one in series]
+        )
+    draft.findings += _findings_on_wholes(desired, live)
+    draft.findings += _unreadable_studies(desired.removes, live.contents)
     return StorePlan(
         desired.store,
         desired.limits,
-        tuple(_studies(all_series)),
-        tuple(sorted(findings, key=_finding_order)),
-        _kept(all_series, desired.keeps),
-        _spared(all_series),
+        studies,
+        tuple(sorted(draft.findings, key=_finding_order)),
+        draft.kept(),
+        draft.spared(),
+    )
+
+
+class _Draft:
+    """What is noted of each series' decisions, which are forgotten then: there may be millions."""
+
+    def __init__(self, keeps: Claims) -> None:
+        self.findings: list[Finding] = []
+        self._kept_uids: set[str] = set()
+        self._kept: Counter[_KeptKey] = Counter()
+        self._holds: dict[_KeptKey, str | None] = {}
+        self._spared: Counter[_SparedKey] = Counter()
+        for entry in keeps.entries:
+            key = _kept_key(entry)
+            self._kept[key] = 0
+            self._holds[key] = self._holds.get(key) or entry.hold
+
+    def noted(self, series: SeriesDecisions) -> SeriesDecisions:
+        """Take note, and pass it on."""
+        self.findings += series.findings
+        self._kept_uids.update(series.kept, series.unseen)
+        self._kept.update(_kept_key(claim.entry) for claim in series.kept.values())
+        self._spared.update(_spared_key(removal, keep) for removal, keep in series.spared)
+        return series
+
+    def keeps_any_of(self, studies: Iterable[StudyPlan]) -> bool:
+        """Whether a SOP Instance UID that is to be deleted is also kept, at another address."""
+        return any(
+            not self._kept_uids.isdisjoint(group.instances)
+            for study in studies
+            for series in study.series
+            for group in series.groups
+        )
+
+    def kept(self) -> tuple[KeptEntry, ...]:
+        """How many instances each keep entry protects."""
+        return tuple(
+            KeptEntry(*key, self._kept[key], self._holds[key])
+            for key in sorted(self._kept, key=_kept_order)
+        )
+
+    def spared(self) -> tuple[SparedEntry, ...]:
+        """How many instances each keep entry spares from each remove."""
+        return tuple(
+            SparedEntry(removal, keep, study_uid, series_uid, count, hold)
+            for (removal, keep, study_uid, series_uid, hold), count in sorted(
+                self._spared.items(), key=lambda item: (item[0][:3], item[0][3] or "")
+            )
+        )
+
+
+def _kept_key(entry: Entry) -> _KeptKey:
+    return line_of(entry.source), entry.study_uid, entry.series_uid
+
+
+def _kept_order(key: _KeptKey) -> tuple[Source, str, str]:
+    source, study_uid, series_uid = key
+    return source, study_uid, series_uid or ""
+
+
+def _spared_key(removal: Claim, keep: Claim) -> _SparedKey:
+    entry = removal.entry
+    return (
+        line_of(entry.source),
+        line_of(keep.entry.source),
+        entry.study_uid,
+        entry.series_uid,
+        keep.entry.hold,
     )
 
 
@@ -75,17 +152,17 @@ def _listed(live: LiveStore, series: SeriesAddress) -> frozenset[str] | None:
 
 def _studies(all_series: Iterable[SeriesDecisions]) -> Iterator[StudyPlan]:
     for study_uid, group in groupby(all_series, key=lambda series: series.series.study_uid):
-        members = list(group)
-        planned = [series for series in members if series.deletions]
-        if not planned:
-            continue
-        yield StudyPlan(
-            study_uid,
-            instances=sum(len(series.present) for series in members),
-            unmanaged=sum(series.unmanaged for series in members),
-            emptied=all(series.is_emptied or not series.present for series in members),
-            series=tuple(series.as_plan() for series in planned),
-        )
+        instances = unmanaged = 0
+        is_emptied = True
+        planned = []
+        for series in group:
+            instances += len(series.present)
+            unmanaged += series.unmanaged
+            is_emptied &= series.is_emptied or not series.present
+            if series.deletions:
+                planned.append(series.as_plan())
+        if planned:
+            yield StudyPlan(study_uid, instances, unmanaged, is_emptied, tuple(planned))
 
 
 def _findings_on_wholes(desired: DesiredStore, live: LiveStore) -> Iterator[Finding]:
@@ -120,44 +197,7 @@ def _unreadable_studies(
             yield Finding(Why.PROBE_FAILED, study_uid, None, None, line_of(entry.source), detail)
 
 
-def _kept(all_series: Iterable[SeriesDecisions], keeps: Claims) -> tuple[KeptEntry, ...]:
-    counts: dict[tuple[Source, str, str | None], int] = {}
-    holds: dict[tuple[Source, str, str | None], str | None] = {}
-    for entry in keeps.entries:
-        key = (line_of(entry.source), entry.study_uid, entry.series_uid)
-        counts.setdefault(key, 0)
-        holds[key] = holds.get(key) or entry.hold
-    for series in all_series:
-        for claim in series.kept.values():
-            entry = claim.entry
-            counts[line_of(entry.source), entry.study_uid, entry.series_uid] += 1
-    return tuple(
-        KeptEntry(*key, counts[key], holds[key]) for key in sorted(counts, key=_kept_order)
-    )
-
-
-def _spared(all_series: Iterable[SeriesDecisions]) -> tuple[SparedEntry, ...]:
-    counts: dict[tuple[Source, Source, str, str | None, str | None], int] = {}
-    for series in all_series:
-        for removal, keep in series.spared:
-            entry = removal.entry
-            key = (
-                line_of(entry.source),
-                line_of(keep.entry.source),
-                entry.study_uid,
-                entry.series_uid,
-                keep.entry.hold,
-            )
-            counts[key] = counts.get(key, 0) + 1
-    return tuple(
-        SparedEntry(removal, keep, study_uid, series_uid, count, hold)
-        for (removal, keep, study_uid, series_uid, hold), count in sorted(
-            counts.items(), key=lambda item: (item[0][:3], item[0][3] or "")
-        )
-    )
-
-
-def _refuse_two_addresses(all_series: Iterable[SeriesDecisions]) -> None:
+def _refuse_two_addresses(all_series: Sequence[SeriesDecisions]) -> None:
     """A SOP Instance UID names one object: deleting one address of it may not spare the other.
 
     Two spelled addresses are found when the files are read; this finds those of which one, the
@@ -195,8 +235,3 @@ def _finding_order(finding: Finding) -> tuple[str, str, str, str, Source]:
         finding.why.value,
         finding.source,
     )
-
-
-def _kept_order(key: tuple[Source, str, str | None]) -> tuple[Source, str, str]:
-    source, study_uid, series_uid = key
-    return source, study_uid, series_uid or ""

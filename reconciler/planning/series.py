@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from reconciler.model.address import InstanceAddress, SeriesAddress
 from reconciler.model.desired import Claim, Claims, DesiredStore, Entry, Intent, Reason
 from reconciler.model.live import LiveStore, Observation, Presence, unknown
-from reconciler.model.plan import Action, DeletionGroup, Finding, SeriesPlan
+from reconciler.model.plan import Action, DeclaredInstances, DeletionGroup, Finding, SeriesPlan
 from reconciler.model.problem import Source
 from reconciler.planning.decision import decide
 
@@ -155,7 +155,7 @@ def _groups(deletions: Mapping[str, Claim]) -> tuple[DeletionGroup, ...]:
         key = (claim.source.path, entry.is_whole, _reason(entry), entry.archive)
         lines.setdefault(key, {})[uid] = claim.source.line
     return tuple(
-        DeletionGroup(path, reason, by_whole, instances, archive)
+        DeletionGroup(path, reason, by_whole, DeclaredInstances(instances.items()), archive)
         for (path, by_whole, reason, archive), instances in sorted(
             lines.items(), key=lambda item: next(iter(item[1]))
         )

@@ -93,7 +93,7 @@ def _instances(select: Select, store: ReadableStore) -> Iterator[InstanceAddress
         return
     for study_uid in select.study_uids:
         for series_uid in select.series_uids or (None,):
-            yield from sorted(store.list_instances(study_uid, series_uid))
+            yield from sorted(set(store.list_instances(study_uid, series_uid)))
 
 
 class _Lookup:

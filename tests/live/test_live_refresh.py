@@ -9,6 +9,7 @@ import pytest
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 from reconciler.errors import LiveError, PreflightError
 from reconciler.live.refresh import refresh
+from reconciler.live.stages import ProbeMode
 from reconciler.model.address import InstanceAddress, SeriesAddress
 from reconciler.model.desired import Claims, DesiredStore, Entry, InstanceList, Intent, Limits
 from reconciler.model.live import ABSENT, LISTED, PRESENT, LiveStore, Observation, Presence
@@ -89,12 +90,82 @@ def test_a_listed_remove_is_present_by_its_studys_one_listing(emulator, store) -
 
 
 @pytest.mark.usefixtures("study")
-def test_every_explicit_keep_is_confirmed_by_a_retrieve(emulator, store) -> None:
-    live = look(store, keep("1.2", "1.2.1", "1.2.1.1", "1.2.1.9"))
+def test_one_kept_instance_of_a_series_is_one_retrieve(emulator, store) -> None:
+    live = look(store, keep("1.2", "1.2.1", "1.2.1.1"), keep("1.2", "1.2.2", "1.2.2.9"))
     assert seen(live, FIRST) == PRESENT
-    assert seen(live, FIRST._replace(instance_uid="1.2.1.9")) == ABSENT
+    assert seen(live, OTHER._replace(instance_uid="1.2.2.9")) == ABSENT
     assert searches(emulator) == []
     assert live.contents == {}
+
+
+def test_a_kept_list_is_one_listing_a_witness_and_a_retrieve_of_each_absence(
+    emulator, store, put
+) -> None:
+    for n in range(1, 9):
+        put("1.2", "1.2.1", f"1.2.1.{n}")
+    live = look(store, keep("1.2", "1.2.1", *(f"1.2.1.{n}" for n in (8, 2, 3, 9))))
+    assert live.instances[FIRST.series] == {
+        "1.2.1.8": PRESENT,
+        "1.2.1.2": LISTED,
+        "1.2.1.3": LISTED,
+        "1.2.1.9": ABSENT,
+    }
+    assert searches(emulator) == ["/studies/1.2/series/1.2.1/instances"]
+    assert len(metadata_requests(emulator)) == 2
+
+
+@pytest.mark.usefixtures("study")
+def test_each_kept_entry_has_a_witness_of_its_own(emulator, store) -> None:
+    look(store, keep("1.2", "1.2.1", FIRST.instance_uid), keep("1.2", "1.2.1", SECOND.instance_uid))
+    assert sorted(metadata_requests(emulator)) == [str(FIRST), str(SECOND)]
+
+
+def test_a_kept_list_whose_witness_is_gone_is_probed_through(emulator, store, put) -> None:
+    stored = [put("1.2", "1.2.1", f"1.2.1.{n}") for n in range(1, 5)]
+    emulator.set_faults(Faults(search_lag=60.0))
+    for instance in stored[:2]:
+        store.delete(instance)
+    live = look(store, keep("1.2", "1.2.1", *(one.instance_uid for one in stored)))
+    assert live.instances[FIRST.series] == {
+        "1.2.1.1": ABSENT,
+        "1.2.1.2": ABSENT,
+        "1.2.1.3": PRESENT,
+        "1.2.1.4": PRESENT,
+    }
+
+
+def test_of_a_huge_series_only_so_much_is_listed_as_probes_would_cost(emulator, store, put) -> None:
+    for n in range(1, 121):
+        put("1.2", "1.2.1", f"1.2.1.{n:03}")
+    live = look(store, keep("1.2", "1.2.1", "1.2.1.001", "1.2.1.002", "1.2.1.120"))
+    assert {seen.presence for seen in live.instances[FIRST.series].values()} == {Presence.PRESENT}
+    emulator.clear_requests()
+    look(store, keep("1.2", "1.2.1", "1.2.1.001", "1.2.1.120"))
+    (listing,) = [one.path for one in emulator.requests() if "includefield" in one.path]
+    assert "limit=100&" in listing
+    assert len(metadata_requests(emulator)) == 2
+
+
+def test_a_listing_that_fails_leaves_the_kept_to_probes(emulator, store, put) -> None:
+    for n in range(1, 4):
+        put("1.2", "1.2.1", f"1.2.1.{n}")
+    emulator.set_faults(fail("series/1.2.1/instances[?]"))
+    live = look(store, keep("1.2", "1.2.1", *(f"1.2.1.{n}" for n in range(1, 4))))
+    assert set(live.instances[FIRST.series].values()) == {PRESENT}
+
+
+@pytest.mark.usefixtures("study")
+def test_in_retrieve_mode_every_instance_is_retrieved(emulator, store) -> None:
+    live = look(
+        store,
+        remove("1.2", "1.2.1", FIRST.instance_uid),
+        remove("1.2", "1.2.2"),
+        keep("1.2", "1.2.1", SECOND.instance_uid),
+        mode=ProbeMode.RETRIEVE,
+    )
+    assert {seen(live, one) for one in (FIRST, SECOND, OTHER)} == {PRESENT}
+    assert sorted(metadata_requests(emulator)) == [str(FIRST), str(SECOND), str(OTHER)]
+    assert searches(emulator) == ["/studies/1.2/instances"]
 
 
 @pytest.mark.usefixtures("study")
@@ -246,7 +317,7 @@ class StoreThatListsNothing:
     def __getattr__(self, name: str):
         return getattr(self._store, name)
 
-    def list_instances(self, study_uid, series_uid=None):
+    def list_instances(self, study_uid, series_uid=None, *, at_most=None):
         return iter(())
 
 
@@ -338,7 +409,7 @@ def test_progress_ends_at_its_total(store, put) -> None:
         keep("1.2", "1.2.1", *(f"1.2.1.{n}" for n in range(1, 20))),
         on_progress=lambda done, total: reports.append((done, total)),
     )
-    assert reports[-1] == (19, 19)
+    assert reports[-1] == (13, 13)  # a listing, a witness, eleven absences
     assert reports == sorted(reports)
 
 

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import ExitCode, PlanFileError, PlanRefused
+from reconciler.json_stream import JsonStream
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import InputFile, InputRole, Limits, Reason, ReasonCode
 from reconciler.model.plan import (
@@ -33,7 +34,8 @@ from reconciler.model.plan import (
     Why,
 )
 from reconciler.model.problem import Source
-from reconciler.planning.encoding import decode_plan, encode_plan
+from reconciler.planning.decoding import decode_plan
+from reconciler.planning.encoding import encode_plan
 from reconciler.planning.gates import gates_of
 from reconciler.planning.plan_file import digest_of, read_plan, summarize, write_plan
 from reconciler.reporting.plan_markdown import plan_as_markdown
@@ -131,14 +133,13 @@ def read(path: Path, content: str | bytes) -> SavedPlan:
 
 def sealed(document: Mapping[str, Any], *, digest: bool = True) -> str:
     """What a forger can do: the file with a right seal and, unless told, a right digest."""
-    forged = {key: value for key, value in document.items() if key != "seal"}
+    forged = {key: value for key, value in document.items() if key not in {"seal", "plan"}}
+    stable = json.dumps(document.get("plan"), sort_keys=True, separators=(",", ":"))
     if digest:
-        stable = json.dumps(
-            forged["plan"], sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        )
-        name = hashlib.sha256(stable.encode("utf-8", "surrogatepass")).hexdigest()
-        forged["digest"] = f"sha256:{name}"
-    body = json.dumps(forged)[:-1]
+        forged["digest"] = f"sha256:{hashlib.sha256(stable.encode()).hexdigest()}"
+    body = "{\n" + ",\n".join(f"{json.dumps(key)}:{json.dumps(forged[key])}" for key in forged)
+    if "plan" in document:
+        body += f',\n"plan":\n{stable}'
     return f'{body},\n"seal":"sha256:{hashlib.sha256(body.encode()).hexdigest()}"}}\n'
 
 
@@ -236,7 +237,7 @@ def test_a_plan_is_encoded_canonically_and_decoded_as_it_was(plan: Plan) -> None
     text = "".join(encode_plan(plan))
     parsed = json.loads(text)
     assert text == json.dumps(parsed, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    assert decode_plan(parsed) == plan
+    assert decode_plan(JsonStream([text.encode()])) == plan
 
 
 @settings(max_examples=30, deadline=None)

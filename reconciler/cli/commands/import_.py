@@ -156,9 +156,9 @@ def _from_store(
 
 def _study(store: ReadableStore, study_uid: str) -> Iterator[SeriesList]:
     modalities = {one.series_uid: one.modality for one in store.list_series(study_uid)}
-    instances: defaultdict[SeriesAddress, list[str]] = defaultdict(list)
+    instances: defaultdict[SeriesAddress, dict[str, None]] = defaultdict(dict)
     for instance in store.list_instances(study_uid):
-        instances[instance.series].append(instance.instance_uid)
+        instances[instance.series][instance.instance_uid] = None
     for series, uids in instances.items():
         words = [modalities.get(series.series_uid), plural(len(uids), "instance")]
         comment = ", ".join(word for word in words if word)

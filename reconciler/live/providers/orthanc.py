@@ -99,10 +99,17 @@ class OrthancStore(DicomWebStore):
         return unknown(f"absent here, but Orthanc's lookup knows it {where}") if is_known else seen
 
     def list_instances(
-        self, study_uid: str, series_uid: str | None = None
+        self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
     ) -> Iterator[InstanceAddress]:
-        """Search, then compare with how many Orthanc counts: its searches may be cut short."""
-        found = list(super().list_instances(study_uid, series_uid))
+        """Search, then compare with how many Orthanc counts: its searches may be cut short.
+
+        What is cut off on purpose, by ``at_most``, is not compared.
+        """
+        rows = super().list_instances(study_uid, series_uid, at_most=at_most)
+        if at_most is not None:
+            yield from rows
+            return
+        found = list(rows)
         if series_uid is None:
             counted = self._count("studies", f"StudyInstanceUID={study_uid}", _IN_STUDY)
         else:
