@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import singledispatch
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from reconciler.model.problem import Problem, Severity
 SHOWN = 50
 """So many problems are shown; the rest are counted."""
 
+_WRITTEN_AT_ONCE = 1 << 16
+
 
 def write_document(pieces: Iterable[str]) -> None:
     """Write the command's one document to stdout.
@@ -31,12 +34,25 @@ def write_document(pieces: Iterable[str]) -> None:
         ReconcilerError: it could not be written.
     """
     try:
-        for piece in pieces:
-            click.echo(piece, nl=False)
+        for text in pieces if sys.stdout.isatty() else _gathered(pieces):
+            click.echo(text, nl=False)
     except BrokenPipeError:
         raise
     except OSError as error:
         raise ReconcilerError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _gathered(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces, many at a time: each write is flushed."""
+    gathered: list[str] = []
+    size = 0
+    for piece in pieces:
+        gathered.append(piece)
+        size += len(piece)
+        if size >= _WRITTEN_AT_ONCE:
+            yield "".join(gathered)
+            gathered, size = [], 0
+    yield "".join(gathered)
 
 
 def say(text: str) -> None:

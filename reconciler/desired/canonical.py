@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections import Counter
@@ -15,6 +16,7 @@ from reconciler.desired.comments import Commentary, Notes, read_comments
 from reconciler.desired.problems import Problems
 from reconciler.desired.reader import read_document
 from reconciler.desired.schema import integer_keys
+from reconciler.desired.source_text import SourceText
 from reconciler.desired.tree import Steps, Value, YamlMapping, YamlSequence
 
 _DOCUMENT = ("version", "store", "reason", "archive", "limits", "remove", "keep")
@@ -244,7 +246,8 @@ def _steps_of(value: Value, steps: Steps) -> Iterator[Steps]:
 
 def _read(text: str, path: str) -> YamlMapping:
     problems = Problems()
-    document = read_document(text.encode(), path, integer_keys=integer_keys(), problems=problems)
+    source = SourceText(io.BytesIO(text.encode()))
+    document = read_document(source, path, integer_keys=integer_keys(), problems=problems)
     if not isinstance(document, YamlMapping) or problems.has_errors:
         raise NotCanonicalError(path)
     return document

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from reconciler.desired.problems import Problems
 from reconciler.desired.project_paths import report_unreadable
 from reconciler.desired.reader import read_document
 from reconciler.desired.schema import check_document, integer_keys
+from reconciler.desired.source_text import SourceText
 from reconciler.desired.tree import YamlMapping, YamlSequence
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import Entry, InputFile, InputRole, Intent
@@ -45,17 +45,19 @@ def read_desired_file(
 ) -> DesiredFile | None:
     """Read one file; None if it is invalid, which is a problem already."""
     try:
-        data = Path(root, path).read_bytes()
+        with Path(root, path).open("rb") as file:
+            source = SourceText(file)
+            document = read_document(source, path, integer_keys=integer_keys(), problems=problems)
+            digest = source.sha256()
     except OSError as error:
         report_unreadable(Source(path, 1), path, error, problems)
         return None
-    document = read_document(data, path, integer_keys=integer_keys(), problems=problems)
     if document is None or not check_document(document, path, problems):
         return None
     archives = Archives(root, path, problems)
     content = _Content(cast(YamlMapping, document), path, role, pins, archives, problems)
     return DesiredFile(
-        input=InputFile(path, hashlib.sha256(data).hexdigest(), role),
+        input=InputFile(path, digest, role),
         store=StoreAddress.from_parameters(cast(Mapping[str, str], content.mapping("store"))),
         store_source=Source(path, *content.document.key_place("store")),
         endpoint=content.endpoint(),

@@ -15,6 +15,7 @@ import yaml
 
 from reconciler.desired.builder import TooDeep, TreeBuilder
 from reconciler.desired.problems import Problems
+from reconciler.desired.source_text import SourceText
 from reconciler.desired.syntax import decode, report_yaml_error
 from reconciler.desired.tree import Value
 
@@ -23,21 +24,22 @@ _PARSER = getattr(yaml, "CLoader", yaml.Loader)
 
 
 def read_document(
-    data: bytes, path: str, *, integer_keys: Collection[str], problems: Problems
+    source: SourceText, path: str, *, integer_keys: Collection[str], problems: Problems
 ) -> Value:
     """The one document of a file; None if there is none, which is a problem already.
 
     ``integer_keys`` are the keys whose plain decimal whole numbers become ``int``. The result may
     be incomplete where ``problems`` says so.
     """
-    text = decode(data, path, problems)
-    if text is None:
-        return None
     try:
-        parser = _PARSER(text)
+        parser = _PARSER(source)
         return TreeBuilder(parser.get_event, path, integer_keys, problems).document()
+    except UnicodeDecodeError:
+        decode(source.whole(), path, problems)
     except yaml.YAMLError as error:
-        report_yaml_error(error, text, path, problems)
+        text = decode(source.whole(), path, problems)
+        if text is not None:
+            report_yaml_error(error, text, path, problems)
     except TooDeep:
         pass
     return None

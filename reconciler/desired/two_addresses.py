@@ -27,13 +27,14 @@ def check_addresses(removes: Claims, keeps: Claims, problems: Problems) -> None:
 
 
 def _at_two_addresses(entries: Iterable[Entry]) -> set[str]:
-    by_series: dict[tuple[str, str | None], set[str]] = defaultdict(set)
+    by_series: dict[tuple[str, str | None], list[tuple[str, ...]]] = defaultdict(list)
     for entry in entries:
         if entry.instances is not None:
-            by_series[entry.study_uid, entry.series_uid].update(entry.instances.uids)
+            by_series[entry.study_uid, entry.series_uid].append(entry.instances.uids)
     seen: set[str] = set()
     twice: set[str] = set()
-    for uids in by_series.values():
+    for listed in by_series.values():
+        uids = set(chain.from_iterable(listed))  # of one series at a time: there may be millions
         twice |= seen & uids
         seen |= uids
     return twice

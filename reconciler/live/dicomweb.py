@@ -37,6 +37,9 @@ Reader = Callable[[Iterator[bytes]], Iterator[Row]]
 PIECE = 1024 * 1024
 """Bytes a piece of a body: a third less CPU than with 64 KiB; more gains nothing."""
 
+_ROWS_PIECE = 128 * 1024
+"""Bytes a piece of a listing: many are read at once, and rows are small."""
+
 _META_PIECE = 4096
 """Bytes a piece where only the File Meta Information is wanted, which seldom has a thousand."""
 
@@ -185,7 +188,7 @@ class DicomWebStore(ABC):
             if stream.status != _OK or not is_json(stream.content_type):
                 what = probe_reply.describe(stream.answer())
                 raise AttemptError(f"the search answered {what}", may_pass=False)
-            return list(reader(stream.chunks(PIECE)))
+            return list(reader(stream.chunks(_ROWS_PIECE)))
 
         call = Call(RequestKind.SEARCH, path, query, accept="application/dicom+json")
         return self._transport.read(call, read)

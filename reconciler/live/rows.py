@@ -31,12 +31,12 @@ def read_addresses(chunks: Iterator[bytes]) -> Iterator[InstanceAddress]:
     Raises:
         AttemptError: the body is not an array of datasets that name them.
     """
+    study = series = ""
     for row in read_rows(chunks):
-        yield InstanceAddress(
-            _uid(row, STUDY_INSTANCE_UID),
-            _uid(row, SERIES_INSTANCE_UID),
-            _uid(row, SOP_INSTANCE_UID),
-        )
+        # Neighbours share them: one text for all, checked once, is a third of the cost of a row.
+        study = _uid(row, STUDY_INSTANCE_UID, like=study)
+        series = _uid(row, SERIES_INSTANCE_UID, like=series)
+        yield InstanceAddress(study, series, _uid(row, SOP_INSTANCE_UID))
 
 
 def read_studies(chunks: Iterator[bytes]) -> Iterator[str]:
@@ -77,10 +77,16 @@ def read_rows(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
         raise _malformed() from None
 
 
-def _uid(row: dict[str, Any], tag: str) -> str:
-    match row.get(tag):
-        case {"Value": [str(uid)]} if is_uid(uid):
-            return uid
+def _uid(row: dict[str, Any], tag: str, *, like: str = "") -> str:
+    """The UID under a tag; ``like`` itself where it is equal to that, which was checked before."""
+    try:
+        (uid,) = row[tag]["Value"]
+    except (KeyError, TypeError, ValueError):
+        uid = None
+    if uid == like and like:
+        return like
+    if isinstance(uid, str) and is_uid(uid):
+        return uid
     raise AttemptError(f"the search answered with a row whose {tag} is not a UID")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import string
 import sys
@@ -12,13 +13,15 @@ from hypothesis import strategies as st
 from reconciler.desired import reader
 from reconciler.desired.problems import Problems
 from reconciler.desired.reader import read_document
+from reconciler.desired.source_text import SourceText
 from reconciler.desired.tree import Place, YamlMapping, YamlSequence, walk
 
 
 def read(text: str | bytes):
     problems = Problems()
     data = text.encode() if isinstance(text, str) else text
-    return read_document(data, "a.yaml", integer_keys={"count"}, problems=problems), problems
+    source = SourceText(io.BytesIO(data))
+    return read_document(source, "a.yaml", integer_keys={"count"}, problems=problems), problems
 
 
 def rules(problems: Problems) -> list[tuple[int, int, str]]:

@@ -1,0 +1,167 @@
+"""What the benchmarks share: processes that are timed, a store to ask, files to load."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from memory_store import STORE, Layout
+
+FOLDER = Path(__file__).parent
+RECONCILER = [sys.executable, "-m", "reconciler"]
+KIB_PER_MIB = 1024
+
+_STORE_FIELDS = "".join(
+    f"  {name}: {value}\n"
+    for name, value in zip(
+        ("projectsId", "locationsId", "datasetsId", "dicomStoresId"),
+        STORE.split("/")[1::2],
+        strict=True,
+    )
+)
+HEAD = f"""version: 1
+store:
+{_STORE_FIELDS}reason: {{code: "113039", ticket: BENCH-1}}
+limits:
+  maxDeletions: 1000000000
+  maxStudiesEmptied: 1000000000
+  maxSeriesEmptied: 1000000000
+  maxStudyPercent: 100
+remove:
+"""
+
+
+class Cost(NamedTuple):
+    """What a process cost: wall and CPU seconds, and the most memory that it ever held."""
+
+    wall: float
+    cpu: float
+    mebibytes: float
+
+
+def write_nested(folder: Path, layout: Layout) -> Path:
+    """One file that lists the instances of each series."""
+    file = folder / "nested.yaml"
+    with file.open("w") as out:
+        out.write(HEAD)
+        for (study, series), members in groupby(layout.addresses(), key=lambda one: one[:2]):
+            out.write(f"  - studiesId: {study}\n    seriesId: {series}\n    instancesId:\n")
+            out.writelines(f"      - {uid}\n" for _, _, uid in members)
+    return file
+
+
+def write_flat(folder: Path, layout: Layout) -> Path:
+    """One file with an entry for each instance."""
+    file = folder / "flat.yaml"
+    with file.open("w") as out:
+        out.write(HEAD)
+        out.writelines(
+            f"  - studiesId: {study}\n    seriesId: {series}\n    instancesId: {uid}\n"
+            for study, series, uid in layout.addresses()
+        )
+    return file
+
+
+def write_inventory(folder: Path, layout: Layout) -> Path:
+    """A CSV inventory, and the file that pins it."""
+    digest = hashlib.sha256()
+    with (folder / "instances.csv").open("wb") as out:
+        for line in ("studiesId,seriesId,instancesId", *map(",".join, layout.addresses())):
+            out.write(f"{line}\n".encode())
+            digest.update(f"{line}\n".encode())
+    pin = f"{{path: instances.csv, sha256: {digest.hexdigest()}, count: {layout.instances}}}"
+    file = folder / "inventory.yaml"
+    file.write_text(f"{HEAD}  - inventory: {pin}\n")
+    return file
+
+
+@contextmanager
+def memory_store(
+    layout: Layout, *, latency: float = 0.0, certificate: Path | None = None
+) -> Iterator[str]:
+    """A store that answers from memory, in a process of its own; gives its origin."""
+    command = [sys.executable, str(FOLDER / "memory_store.py"), "--latency", str(latency)]
+    for name, value in layout._asdict().items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
+    if certificate is not None:
+        command += ["--certificate", str(certificate)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield process.stdout.readline().strip()
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def requests_seen(origin: str) -> Mapping[str, Any]:
+    """What the store says of the requests that it got."""
+    with urllib.request.urlopen(f"{origin}/_requests") as answer:
+        told: Mapping[str, Any] = json.load(answer)
+    return told
+
+
+def run(
+    command: Sequence[str],
+    *,
+    expect: Iterable[int] = (0,),
+    timeout: float | None = None,
+    **more: Any,
+) -> tuple[Cost, str]:
+    """Run a command to its end; what it cost, and what it printed on stderr.
+
+    Longer than ``timeout`` seconds, it is sent SIGINT, as a person would.
+    """
+    environment = {name: value for name, value in os.environ.items() if "RECONCILER" not in name}
+    environment.pop("GOOGLE_APPLICATION_CREDENTIALS", None)
+    started = time.perf_counter()
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        **more,
+    ) as process:
+        if timeout is not None:
+            _interrupt_after(process, timeout)
+        assert process.stderr is not None
+        said = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in set(expect):
+        raise SystemExit(f"{' '.join(command)} exited with {process.returncode}:\n{said}")
+    wall = time.perf_counter() - started
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / KIB_PER_MIB), said
+
+
+def _interrupt_after(process: subprocess.Popen[str], seconds: float) -> None:
+    import signal  # noqa: PLC0415 - of use here alone
+    import threading  # noqa: PLC0415 - of use here alone
+
+    timer = threading.Timer(seconds, process.send_signal, [signal.SIGINT])
+    timer.daemon = True
+    timer.start()
+
+
+def machine() -> str:
+    """The machine and the versions that the figures are of."""
+    packages = ("requests", "urllib3", "google-auth", "PyYAML")
+    named = ", ".join(f"{package} {version(package)}" for package in packages)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB,"
+        f" {platform.system()}, Python {platform.python_version()}, {named}"
+    )
