@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 from collections.abc import Iterator
@@ -50,32 +51,51 @@ class CsvLines:
         Raises:
             NotRows: a line is longer than any row can be.
         """
-        while line := self._stream.readline(_LONGEST_LINE):
-            self.digest.update(line)
+        for line in self._lines():
             self.count += 1
-            if len(line) == _LONGEST_LINE:
+            if len(line) >= _LONGEST_LINE:
                 message = f"the line has {_LONGEST_LINE} characters or more"
                 self._report(1, message, "is this the right file?")
                 raise NotRows
-            row = self._row(line)
-            if row is not None:
-                yield row
+            text = line if isinstance(line, str) else self._decoded(line)
+            if text is None:
+                continue
+            cells = text.split(",") if '"' not in text else self._quoted(text)
+            if cells is not None:
+                yield Row(self.count, text, cells)
 
     def skip(self) -> None:
         """Hash what is left."""
         while chunk := self._stream.read(_CHUNK):
             self.digest.update(chunk)
 
-    def _row(self, line: bytes) -> Row | None:
+    def _lines(self) -> Iterator[str | bytes]:
+        """The lines without their ends, as bytes near one that is not UTF-8.
+
+        Of a line that is too long comes its beginning.
+        """
+        rest, mark = b"", codecs.BOM_UTF8
+        while chunk := self._stream.read(_CHUNK):
+            self.digest.update(chunk)
+            whole, newline, rest = (rest + chunk).removeprefix(mark).rpartition(b"\n")
+            mark = b""
+            if newline:
+                yield from _split(whole)
+            if len(rest) >= _LONGEST_LINE:
+                break
+        if rest:
+            yield from _split(rest)
+
+    def _decoded(self, line: bytes) -> str | None:
         try:
-            text = line.decode("utf-8-sig" if self.count == 1 else "utf-8").rstrip("\r\n")
+            return line.decode()
         except UnicodeDecodeError as error:
             self._report(error.start + 1, f"byte 0x{line[error.start]:02x} is not text in UTF-8")
             return None
-        if '"' not in text:
-            return Row(self.count, text, text.split(","))
+
+    def _quoted(self, text: str) -> list[str] | None:
         try:
-            return Row(self.count, text, next(csv.reader([text], strict=True)))
+            return next(csv.reader([text], strict=True))
         except csv.Error:
             self._report(1, "the quotes of the row do not match", "a UID needs no quotes")
             return None
@@ -83,3 +103,11 @@ class CsvLines:
     def _report(self, column: int, message: str, hint: str | None = None) -> None:
         source = Source(self._path, self.count, column)
         self._problems.error(Rule.INVENTORY_ROW, source, message, hint)
+
+
+def _split(lines: bytes) -> list[str] | list[bytes]:
+    lines = lines.replace(b"\r\n", b"\n").removesuffix(b"\r")
+    try:
+        return lines.decode().split("\n")
+    except UnicodeDecodeError:
+        return lines.split(b"\n")

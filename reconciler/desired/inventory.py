@@ -64,13 +64,22 @@ class _Reader:
         if not self._is_header(header):
             raise NotRows
         study, series, instance = (header.cells.index(name) for name in COLUMNS)
+        before, listing, column = ("", ""), Listing(), 0
         for row in rows:
-            cells = row.cells
-            if len(cells) == len(COLUMNS) and all(map(is_uid, cells)):
-                listing = self._listing(row, SeriesAddress(cells[study], cells[series]))
-                listing.add(cells[instance], row.line, row.column(instance))
-            else:
+            line, text, cells = row
+            if len(cells) != len(COLUMNS) or not is_uid(cells[instance]):
                 self._report_row(row, header.cells)
+                continue
+            # Neighbours share study and series: checked, looked up and measured once for all.
+            if before != (cells[study], cells[series]):
+                if not (is_uid(cells[study]) and is_uid(cells[series])):
+                    self._report_row(row, header.cells)
+                    continue
+                before = (cells[study], cells[series])
+                listing = self._listing(row, SeriesAddress(*before))
+                column = sum(len(cell) + 1 for cell in cells[:instance]) + 1
+            at = row.column(instance) if '"' in text else column
+            listing.add(cells[instance], line, at)
 
     def finished(self) -> dict[SeriesAddress, InstanceList]:
         return {
