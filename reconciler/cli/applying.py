@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -19,11 +19,13 @@ from reconciler.cli.progress import progress
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.journal.history import History
+from reconciler.live.stages import ProbeMode
 from reconciler.model.outcome import InstanceResult, RunState
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.acceptance import require_endpoint
 from reconciler.reporting.report_json import report_as_json
 from reconciler.reporting.report_text import report_as_text
+from reconciler.reporting.wording import traffic_line
 
 REPROBE_SECONDS = 30.0
 """How long an instance that is still there after its deletion is looked for again."""
@@ -44,6 +46,7 @@ class ApplyOptions:
     max_qps: float | None
     state: Path
     root: Path
+    probe: str = ProbeMode.AUTO.value
 
 
 def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], None]) -> int:
@@ -89,6 +92,10 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
             now=environment.now,
             on_result=on_result,
         ).run()
+        if not applied.is_earlier:
+            report = replace(applied.report, traffic=connection.traffic)
+            applied = replace(applied, report=report)
+            say(f"sent {traffic_line(connection.traffic)}")
     return _finish(applied, options, signals.exit_code)
 
 

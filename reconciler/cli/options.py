@@ -10,6 +10,8 @@ from typing import Any
 
 import click
 
+from reconciler.live.stages import ProbeMode
+
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 DEFAULT_PATH = "specs"
@@ -57,6 +59,16 @@ max_age_option: Decorator = click.option(
     default="24h",
     show_default=True,
     help="How long the plan may be applied.",
+)
+
+
+probe_option: Decorator = click.option(
+    "--probe",
+    type=click.Choice([mode.value for mode in ProbeMode]),
+    default=ProbeMode.AUTO.value,
+    show_default=True,
+    help="How to look: by listings where they may decide and cost less, or each instance by a"
+    " retrieve.",
 )
 
 

@@ -21,6 +21,7 @@ from reconciler.journal.history import History
 from reconciler.live.connection import Connection
 from reconciler.live.endpoint import Endpoint
 from reconciler.live.refresh import refresh
+from reconciler.live.stages import ProbeMode
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import DesiredState, QueriedRemoves
 from reconciler.model.live import LiveStore
@@ -29,6 +30,7 @@ from reconciler.planning.gates import closed_gates, gates_of
 from reconciler.planning.plan_file import digest_of
 from reconciler.planning.planner import make_plan
 from reconciler.planning.returned import find_returned
+from reconciler.reporting.wording import traffic_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class PlanRequest:
     max_qps: float | None
     max_age: timedelta
     queried: QueriedRemoves | None = None
+    probe: ProbeMode = ProbeMode.AUTO
 
 
 def make_saved_plan(request: PlanRequest) -> SavedPlan:
@@ -117,11 +120,11 @@ def _look(
                 store,
                 connection.store(store.store),
                 parallelism=request.parallelism,
+                mode=request.probe,
                 deleted=history.deleted(store.store),
                 on_progress=counter.update,
             )
-    sent = ", ".join(f"{count:,} {kind}" for kind, count in connection.requests_sent.items())
-    say(f"requests: {sent}")
+    say(f"sent {traffic_line(connection.traffic)}")
     return live
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,11 +15,13 @@ from requests import PreparedRequest
 from reconciler.errors import LiveError
 from reconciler.live.adapter import SharedContextAdapter, proxies_for
 from reconciler.live.answer import Stream
+from reconciler.live.concurrency import ConcurrencyLimit
 from reconciler.live.endpoint import Endpoint
 from reconciler.live.faults import mapped_faults
 from reconciler.live.identity import Identity
 from reconciler.live.rate import RateLimiter
 from reconciler.live.retry import parse_retry_after
+from reconciler.model.traffic import Traffic
 
 _UNAUTHENTICATED = 401
 _TOO_MANY_REQUESTS = 429
@@ -35,6 +38,10 @@ class RequestKind(Enum):
     LOOKUP = "lookup"
     DELETE = "delete"
     STORE = "store"
+
+
+_OF_ONE_SIZE = frozenset({RequestKind.PROBE, RequestKind.DELETE})
+"""The kinds whose answers take equally long, so that late ones tell something of the store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,7 @@ class Channel:
         adapter: SharedContextAdapter,
         identity: Identity,
         limiter: RateLimiter,
+        concurrency: ConcurrencyLimit,
         request_ids: Callable[[], str],
         now: Callable[[], datetime],
     ) -> None:
@@ -71,6 +79,7 @@ class Channel:
         self._settings = settings
         self._adapter = adapter
         self._limiter = limiter
+        self._concurrency = concurrency
         self._request_ids = request_ids
         self._now = now
         # Requests to this machine never go through a proxy.
@@ -78,12 +87,24 @@ class Channel:
         self._proxies = {} if direct else proxies_for(endpoint.origin, settings.proxies)
         self._lock = threading.Lock()
         self._sent: Counter[str] = Counter()
+        self._first = self._last = 0.0
 
     @property
-    def requests_sent(self) -> Mapping[str, int]:
-        """How many requests of each kind were sent, repeated ones included."""
+    def traffic(self) -> Traffic:
+        """What was asked so far, and how the service bore it."""
         with self._lock:
-            return dict(self._sent)
+            requests = dict(self._sent)
+            seconds = max(self._last - self._first, 1.0)
+        rate = self._limiter.rate
+        return Traffic(
+            requests,
+            per_second=round(sum(requests.values()) / seconds),
+            pushed_back=self._limiter.pushed_back,
+            rate_limit=None if rate is None else max(1, round(rate)),
+            most_parallelism=self._concurrency.most,
+            lowest_parallelism=self._concurrency.lowest,
+            parallelism=self._concurrency.limit,
+        )
 
     def send(self, request: PreparedRequest, kind: RequestKind) -> Stream:
         """Send exactly once and give the answer as soon as its headers are there.
@@ -100,8 +121,9 @@ class Channel:
         request.headers["X-Request-Id"] = request_id
         request.headers["User-Agent"] = self._settings.user_agent
         self._limiter.acquire()
-        self._count(kind)
-        stream = self._exchange(request, request_id)
+        with self._concurrency.one(kind if kind in _OF_ONE_SIZE else None):
+            self._count(kind)
+            stream = self._exchange(request, request_id)
         self._learn(stream.status, identity)
         return stream
 
@@ -121,9 +143,14 @@ class Channel:
     def _learn(self, status: int, identity: Mapping[str, str]) -> None:
         if status == _TOO_MANY_REQUESTS:
             self._limiter.throttled()
-        elif status == _UNAUTHENTICATED:
+            return
+        self._limiter.passed()
+        if status == _UNAUTHENTICATED:
             self.identity.reject(identity)
 
     def _count(self, kind: RequestKind) -> None:
+        now = time.monotonic()
         with self._lock:
             self._sent[kind.value] += 1
+            self._first = self._first or now
+            self._last = now

@@ -14,6 +14,7 @@ from typing import assert_never
 from reconciler.errors import LiveError
 from reconciler.live.adapter import SharedContextAdapter, tls_context
 from reconciler.live.channel import Channel, ChannelSettings
+from reconciler.live.concurrency import ConcurrencyLimit
 from reconciler.live.credentials import load_token
 from reconciler.live.endpoint import Endpoint
 from reconciler.live.identity import BasicIdentity, Identity
@@ -25,6 +26,7 @@ from reconciler.live.retry import Retrying, RetryPolicy
 from reconciler.live.store import DicomStore
 from reconciler.live.transport import Guards, Transport
 from reconciler.model.address import Provider, StoreAddress
+from reconciler.model.traffic import Traffic
 
 DEFAULT_PARALLELISM = 32
 MAX_PARALLELISM = 64
@@ -101,6 +103,7 @@ class Connection:
             adapter=SharedContextAdapter(_context(settings), pool_maxsize=settings.parallelism),
             identity=_identity(settings),
             limiter=RateLimiter(settings.max_qps, stop=stop),
+            concurrency=ConcurrencyLimit(settings.parallelism, stop=stop),
             request_ids=request_ids,
             now=now,
         )
@@ -122,9 +125,9 @@ class Connection:
         return self._settings.endpoint
 
     @property
-    def requests_sent(self) -> Mapping[str, int]:
-        """How many requests of each kind were sent to the service, repeated ones included."""
-        return self._channel.requests_sent
+    def traffic(self) -> Traffic:
+        """What was asked of the service so far, and how it bore it."""
+        return self._channel.traffic
 
     def store(self, address: StoreAddress) -> DicomStore:
         """Speak to one store.

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 _SLOWEST = 0.5  # requests a second: so that a run under a heavy quota still moves
 _LEAST_OBSERVED = 10.0  # requests a second: the first ones of a run say little of its rate
 _BURST = 1.0  # seconds in which further 429 count as replies to the same burst
-_RECOVERY_INTERVAL = 5.0  # seconds without a 429 before the next step up
-_RECOVERY_FACTOR = 1.2
+
+_REFUSED_NEAR = 0.95
+"""From here to the rate that was refused, the limit is felt for in small steps."""
+_RETURN = 0.25  # of the refused rate, each second: in two seconds it is near again
+_FEEL = 0.005  # of the refused rate, each second: twenty seconds between two refusals
+_SEEK = 0.7  # of the rate, each second: twice as much each second while the quota is not known
+_EXPLORE = 0.07  # of the rate, each second: beyond what was refused, the quota has changed
+_PASSED = 1.02
+"""From here on the rate that was refused is no longer the limit."""
+_FORGOTTEN = 8.0
+"""Without a cap, the limit is dropped when so many times the refused rate went through."""
 
 
 class RateLimiter:
-    """A limit shared by all workers: halved on 429, slowly back to the cap.
+    """A limit shared by all workers: halved on 429, then back to just below what was refused.
 
     The provider's quota is shared with clinical traffic, so a 429 slows every worker and not
-    only the one that met it. Without a cap the first 429 sets a temporary limit of half of what
-    was sent a second; it is lifted when it has grown back. ``stop`` ends every waiting at once:
-    the few requests in flight may then end faster than the limit.
+    only the one that met it. What went through in the second before is taken for the quota: the
+    rate falls to half of it at once, returns in two seconds to just below it, and from there
+    grows by half a percent a second until the next 429. So it stays near a quota of any size
+    with a refusal or two in twenty seconds, and follows one that changes. A 429 within the first
+    second says little of the quota, so it is sought by doubling then. Without a cap there is no
+    limit before the first 429. ``stop`` ends every waiting at once: the few requests in
+    flight may then end faster than the limit.
     """
 
     def __init__(
@@ -31,19 +45,25 @@ class RateLimiter:
     ) -> None:
         self._cap = max_qps
         self._rate = max_qps
-        self._ceiling = max_qps or 0.0
+        self._refused_at = max_qps or 0.0
         self._stop = stop
         self._clock = clock
         self._lock = threading.Lock()
-        self._next_slot = clock()
-        self._changed = clock()
+        self._started = self._next_slot = self._changed = clock()
+        self._is_known = False
         self._halved: float | None = None
-        self._meter = _Meter(clock())
+        self._passed: deque[float] = deque()
+        self._pushed_back = 0
 
     @property
     def rate(self) -> float | None:
         """The limit of this moment in requests a second; None: no limit."""
         return self._rate
+
+    @property
+    def pushed_back(self) -> int:
+        """How many requests were answered with 429."""
+        return self._pushed_back
 
     def acquire(self) -> None:
         """Wait for the next free slot."""
@@ -51,22 +71,35 @@ class RateLimiter:
         if wait > 0:
             self._stop.wait(wait)
 
+    def passed(self) -> None:
+        """Take note of an answer that is no 429."""
+        with self._lock:
+            now = self._clock()
+            self._passed.append(now)
+            self._forget_before(now - 1)
+
     def throttled(self) -> None:
         """Take note of a 429."""
         with self._lock:
+            self._pushed_back += 1
             now = self._clock()
             if self._halved is not None and now - self._halved < _BURST:
                 return
-            if self._rate is None:
-                self._rate = self._ceiling = self._meter.per_second(now)
-            self._rate = max(self._rate / 2, min(_SLOWEST, self._rate))
+            self._is_known = now - self._started >= 1
+            self._forget_before(now - 1)
+            observed = max(float(len(self._passed)), _LEAST_OBSERVED)
+            self._refused_at = observed if self._rate is None else min(self._rate, observed)
+            self._rate = max(self._refused_at / 2, min(_SLOWEST, self._refused_at))
             self._halved = self._changed = now
             self._next_slot = max(self._next_slot, now + 1 / self._rate)
+
+    def _forget_before(self, moment: float) -> None:
+        while self._passed and self._passed[0] < moment:
+            self._passed.popleft()
 
     def _reserve(self) -> float:
         with self._lock:
             now = self._clock()
-            self._meter.count(now)
             self._recover(now)
             if self._rate is None:
                 return 0.0
@@ -77,27 +110,19 @@ class RateLimiter:
     def _recover(self, now: float) -> None:
         if self._rate == self._cap or self._rate is None:
             return
-        if now - self._changed < _RECOVERY_INTERVAL:
-            return
-        self._rate *= _RECOVERY_FACTOR
+        self._rate += self._step(self._rate) * min(now - self._changed, 1.0)
         self._changed = now
-        if self._rate >= self._ceiling:
-            self._rate = self._cap
+        if self._cap is not None:
+            self._rate = min(self._rate, self._cap)
+        elif self._rate >= _FORGOTTEN * max(self._refused_at, _LEAST_OBSERVED):
+            self._rate = None
 
-
-class _Meter:
-    """Requests a second, over the last second or two."""
-
-    def __init__(self, now: float) -> None:
-        self._start = now
-        self._count = 0
-        self._last = 0.0
-
-    def count(self, now: float) -> None:
-        if now - self._start >= 1:
-            self._last = self._count / (now - self._start)
-            self._start, self._count = now, 0
-        self._count += 1
-
-    def per_second(self, now: float) -> float:
-        return max(self._last, self._count / max(now - self._start, 1.0), _LEAST_OBSERVED)
+    def _step(self, rate: float) -> float:
+        """By how much the rate grows in a second."""
+        if not self._is_known:
+            return _SEEK * rate
+        if rate < _REFUSED_NEAR * self._refused_at:
+            return _RETURN * self._refused_at
+        if rate < _PASSED * self._refused_at:
+            return _FEEL * self._refused_at
+        return _EXPLORE * rate

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.traffic import Traffic
 
 
 class Outcome(Enum):
@@ -56,7 +57,8 @@ class InstanceResult:
 class ApplyReport:
     """The result of an apply, over the whole plan, earlier runs of it included.
 
-    ``not_gone`` names every instance that is not proven to be absent.
+    ``not_gone`` names every instance that is not proven to be absent; ``traffic`` is that of the
+    run itself, None where it is an earlier one.
     """
 
     run: str
@@ -70,6 +72,7 @@ class ApplyReport:
     stopped_because: str | None = None
     resumed: tuple[str, ...] = ()
     journal_head: str | None = None
+    traffic: Traffic | None = None
 
     @property
     def planned(self) -> int:

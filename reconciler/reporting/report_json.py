@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
+from reconciler.model.traffic import Traffic
 from reconciler.reporting.wording import in_order
 
-FORMAT_VERSION = "1.0"
+FORMAT_VERSION = "1.1"
 
 
 def report_as_json(report: ApplyReport, exit_code: int) -> Iterator[str]:
@@ -28,6 +29,7 @@ def report_as_json(report: ApplyReport, exit_code: int) -> Iterator[str]:
         "planned": report.planned,
         "outcomes": {outcome.value: report.counts.get(outcome, 0) for outcome in Outcome},
         "journal_head": report.journal_head,
+        "traffic": report.traffic and _traffic(report.traffic),
     }
     yield "{\n" + "".join(f"  {json.dumps(key)}: {json.dumps(header[key])},\n" for key in header)
     yield '  "not_gone": ['
@@ -42,6 +44,18 @@ def _result(result: InstanceResult) -> dict[str, str]:
         **result.instance.as_parameters(),
         "outcome": result.outcome.value,
         "detail": result.detail,
+    }
+
+
+def _traffic(traffic: Traffic) -> dict[str, object]:
+    return {
+        "requests": dict(sorted(traffic.requests.items())),
+        "per_second": traffic.per_second,
+        "pushed_back": traffic.pushed_back,
+        "rate_limit": traffic.rate_limit,
+        "most_parallelism": traffic.most_parallelism,
+        "lowest_parallelism": traffic.lowest_parallelism,
+        "parallelism": traffic.parallelism,
     }
 
 

@@ -8,6 +8,7 @@ from reconciler.model.desired import Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
 from reconciler.model.plan import Finding, Plan, Why
+from reconciler.model.traffic import Traffic
 
 FINDING_TITLES = {
     Why.MISPLACED: "Misplaced: wanted removed, but stored under another study or series",
@@ -73,6 +74,22 @@ def blast_radius(plan: Plan) -> list[str]:
             f" and {plural(emptied_series, 'series')}."
         )
     return lines
+
+
+def traffic_line(traffic: Traffic) -> str:
+    """``104 requests (4 preflight, 100 search), 52 a second``, and how the service bore it."""
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(traffic.requests.items()))
+    line = f"{plural(traffic.total, 'request')} ({kinds}), {traffic.per_second:,} a second"
+    if traffic.pushed_back:
+        line += f"; pushed back {plural(traffic.pushed_back, 'time')}"
+    if traffic.rate_limit is not None:
+        line += f"; held to {traffic.rate_limit:,} a second at the end"
+    if traffic.lowest_parallelism < traffic.most_parallelism:
+        line += (
+            f"; answers came late: down to {traffic.lowest_parallelism} in flight,"
+            f" {traffic.parallelism} at the end"
+        )
+    return line
 
 
 def describe_reason(reason: Reason) -> str:

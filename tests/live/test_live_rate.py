@@ -1,7 +1,9 @@
 """The limit that all workers share: the quota is shared with clinical traffic."""
 
+import heapq
 import threading
 import time
+from collections import deque
 
 import pytest
 
@@ -52,43 +54,105 @@ def test_without_a_cap_nothing_waits(clock: Clock) -> None:
     assert seconds_for(limiter(clock, None), clock, 1000) == 0.0
 
 
+def pass_for(limited: RateLimiter, clock: Clock, seconds: float, per_second: float) -> None:
+    """Let requests go out and be answered, evenly."""
+    end = clock.now + seconds
+    while clock.now < end:
+        limited.acquire()
+        limited.passed()
+        clock.now += 1 / per_second
+
+
 def test_a_429_halves_the_rate_once_a_burst(clock: Clock) -> None:
     limited = limiter(clock, 40.0)
+    pass_for(limited, clock, 2, 40)
     for _ in range(64):
         limited.throttled()
-    assert limited.rate == 20.0
-    clock.now += 1.5
+    assert limited.rate == pytest.approx(20.0, rel=0.1)
+    assert limited.pushed_back == 64
+
+
+def test_half_is_half_of_what_went_through_not_of_what_was_allowed(clock: Clock) -> None:
+    limited = limiter(clock, 1000.0)
+    pass_for(limited, clock, 2, 200)
     limited.throttled()
-    assert limited.rate == 10.0
+    assert limited.rate == pytest.approx(100.0, rel=0.1)
 
 
-def test_the_rate_comes_back_slowly_and_never_over_the_cap(clock: Clock) -> None:
-    limited = limiter(clock, 40.0)
-    limited.throttled()
-    clock.now += 2
-    limited.acquire()
-    assert limited.rate == 20.0
-    rates = []
-    for _ in range(20):
-        clock.now += 6
-        limited.acquire()
-        rates.append(limited.rate)
-    assert rates[0] == pytest.approx(24.0)
-    assert rates == sorted(rates)
-    assert rates[-1] == 40.0
-
-
-def test_without_a_cap_a_429_sets_half_of_what_was_sent_for_a_while(clock: Clock) -> None:
+def test_the_rate_returns_to_just_below_what_was_refused_and_feels_its_way(clock: Clock) -> None:
     limited = limiter(clock, None)
-    for _ in range(200):
-        limited.acquire()
-        clock.now += 0.01
+    pass_for(limited, clock, 2, 200)
     limited.throttled()
-    assert limited.rate == pytest.approx(50.0, rel=0.1)
-    for _ in range(20):
-        clock.now += 6
-        limited.acquire()
+    pass_for(limited, clock, 2.5, 50)
+    assert limited.rate == pytest.approx(190, rel=0.03)
+    pass_for(limited, clock, 10, 50)
+    assert limited.rate == pytest.approx(200, rel=0.03)
+    pass_for(limited, clock, 20, 50)
+    assert limited.rate > 220  # the quota has grown
+
+
+def test_the_rate_never_comes_over_the_cap(clock: Clock) -> None:
+    limited = limiter(clock, 40.0)
+    pass_for(limited, clock, 2, 40)
+    limited.throttled()
+    pass_for(limited, clock, 60, 40)
+    assert limited.rate == 40.0
+
+
+def test_without_a_cap_the_limit_is_dropped_in_the_end(clock: Clock) -> None:
+    limited = limiter(clock, None)
+    pass_for(limited, clock, 2, 100)
+    limited.throttled()
+    pass_for(limited, clock, 90, 50)
     assert limited.rate is None
+
+
+class Service:
+    """Answers 429 above so many requests in any second, after a latency."""
+
+    def __init__(self, quota: int) -> None:
+        self._quota = quota
+        self._admitted: deque[float] = deque()
+        self.answered: list[float] = []
+        self.refused = 0
+
+    def admits(self, now: float) -> bool:
+        while self._admitted and now - self._admitted[0] >= 1:
+            self._admitted.popleft()
+        if len(self._admitted) >= self._quota:
+            self.refused += 1
+            return False
+        self._admitted.append(now)
+        self.answered.append(now)
+        return True
+
+
+@pytest.mark.parametrize("quota", [100, 200, 600])
+@pytest.mark.parametrize("workers", [16, 32])
+def test_it_settles_near_any_quota_with_few_refusals(
+    clock: Clock, quota: int, workers: int
+) -> None:
+    service, began, latency = Service(quota), clock.now, 0.02
+    waited: list[float] = []
+    stop = threading.Event()
+    stop.wait = lambda timeout=None: waited.append(timeout or 0.0)  # type: ignore[method-assign]
+    limited = RateLimiter(None, stop=stop, clock=clock)
+    turns = [(clock.now, number, "ask") for number in range(workers)]
+    while turns[0][0] < began + 60:
+        clock.now, worker, step = heapq.heappop(turns)
+        if step == "ask":
+            waited.clear()
+            limited.acquire()
+            turn = (clock.now + sum(waited), worker, "send")
+        elif step == "send":
+            turn = (clock.now + latency, worker, "200" if service.admits(clock.now) else "429")
+        else:
+            (limited.passed if step == "200" else limited.throttled)()
+            turn = (clock.now + (0.25 if step == "429" else 0.0), worker, "ask")
+        heapq.heappush(turns, turn)
+    settled = sum(moment > began + 15 for moment in service.answered) / 45
+    assert settled >= 0.9 * quota
+    assert service.refused <= 0.02 * (len(service.answered) + service.refused)
 
 
 def test_the_rate_never_reaches_zero(clock: Clock) -> None:

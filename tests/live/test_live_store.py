@@ -355,6 +355,6 @@ def test_requests_are_counted_by_kind(emulator, connect, one) -> None:
     emulator.set_faults(fault(FaultKind.STATUS, status=503, times=1))
     list(store.list_instances("1.2"))
     store.delete(one)
-    counts = connection.requests_sent
+    counts = connection.traffic.requests
     assert counts == {"preflight": 2, "probe": 1, "search": 3, "delete": 1}
     assert sum(counts.values()) == len(emulator.requests())

@@ -15,6 +15,7 @@ from reconciler.cli.options import (
     DEFAULT_PATH,
     max_age_option,
     paths_argument,
+    probe_option,
     root_option,
     state_option,
     store_options,
@@ -22,6 +23,7 @@ from reconciler.cli.options import (
 from reconciler.cli.planning import PlanRequest
 from reconciler.cli.project import find_root
 from reconciler.errors import UsageError
+from reconciler.live.stages import ProbeMode
 from reconciler.planning.plan_file import read_plan
 
 
@@ -53,6 +55,7 @@ from reconciler.planning.plan_file import read_plan
     help="Stop after so many unproven deletions in a row.",
 )
 @max_age_option
+@probe_option
 @store_options
 @state_option
 @root_option
@@ -103,6 +106,7 @@ def _apply_fresh(paths: tuple[Path, ...], options: ApplyOptions) -> int:
             parallelism=options.parallelism,
             max_qps=options.max_qps,
             max_age=options.max_age,
+            probe=ProbeMode(options.probe),
         ),
         options,
     )

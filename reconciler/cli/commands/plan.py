@@ -14,12 +14,14 @@ from reconciler.cli.options import (
     DEFAULT_PATH,
     max_age_option,
     paths_argument,
+    probe_option,
     root_option,
     state_option,
     store_options,
 )
 from reconciler.cli.planning import PlanRequest, make_saved_plan, plan_exit_code
 from reconciler.cli.project import find_root
+from reconciler.live.stages import ProbeMode
 from reconciler.planning.plan_file import write_plan
 
 
@@ -35,6 +37,7 @@ from reconciler.planning.plan_file import write_plan
     help="Exit with 2 when there are deletions or drift pending.",
 )
 @max_age_option
+@probe_option
 @store_options
 @state_option
 @root_option
@@ -46,6 +49,7 @@ def command(
     writes: tuple[tuple[str, Path], ...],
     detailed_exitcode: bool,
     max_age: timedelta,
+    probe: str,
     endpoint: str | None,
     parallelism: int,
     max_qps: float | None,
@@ -76,6 +80,7 @@ def command(
             parallelism=parallelism,
             max_qps=max_qps,
             max_age=max_age,
+            probe=ProbeMode(probe),
         )
     )
     if out is not None:

@@ -1,6 +1,6 @@
 """A DICOM store of synthetic instances that answers from memory, for the benchmarks alone.
 
-    python benchmarks/memory_store.py --instances 1000000 [--latency 0.02] [--certificate PEM]
+    python benchmarks/rig/memory_store.py --instances 1000000 [--latency 0.02] [--certificate PEM]
 
 It speaks as much of the Healthcare API as plan and apply need: pre-flight, listings with limit and
 offset, metadata, DELETE. No instance is stored: each follows from its number, and what is deleted

@@ -17,7 +17,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from memory_store import STORE, Layout
+from rig.memory_store import STORE, Layout
 
 FOLDER = Path(__file__).parent
 RECONCILER = [sys.executable, "-m", "reconciler"]

@@ -1,0 +1,109 @@
+"""How many requests are in flight together: fewer while the answers come late."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from statistics import median
+
+_WINDOW = 1.0  # seconds
+_FEWEST_OBSERVED = 20  # answers in a window: fewer say nothing of the store's state
+_LATE = 2.0
+"""Answers are late when they take so many times as long as the best ones did, and `_SLACK` more."""
+_SLACK = 0.1  # seconds
+_AGING = 1.05
+"""By so much the best grows with each window: a store that stays slow is then taken as it is."""
+_DECREASE = 0.7
+_SMALLEST_SHARE = 4
+"""Never fewer than this part of the most: late answers may have nothing to do with this run."""
+
+
+class ConcurrencyLimit:
+    """Additive increase and multiplicative decrease, as TCP does it, on the latency of answers.
+
+    Each second the median of the answers of one kind is compared with the best median so far.
+    ``most`` is the number of workers: until answers come late, nobody ever waits here. ``stop``
+    ends every waiting.
+    """
+
+    def __init__(
+        self,
+        most: int,
+        *,
+        stop: threading.Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._most = most
+        self._fewest = max(1, most // _SMALLEST_SHARE)
+        self._limit = most
+        self._lowest = most
+        self._stop = stop
+        self._clock = clock
+        self._left = threading.Condition()
+        self._in_flight = 0
+        self._window_began = clock()
+        self._seconds: dict[Hashable, list[float]] = {}
+        self._best: dict[Hashable, float] = {}
+
+    @property
+    def most(self) -> int:
+        """How many may be in flight while no answer comes late."""
+        return self._most
+
+    @property
+    def limit(self) -> int:
+        """How many may be in flight at this moment."""
+        return self._limit
+
+    @property
+    def lowest(self) -> int:
+        """The lowest that the limit ever was."""
+        return self._lowest
+
+    @contextmanager
+    def one(self, kind: Hashable | None) -> Iterator[None]:
+        """Hold a place while a request is sent and its answer begins.
+
+        The answers of one ``kind`` are compared with each other; None for no comparison.
+        """
+        with self._left:
+            while self._in_flight >= self._limit and not self._stop.is_set():
+                self._left.wait(_WINDOW)
+            self._in_flight += 1
+        began = self._clock()
+        try:
+            yield
+        finally:
+            with self._left:
+                self._in_flight -= 1
+                self._observe(kind, began, self._clock())
+                self._left.notify()
+
+    def _observe(self, kind: Hashable, began: float, ended: float) -> None:
+        if kind is not None:
+            self._seconds.setdefault(kind, []).append(ended - began)
+        if ended - self._window_began < _WINDOW:
+            return
+        seen = {
+            kind: median(took)
+            for kind, took in self._seconds.items()
+            if len(took) >= _FEWEST_OBSERVED
+        }
+        if seen:
+            self._adapt(seen)
+            self._window_began, self._seconds = ended, {}
+
+    def _adapt(self, seen: dict[Hashable, float]) -> None:
+        is_late = False
+        for kind, took in seen.items():
+            best = self._best.get(kind, took)
+            is_late |= took > _LATE * best + _SLACK
+            self._best[kind] = min(took, best * _AGING)
+        if is_late:
+            self._limit = max(self._fewest, int(self._limit * _DECREASE))
+            self._lowest = min(self._lowest, self._limit)
+        elif self._limit < self._most:
+            self._limit += 1
+            self._left.notify_all()
