@@ -1,45 +1,39 @@
 """How fast the desired state of many instances is loaded, and in how much memory.
 
-    python benchmarks/load.py [--count N] [--runs N]
+    python benchmarks/load.py [--count N …] [--runs N] [--results FILE]
 
 Writes desired-state files of N instances into a temporary folder: nested (lists of instances in a
 series), flat (one entry an instance) and as a CSV inventory. Each is loaded by
 `load_desired_state`, with all its checks, and by PyYAML's `CSafeLoader` with plain `jsonschema` on
-the published schema, which checks less. Every run is a fresh process and the two take turns;
-imports are not timed; medians of CPU seconds (both work in one thread) and of the peak memory of
+the published schema, which checks less; and read by the floor: libyaml's events alone, which
+build nothing, and for CSV `csv.reader` alone. Every run is a fresh process and they take turns;
+imports are not timed; medians of CPU seconds (all work in one thread) and of the peak memory of
 the process are shown. Ratios carry over to other machines, seconds do not.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
+import csv
 import json
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-UID_ROOT = "1.2.826.0.1.3680043.10.1000"
-INSTANCES_PER_SERIES = 500
-SERIES_PER_STUDY = 4
-KIB_PER_MIB = 1024
+from rig.measuring import KIB_PER_MIB, write_flat, write_inventory, write_nested
+from rig.memory_store import Layout
+from rig.results import Table, write_results
 
-HEAD = """version: 1
-store:
-  projectsId: imaging-prod
-  locationsId: europe-west4
-  datasetsId: radiology
-  dicomStoresId: archive
-reason: {code: "113039", ticket: RET-1042}
-remove:
-"""
+LAYOUTS = {"nested": write_nested, "flat": write_flat, "inventory": write_inventory}
+AIMS = {"nested": 4, "flat": 8}
+PER_SERIES, SERIES_PER_STUDY = 500, 4
 
 
 class Cost(NamedTuple):
@@ -47,51 +41,6 @@ class Cost(NamedTuple):
 
     seconds: float
     mebibytes: float
-
-
-def addresses(count: int) -> Iterator[tuple[str, str, str]]:
-    """Study, series and instance UIDs, as a retention export lists them."""
-    for number in range(count):
-        series_number = number // INSTANCES_PER_SERIES
-        study = f"{UID_ROOT}.{series_number // SERIES_PER_STUDY}"
-        series = f"{study}.{series_number}"
-        yield study, series, f"{series}.{number}"
-
-
-def write_nested(folder: Path, count: int) -> Path:
-    file = folder / "nested.yaml"
-    last = ""
-    with file.open("w") as out:
-        out.write(HEAD)
-        for study, series, instance in addresses(count):
-            if series != last:
-                out.write(f"  - studiesId: {study}\n    seriesId: {series}\n    instancesId:\n")
-                last = series
-            out.write(f"      - {instance}\n")
-    return file
-
-
-def write_flat(folder: Path, count: int) -> Path:
-    file = folder / "flat.yaml"
-    with file.open("w") as out:
-        out.write(HEAD)
-        for study, series, instance in addresses(count):
-            out.write(f"  - studiesId: {study}\n    seriesId: {series}\n")
-            out.write(f"    instancesId: {instance}\n")
-    return file
-
-
-def write_inventory(folder: Path, count: int) -> Path:
-    rows = "".join(f"{','.join(address)}\n" for address in addresses(count))
-    data = f"studiesId,seriesId,instancesId\n{rows}".encode()
-    (folder / "instances.csv").write_bytes(data)
-    pin = f"{{path: instances.csv, sha256: {hashlib.sha256(data).hexdigest()}, count: {count}}}"
-    file = folder / "inventory.yaml"
-    file.write_text(f"{HEAD}  - inventory: {pin}\n")
-    return file
-
-
-LAYOUTS = {"nested": write_nested, "flat": write_flat, "inventory": write_inventory}
 
 
 def load_with_reconciler(file: Path) -> float:
@@ -118,7 +67,37 @@ def load_with_pyyaml(file: Path) -> float:
     return seconds
 
 
-LOADERS = {"reconciler": load_with_reconciler, "pyyaml": load_with_pyyaml}
+def read_events(file: Path) -> float:
+    import yaml  # noqa: PLC0415 - only this process pays
+
+    start = time.process_time()
+    with file.open("rb") as stream:
+        next_event = yaml.CLoader(stream).get_event
+        while next_event() is not None:
+            pass
+    return time.process_time() - start
+
+
+def read_csv(file: Path) -> float:
+    start = time.process_time()
+    with file.with_name("instances.csv").open(newline="") as stream:
+        for _ in csv.reader(stream):
+            pass
+    return time.process_time() - start
+
+
+LOADERS: dict[str, Callable[[Path], float]] = {
+    "reconciler": load_with_reconciler,
+    "pyyaml": load_with_pyyaml,
+    "events": read_events,
+    "csv": read_csv,
+}
+RIVALS = {
+    "nested": ("reconciler", "pyyaml", "events"),
+    "flat": ("reconciler", "pyyaml", "events"),
+    "inventory": ("reconciler", "csv"),
+}
+"""What loads each layout; only `reconciler` reads inventories. The last one is the floor."""
 
 
 def measure(loader: str, file: Path) -> Cost:
@@ -127,52 +106,49 @@ def measure(loader: str, file: Path) -> Cost:
     return Cost(*json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
 
 
-def medians(costs: list[Cost]) -> Cost:
-    return Cost(median(cost.seconds for cost in costs), median(cost.mebibytes for cost in costs))
-
-
 def run_child(loader: str, file: Path) -> None:
     seconds = LOADERS[loader](file)
     print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / KIB_PER_MIB]))
 
 
-def row(layout: str, file: Path, runs: int) -> str:
-    """A row of the table; only `reconciler` reads inventories."""
-    loaders = ["reconciler"] if layout == "inventory" else list(LOADERS)
-    costs: dict[str, list[Cost]] = {loader: [] for loader in loaders}
+def row(layout: str, file: Path, count: int, runs: int) -> list[str]:
+    """A row of the table."""
+    costs: dict[str, list[Cost]] = {loader: [] for loader in RIVALS[layout]}
     for _ in range(runs):
-        for loader in loaders:
-            costs[loader].append(measure(loader, file))
-    ours, *others = (medians(costs[loader]) for loader in loaders)
-    cells = [layout, f"{ours.seconds:.2f} s, {ours.mebibytes:.0f} MiB"]
-    for theirs in others:
-        cells.append(f"{theirs.seconds:.2f} s, {theirs.mebibytes:.0f} MiB")
-        cells.append(f"{theirs.seconds / ours.seconds:.1f}")
-        cells.append(f"{ours.mebibytes / theirs.mebibytes:.2f}")
-    return f"| {' | '.join(cells + [''] * (5 - len(cells)))} |"
-
-
-def compare(count: int, runs: int) -> None:
-    print(f"{count:,} instances, median of {runs} runs")
-    print()
-    print("| layout | reconciler | CSafeLoader + jsonschema | times faster | share of memory |")
-    print("|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as temporary:
-        for layout, write in LAYOUTS.items():
-            file = write(Path(temporary), count)
-            print(row(layout, file, runs), flush=True)
+        for loader, done in costs.items():
+            done.append(measure(loader, file))
+    seconds = {name: median(cost.seconds for cost in done) for name, done in costs.items()}
+    memory = {name: median(cost.mebibytes for cost in done) for name, done in costs.items()}
+    ours, floor = seconds["reconciler"], seconds[RIVALS[layout][-1]]
+    cells = [layout, f"{count:,}", f"{ours:.2f} s, {memory['reconciler']:.0f} MiB"]
+    if "pyyaml" in seconds:
+        cells.append(f"{seconds['pyyaml']:.2f} s, {memory['pyyaml']:.0f} MiB")
+        cells.append(f"{seconds['pyyaml'] / ours:.1f} (aim {AIMS[layout]})")
+        cells.append(f"{memory['reconciler'] / memory['pyyaml']:.2f}")
+    else:
+        cells += [""] * 3
+    return [*cells, f"{floor:.2f} s", f"{ours / floor:.1f} (aim 4)"]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--count", type=int, default=100_000, help="instances in each file")
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--count", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--runs", type=int, default=5, help="processes for each measurement")
+    parser.add_argument("--results", type=Path, help="the file to write the table to")
     parser.add_argument("--child", nargs=2, metavar=("LOADER", "FILE"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.child:
-        run_child(arguments.child[0], Path(arguments.child[1]))
-    else:
-        compare(arguments.count, arguments.runs)
+    options = parser.parse_args()
+    if options.child:
+        run_child(options.child[0], Path(options.child[1]))
+        return
+    heads = ["layout", "instances", "reconciler", "CSafeLoader + jsonschema", "times faster"]
+    heads += ["share of memory", "floor", "times the floor"]
+    table = Table("load", f"Load and validate, median of {options.runs} runs", heads)
+    for count in options.count:
+        with tempfile.TemporaryDirectory() as temporary:
+            for layout, write in LAYOUTS.items():
+                file = write(Path(temporary), Layout(count, PER_SERIES, SERIES_PER_STUDY))
+                table.add(row(layout, file, count, options.runs))
+    write_results(table, options.results)
 
 
 if __name__ == "__main__":

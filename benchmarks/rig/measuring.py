@@ -5,21 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
+import signal
+import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rig.memory_store import STORE, Layout
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[1]
 RECONCILER = [sys.executable, "-m", "reconciler"]
 KIB_PER_MIB = 1024
 
@@ -92,7 +93,7 @@ def memory_store(
     layout: Layout, *, latency: float = 0.0, certificate: Path | None = None
 ) -> Iterator[str]:
     """A store that answers from memory, in a process of its own; gives its origin."""
-    command = [sys.executable, str(FOLDER / "memory_store.py"), "--latency", str(latency)]
+    command = [sys.executable, str(FOLDER / "rig" / "memory_store.py"), "--latency", str(latency)]
     for name, value in layout._asdict().items():
         command += [f"--{name.replace('_', '-')}", str(value)]
     if certificate is not None:
@@ -106,9 +107,10 @@ def memory_store(
         process.stdin.close()
 
 
-def requests_seen(origin: str) -> Mapping[str, Any]:
+def requests_seen(origin: str, certificate: Path | None = None) -> Mapping[str, Any]:
     """What the store says of the requests that it got."""
-    with urllib.request.urlopen(f"{origin}/_requests") as answer:
+    context = ssl.create_default_context(cafile=certificate) if certificate else None
+    with urllib.request.urlopen(f"{origin}/_requests", context=context) as answer:
         told: Mapping[str, Any] = json.load(answer)
     return told
 
@@ -148,20 +150,6 @@ def run(
 
 
 def _interrupt_after(process: subprocess.Popen[str], seconds: float) -> None:
-    import signal  # noqa: PLC0415 - of use here alone
-    import threading  # noqa: PLC0415 - of use here alone
-
     timer = threading.Timer(seconds, process.send_signal, [signal.SIGINT])
     timer.daemon = True
     timer.start()
-
-
-def machine() -> str:
-    """The machine and the versions that the figures are of."""
-    packages = ("requests", "urllib3", "google-auth", "PyYAML")
-    named = ", ".join(f"{package} {version(package)}" for package in packages)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB,"
-        f" {platform.system()}, Python {platform.python_version()}, {named}"
-    )
