@@ -15,7 +15,7 @@ from reconciler.cli.environment import connect, new_plan_id, now, provider_of
 from reconciler.cli.environment import endpoint as find_endpoint
 from reconciler.cli.progress import progress
 from reconciler.cli.project import git_state
-from reconciler.desired import load_desired_state
+from reconciler.cli.reading import read_desired_state
 from reconciler.errors import EndpointError, ExitCode
 from reconciler.journal.history import History
 from reconciler.live.connection import Connection
@@ -56,7 +56,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         LiveError: a store cannot be asked.
         JournalError: the state folder cannot be read.
     """
-    desired = load_desired_state(request.paths, root=request.root, queried=request.queried)
+    desired = read_desired_state(request.paths, root=request.root, queried=request.queried)
     if desired.warnings:
         report_problems(desired.warnings)
     provider = provider_of(store.store for store in desired.stores)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
 from reconciler.desired.problems import Problems
+from reconciler.desired.progress import ReadProgress
 from reconciler.desired.rules import Rule
 from reconciler.model.problem import Source
 
@@ -38,8 +39,11 @@ class NotRows(Exception):  # noqa: N818 - a way out of a wrong file, the problem
 class CsvLines:
     """The lines of a file, its digest and their number, in one pass."""
 
-    def __init__(self, stream: BinaryIO, path: str, problems: Problems) -> None:
+    def __init__(
+        self, stream: BinaryIO, path: str, problems: Problems, progress: ReadProgress
+    ) -> None:
         self._stream = stream
+        self._progress = progress
         self._path = path
         self._problems = problems
         self.digest = hashlib.sha256()
@@ -77,6 +81,7 @@ class CsvLines:
         rest, mark = b"", codecs.BOM_UTF8
         while chunk := self._stream.read(_CHUNK):
             self.digest.update(chunk)
+            self._progress.read(len(chunk))
             whole, newline, rest = (rest + chunk).removeprefix(mark).rpartition(b"\n")
             mark = b""
             if newline:

@@ -12,6 +12,7 @@ from reconciler.desired.archives import Archives
 from reconciler.desired.entries import read_entries
 from reconciler.desired.pins import Pins
 from reconciler.desired.problems import Problems
+from reconciler.desired.progress import ReadProgress
 from reconciler.desired.project_paths import report_unreadable
 from reconciler.desired.reader import read_document
 from reconciler.desired.schema import check_document, integer_keys
@@ -41,12 +42,18 @@ class DesiredFile:
 
 
 def read_desired_file(
-    root: Path, path: str, role: InputRole, pins: Pins, problems: Problems
+    root: Path,
+    path: str,
+    role: InputRole,
+    pins: Pins,
+    problems: Problems,
+    *,
+    progress: ReadProgress,
 ) -> DesiredFile | None:
     """Read one file; None if it is invalid, which is a problem already."""
     try:
         with Path(root, path).open("rb") as file:
-            source = SourceText(file)
+            source = SourceText(file, progress)
             document = read_document(source, path, integer_keys=integer_keys(), problems=problems)
             digest = source.sha256()
     except OSError as error:

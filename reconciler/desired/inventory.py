@@ -9,6 +9,7 @@ from pathlib import Path
 from reconciler.desired.csv_rows import CsvLines, NotRows, Row
 from reconciler.desired.listing import Listing, warn_of_leading_zero
 from reconciler.desired.problems import Problems
+from reconciler.desired.progress import ReadProgress
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import quoted, uid_fault
 from reconciler.errors import DesiredStateError
@@ -33,14 +34,16 @@ class Inventory:
     series: dict[SeriesAddress, InstanceList]
 
 
-def read_inventory(file: Path, path: str, problems: Problems) -> Inventory:
+def read_inventory(
+    file: Path, path: str, problems: Problems, progress: ReadProgress | None = None
+) -> Inventory:
     """Read a whole inventory; ``path`` is its name relative to the project's root.
 
     Raises:
         OSError: the file cannot be read.
     """
     with file.open("rb") as stream:
-        lines = CsvLines(stream, path, problems)
+        lines = CsvLines(stream, path, problems, progress or ReadProgress())
         reader = _Reader(path, problems)
         count: int | None = None
         try:

@@ -14,6 +14,7 @@ from reconciler.desired.duplicates import check_duplicates
 from reconciler.desired.limits import smallest_limits
 from reconciler.desired.pins import Pins
 from reconciler.desired.problems import Problems
+from reconciler.desired.progress import ProgressCallback, ReadProgress
 from reconciler.desired.selection import Selection, select_files
 from reconciler.desired.services import check_one_service, check_providers
 from reconciler.desired.two_addresses import check_addresses
@@ -37,6 +38,7 @@ def load_desired_state(
     root: Path,
     queried: QueriedRemoves | None = None,
     one_service: bool = True,
+    on_progress: ProgressCallback | None = None,
 ) -> DesiredState:
     """Read what the PATHs, files or folders, ask of the stores that they name.
 
@@ -46,7 +48,7 @@ def load_desired_state(
 
     With ``queried`` the removes are its own alone: all files, those of the PATHs too, add their
     keeps and the limits of its store. Without ``one_service`` the files may be about several,
-    which is no matter as long as no store is asked.
+    which is no matter as long as no store is asked. ``on_progress`` hears how far the reading is.
 
     Raises:
         DesiredStateError: with every problem of every file; never another exception for what a
@@ -56,8 +58,9 @@ def load_desired_state(
     real_root = Path(os.path.realpath(root))
     role = InputRole.SELECTED if queried is None else InputRole.KEEPS
     selection = select_files(paths, real_root, role, problems)
-    pins = Pins(real_root, problems)
-    files = _read(selection, pins, real_root, problems)
+    progress = ReadProgress(on_progress)
+    pins = Pins(real_root, problems, progress)
+    files = _read(selection, pins, real_root, problems, progress)
     if queried is not None and queried.removes is not None:
         files.append(_queried_file(queried.input, *queried.removes))
     check_providers(files, problems)
@@ -84,18 +87,25 @@ def stores_of(paths: Sequence[Path], *, root: Path) -> frozenset[StoreAddress]:
     problems = Problems()
     real_root = Path(os.path.realpath(root))
     selection = select_files(paths, real_root, InputRole.KEEPS, problems)
-    files = _read(selection, Pins(real_root, problems), real_root, problems)
+    progress = ReadProgress()
+    pins = Pins(real_root, problems, progress)
+    files = _read(selection, pins, real_root, problems, progress)
     check_providers(files, problems)
     if problems.has_errors:
         raise DesiredStateError(problems.sorted())
     return frozenset(file.store for file in files)
 
 
-def _read(selection: Selection, pins: Pins, root: Path, problems: Problems) -> list[DesiredFile]:
+def _read(
+    selection: Selection, pins: Pins, root: Path, problems: Problems, progress: ReadProgress
+) -> list[DesiredFile]:
+    for path in selection.files:
+        progress.expect(Path(root, path))
     return [
         file
         for path, role in selection.files.items()
-        if (file := read_desired_file(root, path, role, pins, problems)) is not None
+        if (file := read_desired_file(root, path, role, pins, problems, progress=progress))
+        is not None
     ]
 
 

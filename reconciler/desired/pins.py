@@ -8,6 +8,7 @@ from typing import cast
 
 from reconciler.desired.inventory import Inventory, read_inventory
 from reconciler.desired.problems import Problems
+from reconciler.desired.progress import ReadProgress
 from reconciler.desired.project_paths import relative_to_root, report_outside, report_unreadable
 from reconciler.desired.rules import Rule
 from reconciler.desired.tree import YamlMapping
@@ -17,8 +18,9 @@ from reconciler.model.problem import Source
 class Pins:
     """The inventories of one run, each read once, however many entries pin it."""
 
-    def __init__(self, root: Path, problems: Problems) -> None:
+    def __init__(self, root: Path, problems: Problems, progress: ReadProgress) -> None:
         self._root = root
+        self._progress = progress
         self._problems = problems
         self._inventories: dict[str, Inventory] = {}
 
@@ -53,7 +55,9 @@ class Pins:
 
     def _read(self, full: Path, name: str) -> Inventory:
         if name not in self._inventories:
-            self._inventories[name] = read_inventory(full, name, self._problems)
+            self._progress.expect(full)
+            inventory = read_inventory(full, name, self._problems, self._progress)
+            self._inventories[name] = inventory
         return self._inventories[name]
 
     def _compare(self, inventory: Inventory, pin: YamlMapping, path: str) -> None:

@@ -6,14 +6,17 @@ import codecs
 import hashlib
 from typing import BinaryIO
 
+from reconciler.desired.progress import ReadProgress
+
 _CHUNK = 1 << 16
 
 
 class SourceText:
     """What a YAML parser reads from; the digest is of the very bytes that it got."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: BinaryIO, progress: ReadProgress | None = None) -> None:
         self._file = file
+        self._progress = progress or ReadProgress()
         self._digest = hashlib.sha256()
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
 
@@ -25,6 +28,7 @@ class SourceText:
         """
         while chunk := self._file.read(size):
             self._digest.update(chunk)
+            self._progress.read(len(chunk))
             if text := self._decode(chunk):
                 return text
         return self._decode(b"", final=True)

@@ -9,7 +9,7 @@ before it, so that any edit is seen. Against a forger, who can seal anew, there 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -105,8 +105,10 @@ def _encode_gate(gate: Gate) -> Json:
     }
 
 
-def read_plan(path: Path) -> SavedPlan:
+def read_plan(path: Path, on_progress: Callable[[int, int], None] | None = None) -> SavedPlan:
     """Read a plan file, as a stream, and check that it is as it was written.
+
+    ``on_progress`` is called with how many of its bytes are read, and how many it has.
 
     Raises:
         PlanFileError: it cannot be read, or is not a plan file.
@@ -114,7 +116,7 @@ def read_plan(path: Path) -> SavedPlan:
     """
     try:
         with path.open("rb") as file:
-            return _read(path, SealedBytes(file))
+            return _read(path, SealedBytes(file, on_progress))
     except OSError as error:
         raise PlanFileError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -8,7 +8,8 @@ text, so this is the canonical form that the digest was made of.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 PLAN = ',\n"plan":'
@@ -25,8 +26,11 @@ _CHUNK = 1 << 20
 class SealedBytes:
     """The bytes of a plan file while they are read; its properties count once all are."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(
+        self, file: BinaryIO, on_progress: Callable[[int, int], None] | None = None
+    ) -> None:
         self._file = file
+        self._on_progress = on_progress
         self._seal = hashlib.sha256()
         self._stable = hashlib.sha256()
         self._in_plan = False
@@ -38,6 +42,8 @@ class SealedBytes:
         while chunk := self._file.read(_CHUNK):
             self._take(chunk)
             yield chunk
+            if self._on_progress is not None:
+                self._on_progress(self._file.tell(), self._size())
 
     def skip(self) -> None:
         """Take what nobody wants to read any more."""
@@ -58,6 +64,9 @@ class SealedBytes:
     def digest(self) -> str:
         """The sha256 of the stable part."""
         return self._stable.hexdigest()
+
+    def _size(self) -> int:
+        return os.fstat(self._file.fileno()).st_size
 
     def _take(self, chunk: bytes) -> None:
         whole = self._ending + chunk

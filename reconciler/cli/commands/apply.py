@@ -22,9 +22,9 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.planning import PlanRequest
 from reconciler.cli.project import find_root
+from reconciler.cli.reading import read_saved_plan
 from reconciler.errors import UsageError
 from reconciler.live.stages import ProbeMode
-from reconciler.planning.plan_file import read_plan
 
 
 @click.command(name="apply")
@@ -92,7 +92,7 @@ def command(
 def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
     if len(paths) != 1:
         raise UsageError("a saved plan is applied alone", hint="give one plan file and no PATH")
-    saved = read_plan(paths[0])
+    saved = read_saved_plan(paths[0])
     return apply_plan(saved, options, lambda: require_acceptable(saved, options))
 
 

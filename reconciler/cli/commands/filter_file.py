@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from reconciler.cli.console import require_writable, say, write_document, write_file
+from reconciler.cli.reading import read_saved_plan
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan, StorePlan
-from reconciler.planning.plan_file import read_plan
 from reconciler.reporting.filter_file import plan_as_filter
 
 
@@ -30,7 +30,7 @@ def command(plan: Path, store: str | None, out: Path | None) -> None:
       reconciler filter-file plan.json --out filter.txt
     """
     require_writable(out)
-    chosen = _choose(read_plan(plan).plan, store)
+    chosen = _choose(read_saved_plan(plan).plan, store)
     lines = plan_as_filter(chosen) if chosen is not None else iter(())
     if chosen is None or not chosen.studies:
         say("note: the plan deletes nothing")

@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli.console import require_writable, write_document
 from reconciler.cli.formats import format_options, render, write_forms
-from reconciler.planning.plan_file import read_plan
+from reconciler.cli.reading import read_saved_plan
 
 
 @click.command(name="show")
@@ -23,6 +23,6 @@ def command(plan: Path, form: str, writes: tuple[tuple[str, Path], ...]) -> None
       reconciler show plan.json --format markdown
     """
     require_writable(*(path for _, path in writes))
-    saved = read_plan(plan)
+    saved = read_saved_plan(plan)
     write_forms(saved, writes)
     write_document(render(saved, form))

@@ -9,7 +9,7 @@ import click
 from reconciler.cli.console import report_problems, write_document
 from reconciler.cli.options import DEFAULT_PATH, paths_argument, root_option
 from reconciler.cli.project import find_root
-from reconciler.desired import load_desired_state
+from reconciler.cli.reading import read_desired_state
 from reconciler.model.desired import DesiredState, Entry, InputRole
 from reconciler.reporting.wording import plural
 
@@ -30,7 +30,7 @@ def command(paths: tuple[Path, ...], root: Path | None) -> None:
     """
     project = find_root(root)
     given = paths or (project / DEFAULT_PATH,)
-    desired = load_desired_state(given, root=project, one_service=False)
+    desired = read_desired_state(given, root=project, one_service=False)
     if desired.warnings:
         report_problems(desired.warnings)
     write_document([_summary(desired)])

@@ -1,0 +1,32 @@
+"""Read desired-state files and plan files, with their progress."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reconciler.cli.progress import BYTES, progress
+from reconciler.desired import load_desired_state
+from reconciler.model.desired import DesiredState, QueriedRemoves
+from reconciler.model.plan import SavedPlan
+from reconciler.planning.plan_file import read_plan
+
+
+def read_desired_state(
+    paths: Sequence[Path],
+    *,
+    root: Path,
+    queried: QueriedRemoves | None = None,
+    one_service: bool = True,
+) -> DesiredState:
+    """As `load_desired_state`."""
+    with progress("reading files", BYTES) as counter:
+        return load_desired_state(
+            paths, root=root, queried=queried, one_service=one_service, on_progress=counter.update
+        )
+
+
+def read_saved_plan(path: Path) -> SavedPlan:
+    """As `read_plan`."""
+    with progress(f"reading {path.name}", BYTES) as counter:
+        return read_plan(path, counter.update)
