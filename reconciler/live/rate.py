@@ -91,7 +91,9 @@ class RateLimiter:
             self._refused_at = observed if self._rate is None else min(self._rate, observed)
             self._rate = max(self._refused_at / 2, min(_SLOWEST, self._refused_at))
             self._halved = self._changed = now
-            self._next_slot = max(self._next_slot, now + 1 / self._rate)
+            # A quota that was used up within the first second is one of a second, most likely.
+            pause = 1 / self._rate if self._is_known else _BURST
+            self._next_slot = max(self._next_slot, now + pause)
 
     def _forget_before(self, moment: float) -> None:
         while self._passed and self._passed[0] < moment:
