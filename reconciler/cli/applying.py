@@ -6,26 +6,28 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from reconciler import __version__
 from reconciler.applying.apply import Applied, Apply, ApplySettings
 from reconciler.applying.stopping import Stop
-from reconciler.cli import environment
+from reconciler.cli import environment, github
 from reconciler.cli.archives import require_archives_outside
 from reconciler.cli.console import report_error, say, write_document, write_file
+from reconciler.cli.formats import REPORT_FORMS, Writes
 from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.journal.history import History
 from reconciler.live.stages import ProbeMode
-from reconciler.model.outcome import InstanceResult, RunState
+from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.acceptance import require_endpoint
-from reconciler.reporting.report_json import report_as_json
-from reconciler.reporting.report_text import report_as_text
-from reconciler.reporting.wording import traffic_line
+from reconciler.reporting.report_markdown import report_as_markdown
+from reconciler.reporting.step_outputs import report_outputs
+from reconciler.reporting.wording import apply_line, traffic_line
 
 REPROBE_SECONDS = 30.0
 """How long an instance that is still there after its deletion is looked for again."""
@@ -39,6 +41,8 @@ class ApplyOptions:
     expect_digest: str | None
     require_clean: bool
     report: Path | None
+    form: str
+    writes: Writes
     stop_after_failures: int
     max_age: timedelta
     endpoint: str | None
@@ -123,17 +127,27 @@ def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None)
         say("the same plan goes on when it is applied again: reconciler apply PLAN")
     for bag in applied.bags:
         say(f"archived in {bag}; to undo: reconciler restore {applied.report.run}")
-    write_document(report_as_text(applied.report))
-    return _write_report(applied, options.report, exit_code)
+    write_document(REPORT_FORMS[options.form](applied.report, exit_code))
+    _tell_github(applied.report)
+    return _write_reports(applied, options, exit_code)
 
 
-def _write_report(applied: Applied, path: Path | None, exit_code: int) -> int:
-    """Write the report file; a code that says more than "error" outlasts a failure to."""
-    if path is None:
-        return exit_code
-    try:
-        write_file(path, report_as_json(applied.report, exit_code))
-    except ReconcilerError as error:
-        report_error(error)
-        return exit_code or error.exit_code
+def _tell_github(report: ApplyReport) -> None:
+    github.summarize(partial(report_as_markdown, report))
+    github.set_outputs(report_outputs(report))
+    if not report.is_success:
+        github.annotate_error(apply_line(report), report.stopped_because)
+
+
+def _write_reports(applied: Applied, options: ApplyOptions, exit_code: int) -> int:
+    """Write the files; a code that says more than "error" outlasts a failure to."""
+    targets = list(options.writes)
+    if options.report is not None:
+        targets.append(("json", options.report))
+    for form, path in targets:
+        try:
+            write_file(path, REPORT_FORMS[form](applied.report, exit_code))
+        except ReconcilerError as error:
+            report_error(error)
+            exit_code = exit_code or error.exit_code
     return exit_code

@@ -1,48 +1,102 @@
-"""The forms of a plan, for ``--format F`` and ``--write F=FILE``."""
+"""The forms of a document, for ``--format F`` and ``--write F=FILE``, the same everywhere."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from reconciler.cli.console import write_file
-from reconciler.model.gate import Gate
+from reconciler.desired import Rule
+from reconciler.model.outcome import ApplyReport
 from reconciler.model.plan import SavedPlan
+from reconciler.model.problem import Problem
+from reconciler.model.validation import Validation
 from reconciler.planning.gates import gates_of
 from reconciler.planning.plan_file import write_plan
+from reconciler.reporting.gitlab import plan_as_terraform, problems_as_code_quality
+from reconciler.reporting.junit import plan_as_junit, validation_as_junit
+from reconciler.reporting.places import in_repository
 from reconciler.reporting.plan_markdown import plan_as_markdown
+from reconciler.reporting.plan_problems import PLAN_RULES, plan_problems
 from reconciler.reporting.plan_text import plan_as_text
+from reconciler.reporting.report_json import report_as_json
+from reconciler.reporting.report_markdown import report_as_markdown
+from reconciler.reporting.report_text import report_as_text
+from reconciler.reporting.sarif import problems_as_sarif
+from reconciler.reporting.validation_json import validation_as_json
+from reconciler.reporting.validation_markdown import validation_as_markdown
+from reconciler.reporting.validation_text import validation_as_text
+
+RULES: Mapping[str, str] = {rule: rule.meaning for rule in Rule} | dict(PLAN_RULES)
+"""Every rule that a problem may be about, with its meaning."""
+
+Writes = Sequence[tuple[str, Path]]
+Render = Callable[[str], Iterable[str]]
+"""The document in one form."""
 
 
-def _plan_as_json(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:  # noqa: ARG001 - the plan file holds its gates
-    return write_plan(saved)
+def plan_problems_of(saved: SavedPlan, folder: str) -> tuple[Problem, ...]:
+    """What a reviewer must see of a plan; ``folder`` is the project's root in the repository."""
+    return in_repository(plan_problems(saved, gates_of(saved)), folder)
 
 
-_FORMATS: dict[str, Callable[[SavedPlan, Sequence[Gate]], Iterator[str]]] = {
-    "text": plan_as_text,
-    "json": _plan_as_json,
-    "markdown": plan_as_markdown,
+PLAN_FORMS: Mapping[str, Callable[[SavedPlan, str], Iterator[str]]] = {
+    "text": lambda saved, _: plan_as_text(saved, gates_of(saved)),
+    "json": lambda saved, _: write_plan(saved),
+    "markdown": lambda saved, _: plan_as_markdown(saved, gates_of(saved)),
+    "sarif": lambda saved, folder: problems_as_sarif(plan_problems_of(saved, folder), RULES),
+    "junit": lambda saved, _: plan_as_junit(saved, gates_of(saved)),
+    "codequality": lambda saved, folder: problems_as_code_quality(plan_problems_of(saved, folder)),
+    "terraform": lambda saved, _: plan_as_terraform(saved.plan),
 }
+"""Each takes a plan and the project's root in the repository."""
+
+VALIDATION_FORMS: Mapping[str, Callable[[Validation, str], Iterator[str]]] = {
+    "text": lambda checked, _: validation_as_text(checked),
+    "json": lambda checked, _: validation_as_json(checked),
+    "markdown": lambda checked, _: validation_as_markdown(checked),
+    "sarif": lambda checked, folder: problems_as_sarif(
+        in_repository(checked.problems, folder), RULES
+    ),
+    "junit": lambda checked, _: validation_as_junit(checked),
+    "codequality": lambda checked, folder: problems_as_code_quality(
+        in_repository(checked.problems, folder)
+    ),
+}
+"""Each takes a check and the project's root in the repository."""
+
+REPORT_FORMS: Mapping[str, Callable[[ApplyReport, int], Iterator[str]]] = {
+    "text": lambda report, _: report_as_text(report),
+    "json": report_as_json,
+    "markdown": lambda report, _: report_as_markdown(report),
+}
+"""Each takes what an apply came to and its exit code."""
+
+INSTEAD_OF_A_PLAN = frozenset({"markdown", "sarif", "junit", "codequality"})
+"""The forms in which ``plan`` tells of invalid files; the others have nothing to hold."""
 
 
-def render(saved: SavedPlan, form: str) -> Iterator[str]:
+def render(saved: SavedPlan, form: str, folder: str = "") -> Iterator[str]:
     """The plan in one form, in pieces."""
-    return _FORMATS[form](saved, gates_of(saved))
+    return PLAN_FORMS[form](saved, folder)
 
 
-def write_forms(saved: SavedPlan, targets: Sequence[tuple[str, Path]]) -> None:
+def write_forms(writes: Writes, render_form: Render) -> None:
     """Write every ``--write F=FILE``."""
-    for form, path in targets:
-        write_file(path, render(saved, form))
+    for form, path in writes:
+        write_file(path, render_form(form))
 
 
-class FormatTarget(click.ParamType[tuple[str, Path]]):
+class _FormatTarget(click.ParamType[tuple[str, Path]]):
     """``F=FILE``."""
 
     name = "format=file"
+
+    def __init__(self, forms: Iterable[str]) -> None:
+        self._forms = tuple(forms)
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -51,27 +105,33 @@ class FormatTarget(click.ParamType[tuple[str, Path]]):
         if isinstance(value, tuple):
             return value
         form, separator, path = str(value).partition("=")
-        if not separator or not path or form not in _FORMATS:
-            known = ", ".join(_FORMATS)
+        if not separator or not path or form not in self._forms:
+            known = ", ".join(self._forms)
             self.fail(f"{value!r} is not F=FILE with F one of {known}", param, ctx)
         return form, Path(path)
 
 
-def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--format`` and ``--write``."""
-    command = click.option(
-        "--write",
-        "writes",
-        type=FormatTarget(),
-        multiple=True,
-        metavar="F=FILE",
-        help="Also write the form F to FILE; repeatable.",
-    )(command)
-    return click.option(
-        "--format",
-        "form",
-        type=click.Choice(list(_FORMATS)),
-        default="text",
-        show_default=True,
-        help="What stdout carries.",
-    )(command)
+def format_options(forms: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--format`` and ``--write`` with these forms."""
+    names = list(forms)
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = click.option(
+            "--write",
+            "writes",
+            type=_FormatTarget(names),
+            multiple=True,
+            metavar="F=FILE",
+            help="Also write the form F to FILE; repeatable.",
+        )(command)
+        return click.option(
+            "--format",
+            "form",
+            type=click.Choice(names),
+            metavar="F",
+            default="text",
+            show_default=True,
+            help=f"What stdout carries: {', '.join(names)}.",
+        )(command)
+
+    return decorate

@@ -24,7 +24,7 @@ def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
     if not options.auto_approve:
         require_terminal()
     saved = make_saved_plan(request)
-    write_document(render(saved, "text"))
+    _show(saved, options)
     refusal = _refusal(saved, options)
 
     def accept() -> None:
@@ -33,6 +33,14 @@ def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
         require_acceptable(saved, options)
 
     return apply_plan(saved, options, accept)
+
+
+def _show(saved: SavedPlan, options: ApplyOptions) -> None:
+    """On stdout for people; where stdout carries one document for machines, beside it."""
+    if options.form == "text":
+        write_document(render(saved, "text"))
+    else:
+        say("".join(render(saved, "text")))
 
 
 def _refusal(saved: SavedPlan, options: ApplyOptions) -> Refused | None:

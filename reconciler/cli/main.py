@@ -13,6 +13,7 @@ from typing import NoReturn
 import click
 
 from reconciler import __version__
+from reconciler.cli import github
 from reconciler.cli.console import report_error
 from reconciler.errors import ExitCode, ReconcilerError
 
@@ -90,7 +91,13 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 
 def run(args: list[str] | None = None) -> int:
-    """Run the command line; the exit code."""
+    """Run the command line; the exit code, of which a step of GitHub Actions is told."""
+    code = _run(args)
+    github.set_outputs({"exit_code": int(code)})
+    return code
+
+
+def _run(args: list[str] | None) -> int:
     try:
         code = group.main(args, prog_name="reconciler", standalone_mode=False)
     except ReconcilerError as error:

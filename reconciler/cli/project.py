@@ -28,6 +28,13 @@ def find_root(given: Path | None) -> Path:
     return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
 
 
+def folder_in_repository(root: Path) -> str:
+    """The project's root as seen from the top of its git tree; empty where it is that, or none."""
+    tops = (folder for folder in (root, *root.parents) if (folder / ".git").exists())
+    folder = root.relative_to(next(tops, root)).as_posix()
+    return "" if folder == "." else folder
+
+
 def git_state(root: Path, inputs: Iterable[InputFile]) -> GitState | None:
     """How the input files stand to HEAD; None without a repository, a commit, or git.
 

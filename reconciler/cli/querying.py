@@ -171,6 +171,8 @@ def _apply_options(options: QueryOptions) -> ApplyOptions:
         expect_digest=options.expect_digest,
         require_clean=False,
         report=options.report,
+        form="text",
+        writes=(),
         stop_after_failures=10,
         max_age=options.max_age,
         endpoint=options.endpoint,

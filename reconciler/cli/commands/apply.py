@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import environment
+from reconciler.cli import environment, github
 from reconciler.cli.acceptance import require_acceptable
 from reconciler.cli.applying import ApplyOptions, apply_plan
 from reconciler.cli.console import require_writable
+from reconciler.cli.formats import REPORT_FORMS, format_options
 from reconciler.cli.fresh import apply_fresh
 from reconciler.cli.options import (
     DEFAULT_PATH,
@@ -21,7 +22,7 @@ from reconciler.cli.options import (
     store_options,
 )
 from reconciler.cli.planning import PlanRequest
-from reconciler.cli.project import find_root
+from reconciler.cli.project import find_root, folder_in_repository
 from reconciler.cli.reading import read_saved_plan
 from reconciler.errors import UsageError
 from reconciler.live.stages import ProbeMode
@@ -40,11 +41,12 @@ from reconciler.live.stages import ProbeMode
     is_flag=True,
     help="Go on only if the input files are those of a git commit, unchanged since the plan.",
 )
+@format_options(REPORT_FORMS)
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Write the result as JSON.",
+    help="Write the result as JSON; the same as --write json=FILE.",
 )
 @click.option(
     "--stop-after-failures",
@@ -74,7 +76,7 @@ def command(
     \b
     Examples:
       reconciler apply plan.json --report report.json
-      reconciler apply specs/
+      reconciler apply specs/ --write markdown=apply.md
       reconciler apply specs/ --auto-approve --expect-digest sha256:…
     """
     project = find_root(root)
@@ -83,10 +85,11 @@ def command(
         state=environment.state_folder(state, project),
         **given,  # type: ignore[arg-type]  # click hands over exactly the options above
     )
-    require_writable(options.report)
-    if any(path.suffix == ".json" for path in paths):
-        return _apply_saved(paths, options)
-    return _apply_fresh(paths, options)
+    require_writable(options.report, *(path for _, path in options.writes))
+    with github.annotated_errors(folder_in_repository(project)):
+        if any(path.suffix == ".json" for path in paths):
+            return _apply_saved(paths, options)
+        return _apply_fresh(paths, options)
 
 
 def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:

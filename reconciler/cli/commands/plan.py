@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from reconciler.cli import environment
-from reconciler.cli.console import require_writable, write_document, write_file
-from reconciler.cli.formats import format_options, render, write_forms
+from reconciler.cli.console import require_writable, write_file
+from reconciler.cli.formats import PLAN_FORMS, Writes, format_options
 from reconciler.cli.options import (
     DEFAULT_PATH,
     max_age_option,
@@ -20,7 +20,8 @@ from reconciler.cli.options import (
     store_options,
 )
 from reconciler.cli.planning import PlanRequest, make_saved_plan, plan_exit_code
-from reconciler.cli.project import find_root
+from reconciler.cli.project import find_root, folder_in_repository
+from reconciler.cli.showing import PlanView, show_plan, shown_if_invalid
 from reconciler.live.stages import ProbeMode
 from reconciler.planning.plan_file import write_plan
 
@@ -30,7 +31,7 @@ from reconciler.planning.plan_file import write_plan
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan for apply."
 )
-@format_options
+@format_options(PLAN_FORMS)
 @click.option(
     "--detailed-exitcode",
     is_flag=True,
@@ -46,7 +47,7 @@ def command(
     paths: tuple[Path, ...],
     out: Path | None,
     form: str,
-    writes: tuple[tuple[str, Path], ...],
+    writes: Writes,
     detailed_exitcode: bool,
     max_age: timedelta,
     probe: str,
@@ -67,24 +68,26 @@ def command(
     Examples:
       reconciler plan
       reconciler plan specs/retention.yaml --out plan.json --write markdown=plan.md
+      reconciler plan --format json --write sarif=plan.sarif --write junit=plan.xml
       reconciler plan --detailed-exitcode
     """
     project = find_root(root)
     require_writable(out, *(path for _, path in writes))
-    saved = make_saved_plan(
-        PlanRequest(
-            paths=paths or (project / DEFAULT_PATH,),
-            root=project,
-            state=environment.state_folder(state, project),
-            endpoint=endpoint,
-            parallelism=parallelism,
-            max_qps=max_qps,
-            max_age=max_age,
-            probe=ProbeMode(probe),
+    view = PlanView(form, writes, folder_in_repository(project))
+    with shown_if_invalid(view):
+        saved = make_saved_plan(
+            PlanRequest(
+                paths=paths or (project / DEFAULT_PATH,),
+                root=project,
+                state=environment.state_folder(state, project),
+                endpoint=endpoint,
+                parallelism=parallelism,
+                max_qps=max_qps,
+                max_age=max_age,
+                probe=ProbeMode(probe),
+            )
         )
-    )
     if out is not None:
         write_file(out, write_plan(saved))
-    write_forms(saved, writes)
-    write_document(render(saved, form))
+    show_plan(saved, view)
     return plan_exit_code(saved, detailed=detailed_exitcode)

@@ -1,0 +1,26 @@
+"""What a check of desired-state files came to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.model.desired import DesiredState
+from reconciler.model.problem import Problem, Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The problems that were found, sorted; ``desired`` is None where one of them is an error."""
+
+    problems: tuple[Problem, ...]
+    desired: DesiredState | None
+
+    @property
+    def errors(self) -> int:
+        """How many problems refuse the files."""
+        return sum(problem.severity is Severity.ERROR for problem in self.problems)
+
+    @property
+    def warnings(self) -> int:
+        """How many problems are only said."""
+        return len(self.problems) - self.errors

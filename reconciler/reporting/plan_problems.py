@@ -1,0 +1,175 @@
+"""What a reviewer must see of a plan, as problems with a place, for editors and CI systems.
+
+Deletions as such are no problem: they are what was asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from reconciler.model.desired import InputRole
+from reconciler.model.gate import Gate, GateName
+from reconciler.model.plan import Finding, Plan, Returned, SavedPlan, SeriesPlan, StorePlan, Why
+from reconciler.model.problem import Problem, Severity, Source
+from reconciler.reporting.wording import describe_gate, describe_subject, plural
+
+MOST = 1000
+"""So many problems of one rule are told one by one; the rest is counted."""
+
+
+class PlanRule(StrEnum):
+    """What a problem of a plan is about; the value is its name in reports."""
+
+    GATE_INCOMPLETE = "gate-incomplete"
+    GATE_MISPLACED = "gate-misplaced"
+    GATE_MAX_DELETIONS = "gate-max-deletions"
+    GATE_MAX_STUDIES_EMPTIED = "gate-max-studies-emptied"
+    GATE_MAX_SERIES_EMPTIED = "gate-max-series-emptied"
+    GATE_MAX_STUDY_PERCENT = "gate-max-study-percent"
+    GATE_MAX_KEPT_MISSING = "gate-max-kept-missing"
+    GATE_MAX_REAPPEARED = "gate-max-reappeared"
+    GATE_RESTORED = "gate-restored"
+    PROBE_FAILED = "probe-failed"
+    MISPLACED = "misplaced"
+    KEPT_MISSING = "kept-missing"
+    STUDY_EMPTIED = "study-emptied"
+    SERIES_EMPTIED = "series-emptied"
+    CAME_BACK = "came-back"
+
+
+PLAN_RULES: Mapping[str, str] = {
+    PlanRule.GATE_INCOMPLETE: "The store gave no clear answer somewhere",
+    PlanRule.GATE_MISPLACED: "An instance to remove lies under another study or series",
+    PlanRule.GATE_MAX_DELETIONS: "More instances would be deleted than the files allow",
+    PlanRule.GATE_MAX_STUDIES_EMPTIED: "More studies would be emptied than the files allow",
+    PlanRule.GATE_MAX_SERIES_EMPTIED: "More series would be emptied than the files allow",
+    PlanRule.GATE_MAX_STUDY_PERCENT: "A larger part of a study would be deleted than allowed",
+    PlanRule.GATE_MAX_KEPT_MISSING: "More that must be kept is missing than the files allow",
+    PlanRule.GATE_MAX_REAPPEARED: "More that was removed is there again than the files allow",
+    PlanRule.GATE_RESTORED: "An instance to remove was restored on purpose",
+    PlanRule.PROBE_FAILED: "The store gave no clear answer about this",
+    PlanRule.MISPLACED: "What is to be removed is stored under another study or series",
+    PlanRule.KEPT_MISSING: "What must be kept is not in the store",
+    PlanRule.STUDY_EMPTIED: "Nothing of a study would be left",
+    PlanRule.SERIES_EMPTIED: "Nothing of a series would be left",
+    PlanRule.CAME_BACK: "What an earlier run removed is there again",
+}
+"""What breaking each rule means, in one line."""
+
+_GATE_RULES = {
+    GateName.INCOMPLETE: PlanRule.GATE_INCOMPLETE,
+    GateName.MISPLACED: PlanRule.GATE_MISPLACED,
+    GateName.MAX_DELETIONS: PlanRule.GATE_MAX_DELETIONS,
+    GateName.MAX_STUDIES_EMPTIED: PlanRule.GATE_MAX_STUDIES_EMPTIED,
+    GateName.MAX_SERIES_EMPTIED: PlanRule.GATE_MAX_SERIES_EMPTIED,
+    GateName.MAX_STUDY_PERCENT: PlanRule.GATE_MAX_STUDY_PERCENT,
+    GateName.MAX_KEPT_MISSING: PlanRule.GATE_MAX_KEPT_MISSING,
+    GateName.MAX_REAPPEARED: PlanRule.GATE_MAX_REAPPEARED,
+    GateName.RESTORED: PlanRule.GATE_RESTORED,
+}
+
+_FINDING_RULES = {
+    Why.PROBE_FAILED: (PlanRule.PROBE_FAILED, Severity.ERROR, "the store gave no clear answer"),
+    Why.MISPLACED: (PlanRule.MISPLACED, Severity.ERROR, "stored under another study or series"),
+    Why.MISSING: (PlanRule.KEPT_MISSING, Severity.WARNING, "wanted kept, and not in the store"),
+}
+"""What is absent already is as it should be, so it is no problem."""
+
+
+def plan_problems(saved: SavedPlan, gates: Sequence[Gate]) -> tuple[Problem, ...]:
+    """Closed gates first, then findings, what is emptied, and what came back."""
+    return tuple(_capped(_problems(saved, gates)))
+
+
+def _problems(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Problem]:
+    homes = {store.store: _home(store, saved.plan) for store in saved.plan.stores}
+    for gate in gates:
+        if not gate.is_open:
+            message = f"closed gate {describe_gate(gate)} ({gate.store})"
+            yield Problem(homes[gate.store], _GATE_RULES[gate.name], message, gate.hint)
+    for store in saved.plan.stores:
+        for finding in store.findings:
+            if finding.why in _FINDING_RULES:
+                yield _finding(finding)
+        yield from _emptied(store)
+    for returned in saved.returned:
+        yield _returned(returned)
+
+
+def _home(store: StorePlan, plan: Plan) -> Source:
+    """The first line of a file that limits the store, as far as the plan tells which."""
+    selected = [file.path for file in plan.inputs if file.role is InputRole.SELECTED]
+    speaking = _paths(store)
+    about = [path for path in selected if path in speaking] or selected
+    return Source(min(about or [file.path for file in plan.inputs]), 1)
+
+
+def _paths(store: StorePlan) -> set[str]:
+    """Every file that the plan of a store rests on."""
+    series = [member for study in store.studies for member in study.series]
+    groups = {group.path for member in series for group in member.groups}
+    sources = [one.source for one in store.findings] + [one.source for one in store.kept]
+    return groups | {source.path for source in sources}
+
+
+def _capped(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """The first of each rule, then how many more there are."""
+    counts: Counter[str] = Counter()
+    last = {}
+    for problem in problems:
+        counts[problem.rule] += 1
+        last[problem.rule] = problem
+        if counts[problem.rule] <= MOST:
+            yield problem
+    for rule, count in counts.items():
+        if count > MOST:
+            message = f"{count - MOST:,} more problems of this kind ({rule}) are not shown"
+            yield replace(last[rule], message=message, hint=None)
+
+
+def _finding(finding: Finding) -> Problem:
+    rule, severity, words = _FINDING_RULES[finding.why]
+    message = f"{describe_subject(finding)}: {finding.detail or words}"
+    hint = None
+    if finding.elsewhere:
+        hint = f"it is stored at {', '.join(map(str, finding.elsewhere))}"
+    return Problem(finding.source, rule, message, hint, severity)
+
+
+def _emptied(store: StorePlan) -> Iterator[Problem]:
+    """Emptied studies, and emptied series of the others."""
+    for study in store.studies:
+        if study.emptied:
+            yield _warning(
+                PlanRule.STUDY_EMPTIED,
+                _declared(study.series),
+                f"this empties study {study.study_uid} ({plural(study.instances, 'instance')})",
+            )
+            continue
+        for series in study.series:
+            if series.emptied:
+                yield _warning(
+                    PlanRule.SERIES_EMPTIED,
+                    _declared([series]),
+                    f"this empties series {series.series_uid}"
+                    f" ({plural(series.instances, 'instance')})",
+                )
+
+
+def _declared(members: Iterable[SeriesPlan]) -> Source:
+    """The first line that asks for any of the deletions."""
+    groups = [group for series in members for group in series.groups]
+    return min(Source(group.path, min(group.instances.values())) for group in groups)
+
+
+def _returned(returned: Returned) -> Problem:
+    how = "restored after" if returned.restored else "removed by"
+    message = f"instance {returned.instance.instance_uid} came back: {how} run {returned.run}"
+    return _warning(PlanRule.CAME_BACK, returned.source, message)
+
+
+def _warning(rule: PlanRule, source: Source, message: str) -> Problem:
+    return Problem(source, rule, message, severity=Severity.WARNING)

@@ -1,0 +1,57 @@
+"""The outputs of a step of GitHub Actions, as lines of the file that ``GITHUB_OUTPUT`` names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from reconciler.model.gate import Gate
+from reconciler.model.outcome import ApplyReport, Outcome
+from reconciler.model.plan import SavedPlan
+from reconciler.model.validation import Validation
+from reconciler.reporting.wording import plain
+
+Outputs = Mapping[str, object]
+
+
+def plan_outputs(saved: SavedPlan, gates: Sequence[Gate], summary: Mapping[str, int]) -> Outputs:
+    """Names, closed gates and the numbers of the plan file's ``summary``."""
+    closed = sorted({gate.name.value for gate in gates if not gate.is_open})
+    return {
+        "digest": saved.digest,
+        "plan_id": saved.plan_id,
+        "has_deletions": _flag(saved.plan.has_deletions),
+        "has_pending": _flag(saved.plan.has_pending),
+        "closed_gates": ",".join(closed),
+        **summary,
+    }
+
+
+def report_outputs(report: ApplyReport) -> Outputs:
+    """Names, state and the number of each outcome."""
+    return {
+        "run": report.run,
+        "digest": report.digest,
+        "plan_id": report.plan_id,
+        "state": report.state.value,
+        "planned": report.planned,
+        **{outcome.value: report.counts.get(outcome, 0) for outcome in Outcome},
+    }
+
+
+def validation_outputs(validation: Validation) -> Outputs:
+    """Whether the files are valid, and how many problems they have."""
+    return {
+        "valid": _flag(validation.desired is not None),
+        "errors": validation.errors,
+        "warnings": validation.warnings,
+    }
+
+
+def outputs_as_text(outputs: Outputs) -> Iterator[str]:
+    """A line each; a value never has a second one, which would be an output of its own."""
+    for name, value in outputs.items():
+        yield f"{name}={plain(str(value))}\n"
+
+
+def _flag(value: bool) -> str:  # noqa: FBT001 - it is the value that is written
+    return "true" if value else "false"
