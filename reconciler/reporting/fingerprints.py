@@ -9,19 +9,24 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.model.problem import Problem
 
-_PLACE = re.compile(r"(\.(?:ya?ml|csv)):\d+(?::\d+)?")
-"""A place inside a message, as far as its line and column."""
+_PASSING = re.compile(
+    r"(?<=\.yml|yaml|\.csv):\d+(?::\d+)?"  # line and column of another place
+    r"|[\d,]+ of at most [\d,]+"  # how far a gate is closed
+    r"|\([\d,]+ instances?\)"
+    r"|^[\d,]+ more problems"
+)
+"""What of a message may change while it speaks of the same problem."""
 
 
 def fingerprinted(problems: Iterable[Problem]) -> Iterator[tuple[Problem, str]]:
     """Each problem with a name of 64 hexadecimal digits, no two alike.
 
-    It rests on rule, file and words, never on a line or column; of equal ones the second and
-    later are told apart by their order.
+    It rests on rule, file and words, never on a line, a column or how many; of equal ones the
+    second and later are told apart by their order.
     """
     seen: Counter[tuple[str, str, str]] = Counter()
     for problem in problems:
-        key = (problem.rule, problem.source.path, _PLACE.sub(r"\1", problem.message))
+        key = (problem.rule, problem.source.path, _PASSING.sub("", problem.message))
         seen[key] += 1
         text = "\0".join([*key, str(seen[key])])
         yield problem, hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
