@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, TypeAlias
 
 from yaml.events import (
@@ -32,6 +32,9 @@ _NOT_REPEATED = "write the value out where it is meant"
 Event: TypeAlias = Any
 """An event of PyYAML; they share no useful static type."""
 
+Taker: TypeAlias = Callable[[Value], bool]
+"""Takes an item of a list out of the tree while it is built, or leaves it there."""
+
 
 class TooDeep(Exception):  # noqa: N818 - a way out of the recursion; the problem is reported
     """Collections lie too deep in one another to go on."""
@@ -46,11 +49,13 @@ class TreeBuilder:
         path: str,
         integer_keys: Collection[str],
         problems: Problems,
+        takers: Mapping[str, Taker],
     ) -> None:
         self._next = next_event
         self._path = path
         self._integer_keys = frozenset(integer_keys)
         self._problems = problems
+        self._takers = takers
         self._texts: dict[str, str] = {}
 
     def document(self) -> Value:
@@ -103,6 +108,25 @@ class TreeBuilder:
             append(self._item(event) if is_scalar else self._value(event, depth + 1))
         return items
 
+    def _taken_sequence(self, start: Event, depth: int, take: Taker) -> YamlSequence:
+        """As `_sequence`, but what is taken is not kept."""
+        mark = start.start_mark
+        items = YamlSequence(mark.line + 1, mark.column + 1)
+        while (event := self._next()).__class__ is not SequenceEndEvent:
+            item = self._value(event, depth + 1)
+            if not take(item):
+                items.append(item)
+                items.marks.extend(_place(event))
+        return items
+
+    def _nested(self, event: Event, key: str | None, depth: int) -> Value:
+        """The value of a key, if it is no scalar."""
+        take = self._takers.get(key) if key is not None and depth == 1 else None
+        if take is None or not isinstance(event, SequenceStartEvent):
+            return self._value(event, depth + 1)
+        self._refuse_properties(event)
+        return self._taken_sequence(event, depth + 1, take)
+
     def _mapping(self, start: Event, depth: int) -> YamlMapping:
         mark = start.start_mark
         mapping = YamlMapping(mark.line + 1, mark.column + 1)
@@ -111,7 +135,7 @@ class TreeBuilder:
             key = self._key(key_event, depth)
             event = next_event()
             is_scalar = event.__class__ is ScalarEvent
-            value = self._scalar(event, key) if is_scalar else self._value(event, depth + 1)
+            value = self._scalar(event, key) if is_scalar else self._nested(event, key, depth)
             if key is None:
                 continue
             if key in mapping:

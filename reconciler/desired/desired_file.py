@@ -11,6 +11,7 @@ from typing import cast
 from reconciler.desired.archives import Archives
 from reconciler.desired.entries import read_entries
 from reconciler.desired.pins import Pins
+from reconciler.desired.plain_entries import PlainEntries
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
 from reconciler.desired.project_paths import report_unreadable
@@ -51,10 +52,17 @@ def read_desired_file(
     progress: ReadProgress,
 ) -> DesiredFile | None:
     """Read one file; None if it is invalid, which is a problem already."""
+    plain = {intent: PlainEntries() for intent in Intent}
     try:
         with Path(root, path).open("rb") as file:
             source = SourceText(file, progress)
-            document = read_document(source, path, integer_keys=integer_keys(), problems=problems)
+            document = read_document(
+                source,
+                path,
+                integer_keys=integer_keys(),
+                problems=problems,
+                takers={intent.value: plain[intent].take for intent in Intent},
+            )
             digest = source.sha256()
     except OSError as error:
         report_unreadable(Source(path, 1), path, error, problems)
@@ -62,7 +70,7 @@ def read_desired_file(
     if document is None or not check_document(document, path, problems):
         return None
     archives = Archives(root, path, problems)
-    content = _Content(cast(YamlMapping, document), path, role, pins, archives, problems)
+    content = _Content(cast(YamlMapping, document), plain, path, role, pins, archives, problems)
     return DesiredFile(
         input=InputFile(path, digest, role),
         store=StoreAddress.from_parameters(cast(Mapping[str, str], content.mapping("store"))),
@@ -79,6 +87,7 @@ class _Content:
     """A document that the schema accepts."""
 
     document: YamlMapping
+    plain: Mapping[Intent, PlainEntries]
     path: str
     role: InputRole
     pins: Pins
@@ -99,6 +108,7 @@ class _Content:
         counts = self.role is InputRole.SELECTED or intent is Intent.KEEP
         return read_entries(
             cast(YamlSequence, self.document.get(intent.value, ())),
+            self.plain[intent],
             intent,
             path=self.path,
             default_reason=self.mapping("reason"),

@@ -12,9 +12,11 @@ from typing import Any, cast
 
 from reconciler.desired.inventory import Inventory
 from reconciler.desired.listing import Listing, warn_of_leading_zero
+from reconciler.desired.plain_entries import PlainEntries, PlainSeries
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
 from reconciler.desired.tree import Place, YamlMapping, YamlSequence
+from reconciler.model.address import SeriesAddress
 from reconciler.model.desired import Entry, Intent, Reason, ReasonCode
 from reconciler.model.problem import Source
 
@@ -42,6 +44,7 @@ class _Gathered:
 
 def read_entries(
     entries: YamlSequence,
+    plain: PlainEntries,
     intent: Intent,
     *,
     path: str,
@@ -50,7 +53,7 @@ def read_entries(
     open_inventory: OpenInventory,
     problems: Problems,
 ) -> tuple[Entry, ...]:
-    """The entries of one list of a file that the schema accepts."""
+    """The entries of one list of a file that the schema accepts, and the plain ones of it."""
     default = _reason_texts(default_reason) if default_reason is not None else None
     reader = _EntryReader(
         intent,
@@ -60,6 +63,8 @@ def read_entries(
         open_inventory=open_inventory,
         problems=problems,
     )
+    for series, gathered in plain.series.items():
+        reader.read_plain(series, gathered)
     for entry in cast(list[YamlMapping], entries):
         reader.read(entry)
     return tuple(reader.finished())
@@ -97,6 +102,17 @@ class _EntryReader:
         else:
             self._wide.append(self._whole(entry, reason))
 
+    def read_plain(self, address: SeriesAddress, plain: PlainSeries) -> None:
+        """Take over what was gathered while the file was read."""
+        if self._intent is Intent.REMOVE and self._default_reason is None:
+            for line, column in zip(plain.entries[0::2], plain.entries[1::2], strict=True):
+                self._report_missing_reason(Place(line, column))
+        archive = self._archive(YamlMapping(*plain.place))
+        group = (*address, self._default_reason, None, archive)
+        self._groups[group] = _Gathered(self._source(plain.place), plain.listing)
+        for uid, place in zip(address, (plain.study_place, plain.series_place), strict=True):
+            warn_of_leading_zero(uid, self._source(place), self._problems)
+
     def finished(self) -> Iterator[Entry]:
         yield from self._wide
         for (study, series, reason, hold, archive), gathered in self._groups.items():
@@ -119,11 +135,11 @@ class _EntryReader:
         if gathered is None:
             gathered = self._groups[group] = _Gathered(self._source(entry.place))
             self._warn_of_leading_zeros(entry)
+        # Plain entries came first, wherever they stand.
+        gathered.source = min(gathered.source, self._source(entry.place))
         instances = fields["instancesId"]
         if isinstance(instances, YamlSequence):
-            gathered.listing.uids.extend(cast(list[str], instances))
-            gathered.listing.lines.extend(instances.marks[0::2])
-            gathered.listing.columns.extend(instances.marks[1::2])
+            gathered.listing.add_all(instances)
         else:
             gathered.listing.add(instances, *entry.value_place("instancesId"))
 
@@ -168,13 +184,16 @@ class _EntryReader:
         if isinstance(own, YamlMapping):
             return _reason_texts(own)
         if self._intent is Intent.REMOVE and self._default_reason is None:
-            self._problems.error(
-                Rule.MISSING_REASON,
-                self._source(entry.place),
-                "this remove entry has no reason",
-                "give it a reason with a code of DICOM CID 7031, or the file a default",
-            )
+            self._report_missing_reason(entry.place)
         return self._default_reason
+
+    def _report_missing_reason(self, place: Place) -> None:
+        self._problems.error(
+            Rule.MISSING_REASON,
+            self._source(place),
+            "this remove entry has no reason",
+            "give it a reason with a code of DICOM CID 7031, or the file a default",
+        )
 
     def _archive(self, entry: YamlMapping) -> str | None:
         return self._read_archive(entry) if self._intent is Intent.REMOVE else None

@@ -6,10 +6,12 @@ import re
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import compress, pairwise
+from typing import cast
 
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
+from reconciler.desired.tree import YamlSequence
 from reconciler.desired.wording import quoted
 from reconciler.model.desired import InstanceList
 from reconciler.model.problem import Source
@@ -32,8 +34,15 @@ class Listing:
         self.lines.append(line)
         self.columns.append(column)
 
+    def add_all(self, instances: YamlSequence) -> None:
+        """Add the instances of a checked list."""
+        self.uids.extend(cast(list[str], instances))
+        self.lines.extend(instances.marks[0::2])
+        self.columns.extend(instances.marks[1::2])
+
     def finished(self, path: str, problems: Problems) -> InstanceList:
-        """The instances, each once; what occurs twice is a warning."""
+        """The instances, each once and in the file's order; what occurs twice is a warning."""
+        self._put_in_order()
         self._warn_of_leading_zeros(path, problems)
         if len(set(self.uids)) == len(self.uids):
             return InstanceList(tuple(self.uids), self.lines, self.columns)
@@ -43,6 +52,18 @@ class Listing:
             array("I", compress(self.lines, is_first)),
             array("I", compress(self.columns, is_first)),
         )
+
+    def _put_in_order(self) -> None:
+        if all(
+            before <= after
+            for before, after in pairwise(zip(self.lines, self.columns, strict=True))
+        ):
+            return
+        places = list(zip(self.lines, self.columns, strict=True))
+        order = sorted(range(len(places)), key=places.__getitem__)
+        self.uids = [self.uids[at] for at in order]
+        self.lines = array("I", (self.lines[at] for at in order))
+        self.columns = array("I", (self.columns[at] for at in order))
 
     def _firsts(self, path: str, problems: Problems) -> Iterable[bool]:
         seen: dict[str, int] = {}

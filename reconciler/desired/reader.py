@@ -9,11 +9,11 @@ Python parser elsewhere; both give the same events.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import yaml
 
-from reconciler.desired.builder import TooDeep, TreeBuilder
+from reconciler.desired.builder import Taker, TooDeep, TreeBuilder
 from reconciler.desired.problems import Problems
 from reconciler.desired.source_text import SourceText
 from reconciler.desired.syntax import decode, report_yaml_error
@@ -24,16 +24,22 @@ _PARSER = getattr(yaml, "CLoader", yaml.Loader)
 
 
 def read_document(
-    source: SourceText, path: str, *, integer_keys: Collection[str], problems: Problems
+    source: SourceText,
+    path: str,
+    *,
+    integer_keys: Collection[str],
+    problems: Problems,
+    takers: Mapping[str, Taker] | None = None,
 ) -> Value:
     """The one document of a file; None if there is none, which is a problem already.
 
-    ``integer_keys`` are the keys whose plain decimal whole numbers become ``int``. The result may
-    be incomplete where ``problems`` says so.
+    ``integer_keys`` are the keys whose plain decimal whole numbers become ``int``. ``takers`` take
+    items of the lists under these keys of the document, which are then not part of the result. It
+    may be incomplete where ``problems`` says so.
     """
     try:
         parser = _PARSER(source)
-        return TreeBuilder(parser.get_event, path, integer_keys, problems).document()
+        return TreeBuilder(parser.get_event, path, integer_keys, problems, takers or {}).document()
     except UnicodeDecodeError:
         decode(source.whole(), path, problems)
     except yaml.YAMLError as error:

@@ -57,6 +57,36 @@ keep:
     assert [entry.hold for entry in store.keeps.entries] == [None, "Trial 7"]
 
 
+def test_entries_that_spell_the_default_out_join_the_plain_ones_in_the_files_order(project) -> None:
+    reason = "{code: '113039', ticket: RET-1}"
+    project.spec(
+        "specs/a.yaml",
+        f"""\
+remove:
+  - {{studiesId: '1.2', seriesId: 1.2.1, instancesId: 1.2.1.4, reason: {reason}}}
+  - {{studiesId: '1.2', seriesId: 1.2.1, instancesId: 1.2.1.5}}
+  - {{studiesId: '1.2', seriesId: 1.2.1, instancesId: [1.2.1.3], reason: {reason}}}
+  - {{studiesId: '1.2', seriesId: 1.2.1, instancesId: 1.2.1.4}}
+""",
+    )
+    state = project.load("specs")
+    ((entry,),) = [store.removes.entries for store in state.stores]
+    assert entry.source == Source("specs/a.yaml", 5, 5)
+    assert [uid for uid, _ in listed_sources(entry)] == ["1.2.1.4", "1.2.1.5", "1.2.1.3"]
+    (warning,) = state.warnings
+    assert (warning.source.line, warning.rule) == (8, "duplicate-entry")
+    assert "specs/a.yaml:5" in warning.message
+
+
+def test_each_plain_entry_without_a_reason_is_an_error(project) -> None:
+    body = "remove:\n" + "".join(
+        f"  - {{studiesId: '1.2', seriesId: 1.2.1, instancesId: 1.2.1.{n}}}\n" for n in range(3)
+    )
+    head = "version: 1\nstore: {projectsId: p, locationsId: l, datasetsId: d, dicomStoresId: s}\n"
+    project.spec("specs/a.yaml", body, head=head)
+    assert project.found("specs") == [(n, 5, "missing-reason") for n in (4, 5, 6)]
+
+
 def test_wide_entries_and_the_order(project) -> None:
     project.spec("specs/b.yaml", "remove:\n  - studiesId: 1.2\n  - studiesId: 1.10\n")
     project.spec("specs/a.yaml", "remove:\n  - studiesId: 1.3\n    seriesId: 1.3.1\n"
