@@ -20,7 +20,7 @@ from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError
-from reconciler.journal.history import History
+from reconciler.journal.history import has_runs
 from reconciler.live.stages import ProbeMode
 from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
 from reconciler.model.plan import SavedPlan
@@ -62,7 +62,7 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
     endpoint = environment.endpoint(options.endpoint, provider)
     require_endpoint(saved, str(endpoint))
     require_archives_outside(saved.plan, options.state)
-    if saved.plan.has_deletions and History.read(options.state).is_empty:
+    if saved.plan.has_deletions and not has_runs(options.state):
         say(
             f"note: {options.state} holds no earlier run, so that a plan is applied only once"
             " rests on its expiry alone"

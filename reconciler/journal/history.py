@@ -12,6 +12,7 @@ from typing import Self
 
 from reconciler.errors import JournalError
 from reconciler.journal.folder import RUN_SUFFIX, runs_folder
+from reconciler.journal.reader import read_run
 from reconciler.journal.records import RestoreStarted, RunEnded, RunStarted
 from reconciler.journal.summary import (
     OpenAttempt,
@@ -55,11 +56,6 @@ class History:
             JournalError: a run cannot be read or is broken; it may hide deletions.
         """
         return cls(run for path in _run_files(folder) if (run := summarise(path)))
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether no run ever started."""
-        return not self.runs
 
     @property
     def previous_head(self) -> str | None:
@@ -151,6 +147,15 @@ class History:
         for run in self.runs:
             yield from (record for record in run.recorded if record.store == store)
             yield from (record for record in run.restored if record.store == store)
+
+
+def has_runs(folder: Path) -> bool:
+    """Whether a run ever started, by the first records alone.
+
+    Raises:
+        JournalError: as `History.read`, so far as it reads.
+    """
+    return any(next(iter(read_run(path)), None) is not None for path in _run_files(folder))
 
 
 def _run_files(folder: Path) -> list[Path]:

@@ -61,7 +61,7 @@ def record(tmp_path):
 def test_a_folder_that_does_not_exist_has_no_history(tmp_path):
     history = History.read(tmp_path / "none")
 
-    assert history.is_empty
+    assert history.runs == ()
     assert history.previous_head is None
     assert history.deleted(STORE) == frozenset()
     assert history.open_attempts(STORE) == ()

@@ -148,7 +148,7 @@ class JournalMachine(RuleBasedStateMachine):
     def the_history_is_that_of_the_model(self):
         history = History.read(self.folder)
         assert [run.run for run in history.runs] == list(self.runs)
-        assert history.is_empty is (not self.runs)
+        assert bool(history.runs) is bool(self.runs)
         assert history.previous_head == self._head()
         for store in STORES:
             assert history.deleted(store) == self._deleted(store)
