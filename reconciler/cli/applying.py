@@ -15,6 +15,7 @@ from reconciler.applying.stopping import Stop
 from reconciler.cli import environment, github
 from reconciler.cli.archives import require_archives_outside
 from reconciler.cli.console import report_error, say, write_document, write_file
+from reconciler.cli.events import Events
 from reconciler.cli.formats import REPORT_FORMS, Writes
 from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
@@ -25,6 +26,11 @@ from reconciler.live.stages import ProbeMode
 from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.acceptance import require_endpoint
+from reconciler.reporting.events import (
+    apply_result_event,
+    apply_start_event,
+    apply_summary_event,
+)
 from reconciler.reporting.report_markdown import report_as_markdown
 from reconciler.reporting.step_outputs import report_outputs
 from reconciler.reporting.wording import apply_line, traffic_line
@@ -43,6 +49,7 @@ class ApplyOptions:
     report: Path | None
     form: str
     writes: Writes
+    events: Events
     stop_after_failures: int
     max_age: timedelta
     endpoint: str | None
@@ -67,7 +74,7 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
             f"note: {options.state} holds no earlier run, so that a plan is applied only once"
             " rests on its expiry alone"
         )
-    stop = Stop()
+    stop, settings = Stop(), _settings(options)
     with (
         stopped_by_signals(stop) as signals,
         environment.connect(
@@ -83,15 +90,20 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
         total = sum(1 for store in saved.plan.stores for _ in store.deletions())
         done = itertools.count(1)
 
-        def on_result(_result: InstanceResult) -> None:
+        def on_result(result: InstanceResult) -> None:
             counter.update(next(done), total)
+            options.events.emit([apply_result_event(result)])
+
+        def accept_and_tell() -> None:
+            accept()
+            options.events.emit([apply_start_event(saved, settings.run)])
 
         applied = Apply(
             saved=saved,
             stores={store.store: connection.store(store.store) for store in saved.plan.stores},
             state=options.state,
-            settings=_settings(options),
-            accept=accept,
+            settings=settings,
+            accept=accept_and_tell,
             stop=stop,
             now=environment.now,
             on_result=on_result,
@@ -129,7 +141,9 @@ def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None)
         say(f"archived in {bag}; to undo: reconciler restore {applied.report.run}")
     write_document(REPORT_FORMS[options.form](applied.report, exit_code))
     _tell_github(applied.report)
-    return _write_reports(applied, options, exit_code)
+    exit_code = _write_reports(applied, options, exit_code)
+    options.events.emit([apply_summary_event(applied.report, exit_code)])
+    return exit_code
 
 
 def _tell_github(report: ApplyReport) -> None:

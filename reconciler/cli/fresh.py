@@ -12,7 +12,8 @@ from reconciler.errors import JournalError, Refused
 from reconciler.journal.folder import make_folder
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.gates import gates_of, require_open_gates
-from reconciler.planning.plan_file import write_plan
+from reconciler.planning.plan_file import summarize, write_plan
+from reconciler.reporting.events import plan_events, plan_summary_event
 
 
 def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
@@ -24,6 +25,8 @@ def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
     if not options.auto_approve:
         require_terminal()
     saved = make_saved_plan(request)
+    options.events.emit(plan_events(saved, gates_of(saved)))
+    options.events.emit([plan_summary_event(saved, summarize(saved.plan), None)])
     _show(saved, options)
     refusal = _refusal(saved, options)
 

@@ -13,6 +13,7 @@ from reconciler.cli.archives import require_archives_outside
 from reconciler.cli.console import report_problems, say
 from reconciler.cli.environment import connect, new_plan_id, now, provider_of
 from reconciler.cli.environment import endpoint as find_endpoint
+from reconciler.cli.events import NO_EVENTS, Events
 from reconciler.cli.progress import progress
 from reconciler.cli.project import git_state
 from reconciler.cli.reading import read_desired_state
@@ -30,6 +31,7 @@ from reconciler.planning.gates import closed_gates, gates_of
 from reconciler.planning.plan_file import digest_of
 from reconciler.planning.planner import make_plan
 from reconciler.planning.returned import find_returned
+from reconciler.reporting.events import diagnostic_events
 from reconciler.reporting.wording import traffic_line
 
 
@@ -46,6 +48,7 @@ class PlanRequest:
     max_age: timedelta
     queried: QueriedRemoves | None = None
     probe: ProbeMode = ProbeMode.AUTO
+    events: Events = NO_EVENTS
 
 
 def make_saved_plan(request: PlanRequest) -> SavedPlan:
@@ -59,6 +62,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     desired = read_desired_state(request.paths, root=request.root, queried=request.queried)
     if desired.warnings:
         report_problems(desired.warnings)
+        request.events.emit(diagnostic_events(desired.warnings))
     provider = provider_of(store.store for store in desired.stores)
     endpoint = find_endpoint(request.endpoint, provider)
     require_expected_endpoint(desired, endpoint)
@@ -122,7 +126,7 @@ def _look(
                 parallelism=request.parallelism,
                 mode=request.probe,
                 deleted=history.deleted(store.store),
-                on_progress=counter.update,
+                on_progress=request.events.probing(store.store, counter.update),
             )
     say(f"sent {traffic_line(connection.traffic)}")
     return live

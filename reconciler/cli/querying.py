@@ -12,6 +12,7 @@ from pathlib import Path
 from reconciler.cli import environment
 from reconciler.cli.applying import ApplyOptions
 from reconciler.cli.console import SHOWN, require_writable, say, write_document, write_file
+from reconciler.cli.events import NO_EVENTS
 from reconciler.cli.formats import render
 from reconciler.cli.fresh import apply_fresh
 from reconciler.cli.planning import PlanRequest, make_saved_plan, plan_exit_code
@@ -173,6 +174,7 @@ def _apply_options(options: QueryOptions) -> ApplyOptions:
         report=options.report,
         form="text",
         writes=(),
+        events=NO_EVENTS,
         stop_after_failures=10,
         max_age=options.max_age,
         endpoint=options.endpoint,

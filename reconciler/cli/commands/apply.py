@@ -10,6 +10,7 @@ from reconciler.cli import environment, github
 from reconciler.cli.acceptance import require_acceptable
 from reconciler.cli.applying import ApplyOptions, apply_plan
 from reconciler.cli.console import require_writable
+from reconciler.cli.events import events_option, opened_events
 from reconciler.cli.formats import REPORT_FORMS, format_options
 from reconciler.cli.fresh import apply_fresh
 from reconciler.cli.options import (
@@ -42,6 +43,7 @@ from reconciler.live.stages import ProbeMode
     help="Go on only if the input files are those of a git commit, unchanged since the plan.",
 )
 @format_options(REPORT_FORMS)
+@events_option
 @click.option(
     "--report",
     type=click.Path(path_type=Path),
@@ -62,7 +64,12 @@ from reconciler.live.stages import ProbeMode
 @state_option
 @root_option
 def command(
-    *, paths: tuple[Path, ...], state: Path | None, root: Path | None, **given: object
+    *,
+    paths: tuple[Path, ...],
+    events_file: Path | None,
+    state: Path | None,
+    root: Path | None,
+    **given: object,
 ) -> int:
     """Delete what a plan says, prove it and record it.
 
@@ -80,13 +87,17 @@ def command(
       reconciler apply specs/ --auto-approve --expect-digest sha256:…
     """
     project = find_root(root)
-    options = ApplyOptions(
-        root=project,
-        state=environment.state_folder(state, project),
-        **given,  # type: ignore[arg-type]  # click hands over exactly the options above
-    )
-    require_writable(options.report, *(path for _, path in options.writes))
-    with github.annotated_errors(folder_in_repository(project)):
+    with (
+        opened_events(events_file, "apply") as events,
+        github.annotated_errors(folder_in_repository(project)),
+    ):
+        options = ApplyOptions(
+            root=project,
+            state=environment.state_folder(state, project),
+            events=events,
+            **given,  # type: ignore[arg-type]  # click hands over exactly the options above
+        )
+        require_writable(options.report, *(path for _, path in options.writes))
         if any(path.suffix == ".json" for path in paths):
             return _apply_saved(paths, options)
         return _apply_fresh(paths, options)
@@ -110,6 +121,7 @@ def _apply_fresh(paths: tuple[Path, ...], options: ApplyOptions) -> int:
             max_qps=options.max_qps,
             max_age=options.max_age,
             probe=ProbeMode(options.probe),
+            events=options.events,
         ),
         options,
     )

@@ -9,6 +9,7 @@ import click
 
 from reconciler.cli import environment
 from reconciler.cli.console import require_writable, write_file
+from reconciler.cli.events import events_option, opened_events
 from reconciler.cli.formats import PLAN_FORMS, Writes, format_options
 from reconciler.cli.options import (
     DEFAULT_PATH,
@@ -23,7 +24,9 @@ from reconciler.cli.planning import PlanRequest, make_saved_plan, plan_exit_code
 from reconciler.cli.project import find_root, folder_in_repository
 from reconciler.cli.showing import PlanView, show_plan, shown_if_invalid
 from reconciler.live.stages import ProbeMode
-from reconciler.planning.plan_file import write_plan
+from reconciler.planning.gates import gates_of
+from reconciler.planning.plan_file import summarize, write_plan
+from reconciler.reporting.events import plan_events, plan_summary_event
 
 
 @click.command(name="plan")
@@ -32,6 +35,7 @@ from reconciler.planning.plan_file import write_plan
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan for apply."
 )
 @format_options(PLAN_FORMS)
+@events_option
 @click.option(
     "--detailed-exitcode",
     is_flag=True,
@@ -48,6 +52,7 @@ def command(
     out: Path | None,
     form: str,
     writes: Writes,
+    events_file: Path | None,
     detailed_exitcode: bool,
     max_age: timedelta,
     probe: str,
@@ -74,7 +79,7 @@ def command(
     project = find_root(root)
     require_writable(out, *(path for _, path in writes))
     view = PlanView(form, writes, folder_in_repository(project))
-    with shown_if_invalid(view):
+    with opened_events(events_file, "plan") as events, shown_if_invalid(view):
         saved = make_saved_plan(
             PlanRequest(
                 paths=paths or (project / DEFAULT_PATH,),
@@ -85,9 +90,13 @@ def command(
                 max_qps=max_qps,
                 max_age=max_age,
                 probe=ProbeMode(probe),
+                events=events,
             )
         )
-    if out is not None:
-        write_file(out, write_plan(saved))
-    show_plan(saved, view)
-    return plan_exit_code(saved, detailed=detailed_exitcode)
+        events.emit(plan_events(saved, gates_of(saved)))
+        if out is not None:
+            write_file(out, write_plan(saved))
+        show_plan(saved, view)
+        code = plan_exit_code(saved, detailed=detailed_exitcode)
+        events.emit([plan_summary_event(saved, summarize(saved.plan), code)])
+    return code

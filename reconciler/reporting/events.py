@@ -1,0 +1,153 @@
+"""What happens in a run, as events for machines: ``schemas/event.schema.json``.
+
+Each is the content of one line; what writes them adds ``seq`` and ``time``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from reconciler.model.address import StoreAddress
+from reconciler.model.gate import Gate
+from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
+from reconciler.model.plan import Action, Finding, SavedPlan, StorePlan, Why
+from reconciler.model.problem import Problem
+from reconciler.reporting.validation_json import problem_as_json
+
+FORMAT_VERSION = "1.0"
+
+Event = Mapping[str, Any]
+
+
+def version_event(command: str, tool_version: str) -> Event:
+    """The first event: by whom and in which form the others are written."""
+    return {
+        "type": "version",
+        "format_version": FORMAT_VERSION,
+        "tool_version": tool_version,
+        "command": command,
+    }
+
+
+def diagnostic_events(problems: Iterable[Problem]) -> Iterator[Event]:
+    """Problems of input files."""
+    for problem in problems:
+        yield {"type": "diagnostic", **problem_as_json(problem)}
+
+
+def error_event(message: str, hint: str | None) -> Event:
+    """What ended the run, at no place of a file."""
+    placeless = {"rule": None, "path": None, "line": None, "column": None}
+    return {
+        "type": "diagnostic",
+        "severity": "error",
+        "message": message,
+        "hint": hint,
+        **placeless,
+    }
+
+
+def probe_event(store: StoreAddress, done: int, total: int) -> Event:
+    """How far the look at a store has come, in questions."""
+    return {"type": "probe", "store": store.as_parameters(), "done": done, "total": total}
+
+
+def plan_events(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Event]:
+    """Every deletion, every no-op that someone should look at, every gate."""
+    for store in saved.plan.stores:
+        yield from _changes(store)
+    for gate in gates:
+        yield {
+            "type": "gate",
+            "store": gate.store.as_parameters(),
+            "name": gate.name.value,
+            "studiesId": gate.subject,
+            "actual": gate.actual,
+            "allowed": gate.allowed,
+            "open": gate.is_open,
+            "hint": None if gate.is_open else gate.hint,
+        }
+
+
+def _changes(store: StorePlan) -> Iterator[Event]:
+    name = store.store.as_parameters()
+    for study in store.studies:
+        for series in study.series:
+            for group in series.groups:
+                for uid, line in group.instances.items():
+                    yield {
+                        "type": "planned_change",
+                        "action": Action.DELETE.value,
+                        "why": Why.LISTED.value,
+                        "store": name,
+                        "studiesId": study.study_uid,
+                        "seriesId": series.series_uid,
+                        "instancesId": uid,
+                        "code": group.reason.code.value,
+                        "source": {"path": group.path, "line": line},
+                    }
+    for finding in store.findings:
+        yield _no_op(name, finding)
+
+
+def _no_op(store: Mapping[str, str], finding: Finding) -> Event:
+    return {
+        "type": "planned_change",
+        "action": Action.NO_OP.value,
+        "why": finding.why.value,
+        "store": store,
+        "studiesId": finding.study_uid,
+        "seriesId": finding.series_uid,
+        "instancesId": finding.instance_uid,
+        "code": None,
+        "source": {"path": finding.source.path, "line": finding.source.line},
+    }
+
+
+def plan_summary_event(
+    saved: SavedPlan, summary: Mapping[str, int], exit_code: int | None
+) -> Event:
+    """What the plan comes to; no exit code where an apply goes on from it."""
+    return {
+        "type": "summary",
+        "operation": "plan",
+        "plan_id": saved.plan_id,
+        "digest": saved.digest,
+        "counts": dict(summary),
+        "exit_code": exit_code,
+    }
+
+
+def apply_start_event(saved: SavedPlan, run: str) -> Event:
+    """The plan is accepted; its deletions begin."""
+    return {
+        "type": "apply_start",
+        "run": run,
+        "plan_id": saved.plan_id,
+        "digest": saved.digest,
+        "planned": saved.plan.count(Why.LISTED),
+    }
+
+
+def apply_result_event(result: InstanceResult) -> Event:
+    """What became of one planned deletion."""
+    return {
+        "type": "apply_result",
+        "store": result.store.as_parameters(),
+        **result.instance.as_parameters(),
+        "outcome": result.outcome.value,
+        "detail": result.detail,
+    }
+
+
+def apply_summary_event(report: ApplyReport, exit_code: int) -> Event:
+    """What the apply comes to, earlier runs of the plan included."""
+    return {
+        "type": "summary",
+        "operation": "apply",
+        "plan_id": report.plan_id,
+        "digest": report.digest,
+        "counts": {outcome.value: report.counts.get(outcome, 0) for outcome in Outcome},
+        "exit_code": exit_code,
+    }
