@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.colour import wants_colour
 from reconciler.errors import (
     DesiredStateError,
     GatesClosed,
@@ -100,10 +101,14 @@ def _replace(path: Path, pieces: Iterable[str]) -> None:
         raise
 
 
+def _label(word: str) -> str:
+    return click.style(word, fg="red", bold=True) if wants_colour(sys.stderr) else word
+
+
 @singledispatch
 def report_error(error: ReconcilerError) -> None:
     """Say what went wrong and what to do."""
-    say(f"error: {error}")
+    say(f"{_label('error:')} {error}")
     if error.hint:
         say(f"  hint: {error.hint}")
 
@@ -116,7 +121,7 @@ def _(error: DesiredStateError | StatementError) -> None:
 
 @report_error.register
 def _(error: GatesClosed) -> None:
-    say(f"error: {error}")
+    say(f"{_label('error:')} {error}")
     for gate in error.gates:
         about = f" in study {gate.subject}" if gate.subject else ""
         say(f"  {gate.name.value}: {gate.actual} of at most {gate.allowed}{about} ({gate.store})")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from reconciler.cli.acceptance import require_acceptable, require_reviewed
 from reconciler.cli.applying import ApplyOptions, apply_plan
 from reconciler.cli.approval import require_approval, require_terminal
-from reconciler.cli.console import say, write_document, write_file
+from reconciler.cli.console import say, write_file
 from reconciler.cli.formats import render
 from reconciler.cli.planning import PlanRequest, make_saved_plan
+from reconciler.cli.showing import write_plan_document
 from reconciler.errors import JournalError, Refused
 from reconciler.journal.folder import make_folder
 from reconciler.model.plan import SavedPlan
@@ -41,7 +42,7 @@ def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
 def _show(saved: SavedPlan, options: ApplyOptions) -> None:
     """On stdout for people; where stdout carries one document for machines, beside it."""
     if options.form == "text":
-        write_document(render(saved, "text"))
+        write_plan_document(saved)
     else:
         say("".join(render(saved, "text")))
 

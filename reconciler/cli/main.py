@@ -5,16 +5,17 @@ So ``reconciler validate`` starts without importing the HTTP client.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from reconciler import __version__
 from reconciler.cli import github
 from reconciler.cli.console import report_error
+from reconciler.cli.usage import as_usage_error, unknown_command
 from reconciler.errors import ExitCode, ReconcilerError
 
 _COMMANDS = {
@@ -27,6 +28,8 @@ _COMMANDS = {
     "apply": "delete what a plan says, prove it and record it",
     "query": "run the resource's SQL: SELECT retrieves, DELETE makes a plan",
     "restore": "put back what a run archived before deleting it",
+    "schema": "print the JSON Schema of a file format",
+    "completion": "print what teaches a shell to complete commands",
     "emulator": "serve an embedded DICOM store on loopback",
     "demo": "see it work: real DICOM files, a plan, an apply",
     "selftest": "try out on this machine what the tool promises",
@@ -58,10 +61,19 @@ class _LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        close = difflib.get_close_matches(name, _COMMANDS, n=1)
-        if name not in _COMMANDS and not name.startswith("-") and close:
-            ctx.fail(f"no such command '{name}'; did you mean '{close[0]}'?")
+        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            raise unknown_command(name, _COMMANDS)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands by name, without importing what runs them."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=words)
+            for name, words in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
 
     def format_commands(
         self,
@@ -103,8 +115,11 @@ def _run(args: list[str] | None) -> int:
     except ReconcilerError as error:
         report_error(error)
         return error.exit_code
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        return ExitCode.ERROR
+    except click.ClickException as error:
+        report_error(as_usage_error(error))
         return ExitCode.ERROR
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)

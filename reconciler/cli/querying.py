@@ -13,10 +13,10 @@ from reconciler.cli import environment
 from reconciler.cli.applying import ApplyOptions
 from reconciler.cli.console import SHOWN, require_writable, say, write_document, write_file
 from reconciler.cli.events import NO_EVENTS
-from reconciler.cli.formats import render
 from reconciler.cli.fresh import apply_fresh
 from reconciler.cli.planning import PlanRequest, make_saved_plan, plan_exit_code
 from reconciler.cli.reasons import make_reason
+from reconciler.cli.showing import write_plan_document
 from reconciler.cli.stores import find_store
 from reconciler.errors import ExitCode, UsageError
 from reconciler.live.connection import Connection
@@ -162,7 +162,7 @@ def run_delete(delete: Delete, path: str, sql: str, options: QueryOptions) -> in
     saved = make_saved_plan(request)
     if options.out is not None:
         write_file(options.out, write_plan(saved))
-    write_document(render(saved, "text"))
+    write_plan_document(saved)
     return plan_exit_code(saved)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from reconciler.cli import github
+from reconciler.cli.colour import coloured, wants_colour
 from reconciler.cli.console import write_document
 from reconciler.cli.formats import (
     INSTEAD_OF_A_PLAN,
@@ -43,7 +45,14 @@ def show_plan(saved: SavedPlan, view: PlanView) -> None:
     github.annotate(plan_problems_of(saved, view.folder))
     github.summarize(partial(plan_as_markdown, saved, gates))
     github.set_outputs(plan_outputs(saved, gates, summarize(saved.plan)))
-    write_document(render(saved, view.form, view.folder))
+    write_plan_document(saved, view.form, view.folder)
+
+
+def write_plan_document(saved: SavedPlan, form: str = "text", folder: str = "") -> None:
+    """Write the plan to stdout, in colour where people read it."""
+    pieces = render(saved, form, folder)
+    is_coloured = form == "text" and wants_colour(sys.stdout)
+    write_document(coloured(pieces) if is_coloured else pieces)
 
 
 @contextmanager

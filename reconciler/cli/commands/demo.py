@@ -39,6 +39,11 @@ def command(folder: Path | None) -> int:
 
     Prints each command as you would type it and what it answers, and leaves a folder to look
     around in. Nothing outside this machine is asked or changed.
+
+    \b
+    Examples:
+      reconciler demo
+      reconciler demo --dir ~/demo
     """
     folder = _new_folder(folder)
     with running_emulator(EmulatorSettings(folder / "store")) as emulator:

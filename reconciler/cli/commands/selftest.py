@@ -35,6 +35,10 @@ def command() -> int:
     outside this machine is asked or changed.
 
     Exit code 0 when every promise held, 3 when one did not.
+
+    \b
+    Examples:
+      reconciler selftest
     """
     # Some of the real files break the standard in small ways, which is why they are used.
     warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")

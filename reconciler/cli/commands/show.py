@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.console import require_writable, write_document
+from reconciler.cli.console import require_writable
 from reconciler.cli.formats import PLAN_FORMS, Writes, format_options, render, write_forms
 from reconciler.cli.reading import read_saved_plan
+from reconciler.cli.showing import write_plan_document
 
 
 @click.command(name="show")
@@ -27,4 +28,4 @@ def command(plan: Path, form: str, writes: Writes) -> None:
     require_writable(*(path for _, path in writes))
     saved = read_saved_plan(plan)
     write_forms(writes, partial(render, saved))
-    write_document(render(saved, form))
+    write_plan_document(saved, form)

@@ -1,0 +1,34 @@
+"""What click finds wrong with a command line, in this program's own words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+import click
+
+from reconciler.errors import UsageError
+
+
+def unknown_command(name: str, known: Iterable[str]) -> UsageError:
+    """No such command, with the one that was meant, as far as that can be told."""
+    close = get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}?" if close else "reconciler --help lists the commands"
+    return UsageError(f"no such command: {name}", hint=hint)
+
+
+def as_usage_error(error: click.ClickException) -> UsageError:
+    """The error as one of ours: one sentence without a period, and what to do."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        return _unknown_option(error.option_name, context)
+    message = error.format_message().rstrip(".")
+    hint = f"see {context.command_path if context else 'reconciler'} --help"
+    return UsageError(message[:1].lower() + message[1:], hint=hint)
+
+
+def _unknown_option(name: str, context: click.Context) -> UsageError:
+    known = [option for one in context.command.get_params(context) for option in one.opts]
+    close = get_close_matches(name, [one for one in known if one.startswith("--")], n=1)
+    hint = f"did you mean {close[0]}?" if close else f"see {context.command_path} --help"
+    return UsageError(f"no such option: {name}", hint=hint)
