@@ -1,0 +1,75 @@
+"""The published schemas explain themselves, and the editor finds them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from referencing import Registry, Resource
+
+ROOT = Path(__file__).parents[1]
+SCHEMAS = {path.name: json.loads(path.read_text("utf-8")) for path in ROOT.glob("schemas/*.json")}
+EDITOR_LINE = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILINE)
+
+
+def properties(schema: Any, way: str = "#") -> Iterator[tuple[str, Any]]:
+    """Every property that is published, with the way to it; what ``if`` asks is none."""
+    if isinstance(schema, dict):
+        for name, value in schema.get("properties", {}).items():
+            yield f"{way}/properties/{name}", value
+        for key, value in schema.items():
+            if key not in {"if", "examples"}:
+                yield from properties(value, f"{way}/{key}")
+    elif isinstance(schema, list):
+        for number, value in enumerate(schema):
+            yield from properties(value, f"{way}/{number}")
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_a_schema_is_one_and_says_what_it_is_of(name: str) -> None:
+    schema = SCHEMAS[name]
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["title"]
+    assert schema["description"]
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_property_has_a_description_and_an_example(name: str) -> None:
+    found = dict(properties(SCHEMAS[name]))
+    assert found
+    for way, schema in found.items():
+        assert schema.get("description"), f"{name}{way}"
+        assert schema.get("examples"), f"{name}{way}"
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
+def test_every_example_is_what_its_property_takes(name: str) -> None:
+    resource = Resource.from_contents(SCHEMAS[name])
+    registry = Registry().with_resource("schema", resource)
+    for way, schema in properties(SCHEMAS[name]):
+        validator = jsonschema.Draft202012Validator({"$ref": f"schema{way}"}, registry=registry)
+        for example in schema["examples"]:
+            problems = [error.message for error in validator.iter_errors(example)]
+            assert problems == [], f"{name}{way}: {example}"
+
+
+def test_the_editor_line_of_every_example_leads_to_the_schema() -> None:
+    examples = list(ROOT.glob("specs/**/*.y*ml"))
+    assert examples
+    for path in examples:
+        assert EDITOR_LINE.search(path.read_text("utf-8")), f"{path} has no such line"
+    others = [*ROOT.glob("docs/**/*.y*ml"), *ROOT.glob("*.y*ml")]
+    for path in [*examples, *others]:
+        for target in EDITOR_LINE.findall(path.read_text("utf-8")):
+            published = ROOT / "schemas" / "desired-state.schema.json"
+            assert (path.parent / target).resolve() == published, f"{path}: {target}"
+
+
+def test_the_editor_line_that_readme_shows_fits_a_file_under_specs() -> None:
+    (target,) = set(EDITOR_LINE.findall((ROOT / "README.md").read_text("utf-8")))
+    assert (ROOT / "specs" / target).resolve() == ROOT / "schemas" / "desired-state.schema.json"
