@@ -17,9 +17,10 @@ SMALL = {
     "million.py": "--instances 2000 --minutes 0.02",
     "plan.py": "--instances 2000 --probed 20 --latency 0.001 --runs 1",
     "probes.py": "--instances 20 --latency 0.001 --parallelism 2 --runs 1",
+    "quota.py": "--instances 20 --quota 50 --parallelism 2",
     "query.py": "--instances 3 --kilobytes 10 --latency 0.001 --parallelism 2 --runs 1",
 }
-WRITING = ("growth.py", "load.py", "million.py", "plan.py", "probes.py")
+WRITING = ("growth.py", "load.py", "million.py", "plan.py", "probes.py", "quota.py")
 
 
 def test_every_benchmark_is_tried() -> None:

@@ -3,8 +3,6 @@
 import json
 import re
 
-import pytest
-
 from reconciler.emulator import FaultKind, FaultRule, Faults
 
 from .conftest import LIMITS_OPEN, REASON, Project, removal
@@ -46,24 +44,17 @@ def test_probe_retrieve_asks_for_each_instance_and_plans_the_same(project: Proje
     assert by_retrieve.json["digest"] == by_listing["digest"]
 
 
-@pytest.mark.slow
-def test_apply_settles_just_below_the_stores_quota(project: Project) -> None:
-    quota = 200
-    body = REASON + LIMITS_OPEN + removal(project.fill(1, 1, range(1200)))
+def test_a_store_that_pushes_back_is_on_record(project: Project) -> None:
+    body = REASON + LIMITS_OPEN + removal(project.fill(1, 1, range(100)))
     project.write("a.yaml", body)
     project.run("plan", "--out", "plan.json")
-    cap = FaultRule(FaultKind.RATE_CAP, per_second=quota)
-    project.emulator.set_faults(Faults(latency=0.01, rules=(cap,)))
+    cap = FaultRule(FaultKind.RATE_CAP, per_second=50)
+    project.emulator.set_faults(Faults(rules=(cap,)))
     project.emulator.clear_requests()
     applied = project.run("apply", "plan.json", "--parallelism", "8", "--report", "report.json")
     assert applied.code == 0
-    answered = [one.time for one in project.emulator.requests() if one.status != 429]
-    refused = len(project.emulator.requests()) - len(answered)
-    begun = min(answered) + (max(answered) - min(answered)) / 3
-    settled = sum(time > begun for time in answered) / (max(answered) - begun)
-    assert 0.9 * quota <= settled <= 1.01 * quota
-    assert refused <= 0.02 * (len(answered) + refused)
+    refused = sum(one.status == 429 for one in project.emulator.requests())
     traffic = json.loads((project.folder / "report.json").read_text())["traffic"]
     assert traffic["pushed_back"] == refused > 0
-    assert f"pushed back {refused} times" in applied.err
-    assert 0.7 * quota <= traffic["rate_limit"] <= 1.1 * quota
+    assert sum(traffic["requests"].values()) == len(project.emulator.requests())
+    assert f"pushed back {refused} time" in applied.err
