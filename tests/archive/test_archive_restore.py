@@ -334,7 +334,7 @@ def test_a_restored_instance_stays_until_the_file_changes(site: Site) -> None:
     [
         (["20260101T000000Z-00000000"], "there is no run"),
         (["../../etc/passwd"], "there is no run"),
-        ([], "Missing argument"),
+        ([], "missing argument"),
     ],
 )
 def test_a_run_that_is_none(site: Site, arguments: list[str], said: str) -> None:
