@@ -1,0 +1,317 @@
+"""docs/reference/outputs.md is what the program does: every row of its tables is pinned here."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+
+from reconciler.cli.formats import (
+    INSTEAD_OF_A_PLAN,
+    PLAN_FORMS,
+    REPORT_FORMS,
+    RULES,
+    VALIDATION_FORMS,
+)
+from reconciler.reporting.markdown import COMMENT, STEP_SUMMARY_BYTES
+
+from .conftest import LIMITS_OPEN, REASON, Project, address, removal
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "reference" / "outputs.md").read_text("utf-8")
+RULES_PAGE = (ROOT / "docs" / "reference" / "rules.md").read_text("utf-8")
+
+PLAN_LINE = (
+    r"Plan: \d+ to delete, \d+ already absent, \d+ kept, \d+ missing, \d+ unknown"
+    r" \(\d+ (study|studies), \d+ series\)\."
+)
+APPLY_LINE = (
+    r"Apply: \d+ planned: \d+ deleted, \d+ already_absent,"
+    r" \d+ absent_after_ambiguous_attempt, \d+ failed, \d+ unconfirmed, \d+ not_attempted\."
+)
+RESTORE_LINE = (
+    r"Restore: \d+ archived: \d+ identical, \d+ same_dataset, \d+ conflict, \d+ failed,"
+    r" \d+ unconfirmed, \d+ not_attempted\."
+)
+
+
+def table(head: str) -> list[list[str]]:
+    """The rows of the table whose first column has this head."""
+    start = re.search(rf"^\| {re.escape(head)} \|[^\n]*\n\|[-:| ]+\|\n", PAGE, re.MULTILINE)
+    assert start
+    lines = PAGE[start.end() :].partition("\n\n")[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def code(cell: str) -> str:
+    return cell.strip("`")
+
+
+class Finished:
+    """A project in which everything was done once: what it left, and what it said."""
+
+    def __init__(self, project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.project = project
+        self.monkeypatch = monkeypatch
+        archive = folder / "archive"
+        archive.mkdir()
+        instances = project.fill(1, 1, range(1, 11))[:3]
+        project.write(
+            "a.yaml",
+            f"{REASON}archive: {{path: {archive}}}\n" + removal([*instances, address(1, 1, 99)]),
+        )
+        self.outputs: dict[str, set[str]] = {}
+        writes = {
+            "validate": [f"--write={form}=v.{form}" for form in VALIDATION_FORMS],
+            "plan": [f"--write={form}=p.{form}" for form in PLAN_FORMS],
+            "apply": [f"--write={form}=a.{form}" for form in REPORT_FORMS],
+        }
+        self.said = {}
+        for name, arguments in (
+            ("validate", ["validate", *writes["validate"]]),
+            ("plan", ["plan", "--out", "plan.json", "--events", "p.events", *writes["plan"]]),
+            ("apply", ["apply", "plan.json", "--events", "a.events", *writes["apply"]]),
+        ):
+            output = folder / f"{name}.output"
+            monkeypatch.setenv("GITHUB_OUTPUT", str(output))
+            self.said[name] = project.run(*arguments)
+            assert self.said[name].code == 0, self.said[name].err
+            lines = output.read_text("utf-8").splitlines()
+            self.outputs[name] = {line.partition("=")[0] for line in lines}
+        monkeypatch.delenv("GITHUB_OUTPUT")
+        run = json.loads(self.text("a.json"))["run"]
+        self.said["restore"] = project.run("restore", run, "--report", "r.json")
+        assert self.said["restore"].code == 0, self.said["restore"].err
+
+    def text(self, name: str) -> str:
+        return (self.project.folder / name).read_text("utf-8")
+
+
+@pytest.fixture
+def finished(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Finished:
+    return Finished(project, tmp_path, monkeypatch)
+
+
+def fits(schema: str, *documents: str) -> None:
+    """Every document is what the schema says, and refused with another major version."""
+    text = (ROOT / "schemas" / f"{schema}.schema.json").read_text("utf-8")
+    validator = jsonschema.Draft202012Validator(json.loads(text))
+    assert documents
+    for document in documents:
+        validator.validate(json.loads(document))
+
+
+def last_line(pattern: str, text: str) -> None:
+    assert re.fullmatch(pattern, text.splitlines()[-1]), text.splitlines()[-1]
+
+
+# A pin for each row of the table of stability
+
+
+def exit_code(finished: Finished) -> None:
+    """That of an apply stands in its report and its events too; the page of codes has its test."""
+    ended = json.loads(finished.text("a.events").splitlines()[-1])["exit_code"]
+    assert ended == json.loads(finished.text("a.json"))["exit_code"] == finished.said["apply"].code
+
+
+def plan_file(finished: Finished) -> None:
+    fits("plan", finished.text("plan.json"), finished.text("p.json"))
+    finished.project.run("plan", "--out", "one.json")
+    finished.project.run("plan", "--out", "two.json")
+    one, two = (json.loads(finished.text(name)) for name in ("one.json", "two.json"))
+    assert one["digest"] == two["digest"]
+    assert one["plan_id"] != two["plan_id"]
+
+
+def plan_text(finished: Finished) -> None:
+    last_line(PLAN_LINE, finished.text("p.text"))
+
+
+def apply_text(finished: Finished) -> None:
+    last_line(APPLY_LINE, finished.text("a.text"))
+
+
+def restore_text(finished: Finished) -> None:
+    last_line(RESTORE_LINE, finished.said["restore"].out)
+
+
+def apply_report(finished: Finished) -> None:
+    fits("report", finished.text("a.json"))
+
+
+def restore_report(finished: Finished) -> None:
+    fits("restore-report", finished.text("r.json"))
+
+
+def validation(finished: Finished) -> None:
+    fits("validation", finished.text("v.json"))
+
+
+def events(finished: Finished) -> None:
+    for name in ("p.events", "a.events"):
+        lines = finished.text(name).splitlines()
+        fits("event", *lines)
+        assert json.loads(lines[0])["type"] == "version"
+        assert json.loads(lines[-1])["type"] == "summary"
+
+
+def journal(finished: Finished) -> None:
+    for file in (finished.project.folder / ".reconciler" / "runs").glob("*.jsonl"):
+        fits("journal-record", *file.read_text("utf-8").splitlines())
+
+
+def sarif(finished: Finished) -> None:
+    for name in ("v.sarif", "p.sarif"):
+        (run,) = json.loads(finished.text(name))["runs"]
+        assert [rule["id"] for rule in run["tool"]["driver"]["rules"]] == list(RULES)
+    levels = {one["level"] for one in run["results"]}
+    assert levels <= {"error", "warning"}
+
+
+def codequality(finished: Finished) -> None:
+    project = finished.project
+    project.write("b.yaml", "remove:\n  - studiesId: 1..2\n")
+    (finding,) = project.run("validate", "--format", "codequality").json
+    assert (finding["check_name"], finding["severity"]) == ("invalid-uid", "critical")
+    assert re.fullmatch(r"[0-9a-f]{64}", finding["fingerprint"])
+    assert project.run("validate", "--format", "codequality").json == [finding]
+
+
+def junit(finished: Finished) -> None:
+    cases = ElementTree.fromstring(finished.text("v.junit")).iter("testcase")
+    assert [(one.get("classname"), one.get("name")) for one in cases] == [
+        ("validate", "specs/a.yaml")
+    ]
+    cases = ElementTree.fromstring(finished.text("p.junit")).iter("testcase")
+    gates = [gate["name"] for gate in json.loads(finished.text("plan.json"))["gates"]]
+    assert [one.get("name") for one in cases] == [*gates, "findings"]
+
+
+def terraform(finished: Finished) -> None:
+    assert finished.text("p.terraform") == '{"create": 0, "update": 0, "delete": 3}\n'
+
+
+def filter_file(finished: Finished) -> None:
+    listed = finished.project.run("filter-file", "plan.json").out.splitlines()
+    uids = [line.rpartition("/")[2] for line in listed]
+    assert uids == [address(1, 1, number).instance_uid for number in (1, 2, 3)]
+
+
+def step_outputs(finished: Finished) -> None:
+    told = {code(name): set(map(code, cells.split(", "))) for name, cells in table("command")}
+    assert finished.outputs == told
+
+
+def problems(finished: Finished) -> None:
+    finished.project.write("b.yaml", "remove:\n  - studiesId: 1..2\n")
+    err = finished.project.run("validate").err
+    assert re.match(r"specs/b\.yaml:8:16: ", err)
+
+
+def markdown(finished: Finished) -> None:
+    project = finished.project
+    many = project.fill(2, 1, range(1, 1501))
+    project.write("c.yaml", REASON + LIMITS_OPEN + removal(many))
+    assert len(project.run("plan", "--format", "markdown").out) <= COMMENT.most
+
+
+def annotations(finished: Finished) -> None:
+    finished.project.write("b.yaml", "remove:\n" + "  - studiesId: 1..2\n" * 12)
+    finished.monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    lines = finished.project.run("validate").err.splitlines()
+    assert len([line for line in lines if line.startswith("::error file=specs/b.yaml,")]) == 10
+
+
+def progress(finished: Finished) -> None:
+    assert "sent " in finished.said["plan"].err
+    assert "sent " not in finished.said["plan"].out
+
+
+PINS: dict[str, Callable[[Finished], None]] = {
+    pin.__name__: pin
+    for pin in (
+        exit_code,
+        plan_file,
+        plan_text,
+        apply_text,
+        restore_text,
+        apply_report,
+        restore_report,
+        validation,
+        events,
+        journal,
+        sarif,
+        codequality,
+        junit,
+        terraform,
+        filter_file,
+        step_outputs,
+        problems,
+        markdown,
+        annotations,
+        progress,
+    )
+}
+
+
+@pytest.mark.parametrize("row", [code(row[0]) for row in table("output")])
+def test_what_is_said_to_stay_stays(finished: Finished, row: str) -> None:
+    PINS[re.sub(r"\W", "_", row)](finished)
+
+
+def test_every_pin_stands_in_the_table() -> None:
+    assert {re.sub(r"\W", "_", code(row[0])) for row in table("output")} == set(PINS)
+    assert {row[1] for row in table("output")} == {"stable", "for people"}
+
+
+def test_the_lines_that_are_said_to_be_stable_are_those_that_are_written() -> None:
+    shown = {code(row[0]): row[2] for row in table("output")}
+    for row, pattern in (
+        ("plan text", PLAN_LINE),
+        ("apply text", APPLY_LINE),
+        ("restore text", RESTORE_LINE),
+    ):
+        assert re.search(f"`{pattern}`", shown[row])
+
+
+def test_the_table_of_forms_is_the_programs() -> None:
+    forms = {
+        "validate": VALIDATION_FORMS,
+        "plan": PLAN_FORMS,
+        "show": PLAN_FORMS,
+        "apply": REPORT_FORMS,
+    }
+    rows = table("form")
+    assert [code(row[0]) for row in rows] == list(PLAN_FORMS)
+    for name, *cells, _ in rows:
+        told = dict(zip(forms, cells, strict=True))
+        assert told == {
+            command: "yes" if code(name) in known else "no" for command, known in forms.items()
+        }
+
+
+def test_the_forms_that_tell_of_invalid_files_are_named() -> None:
+    (sentence,) = re.findall(r"`plan` then writes the problems as ([^.]+), so that", PAGE)
+    assert set(re.findall(r"`(\w+)`", sentence)) == INSTEAD_OF_A_PLAN
+
+
+def test_the_limits_that_are_told_are_the_programs() -> None:
+    assert f"at most {COMMENT.most:,} characters" in PAGE
+    assert f"{65_536 - COMMENT.most:,} of the 65,536 characters" in PAGE
+    assert f"{STEP_SUMMARY_BYTES // 1024:,} KiB of a step" in PAGE
+
+
+def test_every_type_of_event_is_explained() -> None:
+    schema = json.loads((ROOT / "schemas" / "event.schema.json").read_text("utf-8"))
+    types = [code(row[0]) for row in table("`type`")]
+    assert types == schema["properties"]["type"]["enum"]
+
+
+def test_every_rule_is_explained() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \| (.+) \|$", RULES_PAGE, re.MULTILINE)
+    assert dict(rows) == {str(rule): meaning for rule, meaning in RULES.items()}
