@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from reconciler.cli import environment
 from reconciler.cli.acceptance import require_acceptable, require_reviewed
 from reconciler.cli.applying import ApplyOptions, apply_plan
 from reconciler.cli.approval import require_approval, require_terminal
 from reconciler.cli.console import say, write_file
 from reconciler.cli.formats import render
 from reconciler.cli.planning import PlanRequest, make_saved_plan
+from reconciler.cli.reading import read_saved_plan
 from reconciler.cli.showing import write_plan_document
 from reconciler.errors import JournalError, Refused
 from reconciler.journal.folder import make_folder
+from reconciler.journal.history import History
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.gates import gates_of, require_open_gates
 from reconciler.planning.plan_file import summarize, write_plan
@@ -20,11 +25,18 @@ from reconciler.reporting.events import plan_events, plan_summary_event
 def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
     """Make a plan, show it, and apply it after a ``yes``; the exit code.
 
+    With an expected digest, the plan of that digest which an earlier run began is resumed: after
+    a part of it is done, a plan that is made anew has another digest.
+
     Raises:
         NotApproved: nobody can be asked, and ``auto_approve`` was not given.
     """
     if not options.auto_approve:
         require_terminal()
+    begun = _begun(options)
+    if begun is not None:
+        say("the plan with the expected digest was begun and not ended: it is resumed")
+        return apply_plan(begun, options, lambda: require_acceptable(begun, options))
     saved = make_saved_plan(request)
     options.events.emit(plan_events(saved, gates_of(saved)))
     options.events.emit([plan_summary_event(saved, summarize(saved.plan), None)])
@@ -37,6 +49,22 @@ def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
         require_acceptable(saved, options)
 
     return apply_plan(saved, options, accept)
+
+
+def _begun(options: ApplyOptions) -> SavedPlan | None:
+    """The plan with the expected digest that an interrupted run left, if it may still go on."""
+    if options.expect_digest is None:
+        return None
+    plan_id = History.read(options.state).unfinished(options.expect_digest)
+    path = _saved_path(options, plan_id or "")
+    if plan_id is None or not path.exists():
+        return None
+    saved = read_saved_plan(path)
+    return saved if saved.plan_id == plan_id and environment.now() < saved.expires else None
+
+
+def _saved_path(options: ApplyOptions, plan_id: str) -> Path:
+    return options.state / "plans" / f"{plan_id}.json"
 
 
 def _show(saved: SavedPlan, options: ApplyOptions) -> None:
@@ -63,14 +91,13 @@ def _refusal(saved: SavedPlan, options: ApplyOptions) -> Refused | None:
 
 def _save(saved: SavedPlan, options: ApplyOptions) -> None:
     """Keep the plan in the state folder, so that an interrupted apply can be resumed."""
-    folder = options.state / "plans"
+    path = _saved_path(options, saved.plan_id)
     try:
-        make_folder(folder)
+        make_folder(path.parent)
     except OSError as error:
         raise JournalError(
             f"the state folder {options.state} cannot be written: {error.strerror or error}",
             hint="nothing was deleted; see to it, or name another with --state",
         ) from error
-    path = folder / f"{saved.plan_id}.json"
     write_file(path, write_plan(saved))
     say(f"plan saved: {path}; after an interruption, resume with: reconciler apply {path}")

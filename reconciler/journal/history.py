@@ -22,7 +22,9 @@ from reconciler.journal.summary import (
     summarise,
 )
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.outcome import Outcome
+from reconciler.model.outcome import Outcome, RunState
+
+_RESUMED = frozenset({RunState.STOPPED, RunState.INTERRUPTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,15 @@ class History:
             outcomes,
             any(run.met_operation for run in runs),
         )
+
+    def unfinished(self, digest: str) -> str | None:
+        """The id of the latest plan of this digest that a run began, if its end is still open."""
+        for run in reversed(self.runs):
+            if isinstance(run.started, RunStarted) and run.started.digest == digest:
+                plan = self.of_plan(run.started.plan_id)
+                is_open = plan is not None and (not plan.ended or plan.ended.state in _RESUMED)
+                return run.started.plan_id if is_open else None
+        return None
 
     def _recorded(self) -> Iterator[Recorded]:
         for run in self.runs:

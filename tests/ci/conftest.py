@@ -1,0 +1,190 @@
+"""A repository, a store and a faked GitHub for the workflows to run against."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
+from reconciler.model.address import InstanceAddress, SeriesAddress
+
+from .runner import ROOT, Job, Start, filled, workflow
+
+STUDY = "1.2.826.0.1.3680043.10.7"
+SERIES = SeriesAddress(STUDY, f"{STUDY}.1")
+_INHERITED = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "PIP_CERT",
+    "PIP_FIND_LINKS",
+    "PIP_INDEX_URL",
+    "SSL_CERT_FILE",
+)
+
+
+@dataclass
+class Site:
+    """One repository on a faked GitHub, with the store that its files are about."""
+
+    folder: Path
+    emulator: Emulator
+    tools: Path
+    number: int = 7
+    jobs: list[Job] = field(default_factory=list)
+
+    @property
+    def workspace(self) -> Path:
+        return self.folder / "repository"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.folder / "world" / "artifacts"
+
+    def git(self, *arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-c", "user.name=t", "-c", "user.email=t@t.test", *arguments],
+            cwd=self.workspace,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def write(self, body: str) -> None:
+        """Put a desired-state file into the repository and commit it."""
+        store = "".join(f"  {name}: {v}\n" for name, v in DEMO_STORE.as_parameters().items())
+        head = f'version: 1\nstore:\n{store}reason: {{code: "113039", ticket: RET-1}}\n'
+        (self.workspace / "specs" / "a.yaml").write_text(head + body)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "Change", "--allow-empty")
+
+    def remove(self, numbers: Sequence[int], *, limits: str = "maxStudyPercent: 100") -> None:
+        """Ask for the removal of instances by their numbers."""
+        uids = "".join(f"      - {SERIES.series_uid}.{n}\n" for n in numbers)
+        self.write(
+            f"limits: {{{limits}}}\nremove:\n  - studiesId: {SERIES.study_uid}\n"
+            f"    seriesId: {SERIES.series_uid}\n    instancesId:\n{uids}"
+        )
+
+    def fill(self, count: int) -> None:
+        uids = [f"{SERIES.series_uid}.{n}" for n in range(count)]
+        self.emulator.ingest_synthetic(DEMO_STORE, SERIES, uids)
+
+    def left(self) -> set[int]:
+        """The numbers of the instances that the store still holds."""
+        found = self.emulator.instances(DEMO_STORE)
+        return {int(one.instance_uid.rpartition(".")[2]) for one in found}
+
+    def instance(self, number: int) -> InstanceAddress:
+        return InstanceAddress(*SERIES, f"{SERIES.series_uid}.{number}")
+
+    def world(self, name: str) -> Any:
+        """What the faked GitHub holds under a name."""
+        path = self.folder / "world" / f"{name}.json"
+        return json.loads(path.read_text()) if path.exists() else []
+
+    def know(self, name: str, value: Any) -> None:
+        (self.folder / "world" / f"{name}.json").write_text(json.dumps(value))
+
+    def run(
+        self,
+        name: str,
+        job: str,
+        *,
+        needs: Any = None,
+        dispatch: Any = None,
+        fork: bool = False,
+        start: Start | None = None,
+    ) -> tuple[Job, dict[str, str]] | None:
+        """Run a job of an example workflow; None if its condition does not hold."""
+        spec = workflow(name)["jobs"][job]
+        temp = self.folder / f"temp{len(self.jobs)}"
+        temp.mkdir()
+        (temp / "reconciler").symlink_to(self.tools / "reconciler")
+        repository = "hospital/specs"
+        event = {
+            "pull_request": {
+                "number": self.number,
+                "head": {"repo": {"full_name": "someone/fork" if fork else repository}},
+            }
+        }
+        github = {
+            "repository": repository,
+            "token": "no-token",
+            "sha": self.git("rev-parse", "HEAD"),
+            "event": event if name == "plan.yml" else {},
+        }
+        environment = {key: os.environ[key] for key in _INHERITED if key in os.environ}
+        environment["PATH"] = f"{self.tools}:{environment['PATH']}"
+        environment["RECONCILER_ENDPOINT"] = self.emulator.url
+        environment["FAKE_GH"] = str(self.folder / "world")
+        done = Job(
+            self.workspace, temp, environment, github, self.artifacts,
+            needs=needs or {}, dispatch=dispatch or {}, start=start,
+        )  # fmt: skip
+        condition = spec.get("if", "true")
+        if filled(f"${{{{ {condition} }}}}", {"github": github}) != "true":
+            return None
+        self.jobs.append(done)
+        return done, done.run_job(spec)
+
+    def planned(self) -> Job:
+        """Run the jobs of a pull request up to its plan."""
+        validated = self.run("plan.yml", "validate")
+        assert validated is not None
+        assert not validated[0].failed
+        planned = self.run("plan.yml", "plan")
+        assert planned is not None
+        return planned[0]
+
+    def reviewed(self) -> None:
+        """Let the faked GitHub know the plan's run, as after a review."""
+        head = self.git("rev-parse", "HEAD")
+        self.know("pulls", [{"head": {"sha": head}}])
+        self.know("run", {"head_sha": head})
+        runs = self.world("runs") or {}
+        runs["reconciler-plan.yml"] = [{"databaseId": 11, "headSha": head}]
+        self.know("runs", runs)
+
+    def applied(self, **options: Any) -> Job:
+        """Run the jobs that follow a merge."""
+        found = self.run("apply.yml", "reviewed")
+        assert found is not None
+        assert not found[0].failed, found[0].steps
+        done = self.run("apply.yml", "apply", needs={"reviewed": {"outputs": found[1]}}, **options)
+        assert done is not None
+        runs = self.world("runs")
+        runs["reconciler-apply.yml"] = [{"databaseId": 12, "headSha": ""}]
+        self.know("runs", runs)
+        return done[0]
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the runner has: the faked gh, and reconciler as the action's own step installs it."""
+    folder = tmp_path_factory.mktemp("tools")
+    shutil.copy(Path(__file__).with_name("gh"), folder / "gh")
+    job = Job(folder, folder, dict(os.environ), {"repository": "r"}, folder, action=ROOT)
+    action = workflow("../../../action.yml")
+    job._run_steps([action["runs"]["steps"][0]], {})
+    assert not job.failed, job.steps
+    return folder
+
+
+@pytest.fixture
+def site(tmp_path: Path, tools: Path) -> Iterator[Site]:
+    with running_emulator(EmulatorSettings(tmp_path / "store")) as emulator:
+        found = Site(tmp_path, emulator, tools)
+        (found.workspace / "specs").mkdir(parents=True)
+        found.artifacts.mkdir(parents=True)
+        found.git("init", "--quiet", "--initial-branch", "main")
+        yield found

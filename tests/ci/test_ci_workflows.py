@@ -1,0 +1,223 @@
+"""The action and the example workflows do in a shell what they are for."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
+
+from .conftest import SERIES, Site
+from .runner import Job
+
+pytestmark = pytest.mark.slow
+
+MARKER = "<!-- reconciler plan -->"
+
+
+def test_a_pull_request_is_planned_commented_and_labelled(site: Site) -> None:
+    site.fill(4)
+    site.remove([0, 1])
+    job = site.planned()
+    assert not job.failed
+    (comment,) = site.world("comments")
+    assert comment["body"].startswith(MARKER)
+    assert "Plan: 2 to delete" in comment["body"]
+    assert site.world("labels") == ["deletes images"]
+    plan = json.loads((site.artifacts / "reconciler-plan" / "plan.json").read_text())
+    assert plan["digest"] == job.step("plan").outputs["digest"]
+    assert "Plan: 2 to delete" in job.summary
+    assert site.left() == {0, 1, 2, 3}
+
+    site.remove([9])  # a newer push: nothing to delete
+    site.planned()
+    (comment,) = site.world("comments")
+    assert "Plan: 0 to delete" in comment["body"]
+    assert site.world("labels") == []
+
+
+def test_a_pull_request_of_a_fork_is_validated_and_never_planned(site: Site) -> None:
+    site.remove([0])
+    validated = site.run("plan.yml", "validate", fork=True)
+    assert validated is not None
+    assert not validated[0].failed
+    assert site.run("plan.yml", "plan", fork=True) is None
+
+
+def test_a_pull_request_that_breaks_a_file_fails_on_its_line(site: Site) -> None:
+    site.write("remove:\n  - studiesId: ..\n")
+    found = site.run("plan.yml", "validate")
+    assert found is not None
+    job, _ = found
+    assert job.failed
+    assert job.step("validate").outputs["valid"] == "false"
+    assert "::error file=specs/a.yaml,line=9,col=16," in job.step("validate").out
+    sarif = json.loads((site.workspace / "reconciler.sarif").read_text())
+    assert len(sarif["runs"][0]["results"]) == 1
+
+
+def test_a_pull_request_that_breaks_a_gate_fails_and_is_shown(site: Site) -> None:
+    site.fill(4)
+    site.remove([0, 1], limits="maxDeletions: 1, maxStudyPercent: 100")
+    job = site.planned()
+    assert job.failed
+    assert job.step("plan").outputs["exit_code"] == "3"
+    assert job.step("plan").outputs["closed_gates"] == "maxDeletions"
+    assert "maxDeletions: 2 of at most 1" in site.world("comments")[0]["body"]
+    assert (site.artifacts / "reconciler-plan" / "plan.json").exists()
+
+
+def test_a_merge_applies_the_reviewed_plan_and_keeps_its_record(site: Site) -> None:
+    site.fill(4)
+    site.remove([0, 1])
+    site.planned()
+    site.reviewed()
+    job = site.applied()
+    assert not job.failed, job.step("apply").out
+    assert site.left() == {2, 3}
+    report = json.loads((site.artifacts / "reconciler-report" / "report.json").read_text())
+    assert report["outcomes"]["deleted"] == 2
+    (journal,) = (site.artifacts / "reconciler-state" / "runs").iterdir()
+    assert journal.stem == job.step("apply").outputs["run"]
+
+
+def test_a_plan_that_went_stale_between_review_and_merge_is_refused(site: Site) -> None:
+    site.fill(4)
+    site.remove([0, 1])
+    site.planned()
+    site.reviewed()
+    site.emulator.ingest_synthetic(DEMO_STORE, SERIES, [f"{SERIES.series_uid}.9"])
+    job = site.applied()
+    assert job.failed
+    assert job.step("apply").outputs["exit_code"] == "3"
+    assert "expected was sha256:" in job.step("apply").out
+    assert site.left() == {0, 1, 2, 3, 9}
+
+
+def test_the_saved_plan_is_applied_once(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    site.planned()
+    site.reviewed()
+    for _ in range(2):
+        done = site.run("apply-saved-plan.yml", "apply", dispatch={"plan-run": "11"})
+        assert done is not None
+        assert not done[0].failed, done[0].step("apply").out
+    deletes = [one for one in site.emulator.requests() if one.method == "DELETE"]
+    assert len(deletes) == 1
+    assert site.left() == {1, 2, 3}
+
+
+class Canceller:
+    """Cancels a step as the runner does: SIGINT, after 7.5 s SIGTERM, after 2.5 s more SIGKILL."""
+
+    def __init__(self, site: Site, after_deletes: int) -> None:
+        self._site = site
+        self._after = after_deletes
+        self.signals: list[signal.Signals] = []
+        self.code: int | None = None
+
+    def __call__(
+        self, command: list[str], environment: dict[str, str], folder: Path
+    ) -> subprocess.CompletedProcess[str]:
+        is_apply = "reconciler apply" in Path(command[-1]).read_text()
+        with subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        ) as process:  # fmt: skip
+            if is_apply:
+                self._cancel(process)
+            out, _ = process.communicate()
+        if is_apply:
+            self.code = process.returncode
+        return subprocess.CompletedProcess(command, process.returncode, out)
+
+    def _cancel(self, process: subprocess.Popen[str]) -> None:
+        while self._deletes() < self._after:
+            assert process.poll() is None, "it ended before it could be cancelled"
+            time.sleep(0.01)
+        for number, patience in ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5), (signal.SIGKILL, 9)):
+            self.signals.append(number)
+            os.kill(process.pid, number)
+            try:
+                process.wait(patience)
+            except subprocess.TimeoutExpired:
+                continue
+            return
+
+    def _deletes(self) -> int:
+        return sum(one.method == "DELETE" for one in self._site.emulator.requests())
+
+
+def cancelled_and_rerun(site: Site, faults: Faults) -> tuple[Canceller, Job]:
+    """Sixty deletions, cancelled after some of them; then the job is run again."""
+    site.fill(64)
+    site.remove(range(60))
+    site.planned()
+    site.reviewed()
+    site.emulator.set_faults(faults)
+    site.emulator.clear_requests()
+    canceller = Canceller(site, 4)
+    first = site.applied(start=canceller)
+    assert first.failed
+    assert len(site.left()) > 4
+    site.emulator.set_faults(Faults())
+    (site.workspace / "report.json").unlink(missing_ok=True)
+    _forget(site.workspace / ".reconciler")  # a new runner has only what was kept
+    return canceller, site.applied()
+
+
+def _forget(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+
+
+def test_a_cancel_lets_requests_in_flight_end_and_the_rerun_resumes(site: Site) -> None:
+    # One reading at a time would take too long to be cancelled amid it.
+    slow = Faults(rules=(FaultRule(FaultKind.LATENCY, seconds=0.3),))
+    canceller, again = cancelled_and_rerun(site, slow)
+    assert canceller.signals == [signal.SIGINT]
+    assert canceller.code == 130
+    assert_resumed(site, again)
+
+
+def test_a_cancel_that_hangs_is_terminated_and_the_rerun_resumes(site: Site) -> None:
+    hang = FaultRule(FaultKind.HANG, method="DELETE", after_effect=True)
+    canceller, again = cancelled_and_rerun(site, Faults(rules=(hang,)))
+    assert canceller.signals[:2] == [signal.SIGINT, signal.SIGTERM]
+    assert signal.SIGKILL not in canceller.signals
+    assert canceller.code == 143
+    assert_resumed(site, again)
+
+
+def assert_resumed(site: Site, again: Job) -> None:
+    """The rerun went on with the reviewed plan, and nothing else is gone."""
+    assert not again.failed, again.step("apply").out
+    assert "it is resumed" in again.step("apply").out
+    assert site.left() == {60, 61, 62, 63}
+    report = json.loads((site.artifacts / "reconciler-report" / "report.json").read_text())
+    assert report["planned"] == 60
+    assert len(report["resumed"]) == 1
+    assert report["not_gone"] == []
+
+
+def test_a_drift_opens_one_issue_updates_it_and_closes_it(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    for _ in range(2):
+        found = site.run("drift.yml", "drift")
+        assert found is not None
+        assert not found[0].failed
+    (issue,) = site.world("issues")
+    assert issue["state"] == "open"
+    assert "Plan: 1 to delete" in issue["body"]
+    site.remove([9])
+    assert site.run("drift.yml", "drift") is not None
+    (issue,) = site.world("issues")
+    assert issue["state"] == "closed"
