@@ -13,7 +13,7 @@ deny contains message if {
 	some series in study.series
 	some deletion in series.deletions
 	deletion.reason.code == "113039"
-	not deletion.reason.ticket
+	deletion.reason.ticket == null
 	message := sprintf("series %s: a deletion for the retention policy has no ticket (%s)", [series.seriesId, deletion.path])
 }
 
@@ -24,7 +24,7 @@ deny contains message if {
 	some series in study.series
 	some deletion in series.deletions
 	deletion.reason.code == "113037"
-	not deletion.archive
+	deletion.archive == null
 	message := sprintf("series %s: a deletion for patient safety has no archive (%s)", [series.seriesId, deletion.path])
 }
 

