@@ -141,7 +141,7 @@ def test_only_one_place_in_applying_deletes_from_a_store() -> None:
     deleting = [path for path in calls_of("delete") if room_of(path) not in {"emulator", "live"}]
     assert {room_of(path) for path in deleting} == {"applying"}
     source = (PACKAGE / "applying" / "deletion.py").read_text()
-    assert source.count("].delete(target.instance)") == 1
+    assert source.count(".delete(target.instance)") == 1
 
 
 def test_the_verb_delete_stands_in_live_only() -> None:

@@ -8,7 +8,7 @@ refusal may prevent; then the plan must be acceptable still; only then is anythi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -23,14 +23,17 @@ from reconciler.applying.settlement import settle
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ExitCode, JournalError, Refused
 from reconciler.journal.history import History, PlanHistory
+from reconciler.journal.latest import latest_reading
 from reconciler.journal.locks import hold_locks
-from reconciler.journal.records import RunEnded, RunStarted
+from reconciler.journal.records import EmptiedStudy, RunEnded, RunStarted
 from reconciler.journal.summary import OpenAttempt
 from reconciler.journal.writer import RunJournal
+from reconciler.live.labels import AuditLabels
 from reconciler.live.store import DicomStore
 from reconciler.model.address import StoreAddress
 from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
 from reconciler.model.plan import SavedPlan
+from reconciler.model.provenance import Provenance
 
 _FINAL = frozenset({RunState.COMPLETED, RunState.ABORTED})
 """A plan that came to such an end is never applied again."""
@@ -84,7 +87,8 @@ class Apply:
     """One apply of one plan.
 
     ``stores`` holds every store of the plan; ``accept`` raises `Refused` where the plan may not
-    go on; ``on_result`` hears of every outcome, from any worker.
+    go on; ``on_result`` hears of every outcome, from any worker; ``provenance`` is asked once the
+    store has answered.
     """
 
     saved: SavedPlan
@@ -95,6 +99,7 @@ class Apply:
     stop: Stop
     now: Callable[[], datetime]
     on_result: Callable[[InstanceResult], None]
+    provenance: Callable[[], Provenance] = Provenance
 
     def run(self) -> Applied:
         """Delete what the plan says and prove it; see the module for the order of things.
@@ -123,6 +128,7 @@ class Apply:
             if not (first.planned or attempts or bags):
                 return self._nothing_to_do(first)
             self._require_answers(attempts)
+            first = replace(first, provenance=self.provenance())
             journal = RunJournal.create(self.state, first)
             try:
                 return self._work(journal, first, _Left(earlier, attempts, bags), refusal)
@@ -179,7 +185,16 @@ class Apply:
             planned=sum(1 for store in self.saved.plan.stores for _ in store.deletions()),
             resumes=earlier.runs if earlier else (),
             previous_head=history.previous_head,
+            previous_reading=latest_reading(self.state),
+            emptied=tuple(self._emptied()),
         )
+
+    def _emptied(self) -> Iterator[EmptiedStudy]:
+        order = {store: index for index, store in enumerate(sorted(self.stores))}
+        for plan in self.saved.plan.stores:
+            for study in plan.studies:
+                if study.emptied:
+                    yield EmptiedStudy(order[plan.store], study.study_uid, study.deletions)
 
     def _work(
         self,
@@ -190,8 +205,10 @@ class Apply:
     ) -> Applied:
         """Settle, delete and account, all of it on record."""
         settings = self.settings
+        labels = AuditLabels(first.run, first.digest)
+        stores = {address: store.labelled(labels) for address, store in self.stores.items()}
         settled = settle(
-            left.attempts, self.stores, journal, parallelism=settings.parallelism, now=self.now
+            left.attempts, stores, journal, parallelism=settings.parallelism, now=self.now
         )
         progress = PlanProgress.of(left.earlier, left.attempts, settled)
         bags = self._bags()
@@ -206,6 +223,7 @@ class Apply:
         deleter = Deleter(
             stores=self.stores,
             journal=journal,
+            labels=labels,
             archive=archive,
             patience=settings.patience,
             stop=self.stop,

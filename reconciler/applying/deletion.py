@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.applying.archive import Archive, NotArchivedError
@@ -18,11 +18,13 @@ from reconciler.applying.vouching import vouched
 from reconciler.errors import JournalError, LiveError
 from reconciler.journal.records import Intent, Result, Verified
 from reconciler.journal.writer import RunJournal
+from reconciler.live.labels import AuditLabels
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Observation, Presence
 from reconciler.model.outcome import InstanceResult, Outcome, RunState
 from reconciler.model.plan import DeletionGroup
+from reconciler.model.problem import Source
 from reconciler.model.reply import DeleteReply, ReplyKind
 
 _RETRIED = frozenset({ReplyKind.THROTTLED, ReplyKind.UNCLEAR, ReplyKind.UNAUTHENTICATED})
@@ -66,6 +68,7 @@ class Deleter:
         *,
         stores: dict[StoreAddress, DicomStore],
         journal: RunJournal,
+        labels: AuditLabels,
         archive: Archive,
         patience: Patience,
         stop: Stop,
@@ -73,6 +76,7 @@ class Deleter:
     ) -> None:
         self._stores = stores
         self._journal = journal
+        self._labels = labels
         self._archive = archive
         self._patience = patience
         self._stop = stop
@@ -100,7 +104,7 @@ class Deleter:
         self._heed(target, last)
         seen = self._look(target, ending_of(kinds))
         if last.kind is not ReplyKind.ACCEPTED:
-            seen = vouched(seen, self._stores[target.store])
+            seen = vouched(seen, self._store(target))
         outcome = outcome_of(kinds, seen.presence)
         detail = "" if outcome.is_gone else _explain(last, seen)
         return self._verified(target, seen, outcome, detail)
@@ -110,7 +114,7 @@ class Deleter:
 
         One that is gone already needs neither.
         """
-        store = self._stores[target.store]
+        store = self._store(target)
         seen = vouched(store.probe(target.instance), store)
         if seen.presence is Presence.ABSENT:
             kinds = (*target.earlier, ReplyKind.NOT_FOUND)
@@ -133,13 +137,14 @@ class Deleter:
             NotArchivedError: the files want it archived first, and it is not; nothing was sent.
             JournalError: an intent could not be made durable.
         """
+        store = self._store(target)
         while True:
             number = len(replies) + 1
-            self._journal.commit(Intent(self._now(), target.index, target.instance, number))
+            self._journal.commit(self._intent(target, number))
             if not replies:
                 self._keep(target)
                 deadline = time.monotonic() + self._patience.attempt_for
-            reply = self._stores[target.store].delete(target.instance)
+            reply = store.delete(target.instance)
             replies.append(reply)
             self._record(
                 Result(
@@ -161,8 +166,21 @@ class Deleter:
             if time.monotonic() + pause > deadline or self._stop.event.wait(pause):
                 return
 
+    def _intent(self, target: Target, number: int) -> Intent:
+        """Why and where it was declared stands on the first attempt only."""
+        if number > 1:
+            return Intent(self._now(), target.index, target.instance, number)
+        group = target.group
+        source = Source(group.path, group.instances[target.instance.instance_uid])
+        return Intent(self._now(), target.index, target.instance, 1, source, group.reason)
+
     def _keep(self, target: Target) -> None:
-        self._archive.keep(self._stores[target.store], target.index, target.instance, target.group)
+        self._archive.keep(self._store(target), target.index, target.instance, target.group)
+
+    def _store(self, target: Target) -> DicomStore:
+        """The store, with the deletion's labels on every request to it."""
+        labels = replace(self._labels, ticket=target.group.reason.ticket)
+        return self._stores[target.store].labelled(labels)
 
     def _record(self, record: Result | Verified, *, at_once: bool = False) -> None:
         """Append without waiting; a journal that fails now stops the run, not this proof."""
@@ -198,7 +216,7 @@ class Deleter:
 
     def _look(self, target: Target, ending: Ending) -> Observation:
         """Prove the absence by a retrieve; look again for a while where it is to be expected."""
-        store = self._stores[target.store]
+        store = self._store(target)
         seen = store.probe(target.instance)
         if ending in {Ending.REFUSED, Ending.OPERATION}:
             return seen

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from reconciler.applying.vouching import vouched
 from reconciler.errors import JournalError, LiveError
 from reconciler.journal.records import Restored, RestoreIntent, RestoreReplied
 from reconciler.journal.writer import RunJournal
+from reconciler.live.labels import AuditLabels
 from reconciler.live.store import Body, DicomStore
 from reconciler.model.address import StoreAddress
 from reconciler.model.live import Presence
@@ -53,6 +54,7 @@ class Restorer:
         stores: Mapping[StoreAddress, DicomStore],
         order: tuple[StoreAddress, ...],
         journal: RunJournal,
+        labels: AuditLabels,
         patience: Patience,
         stop: Stop,
         now: Callable[[], datetime],
@@ -60,6 +62,7 @@ class Restorer:
         self._stores = stores
         self._order = order
         self._journal = journal
+        self._labels = labels
         self._patience = patience
         self._stop = stop
         self._now = now
@@ -104,7 +107,7 @@ class Restorer:
         while True:
             number = len(replies) + 1
             self._journal.commit(RestoreIntent(self._now(), index, archived.instance, number))
-            reply = self._stores[archived.store].store(archived.file)
+            reply = self._store(archived).store(archived.file)
             replies.append(reply)
             self._record(
                 RestoreReplied(
@@ -123,6 +126,11 @@ class Restorer:
             pause = self._patience.backoff(number, reply.retry_after)
             if time.monotonic() + pause > deadline or self._stop.event.wait(pause):
                 return
+
+    def _store(self, archived: ArchivedInstance) -> DicomStore:
+        """The store, with the labels of the removal that is undone on every request to it."""
+        labels = replace(self._labels, ticket=archived.reason.ticket)
+        return self._stores[archived.store].labelled(labels)
 
     def _heed(self, store: StoreAddress, reply: StoreReply) -> None:
         """Stop the run where a reply says that going on is wrong."""
@@ -158,7 +166,7 @@ class Restorer:
         return seen
 
     def _compare(self, archived: ArchivedInstance, original: Fingerprint) -> _Seen:
-        store = self._stores[archived.store]
+        store = self._store(archived)
         problem = ""
         for _ in range(_READINGS):
             try:

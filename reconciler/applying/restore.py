@@ -11,7 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -22,13 +22,16 @@ from reconciler.applying.run import until_stopped
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ExitCode, JournalError
 from reconciler.journal.history import History
+from reconciler.journal.latest import latest_reading
 from reconciler.journal.locks import hold_locks
 from reconciler.journal.records import RestoreEnded, RestoreStarted
 from reconciler.journal.writer import RunJournal
+from reconciler.live.labels import AuditLabels
 from reconciler.live.store import DicomStore
 from reconciler.live.workers import run_workers
 from reconciler.model.address import StoreAddress
 from reconciler.model.outcome import RunState
+from reconciler.model.provenance import Provenance
 from reconciler.model.restore import (
     ArchivedInstance,
     RestoreOutcome,
@@ -106,7 +109,8 @@ class Restore:
     """One restore of one run.
 
     ``read`` gives what the run archived, and is called under the lock; ``stores`` holds every
-    store of it; ``on_result`` hears of every instance that is done, from any worker.
+    store of it; ``on_result`` hears of every instance that is done, from any worker;
+    ``provenance`` is asked once the store has answered.
     """
 
     read: Callable[[], ArchivedRun]
@@ -116,6 +120,7 @@ class Restore:
     stop: Stop
     now: Callable[[], datetime]
     on_result: Callable[[RestoreResult], None]
+    provenance: Callable[[], Provenance] = Provenance
 
     def run(self) -> tuple[RestoreReport, ExitCode]:
         """Put back what is not back yet, and prove it; see the module for what is not.
@@ -137,6 +142,7 @@ class Restore:
                 return self._nothing_to_do(first, pending)
             for store in sorted({one.store for one in pending.waiting}):
                 self.stores[store].preflight(deleting=False, storing=True)
+            first = replace(first, provenance=self.provenance())
             journal = RunJournal.create(self.state, first)
             try:
                 return self._work(journal, first, pending)
@@ -157,6 +163,7 @@ class Restore:
             planned=len(archived.instances),
             resumes=history.restores_of(archived.runs[-1]),
             previous_head=history.previous_head,
+            previous_reading=latest_reading(self.state),
         )
 
     def _work(
@@ -167,6 +174,7 @@ class Restore:
             stores=self.stores,
             order=first.stores,
             journal=journal,
+            labels=AuditLabels(first.run),
             patience=self.settings.patience,
             stop=self.stop,
             now=self.now,

@@ -25,6 +25,7 @@ from reconciler.journal.history import has_runs
 from reconciler.live.stages import ProbeMode
 from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
 from reconciler.model.plan import SavedPlan
+from reconciler.model.provenance import Provenance
 from reconciler.planning.acceptance import require_endpoint
 from reconciler.reporting.events import (
     apply_result_event,
@@ -107,6 +108,9 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
             stop=stop,
             now=environment.now,
             on_result=on_result,
+            provenance=lambda: Provenance(
+                connection.principal, environment.requester(), saved.plan.inputs, saved.git
+            ),
         ).run()
         if not applied.is_earlier:
             report = replace(applied.report, traffic=connection.traffic)

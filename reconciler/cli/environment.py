@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import assert_never
 
 from reconciler import __version__
+from reconciler.cli.ci import requester_of
 from reconciler.errors import UsageError
 from reconciler.live.connection import Connection, ConnectionSettings
 from reconciler.live.endpoint import DEFAULT_ENDPOINT, Endpoint, parse_endpoint
 from reconciler.model.address import Provider, StoreAddress
+from reconciler.model.provenance import Requester
 
 STATE_FOLDER = ".reconciler"
 
@@ -57,6 +59,11 @@ def holder(run: str) -> str:
     except (KeyError, OSError):
         user = f"uid {os.getuid()}"
     return f"{user} on {socket.gethostname()}, process {os.getpid()}, run {run}"
+
+
+def requester() -> Requester | None:
+    """Who had the run done, where a CI that is known here runs it."""
+    return requester_of(os.environ)
 
 
 def state_folder(given: Path | None, root: Path) -> Path:

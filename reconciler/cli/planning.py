@@ -17,6 +17,7 @@ from reconciler.cli.events import NO_EVENTS, Events
 from reconciler.cli.progress import progress
 from reconciler.cli.project import git_state
 from reconciler.cli.reading import read_desired_state
+from reconciler.cli.recording import record_plan
 from reconciler.errors import EndpointError, ExitCode
 from reconciler.journal.history import History
 from reconciler.live.connection import Connection
@@ -52,7 +53,7 @@ class PlanRequest:
 
 
 def make_saved_plan(request: PlanRequest) -> SavedPlan:
-    """Make a plan; never sends anything that changes a store.
+    """Make a plan and leave a record of it; never sends anything that changes a store.
 
     Raises:
         DesiredStateError: the files are invalid.
@@ -66,7 +67,8 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     provider = provider_of(store.store for store in desired.stores)
     endpoint = find_endpoint(request.endpoint, provider)
     require_expected_endpoint(desired, endpoint)
-    history = History.read(request.state).of_endpoint(str(endpoint))
+    whole = History.read(request.state)
+    history = whole.of_endpoint(str(endpoint))
     with connect(
         endpoint,
         provider=provider,
@@ -76,9 +78,10 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         stop=threading.Event(),
     ) as connection:
         plan = make_plan(desired, _look(desired, request, history, connection))
+        principal = connection.principal
     require_archives_outside(plan, request.state)
     created = now()
-    return SavedPlan(
+    saved = SavedPlan(
         plan=plan,
         digest=digest_of(plan),
         plan_id=new_plan_id(),
@@ -89,6 +92,8 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         git=git_state(request.root, plan.inputs),
         returned=_returned(plan, history),
     )
+    record_plan(saved, request.state, principal=principal, previous_head=whole.previous_head)
+    return saved
 
 
 def require_expected_endpoint(desired: DesiredState, endpoint: Endpoint) -> None:

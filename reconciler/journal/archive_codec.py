@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import assert_never
 
 from reconciler.journal.fields import (
@@ -20,6 +19,7 @@ from reconciler.journal.fields import (
     texts,
     time_of,
 )
+from reconciler.journal.provenance_codec import provenance_of, provenance_to_json
 from reconciler.journal.records import (
     Archived,
     ArchiveRecord,
@@ -29,9 +29,8 @@ from reconciler.journal.records import (
     RestoreReplied,
     RestoreStarted,
 )
-from reconciler.model.desired import Reason, ReasonCode
+from reconciler.journal.removal_codec import reason_of, removal_to_json, source_of
 from reconciler.model.outcome import RunState
-from reconciler.model.problem import Source
 from reconciler.model.reply import StoreReplyKind
 from reconciler.model.restore import RestoreOutcome
 
@@ -53,7 +52,7 @@ def archive_record_to_json(record: ArchiveRecord) -> dict[str, object]:
         case Archived():
             own = _archived_to_json(record)
         case RestoreIntent():
-            own = {"type": "restore_intent", "attempt": record.attempt}
+            own = {"type": "restore_intent", "action": "store", "attempt": record.attempt}
         case RestoreReplied():
             own = _replied_to_json(record)
         case Restored():
@@ -82,6 +81,8 @@ def _restore_started_to_json(record: RestoreStarted) -> dict[str, object]:
         "planned": record.planned,
         "resumes": list(record.resumes),
         "previousHead": record.previous_head,
+        "previousReading": record.previous_reading,
+        **provenance_to_json(record.provenance),
     }
 
 
@@ -93,7 +94,7 @@ def _archived_to_json(record: Archived) -> dict[str, object]:
         "sha256": record.sha256,
         "bytes": record.size,
         "reportedBytes": record.reported_size,
-        **_removal_to_json(record.source, record.reason),
+        **removal_to_json(record.source, record.reason),
     }
 
 
@@ -113,15 +114,8 @@ def _restored_to_json(record: Restored) -> dict[str, object]:
         "type": "restored",
         "run": record.run,
         "outcome": record.outcome.value,
-        **_removal_to_json(record.source, record.reason),
+        **removal_to_json(record.source, record.reason),
         "detail": record.detail,
-    }
-
-
-def _removal_to_json(source: Source, reason: Reason) -> dict[str, object]:
-    return {
-        "declaredAt": {"path": source.path, "line": source.line},
-        "reason": {"code": reason.code.value, "text": reason.text, "ticket": reason.ticket},
     }
 
 
@@ -139,6 +133,8 @@ def _restore_started(fields: Fields) -> RestoreStarted:
         planned=number(fields, "planned"),
         resumes=texts(fields, "resumes"),
         previous_head=text_or_none(fields, "previousHead"),
+        previous_reading=text_or_none(fields, "previousReading"),
+        provenance=provenance_of(fields),
         format_version=text(fields, "formatVersion"),
     )
 
@@ -152,8 +148,8 @@ def _archived(fields: Fields) -> Archived:
         path=text(fields, "path"),
         sha256=text(fields, "sha256"),
         size=number(fields, "bytes"),
-        source=_source(fields),
-        reason=_reason(fields),
+        source=source_of(fields),
+        reason=reason_of(fields),
         reported_size=number_or_none(fields, "reportedBytes"),
     )
 
@@ -184,8 +180,8 @@ def _restored(fields: Fields) -> Restored:
         instance=instance_of(fields),
         run=text(fields, "run"),
         outcome=RestoreOutcome(fields.get("outcome")),
-        source=_source(fields),
-        reason=_reason(fields),
+        source=source_of(fields),
+        reason=reason_of(fields),
         detail=text(fields, "detail"),
     )
 
@@ -199,24 +195,6 @@ def _restore_ended(fields: Fields) -> RestoreEnded:
         exit_code=number(fields, "exitCode"),
         stopped_because=text_or_none(fields, "stoppedBecause"),
     )
-
-
-def _source(fields: Fields) -> Source:
-    place = object_of(fields, "declaredAt")
-    return Source(text(place, "path"), number(place, "line"))
-
-
-def _reason(fields: Fields) -> Reason:
-    reason = object_of(fields, "reason")
-    return _shared_reason(
-        text(reason, "code"), text_or_none(reason, "text"), text_or_none(reason, "ticket")
-    )
-
-
-@lru_cache(maxsize=1024)
-def _shared_reason(code: str, words: str | None, ticket: str | None) -> Reason:
-    """One object for the many instances that share a reason."""
-    return Reason(ReasonCode(code), words, ticket)
 
 
 ARCHIVE_READERS: Mapping[str, Callable[[Fields], ArchiveRecord]] = {

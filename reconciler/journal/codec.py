@@ -23,9 +23,13 @@ from reconciler.journal.fields import (
     texts,
     time_of,
 )
+from reconciler.journal.provenance_codec import provenance_of, provenance_to_json
+from reconciler.journal.reading_codec import READING_READERS, reading_record_to_json
+from reconciler.journal.readings import ReadingRecord
 from reconciler.journal.records import (
     ArchiveRecord,
     DeletionRecord,
+    EmptiedStudy,
     Intent,
     Record,
     Result,
@@ -34,6 +38,7 @@ from reconciler.journal.records import (
     Settled,
     Verified,
 )
+from reconciler.journal.removal_codec import reason_of, removal_to_json, source_of
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.reply import ReplyKind
@@ -47,6 +52,8 @@ def to_json(record: Record) -> dict[str, object]:
     """
     if isinstance(record, ArchiveRecord):
         return archive_record_to_json(record)
+    if isinstance(record, ReadingRecord):
+        return reading_record_to_json(record)
     return _deletion_record_to_json(record)
 
 
@@ -58,7 +65,9 @@ def _deletion_record_to_json(record: DeletionRecord) -> dict[str, object]:
                 "time": format_time(record.time),
                 "store": record.store,
                 **record.instance.as_parameters(),
+                "action": "delete",
                 "attempt": record.attempt,
+                **_declared(record),
             }
         case Result():
             return {
@@ -107,6 +116,9 @@ def _deletion_record_to_json(record: DeletionRecord) -> dict[str, object]:
                 "planned": record.planned,
                 "resumes": list(record.resumes),
                 "previousHead": record.previous_head,
+                "previousReading": record.previous_reading,
+                **provenance_to_json(record.provenance),
+                "emptiedStudies": [_emptied_to_json(study) for study in record.emptied],
             }
         case RunEnded():
             return {
@@ -119,6 +131,16 @@ def _deletion_record_to_json(record: DeletionRecord) -> dict[str, object]:
             }
         case _:
             assert_never(record)
+
+
+def _declared(record: Intent) -> dict[str, object]:
+    if record.source is None or record.reason is None:
+        return {}
+    return removal_to_json(record.source, record.reason)
+
+
+def _emptied_to_json(study: EmptiedStudy) -> dict[str, object]:
+    return {"store": study.store, "studiesId": study.study_uid, "deletions": study.deletions}
 
 
 def from_json(fields: Fields) -> Record:
@@ -145,13 +167,29 @@ def _run_started(fields: Fields) -> RunStarted:
         planned=number(fields, "planned"),
         resumes=texts(fields, "resumes"),
         previous_head=text_or_none(fields, "previousHead"),
+        previous_reading=text_or_none(fields, "previousReading"),
+        provenance=provenance_of(fields),
+        emptied=_emptied(fields),
         format_version=text(fields, "formatVersion"),
     )
 
 
 def _intent(fields: Fields) -> Intent:
+    is_declared = "declaredAt" in fields
     return Intent(
-        time_of(fields), number(fields, "store"), instance_of(fields), number(fields, "attempt")
+        time_of(fields),
+        number(fields, "store"),
+        instance_of(fields),
+        number(fields, "attempt"),
+        source_of(fields) if is_declared else None,
+        reason_of(fields) if is_declared else None,
+    )
+
+
+def _emptied(fields: Fields) -> tuple[EmptiedStudy, ...]:
+    return tuple(
+        EmptiedStudy(number(study, "store"), text(study, "studiesId"), number(study, "deletions"))
+        for study in (objects(fields, "emptiedStudies") if "emptiedStudies" in fields else ())
     )
 
 
@@ -210,4 +248,5 @@ _READERS: Mapping[str, Callable[[Fields], Record]] = {
     "settled": _settled,
     "run_ended": _run_ended,
     **ARCHIVE_READERS,
+    **READING_READERS,
 }

@@ -66,6 +66,19 @@ def object_of(fields: Fields, key: str) -> Fields:
     return value
 
 
+def object_or_none(fields: Fields, key: str) -> Fields | None:
+    """The object under a key; None for null and for no key. Raises as `text`."""
+    return None if fields.get(key) is None else object_of(fields, key)
+
+
+def flag(fields: Fields, key: str) -> bool:
+    """The truth value under a key. Raises as `text`."""
+    value = fields.get(key)
+    if not isinstance(value, bool):
+        raise ValueError(f"{key!r} is not true or false")  # noqa: TRY004 - what was read is wrong
+    return value
+
+
 def store_of(fields: Fields) -> StoreAddress:
     """The store that the four parameters of the API and its provider name. Raises as `text`."""
     names = ["projectsId", "locationsId", "datasetsId", "dicomStoresId"]

@@ -1,4 +1,8 @@
-"""The layout of a state folder: ``runs/<run>.jsonl`` and ``locks/``; for its owner's eyes only."""
+"""The layout of a state folder, which is for its owner's eyes only.
+
+``runs/<run>.jsonl`` are the applies and restores, ``readings/<run>.jsonl`` the plans and the
+queries that read image bytes, ``locks/`` the locks.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,16 @@ RUN_SUFFIX = ".jsonl"
 def runs_folder(folder: Path) -> Path:
     """Where the runs of a state folder are recorded."""
     return folder / "runs"
+
+
+def readings_folder(folder: Path) -> Path:
+    """Where the runs of a state folder that change no store are recorded."""
+    return folder / "readings"
+
+
+def reading_file(folder: Path, run: str) -> Path:
+    """Where one run that changes no store is recorded."""
+    return readings_folder(folder) / f"{run}{RUN_SUFFIX}"
 
 
 def run_file(folder: Path, run: str) -> Path:

@@ -8,22 +8,23 @@ from pathlib import Path
 from reconciler.errors import JournalError
 from reconciler.journal.chain import fields_of, hash_of
 from reconciler.journal.codec import from_json
+from reconciler.journal.format import FORMAT_VERSION
+from reconciler.journal.readings import KeptSeen, Retrieved
 from reconciler.journal.records import (
-    FORMAT_VERSION,
     Archived,
+    FirstRecord,
     Intent,
     Record,
     Restored,
     RestoreIntent,
     RestoreReplied,
-    RestoreStarted,
     Result,
-    RunStarted,
     Verified,
 )
 
 _MAJOR = FORMAT_VERSION.split(".")[0]
 _OfOneInstance = Intent | Archived | Result | Verified | RestoreIntent | RestoreReplied | Restored
+_OfOneStore = _OfOneInstance | KeptSeen | Retrieved
 _HINT = "a broken record may hide deletions, so nothing is deleted; restore the file from a copy"
 
 
@@ -51,9 +52,9 @@ class RunRecords:
         stores = 0
         for seq, fields in self._lines():
             record = self._record(seq, fields)
-            if isinstance(record, RunStarted | RestoreStarted):
+            if isinstance(record, FirstRecord):
                 stores = self._begin(seq, record)
-            elif isinstance(record, _OfOneInstance) and record.store >= stores:
+            elif isinstance(record, _OfOneStore) and record.store >= stores:
                 raise self._error(seq, f"the run has no store {record.store}")
             elif seq == 0:
                 raise self._error(seq, "the first record does not start a run")
@@ -107,7 +108,7 @@ class RunRecords:
                 hint="use the version of reconciler that wrote it, or a later one",
             )
 
-    def _begin(self, seq: int, started: RunStarted | RestoreStarted) -> int:
+    def _begin(self, seq: int, started: FirstRecord) -> int:
         if seq != 0:
             raise self._error(seq, "the run starts a second time")
         if started.run != self.path.stem:

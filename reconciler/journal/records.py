@@ -8,27 +8,38 @@ first record, ``attempt`` counts the DELETEs (or STOW-RS requests) of one instan
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from reconciler.journal.format import FORMAT_VERSION
+from reconciler.journal.readings import PlanMade, QueryStarted, ReadingRecord
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Reason
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.problem import Source
+from reconciler.model.provenance import Provenance
 from reconciler.model.reply import ReplyKind, StoreReplyKind
 from reconciler.model.restore import RestoreOutcome
 
-FORMAT_VERSION = "1.0"
-"""``major.minor``: a minor version may add keys; a new type of record is a new major version."""
+
+@dataclass(frozen=True, slots=True)
+class EmptiedStudy:
+    """A study of which the plan leaves nothing; ``deletions`` is how many instances that takes."""
+
+    store: int
+    study_uid: str
+    deletions: int
 
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """The first record of every run.
+    """The first record of every apply.
 
     ``resumes`` names the earlier runs of the same plan; ``previous_head`` is the head of the
-    latest run before this one, which chains the runs of a state folder to each other.
+    latest run before this one, which chains the runs of a state folder to each other, and
+    ``previous_reading`` that of the latest plan or query. ``emptied`` are the studies that the
+    whole plan empties.
     """
 
     run: str
@@ -41,17 +52,26 @@ class RunStarted:
     planned: int
     resumes: tuple[str, ...] = ()
     previous_head: str | None = None
+    previous_reading: str | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    emptied: tuple[EmptiedStudy, ...] = ()
     format_version: str = FORMAT_VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A DELETE is about to be sent; it is on disk before the request leaves."""
+    """A DELETE is about to be sent; it is on disk before the request leaves.
+
+    ``source`` and ``reason`` are those of the removal that the files declare; they stand once an
+    instance, on its first attempt, and not in a journal of format 1.0.
+    """
 
     time: datetime
     store: int
     instance: InstanceAddress
     attempt: int
+    source: Source | None = None
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +151,7 @@ class RestoreStarted:
     """The first record of a restore.
 
     ``restores`` are the runs whose archives are put back, the one that was asked for last;
-    ``resumes`` the earlier restores of that run.
+    ``resumes`` the earlier restores of that run; the rest is as in `RunStarted`.
     """
 
     run: str
@@ -143,6 +163,8 @@ class RestoreStarted:
     planned: int
     resumes: tuple[str, ...] = ()
     previous_head: str | None = None
+    previous_reading: str | None = None
+    provenance: Provenance = field(default_factory=Provenance)
     format_version: str = FORMAT_VERSION
 
 
@@ -200,4 +222,7 @@ class RestoreEnded:
 
 ArchiveRecord = Archived | RestoreStarted | RestoreIntent | RestoreReplied | Restored | RestoreEnded
 DeletionRecord = RunStarted | Intent | Result | Verified | Settled | RunEnded
-Record = DeletionRecord | ArchiveRecord
+Record = DeletionRecord | ArchiveRecord | ReadingRecord
+
+FirstRecord = RunStarted | RestoreStarted | PlanMade | QueryStarted
+"""What a journal begins with."""

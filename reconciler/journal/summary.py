@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from reconciler.errors import JournalError
 from reconciler.journal.reader import read_run
+from reconciler.journal.readings import PlanMade, QueryStarted
 from reconciler.journal.records import (
     Intent,
     Record,
@@ -101,11 +103,17 @@ def summarise(path: Path) -> RunSummary | None:
     """Read a run file; None if the run never started.
 
     Raises:
-        JournalError: the file cannot be read or is broken before its last line.
+        JournalError: the file cannot be read, is broken before its last line, or is not that of an
+            apply or a restore.
     """
     records = read_run(path)
     remaining = iter(records)
     started = next(remaining, None)
+    if isinstance(started, PlanMade | QueryStarted):
+        raise JournalError(
+            f"{path}:1: the record of a plan or query lies among those of deletions",
+            hint="move it to the folder readings beside it",
+        )
     if not isinstance(started, RunStarted | RestoreStarted):
         return None
     fold = _Fold(started)

@@ -11,8 +11,9 @@ from typing import Self
 from reconciler.errors import JournalError
 from reconciler.journal.chain import body_of, chained, hash_of
 from reconciler.journal.durable import Batch, DurableFile
-from reconciler.journal.folder import make_folder, run_file, sync_folder
-from reconciler.journal.records import Record, RestoreStarted, RunStarted
+from reconciler.journal.folder import make_folder, reading_file, run_file, sync_folder
+from reconciler.journal.readings import PlanMade, QueryStarted
+from reconciler.journal.records import FirstRecord, Record
 
 _RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
 """A run's name is also the name of its file."""
@@ -33,7 +34,7 @@ class RunJournal:
         self._last_hash: str | None = None
 
     @classmethod
-    def create(cls, folder: Path, first: RunStarted | RestoreStarted) -> RunJournal:
+    def create(cls, folder: Path, first: FirstRecord) -> RunJournal:
         """Begin the record of a run in a state folder; ``first`` is on disk when this returns.
 
         Raises:
@@ -42,7 +43,7 @@ class RunJournal:
         """
         if not _RUN.fullmatch(first.run):
             raise ValueError(f"not the name of a run: {first.run!r}")
-        path = run_file(folder, first.run)
+        path = _file_of(folder, first)
         try:
             make_folder(path.parent)
             journal = cls(DurableFile(path))
@@ -109,6 +110,12 @@ class RunJournal:
         except JournalError:
             if error is None:  # what ended the block says more
                 raise
+
+
+def _file_of(folder: Path, first: FirstRecord) -> Path:
+    if isinstance(first, PlanMade | QueryStarted):
+        return reading_file(folder, first.run)
+    return run_file(folder, first.run)
 
 
 def _cannot_begin(path: Path, error: OSError) -> JournalError:

@@ -125,6 +125,10 @@ class Connection:
         return self._settings.endpoint
 
     @property
+    def principal(self) -> str | None:
+        """Who the service takes the caller for, where the credentials tell it."""
+        return self._channel.identity.principal
+
     def traffic(self) -> Traffic:
         """What was asked of the service so far, and how it bore it."""
         return self._channel.traffic

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from copy import copy
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live import probe_reply, store_reply
@@ -15,6 +16,7 @@ from reconciler.live.bodies import has_own_error_body, is_dicom, is_json
 from reconciler.live.channel import RequestKind
 from reconciler.live.faults import AttemptError, NoAnswerError
 from reconciler.live.file_meta import HEAD, NotDicomFileError, read_head
+from reconciler.live.labels import AuditLabels
 from reconciler.live.multipart import MultipartFile
 from reconciler.live.rows import (
     MODALITY,
@@ -74,6 +76,12 @@ class DicomWebStore(ABC):
     @abstractmethod
     def delete(self, instance: InstanceAddress) -> DeleteReply:
         """Send one DELETE for one instance."""
+
+    def labelled(self, labels: AuditLabels) -> Self:
+        """The same store, with these labels on every request to it."""
+        other = copy(self)
+        other._transport = self._transport.labelled(labels)
+        return other
 
     def is_own_error(self, answer: Answer) -> bool:
         """Whether a 404 is the server's own word that what was asked for does not exist."""

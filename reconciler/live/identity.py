@@ -16,6 +16,10 @@ class Identity(Protocol):
     def may_renew(self) -> bool:
         """Whether a reading that was answered with 401 is worth another attempt."""
 
+    @property
+    def principal(self) -> str | None:
+        """The name by which the service knows the caller, where the credentials tell it."""
+
     def headers(self) -> Mapping[str, str]:
         """The headers that say who asks.
 
@@ -39,6 +43,7 @@ class BasicIdentity:
 
     def __init__(self, username: str | None, password: str | None) -> None:
         self._headers: dict[str, str] = {}
+        self.principal = username
         if username is None and password is None:
             return
         if not username or password is None or ":" in username:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from reconciler.live.labels import AuditLabels
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import FileMeta, Observation, SeriesListing, StorageInfo
 from reconciler.model.reply import DeleteReply, StoreReply
@@ -106,6 +107,9 @@ class ReadableStore(Protocol):
 
 class DicomStore(ReadableStore, Protocol):
     """What applying and restoring need."""
+
+    def labelled(self, labels: AuditLabels) -> DicomStore:
+        """The same store, with these labels on every request to it."""
 
     def delete(self, instance: InstanceAddress) -> DeleteReply:
         """Send exactly one DELETE for one instance; never raises for what a server does."""

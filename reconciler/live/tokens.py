@@ -35,6 +35,18 @@ class SharedToken:
         """Whether another token may do better: with credentials, yes."""
         return self._credentials is not None
 
+    @property
+    def principal(self) -> str | None:
+        """The service account's e-mail address, or the user's; nothing is asked for it.
+
+        A machine's own account has the name ``default`` until its first token is fetched.
+        """
+        for name in ("service_account_email", "account"):
+            told = getattr(self._credentials, name, None)
+            if isinstance(told, str) and told not in {"", "default"}:
+                return told
+        return None
+
     def headers(self) -> Mapping[str, str]:
         """The headers that say who asks, with a token that is good by its date.
 

@@ -15,6 +15,7 @@ from reconciler.errors import LiveError, ReadOnlyError
 from reconciler.live.answer import Answer, Stream
 from reconciler.live.channel import Channel, RequestKind
 from reconciler.live.faults import AttemptError, NoAnswerError
+from reconciler.live.labels import AuditLabels
 from reconciler.live.multipart import MultipartFile
 from reconciler.live.retry import RETRYABLE_STATUSES, Retrying
 
@@ -57,12 +58,25 @@ class Transport:
     """The requests of one store; ``read_only`` is how planning gets it."""
 
     def __init__(
-        self, channel: Channel, guards: Guards, retrying: Retrying, *, read_only: bool
+        self,
+        channel: Channel,
+        guards: Guards,
+        retrying: Retrying,
+        *,
+        read_only: bool,
+        labels: AuditLabels | None = None,
     ) -> None:
         self._channel = channel
         self._guards = guards
         self._retrying = retrying
         self._read_only = read_only
+        self._labels = labels.headers() if labels else {}
+
+    def labelled(self, labels: AuditLabels) -> Transport:
+        """The same, with these labels on every request."""
+        return Transport(
+            self._channel, self._guards, self._retrying, read_only=self._read_only, labels=labels
+        )
 
     @property
     def origin(self) -> str:
@@ -143,7 +157,7 @@ class Transport:
         return self._channel.send(request, call.kind)
 
     def _prepare(self, method: str, call: Call) -> PreparedRequest:
-        headers = {"Accept": call.accept, "Accept-Encoding": call.encoding}
+        headers = {"Accept": call.accept, "Accept-Encoding": call.encoding, **self._labels}
         if call.body is not None:
             headers["Content-Type"] = call.content_type
         query = f"?{call.query}" if call.query else ""

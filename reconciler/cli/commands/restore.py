@@ -24,6 +24,7 @@ from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, UsageError
 from reconciler.journal.history import History
 from reconciler.live.endpoint import Endpoint
+from reconciler.model.provenance import Provenance
 from reconciler.model.restore import RestoreReport, RestoreResult
 from reconciler.reporting.restore_json import restore_as_json
 from reconciler.reporting.restore_text import pending_as_text, restore_as_text
@@ -174,6 +175,7 @@ def _restore(
             stop=stop,
             now=environment.now,
             on_result=on_result,
+            provenance=lambda: Provenance(connection.principal, environment.requester()),
         ).run()
     if signals.exit_code is not None and not report.is_success:
         return report, signals.exit_code

@@ -1,0 +1,83 @@
+"""The record of runs that change no store: a plan, a query that reads image bytes.
+
+A folder that cannot be written is no reason to refuse a reading: it is said, and the run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from reconciler import __version__
+from reconciler.cli import environment
+from reconciler.cli.console import say
+from reconciler.errors import JournalError
+from reconciler.journal.latest import latest_reading
+from reconciler.journal.readings import GateSeen, KeptSeen, PlanEnded, PlanMade
+from reconciler.journal.writer import RunJournal
+from reconciler.model.address import StoreAddress
+from reconciler.model.gate import Gate
+from reconciler.model.plan import SavedPlan, Why
+from reconciler.model.provenance import Provenance
+from reconciler.planning.gates import gates_of
+
+
+def record_plan(
+    saved: SavedPlan, state: Path, *, principal: str | None, previous_head: str | None
+) -> None:
+    """Leave the record of a plan, and say its head; a note where it cannot be written."""
+    try:
+        journal = RunJournal.create(state, _plan_made(saved, state, principal, previous_head))
+        with journal:
+            for seen in _kept(saved):
+                journal.append(seen)
+            journal.commit(_plan_ended(saved))
+    except JournalError as error:
+        say(f"note: this plan is not on record: {error}")
+        return
+    say(f"journal head {journal.head}")
+
+
+def _plan_made(
+    saved: SavedPlan, state: Path, principal: str | None, previous_head: str | None
+) -> PlanMade:
+    return PlanMade(
+        run=environment.new_run_name(saved.created),
+        time=saved.created,
+        tool_version=__version__,
+        plan_id=saved.plan_id,
+        digest=saved.digest,
+        endpoint=saved.endpoint,
+        stores=tuple(store.store for store in saved.plan.stores),
+        previous_head=previous_head,
+        previous_reading=latest_reading(state),
+        provenance=Provenance(principal, environment.requester(), saved.plan.inputs, saved.git),
+    )
+
+
+def _kept(saved: SavedPlan) -> Iterator[KeptSeen]:
+    for index, store in enumerate(saved.plan.stores):
+        for entry in store.kept:
+            yield KeptSeen(
+                saved.created,
+                index,
+                entry.study_uid,
+                entry.series_uid,
+                entry.instances,
+                entry.source,
+                entry.hold,
+            )
+
+
+def _plan_ended(saved: SavedPlan) -> PlanEnded:
+    order = {store.store: index for index, store in enumerate(saved.plan.stores)}
+    told = (gate for gate in gates_of(saved) if gate.subject is None or not gate.is_open)
+    return PlanEnded(
+        environment.now(),
+        {why: saved.plan.count(why) for why in Why},
+        tuple(_seen(gate, order) for gate in told),
+    )
+
+
+def _seen(gate: Gate, order: dict[StoreAddress, int]) -> GateSeen:
+    return GateSeen(gate.name, order[gate.store], gate.actual, gate.allowed, gate.subject)

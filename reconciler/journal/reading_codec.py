@@ -1,0 +1,189 @@
+"""The records of plans and queries as JSON objects, both ways; see `codec`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from reconciler.journal.fields import (
+    Fields,
+    format_time,
+    instance_of,
+    number,
+    object_of,
+    objects,
+    store_of,
+    text,
+    text_or_none,
+    time_of,
+)
+from reconciler.journal.provenance_codec import provenance_of, provenance_to_json
+from reconciler.journal.readings import (
+    GateSeen,
+    KeptSeen,
+    PlanEnded,
+    PlanMade,
+    QueryEnded,
+    QueryStarted,
+    ReadingRecord,
+    Retrieved,
+)
+from reconciler.journal.removal_codec import source_of
+from reconciler.model.gate import GateName
+from reconciler.model.plan import Why
+
+
+def reading_record_to_json(record: ReadingRecord) -> dict[str, object]:
+    """The record as a JSON object; raises as `codec.to_json`."""
+    match record:
+        case PlanMade():
+            own: dict[str, object] = {
+                **_started_to_json("plan_made", record),
+                "planId": record.plan_id,
+                "digest": record.digest,
+            }
+        case QueryStarted():
+            own = _started_to_json("query_started", record)
+        case KeptSeen():
+            own = _kept_to_json(record)
+        case PlanEnded():
+            own = {
+                "type": "plan_ended",
+                "counts": {why.value: record.counts.get(why, 0) for why in Why},
+                "gates": [_gate_to_json(gate) for gate in record.gates],
+            }
+        case Retrieved():
+            own = {
+                "type": "retrieved",
+                "store": record.store,
+                **record.instance.as_parameters(),
+                "action": "retrieve",
+                "problem": record.problem,
+            }
+        case QueryEnded():
+            own = {
+                "type": "query_ended",
+                "retrieved": record.retrieved,
+                "problems": record.problems,
+            }
+        case _:
+            assert_never(record)
+    return {"type": own.pop("type"), "time": format_time(record.time), **own}
+
+
+def _started_to_json(name: str, record: PlanMade | QueryStarted) -> dict[str, object]:
+    return {
+        "type": name,
+        "formatVersion": record.format_version,
+        "run": record.run,
+        "toolVersion": record.tool_version,
+        "endpoint": record.endpoint,
+        "stores": [store.as_parameters() for store in record.stores],
+        "previousHead": record.previous_head,
+        "previousReading": record.previous_reading,
+        **provenance_to_json(record.provenance),
+    }
+
+
+def _kept_to_json(record: KeptSeen) -> dict[str, object]:
+    return {
+        "type": "kept_seen",
+        "store": record.store,
+        "studiesId": record.study_uid,
+        "seriesId": record.series_uid,
+        "instances": record.instances,
+        "hold": record.hold,
+        "declaredAt": {"path": record.source.path, "line": record.source.line},
+    }
+
+
+def _gate_to_json(gate: GateSeen) -> dict[str, object]:
+    return {
+        "name": gate.name.value,
+        "store": gate.store,
+        "actual": gate.actual,
+        "allowed": gate.allowed,
+        "studiesId": gate.study_uid,
+    }
+
+
+def _plan_made(fields: Fields) -> PlanMade:
+    return PlanMade(
+        run=text(fields, "run"),
+        time=time_of(fields),
+        tool_version=text(fields, "toolVersion"),
+        plan_id=text(fields, "planId"),
+        digest=text(fields, "digest"),
+        endpoint=text(fields, "endpoint"),
+        stores=tuple(store_of(store) for store in objects(fields, "stores")),
+        previous_head=text_or_none(fields, "previousHead"),
+        previous_reading=text_or_none(fields, "previousReading"),
+        provenance=provenance_of(fields),
+        format_version=text(fields, "formatVersion"),
+    )
+
+
+def _query_started(fields: Fields) -> QueryStarted:
+    return QueryStarted(
+        run=text(fields, "run"),
+        time=time_of(fields),
+        tool_version=text(fields, "toolVersion"),
+        endpoint=text(fields, "endpoint"),
+        stores=tuple(store_of(store) for store in objects(fields, "stores")),
+        previous_head=text_or_none(fields, "previousHead"),
+        previous_reading=text_or_none(fields, "previousReading"),
+        provenance=provenance_of(fields),
+        format_version=text(fields, "formatVersion"),
+    )
+
+
+def _kept_seen(fields: Fields) -> KeptSeen:
+    return KeptSeen(
+        time=time_of(fields),
+        store=number(fields, "store"),
+        study_uid=text(fields, "studiesId"),
+        series_uid=text_or_none(fields, "seriesId"),
+        instances=number(fields, "instances"),
+        source=source_of(fields),
+        hold=text_or_none(fields, "hold"),
+    )
+
+
+def _plan_ended(fields: Fields) -> PlanEnded:
+    counts = object_of(fields, "counts")
+    return PlanEnded(
+        time_of(fields),
+        {why: number(counts, why.value) for why in Why},
+        tuple(_gate(gate) for gate in objects(fields, "gates")),
+    )
+
+
+def _gate(fields: Fields) -> GateSeen:
+    return GateSeen(
+        GateName(fields.get("name")),
+        number(fields, "store"),
+        number(fields, "actual"),
+        number(fields, "allowed"),
+        text_or_none(fields, "studiesId"),
+    )
+
+
+def _retrieved(fields: Fields) -> Retrieved:
+    return Retrieved(
+        time_of(fields), number(fields, "store"), instance_of(fields), text(fields, "problem")
+    )
+
+
+def _query_ended(fields: Fields) -> QueryEnded:
+    return QueryEnded(time_of(fields), number(fields, "retrieved"), number(fields, "problems"))
+
+
+READING_READERS: Mapping[str, Callable[[Fields], ReadingRecord]] = {
+    "plan_made": _plan_made,
+    "kept_seen": _kept_seen,
+    "plan_ended": _plan_ended,
+    "query_started": _query_started,
+    "retrieved": _retrieved,
+    "query_ended": _query_ended,
+}
+"""Reads each type of record of this module."""

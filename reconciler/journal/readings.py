@@ -1,0 +1,116 @@
+"""The records of runs that change no store: plans, and queries that read image bytes.
+
+They stand in a folder of their own, so that no reader of deletions has to pass over them. What is
+said in `records` of times and of ``store`` holds here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconciler.journal.format import FORMAT_VERSION
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.gate import GateName
+from reconciler.model.plan import Why
+from reconciler.model.problem import Source
+from reconciler.model.provenance import Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMade:
+    """The first record of a plan: which one, and from what; see `records.RunStarted`."""
+
+    run: str
+    time: datetime
+    tool_version: str
+    plan_id: str
+    digest: str
+    endpoint: str
+    stores: tuple[StoreAddress, ...]
+    previous_head: str | None = None
+    previous_reading: str | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    format_version: str = FORMAT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class KeptSeen:
+    """A keep entry, and how many instances of it the store had at this time.
+
+    ``series_uid`` is None for a whole study; ``hold`` says in words why it is kept.
+    """
+
+    time: datetime
+    store: int
+    study_uid: str
+    series_uid: str | None
+    instances: int
+    source: Source
+    hold: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateSeen:
+    """How a gate of one store stood; ``study_uid`` is that of a gate on one study."""
+
+    name: GateName
+    store: int
+    actual: int
+    allowed: int
+    study_uid: str | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it let the plan pass."""
+        return self.actual <= self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEnded:
+    """The last record of a plan: what was decided, and the gates that it was held to.
+
+    Of the gates on single studies only the closed ones are named.
+    """
+
+    time: datetime
+    counts: Mapping[Why, int]
+    gates: tuple[GateSeen, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStarted:
+    """The first record of a query that reads image bytes; see `PlanMade`."""
+
+    run: str
+    time: datetime
+    tool_version: str
+    endpoint: str
+    stores: tuple[StoreAddress, ...]
+    previous_head: str | None = None
+    previous_reading: str | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    format_version: str = FORMAT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """The bytes of an instance were asked for, and came as a whole where ``problem`` is empty."""
+
+    time: datetime
+    store: int
+    instance: InstanceAddress
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryEnded:
+    """The last record of a query that came to its end."""
+
+    time: datetime
+    retrieved: int
+    problems: int
+
+
+ReadingRecord = PlanMade | KeptSeen | PlanEnded | QueryStarted | Retrieved | QueryEnded
