@@ -12,8 +12,18 @@ from hypothesis import strategies as st
 
 from reconciler.journal.chain import body_of, chained, fields_of, hash_of
 from reconciler.journal.codec import from_json, to_json
+from reconciler.journal.readings import (
+    GateSeen,
+    KeptSeen,
+    PlanEnded,
+    PlanMade,
+    QueryEnded,
+    QueryStarted,
+    Retrieved,
+)
 from reconciler.journal.records import (
     Archived,
+    EmptiedStudy,
     Intent,
     Restored,
     RestoreEnded,
@@ -27,10 +37,13 @@ from reconciler.journal.records import (
     Verified,
 )
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.desired import InputFile, InputRole, Reason, ReasonCode
+from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.plan import GitState, Why
 from reconciler.model.problem import Source
+from reconciler.model.provenance import Provenance, Requester
 from reconciler.model.reply import ReplyKind, StoreReplyKind
 from reconciler.model.restore import RestoreOutcome
 
@@ -58,7 +71,59 @@ PRESENCES = st.sampled_from(Presence)
 SOURCES = st.builds(Source, TEXTS, NUMBERS)
 REASONS = st.builds(Reason, st.sampled_from(ReasonCode), st.none() | TEXTS, st.none() | TEXTS)
 RESTORE_OUTCOMES = st.sampled_from(RestoreOutcome)
+PROVENANCES = st.builds(
+    Provenance,
+    st.none() | TEXTS,
+    st.none()
+    | st.builds(
+        Requester,
+        TEXTS,
+        st.none() | TEXTS,
+        st.none() | TEXTS,
+        st.none() | TEXTS,
+        st.lists(TEXTS, max_size=2).map(tuple),
+    ),
+    st.lists(st.builds(InputFile, TEXTS, TEXTS, st.sampled_from(InputRole)), max_size=2).map(tuple),
+    st.none() | st.builds(GitState, TEXTS, TEXTS, st.booleans()),
+)
+CHAINED = {
+    "run": RUNS,
+    "time": TIMES,
+    "tool_version": TEXTS,
+    "endpoint": TEXTS,
+    "stores": st.lists(STORES, max_size=3).map(tuple),
+    "previous_head": st.none() | HASHES,
+    "previous_reading": st.none() | HASHES,
+    "provenance": PROVENANCES,
+}
+GATES = st.builds(
+    GateSeen, st.sampled_from(GateName), NUMBERS, NUMBERS, NUMBERS, st.none() | UIDS
+)
 RECORDS = st.one_of(
+    st.builds(PlanMade, plan_id=TEXTS, digest=TEXTS, **CHAINED),
+    st.builds(
+        KeptSeen, TIMES, NUMBERS, UIDS, st.none() | UIDS, NUMBERS, SOURCES, st.none() | TEXTS
+    ),
+    st.builds(
+        PlanEnded,
+        TIMES,
+        st.fixed_dictionaries(dict.fromkeys(Why, NUMBERS)),
+        st.lists(GATES, max_size=2).map(tuple),
+    ),
+    st.builds(QueryStarted, **CHAINED),
+    st.builds(Retrieved, TIMES, NUMBERS, INSTANCES, TEXTS),
+    st.builds(QueryEnded, TIMES, NUMBERS, NUMBERS),
+    st.builds(
+        RunStarted,
+        plan_id=TEXTS,
+        digest=TEXTS,
+        planned=NUMBERS,
+        emptied=st.lists(st.builds(EmptiedStudy, NUMBERS, UIDS, NUMBERS), max_size=2).map(tuple),
+        **CHAINED,
+    ),
+    st.builds(
+        Intent, TIMES, NUMBERS, INSTANCES, st.integers(1, 99), source=SOURCES, reason=REASONS
+    ),
     st.builds(
         Archived,
         TIMES,
@@ -233,3 +298,14 @@ def test_the_schema_knows_every_key():
 def test_the_hash_covers_the_line_without_its_newline():
     assert hash_of(b"abc\n") == hash_of(b"abc")
     assert hash_of(b"abc\n").startswith("ba7816bf8f01cfea")
+
+
+def test_a_journal_of_format_1_0_is_read_without_the_keys_that_came_later():
+    later = {"action", "previousReading", "actor", "requester", "inputs", "git", "emptiedStudies"}
+    first = RunStarted("r", NOON, "0.1", "p", "d", "https://x", (), 1, format_version="1.0")
+    for record in (first, INTENT):
+        fields = json.loads(chained(body_of(record), 0, None))
+        old = {key: value for key, value in fields.items() if key not in later}
+        assert len(old) < len(fields)
+        VALIDATOR.validate(old)
+        assert to_json(from_json(old)) == to_json(record)

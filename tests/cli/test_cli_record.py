@@ -1,0 +1,154 @@
+"""What a run leaves for an auditor: the record of a plan, who acted, and the provider's labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from reconciler.journal.chain import hash_of
+from tests.cli.conftest import LIMITS_OPEN, REASON, Project, removal
+
+SCHEMA = Path(__file__).parents[2] / "schemas" / "journal-record.schema.json"
+VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
+AUDIT = "x-goog-healthcare-audit-"
+
+
+def records(project: Project, folder: str) -> list[list[dict[str, Any]]]:
+    """The records of each run of a folder, held to the schema."""
+    runs = []
+    for path in sorted((project.folder / ".reconciler" / folder).glob("*.jsonl")):
+        run = [json.loads(line) for line in path.read_text().splitlines()]
+        for record in run:
+            VALIDATOR.validate(record)
+        runs.append(run)
+    return runs
+
+
+def heads(project: Project, folder: str) -> list[str]:
+    paths = sorted((project.folder / ".reconciler" / folder).glob("*.jsonl"))
+    return [hash_of(path.read_bytes().splitlines(keepends=True)[-1]) for path in paths]
+
+
+@pytest.fixture
+def filled(project: Project) -> Project:
+    instances = project.fill(1, 1, range(1, 5))
+    project.write(
+        "a.yaml",
+        REASON
+        + LIMITS_OPEN
+        + removal(instances[:2])
+        + removal(instances[3:], key="keep")
+        + "    hold: Litigation 2026-17\n",
+    )
+    return project
+
+
+def test_a_plan_leaves_a_record_of_its_digest_its_gates_and_what_is_kept(filled: Project) -> None:
+    answer = filled.run("plan", "--out", "plan.json")
+
+    assert answer.code == 0, answer.err
+    ((first, kept, ended),) = records(filled, "readings")
+    plan = json.loads((filled.folder / "plan.json").read_text())
+    assert (first["digest"], first["planId"]) == (plan["digest"], plan["plan_id"])
+    assert [file["path"] for file in first["inputs"]] == ["specs/a.yaml"]
+    assert (kept["hold"], kept["instances"]) == ("Litigation 2026-17", 1)
+    assert ended["counts"]["listed"] == 2
+    assert {gate["name"] for gate in ended["gates"]} >= {"incomplete", "maxDeletions"}
+    assert f"journal head {heads(filled, 'readings')[0]}" in answer.err
+
+
+def test_every_run_names_the_heads_before_it(filled: Project) -> None:
+    filled.run("plan", "--out", "plan.json")
+    filled.run("apply", "plan.json")
+    filled.run("plan")
+
+    (apply,) = records(filled, "runs")
+    readings = records(filled, "readings")
+    (run_head,) = heads(filled, "runs")
+    named = {run[0]["previousReading"]: run[0]["previousHead"] for run in readings}
+    first = apply[0]["previousReading"]
+    assert first in heads(filled, "readings")
+    assert named == {None: None, first: run_head}
+
+
+def test_plans_are_no_earlier_runs(filled: Project) -> None:
+    filled.run("plan")
+    filled.run("plan", "--out", "plan.json")
+
+    answer = filled.run("apply", "plan.json")
+
+    assert answer.code == 0
+    assert "holds no earlier run" in answer.err
+    assert "Resumed" not in answer.out
+
+
+def test_a_state_folder_that_cannot_be_written_does_not_stop_a_plan(filled: Project) -> None:
+    (filled.folder / ".reconciler").mkdir()
+    (filled.folder / ".reconciler" / "readings").write_text("not a folder")
+
+    answer = filled.run("plan")
+
+    assert answer.code == 0
+    assert "note: this plan is not on record" in answer.err
+
+
+def test_the_reason_stands_once_on_the_first_intent(filled: Project) -> None:
+    filled.run("plan", "--out", "plan.json")
+    filled.run("apply", "plan.json")
+
+    (apply,) = records(filled, "runs")
+    intents = [record for record in apply if record["type"] == "intent"]
+    assert len(intents) == 2
+    for intent in intents:
+        assert intent["reason"] == {"code": "113039", "text": None, "ticket": "RET-1042"}
+        assert intent["declaredAt"]["path"] == "specs/a.yaml"
+        assert intent["action"] == "delete"
+
+
+def test_the_ci_says_who_requested_it(filled: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_ACTOR": "octocat",
+        "GITHUB_REF": "refs/pull/12/merge",
+        "GITHUB_SERVER_URL": "https://github.com",
+        "GITHUB_REPOSITORY": "o/r",
+        "GITHUB_RUN_ID": "7",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    filled.run("plan")
+
+    ((first, *_),) = records(filled, "readings")
+    assert first["requester"] == {
+        "ci": "github",
+        "user": "octocat",
+        "change": "12",
+        "pipeline": "https://github.com/o/r/actions/runs/7",
+        "approvers": [],
+    }
+
+
+def test_every_instance_request_of_an_apply_carries_run_plan_and_ticket(filled: Project) -> None:
+    filled.run("plan", "--out", "plan.json")
+    planned = filled.emulator.requests()[-1].sequence
+    filled.run("apply", "plan.json")
+
+    (apply,) = records(filled, "runs")
+    sent = [one for one in filled.emulator.requests() if one.sequence > planned]
+    about_instances = [one for one in sent if "/instances/" in one.path]
+    assert {one.method for one in about_instances} == {"DELETE", "GET"}
+    for one in about_instances:
+        labels = {name: value for name, value in one.headers.items() if name.startswith(AUDIT)}
+        assert labels == {
+            f"{AUDIT}run": apply[0]["run"],
+            f"{AUDIT}plan": apply[0]["digest"],
+            f"{AUDIT}ticket": "RET-1042",
+        }
+        assert one.headers["x-request-id"]
+    results = {record["requestId"] for record in apply if record["type"] == "result"}
+    deletes = {one.headers["x-request-id"] for one in about_instances if one.method == "DELETE"}
+    assert results == deletes
