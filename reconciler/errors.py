@@ -13,6 +13,7 @@
      │   ├─ PreflightError           no such store, or no permission
      │   └─ ReadOnlyError            a planning transport was asked to change something
      ├─ JournalError                 the record cannot be written or read
+     │   └─ BrokenJournal            a record is not as it was written
      ├─ Refused                      exit 3: the answer is no
      │   ├─ PlanRefused              edited, expired, stale, or made for another store
      │   ├─ GatesClosed              a gate of the plan is closed
@@ -101,6 +102,15 @@ class ReadOnlyError(LiveError):
 
 class JournalError(ReconcilerError):
     """The journal cannot be written or read."""
+
+
+class BrokenJournal(JournalError):  # noqa: N818 - what was found, not what was done wrong
+    """A record is not as it was written: ``problem`` says how, ``place`` is its file and line."""
+
+    def __init__(self, place: str, problem: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{place}: {problem}", hint=hint)
+        self.place = place
+        self.problem = problem
 
 
 class Refused(ReconcilerError):  # noqa: N818 - the answer is no; nothing went wrong

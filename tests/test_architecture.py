@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "journal": {"model", "errors"},
     "applying": ALL_ABOVE_APPLYING,
     "reporting": {"model"},
+    "audit": {"model", "errors", "journal", "reporting"},
     "query": ALL_ABOVE_APPLYING | {"applying", "reporting"},
     "emulator": {"model"},
     "drill": ALL_ABOVE_APPLYING | {"applying", "reporting", "emulator"},

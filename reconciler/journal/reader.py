@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
-from reconciler.errors import JournalError
+from reconciler.errors import BrokenJournal, JournalError
 from reconciler.journal.chain import fields_of, hash_of
 from reconciler.journal.codec import from_json
 from reconciler.journal.format import FORMAT_VERSION
@@ -28,6 +29,14 @@ _OfOneStore = _OfOneInstance | KeptSeen | Retrieved
 _HINT = "a broken record may hide deletions, so nothing is deleted; restore the file from a copy"
 
 
+class Link(NamedTuple):
+    """One line: its place, what it says, and the hash by which the next line names it."""
+
+    seq: int
+    fields: Mapping[str, object]
+    hash: str
+
+
 class RunRecords:
     """The records of one run, read from the file each time they are iterated.
 
@@ -48,9 +57,8 @@ class RunRecords:
             JournalError: a line before the last is broken, the chain is, the file is not the
                 record of this run, or it cannot be read.
         """
-        self.head, self.torn_tail = None, False
         stores = 0
-        for seq, fields in self._lines():
+        for seq, fields, _ in self.links():
             record = self._record(seq, fields)
             if isinstance(record, FirstRecord):
                 stores = self._begin(seq, record)
@@ -60,8 +68,9 @@ class RunRecords:
                 raise self._error(seq, "the first record does not start a run")
             yield record
 
-    def _lines(self) -> Iterator[tuple[int, Mapping[str, object]]]:
-        """Every whole line in its place in the chain."""
+    def links(self) -> Iterator[Link]:
+        """Every whole line in its place in the chain, whatever it says. Raises as iterating."""
+        self.head, self.torn_tail = None, False
         try:
             with self.path.open("rb") as file:
                 for seq, line in enumerate(file):
@@ -73,7 +82,7 @@ class RunRecords:
                         return
                     self._check_link(seq, fields)
                     self.head = hash_of(line)
-                    yield seq, fields
+                    yield Link(seq, fields, self.head)
         except OSError as error:
             reason = error.strerror or str(error)
             raise JournalError(
@@ -91,10 +100,10 @@ class RunRecords:
             raise self._error(seq, f"'seq' is {fields.get('seq')!r} where {seq} is due")
         if fields.get("prev") != self.head:
             raise self._error(seq, "the chain is broken: 'prev' is not the hash of the line before")
-
-    def _record(self, seq: int, fields: Mapping[str, object]) -> Record:
         if seq == 0:
             self._check_format(fields)
+
+    def _record(self, seq: int, fields: Mapping[str, object]) -> Record:
         try:
             return from_json(fields)
         except ValueError as error:
@@ -116,7 +125,7 @@ class RunRecords:
         return len(started.stores)
 
     def _error(self, seq: int, message: str) -> JournalError:
-        return JournalError(f"{self.path}:{seq + 1}: {message}", hint=_HINT)
+        return BrokenJournal(f"{self.path}:{seq + 1}", message, hint=_HINT)
 
 
 def read_run(path: Path) -> RunRecords:

@@ -129,6 +129,7 @@ class Connection:
         """Who the service takes the caller for, where the credentials tell it."""
         return self._channel.identity.principal
 
+    @property
     def traffic(self) -> Traffic:
         """What was asked of the service so far, and how it bore it."""
         return self._channel.traffic

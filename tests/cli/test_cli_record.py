@@ -10,7 +10,8 @@ import jsonschema
 import pytest
 
 from reconciler.journal.chain import hash_of
-from tests.cli.conftest import LIMITS_OPEN, REASON, Project, removal
+
+from .conftest import LIMITS_OPEN, REASON, Project, removal
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "journal-record.schema.json"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))

@@ -96,9 +96,7 @@ CHAINED = {
     "previous_reading": st.none() | HASHES,
     "provenance": PROVENANCES,
 }
-GATES = st.builds(
-    GateSeen, st.sampled_from(GateName), NUMBERS, NUMBERS, NUMBERS, st.none() | UIDS
-)
+GATES = st.builds(GateSeen, st.sampled_from(GateName), NUMBERS, NUMBERS, NUMBERS, st.none() | UIDS)
 RECORDS = st.one_of(
     st.builds(PlanMade, plan_id=TEXTS, digest=TEXTS, **CHAINED),
     st.builds(

@@ -1,0 +1,1 @@
+"""Selects and verifies what the journal holds; asks no store."""

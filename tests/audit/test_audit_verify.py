@@ -1,0 +1,214 @@
+"""`audit verify` finds what was changed or cut, and tells the rest without calling it corrupt."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.audit.verify import verify
+from reconciler.cli.main import run as type_command
+from reconciler.journal.chain import chained, hash_of
+from reconciler.journal.readings import PlanEnded, PlanMade
+from reconciler.journal.records import FirstRecord, Intent, Record, RunStarted
+from reconciler.journal.writer import RunJournal
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.verification import FindingKind
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STORE = StoreAddress("p", "europe-west4", "d", "s")
+PLAN = PlanEnded(NOON, {}, ())
+
+
+def intent(number: int, *, time: datetime = NOON) -> Intent:
+    return Intent(time, 0, InstanceAddress("1.2", "1.2.3", f"1.2.3.{number}"), 1)
+
+
+def write(state: Path, first: FirstRecord, *records: Record) -> str:
+    """Write a whole run; its head."""
+    with RunJournal.create(state, first) as journal:
+        for record in records:
+            journal.append(record)
+    assert journal.head
+    return journal.head
+
+
+def apply_of(name: str, before: str | None = None, reading: str | None = None) -> RunStarted:
+    return RunStarted(
+        name,
+        NOON,
+        "1.0",
+        "plan-1",
+        "sha256:0",
+        "https://x",
+        (STORE,),
+        2,
+        previous_head=before,
+        previous_reading=reading,
+    )
+
+
+def plan_of(name: str, before: str | None = None, reading: str | None = None) -> PlanMade:
+    return PlanMade(name, NOON, "1.0", "p", "sha256:0", "https://x", (STORE,), before, reading)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A plan, its apply, and a later apply; the head of the last one is in ``head``."""
+    reading = write(tmp_path, plan_of("a"), PLAN)
+    first = write(tmp_path, apply_of("b", reading=reading), intent(1), intent(2))
+    last = write(tmp_path, apply_of("c", first, reading), intent(3), intent(4))
+    (tmp_path / "head").write_text(last)
+    return tmp_path
+
+
+def kinds(state: Path, **given: object) -> list[FindingKind]:
+    return [one.kind for one in verify(state, **given).findings]  # type: ignore[arg-type]
+
+
+def test_a_journal_as_it_was_written_has_no_findings(state: Path) -> None:
+    found = verify(state, head=(state / "head").read_text())
+
+    assert (found.runs, found.records, found.findings) == (3, 8, ())
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_changed_byte_but_of_a_last_line_is_found_at_its_place(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    state = tmp_path_factory.mktemp("state")
+    write(state, apply_of("b"), intent(1), intent(2))
+    path = state / "runs" / "b.jsonl"
+    written = path.read_bytes()
+    end = written.rstrip(b"\n").rindex(b"\n")
+    place = data.draw(st.integers(0, end - 1))
+    changed = written[place] ^ data.draw(st.integers(1, 127))
+    path.write_bytes(written[:place] + bytes([changed]) + written[place + 1 :])
+
+    kinds_found = kinds(state)
+
+    assert FindingKind.BROKEN in kinds_found or FindingKind.UNREADABLE in kinds_found
+
+
+def test_the_first_broken_record_is_named_and_the_other_runs_are_checked(state: Path) -> None:
+    path = state / "runs" / "b.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"1.2.3.1", b"1.2.3.9"))
+
+    found = verify(state)
+
+    broken = next(one for one in found.findings if one.kind is FindingKind.BROKEN)
+    assert broken.place == f"{path}:3"
+    assert "chain is broken" in broken.message
+    assert found.records == 7
+
+
+def test_a_cut_end_is_found_only_by_a_published_head(state: Path) -> None:
+    path, head = state / "runs" / "c.jsonl", (state / "head").read_text()
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
+
+    assert kinds(state) == []
+    assert kinds(state, head=head) == [FindingKind.HEAD_MISSING]
+
+
+def test_a_run_rewritten_with_a_right_chain_is_found_by_a_published_head(state: Path) -> None:
+    path, head = state / "runs" / "c.jsonl", (state / "head").read_text()
+    prev = None
+    lines = []
+    for seq, line in enumerate(path.read_bytes().splitlines()):
+        fields = json.loads(line.replace(b"1.2.3.4", b"1.2.3.9"))
+        del fields["seq"], fields["prev"]
+        lines.append(chained(json.dumps(fields).encode(), seq, prev))
+        prev = hash_of(lines[-1])
+    path.write_bytes(b"".join(lines))
+
+    assert kinds(state) == []
+    assert kinds(state, head=head) == [FindingKind.HEAD_MISSING]
+
+
+def test_a_head_holds_also_after_its_run_went_on(state: Path) -> None:
+    middle = hash_of((state / "runs" / "c.jsonl").read_bytes().splitlines(keepends=True)[1])
+
+    assert kinds(state, head=middle) == []
+
+
+def test_a_missing_run_is_told_and_is_no_corruption(state: Path) -> None:
+    (state / "runs" / "b.jsonl").unlink()
+
+    assert kinds(state) == [FindingKind.UNKNOWN_PREDECESSOR]
+
+
+def test_plans_at_the_same_time_fork_and_that_is_no_corruption(state: Path) -> None:
+    reading = hash_of((state / "readings" / "a.jsonl").read_bytes().splitlines(keepends=True)[-1])
+    write(state, plan_of("d", reading=reading), PLAN)
+    write(state, plan_of("e", reading=reading), PLAN)
+
+    assert kinds(state) == [FindingKind.FORK]
+
+
+def test_a_torn_last_line_a_foreign_file_and_a_clock_are_told(state: Path) -> None:
+    path = state / "runs" / "b.jsonl"
+    path.write_bytes(path.read_bytes()[:-9])
+    (state / "runs" / "notes.txt").write_text("x")
+    late = NOON - timedelta(minutes=1)
+    write(state, apply_of("d", (state / "head").read_text()), intent(1, time=late))
+
+    found = {one.kind for one in verify(state).findings}
+
+    # c named the head that b had before it was torn
+    assert found == {
+        FindingKind.TORN,
+        FindingKind.FOREIGN,
+        FindingKind.CLOCK,
+        FindingKind.UNKNOWN_PREDECESSOR,
+    }
+
+
+def test_a_journal_of_a_future_version_is_told_and_the_rest_is_checked(state: Path) -> None:
+    line = chained(b'{"type":"run_started","formatVersion":"2.0"}', 0, None)
+    (state / "runs" / "z.jsonl").write_bytes(line)
+
+    found = verify(state)
+
+    assert [one.kind for one in found.findings] == [FindingKind.UNREADABLE]
+    assert "format '2.0'" in found.findings[0].message
+    assert found.records == 8
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "last"),
+    [
+        (lambda state: None, 0, "Verify: 3 runs, 8 records: 0 broken, 0 notes."),
+        (
+            lambda state: (state / "runs" / "b.jsonl").write_bytes(b"{}\n{}\n"),
+            3,
+            "Verify: 3 runs, 5 records: 1 broken, 1 note.",
+        ),
+        (
+            lambda state: (state / "runs" / "z.jsonl").write_bytes(
+                chained(b'{"type":"run_started","formatVersion":"2.0"}', 0, None)
+            ),
+            1,
+            "Verify: 4 runs, 8 records: 0 broken, 1 note.",
+        ),
+    ],
+)
+def test_the_command_says_it_in_its_last_line_and_its_exit_code(
+    state: Path, capsys: pytest.CaptureFixture[str], change, code: int, last: str
+) -> None:
+    change(state)
+
+    assert type_command(["audit", "verify", "--state", str(state)]) == code
+    assert capsys.readouterr().out.splitlines()[-1] == last
+
+
+def test_a_run_that_is_not_there_and_a_head_that_is_none_are_errors(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert type_command(["audit", "verify", "x", "--state", str(state)]) == 1
+    assert type_command(["audit", "verify", "--head", "abc", "--state", str(state)]) == 1
+    assert "is not a head" in capsys.readouterr().err
