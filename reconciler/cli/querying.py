@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from reconciler.cli.console import SHOWN, require_writable, say, write_document,
 from reconciler.cli.events import NO_EVENTS
 from reconciler.cli.fresh import apply_fresh
 from reconciler.cli.planning import PlanRequest, make_saved_plan, plan_exit_code
+from reconciler.cli.query_record import QueryRecord, recorded_query
 from reconciler.cli.reasons import make_reason
 from reconciler.cli.showing import write_plan_document
 from reconciler.cli.stores import find_store
@@ -91,23 +93,31 @@ def run_selects(selects: Sequence[Select], options: QueryOptions) -> int:
         for store in {one.store for one in selects}
     }
     tally = Tally()
-    rows = chain.from_iterable(
-        _rows(select, known[select.store], options, tally) for select in selects
-    )
-    write_document(ROW_FORMATS[options.form]([one.name for one in outputs], rows))
+    reads = any(one.column is Column.DATA for one in outputs)
+    with recorded_query(sorted(known.values()), options.state, reads=reads) as record:
+        rows = chain.from_iterable(
+            _rows(select, known[select.store], options, tally, record) for select in selects
+        )
+        write_document(ROW_FORMATS[options.form]([one.name for one in outputs], rows))
     return _account(tally)
 
 
 def _rows(
-    select: Select, store: StoreAddress, options: QueryOptions, tally: Tally
+    select: Select,
+    store: StoreAddress,
+    options: QueryOptions,
+    tally: Tally,
+    record: QueryRecord,
 ) -> Iterator[Row]:
     with _connect(store, options) as connection:
+        record.begin(str(connection.endpoint), connection.principal)
         yield from select_rows(
             select,
             connection.store(store),
             parallelism=options.parallelism,
             output=options.output,
             tally=tally,
+            on_read=partial(record.read, store),
         )
 
 

@@ -57,13 +57,20 @@ class _Found:
 
 
 def select_rows(
-    select: Select, store: ReadableStore, *, parallelism: int, output: Path | None, tally: Tally
+    select: Select,
+    store: ReadableStore,
+    *,
+    parallelism: int,
+    output: Path | None,
+    tally: Tally,
+    on_read: Callable[[InstanceAddress, str], None],
 ) -> Iterator[Row]:
     """The rows of a SELECT, in the order of the statement or of the listing.
 
     Where the column ``presence`` is asked for, an absent or unknown instance has a row too; else
     it has none, and is counted in ``tally``. With ``output`` the instances are written below that
-    folder, each under its address, and ``data`` is the path of the file.
+    folder, each under its address, and ``data`` is the path of the file. ``on_read`` hears of every
+    instance whose bytes were asked for, and of what went wrong with it.
 
     Raises:
         LiveError: the store cannot be asked, or no longer answers at the end: then no absence
@@ -75,6 +82,8 @@ def select_rows(
     for found in _in_order(_instances(select, store), lookup.find, parallelism):
         if found.problem:
             tally.problems.append(f"{found.instance}: {found.problem}")
+        if Column.DATA in columns:
+            on_read(found.instance, found.problem or _unless_present(found.seen))
         if found.seen.presence is Presence.ABSENT:
             tally.absent += 1
         is_whole = found.seen.presence is Presence.PRESENT and not found.problem
@@ -84,6 +93,10 @@ def select_rows(
             found.data.close()
     if tally.absent:
         store.preflight(deleting=False)
+
+
+def _unless_present(seen: Observation) -> str:
+    return "" if seen.presence is Presence.PRESENT else seen.presence.value
 
 
 def _instances(select: Select, store: ReadableStore) -> Iterator[InstanceAddress]:

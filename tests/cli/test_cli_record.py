@@ -153,3 +153,25 @@ def test_every_instance_request_of_an_apply_carries_run_plan_and_ticket(filled: 
     results = {record["requestId"] for record in apply if record["type"] == "result"}
     deletes = {one.headers["x-request-id"] for one in about_instances if one.method == "DELETE"}
     assert results == deletes
+
+
+def test_a_query_that_reads_image_bytes_leaves_a_record(filled: Project) -> None:
+    place = " AND ".join(
+        f"{name}='{value}'" for name, value in filled.store.as_parameters().items()
+    )
+    instance = min(filled.content())
+    place += f" AND studiesId='{instance.study_uid}' AND seriesId='{instance.series_uid}'"
+    place += f" AND instancesId='{instance.instance_uid}'"
+
+    metadata = f"SELECT presence FROM google.healthcare.instances WHERE {place}"
+    assert filled.run("query", metadata).code == 0
+    assert records(filled, "readings") == []
+    data = f"SELECT data FROM google.healthcare.instances WHERE {place}"
+    answer = filled.run("query", data, "--output", "out")
+
+    assert answer.code == 0, answer.err
+    ((first, read, ended),) = records(filled, "readings")
+    assert first["type"] == "query_started"
+    assert {name: read[name] for name in instance.as_parameters()} == instance.as_parameters()
+    assert (read["action"], read["problem"]) == ("retrieve", "")
+    assert (ended["retrieved"], ended["problems"]) == (1, 0)
