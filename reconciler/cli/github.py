@@ -21,14 +21,21 @@ from reconciler.reporting.markdown import STEP_SUMMARY_BYTES, Limit
 from reconciler.reporting.places import in_repository
 from reconciler.reporting.step_outputs import Outputs, outputs_as_text
 
-_RUNS_HERE = "GITHUB_ACTIONS"
+_ACTIONS = "GITHUB_ACTIONS"
 _SUMMARY = "GITHUB_STEP_SUMMARY"
 _OUTPUT = "GITHUB_OUTPUT"
 
+VARIABLES = (_ACTIONS, _SUMMARY, _OUTPUT)
+"""By these a step makes itself known; a trial that the tool makes of itself must not see them."""
 
-def annotate(problems: Sequence[Problem]) -> None:
-    """Show problems on their lines; paths are those of the repository."""
-    _command(annotations_of(problems))
+
+def annotate(find: Callable[[], Sequence[Problem]]) -> None:
+    """Show problems on their lines; they are looked for only where somebody sees them.
+
+    Their paths are those of the repository.
+    """
+    if _runs_here():
+        _command(annotations_of(find()))
 
 
 @contextmanager
@@ -37,7 +44,7 @@ def annotated_errors(folder: str) -> Iterator[None]:
     try:
         yield
     except DesiredStateError as error:
-        annotate(in_repository(error.problems, folder))
+        _command(annotations_of(in_repository(error.problems, folder)))
         raise
     except ReconcilerError as error:
         _command([error_annotation(str(error), error.hint)])
@@ -49,8 +56,12 @@ def annotate_error(message: str, hint: str | None = None) -> None:
     _command([error_annotation(message, hint)])
 
 
+def _runs_here() -> bool:
+    return os.environ.get(_ACTIONS) == "true"
+
+
 def _command(lines: Iterable[str]) -> None:
-    if os.environ.get(_RUNS_HERE) == "true":
+    if _runs_here():
         for line in lines:
             click.echo(line, nl=False, err=True)
 

@@ -42,7 +42,7 @@ def show_plan(saved: SavedPlan, view: PlanView) -> None:
     """Write the plan in all its forms; stdout last, since a reader may close it early."""
     gates = gates_of(saved)
     write_forms(view.writes, partial(render, saved, folder=view.folder))
-    github.annotate(plan_problems_of(saved, view.folder))
+    github.annotate(lambda: plan_problems_of(saved, view.folder))
     github.summarize(partial(plan_as_markdown, saved, gates))
     github.set_outputs(plan_outputs(saved, gates, summarize(saved.plan)))
     write_plan_document(saved, view.form, view.folder)

@@ -162,7 +162,8 @@ def _emptied(store: StorePlan) -> Iterator[Problem]:
 def _declared(members: Iterable[SeriesPlan]) -> Source:
     """The first line that asks for any of the deletions."""
     groups = [group for series in members for group in series.groups]
-    return min(Source(group.path, min(group.instances.values())) for group in groups)
+    # Not values(): those of a long group are looked up one by one.
+    return min(Source(one.path, min(line for _, line in one.instances.items())) for one in groups)
 
 
 def _returned(returned: Returned) -> Problem:

@@ -121,6 +121,8 @@ def test_invalid_files_are_in_every_form_of_validate(small: Project) -> None:
 def test_a_plan_of_invalid_files_tells_so_where_it_can(small: Project) -> None:
     """A job that uploads its reports always has reports to upload."""
     small.write("b.yaml", BROKEN)
+    shown = small.run("plan", "--format", "sarif")
+    assert (shown.code, len(shown.json["runs"][0]["results"])) == (ExitCode.ERROR, 1)
     planned = small.run("plan", *[f"--write={form}=p.{form}" for form in PLAN_FORMS])
     assert (planned.code, planned.out) == (ExitCode.ERROR, "")
     assert json.loads(file("p.sarif"))["runs"][0]["results"][0]["ruleId"] == "invalid-uid"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli import github
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
 try:
@@ -81,7 +82,7 @@ def _run(step: Step, folder: Path, url: str) -> None:
     click.echo(f"\n# {step.remark}\n$ reconciler {shlex.join(arguments)}")
     sys.stdout.flush()
     environment = os.environ | {"RECONCILER_ENDPOINT": url}
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE"):
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE", *github.VARIABLES):
         environment.pop(name, None)
     done = subprocess.run(  # noqa: S603 - this very program with fixed arguments
         [sys.executable, "-m", "reconciler", *arguments],

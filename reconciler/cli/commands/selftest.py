@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli import github
 from reconciler.cli.console import say
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
@@ -23,7 +24,12 @@ except ModuleNotFoundError as missing:
         hint="install the extra: pip install 'reconciler[emulator]'",
     ) from missing
 
-_OF_THE_USER = ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_ENDPOINT", "RECONCILER_STATE")
+_OF_THE_USER = (
+    "GOOGLE_APPLICATION_CREDENTIALS",
+    "RECONCILER_ENDPOINT",
+    "RECONCILER_STATE",
+    *github.VARIABLES,
+)
 """What a trial must not see: it speaks to the embedded store alone."""
 
 

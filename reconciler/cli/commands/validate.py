@@ -43,7 +43,7 @@ def command(paths: tuple[Path, ...], form: str, writes: Writes, root: Path | Non
     validation = _validate(paths or (project / DEFAULT_PATH,), project)
     if validation.problems:
         report_problems(validation.problems)
-    github.annotate(in_repository(validation.problems, folder))
+    github.annotate(lambda: in_repository(validation.problems, folder))
     github.summarize(partial(validation_as_markdown, validation))
     github.set_outputs(validation_outputs(validation))
     write_forms(writes, lambda name: VALIDATION_FORMS[name](validation, folder))
