@@ -22,9 +22,10 @@ from reconciler.cli.progress import progress
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.journal.history import has_runs
+from reconciler.live.connection import Connection
 from reconciler.live.stages import ProbeMode
 from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
-from reconciler.model.plan import SavedPlan
+from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.provenance import Provenance
 from reconciler.planning.acceptance import require_endpoint
 from reconciler.reporting.events import (
@@ -75,7 +76,7 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
             f"note: {options.state} holds no earlier run, so that a plan is applied only once"
             " rests on its expiry alone"
         )
-    stop, settings = Stop(), _settings(options)
+    stop = Stop()
     with (
         stopped_by_signals(stop) as signals,
         environment.connect(
@@ -86,18 +87,32 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
             max_qps=options.max_qps,
             stop=stop.event,
         ) as connection,
-        progress("deleting") as counter,
     ):
-        total = sum(1 for store in saved.plan.stores for _ in store.deletions())
-        done = itertools.count(1)
+        applied = _apply(saved, options, accept, connection, stop)
+    return _finish(applied, options, signals.exit_code)
+
+
+def _apply(
+    saved: SavedPlan,
+    options: ApplyOptions,
+    accept: Callable[[], None],
+    connection: Connection,
+    stop: Stop,
+) -> Applied:
+    """Do it, and let progress and events tell of it."""
+    settings = _settings(options)
+    total = saved.plan.count(Why.LISTED)
+    done = itertools.count(1)
+
+    def accept_and_tell() -> None:
+        accept()
+        options.events.emit([apply_start_event(saved, settings.run)])
+
+    with progress("deleting") as counter:
 
         def on_result(result: InstanceResult) -> None:
             counter.update(next(done), total)
             options.events.emit([apply_result_event(result)])
-
-        def accept_and_tell() -> None:
-            accept()
-            options.events.emit([apply_start_event(saved, settings.run)])
 
         applied = Apply(
             saved=saved,
@@ -112,11 +127,10 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
                 connection.principal, environment.requester(), saved.plan.inputs, saved.git
             ),
         ).run()
-        if not applied.is_earlier:
-            report = replace(applied.report, traffic=connection.traffic)
-            applied = replace(applied, report=report)
-            say(f"sent {traffic_line(connection.traffic)}")
-    return _finish(applied, options, signals.exit_code)
+    if applied.is_earlier:
+        return applied
+    say(f"sent {traffic_line(connection.traffic)}")
+    return replace(applied, report=replace(applied.report, traffic=connection.traffic))
 
 
 def _settings(options: ApplyOptions) -> ApplySettings:
@@ -143,10 +157,12 @@ def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None)
         say("the same plan goes on when it is applied again: reconciler apply PLAN")
     for bag in applied.bags:
         say(f"archived in {bag}; to undo: reconciler restore {applied.report.run}")
-    write_document(REPORT_FORMS[options.form](applied.report, exit_code))
+    shown = REPORT_FORMS[options.form](applied.report, exit_code)
     _tell_github(applied.report)
     exit_code = _write_reports(applied, options, exit_code)
     options.events.emit([apply_summary_event(applied.report, exit_code)])
+    # Last, since a reader of it may be gone, and what is on disk by now is not lost then.
+    write_document(shown)
     return exit_code
 
 

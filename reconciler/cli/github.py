@@ -47,7 +47,7 @@ def annotated_errors(folder: str) -> Iterator[None]:
         _command(annotations_of(in_repository(error.problems, folder)))
         raise
     except ReconcilerError as error:
-        _command([error_annotation(str(error), error.hint)])
+        annotate_error(str(error), error.hint)
         raise
 
 

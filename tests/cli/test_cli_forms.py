@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -287,3 +289,13 @@ def test_a_long_plan_stays_under_the_limit_of_a_comment(project: Project, step: 
     assert len(file("plan.md")) < 65_536
     assert "Shortened" in file("plan.md")
     assert "Shortened" not in step.summary
+
+
+def test_a_reader_that_closes_stdout_early_loses_no_report(small: Project) -> None:
+    small.run("plan", "--out", "plan.json")
+    command = [sys.executable, "-m", "reconciler", "apply", "plan.json", "--report", "report.json"]
+    read, write = os.pipe()
+    os.close(read)
+    subprocess.run(command, stdout=write, stderr=subprocess.DEVNULL, check=False)
+    os.close(write)
+    assert json.loads(file("report.json"))["outcomes"]["deleted"] == 3
