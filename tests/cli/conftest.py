@@ -96,16 +96,6 @@ LIMITS_OPEN = (
 )
 
 
-OF_THE_SURROUNDINGS = (
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "RECONCILER_STATE",
-    "GITHUB_ACTIONS",
-    "GITHUB_STEP_SUMMARY",
-    "GITHUB_OUTPUT",
-)
-"""What the machine that runs the tests may have set."""
-
-
 @pytest.fixture
 def emulator(tmp_path: Path) -> Iterator[Emulator]:
     with running_emulator(EmulatorSettings(tmp_path / "store")) as running:
@@ -124,7 +114,7 @@ def project(
     (folder / ".git").mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.setenv("RECONCILER_ENDPOINT", emulator.url)
-    for name in OF_THE_SURROUNDINGS:
+    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE"):
         monkeypatch.delenv(name, raising=False)
 
     def type_command(*arguments: str) -> Answer:
