@@ -263,6 +263,8 @@ class Job:
             "GITHUB_ACTION_PATH": str(self.action or ""),
             "GITHUB_WORKSPACE": str(self.workspace),
             "GITHUB_REPOSITORY": self.github["repository"],
+            "GITHUB_REPOSITORY_ID": "1",
+            "GITHUB_REF_NAME": "main",
             "GITHUB_SHA": self.github.get("sha", ""),
             "GITHUB_RUN_ID": "1",
             "GITHUB_STEP_SUMMARY": str(self.temp / "summary.md"),

@@ -87,6 +87,29 @@ def test_a_merge_applies_the_reviewed_plan_and_keeps_its_record(site: Site) -> N
     assert journal.stem == job.step("apply").outputs["run"]
 
 
+@pytest.mark.parametrize(
+    ("expired", "branch", "repository"),
+    [(True, "main", 1), (False, "somebodys-branch", 1), (False, "main", 2)],
+    ids=["expired", "of another branch", "of a fork"],
+)
+def test_state_that_is_not_this_branchs_own_is_not_taken(
+    site: Site, expired: bool, branch: str, repository: int
+) -> None:
+    site.fill(4)
+    site.remove([0, 1])
+    site.planned()
+    site.reviewed()
+    foreign = site.artifacts / "reconciler-state"
+    foreign.mkdir()
+    (foreign / "foreign").touch()
+    run = {"id": 7, "head_branch": branch, "head_repository_id": repository}
+    said = {"expired": expired, "created_at": "2026-01-01T00:00:00Z", "workflow_run": run}
+    site.know("artifacts", [said])
+    job = site.applied()
+    assert not job.failed, job.step("apply").out
+    assert not (site.workspace / ".reconciler" / "foreign").exists()
+
+
 def test_a_plan_that_went_stale_between_review_and_merge_is_refused(site: Site) -> None:
     site.fill(4)
     site.remove([0, 1])
