@@ -17,6 +17,7 @@
      ├─ Refused                      exit 3: the answer is no
      │   ├─ PlanRefused              edited, expired, stale, or made for another store
      │   ├─ GatesClosed              a gate of the plan is closed
+     │   ├─ SignatureRefused         a signature is not good
      │   └─ NotApproved              nobody said yes
      └─ LockHeld                     exit 5: another run works on the store
 
@@ -130,6 +131,10 @@ class GatesClosed(Refused):
         names = ", ".join(sorted({gate.name.value for gate in gates}))
         super().__init__(f"the plan is stopped by a closed gate: {names}")
         self.gates = tuple(gates)
+
+
+class SignatureRefused(Refused):
+    """A signature is not that of the key, or not on what it should be."""
 
 
 class NotApproved(Refused):

@@ -39,6 +39,8 @@ ONLY_IN = {
     "jsonschema": {"desired"},
     "aiohttp": {"emulator"},
     "pydicom": {"applying", "emulator"},
+    "securesystemslib": {"audit"},
+    "cryptography": {"audit"},
     "sqlglot": {"query"},
     "sqlite3": {"emulator"},
     "click": {"cli"},

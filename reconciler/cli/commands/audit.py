@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli.commands.audit_sign import command as sign
 from reconciler.cli.commands.audit_verify import command as verify
 
 
 @click.group(name="audit")
 def command() -> None:
-    """Check the record of runs.
+    """Check and sign the record of runs.
 
     Reads the state folder and asks no store.
     """
 
 
 command.add_command(verify)
+command.add_command(sign)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import click
 
+from reconciler.audit.signing import read_signed
 from reconciler.audit.verify import verify
 from reconciler.cli import environment
 from reconciler.cli.console import write_document
+from reconciler.cli.given_file import read_given
 from reconciler.cli.options import root_option, state_option
 from reconciler.cli.project import find_root
 from reconciler.errors import ExitCode, UsageError
@@ -26,10 +28,28 @@ _HASH = re.compile(r"[0-9a-f]{64}")
     metavar="HASH",
     help="A head that was published: a record must have it.",
 )
+@click.option(
+    "--signature",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Take the head from this statement of audit sign.",
+)
+@click.option(
+    "--public-key",
+    type=click.Path(path_type=Path),
+    metavar="KEY",
+    help="With --signature: the public key in PEM.",
+)
 @state_option
 @root_option
 def command(
-    *, runs: tuple[str, ...], head: str | None, state: Path | None, root: Path | None
+    *,
+    runs: tuple[str, ...],
+    head: str | None,
+    signature: Path | None,
+    public_key: Path | None,
+    state: Path | None,
+    root: Path | None,
 ) -> int:
     """Recompute the chains of the journal.
 
@@ -38,13 +58,16 @@ def command(
     Forks, runs that are missing, a torn last line, foreign files and a clock that went back are
     told, and are no corruption.
 
-    Exit code 3 when a record is broken or no record has the head, 1 when a run cannot be checked.
+    Exit code 3 when a record is broken, no record has the head or the signature is not good, 1
+    when a run cannot be checked.
 
     \b
     Examples:
       reconciler audit verify
       reconciler audit verify --head 9f2c…
     """
+    if signature is not None or public_key is not None:
+        head = _signed(signature, public_key, head)
     if head is not None and _HASH.fullmatch(head) is None:
         raise UsageError(
             f"--head {head!r} is not a head", hint="it is 64 hexadecimal digits, as runs print it"
@@ -56,3 +79,16 @@ def command(
         return ExitCode.REFUSED
     is_checked = all(one.kind is not FindingKind.UNREADABLE for one in found.findings)
     return ExitCode.SUCCESS if is_checked else ExitCode.ERROR
+
+
+def _signed(signature: Path | None, public_key: Path | None, head: str | None) -> str:
+    """The head that a good signature vouches for."""
+    if signature is None or public_key is None:
+        raise UsageError("--signature and --public-key belong together")
+    if head is not None:
+        raise UsageError("--signature holds a head itself", hint="leave out --head")
+    try:
+        text = read_given(signature).decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{signature} is not a signed statement") from error
+    return read_signed(text, read_given(public_key)).head

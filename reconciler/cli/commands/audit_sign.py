@@ -1,0 +1,70 @@
+"""``reconciler audit sign``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.audit.signing import head_of, sign
+from reconciler.audit.verify import run_files
+from reconciler.cli import environment
+from reconciler.cli.console import require_writable, say, write_file
+from reconciler.cli.given_file import read_given
+from reconciler.cli.options import root_option, state_option
+from reconciler.cli.project import find_root
+from reconciler.errors import ExitCode, UsageError
+from reconciler.journal.folder import runs_folder
+
+
+@click.command(name="sign")
+@click.argument("run", required=False)
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="KEY",
+    help="An unencrypted private key in PEM.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="Where the signed statement goes.",
+)
+@state_option
+@root_option
+def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: Path | None) -> int:
+    """Sign the head of a run.
+
+    RUN is the name of a run [default: the latest apply or restore]. Its chain is recomputed; the
+    head and the digest of its plan become an in-toto statement in a DSSE envelope.
+
+    \b
+    Examples:
+      openssl genpkey -algorithm ed25519 -out key.pem
+      openssl pkey -in key.pem -pubout -out key.pub
+      reconciler audit sign --key key.pem --out head.json
+      reconciler audit verify --signature head.json --public-key key.pub
+    """
+    require_writable(out)
+    folder = environment.state_folder(state, find_root(root))
+    signed = head_of(_run_file(folder, run))
+    write_file(out, [sign(signed, read_given(key))])
+    say(f"signed: run {signed.run}, journal head {signed.head}")
+    return ExitCode.SUCCESS
+
+
+def _run_file(folder: Path, run: str | None) -> Path:
+    files = run_files(folder)
+    if run is None:
+        latest = [path for path in files if path.parent == runs_folder(folder)][-1:]
+    else:
+        latest = [path for path in files if path.stem == run]
+    if not latest:
+        raise UsageError(
+            f"there is no run {run!r} in {folder}" if run else f"{folder} holds no run",
+            hint="name a run as its command reported it; --state names the folder",
+        )
+    return latest[0]
