@@ -363,3 +363,20 @@ def test_limits_are_not_in_the_way_of_what_the_rows_show(project: Project) -> No
     instances = project.fill(1, 1, range(1, 4))
     project.write("a.yaml", REASON + LIMITS_OPEN + removal(instances))
     assert project.run("plan").code == ExitCode.SUCCESS
+
+
+@row("audit", 0)
+def _(project: Project) -> int:
+    planned(project)
+    return project.run("audit", "verify").code
+
+
+@row("audit", 1)
+def _(project: Project) -> int:
+    return project.run("audit", "verify", "no-such-run").code
+
+
+@row("audit", 3)
+def _(project: Project) -> int:
+    planned(project)
+    return project.run("audit", "verify", "--head", "0" * 64).code

@@ -13,6 +13,11 @@ def command() -> None:
     """Check and sign the record of runs.
 
     Reads the state folder and asks no store.
+
+    \b
+    Examples:
+      reconciler audit verify
+      reconciler audit sign --key key.pem --out head.json
     """
 
 
