@@ -31,17 +31,13 @@ from reconciler.journal.records import Record, RunStarted
 from reconciler.journal.writer import RunJournal
 from reconciler.live.connection import Connection, ConnectionSettings
 from reconciler.live.endpoint import parse_endpoint
+from reconciler.live.labels import AuditLabels
 from reconciler.model.address import InstanceAddress
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.outcome import Outcome
-from reconciler.model.plan import DeletionGroup
+from reconciler.model.plan import DeclaredInstances, DeletionGroup
 
-GROUP = DeletionGroup(
-    path="bench.yaml",
-    reason=Reason(ReasonCode.QUALITY_CONTROL_INTENT),
-    by_whole=False,
-    instances={},
-)
+REASON = Reason(ReasonCode.QUALITY_CONTROL_INTENT)
 
 
 class NoJournal(RunJournal):
@@ -107,12 +103,15 @@ def delete(
     deleter = Deleter(
         stores={DEMO_STORE: connection.store(DEMO_STORE)},
         journal=journal,
+        labels=AuditLabels("bench", "bench"),
         archive=Archive("bench", journal, now=now),
         patience=Patience(lambda _, retry_after: retry_after or 0.1),
         stop=stop,
         now=now,
     )
-    targets = (Target(DEMO_STORE, 0, address, GROUP) for address in addresses)
+    declared = DeclaredInstances((address.instance_uid, 1) for address in addresses)
+    group = DeletionGroup("bench.yaml", REASON, by_whole=False, instances=declared)
+    targets = (Target(DEMO_STORE, 0, address, group) for address in addresses)
     started = time.perf_counter()
     delete_all(targets, deleter, account, stop=stop, breaker=Breaker(10, stop), parallelism=workers)
     seconds = time.perf_counter() - started

@@ -17,6 +17,7 @@ SMALL = {
     "million.py": "--instances 2000 --minutes 0.02",
     "plan.py": "--instances 2000 --probed 20 --latency 0.001 --runs 1",
     "probes.py": "--instances 20 --latency 0.001 --parallelism 2 --runs 1",
+    "verify.py": "--records 300",
     "quota.py": "--instances 20 --quota 50 --parallelism 2",
     "query.py": "--instances 3 --kilobytes 10 --latency 0.001 --parallelism 2 --runs 1",
 }

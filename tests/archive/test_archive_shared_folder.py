@@ -22,7 +22,7 @@ def test_every_name_is_on_disk_when_place_returns_and_an_fsync_serves_many(tmp_p
         names = {
             path.name for path in folder.iterdir()
         }  # what an fsync that begins now covers at least
-        time.sleep(0.002)
+        time.sleep(0.02)  # long enough for all workers to wait, on a busy machine too
         synced.append(names)
 
     monkeypatch.setattr(bag_module, "sync_folder", sync_slowly)

@@ -53,7 +53,7 @@ def test_elsewhere_a_line_tells_rate_and_remaining_time() -> None:
     done = subprocess.run(
         [sys.executable, "-c", STEP, "0.8"], capture_output=True, text=True, check=True
     )
-    (line,) = done.stderr.splitlines()
+    line = done.stderr.splitlines()[0]
     assert line.startswith("deleting: ")
     assert " of 100, " in line
     assert " a second, " in line
