@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 from reconciler.errors import UsageError
-from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.desired import Reason, ReasonCode, is_ticket
 
-_TICKET = re.compile(r"[\x20-\x7e]{1,64}")
 _LONGEST_TEXT = 1000  # characters, as in a file
 
 
@@ -42,7 +40,7 @@ def make_reason(code: str | None, ticket: str | None, words: str | None, *, aski
     if code is None:
         some = ", ".join(f"{one.value} ({one.meaning})" for one in list(ReasonCode)[:4])
         raise UsageError(f"{asking} needs a reason", hint=f"--reason CODE, such as {some}")
-    if ticket is not None and not (_TICKET.fullmatch(ticket) and ticket.strip()):
+    if ticket is not None and not is_ticket(ticket):
         raise UsageError("--ticket takes 1 to 64 printable ASCII characters")
     if words is not None and not (words.isprintable() and 0 < len(words.strip()) <= _LONGEST_TEXT):
         raise UsageError(f"--text takes words on one line, {_LONGEST_TEXT} characters at most")

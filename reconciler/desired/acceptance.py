@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping
 
 from reconciler.desired.tree import Value, YamlMapping, YamlSequence
 from reconciler.model.address import is_uid
-from reconciler.model.desired import ReasonCode
+from reconciler.model.desired import ReasonCode, is_ticket
 
 _WORDS = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,1000}")
 _FOLDER = re.compile(r"/[^\x00-\x1f\x7f-\x9f]{0,999}")
-_TICKET = re.compile(r"[!-~](?:[ -~]{0,62}[!-~])?")
 _CODES = frozenset(code.value for code in ReasonCode)
 
 
@@ -63,7 +62,7 @@ def _is_words(value: Value) -> bool:
 
 
 def _is_ticket(value: Value) -> bool:
-    return isinstance(value, str) and _TICKET.fullmatch(value) is not None
+    return isinstance(value, str) and is_ticket(value)
 
 
 def _is_code(value: Value) -> bool:

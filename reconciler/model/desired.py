@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -46,6 +47,14 @@ _MEANINGS = {
     ReasonCode.PROCESSED_KEY_OBJECT_SELECTION: "Processed Key Object Selection",
     ReasonCode.REPLACED_BY_ALTERNATE_REPRESENTATION: "Replaced by Alternate Representation",
 }
+
+
+_TICKET = re.compile(r"[!-~](?:[ -~]{0,62}[!-~])?")
+
+
+def is_ticket(text: str) -> bool:
+    """Whether ``text`` may be a ticket, which goes into request headers."""
+    return _TICKET.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

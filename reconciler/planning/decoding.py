@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from reconciler.json_stream import JsonStream
 from reconciler.model.address import InstanceAddress, StoreAddress, is_uid
-from reconciler.model.desired import InputFile, InputRole, Limits, Reason, ReasonCode
+from reconciler.model.desired import InputFile, InputRole, Limits, Reason, ReasonCode, is_ticket
 from reconciler.model.plan import (
     DeclaredInstances,
     DeletionGroup,
@@ -164,9 +164,10 @@ def _decode_finding(stream: JsonStream) -> Finding:
 
 def decode_reason(value: Json) -> Reason:
     """Read what `encode_reason` gives."""
-    return Reason(
-        ReasonCode(value["code"]), _optional_text(value["text"]), _optional_text(value["ticket"])
-    )
+    ticket = _optional_text(value["ticket"])
+    if ticket is not None and not is_ticket(ticket):
+        raise ValueError(f"not a ticket: {ticket!r}")
+    return Reason(ReasonCode(value["code"]), _optional_text(value["text"]), ticket)
 
 
 def decode_limits(value: Json) -> Limits:

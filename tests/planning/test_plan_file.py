@@ -161,7 +161,8 @@ OPTIONAL_TEXTS = st.none() | TEXTS
 COUNTS = st.integers(0, 2_000_000)
 PATHS = TEXTS.filter(bool)
 SOURCES = st.builds(Source, PATHS, st.integers(1, 1_000_000))
-REASONS = st.builds(Reason, st.sampled_from(ReasonCode), OPTIONAL_TEXTS, OPTIONAL_TEXTS)
+TICKETS = st.none() | st.text("!-~ #:".replace(" ", ""), min_size=1, max_size=64)
+REASONS = st.builds(Reason, st.sampled_from(ReasonCode), OPTIONAL_TEXTS, TICKETS)
 STORES = st.builds(
     StoreAddress,
     st.sampled_from(["imaging-prod", "example.com:imaging"]),
