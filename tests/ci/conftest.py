@@ -114,7 +114,10 @@ class Site:
         event = {
             "pull_request": {
                 "number": self.number,
-                "head": {"repo": {"full_name": "someone/fork" if fork else repository}},
+                "head": {
+                    "repo": {"full_name": "someone/fork" if fork else repository},
+                    "sha": self.git("rev-parse", "HEAD"),
+                },
             }
         }
         github = {
@@ -146,14 +149,13 @@ class Site:
         assert planned is not None
         return planned[0]
 
-    def reviewed(self) -> None:
-        """Let the faked GitHub know the plan's run, as after a review."""
+    def reviewed(self, *, of: str = "hospital/specs") -> None:
+        """Let the faked GitHub know the plan's run, as after a review; `of` is whose run it was."""
         head = self.git("rev-parse", "HEAD")
         self.know("pulls", [{"head": {"sha": head}}])
-        self.know("run", {"head_sha": head})
-        runs = self.world("runs") or {}
-        runs["reconciler-plan.yml"] = [{"databaseId": 11, "headSha": head}]
-        self.know("runs", runs)
+        path = ".github/workflows/reconciler-plan.yml"
+        run = {"id": 11, "head_sha": head, "head_repository": {"full_name": of}, "path": path}
+        self.know("runs", [run])
 
     def applied(self, **options: Any) -> Job:
         """Run the jobs that follow a merge."""

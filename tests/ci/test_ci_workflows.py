@@ -36,10 +36,30 @@ def test_a_pull_request_is_planned_commented_and_labelled(site: Site) -> None:
     assert site.left() == {0, 1, 2, 3}
 
     site.remove([9])  # a newer push: nothing to delete
-    site.planned()
+    assert not site.planned().failed
     (comment,) = site.world("comments")
     assert "Plan: 0 to delete" in comment["body"]
     assert site.world("labels") == []
+
+
+def test_a_first_plan_without_deletions_is_green_where_nobody_made_the_label(site: Site) -> None:
+    site.remove([9])
+    job = site.planned()
+    assert not job.failed, job.step("Label the pull request").out
+    assert site.world("labels") == []
+
+
+def test_a_comment_never_shows_the_plan_of_an_earlier_push(site: Site) -> None:
+    site.fill(4)
+    site.remove([0, 1])
+    site.planned()
+    site.remove([0, 1, 2])
+    refusal = FaultRule(FaultKind.STATUS, status=403)
+    site.emulator.set_faults(Faults(rules=(refusal,)))
+    assert site.planned().failed
+    (comment,) = site.world("comments")
+    assert comment["body"].startswith(f"{MARKER}\nNo plan could be made (exit code 1)")
+    assert site.git("rev-parse", "HEAD") in comment["body"]
 
 
 def test_a_pull_request_of_a_fork_is_validated_and_never_planned(site: Site) -> None:
@@ -123,13 +143,49 @@ def test_a_plan_that_went_stale_between_review_and_merge_is_refused(site: Site) 
     assert site.left() == {0, 1, 2, 3, 9}
 
 
-def test_the_saved_plan_is_applied_once(site: Site) -> None:
+@pytest.mark.parametrize("of", [None, "someone/fork"], ids=["no run", "of a fork"])
+def test_without_a_plan_of_this_repository_nothing_is_applied(site: Site, of: str | None) -> None:
     site.fill(4)
     site.remove([0])
     site.planned()
+    if of:
+        site.reviewed(of=of)
+    found = site.run("apply.yml", "reviewed")
+    assert found is not None
+    assert found[0].failed
+    assert "no pull request with a plan was merged as" in found[0].step("find").out
+    assert "digest" not in found[0].step("find").outputs
+
+
+def saved(site: Site, digest: str) -> Job:
+    done = site.run("apply-saved-plan.yml", "apply", dispatch={"plan-run": "11", "digest": digest})
+    assert done is not None
+    return done[0]
+
+
+def test_a_saved_plan_of_a_fork_another_digest_or_other_files_is_refused(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    digest = site.planned().step("plan").outputs["digest"]
+    site.reviewed(of="someone/fork")
+    assert saved(site, digest).step("Check where the plan comes from").outcome == "failure"
+    site.reviewed()
+    other = saved(site, f"sha256:{'0' * 64}")
+    assert other.step("apply").outputs["exit_code"] == "3"
+    site.remove([1])  # what was merged is not what was planned
+    assert saved(site, digest).step("apply").outputs["exit_code"] == "3"
+    assert site.left() == {0, 1, 2, 3}
+
+
+def test_the_saved_plan_is_applied_once(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    digest = site.planned().step("plan").outputs["digest"]
     site.reviewed()
     for _ in range(2):
-        done = site.run("apply-saved-plan.yml", "apply", dispatch={"plan-run": "11"})
+        done = site.run(
+            "apply-saved-plan.yml", "apply", dispatch={"plan-run": "11", "digest": digest}
+        )
         assert done is not None
         assert not done[0].failed, done[0].step("apply").out
     deletes = [one for one in site.emulator.requests() if one.method == "DELETE"]
@@ -140,8 +196,9 @@ def test_the_saved_plan_is_applied_once(site: Site) -> None:
 class Canceller:
     """Cancels a step as the runner does: SIGINT, after 7.5 s SIGTERM, after 2.5 s more SIGKILL."""
 
-    def __init__(self, site: Site, after_deletes: int) -> None:
+    def __init__(self, site: Site, after_deletes: int, *, at_once: bool = False) -> None:
         self._site = site
+        self._at_once = at_once
         self._after = after_deletes
         self.signals: list[signal.Signals] = []
         self.code: int | None = None
@@ -165,7 +222,8 @@ class Canceller:
         while self._deletes() < self._after:
             assert process.poll() is None, "it ended before it could be cancelled"
             time.sleep(0.01)
-        for number, patience in ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5), (signal.SIGKILL, 9)):
+        polite = ((signal.SIGINT, 7.5), (signal.SIGTERM, 2.5))
+        for number, patience in (*(() if self._at_once else polite), (signal.SIGKILL, 9)):
             self.signals.append(number)
             os.kill(process.pid, number)
             try:
@@ -178,7 +236,9 @@ class Canceller:
         return sum(one.method == "DELETE" for one in self._site.emulator.requests())
 
 
-def cancelled_and_rerun(site: Site, faults: Faults) -> tuple[Canceller, Job]:
+def cancelled_and_rerun(
+    site: Site, faults: Faults, *, at_once: bool = False
+) -> tuple[Canceller, Job]:
     """Sixty deletions, cancelled after some of them; then the job is run again."""
     site.fill(64)
     site.remove(range(60))
@@ -186,7 +246,7 @@ def cancelled_and_rerun(site: Site, faults: Faults) -> tuple[Canceller, Job]:
     site.reviewed()
     site.emulator.set_faults(faults)
     site.emulator.clear_requests()
-    canceller = Canceller(site, 4)
+    canceller = Canceller(site, 4, at_once=at_once)
     first = site.applied(start=canceller)
     assert first.failed
     assert len(site.left()) > 4
@@ -216,6 +276,14 @@ def test_a_cancel_that_hangs_is_terminated_and_the_rerun_resumes(site: Site) -> 
     assert canceller.signals[:2] == [signal.SIGINT, signal.SIGTERM]
     assert signal.SIGKILL not in canceller.signals
     assert canceller.code == 143
+    assert_resumed(site, again)
+
+
+def test_an_apply_that_is_killed_leaves_a_journal_that_the_rerun_resumes(site: Site) -> None:
+    slow = Faults(rules=(FaultRule(FaultKind.LATENCY, seconds=0.3),))
+    canceller, again = cancelled_and_rerun(site, slow, at_once=True)
+    assert canceller.signals == [signal.SIGKILL]
+    assert canceller.code == -signal.SIGKILL
     assert_resumed(site, again)
 
 

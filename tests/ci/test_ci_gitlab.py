@@ -1,0 +1,146 @@
+"""The scripts of the GitLab component do in a shell what they are for."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import Site
+from .runner import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+def component() -> dict[str, Any]:
+    """The jobs of the component, as the example in docs/ci fills in its inputs."""
+    header, jobs = (ROOT / "templates" / "reconciler.yml").read_text().split("\n---\n")
+    inputs = yaml.safe_load(header)["spec"]["inputs"]
+    example = yaml.safe_load((ROOT / "docs" / "ci" / "gitlab-ci.yml").read_text())
+    given = example["include"][0]["inputs"]
+    assert given.keys() <= inputs.keys()
+    values = {name: given.get(name, spec.get("default")) for name, spec in inputs.items()}
+    assert None not in values.values(), "the example leaves out an input that is required"
+    filled = re.sub(r"\$\[\[ inputs\.([\w-]+) \]\]", lambda match: values[match[1]], jobs)
+    loaded: dict[str, Any] = yaml.safe_load(filled)
+    return loaded
+
+
+class Pipeline:
+    """Runs jobs as GitLab does: each in a clone of its own, with artifacts and the cache."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._jobs = component()
+        self.folders: dict[str, Path] = {}
+
+    def run(self, name: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        job = {**self._jobs[".reconciler"], **self._jobs[name]}
+        folder = self._site.folder / f"{name}-{len(list(self._site.folder.iterdir()))}"
+        self._site.git("clone", "--quiet", str(self._site.workspace), str(folder))
+        for needed in job.get("needs", []):
+            self._copy(self._jobs[needed]["artifacts"].get("paths", []), needed, folder)
+        cached = job.get("cache", {}).get("paths", [])
+        if name in self.folders:
+            self._copy(cached, name, folder)
+        self.folders[name] = folder
+        lines = [*job["before_script"], *job["script"]]
+        return subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", "\n".join(lines)],
+            cwd=folder,
+            env=self._environment(folder, variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def _environment(self, folder: Path, variables: Mapping[str, str]) -> dict[str, str]:
+        return {
+            "PATH": f"{self._site.tools / 'reconciler' / 'bin'}:/usr/bin:/bin",
+            "HOME": str(self._site.folder),
+            "CI": "true",
+            "GITLAB_CI": "true",
+            "CI_PROJECT_DIR": str(folder),
+            "RECONCILER_STATE": str(folder / ".reconciler"),
+            "RECONCILER_ENDPOINT": self._site.emulator.url,
+            **variables,
+        }
+
+    def _copy(self, names: list[str], source: str, folder: Path) -> None:
+        for name in names:
+            found = self.folders[source] / name
+            if found.is_dir():
+                shutil.copytree(found, folder / name)
+            elif found.exists():
+                shutil.copy(found, folder / name)
+
+
+def test_the_state_folder_of_the_component_is_the_one_that_it_keeps() -> None:
+    jobs = component()
+    assert jobs[".reconciler"]["variables"]["RECONCILER_STATE"] == "$CI_PROJECT_DIR/.reconciler"
+    assert jobs["reconciler-apply"]["cache"]["paths"] == [".reconciler"]
+
+
+def test_a_merge_is_validated_planned_and_its_plan_applied_once(site: Site) -> None:
+    site.fill(4)
+    site.remove([0, 1])
+    pipeline = Pipeline(site)
+    validated = pipeline.run("reconciler-validate")
+    assert validated.returncode == 0, validated.stderr
+    planned = pipeline.run("reconciler-plan")
+    assert planned.returncode == 0, planned.stderr
+    report = pipeline.folders["reconciler-plan"] / "terraform.json"
+    assert json.loads(report.read_text()) == {"create": 0, "update": 0, "delete": 2}
+    for _ in range(2):
+        applied = pipeline.run("reconciler-apply")
+        assert applied.returncode == 0, applied.stderr
+    assert site.left() == {2, 3}
+    assert sum(one.method == "DELETE" for one in site.emulator.requests()) == 2
+
+
+def test_a_merge_request_that_breaks_a_file_has_it_in_its_reports(site: Site) -> None:
+    site.write("remove:\n  - studiesId: ..\n")
+    pipeline = Pipeline(site)
+    assert pipeline.run("reconciler-validate").returncode == 1
+    report = pipeline.folders["reconciler-validate"] / "codequality.json"
+    (finding,) = json.loads(report.read_text())
+    assert finding["location"]["path"] == "specs/a.yaml"
+
+
+def test_a_plan_behind_a_closed_gate_fails_its_job_and_is_never_applied(site: Site) -> None:
+    site.fill(4)
+    site.remove([0, 1], limits="maxDeletions: 1, maxStudyPercent: 100")
+    pipeline = Pipeline(site)
+    assert pipeline.run("reconciler-plan").returncode == 3
+    assert pipeline.run("reconciler-apply").returncode == 3
+    assert site.left() == {0, 1, 2, 3}
+
+
+def test_a_plan_whose_file_changed_since_is_refused(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    pipeline = Pipeline(site)
+    assert pipeline.run("reconciler-plan").returncode == 0
+    site.remove([1])
+    assert pipeline.run("reconciler-apply").returncode == 3
+    assert site.left() == {0, 1, 2, 3}
+
+
+def test_the_jobs_token_is_where_googles_client_reads_it_and_private(site: Site) -> None:
+    site.remove([0])
+    pipeline = Pipeline(site)
+    assert pipeline.run("reconciler-validate", GOOGLE_ID_TOKEN="a.b.c").returncode == 0
+    text = (ROOT / "docs" / "ci" / "index.md").read_text()
+    (block,) = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    identity = json.loads(block)
+    token = pipeline.folders["reconciler-validate"] / identity["credential_source"]["file"]
+    assert token.read_text() == "a.b.c"
+    assert token.stat().st_mode & 0o777 == 0o600
