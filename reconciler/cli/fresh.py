@@ -11,11 +11,10 @@ from reconciler.cli.approval import require_approval, require_terminal
 from reconciler.cli.console import say, write_file
 from reconciler.cli.formats import render
 from reconciler.cli.planning import PlanRequest, make_saved_plan
-from reconciler.cli.reading import read_saved_plan
+from reconciler.cli.reading import read_history, read_saved_plan
 from reconciler.cli.showing import write_plan_document
 from reconciler.errors import JournalError, Refused
 from reconciler.journal.folder import make_folder
-from reconciler.journal.history import History
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.gates import gates_of, require_open_gates
 from reconciler.planning.plan_file import summarize, write_plan
@@ -55,7 +54,7 @@ def _begun(options: ApplyOptions) -> SavedPlan | None:
     """The plan with the expected digest that an interrupted run left, if it may still go on."""
     if options.expect_digest is None:
         return None
-    plan_id = History.read(options.state).unfinished(options.expect_digest)
+    plan_id = read_history(options.state).unfinished(options.expect_digest)
     path = _saved_path(options, plan_id or "")
     if plan_id is None or not path.exists():
         return None

@@ -16,7 +16,7 @@ from reconciler.cli.environment import endpoint as find_endpoint
 from reconciler.cli.events import NO_EVENTS, Events
 from reconciler.cli.progress import progress
 from reconciler.cli.project import git_state
-from reconciler.cli.reading import read_desired_state
+from reconciler.cli.reading import read_desired_state, read_history
 from reconciler.cli.recording import record_plan
 from reconciler.errors import EndpointError, ExitCode
 from reconciler.journal.history import History
@@ -67,7 +67,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     provider = provider_of(store.store for store in desired.stores)
     endpoint = find_endpoint(request.endpoint, provider)
     require_expected_endpoint(desired, endpoint)
-    whole = History.read(request.state)
+    whole = read_history(request.state)
     history = whole.of_endpoint(str(endpoint))
     with connect(
         endpoint,

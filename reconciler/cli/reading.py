@@ -1,4 +1,4 @@
-"""Read desired-state files and plan files, with their progress."""
+"""Read desired-state files, plan files and the journal, with their progress."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reconciler.cli.progress import BYTES, progress
 from reconciler.desired import load_desired_state
+from reconciler.journal.history import History
 from reconciler.model.desired import DesiredState, QueriedRemoves
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.plan_file import read_plan
@@ -24,6 +25,12 @@ def read_desired_state(
         return load_desired_state(
             paths, root=root, queried=queried, one_service=one_service, on_progress=counter.update
         )
+
+
+def read_history(state: Path) -> History:
+    """As `History.read`."""
+    with progress("reading the journal", BYTES) as counter:
+        return History.read(state, counter.update)
 
 
 def read_saved_plan(path: Path) -> SavedPlan:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from graphlib import CycleError, TopologicalSorter
@@ -23,6 +23,8 @@ from reconciler.journal.summary import (
 )
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import Outcome, RunState
+
+ProgressCallback = Callable[[int, int], None]
 
 _RESUMED = frozenset({RunState.STOPPED, RunState.INTERRUPTED})
 
@@ -51,13 +53,17 @@ class History:
         self.runs = tuple(_in_order_of_start(runs))
 
     @classmethod
-    def read(cls, folder: Path) -> Self:
+    def read(cls, folder: Path, on_progress: ProgressCallback | None = None) -> Self:
         """Read every run of a state folder; one that does not exist has none.
+
+        ``on_progress`` is called with how many bytes are read, and how many there are.
 
         Raises:
             JournalError: a run cannot be read or is broken; it may hide deletions.
         """
-        return cls(run for path in _run_files(folder) if (run := summarise(path)))
+        paths = _run_files(folder)
+        on_read = None if on_progress is None else _counter(paths, on_progress)
+        return cls(run for path in paths if (run := summarise(path, on_read)))
 
     @property
     def previous_head(self) -> str | None:
@@ -158,6 +164,19 @@ class History:
         for run in self.runs:
             yield from (record for record in run.recorded if record.store == store)
             yield from (record for record in run.restored if record.store == store)
+
+
+def _counter(paths: Iterable[Path], on_progress: ProgressCallback) -> Callable[[int], None]:
+    """What adds up the bytes that are read."""
+    total = sum(path.stat().st_size for path in paths if path.exists())
+    done = 0
+
+    def add(count: int) -> None:
+        nonlocal done
+        done += count
+        on_progress(done, max(done, total))
+
+    return add
 
 
 def has_runs(folder: Path) -> bool:

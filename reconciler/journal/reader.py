@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from reconciler.journal.records import (
     Verified,
 )
 
+_TOLD_AFTER = 1 << 20
 _MAJOR = FORMAT_VERSION.split(".")[0]
 _OfOneInstance = Intent | Archived | Result | Verified | RestoreIntent | RestoreReplied | Restored
 _OfOneStore = _OfOneInstance | KeptSeen | Retrieved
@@ -42,11 +43,13 @@ class RunRecords:
 
     ``head`` and ``torn_tail`` speak of what the latest iteration has read so far: the hash of
     the last whole line, and whether a torn one after it was set aside. A run without any whole
-    line never started: it gives no records.
+    line never started: it gives no records. ``on_read`` hears now and then how many bytes were
+    read since.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_read: Callable[[int], None] | None = None) -> None:
         self.path = path
+        self._on_read = on_read
         self.head: str | None = None
         self.torn_tail = False
 
@@ -73,7 +76,7 @@ class RunRecords:
         self.head, self.torn_tail = None, False
         try:
             with self.path.open("rb") as file:
-                for seq, line in enumerate(file):
+                for seq, line in enumerate(self._counted(file)):
                     fields = self._fields(seq, line)
                     if fields is None:
                         if line.endswith(b"\n") and file.peek(1):
@@ -88,6 +91,19 @@ class RunRecords:
             raise JournalError(
                 f"the journal {self.path} cannot be read: {reason}", hint=_HINT
             ) from error
+
+    def _counted(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        if self._on_read is None:
+            yield from lines
+            return
+        count = 0
+        for line in lines:
+            yield line
+            count += len(line)
+            if count >= _TOLD_AFTER:
+                self._on_read(count)
+                count = 0
+        self._on_read(count)
 
     def _fields(self, seq: int, line: bytes) -> Mapping[str, object] | None:
         try:
@@ -128,6 +144,6 @@ class RunRecords:
         return BrokenJournal(f"{self.path}:{seq + 1}", message, hint=_HINT)
 
 
-def read_run(path: Path) -> RunRecords:
+def read_run(path: Path, on_read: Callable[[int], None] | None = None) -> RunRecords:
     """The records of the run in this file; nothing is read before they are iterated."""
-    return RunRecords(path)
+    return RunRecords(path, on_read)

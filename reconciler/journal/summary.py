@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -99,14 +99,14 @@ class RunSummary:
                 return frozenset(resumes)
 
 
-def summarise(path: Path) -> RunSummary | None:
-    """Read a run file; None if the run never started.
+def summarise(path: Path, on_read: Callable[[int], None] | None = None) -> RunSummary | None:
+    """Read a run file; None if the run never started. ``on_read`` is as for `read_run`.
 
     Raises:
         JournalError: the file cannot be read, is broken before its last line, or is not that of an
             apply or a restore.
     """
-    records = read_run(path)
+    records = read_run(path, on_read)
     remaining = iter(records)
     started = next(remaining, None)
     if isinstance(started, PlanMade | QueryStarted):

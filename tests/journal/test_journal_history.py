@@ -213,3 +213,12 @@ def test_instances_share_the_uids_they_have_in_common(tmp_path, record):
 
     assert first.study_uid is second.study_uid
     assert first.series_uid is second.series_uid
+
+
+def test_the_reading_of_a_history_tells_how_far_it_is(tmp_path, record):
+    record("run-1", intent(A))
+    record("run-2", intent(B))
+    size = sum(path.stat().st_size for path in (tmp_path / "runs").iterdir())
+    told = []
+    assert len(History.read(tmp_path, lambda done, total: told.append((done, total))).runs) == 2
+    assert told[-1] == (size, size)
