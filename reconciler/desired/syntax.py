@@ -15,6 +15,9 @@ _NOT_PRINTABLE = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # YAML 1.1, 5.1
 )
 
+_DEPTH_OF_LIBYAML = "maximum nesting depth"
+"""Words of libyaml from 0.2.6 on, which has a limit of its own and meets it while it looks ahead."""
+
 _HINTS = (
     ("cannot start any token", "indent with spaces, not tabs; put quotes round a text that starts "
      "with a special character"),
@@ -42,6 +45,14 @@ def report_yaml_error(error: yaml.YAMLError, text: str, path: str, problems: Pro
         message = ", ".join(part for part in (error.context, error.problem) if part)
         mark = error.problem_mark or error.context_mark
         place = Place(mark.line + 1, mark.column + 1) if mark else place
+    if _DEPTH_OF_LIBYAML in message:
+        problems.error(
+            Rule.NESTED_TOO_DEEP,
+            Source(path, *place),
+            "collections lie too deep in one another for the parser",
+            "the format needs four levels",
+        )
+        return
     hint = next((hint for words, hint in _HINTS if words in message), None)
     problems.error(Rule.YAML_SYNTAX, Source(path, *place), f"invalid YAML: {message}", hint)
 
