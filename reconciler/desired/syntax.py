@@ -16,7 +16,7 @@ _NOT_PRINTABLE = re.compile(
 )
 
 _DEPTH_OF_LIBYAML = "maximum nesting depth"
-"""Words of libyaml from 0.2.6 on, which has a limit of its own and meets it while it looks ahead."""
+"""Words of libyaml from 0.2.6 on: it has a limit of its own, met while it looks ahead."""
 
 _HINTS = (
     ("cannot start any token", "indent with spaces, not tabs; put quotes round a text that starts "
