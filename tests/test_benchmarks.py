@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 SMALL = {
     "apply.py": "--instances 20 --latency 0.001 --parallelism 4 --runs 1",
     "archive.py": "--instances 3 --megabytes 1 --large-megabytes 1 --parallelism 2 --runs 1",
+    "audit_report.py": "--records 300",
     "growth.py": "--counts 200 2000 --runs 1",
     "journal.py": "--instances 10 --latency 0.001 --parallelism 2 --runs 1",
     "load.py": "--count 500 --runs 1",
@@ -21,7 +22,15 @@ SMALL = {
     "quota.py": "--instances 20 --quota 50 --parallelism 2",
     "query.py": "--instances 3 --kilobytes 10 --latency 0.001 --parallelism 2 --runs 1",
 }
-WRITING = ("growth.py", "load.py", "million.py", "plan.py", "probes.py", "quota.py")
+WRITING = (
+    "audit_report.py",
+    "growth.py",
+    "load.py",
+    "million.py",
+    "plan.py",
+    "probes.py",
+    "quota.py",
+)
 
 
 def test_every_benchmark_is_tried() -> None:

@@ -111,7 +111,9 @@ class _FormatTarget(click.ParamType[tuple[str, Path]]):
         return form, Path(path)
 
 
-def format_options(forms: Iterable[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def format_options(
+    forms: Iterable[str], *, default: str = "text"
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add ``--format`` and ``--write`` with these forms."""
     names = list(forms)
 
@@ -129,7 +131,7 @@ def format_options(forms: Iterable[str]) -> Callable[[Callable[..., Any]], Calla
             "form",
             type=click.Choice(names),
             metavar="F",
-            default="text",
+            default=default,
             show_default=True,
             help=f"What stdout carries: {', '.join(names)}.",
         )(command)

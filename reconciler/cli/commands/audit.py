@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli.commands.audit_report import command as report
 from reconciler.cli.commands.audit_sign import command as sign
 from reconciler.cli.commands.audit_verify import command as verify
 
 
 @click.group(name="audit")
 def command() -> None:
-    """Check and sign the record of runs.
+    """Check, sign and report the record of runs.
 
     Reads the state folder and asks no store.
 
     \b
     Examples:
       reconciler audit verify
+      reconciler audit report --since 2026-01-01
       reconciler audit sign --key key.pem --out head.json
     """
 
 
 command.add_command(verify)
 command.add_command(sign)
+command.add_command(report)

@@ -1,0 +1,112 @@
+"""An auditor's questions are answered from the record: what, by whom, why, and how one knows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from importlib.resources import files
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from .conftest import LIMITS_OPEN, Project, removal
+
+FORMULA = "=1+1"
+
+
+@pytest.fixture
+def audited(project: Project) -> Project:
+    """Three instances removed for two reasons, one kept; before that a plan that a gate stopped."""
+    removed = project.fill(1, 1, range(3))
+    kept = project.fill(2, 1, [1, 2])
+    hold = removal(kept, key="keep").rstrip("\n") + "\n    hold: <b>Trial | 7</b>\n"
+    reasons = f'reason: {{code: "113039", ticket: "{FORMULA}"}}\n'
+    project.write("a.yaml", reasons + removal(removed[:2]) + hold)
+    assert project.run("plan").code == 3
+    project.write("a.yaml", reasons + LIMITS_OPEN + removal(removed[:2]) + hold)
+    quality = 'reason: {code: "113001", text: "blurred, twice"}\n'
+    project.write("b.yaml", quality + LIMITS_OPEN + removal(removed[2:]))
+    assert project.run("plan", "--out", "plan.json").code == 0
+    assert project.run("apply", "plan.json").code == 0
+    return project
+
+
+def test_the_json_report_is_as_its_schema_says_and_adds_up(audited: Project) -> None:
+    answer = audited.run("audit", "report", "--format", "json")
+    assert answer.code == 0
+    schema = files("reconciler").joinpath("schemas", "audit-report.schema.json").read_text()
+    Draft202012Validator(json.loads(schema)).validate(answer.json)
+    report = answer.json
+    assert (report["planned"], report["gone"], report["runs"]) == (3, 3, 3)
+    assert report["by_reason"] == {
+        "113001 Rejected for Quality Reasons": 1,
+        "113039 Data Retention Policy Expired": 2,
+    }
+    assert report["by_actor"] == {"unknown": 3}
+    deletes = [one for one in audited.emulator.requests() if one.method == "DELETE"]
+    sent = {one.headers["x-request-id"] for one in deletes}
+    assert {one["request_id"] for one in report["removals"]} == sent
+    assert {(one["outcome"], one["presence"], one["status"]) for one in report["removals"]} == {
+        ("deleted", "absent", 200)
+    }
+    assert {one["gate"] for one in report["refusals"]} == {"maxStudyPercent"}
+    (seen,) = report["kept"]
+    assert (seen["instances"], seen["hold"]) == (2, "<b>Trial | 7</b>")
+
+
+def test_the_csv_holds_every_removal_and_no_formula(audited: Project) -> None:
+    answer = audited.run("audit", "report", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(answer.out)))
+    assert {row["ticket"] for row in rows} == {f"'{FORMULA}", ""}
+    assert {row["text"] for row in rows} == {"", "blurred, twice"}
+    assert {row["declared_at"].partition(":")[0] for row in rows} == {
+        "specs/a.yaml",
+        "specs/b.yaml",
+    }
+    assert len(rows) == 3
+
+
+def test_the_markdown_shows_text_as_text(audited: Project) -> None:
+    shown = audited.run("audit", "report").out
+    assert shown.startswith("# 3 instances removed and proven to be gone\n")
+    assert "<b>" not in shown
+    assert "Trial \\| 7" in shown
+    assert "3 are proven (100.0 %)" in shown
+
+
+def test_a_part_of_the_record_can_be_asked_for(audited: Project) -> None:
+    def gone(*arguments: str) -> int:
+        return audited.run("audit", "report", "--format", "json", *arguments).json["gone"]
+
+    everything = audited.run("audit", "report", "--format", "json").json
+    (run,) = {one["run"] for one in everything["removals"]}
+    assert gone("--reason", "113001") == 1
+    assert gone("--reason", "113001", "--reason", "113039") == 3
+    assert gone("--study", everything["removals"][0]["studiesId"]) == 3
+    assert gone("--study", "1.2.3") == 0
+    assert gone("--run", run) == 3
+    assert gone("--run", "another") == 0
+    assert gone("--since", "2020-01-01", "--until", "2020-02-01T12:00:00Z") == 0
+    assert gone("--since", "2020-01-01") == 3
+    assert audited.run("audit", "report", "--since", "yesterday").code == 1
+
+
+def test_what_cannot_be_read_is_told_and_the_rest_is_reported(audited: Project) -> None:
+    runs = audited.folder / ".reconciler" / "runs"
+    broken = runs / "20200101T000000Z-00000000.jsonl"
+    broken.write_text("{}\nnot json\n")
+    (runs / "notes.txt").write_text("a foreign file")
+    answer = audited.run("audit", "report", "--format", "json")
+    assert answer.code == 1
+    assert str(broken) in answer.err
+    assert answer.json["gone"] == 3
+    assert len(answer.json["problems"]) == 1
+    markdown = audited.run("audit", "report").out
+    assert "**Not in this report:**" in markdown
+
+
+def test_a_folder_without_a_record_has_an_empty_report(project: Project) -> None:
+    answer = project.run("audit", "report")
+    assert answer.code == 0
+    assert "No run is on record." in answer.out
