@@ -42,6 +42,8 @@ ONLY_IN = {
     "securesystemslib": {"audit"},
     "cryptography": {"audit"},
     "sqlglot": {"query"},
+    "jinja2": {"reporting"},
+    "markupsafe": {"reporting"},
     "sqlite3": {"emulator"},
     "click": {"cli"},
     "rich": {"cli"},

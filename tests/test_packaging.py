@@ -18,6 +18,9 @@ LOADS_A_SCHEMA = (
 )
 
 
+PAGE_PARTS = ("base.html", "plan.html", "page.css", "page.js")
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An sdist, and a wheel that is built from it, as a release does."""
@@ -35,6 +38,7 @@ def test_wheel_and_sdist_hold_every_schema_as_a_file(built: Path) -> None:
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
+        assert {f"reconciler/reporting/templates/{part}" for part in PAGE_PARTS} <= set(names)
         assert [f"reconciler/schemas/{name}" in names for name in SCHEMAS] == [True] * len(SCHEMAS)
         schema = archive.read("reconciler/schemas/desired-state.schema.json")
         assert schema == (ROOT / "schemas" / "desired-state.schema.json").read_bytes()

@@ -19,6 +19,7 @@ from reconciler.planning.plan_file import write_plan
 from reconciler.reporting.gitlab import plan_as_terraform, problems_as_code_quality
 from reconciler.reporting.junit import plan_as_junit, validation_as_junit
 from reconciler.reporting.places import in_repository
+from reconciler.reporting.plan_html import plan_as_html
 from reconciler.reporting.plan_markdown import plan_as_markdown
 from reconciler.reporting.plan_problems import PLAN_RULES, plan_problems
 from reconciler.reporting.plan_text import plan_as_text
@@ -47,6 +48,7 @@ PLAN_FORMS: Mapping[str, Callable[[SavedPlan, str], Iterator[str]]] = {
     "text": lambda saved, _: plan_as_text(saved, gates_of(saved)),
     "json": lambda saved, _: write_plan(saved),
     "markdown": lambda saved, _: plan_as_markdown(saved, gates_of(saved)),
+    "html": lambda saved, _: plan_as_html(saved, gates_of(saved)),
     "sarif": lambda saved, folder: problems_as_sarif(plan_problems_of(saved, folder), RULES),
     "junit": lambda saved, _: plan_as_junit(saved, gates_of(saved)),
     "codequality": lambda saved, folder: problems_as_code_quality(plan_problems_of(saved, folder)),

@@ -22,6 +22,8 @@ FINDING_TITLES = {
 def plain(text: str) -> str:
     """Words from a file or a server on one line, without what steers a terminal or hides text."""
     line = " ".join(text.split())
+    if line.isprintable():
+        return line
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
 
 

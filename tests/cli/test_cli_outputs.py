@@ -220,6 +220,13 @@ def markdown(finished: Finished) -> None:
     assert len(project.run("plan", "--format", "markdown").out) <= COMMENT.most
 
 
+def html(finished: Finished) -> None:
+    page = finished.project.run("show", "plan.json", "--format", "html").out
+    assert all(address(1, 1, number).instance_uid in page for number in (1, 2, 3))
+    assert "default-src 'none'" in page
+    assert not re.search(r"<(link|img|iframe|script) [^>]*(href|src)=", page)
+
+
 def annotations(finished: Finished) -> None:
     finished.project.write("b.yaml", "remove:\n" + "  - studiesId: 1..2\n" * 12)
     finished.monkeypatch.setenv("GITHUB_ACTIONS", "true")
@@ -253,6 +260,7 @@ PINS: dict[str, Callable[[Finished], None]] = {
         step_outputs,
         problems,
         markdown,
+        html,
         annotations,
         progress,
     )

@@ -23,6 +23,7 @@ def command(plan: Path, form: str, writes: Writes) -> None:
     Examples:
       reconciler show plan.json
       reconciler show plan.json --format markdown
+      reconciler show plan.json --write html=plan.html
       reconciler show plan.json --write junit=plan.xml --write terraform=plan-report.json
     """
     require_writable(*(path for _, path in writes))

@@ -1,0 +1,79 @@
+"""A plan as the page that a reviewer opens: what it empties first, then every instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from reconciler.model.address import StoreAddress
+from reconciler.model.gate import Gate
+from reconciler.model.plan import Finding, SavedPlan, StorePlan, StudyPlan, Why
+from reconciler.reporting.page import render_page
+from reconciler.reporting.wording import (
+    FINDING_TITLES,
+    blast_radius,
+    describe_reason,
+    describe_subject,
+    summary_line,
+)
+
+UNFOLDED = 20
+"""Studies of a store stand open up to so many; the series of a study too."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Emptied:
+    """A study or series of which nothing would be left; ``anchor`` is where the page has it."""
+
+    kind: str
+    uid: str
+    anchor: str
+    instances: int
+    store: StoreAddress
+
+
+def plan_as_html(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
+    """Render in pieces, one self-contained file."""
+    yield from render_page(
+        "plan.html",
+        {
+            "saved": saved,
+            "plan": saved.plan,
+            "gates": gates,
+            "closed": [gate for gate in gates if not gate.is_open],
+            "emptied": list(_emptied(saved)),
+            "headline": summary_line(saved.plan),
+            "blast_radius": blast_radius(saved.plan),
+            "deletions": saved.plan.count(Why.LISTED),
+            "several": len(saved.plan.stores) > 1,
+            "findings": _findings,
+            "reason": describe_reason,
+            "subject": describe_subject,
+            "unfolded": UNFOLDED,
+        },
+    )
+
+
+def _emptied(saved: SavedPlan) -> Iterator[_Emptied]:
+    """Studies, each before its series; series of studies of which something is left."""
+    for index, store in enumerate(saved.plan.stores, 1):
+        for study in store.studies:
+            yield from _emptied_of(study, f"store-{index}-", store.store)
+
+
+def _emptied_of(study: StudyPlan, prefix: str, store: StoreAddress) -> Iterator[_Emptied]:
+    if study.emptied:
+        anchor = f"{prefix}{study.study_uid}"
+        yield _Emptied("study", study.study_uid, anchor, study.instances, store)
+    for series in study.series:
+        if series.emptied:
+            anchor = f"{prefix}{series.series_uid}"
+            yield _Emptied("series", series.series_uid, anchor, series.instances, store)
+
+
+def _findings(store: StorePlan) -> Iterator[tuple[str, list[Finding]]]:
+    """What was found besides, under its title, what needs attention first."""
+    for why, title in FINDING_TITLES.items():
+        found = [finding for finding in store.findings if finding.why is why]
+        if found:
+            yield title, found

@@ -1,0 +1,195 @@
+"""The page of a plan: what it says, that it stands alone, and that words stay words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+import pytest
+
+from reconciler.model.address import StoreAddress
+from reconciler.model.desired import Limits, Reason, ReasonCode
+from reconciler.model.plan import (
+    DeclaredInstances,
+    DeletionGroup,
+    Plan,
+    SavedPlan,
+    SeriesPlan,
+    StorePlan,
+    StudyPlan,
+)
+from reconciler.model.problem import Source
+from reconciler.planning.gates import gates_of
+from reconciler.reporting.plan_html import plan_as_html
+from reconciler.reporting.wording import plain, summary_line
+
+Plans = dict[str, SavedPlan]
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</details></summary></code><h1>All gates are open</h1>",
+    '" autofocus onfocus="alert(1)',
+    "&lt;b&gt; &#60;img src=x&#62;",
+    "<!-- hidden",
+    "]]>",
+    "{{ 7 * 7 }}{% raw %}",
+    "safe \u202edetele ton od",
+    "\x1b[2J\x00\x07",
+    "two\r\nlines",
+]
+
+
+class _Page(HTMLParser):
+    """The elements of a page, the text that it shows, and whether every element is closed."""
+
+    VOID = frozenset({"meta", "input", "link", "br", "img"})
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.shape: list[str] = []
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.shape.append(" ".join([tag, *sorted(values)]))
+        if values.get("id"):
+            self.ids.append(values["id"] or "")
+        self.links += [values[name] or "" for name in ("href", "src") if name in values]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in {"script", "style"}:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def html_of(saved: SavedPlan) -> str:
+    return "".join(plan_as_html(saved, gates_of(saved)))
+
+
+def page_of(saved: SavedPlan) -> _Page:
+    page = _Page(html_of(saved))
+    assert page.open == []
+    return page
+
+
+@pytest.mark.parametrize("name", ["everything", "two-stores", "nothing-pending"])
+def test_every_fact_of_the_plan_is_on_the_page(plans: Plans, name: str) -> None:
+    saved = plans[name]
+    text = page_of(saved).text
+    assert summary_line(saved.plan) in text
+    assert saved.digest in text
+    for store in saved.plan.stores:
+        for value in store.store.as_parameters().values():
+            assert value in text
+        for instance in store.deletions():
+            assert instance.instance_uid in text
+        for finding in store.findings:
+            assert str(finding.source) in text
+            assert plain(finding.detail) in text
+        for entry in [*store.kept, *store.spared]:
+            assert entry.hold is None or entry.hold in text
+    for gate in gates_of(saved):
+        state = "open" if gate.is_open else "closed"
+        assert f"{gate.name.value} {state} {gate.actual} {gate.allowed}" in text
+        assert gate.is_open or gate.hint in text
+
+
+def test_what_is_emptied_stands_before_what_is_deleted(plans: Plans) -> None:
+    saved = plans["everything"]
+    study = saved.plan.stores[0].studies[1]
+    assert study.emptied
+    text = page_of(saved).text
+    emptied = text.index("Emptied by this plan")
+    assert emptied < text.index(study.study_uid) < text.index("Store long-term-archive")
+
+
+def test_links_lead_to_places_on_the_page_and_nowhere_else(plans: Plans) -> None:
+    for saved in plans.values():
+        page = page_of(saved)
+        assert len(page.ids) == len(set(page.ids))
+        assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+        assert all(link.startswith("#") for link in page.links)
+
+
+def test_a_browser_may_run_the_pages_own_style_and_script_only(plans: Plans) -> None:
+    html = html_of(plans["everything"])
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)
+    assert policy is not None
+    assert policy[1].startswith("default-src 'none';")
+    assert "unsafe" not in policy[1]
+    assert not re.search(r"url\(|@import|https?://", html.replace(plans["everything"].endpoint, ""))
+
+
+def with_words(saved: SavedPlan, words: str) -> SavedPlan:
+    """The plan with these words wherever a file or a store may put words."""
+    store = saved.plan.stores[0]
+
+    def hostile(study: StudyPlan) -> StudyPlan:
+        return replace(study, series=tuple(map(series, study.series)))
+
+    def series(one: SeriesPlan) -> SeriesPlan:
+        return replace(one, groups=tuple(map(group, one.groups)))
+
+    def group(one: DeletionGroup) -> DeletionGroup:
+        return replace(one, reason=replace(one.reason, text=words), path=words, archive=words)
+
+    changed = replace(
+        store,
+        studies=tuple(map(hostile, store.studies)),
+        findings=tuple(replace(one, detail=words) for one in store.findings),
+        kept=tuple(replace(one, hold=words, source=Source(words, 1)) for one in store.kept),
+        spared=tuple(replace(one, hold=words) for one in store.spared),
+    )
+    plan = replace(saved.plan, stores=(changed,))
+    return replace(saved, plan=plan, plan_id=words, tool_version=words)
+
+
+@pytest.mark.parametrize("words", HOSTILE, ids=ascii)
+def test_hostile_words_are_shown_as_words(plans: Plans, words: str) -> None:
+    harmless = page_of(with_words(plans["everything"], "words"))
+    page = page_of(with_words(plans["everything"], words))
+    assert page.shape == harmless.shape
+    assert page.ids == harmless.ids
+    assert "Litigation" not in page.text
+    assert f"asked for in {plain(words)}" in page.text
+    assert all(char.isprintable() for char in page.text)
+
+
+def test_a_page_of_many_deletions_is_never_held_as_one_text() -> None:
+    pieces = list(plan_as_html(many(20_000), ()))
+    assert sum(map(len, pieces)) > 1_000_000
+    assert max(map(len, pieces)) < 50_000
+
+
+def many(count: int) -> SavedPlan:
+    """A plan of one study with series of a thousand instances each."""
+    reason = Reason(ReasonCode.DATA_RETENTION_POLICY_EXPIRED, ticket="RET-1042")
+    series = tuple(
+        SeriesPlan(f"1.2.{number}", 1000, True, (_thousand(number, reason),))
+        for number in range(count // 1000)
+    )
+    store = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
+    study = StudyPlan("1.2", count, 0, True, series)
+    plan = Plan(("specs",), (), (StorePlan(store, Limits(), (study,), (), (), ()),))
+    moment = datetime(2026, 3, 1, tzinfo=UTC)
+    return SavedPlan(plan, "sha256:0", "id", moment, moment, "1", "http://127.0.0.1")
+
+
+def _thousand(series: int, reason: Reason) -> DeletionGroup:
+    uids = DeclaredInstances((f"1.2.{series}.{number}", number + 1) for number in range(1000))
+    return DeletionGroup("specs/a.yaml", reason, False, uids)
