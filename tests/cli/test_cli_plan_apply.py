@@ -339,3 +339,29 @@ def test_without_permission_to_delete_nothing_is_tried(project: Project, tmp_pat
         assert answer.code == 1
         assert "dicomWebDelete" in answer.err
         assert not [one for one in emulator.requests() if one.method == "DELETE"]
+
+
+def test_a_stopped_apply_of_the_reviewed_digest_is_resumed_by_the_same_command(
+    project: Project,
+) -> None:
+    addresses = project.fill(1, 1, range(4))
+    project.write("a.yaml", REASON + LIMITS_OPEN + removal(addresses[:3]))
+    digest = project.run("plan", "--format", "json").json["digest"]
+    command = ["apply", "--auto-approve", "--expect-digest", digest, "--parallelism", "1"]
+    refused = FaultRule(FaultKind.STATUS, method="DELETE", path=r"\.1$", status=403)
+    project.emulator.set_faults(Faults(rules=(refused,)))
+    stopped = project.run(*command, "--stop-after-failures", "1", "--report", "first.json")
+    assert stopped.code == 4
+    assert 0 < len(project.content()) < 4
+    project.emulator.set_faults(Faults())
+    resumed = project.run(*command, "--report", "second.json")
+    assert resumed.code == 0
+    assert "it is resumed" in resumed.err
+    assert project.content() == {addresses[3]}
+    report = json.loads((project.folder / "second.json").read_text())
+    assert (report["digest"], report["planned"]) == (digest, 3)
+    first = json.loads((project.folder / "first.json").read_text())
+    assert report["resumed"] == [first["run"]]
+    again = project.run(*command)
+    assert again.code == 3  # it is done: nothing is left of the reviewed plan
+    assert "expected was" in again.err
