@@ -1,1 +1,1 @@
-"""Selects and verifies what the journal holds; asks no store."""
+"""Verifies, signs and selects what the journal holds; asks no store."""

@@ -43,7 +43,7 @@ def verify(state: Path, *, runs: Sequence[str] = (), head: str | None = None) ->
         JournalError: the state folder cannot be read.
     """
     files = run_files(state)
-    chosen = _chosen(files, runs) if runs else files
+    chosen = chosen_files(files, runs) if runs else files
     checked = _Checked(_named(chosen) | ({head} if head else set()))
     findings = [] if runs else list(_foreign(state))
     for path in chosen:
@@ -81,7 +81,12 @@ def _foreign(state: Path) -> Iterator[Finding]:
             yield Finding(FindingKind.FOREIGN, str(path), "not the record of a run; passed over")
 
 
-def _chosen(files: Iterable[Path], runs: Sequence[str]) -> tuple[Path, ...]:
+def chosen_files(files: Iterable[Path], runs: Sequence[str]) -> tuple[Path, ...]:
+    """The files of the runs that are named, in that order.
+
+    Raises:
+        UsageError: there is no such run.
+    """
     by_name = {path.stem: path for path in files}
     for run in runs:
         if run not in by_name:

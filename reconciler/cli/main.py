@@ -28,7 +28,7 @@ _COMMANDS = {
     "apply": "delete what a plan says, prove it and record it",
     "query": "run the resource's SQL: SELECT retrieves, DELETE makes a plan",
     "restore": "put back what a run archived before deleting it",
-    "audit": "check and sign the record of what was done",
+    "audit": "check, sign and export the record of what was done",
     "schema": "print the JSON Schema of a file format",
     "completion": "print what teaches a shell to complete commands",
     "emulator": "serve an embedded DICOM store on loopback",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from reconciler.cli.commands.audit_export import command as export
 from reconciler.cli.commands.audit_report import command as report
 from reconciler.cli.commands.audit_sign import command as sign
 from reconciler.cli.commands.audit_verify import command as verify
@@ -11,7 +12,7 @@ from reconciler.cli.commands.audit_verify import command as verify
 
 @click.group(name="audit")
 def command() -> None:
-    """Check, sign and report the record of runs.
+    """Check, sign, report and export the record of runs.
 
     Reads the state folder and asks no store.
 
@@ -20,9 +21,11 @@ def command() -> None:
       reconciler audit verify
       reconciler audit report --since 2026-01-01
       reconciler audit sign --key key.pem --out head.json
+      reconciler audit export --format csv --out deletions.csv
     """
 
 
+command.add_command(export)
 command.add_command(verify)
 command.add_command(sign)
 command.add_command(report)

@@ -1,0 +1,49 @@
+"""One deletion as the record tells it, with what an auditor asks about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import Reason
+from reconciler.model.outcome import Outcome
+from reconciler.model.problem import Source
+from reconciler.model.provenance import Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """The apply that a deletion belongs to; ``digest`` is that of its plan."""
+
+    run: str
+    tool_version: str
+    plan_id: str
+    digest: str
+    endpoint: str
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDeletion:
+    """What became of one instance in one run.
+
+    ``time`` is that of the proof, in UTC, or of the last attempt where none is on record; then
+    the outcome is unconfirmed. ``status`` and ``request_id`` are those of the last attempt.
+    ``settles`` names the earlier run whose open attempt was closed by looking. ``empties_study``
+    says that the plan left nothing of the study, and that every deletion of it is proven.
+    """
+
+    run: RecordedRun
+    time: datetime
+    store: StoreAddress
+    instance: InstanceAddress
+    outcome: Outcome
+    detail: str = ""
+    attempts: int = 0
+    status: int | None = None
+    request_id: str | None = None
+    source: Source | None = None
+    reason: Reason | None = None
+    settles: str | None = None
+    empties_study: bool = False

@@ -1,0 +1,80 @@
+"""Deletions → CSV (RFC 4180): a header, and a record for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from reconciler.model.deletion import RecordedDeletion
+from reconciler.reporting.shown import as_csv_cell
+
+COLUMNS = (
+    "time",
+    "run",
+    "store",
+    "studiesId",
+    "seriesId",
+    "instancesId",
+    "outcome",
+    "detail",
+    "attempts",
+    "httpStatus",
+    "requestId",
+    "settles",
+    "reasonCode",
+    "reason",
+    "reasonText",
+    "ticket",
+    "source",
+    "actor",
+    "requester",
+    "change",
+    "pipeline",
+    "planId",
+    "digest",
+    "endpoint",
+    "toolVersion",
+)
+
+
+def deletions_as_csv(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
+    """Times are UTC in milliseconds; what is not known is empty."""
+    yield ",".join(COLUMNS) + "\r\n"
+    for deletion in deletions:
+        yield ",".join(map(as_csv_cell, _cells(deletion))) + "\r\n"
+
+
+def _cells(deletion: RecordedDeletion) -> Iterator[str]:
+    yield from _what(deletion)
+    yield from _why(deletion)
+    yield from _who(deletion)
+
+
+def _what(deletion: RecordedDeletion) -> Iterator[str]:
+    yield deletion.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    yield deletion.run.run
+    yield str(deletion.store)
+    yield from deletion.instance
+    yield deletion.outcome.value
+    yield deletion.detail
+    yield str(deletion.attempts)
+    yield "" if deletion.status is None else str(deletion.status)
+    yield deletion.request_id or ""
+    yield deletion.settles or ""
+
+
+def _why(deletion: RecordedDeletion) -> Iterator[str]:
+    reason = deletion.reason
+    yield reason.code.value if reason else ""
+    yield reason.code.meaning if reason else ""
+    yield (reason.text if reason else None) or ""
+    yield (reason.ticket if reason else None) or ""
+    yield str(deletion.source) if deletion.source else ""
+
+
+def _who(deletion: RecordedDeletion) -> Iterator[str]:
+    run, requester = deletion.run, deletion.run.provenance.requester
+    yield run.provenance.actor or ""
+    yield (requester.user if requester else None) or ""
+    yield (requester.change if requester else None) or ""
+    yield (requester.pipeline if requester else None) or ""
+    yield from (run.plan_id, run.digest, run.endpoint, run.tool_version)

@@ -1,0 +1,72 @@
+"""Runs as an apply records them, for tests of what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from reconciler.journal.records import EmptiedStudy, Intent, Record, Result, RunStarted, Verified
+from reconciler.journal.writer import RunJournal
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.live import Presence
+from reconciler.model.outcome import Outcome
+from reconciler.model.problem import Source
+from reconciler.model.provenance import Provenance, Requester
+from reconciler.model.reply import ReplyKind
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STORE = StoreAddress("p", "europe-west4", "d", "s")
+REASON = Reason(ReasonCode.DATA_RETENTION_POLICY_EXPIRED, "ten years", "RET-1")
+REQUESTER = Requester("github", "alice", "17", "https://ci.example/17")
+MINUTE = timedelta(minutes=1)
+
+
+def instance(number: int, study: int = 1) -> InstanceAddress:
+    return InstanceAddress(f"1.2.{study}", f"1.2.{study}.3", f"1.2.{study}.3.{number}")
+
+
+def started(
+    run: str,
+    emptied: Sequence[EmptiedStudy] = (),
+    resumes: Sequence[str] = (),
+    requester: Requester | None = REQUESTER,
+) -> RunStarted:
+    return RunStarted(
+        run,
+        NOON,
+        "1.0",
+        "plan-1",
+        "sha256:0",
+        "https://store.example",
+        (STORE,),
+        2,
+        tuple(resumes),
+        provenance=Provenance("robot@example.com", requester),
+        emptied=tuple(emptied),
+    )
+
+
+def attempt(
+    address: InstanceAddress,
+    outcome: Outcome = Outcome.DELETED,
+    *,
+    time: datetime = NOON,
+    reason: Reason = REASON,
+    status: int = 200,
+) -> list[Record]:
+    """The three records of one deletion."""
+    gone = Presence.ABSENT if outcome.is_gone else Presence.PRESENT
+    kind = ReplyKind.ACCEPTED if outcome.is_gone else ReplyKind.REFUSED
+    return [
+        Intent(time, 0, address, 1, Source("specs/a.yaml", 7), reason),
+        Result(time, 0, address, 1, kind, status, request_id=f"r-{address.instance_uid}"),
+        Verified(time, 0, address, gone, outcome),
+    ]
+
+
+def write(state: Path, first: RunStarted, *records: Record) -> None:
+    with RunJournal.create(state, first) as journal:
+        for record in records:
+            journal.append(record)

@@ -1,0 +1,139 @@
+"""`audit export --format csv`: what is on record, all of it, and safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.audit.selection import Selection, recorded_deletions
+from reconciler.cli.main import run as type_command
+from reconciler.journal.records import EmptiedStudy, Settled
+from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.live import Presence
+from reconciler.model.outcome import Outcome
+from reconciler.reporting.deletions_csv import COLUMNS
+from reconciler.reporting.shown import as_csv_cell
+
+from .records import MINUTE, NOON, STORE, attempt, instance, started, write
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Two runs: one of them has a failure, and an attempt without proof."""
+    write(
+        tmp_path,
+        started("a"),
+        *attempt(instance(1)),
+        *attempt(instance(2), Outcome.FAILED, status=403),
+        *attempt(instance(3))[:1],
+    )
+    write(tmp_path, started("b"), *attempt(instance(4), time=NOON + MINUTE))
+    return tmp_path
+
+
+def export(state: Path, *arguments: str, code: int = 0) -> list[dict[str, str]]:
+    out = state / "out.csv"
+    given = ["audit", "export", "--format", "csv", "--out", str(out), "--state", str(state)]
+    assert type_command([*given, *arguments]) == code
+    return list(csv.DictReader(io.StringIO(out.read_bytes().decode(), newline="")))
+
+
+def test_every_deletion_is_a_row_with_its_reason_and_its_people(state: Path) -> None:
+    rows = export(state)
+
+    assert [row["outcome"] for row in rows] == ["deleted", "failed", "unconfirmed", "deleted"]
+    assert tuple(rows[0]) == COLUMNS
+    first = rows[0]
+    assert (first["time"], first["run"]) == ("2026-03-01T12:00:00.000Z", "a")
+    assert first["store"] == str(STORE)
+    assert first["instancesId"] == instance(1).instance_uid
+    assert (first["reasonCode"], first["ticket"]) == ("113039", "RET-1")
+    assert (first["actor"], first["requester"]) == ("robot@example.com", "alice")
+    assert (first["httpStatus"], first["requestId"]) == ("200", "r-1.2.1.3.1")
+    assert rows[1]["httpStatus"] == "403"
+
+
+def test_an_attempt_without_proof_is_unconfirmed_and_never_left_out(state: Path) -> None:
+    (row,) = [row for row in export(state) if row["outcome"] == "unconfirmed"]
+
+    assert row["instancesId"] == instance(3).instance_uid
+    assert row["detail"] == "the record holds no proof after the last attempt"
+
+
+def test_runs_and_times_select(state: Path) -> None:
+    assert {row["run"] for row in export(state, "--run", "b")} == {"b"}
+    assert {row["run"] for row in export(state, "--since", "2026-03-01T12:01")} == {"b"}
+    assert {row["run"] for row in export(state, "--until", "2026-03-01T13:01+01:00")} == {"a"}
+    assert export(state, "--since", "2026-03-02") == []
+
+
+def test_a_run_or_time_that_is_none_is_an_error(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["audit", "export", "--format", "csv", "--state", str(state)]
+
+    assert type_command([*given, "--run", "c"]) == 1
+    assert "there is no run 'c'" in capsys.readouterr().err
+    assert type_command([*given, "--since", "yesterday"]) == 1
+    assert "no day or time" in capsys.readouterr().err
+
+
+def test_a_broken_run_is_told_and_the_rest_is_exported(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = state / "runs" / "a.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"status":403', b'"status":200'))
+
+    rows = export(state, code=3)
+
+    assert "the chain is broken" in capsys.readouterr().err
+    assert [(row["run"], row["outcome"]) for row in rows] == [
+        ("a", "deleted"),
+        ("a", "unconfirmed"),
+        ("b", "deleted"),
+    ]
+
+
+def test_what_a_later_run_settled_names_the_earlier_one(state: Path) -> None:
+    closed = Settled(NOON, "a", STORE, instance(3), Presence.ABSENT, Outcome.DELETED)
+    write(state, started("c", resumes=["a"]), closed)
+
+    (row,) = export(state, "--run", "c")
+
+    assert (row["outcome"], row["settles"]) == ("deleted", "a")
+
+
+@pytest.mark.parametrize(("deletions", "is_emptied"), [(2, True), (3, False)])
+def test_a_study_is_emptied_by_the_run_that_proves_its_last_deletion(
+    tmp_path: Path, deletions: int, *, is_emptied: bool
+) -> None:
+    emptied = [EmptiedStudy(0, "1.2.1", deletions)]
+    write(tmp_path, started("a", emptied), *attempt(instance(1)))
+    write(tmp_path, started("b", emptied, ["a"]), *attempt(instance(2)))
+
+    found = recorded_deletions(tmp_path, Selection(), pytest.fail)
+
+    assert [one.empties_study for one in found] == [False, is_emptied]
+
+
+def test_text_of_others_cannot_become_a_formula_or_a_second_row(tmp_path: Path) -> None:
+    hostile = Reason(ReasonCode.QUALITY_CONTROL_INTENT, '=1+1,"\n<b>\x1b\u202e', "@SUM(A1)")
+    write(tmp_path, started("a"), *attempt(instance(1), reason=hostile))
+
+    (row,) = export(tmp_path)
+
+    assert row["reasonText"] == "'=1+1,\"\\n<b>\\x1b\\u202e"
+    assert row["ticket"] == "'@SUM(A1)"
+
+
+@given(st.text())
+def test_no_cell_begins_as_a_formula_or_holds_a_control_character(text: str) -> None:
+    cell, _ = next(csv.reader([f"{as_csv_cell(text)},"]))
+
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert cell.isprintable()
