@@ -81,7 +81,8 @@ def test_no_command_lets_a_patient_attribute_out(
     typed("plan", code=3)
     typed("audit", "verify")
     typed("audit", "sign", "--key", key, "--out", "head.json")
-    typed("audit", "export", "--format", "csv")
+    for form in ("csv", "dicom"):
+        typed("audit", "export", "--format", form)
 
     files = [path for path in project.folder.rglob("*") if path.is_file()]
     files += [path for path in archive.rglob("*") if path.is_file() and path.suffix != ".dcm"]

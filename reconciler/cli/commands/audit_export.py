@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
+from reconciler.audit.patients import read_patients
 from reconciler.audit.selection import Selection, recorded_deletions
 from reconciler.cli import environment
-from reconciler.cli.console import report_error, require_writable, write_document, write_file
+from reconciler.cli.console import report_error, require_writable, say, write_document, write_file
 from reconciler.cli.options import root_option, state_option
 from reconciler.cli.project import find_root
-from reconciler.errors import BrokenJournal, ExitCode, JournalError
+from reconciler.errors import BrokenJournal, ExitCode, JournalError, UsageError
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.reporting.deletions_csv import deletions_as_csv
+from reconciler.reporting.dicom_audit import audit_messages, messages_as_lines
+from reconciler.reporting.wording import plural
 
-Render = Callable[[Iterable[RecordedDeletion]], Iterable[str]]
+Deletions = Iterable[RecordedDeletion]
+Render = Callable[[Deletions, Mapping[str, str]], Iterable[str]]
 
-FORMATS: Mapping[str, Render] = {"csv": deletions_as_csv}
+
+def _csv(deletions: Deletions, _: Mapping[str, str]) -> Iterable[str]:
+    return deletions_as_csv(deletions)
+
+
+def _dicom(deletions: Deletions, patients: Mapping[str, str]) -> Iterable[str]:
+    return messages_as_lines(audit_messages(deletions, patients))
+
+
+FORMATS: Mapping[str, Render] = {"csv": _csv, "dicom": _dicom}
+_WITH_PATIENTS = frozenset({"dicom"})
 
 
 class Moment(click.ParamType[datetime]):
@@ -50,6 +64,12 @@ class Moment(click.ParamType[datetime]):
     metavar="FILE",
     help="Where the document goes [default: stdout].",
 )
+@click.option(
+    "--patients",
+    type=click.Path(path_type=Path),
+    metavar="CSV",
+    help="With dicom: patient ids, as studiesId,PatientID.",
+)
 @state_option
 @root_option
 def command(
@@ -59,10 +79,15 @@ def command(
     since: datetime | None,
     until: datetime | None,
     out: Path | None,
+    patients: Path | None,
     state: Path | None,
     root: Path | None,
 ) -> int:
     """Write the deletions on record for an auditor.
+
+    \b
+    csv    a row for each deletion
+    dicom  audit messages of DICOM PS3.15 A.5, a line of XML each
 
     A day stands for its beginning, and a TIME without an offset is UTC. A deletion whose proof is
     not on record is unconfirmed. Where a run is broken, what stands before the break is written.
@@ -73,16 +98,34 @@ def command(
     Examples:
       reconciler audit export --format csv --since 2026-01-01 --out deletions.csv
     """
+    if patients is not None and form not in _WITH_PATIENTS:
+        raise UsageError(f"--patients is of no use to {form}")
     require_writable(out)
+    known = read_patients(patients) if patients is not None else {}
     folder = environment.state_folder(state, find_root(root))
     problems: list[JournalError] = []
+    unknown: set[str] = set()
     deletions = recorded_deletions(folder, Selection(runs, since, until), problems.append)
-    pieces = FORMATS[form](deletions)
+    if form in _WITH_PATIENTS:
+        deletions = _noting_unknown(deletions, known, unknown)
+    pieces = FORMATS[form](deletions, known)
     if out is None:
         write_document(pieces)
     else:
         write_file(out, pieces)
+    if unknown:
+        say(f"note: the patient of {plural(len(unknown), 'study')} is written as unknown")
     return _account(problems)
+
+
+def _noting_unknown(
+    deletions: Deletions, known: Mapping[str, str], unknown: set[str]
+) -> Iterator[RecordedDeletion]:
+    """The same deletions; the studies whose patient is not known are added to ``unknown``."""
+    for deletion in deletions:
+        if deletion.instance.study_uid not in known:
+            unknown.add(deletion.instance.study_uid)
+        yield deletion
 
 
 def _account(problems: list[JournalError]) -> int:

@@ -1,0 +1,44 @@
+"""The patient ids of studies, which the record does not hold, from a file that the user keeps."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from pathlib import Path
+
+from reconciler.errors import UsageError
+
+COLUMNS = ["studiesId", "PatientID"]
+
+
+def read_patients(path: Path) -> dict[str, str]:
+    """Patient ids by Study Instance UID, from a CSV file in UTF-8 with the columns `COLUMNS`.
+
+    Raises:
+        UsageError: it cannot be read, or is not such a file. No message holds a patient id.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return _patients(path, csv.reader(file, strict=True))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error):
+        # Not from the error, which may quote the file.
+        raise UsageError(f"{path} is no CSV file in UTF-8") from None
+
+
+def _patients(path: Path, rows: Iterable[list[str]]) -> dict[str, str]:
+    patients: dict[str, str] = {}
+    for number, row in enumerate(rows):
+        if number == 0:
+            if row != COLUMNS:
+                raise UsageError(
+                    f"{path} has not the columns of a list of patients",
+                    hint=f"its first line is {','.join(COLUMNS)}",
+                )
+            continue
+        if len(row) != len(COLUMNS) or not all(row):
+            raise UsageError(f"{path}, record {number}: a study and a patient id are needed")
+        if patients.setdefault(row[0], row[1]) != row[1]:
+            raise UsageError(f"{path}, record {number}: the study has another patient id above")
+    return patients

@@ -1,0 +1,173 @@
+"""`audit export --format dicom`: messages of PS3.15 A.5 that the standard's own schema accepts."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+import rnc2rng
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from reconciler.cli.main import run as type_command
+from reconciler.journal.records import EmptiedStudy
+from reconciler.model.address import InstanceAddress
+from reconciler.model.deletion import RecordedDeletion, RecordedRun
+from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.outcome import Outcome
+from reconciler.model.provenance import Provenance, Requester
+from reconciler.reporting.dicom_audit import MAX_OCTETS, audit_messages
+
+from .records import NOON, STORE, attempt, instance, started, write
+
+SCHEMA = etree.RelaxNG(
+    etree.fromstring(
+        rnc2rng.dumps(rnc2rng.load(str(Path(__file__).parent / "audit-message.rnc"))).encode()
+    )
+)
+
+
+def checked(xml: str) -> etree._Element:
+    message = etree.fromstring(xml.encode("ascii"))
+    SCHEMA.assertValid(message)
+    return message
+
+
+def export(state: Path, *arguments: str | Path, code: int = 0) -> list[etree._Element]:
+    out = state / "out.xml"
+    given = ["audit", "export", "--format", "dicom", "--out", out, "--state", state, *arguments]
+    assert type_command([str(one) for one in given]) == code
+    return [checked(line) for line in out.read_text("ascii").splitlines()]
+
+
+def event(message: etree._Element) -> tuple[str, str, str]:
+    """Event code, action and outcome indicator."""
+    found = message.find("EventIdentification")
+    code = found.find("EventID").get("csd-code")
+    return code, found.get("EventActionCode"), found.get("EventOutcomeIndicator")
+
+
+def instances(message: etree._Element) -> list[str]:
+    uids = [one.get("UID") for one in message.iter("Instance")]
+    assert message.find(".//SOPClass").get("NumberOfInstances") == str(len(uids))
+    return uids
+
+
+def study_and_patient(message: etree._Element) -> tuple[str, str]:
+    study, patient = message.findall("ParticipantObjectIdentification")
+    assert study.get("ParticipantObjectTypeCodeRole") == "3"
+    assert patient.get("ParticipantObjectTypeCodeRole") == "1"
+    return study.get("ParticipantObjectID"), patient.get("ParticipantObjectID")
+
+
+def test_successes_and_failures_stand_in_messages_of_their_own(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        started("a"),
+        *attempt(instance(1)),
+        *attempt(instance(2), Outcome.FAILED),
+        *attempt(instance(3)),
+        *attempt(instance(4, study=2)),
+    )
+
+    failed, gone, other = export(tmp_path)
+
+    assert event(gone) == event(other) == ("110103", "D", "0")
+    assert event(failed) == ("110103", "D", "8")
+    assert instances(gone) == ["1.2.1.3.1", "1.2.1.3.3"]
+    assert instances(failed) == ["1.2.1.3.2"]
+    assert study_and_patient(other) == ("1.2.2", "unknown")
+    erased = "ParticipantObjectIdentification/@ParticipantObjectDataLifeCycle"
+    assert gone.xpath(erased) == ["15"]
+    assert failed.xpath(erased) == ["6"]
+
+
+@pytest.mark.parametrize(
+    ("last", "code"), [(Outcome.DELETED, "110105"), (Outcome.UNCONFIRMED, "110103")]
+)
+def test_a_study_is_deleted_when_all_of_it_is_proven(
+    tmp_path: Path, last: Outcome, code: str
+) -> None:
+    first = started("a", [EmptiedStudy(0, "1.2.1", 2)])
+    write(tmp_path, first, *attempt(instance(1)), *attempt(instance(2), last))
+
+    assert event(export(tmp_path)[0]) == (code, "D", "0")
+
+
+def test_who_and_why_are_told(tmp_path: Path) -> None:
+    write(tmp_path, started("a"), *attempt(instance(1)))
+
+    (message,) = export(tmp_path)
+
+    process, person = message.findall("ActiveParticipant")
+    assert (process.get("UserID"), process.get("UserIsRequestor")) == ("robot@example.com", "false")
+    assert (person.get("UserID"), person.get("UserIsRequestor")) == ("alice", "true")
+    assert message.find(".//EventTypeCode").get("csd-code") == "113039"
+    details = {
+        one.get("type"): b64decode(one.get("value")).decode()
+        for one in message.iter("ParticipantObjectDetail")
+    }
+    assert details["ticket"] == "RET-1"
+    assert details["store"] == str(STORE)
+
+
+def test_a_list_of_patients_fills_the_patient_and_nothing_else_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, started("a"), *attempt(instance(1)), *attempt(instance(2, study=2)))
+    listed = tmp_path / "patients.csv"
+    listed.write_text("studiesId,PatientID\r\n1.2.1,PAT<7>\r\n")
+
+    messages = export(tmp_path, "--patients", listed)
+
+    assert [study_and_patient(one)[1] for one in messages] == ["PAT<7>", "unknown"]
+    error = capsys.readouterr().err
+    assert "the patient of 1 study is written as unknown" in error
+    assert "PAT" not in error
+
+
+@pytest.mark.parametrize(
+    "text", ["study,patient\n", "studiesId,PatientID\n1.2,\n", '"', "studiesId,PatientID\n1,P\n1,Q"]
+)
+def test_what_is_no_list_of_patients_is_refused_without_a_word_of_it(
+    tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path, started("a"), *attempt(instance(1)))
+    listed = tmp_path / "list.csv"
+    listed.write_text(text)
+
+    given = ["audit", "export", "--format", "dicom", "--state", tmp_path, "--patients", listed]
+    assert type_command([str(one) for one in given]) == 1
+    assert "P" not in capsys.readouterr().err.replace("studiesId,PatientID", "")
+
+
+def deletion(uid: str, *, text: str = "", outcome: Outcome = Outcome.DELETED) -> RecordedDeletion:
+    people = Provenance(text or None, Requester("github", text) if text else None)
+    run = RecordedRun("a", "1.0", "p", "sha256:0", "https://x", people)
+    reason = Reason(ReasonCode.QUALITY_CONTROL_INTENT, text, text or None)
+    return RecordedDeletion(
+        run, NOON, STORE, InstanceAddress("1.2", "1.3", uid), outcome, reason=reason
+    )
+
+
+def test_every_message_is_as_full_as_may_be_and_no_instance_is_lost() -> None:
+    uids = [f"1.{'9' * 56}.{number}" for number in range(10_000, 13_000)]
+
+    messages = list(audit_messages(map(deletion, uids), {}))
+
+    sizes = [len(one.xml) for one in messages]
+    assert max(sizes) <= MAX_OCTETS
+    assert min(sizes[:-1]) > MAX_OCTETS - 100
+    assert [uid for one in messages for uid in instances(checked(one.xml))] == uids
+
+
+@given(st.text(), st.sampled_from(Outcome))
+def test_whatever_a_file_or_a_ci_says_the_message_is_one_valid_line(
+    text: str, outcome: Outcome
+) -> None:
+    (message,) = audit_messages([deletion("1.4", text=text, outcome=outcome)], {"1.2": text})
+
+    assert "\n" not in message.xml
+    checked(message.xml)
