@@ -20,7 +20,8 @@ MAX_OCTETS = 32_000
 """Every receiver takes 32,768 octets (section A.6); the rest is room for the syslog header."""
 
 _OPEN_EVENTS = 1024
-_ROOM_FOR_COUNT = 8
+_ROOM_FOR_INSTANCES = len("</SOPClass>") + 3
+"""What an element that holds instances takes more than an empty one, its larger count included."""
 _INSTANCE_OCTETS = len('<Instance UID="" />')
 
 
@@ -95,7 +96,7 @@ class _Gathering:
         self._patient_id = patient_id
         self._time = first.time
         self._uids: list[str] = []
-        self._octets = len(self._xml()) + _ROOM_FOR_COUNT
+        self._octets = len(self._xml()) + _ROOM_FOR_INSTANCES
 
     def has_room_for(self, deletion: RecordedDeletion) -> bool:
         return self._octets + _octets_of(deletion) <= MAX_OCTETS
