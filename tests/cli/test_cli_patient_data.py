@@ -63,7 +63,10 @@ def test_no_command_lets_a_patient_attribute_out(
     typed("validate")
     typed("fmt", "--check", code=3)
     typed("plan", "--out", "plan.json", "--write", "markdown=plan.md", "--write", "json=again.json")
-    typed("show", "plan.json")
+    forms = ("html", "sarif", "junit", "codequality", "terraform")
+    written = [part for one in forms for part in ("--write", f"{one}=plan.{one}")]
+    typed("show", "plan.json", *written)
+    typed("plan", "--probe", "retrieve", "--events", "events.jsonl", "--format", "html")
     typed("filter-file", "plan.json", "--out", "filter.txt")
     typed("import", str(store), "--out", "imported.yaml")
     where = " AND ".join(f"{name}='{value}'" for name, value in store.as_parameters().items())
@@ -83,6 +86,8 @@ def test_no_command_lets_a_patient_attribute_out(
     typed("audit", "sign", "--key", key, "--out", "head.json")
     for form in ("csv", "dicom"):
         typed("audit", "export", "--format", form)
+    for form in ("markdown", "json", "csv"):
+        typed("audit", "report", "--format", form)
 
     files = [path for path in project.folder.rglob("*") if path.is_file()]
     files += [path for path in archive.rglob("*") if path.is_file() and path.suffix != ".dcm"]
