@@ -1,11 +1,10 @@
-"""The deletions that a state folder has on record, one at a time and in the order of the record."""
+"""The deletions that a state folder has on record, one at a time."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from reconciler.audit.verify import chosen_files, run_files
@@ -14,6 +13,7 @@ from reconciler.journal.folder import run_file, runs_folder
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import Intent, Result, RunStarted, Settled, Verified
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.audit import Selection
 from reconciler.model.deletion import RecordedDeletion, RecordedRun
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
@@ -24,131 +24,140 @@ _Study = tuple[StoreAddress, str]
 _NO_PROOF = "the record holds no proof after the last attempt"
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which deletions are asked for; nothing given means all of them.
-
-    ``since`` counts, ``until`` does not; both are times with an offset.
-    """
-
-    runs: Sequence[str] = ()
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def holds(self, time: datetime) -> bool:
-        """Whether the time lies between the two."""
-        return (self.since is None or self.since <= time) and (
-            self.until is None or time < self.until
-        )
-
-
 def recorded_deletions(
-    state: Path, selection: Selection, on_problem: OnProblem
+    state: Path, selection: Selection, on_problem: OnProblem, *, find_emptied: bool = False
 ) -> Iterator[RecordedDeletion]:
-    """Read the runs that are asked for; memory holds only the attempts that are open.
+    """Read every run and give what is asked for; memory holds only the attempts that are open.
 
-    A run that cannot be read to its end is told to ``on_problem``; what was read of it counts, and
-    so do the other runs.
+    They come in the order of the record. An attempt that its run left without a proof is told with
+    the proof of the run that settled it; where none did, it comes last and is unconfirmed. A run
+    that cannot be read to its end is told to ``on_problem``; what was read of it counts, and so do
+    the other runs. ``empties_study`` is told only with ``find_emptied``, which reads the runs that
+    may have emptied a study a second time.
 
     Raises:
         UsageError: there is no such run.
         JournalError: the state folder cannot be read.
     """
-    files = [path for path in run_files(state) if path.parent == runs_folder(state)]
-    for path in chosen_files(files, selection.runs) if selection.runs else files:
-        for deletion in _Run(state, path, on_problem).deletions():
-            if selection.holds(deletion.time):
-                yield deletion
+    files = run_files(state)
+    chosen_files(files, sorted(selection.runs))
+    deletions = _Deletions(state, on_problem, find_emptied=find_emptied)
+    return filter(
+        selection.takes,
+        deletions.of(path for path in files if path.parent == runs_folder(state)),
+    )
 
 
 @dataclass(slots=True)
 class _Attempt:
     """What is known of the attempts on one instance: the first intent, the last one, its answer."""
 
+    run: RecordedRun
+    store: StoreAddress
     first: Intent
     last: Intent
     result: Result | None = None
 
 
-class _Run:
-    """One run while it is read."""
+_Key = tuple[str, StoreAddress, InstanceAddress]
+"""The run that made an attempt, and on what."""
 
-    def __init__(self, state: Path, path: Path, on_problem: OnProblem) -> None:
+
+class _Deletions:
+    """The deletions of the runs that are read, one after the other."""
+
+    def __init__(self, state: Path, on_problem: OnProblem, *, find_emptied: bool) -> None:
         self._state = state
-        self._path = path
         self._on_problem = on_problem
-        self._open: dict[tuple[int, InstanceAddress], _Attempt] = {}
-        self._emptied: frozenset[_Study] = frozenset()
+        self._find_emptied = find_emptied
+        self._open: dict[_Key, _Attempt] = {}
 
-    def deletions(self) -> Iterator[RecordedDeletion]:
-        started: RunStarted | None = None
-        try:
-            for record in RunRecords(self._path):
-                match record:
-                    case RunStarted():
-                        started = record
-                        self._emptied = _emptied_studies(self._state, started)
-                    case Intent():
-                        self._attempted(record)
-                    case Result():
-                        self._answered(record)
-                    case Verified() if started is not None:
-                        yield self._proven(started, record)
-                    case Settled() if started is not None:
-                        yield self._settled(started, record)
-        except JournalError as error:
-            self._on_problem(error)
-        if started is not None:
-            yield from self._unproven(started)
+    def of(self, paths: Iterator[Path]) -> Iterator[RecordedDeletion]:
+        for path in paths:
+            try:
+                yield from self._of_run(path)
+            except JournalError as error:
+                self._on_problem(error)
+        for attempt in self._open.values():
+            yield _unproven(attempt)
 
-    def _attempted(self, intent: Intent) -> None:
-        known = self._open.setdefault((intent.store, intent.instance), _Attempt(intent, intent))
-        known.last, known.result = intent, None
+    def _of_run(self, path: Path) -> Iterator[RecordedDeletion]:
+        records = iter(RunRecords(path))
+        started = next(records, None)
+        if not isinstance(started, RunStarted):
+            return
+        run = _about(started)
+        stores = started.stores
+        emptied = _emptied_studies(self._state, started) if self._find_emptied else frozenset()
+        for record in records:
+            match record:
+                case Intent():
+                    store = stores[record.store]
+                    known = self._open.setdefault(
+                        (run.run, store, record.instance), _Attempt(run, store, record, record)
+                    )
+                    known.last, known.result = record, None
+                case Result():
+                    key = (run.run, stores[record.store], record.instance)
+                    if key in self._open:
+                        self._open[key].result = record
+                case Verified():
+                    store = stores[record.store]
+                    is_last = (store, record.instance.study_uid) in emptied
+                    yield self._proven(run, run.run, store, record, empties_study=is_last)
+                case Settled():
+                    is_last = (
+                        record.run in started.resumes
+                        and (record.store, record.instance.study_uid) in emptied
+                    )
+                    yield self._proven(run, record.run, record.store, record, empties_study=is_last)
 
-    def _answered(self, result: Result) -> None:
-        known = self._open.get((result.store, result.instance))
-        if known is not None:
-            known.result = result
-
-    def _proven(self, started: RunStarted, proof: Verified) -> RecordedDeletion:
-        attempt = self._open.pop((proof.store, proof.instance), None)
+    def _proven(
+        self,
+        run: RecordedRun,
+        attempted_in: str,
+        store: StoreAddress,
+        proof: Verified | Settled,
+        *,
+        empties_study: bool,
+    ) -> RecordedDeletion:
+        attempt = self._open.pop((attempted_in, store, proof.instance), None)
         result = attempt.result if attempt else None
-        store = started.stores[proof.store]
         return RecordedDeletion(
-            _about(started),
+            run,
             proof.time,
             store,
             proof.instance,
             proof.outcome,
+            proof.presence,
             proof.detail,
             attempts=attempt.last.attempt if attempt else 0,
             status=result.status if result else None,
             request_id=result.request_id if result else None,
             source=attempt.first.source if attempt else None,
             reason=attempt.first.reason if attempt else None,
-            empties_study=(store, proof.instance.study_uid) in self._emptied,
+            attempted_by=attempt.run.provenance.actor if attempt else None,
+            settles=attempted_in if attempted_in != run.run else None,
+            empties_study=empties_study,
         )
 
-    def _unproven(self, started: RunStarted) -> Iterator[RecordedDeletion]:
-        for (index, instance), attempt in list(self._open.items()):
-            time = attempt.last.time
-            unseen = Verified(
-                time, index, instance, Presence.UNKNOWN, Outcome.UNCONFIRMED, _NO_PROOF
-            )
-            yield self._proven(started, unseen)
 
-    def _settled(self, started: RunStarted, settled: Settled) -> RecordedDeletion:
-        return RecordedDeletion(
-            _about(started),
-            settled.time,
-            settled.store,
-            settled.instance,
-            settled.outcome,
-            settled.detail,
-            settles=settled.run,
-            empties_study=settled.run in started.resumes
-            and (settled.store, settled.instance.study_uid) in self._emptied,
-        )
+def _unproven(attempt: _Attempt) -> RecordedDeletion:
+    return RecordedDeletion(
+        attempt.run,
+        attempt.last.time,
+        attempt.store,
+        attempt.last.instance,
+        Outcome.UNCONFIRMED,
+        Presence.UNKNOWN,
+        _NO_PROOF,
+        attempts=attempt.last.attempt,
+        status=attempt.result.status if attempt.result else None,
+        request_id=attempt.result.request_id if attempt.result else None,
+        source=attempt.first.source,
+        reason=attempt.first.reason,
+        attempted_by=attempt.run.provenance.actor,
+    )
 
 
 def _about(started: RunStarted) -> RecordedRun:

@@ -8,7 +8,7 @@ from reconciler.journal.chain import fields_of, hash_of
 from reconciler.journal.folder import RUN_SUFFIX, readings_folder, runs_folder
 
 _TAIL = 1 << 16
-"""Bytes; no line of a reading but a plan's first one comes near it."""
+"""Bytes; few lines but a first one come near it."""
 
 
 def latest_reading(folder: Path) -> str | None:
@@ -30,19 +30,24 @@ def _latest(runs: Path) -> str | None:
         paths = sorted(runs.glob(f"*{RUN_SUFFIX}"), reverse=True)
     except OSError:
         return None
-    return next((head for path in paths if (head := _head_of(path))), None)
+    return next((head for path in paths if (head := head_of(path))), None)
 
 
-def _head_of(path: Path) -> str | None:
+def head_of(path: Path) -> str | None:
+    """The hash of the last whole line of a run's file; None without one, or if it is unreadable."""
+    tail = _TAIL
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
-            file.seek(max(0, size - _TAIL))
-            lines = file.read().splitlines(keepends=True)
+            while True:
+                file.seek(max(0, size - tail))
+                lines = file.read().splitlines(keepends=True)
+                whole = (line for line in reversed(lines) if _is_whole(line))
+                if (head := next(map(hash_of, whole), None)) or tail >= size:
+                    return head
+                tail *= 8
     except OSError:
         return None
-    whole = (line for line in reversed(lines) if _is_whole(line))
-    return next((hash_of(line) for line in whole), None)
 
 
 def _is_whole(line: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""What an auditor asks of the record: which removals, by whom, why, and with what evidence."""
+"""What an auditor asks of the record, and what it comes to."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.desired import Reason
+from reconciler.model.address import StoreAddress
+from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.gate import GateName
-from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
 from reconciler.model.problem import Source
+from reconciler.model.provenance import Provenance
 from reconciler.model.restore import RestoreOutcome
 
 
@@ -38,36 +38,15 @@ class Selection:
         """Whether this study is asked for."""
         return not self.studies or study_uid in self.studies
 
-    def takes(self, removal: Removal) -> bool:
-        """Whether this removal is asked for."""
-        code = removal.reason.code.value if removal.reason else ""
+    def takes(self, deletion: RecordedDeletion) -> bool:
+        """Whether this deletion is asked for; it belongs to the run of its DELETE and its proof."""
+        code = deletion.reason.code.value if deletion.reason else ""
         return (
-            self.takes_time(removal.time)
-            and self.takes_study(removal.instance.study_uid)
+            self.takes_time(deletion.time)
+            and self.takes_study(deletion.instance.study_uid)
             and (not self.reasons or code in self.reasons)
+            and (not self.runs or not self.runs.isdisjoint({deletion.run.run, deletion.settles}))
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """One planned deletion that was attempted, what became of it, and the evidence.
-
-    ``status`` and ``request_id`` are those of the last DELETE; ``presence`` is what the retrieve
-    after it saw. ``reason`` and ``source`` are None in a record of format 1.0.
-    """
-
-    run: str
-    store: StoreAddress
-    instance: InstanceAddress
-    time: datetime
-    outcome: Outcome
-    presence: Presence
-    actor: str | None
-    reason: Reason | None
-    source: Source | None
-    status: int | None
-    request_id: str | None
-    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +60,32 @@ class Refusal:
     actual: int
     allowed: int
     study_uid: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reappearance:
+    """How many instances that earlier runs had proven to be gone a plan found in the store."""
+
+    run: str
+    time: datetime
+    store: StoreAddress
+    instances: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChangingRun:
+    """An apply or a restore: who had what done, and the head by which its record is proven.
+
+    ``digest`` is that of the plan that was applied, None of a restore; ``restores`` are the runs
+    that were undone. ``head`` is None where the record has no whole line at its end.
+    """
+
+    run: str
+    time: datetime
+    digest: str | None
+    restores: tuple[str, ...]
+    provenance: Provenance
+    head: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +105,33 @@ class LastSeen:
 class AuditReport:
     """The totals over what is selected; every sequence and mapping is sorted.
 
-    The ``by_`` totals count instances that are proven to be gone. ``planned`` is what the plans
-    that were applied asked for, each counted once, over all of what they say. ``problems`` tell
-    what of the record could not be read, and is missing here therefore.
+    The ``by_`` totals count instances that are proven to be gone. ``runs`` are plans, applies and
+    restores; ``changes`` those of them that may have changed a store. ``planned`` is what the plans
+    that were applied asked for, each counted once; None where only some studies or reasons are
+    asked for, since the record does not tell it of those. ``problems`` tell what of the record
+    could not be read, and is missing here therefore.
     """
 
     runs: int
     first: datetime | None
     last: datetime | None
-    planned: int
+    planned: int | None
     outcomes: Mapping[Outcome, int]
     restored: Mapping[RestoreOutcome, int]
     by_reason: Mapping[str, int]
     by_store: Mapping[str, int]
-    by_month: Mapping[str, int]
+    by_month_and_reason: Mapping[str, Mapping[str, int]]
     by_actor: Mapping[str, int]
+    changes: tuple[ChangingRun, ...]
     refusals: tuple[Refusal, ...]
+    reappeared: tuple[Reappearance, ...]
     kept: tuple[LastSeen, ...]
     problems: tuple[str, ...]
+
+    @property
+    def by_month(self) -> Mapping[str, int]:
+        """The months, and how many instances are proven to be gone in each."""
+        return {month: sum(counts.values()) for month, counts in self.by_month_and_reason.items()}
 
     @property
     def gone(self) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Reason
+from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance
@@ -29,9 +30,11 @@ class RecordedDeletion:
     """What became of one instance in one run.
 
     ``time`` is that of the proof, in UTC, or of the last attempt where none is on record; then
-    the outcome is unconfirmed. ``status`` and ``request_id`` are those of the last attempt.
-    ``settles`` names the earlier run whose open attempt was closed by looking. ``empties_study``
-    says that the plan left nothing of the study, and that every deletion of it is proven.
+    the outcome is unconfirmed. ``presence`` is what the retrieve after the last attempt saw.
+    ``status`` and ``request_id`` are those of the last attempt, ``attempted_by`` is the principal
+    that the store authenticated for it. ``settles`` names the earlier run whose open attempt was
+    closed by looking. ``empties_study`` says that the plan left nothing of the study, and that
+    every deletion of it is proven. ``reason`` and ``source`` are None in a record of format 1.0.
     """
 
     run: RecordedRun
@@ -39,11 +42,18 @@ class RecordedDeletion:
     store: StoreAddress
     instance: InstanceAddress
     outcome: Outcome
+    presence: Presence
     detail: str = ""
     attempts: int = 0
     status: int | None = None
     request_id: str | None = None
     source: Source | None = None
     reason: Reason | None = None
+    attempted_by: str | None = None
     settles: str | None = None
     empties_study: bool = False
+
+    @property
+    def attempted_in(self) -> str:
+        """The run that sent the DELETE."""
+        return self.settles or self.run.run

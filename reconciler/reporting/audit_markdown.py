@@ -1,20 +1,20 @@
-"""An audit report for people, as Markdown: the totals, what went wrong, and the newest removals."""
+"""An audit report as Markdown: the totals, what went wrong, and the newest deletions."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 
-from reconciler.model.audit import AuditReport, LastSeen, Refusal, Removal
-from reconciler.reporting.audit_csv import utc
+from reconciler.model.audit import AuditReport, ChangingRun, LastSeen, Reappearance, Refusal
+from reconciler.model.deletion import RecordedDeletion
 from reconciler.reporting.markdown import escape
-from reconciler.reporting.wording import describe_reason, plural
+from reconciler.reporting.wording import describe_reason, describe_requester, plural, utc
 
 SHOWN = 100
-"""So many removals, refusals and keeps are shown, the newest; the rest are counted."""
+"""So many deletions, refusals and keeps are shown, the newest; the rest are counted."""
 
 
-def report_as_markdown(report: AuditReport, removals: Iterable[Removal]) -> Iterator[str]:
+def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
     """Render in pieces; only what is shown is held."""
     yield f"# {plural(report.gone, 'instance')} removed and proven to be gone\n\n"
     yield _period(report)
@@ -27,9 +27,11 @@ def report_as_markdown(report: AuditReport, removals: Iterable[Removal]) -> Iter
     yield from _counts("Actor", report.by_actor)
     yield from _counts("Restored", {one.value: n for one, n in report.restored.items() if n})
     yield from _coverage(report)
+    yield from _changes(report.changes)
     yield from _refused(report.refusals)
+    yield from _reappeared(report.reappeared)
     yield from _kept(report.kept)
-    yield from _removed(removals)
+    yield from _deleted(deletions)
 
 
 def _period(report: AuditReport) -> str:
@@ -54,6 +56,20 @@ def _coverage(report: AuditReport) -> Iterator[str]:
         yield f" {report.gone:,} are proven ({share:.1f} %).\n\n"
 
 
+def _changes(changes: tuple[ChangingRun, ...]) -> Iterator[str]:
+    if not changes:
+        return
+    yield "## Applies and restores\n\n| time | run | plan | actor | requested | head |\n"
+    yield "|---|---|---|---|---|---|\n"
+    for one in changes[-SHOWN:]:
+        provenance = one.provenance
+        about = f"`{one.digest}`" if one.digest else f"restores {escape(', '.join(one.restores))}"
+        requested = escape(describe_requester(provenance.requester)) or "not on record"
+        yield f"| {utc(one.time)} | `{one.run}` | {about} | {escape(provenance.actor or 'unknown')}"
+        yield f" | {requested} | `{one.head}` |\n"
+    yield from _rest(len(changes))
+
+
 def _refused(refusals: tuple[Refusal, ...]) -> Iterator[str]:
     if not refusals:
         return
@@ -64,6 +80,16 @@ def _refused(refusals: tuple[Refusal, ...]) -> Iterator[str]:
         yield f"| {utc(one.time)} | {escape(one.run)} | `{one.store}` | {one.gate.value}{about}"
         yield f" | {one.actual:,} | {one.allowed:,} |\n"
     yield from _rest(len(refusals))
+
+
+def _reappeared(reappeared: tuple[Reappearance, ...]) -> Iterator[str]:
+    if not reappeared:
+        return
+    yield "## Came back after they were proven to be gone\n\n"
+    yield "| time | plan's run | store | instances |\n|---|---|---|---:|\n"
+    for one in reappeared[-SHOWN:]:
+        yield f"| {utc(one.time)} | {escape(one.run)} | `{one.store}` | {one.instances:,} |\n"
+    yield from _rest(len(reappeared))
 
 
 def _kept(kept: tuple[LastSeen, ...]) -> Iterator[str]:
@@ -79,15 +105,15 @@ def _kept(kept: tuple[LastSeen, ...]) -> Iterator[str]:
     yield from _rest(len(kept))
 
 
-def _removed(removals: Iterable[Removal]) -> Iterator[str]:
-    newest: deque[Removal] = deque(maxlen=SHOWN)
+def _deleted(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
+    newest: deque[RecordedDeletion] = deque(maxlen=SHOWN)
     count = 0
-    for removal in removals:
-        newest.append(removal)
+    for deletion in deletions:
+        newest.append(deletion)
         count += 1
     if not count:
         return
-    yield "## Removals\n\n"
+    yield "## Deletions\n\n"
     yield "| time | instance | outcome | reason | evidence |\n|---|---|---|---|---|\n"
     for one in newest:
         reason = escape(describe_reason(one.reason)) if one.reason else "not on record"

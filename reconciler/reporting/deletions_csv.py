@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.reporting.shown import as_csv_cell
+from reconciler.reporting.wording import utc
 
 COLUMNS = (
     "time",
@@ -15,6 +16,7 @@ COLUMNS = (
     "seriesId",
     "instancesId",
     "outcome",
+    "presence",
     "detail",
     "attempts",
     "httpStatus",
@@ -25,6 +27,7 @@ COLUMNS = (
     "reasonText",
     "ticket",
     "source",
+    "attemptedBy",
     "actor",
     "requester",
     "change",
@@ -50,11 +53,12 @@ def _cells(deletion: RecordedDeletion) -> Iterator[str]:
 
 
 def _what(deletion: RecordedDeletion) -> Iterator[str]:
-    yield deletion.time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    yield utc(deletion.time)
     yield deletion.run.run
     yield str(deletion.store)
     yield from deletion.instance
     yield deletion.outcome.value
+    yield deletion.presence.value
     yield deletion.detail
     yield str(deletion.attempts)
     yield "" if deletion.status is None else str(deletion.status)
@@ -73,6 +77,7 @@ def _why(deletion: RecordedDeletion) -> Iterator[str]:
 
 def _who(deletion: RecordedDeletion) -> Iterator[str]:
     run, requester = deletion.run, deletion.run.provenance.requester
+    yield deletion.attempted_by or ""
     yield run.provenance.actor or ""
     yield (requester.user if requester else None) or ""
     yield (requester.change if requester else None) or ""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from reconciler.model.desired import Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
 from reconciler.model.plan import Finding, Plan, Why
+from reconciler.model.provenance import Requester
 from reconciler.model.traffic import Traffic
 
 FINDING_TITLES = {
@@ -25,6 +27,12 @@ def plain(text: str) -> str:
     if line.isprintable():
         return line
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+
+
+def utc(moment: datetime) -> str:
+    """A time as the record has it: UTC, in milliseconds."""
+    written = moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return written.removesuffix("+00:00") + "Z"
 
 
 def plural(count: int, noun: str) -> str:
@@ -100,6 +108,18 @@ def describe_reason(reason: Reason) -> str:
     if reason.ticket:
         text += f", {reason.ticket}"
     return f"{text}: {reason.text}" if reason.text else text
+
+
+def describe_requester(requester: Requester | None) -> str:
+    """``alice, change 17, approved by bob and carol``; what the CI does not tell is left out."""
+    if requester is None:
+        return ""
+    parts = [requester.user or f"someone in {requester.ci}"]
+    if requester.change:
+        parts.append(f"change {requester.change}")
+    if requester.approvers:
+        parts.append(f"approved by {' and '.join(requester.approvers)}")
+    return ", ".join(parts)
 
 
 def describe_subject(finding: Finding) -> str:

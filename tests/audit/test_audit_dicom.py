@@ -16,6 +16,7 @@ from reconciler.journal.records import EmptiedStudy
 from reconciler.model.address import InstanceAddress
 from reconciler.model.deletion import RecordedDeletion, RecordedRun
 from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
 from reconciler.model.provenance import Provenance, Requester
 from reconciler.reporting.dicom_audit import MAX_OCTETS, audit_messages
@@ -147,8 +148,9 @@ def deletion(uid: str, *, text: str = "", outcome: Outcome = Outcome.DELETED) ->
     people = Provenance(text or None, Requester("github", text) if text else None)
     run = RecordedRun("a", "1.0", "p", "sha256:0", "https://x", people)
     reason = Reason(ReasonCode.QUALITY_CONTROL_INTENT, text, text or None)
+    presence = Presence.ABSENT if outcome.is_gone else Presence.PRESENT
     return RecordedDeletion(
-        run, NOON, STORE, InstanceAddress("1.2", "1.3", uid), outcome, reason=reason
+        run, NOON, STORE, InstanceAddress("1.2", "1.3", uid), outcome, presence, reason=reason
     )
 
 

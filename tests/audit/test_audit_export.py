@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.audit.selection import Selection, recorded_deletions
+from reconciler.audit.selection import recorded_deletions
 from reconciler.cli.main import run as type_command
 from reconciler.journal.records import EmptiedStudy, Settled
+from reconciler.model.audit import Selection
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
@@ -46,7 +47,7 @@ def export(state: Path, *arguments: str, code: int = 0) -> list[dict[str, str]]:
 def test_every_deletion_is_a_row_with_its_reason_and_its_people(state: Path) -> None:
     rows = export(state)
 
-    assert [row["outcome"] for row in rows] == ["deleted", "failed", "unconfirmed", "deleted"]
+    assert [row["outcome"] for row in rows] == ["deleted", "failed", "deleted", "unconfirmed"]
     assert tuple(rows[0]) == COLUMNS
     first = rows[0]
     assert (first["time"], first["run"]) == ("2026-03-01T12:00:00.000Z", "a")
@@ -94,8 +95,8 @@ def test_a_broken_run_is_told_and_the_rest_is_exported(
     assert "the chain is broken" in capsys.readouterr().err
     assert [(row["run"], row["outcome"]) for row in rows] == [
         ("a", "deleted"),
-        ("a", "unconfirmed"),
         ("b", "deleted"),
+        ("a", "unconfirmed"),
     ]
 
 
@@ -104,8 +105,12 @@ def test_what_a_later_run_settled_names_the_earlier_one(state: Path) -> None:
     write(state, started("c", resumes=["a"]), closed)
 
     (row,) = export(state, "--run", "c")
-
     assert (row["outcome"], row["settles"]) == ("deleted", "a")
+    assert (row["attempts"], row["ticket"], row["source"]) == ("1", "RET-1", "specs/a.yaml:7")
+
+    rows = [one for one in export(state) if one["instancesId"] == instance(3).instance_uid]
+    assert rows == [row]
+    assert row in export(state, "--run", "a")
 
 
 @pytest.mark.parametrize(("deletions", "is_emptied"), [(2, True), (3, False)])
@@ -116,7 +121,7 @@ def test_a_study_is_emptied_by_the_run_that_proves_its_last_deletion(
     write(tmp_path, started("a", emptied), *attempt(instance(1)))
     write(tmp_path, started("b", emptied, ["a"]), *attempt(instance(2)))
 
-    found = recorded_deletions(tmp_path, Selection(), pytest.fail)
+    found = recorded_deletions(tmp_path, Selection(), pytest.fail, find_emptied=True)
 
     assert [one.empties_study for one in found] == [False, is_emptied]
 

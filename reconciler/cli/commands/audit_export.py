@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from reconciler.audit.patients import read_patients
-from reconciler.audit.selection import Selection, recorded_deletions
+from reconciler.audit.selection import recorded_deletions
 from reconciler.cli import environment
 from reconciler.cli.console import report_error, require_writable, say, write_document, write_file
 from reconciler.cli.options import root_option, state_option
 from reconciler.cli.project import find_root
+from reconciler.cli.record_selection import selection_options
 from reconciler.errors import BrokenJournal, ExitCode, JournalError, UsageError
+from reconciler.model.audit import Selection
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.reporting.deletions_csv import deletions_as_csv
 from reconciler.reporting.dicom_audit import audit_messages, messages_as_lines
@@ -37,27 +37,9 @@ FORMATS: Mapping[str, Render] = {"csv": _csv, "dicom": _dicom}
 _WITH_PATIENTS = frozenset({"dicom"})
 
 
-class Moment(click.ParamType[datetime]):
-    """``2026-03-01`` or ``2026-03-01T12:00:00Z``; without an offset it is UTC."""
-
-    name = "moment"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Parse the text, or fail with the forms that are understood."""
-        try:
-            moment = datetime.fromisoformat(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is no day or time such as 2026-03-01T12:00:00Z", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
 @click.command(name="export")
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), required=True, help="The form.")
-@click.option("--run", "runs", multiple=True, metavar="RUN", help="Only this run; may be repeated.")
-@click.option("--since", type=Moment(), metavar="TIME", help="Only from this time on.")
-@click.option("--until", type=Moment(), metavar="TIME", help="Only before this time.")
+@selection_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -75,9 +57,7 @@ class Moment(click.ParamType[datetime]):
 def command(
     *,
     form: str,
-    runs: tuple[str, ...],
-    since: datetime | None,
-    until: datetime | None,
+    selection: Selection,
     out: Path | None,
     patients: Path | None,
     state: Path | None,
@@ -89,8 +69,9 @@ def command(
     csv    a row for each deletion
     dicom  audit messages of DICOM PS3.15 A.5, a line of XML each
 
-    A day stands for its beginning, and a TIME without an offset is UTC. A deletion whose proof is
-    not on record is unconfirmed. Where a run is broken, what stands before the break is written.
+    A day stands for its beginning, and a TIME without an offset is UTC. A run is that of the DELETE
+    or of the proof. A deletion whose proof is not on record is unconfirmed, and comes last. Where a
+    run is broken, what stands before the break is written.
 
     Exit code 3 when a record is broken, 1 when a run cannot be read.
 
@@ -105,7 +86,9 @@ def command(
     folder = environment.state_folder(state, find_root(root))
     problems: list[JournalError] = []
     unknown: set[str] = set()
-    deletions = recorded_deletions(folder, Selection(runs, since, until), problems.append)
+    deletions: Deletions = recorded_deletions(
+        folder, selection, problems.append, find_emptied=form in _WITH_PATIENTS
+    )
     if form in _WITH_PATIENTS:
         deletions = _noting_unknown(deletions, known, unknown)
     pieces = FORMATS[form](deletions, known)

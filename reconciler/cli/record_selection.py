@@ -1,0 +1,74 @@
+"""The options by which a part of the record is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+
+import click
+
+from reconciler.model.audit import Selection
+from reconciler.model.desired import ReasonCode
+
+
+class _Moment(click.ParamType[datetime]):
+    """``2026-03-01`` or ``2026-03-01T12:00:00Z``; without an offset it is UTC."""
+
+    name = "moment"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Parse the text, or fail with the forms that are understood."""
+        try:
+            moment = datetime.fromisoformat(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no day or time such as 2026-03-01T12:00:00Z", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options; the command gets a `Selection` as ``selection`` in their place."""
+
+    @wraps(command)
+    def with_selection(
+        *,
+        since: datetime | None,
+        until: datetime | None,
+        studies: tuple[str, ...],
+        reasons: tuple[str, ...],
+        runs: tuple[str, ...],
+        **others: Any,
+    ) -> Any:
+        selection = Selection(since, until, frozenset(studies), frozenset(reasons), frozenset(runs))
+        return command(selection=selection, **others)
+
+    decorated: Callable[..., Any] = with_selection
+    for option in reversed(
+        [
+            click.option("--since", type=_Moment(), metavar="TIME", help="From this time on."),
+            click.option("--until", type=_Moment(), metavar="TIME", help="Before this time."),
+            click.option(
+                "--study",
+                "studies",
+                multiple=True,
+                metavar="UID",
+                help="Of this study; repeatable.",
+            ),
+            click.option(
+                "--reason",
+                "reasons",
+                type=click.Choice([code.value for code in ReasonCode]),
+                metavar="CODE",
+                multiple=True,
+                help="For this reason, a code of DICOM CID 7031; repeatable.",
+            ),
+            click.option(
+                "--run", "runs", multiple=True, metavar="RUN", help="Of this run; repeatable."
+            ),
+        ]
+    ):
+        decorated = option(decorated)
+    return decorated
