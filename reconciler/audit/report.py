@@ -154,6 +154,7 @@ class _Totals:
             by_reason.update(counts)
         whole = not self._selection.studies and not self._selection.reasons
         return AuditReport(
+            self._selection,
             len(self._times),
             min(self._times, default=None),
             max(self._times, default=None),

@@ -105,13 +105,14 @@ class LastSeen:
 class AuditReport:
     """The totals over what is selected; every sequence and mapping is sorted.
 
-    The ``by_`` totals count instances that are proven to be gone. ``runs`` are plans, applies and
-    restores; ``changes`` those of them that may have changed a store. ``planned`` is what the plans
-    that were applied asked for, each counted once; None where only some studies or reasons are
-    asked for, since the record does not tell it of those. ``problems`` tell what of the record
-    could not be read, and is missing here therefore.
+    ``selection`` is what was asked for. The ``by_`` totals count instances that are proven to be
+    gone. ``runs`` are plans, applies and restores; ``changes`` those of them that may have changed
+    a store. ``planned`` is what the plans that were applied asked for, each counted once; None
+    where only some studies or reasons are asked for, since the record does not tell it of those.
+    ``problems`` tell what of the record could not be read, and is missing here therefore.
     """
 
+    selection: Selection
     runs: int
     first: datetime | None
     last: datetime | None

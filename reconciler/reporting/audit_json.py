@@ -6,7 +6,14 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from reconciler.model.audit import AuditReport, ChangingRun, LastSeen, Reappearance, Refusal
+from reconciler.model.audit import (
+    AuditReport,
+    ChangingRun,
+    LastSeen,
+    Reappearance,
+    Refusal,
+    Selection,
+)
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.reporting.wording import utc
 
@@ -17,6 +24,7 @@ def report_as_json(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
     """Render in pieces, a deletion a line."""
     header = {
         "format_version": FORMAT_VERSION,
+        "selection": _selection(report.selection),
         "runs": report.runs,
         "first": report.first and utc(report.first),
         "last": report.last and utc(report.last),
@@ -44,6 +52,16 @@ def report_as_json(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
         yield separator + json.dumps(_deletion(deletion))
         separator = ",\n    "
     yield "]\n}\n" if separator == "\n    " else "\n  ]\n}\n"
+
+
+def _selection(selection: Selection) -> dict[str, Any]:
+    return {
+        "since": selection.since and utc(selection.since),
+        "until": selection.until and utc(selection.until),
+        "studies": sorted(selection.studies),
+        "reasons": sorted(selection.reasons),
+        "runs": sorted(selection.runs),
+    }
 
 
 def _deletion(deletion: RecordedDeletion) -> dict[str, Any]:

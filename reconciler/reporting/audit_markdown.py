@@ -8,7 +8,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from reconciler.model.audit import AuditReport, ChangingRun, LastSeen, Reappearance, Refusal
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.reporting.markdown import escape
-from reconciler.reporting.wording import describe_reason, describe_requester, plural, utc
+from reconciler.reporting.wording import (
+    describe_reason,
+    describe_requester,
+    describe_selection,
+    plural,
+    utc,
+)
 
 SHOWN = 100
 """So many deletions, refusals and keeps are shown, the newest; the rest are counted."""
@@ -18,6 +24,8 @@ def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion
     """Render in pieces; only what is shown is held."""
     yield f"# {plural(report.gone, 'instance')} removed and proven to be gone\n\n"
     yield _period(report)
+    if chosen := describe_selection(report.selection):
+        yield f"This is a part of the record: {escape(chosen)}.\n\n"
     for problem in report.problems:
         yield f"**Not in this report:** {escape(problem)}\n\n"
     yield from _counts("Outcome", {one.value: n for one, n in report.outcomes.items()})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from reconciler.model.audit import Selection
 from reconciler.model.desired import Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
@@ -120,6 +121,23 @@ def describe_requester(requester: Requester | None) -> str:
     if requester.approvers:
         parts.append(f"approved by {' and '.join(requester.approvers)}")
     return ", ".join(parts)
+
+
+def describe_selection(selection: Selection) -> str:
+    """``only since …, reason 113039``: what the record was narrowed down to; empty for all."""
+    parts = []
+    if selection.since:
+        parts.append(f"since {utc(selection.since)}")
+    if selection.until:
+        parts.append(f"before {utc(selection.until)}")
+    for noun, chosen in (
+        ("study", selection.studies),
+        ("reason", selection.reasons),
+        ("run", selection.runs),
+    ):
+        if chosen:
+            parts.append(f"{noun} {' or '.join(sorted(chosen))}")
+    return f"only {', '.join(parts)}" if parts else ""
 
 
 def describe_subject(finding: Finding) -> str:

@@ -75,6 +75,18 @@ def test_the_markdown_shows_text_as_text(audited: Project) -> None:
     assert "3 are proven (100.0 %)" in shown
 
 
+def test_the_page_shows_the_record_and_text_as_text(audited: Project) -> None:
+    audited.run("audit", "report", "--write", "html=report.html")
+    shown = (audited.folder / "report.html").read_text("utf-8")
+    report = audited.run("audit", "report", "--format", "json").json
+    assert "<h1>3 instances removed and proven to be gone</h1>" in shown
+    assert "<b>Trial" not in shown
+    assert "&lt;b&gt;Trial | 7&lt;/b&gt;" in shown
+    (change,) = report["changes"]
+    assert f"reconciler audit verify --head {change['head']}" in shown
+    assert audited.run("audit", "verify", "--head", change["head"]).code == 0
+
+
 def test_a_part_of_the_record_can_be_asked_for(audited: Project) -> None:
     def gone(*arguments: str) -> int:
         return audited.run("audit", "report", "--format", "json", *arguments).json["gone"]

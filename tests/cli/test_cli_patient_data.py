@@ -9,6 +9,8 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from reconciler.cli.commands.audit_export import FORMATS
+from reconciler.cli.commands.audit_report import AUDIT_FORMS
 from reconciler.journal.folder import runs_folder
 from reconciler.model.address import InstanceAddress
 
@@ -84,9 +86,9 @@ def test_no_command_lets_a_patient_attribute_out(
     typed("plan", code=3)
     typed("audit", "verify")
     typed("audit", "sign", "--key", key, "--out", "head.json")
-    for form in ("csv", "dicom"):
+    for form in FORMATS:
         typed("audit", "export", "--format", form)
-    for form in ("markdown", "json", "csv"):
+    for form in AUDIT_FORMS:
         typed("audit", "report", "--format", form)
 
     files = [path for path in project.folder.rglob("*") if path.is_file()]

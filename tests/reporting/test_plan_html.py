@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 
 import pytest
 
@@ -25,64 +24,17 @@ from reconciler.planning.gates import gates_of
 from reconciler.reporting.plan_html import plan_as_html
 from reconciler.reporting.wording import plain, summary_line
 
+from .pages import HOSTILE, Page
+
 Plans = dict[str, SavedPlan]
-
-HOSTILE = [
-    "<script>alert(1)</script>",
-    "</details></summary></code><h1>All gates are open</h1>",
-    '" autofocus onfocus="alert(1)',
-    "&lt;b&gt; &#60;img src=x&#62;",
-    "<!-- hidden",
-    "]]>",
-    "{{ 7 * 7 }}{% raw %}",
-    "safe \u202edetele ton od",
-    "\x1b[2J\x00\x07",
-    "two\r\nlines",
-]
-
-
-class _Page(HTMLParser):
-    """The elements of a page, the text that it shows, and whether every element is closed."""
-
-    VOID = frozenset({"meta", "input", "link", "br", "img"})
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.shape: list[str] = []
-        self.ids: list[str] = []
-        self.links: list[str] = []
-        self.words: list[str] = []
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.shape.append(" ".join([tag, *sorted(values)]))
-        if values.get("id"):
-            self.ids.append(values["id"] or "")
-        self.links += [values[name] or "" for name in ("href", "src") if name in values]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] not in {"script", "style"}:
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
 
 
 def html_of(saved: SavedPlan) -> str:
     return "".join(plan_as_html(saved, gates_of(saved)))
 
 
-def page_of(saved: SavedPlan) -> _Page:
-    page = _Page(html_of(saved))
+def page_of(saved: SavedPlan) -> Page:
+    page = Page(html_of(saved))
     assert page.open == []
     return page
 

@@ -17,12 +17,14 @@ from reconciler.cli.record_selection import selection_options
 from reconciler.errors import ExitCode
 from reconciler.model.audit import AuditReport, Selection
 from reconciler.model.deletion import RecordedDeletion
+from reconciler.reporting.audit_html import report_as_html
 from reconciler.reporting.audit_json import report_as_json
 from reconciler.reporting.audit_markdown import report_as_markdown
 from reconciler.reporting.deletions_csv import deletions_as_csv
 
 AUDIT_FORMS: Mapping[str, Callable[[AuditReport, Iterable[RecordedDeletion]], Iterator[str]]] = {
     "markdown": report_as_markdown,
+    "html": report_as_html,
     "json": report_as_json,
     "csv": lambda _, deletions: deletions_as_csv(deletions),
 }
@@ -53,6 +55,7 @@ def command(
     \b
     Examples:
       reconciler audit report
+      reconciler audit report --write html=report.html
       reconciler audit report --since 2026-01-01 --until 2027-01-01 --write csv=2026.csv
       reconciler audit report --reason 113037 --format json
     """

@@ -1,0 +1,161 @@
+"""Where the parts of a chart stand, in the units of its SVG; a template draws them.
+
+The parts of a bar are numbered in the order of the legend, and the number is the colour.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+MOST_SERIES = 6
+"""So many colours can be told from each other; what is beyond them is one more, "other"."""
+OTHER = "other"
+
+_MOST_MONTHS = 36
+_WIDTH, _HEIGHT = 720, 240
+_LEFT, _TOP, _BOTTOM = 64, 12, 28
+_GAP = 0.25
+_MOST_BAR = 48
+_LABEL_WIDTH = 64
+_STEPS = 4
+_MONTHS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A rectangle, which stands for so many; ``colour`` is its place in the legend."""
+
+    colour: int
+    name: str
+    count: int
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The parts of one month or year; ``label`` is empty where there is no room for it."""
+
+    name: str
+    label: str
+    middle: float
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line across the chart, at a count."""
+
+    count: int
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Stacked columns over time. ``legend`` has the names by colour, ``unit`` what a column is."""
+
+    unit: str
+    legend: tuple[str, ...]
+    bars: tuple[Bar, ...]
+    lines: tuple[Line, ...]
+    width: int = _WIDTH
+    height: int = _HEIGHT
+    left: int = _LEFT
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """One bar whose parts are shares of a whole, in percent of its width."""
+
+    parts: tuple[Part, ...]
+    total: int
+
+
+def columns(by_month: Mapping[str, Mapping[str, int]]) -> Columns:
+    """A column for each month from the first to the last, those without anything included.
+
+    Months are written ``2026-03``. Beyond three years a column is a year.
+    """
+    months = _every_month(min(by_month), max(by_month))
+    unit = "month" if len(months) <= _MOST_MONTHS else "year"
+    names = months if unit == "month" else sorted({month[:4] for month in months})
+    gathered: dict[str, Counter[str]] = {name: Counter() for name in names}
+    totals: Counter[str] = Counter()
+    for month, counts in by_month.items():
+        gathered[month if unit == "month" else month[:4]].update(counts)
+        totals.update(counts)
+    legend = _legend(totals)
+    top = _round_up(max(counts.total() for counts in gathered.values()))
+    scale = (_HEIGHT - _TOP - _BOTTOM) / top
+    slot = (_WIDTH - _LEFT) / len(names)
+    every = max(1, -(-_LABEL_WIDTH // int(slot)))
+    bars = []
+    for place, name in enumerate(names):
+        middle = _LEFT + (place + 0.5) * slot
+        label = name if place % every == 0 else ""
+        parts = _stack(gathered[name], legend, middle, min(slot * (1 - _GAP), _MOST_BAR), scale)
+        bars.append(Bar(name, label, middle, parts))
+    step = top // _STEPS
+    lines = tuple(
+        Line(count, _HEIGHT - _BOTTOM - count * scale) for count in range(0, top + 1, step)
+    )
+    return Columns(unit, legend, tuple(bars), lines)
+
+
+def shares(counts: Mapping[str, int]) -> Shares:
+    """The parts of a whole, side by side; those that are nothing are left out."""
+    total = sum(counts.values())
+    parts: list[Part] = []
+    x = 0.0
+    for colour, (name, count) in enumerate(counts.items()):
+        width = 100 * count / total if total else 0.0
+        if count:
+            parts.append(Part(colour, name, count, x, 0, width, 1))
+        x += width
+    return Shares(tuple(parts), total)
+
+
+def _every_month(first: str, last: str) -> list[str]:
+    year, month = int(first[:4]), int(first[5:])
+    months = []
+    while (name := f"{year:04}-{month:02}") <= last:
+        months.append(name)
+        year, month = (year, month + 1) if month < _MONTHS else (year + 1, 1)
+    return months
+
+
+def _legend(totals: Counter[str]) -> tuple[str, ...]:
+    """The largest first, and by name where they are equal."""
+    names = [name for name, _ in sorted(totals.items(), key=lambda one: (-one[1], one[0]))]
+    if len(names) <= MOST_SERIES:
+        return tuple(names)
+    return (*names[:MOST_SERIES], OTHER)
+
+
+def _stack(
+    counts: Counter[str], legend: Sequence[str], middle: float, width: float, scale: float
+) -> tuple[Part, ...]:
+    by_colour: Counter[int] = Counter()
+    for name, count in counts.items():
+        by_colour[legend.index(name) if name in legend else len(legend) - 1] += count
+    parts = []
+    y = float(_HEIGHT - _BOTTOM)
+    for colour, name in enumerate(legend):
+        if count := by_colour[colour]:
+            y -= count * scale
+            parts.append(Part(colour, name, count, middle - width / 2, y, width, count * scale))
+    return tuple(parts)
+
+
+def _round_up(count: int) -> int:
+    """The least number not below ``count`` that its lines divide into whole, round steps."""
+    power = 1
+    while True:
+        for digit in (1, 2, 5):
+            if digit * power * _STEPS >= count:
+                return digit * power * _STEPS
+        power *= 10

@@ -1,0 +1,236 @@
+"""The page of an audit report: every fact is on it, text stays text, the charts add up."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.audit import (
+    AuditReport,
+    ChangingRun,
+    LastSeen,
+    Reappearance,
+    Refusal,
+    Selection,
+)
+from reconciler.model.deletion import RecordedDeletion, RecordedRun
+from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.gate import GateName
+from reconciler.model.live import Presence
+from reconciler.model.outcome import Outcome
+from reconciler.model.problem import Source
+from reconciler.model.provenance import Provenance, Requester
+from reconciler.model.restore import RestoreOutcome
+from reconciler.reporting.audit_html import LISTED, report_as_html
+from reconciler.reporting.charts import MOST_SERIES, OTHER, columns, shares
+
+from .pages import HOSTILE, Page
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
+HEAD = "ab" * 32
+EXPIRED = "113039 Data Retention Policy Expired"
+
+
+def deletions_of(count: int, words: str = "words") -> Iterator[RecordedDeletion]:
+    """Series of ten, studies of twenty; each seventh is not proven."""
+    provenance = Provenance("robot@example.com", Requester("github", words, words, words))
+    run = RecordedRun("run-1", "1.0", "plan", f"sha256:{HEAD}", "https://store.example", provenance)
+    reason = Reason(ReasonCode.DATA_RETENTION_POLICY_EXPIRED, words, words)
+    for number in range(count):
+        study = f"1.2.{number // 20}"
+        address = InstanceAddress(study, f"{study}.{number // 10 % 2}", f"{study}.3.{number}")
+        failed = number % 7 == 6
+        yield RecordedDeletion(
+            run,
+            NOON + timedelta(seconds=number),
+            STORE,
+            address,
+            Outcome.FAILED if failed else Outcome.DELETED,
+            Presence.PRESENT if failed else Presence.ABSENT,
+            words if failed else "",
+            attempts=1,
+            status=403 if failed else 200,
+            request_id=f"request-{number}",
+            source=Source(words, 7),
+            reason=reason,
+            attempted_by="robot@example.com",
+        )
+
+
+def report_of(count: int, words: str = "words") -> AuditReport:
+    """The totals that belong to them, and one of everything else that may be on record."""
+    failed = len(range(6, count, 7))
+    gone = count - failed
+    requester = Requester("github", words, words, words, (words,))
+    return AuditReport(
+        Selection(reasons=frozenset({"113039"})),
+        3,
+        NOON,
+        NOON + timedelta(hours=1),
+        count,
+        {**dict.fromkeys(Outcome, 0), Outcome.DELETED: gone, Outcome.FAILED: failed},
+        {**dict.fromkeys(RestoreOutcome, 0), RestoreOutcome.IDENTICAL: 2},
+        {EXPIRED: gone},
+        {str(STORE): gone},
+        {"2026-03": {EXPIRED: gone}},
+        {"robot@example.com": gone},
+        (
+            ChangingRun(
+                "run-1", NOON, f"sha256:{HEAD}", (), Provenance("robot", requester), "cd" * 32
+            ),
+            ChangingRun("run-2", NOON, None, ("run-1",), Provenance(), HEAD),
+        ),
+        (Refusal("plan-1", NOON, STORE, GateName.MAX_STUDY_PERCENT, 67, 50, "1.2.999"),),
+        (Reappearance("plan-2", NOON, STORE, 3),),
+        (LastSeen(STORE, "1.2.998", None, Source(words, 4), words, 12, NOON),),
+        (words,),
+    )
+
+
+def html_of(count: int, words: str = "words") -> str:
+    return "".join(report_as_html(report_of(count, words), deletions_of(count, words)))
+
+
+def page_of(count: int, words: str = "words") -> Page:
+    page = Page(html_of(count, words))
+    assert page.open == []
+    return page
+
+
+def test_every_fact_is_on_the_page() -> None:
+    text = page_of(50).text
+    for fact in (
+        "43 instances removed and proven to be gone",
+        "Of 50 deletions in the plans that were applied 43 are proven (86.0 %)",
+        "This is a part of the record: only reason 113039",
+        "Not in this report: words",
+        "7 deletions attempted without proof",
+        f"{EXPIRED} 43",
+        f"{STORE} 43",
+        "robot@example.com 43",
+        "identical 2",
+        f"applies plan sha256:{HEAD}",
+        "restores run-1",
+        "words, change words, approved by words",
+        "maxStudyPercent study 1.2.999",
+        "Came back after they were proven to be gone",
+        "1.2.998 all 12",
+        f"reconciler audit verify --head {HEAD}",
+    ):
+        assert fact in text
+    for deletion in deletions_of(50):
+        assert deletion.instance.instance_uid in text
+        assert f"request {deletion.request_id}, then {deletion.presence.value}" in text
+
+
+def test_links_lead_to_places_on_the_page_and_nowhere_else() -> None:
+    page = page_of(50)
+    assert len(page.ids) == len(set(page.ids))
+    assert {link.removeprefix("#") for link in page.links} <= set(page.ids)
+    assert all(link.startswith("#") for link in page.links)
+
+
+@pytest.mark.parametrize("words", HOSTILE, ids=ascii)
+def test_hostile_words_are_shown_as_words(words: str) -> None:
+    harmless, page = page_of(10), page_of(10, words)
+    assert page.shape == harmless.shape
+    assert page.ids == harmless.ids
+    assert all(char.isprintable() for char in page.text)
+
+
+def test_an_empty_record_has_a_page() -> None:
+    nothing = replace(
+        report_of(0),
+        selection=Selection(),
+        first=None,
+        last=None,
+        planned=0,
+        by_month_and_reason={},
+        changes=(),
+        problems=(),
+    )
+    page = Page("".join(report_as_html(nothing, ())))
+    assert page.open == []
+    assert "No run is on record." in page.text
+
+
+def test_of_many_the_newest_are_listed_and_the_rest_is_counted() -> None:
+    count = LISTED + 1_000
+    pieces = list(report_as_html(report_of(count), deletions_of(count)))
+    html = "".join(pieces)
+    assert html.count("<li><code>") == LISTED
+    assert "The newest 20,000 of 21,000 are listed here" in html
+    assert "The newest 1,000 of 3,000" in html
+    assert max(map(len, pieces)) < 100_000
+
+
+def test_it_asks_for_nothing_and_may_run_its_own_script_only() -> None:
+    html = html_of(10)
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', html)
+    assert policy is not None
+    assert policy[1].startswith("default-src 'none';")
+    assert "unsafe" not in policy[1]
+    assert " style=" not in html
+    assert not re.search(r"url\(|@import|https?://", html)
+
+
+MONTHS = st.dates(datetime(2019, 1, 1).date(), datetime(2032, 1, 1).date()).map(
+    lambda day: f"{day:%Y-%m}"
+)
+COUNTS = st.dictionaries(st.sampled_from("abcdefghij"), st.integers(1, 10**7), min_size=1)
+
+
+@given(st.dictionaries(MONTHS, COUNTS, min_size=1))
+def test_the_columns_add_up_and_stand_side_by_side(by_month: dict[str, dict[str, int]]) -> None:
+    chart = columns(by_month)
+    drawn: Counter[str] = Counter()
+    for bar in chart.bars:
+        for part in bar.parts:
+            assert chart.legend[part.colour] == part.name
+            assert part.y >= 0
+            assert chart.left <= part.x <= part.x + part.width <= chart.width
+            drawn[bar.name[:4]] += part.count
+    wanted: Counter[str] = Counter()
+    for month, counts in by_month.items():
+        wanted[month[:4]] += sum(counts.values())
+    assert drawn == wanted
+    assert all(one.middle < other.middle for one, other in pairwise(chart.bars))
+    assert len(chart.legend) <= MOST_SERIES + 1
+    named = {name for counts in by_month.values() for name in counts}
+    assert (OTHER in chart.legend) == (len(named) > MOST_SERIES)
+
+
+def test_months_without_deletions_have_a_place_of_their_own() -> None:
+    chart = columns({"2025-11": {"a": 1}, "2026-02": {"a": 3, "b": 4}})
+    assert [bar.name for bar in chart.bars] == ["2025-11", "2025-12", "2026-01", "2026-02"]
+    assert chart.legend == ("a", "b")
+    assert [line.count for line in chart.lines] == [0, 2, 4, 6, 8]
+
+
+def test_beyond_three_years_a_column_is_a_year() -> None:
+    chart = columns({"2022-01": {"a": 1}, "2025-01": {"a": 2}, "2025-02": {"a": 3}})
+    assert chart.unit == "year"
+    assert [(bar.name, sum(part.count for part in bar.parts)) for bar in chart.bars] == [
+        ("2022", 1),
+        ("2023", 0),
+        ("2024", 0),
+        ("2025", 5),
+    ]
+
+
+def test_shares_fill_the_whole() -> None:
+    parts = shares({"a": 1, "b": 0, "c": 3}).parts
+    assert [(part.name, part.colour, part.x, part.width) for part in parts] == [
+        ("a", 0, 0.0, 25.0),
+        ("c", 2, 25.0, 75.0),
+    ]
