@@ -55,7 +55,7 @@ def _event(root: Element, event: AuditEvent) -> None:
         "EventIdentification",
         EventActionCode="D",
         EventDateTime=event.time.isoformat(timespec="milliseconds"),
-        EventOutcomeIndicator=_indicator(deletion.outcome),
+        EventOutcomeIndicator=outcome_indicator(deletion.outcome),
     )
     if deletion.empties_study:
         _code(identification, "EventID", "110105", "DICOM Study Deleted")
@@ -67,8 +67,8 @@ def _event(root: Element, event: AuditEvent) -> None:
     SubElement(identification, "EventOutcomeDescription").text = deletion.outcome.value
 
 
-def _indicator(outcome: Outcome) -> str:
-    """Table A.5.2-1: 4 where nothing may have happened, 8 where it was tried and is not so."""
+def outcome_indicator(outcome: Outcome) -> str:
+    """By table A.5.2-1: 4 where nothing may have happened, 8 where it was tried and is not so."""
     match outcome:
         case Outcome.DELETED | Outcome.ALREADY_ABSENT | Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT:
             return _SUCCESS

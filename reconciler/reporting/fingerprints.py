@@ -1,4 +1,4 @@
-"""Names for problems that stay when a file is edited elsewhere, so that a CI system knows them."""
+"""Names that stay, so that another system knows a problem or a deletion when it comes again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.problem import Problem
 
 _PASSING = re.compile(
@@ -30,3 +31,9 @@ def fingerprinted(problems: Iterable[Problem]) -> Iterator[tuple[Problem, str]]:
         seen[key] += 1
         text = "\0".join([*key, str(seen[key])])
         yield problem, hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def deletion_fingerprint(deletion: RecordedDeletion) -> str:
+    """64 hexadecimal digits, the same whoever settled the deletion, and in every export of it."""
+    text = "\0".join([deletion.attempted_in, str(deletion.store), *deletion.instance])
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

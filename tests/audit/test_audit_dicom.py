@@ -13,15 +13,11 @@ from lxml import etree
 
 from reconciler.cli.main import run as type_command
 from reconciler.journal.records import EmptiedStudy
-from reconciler.model.address import InstanceAddress
-from reconciler.model.deletion import RecordedDeletion, RecordedRun
-from reconciler.model.desired import Reason, ReasonCode
-from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
-from reconciler.model.provenance import Provenance, Requester
 from reconciler.reporting.dicom_audit import MAX_OCTETS, audit_messages
 
-from .records import NOON, STORE, attempt, instance, started, write
+from .deletions import deletion
+from .records import STORE, attempt, instance, started, write
 
 SCHEMA = etree.RelaxNG(
     etree.fromstring(
@@ -142,16 +138,6 @@ def test_what_is_no_list_of_patients_is_refused_without_a_word_of_it(
     given = ["audit", "export", "--format", "dicom", "--state", tmp_path, "--patients", listed]
     assert type_command([str(one) for one in given]) == 1
     assert "P" not in capsys.readouterr().err.replace("studiesId,PatientID", "")
-
-
-def deletion(uid: str, *, text: str = "", outcome: Outcome = Outcome.DELETED) -> RecordedDeletion:
-    people = Provenance(text or None, Requester("github", text) if text else None)
-    run = RecordedRun("a", "1.0", "p", "sha256:0", "https://x", people)
-    reason = Reason(ReasonCode.QUALITY_CONTROL_INTENT, text, text or None)
-    presence = Presence.ABSENT if outcome.is_gone else Presence.PRESENT
-    return RecordedDeletion(
-        run, NOON, STORE, InstanceAddress("1.2", "1.3", uid), outcome, presence, reason=reason
-    )
 
 
 def test_every_message_is_as_full_as_may_be_and_no_instance_is_lost() -> None:

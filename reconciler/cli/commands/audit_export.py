@@ -19,6 +19,8 @@ from reconciler.model.audit import Selection
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.reporting.deletions_csv import deletions_as_csv
 from reconciler.reporting.dicom_audit import audit_messages, messages_as_lines
+from reconciler.reporting.fhir_audit import deletions_as_fhir
+from reconciler.reporting.ocsf import deletions_as_ocsf
 from reconciler.reporting.wording import plural
 
 Deletions = Iterable[RecordedDeletion]
@@ -33,8 +35,19 @@ def _dicom(deletions: Deletions, patients: Mapping[str, str]) -> Iterable[str]:
     return messages_as_lines(audit_messages(deletions, patients))
 
 
-FORMATS: Mapping[str, Render] = {"csv": _csv, "dicom": _dicom}
-_WITH_PATIENTS = frozenset({"dicom"})
+def _ocsf(deletions: Deletions, _: Mapping[str, str]) -> Iterable[str]:
+    return deletions_as_ocsf(deletions)
+
+
+FORMATS: Mapping[str, Render] = {
+    "csv": _csv,
+    "dicom": _dicom,
+    "fhir": deletions_as_fhir,
+    "ocsf": _ocsf,
+}
+_WITH_PATIENTS = frozenset({"dicom", "fhir"})
+_WITH_STUDIES = frozenset({"dicom"})
+"""The forms that say when a study was emptied."""
 
 
 @click.command(name="export")
@@ -50,7 +63,7 @@ _WITH_PATIENTS = frozenset({"dicom"})
     "--patients",
     type=click.Path(path_type=Path),
     metavar="CSV",
-    help="With dicom: patient ids, as studiesId,PatientID.",
+    help="With dicom and fhir: patient ids, as studiesId,PatientID.",
 )
 @state_option
 @root_option
@@ -68,6 +81,8 @@ def command(
     \b
     csv    a row for each deletion
     dicom  audit messages of DICOM PS3.15 A.5, a line of XML each
+    fhir   AuditEvent of FHIR R4 after IHE BALP, a line of JSON each
+    ocsf   API Activity of OCSF, a line of JSON each
 
     A day stands for its beginning, and a TIME without an offset is UTC. A run is that of the DELETE
     or of the proof. A deletion whose proof is not on record is unconfirmed, and comes last. Where a
@@ -87,7 +102,7 @@ def command(
     problems: list[JournalError] = []
     unknown: set[str] = set()
     deletions: Deletions = recorded_deletions(
-        folder, selection, problems.append, find_emptied=form in _WITH_PATIENTS
+        folder, selection, problems.append, find_emptied=form in _WITH_STUDIES
     )
     if form in _WITH_PATIENTS:
         deletions = _noting_unknown(deletions, known, unknown)
