@@ -12,6 +12,7 @@
      │   ├─ CredentialsError         no credentials, or they were not accepted
      │   ├─ PreflightError           no such store, or no permission
      │   └─ ReadOnlyError            a planning transport was asked to change something
+     ├─ ReceiverError                a receiver of audit messages did not take them
      ├─ JournalError                 the record cannot be written or read
      │   └─ BrokenJournal            a record is not as it was written
      ├─ Refused                      exit 3: the answer is no
@@ -99,6 +100,10 @@ class PreflightError(LiveError):
 
 class ReadOnlyError(LiveError):
     """A transport made for planning was asked to change something."""
+
+
+class ReceiverError(ReconcilerError):
+    """A receiver of audit messages did not take them."""
 
 
 class JournalError(ReconcilerError):

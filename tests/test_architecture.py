@@ -45,10 +45,12 @@ ONLY_IN = {
     "jinja2": {"reporting"},
     "markupsafe": {"reporting"},
     "sqlite3": {"emulator"},
+    "ssl": {"live", "emulator", "audit"},
+    "socket": {"emulator", "audit", "cli"},
     "click": {"cli"},
     "rich": {"cli"},
 }
-"""Third-party packages (and sqlite3) with the rooms that use them."""
+"""Third-party packages (and sqlite3, ssl, socket) with the rooms that use them."""
 
 ONLY_IN_CLI = {"print", "sys.exit", "os.environ", "os.getenv"}
 CALLED_ONLY_IN_CLI = {

@@ -23,6 +23,7 @@ from reconciler.live.connection import Connection, ConnectionSettings
 from reconciler.live.endpoint import DEFAULT_ENDPOINT, Endpoint, parse_endpoint
 from reconciler.model.address import Provider, StoreAddress
 from reconciler.model.provenance import Requester
+from reconciler.reporting.syslog import Sender
 
 STATE_FOLDER = ".reconciler"
 
@@ -50,6 +51,11 @@ def new_run_name(started: datetime) -> str:
 def jitter() -> random.Random:
     """Randomness for back-off."""
     return random.Random()  # noqa: S311 - spreads requests in time, guards nothing
+
+
+def sender() -> Sender:
+    """This machine and process, as a syslog header names them."""
+    return Sender(socket.gethostname(), os.getpid())
 
 
 def holder(run: str) -> str:

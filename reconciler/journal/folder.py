@@ -1,7 +1,8 @@
 """The layout of a state folder, which is for its owner's eyes only.
 
 ``runs/<run>.jsonl`` are the applies and restores, ``readings/<run>.jsonl`` the plans and the
-queries that read image bytes, ``locks/`` the locks.
+queries that read image bytes, ``locks/`` the locks, ``handed-over/`` what receivers of audit
+messages have.
 """
 
 from __future__ import annotations
@@ -36,6 +37,11 @@ def run_file(folder: Path, run: str) -> Path:
 def locks_folder(folder: Path) -> Path:
     """Where the locks of a state folder are."""
     return folder / "locks"
+
+
+def handed_over_folder(folder: Path) -> Path:
+    """Where it is noted what of the record was handed over to whom."""
+    return folder / "handed-over"
 
 
 def make_folder(folder: Path) -> None:

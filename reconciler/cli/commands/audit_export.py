@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from reconciler.audit.patients import read_patients
 from reconciler.audit.selection import recorded_deletions
+from reconciler.audit.syslog import Handover, Patience, Receiver, hand_over
 from reconciler.cli import environment
 from reconciler.cli.console import report_error, require_writable, say, write_document, write_file
 from reconciler.cli.options import root_option, state_option
 from reconciler.cli.project import find_root
 from reconciler.cli.record_selection import selection_options
-from reconciler.errors import BrokenJournal, ExitCode, JournalError, UsageError
+from reconciler.errors import BrokenJournal, ExitCode, JournalError, ReceiverError, UsageError
+from reconciler.journal.ledger import open_ledger
 from reconciler.model.audit import Selection
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.reporting.deletions_csv import deletions_as_csv
-from reconciler.reporting.dicom_audit import audit_messages, messages_as_lines
+from reconciler.reporting.dicom_audit import AuditMessage, audit_messages, messages_as_lines
 from reconciler.reporting.fhir_audit import deletions_as_fhir
 from reconciler.reporting.ocsf import deletions_as_ocsf
 from reconciler.reporting.wording import plural
@@ -45,9 +50,33 @@ FORMATS: Mapping[str, Render] = {
     "fhir": deletions_as_fhir,
     "ocsf": _ocsf,
 }
+_HOST_AND_PORT = re.compile(
+    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?"
+)
+_SYSLOG_TLS_PORT = 6514
+_LAST_PORT = 65535
+
 _WITH_PATIENTS = frozenset({"dicom", "fhir"})
 _WITH_STUDIES = frozenset({"dicom"})
 """The forms that say when a study was emptied."""
+
+
+class _HostAndPort(click.ParamType[tuple[str, int]]):
+    """``host:port``, ``[::1]:6514``; without a port it is that of RFC 5425."""
+
+    name = "host and port"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        """Split it, or fail with the form that is understood."""
+        if isinstance(value, tuple):
+            return value
+        match = _HOST_AND_PORT.fullmatch(str(value))
+        port = int(match["port"] or _SYSLOG_TLS_PORT) if match else 0
+        if match is None or not 0 < port <= _LAST_PORT:
+            self.fail(f"{value!r} is no HOST:PORT such as audit.example.org:6514", param, ctx)
+        return match["v6"] or match["name"], port
 
 
 @click.command(name="export")
@@ -65,6 +94,27 @@ _WITH_STUDIES = frozenset({"dicom"})
     metavar="CSV",
     help="With dicom and fhir: patient ids, as studiesId,PatientID.",
 )
+@click.option(
+    "--syslog",
+    "receiver",
+    type=_HostAndPort(),
+    metavar="HOST:PORT",
+    help="With dicom: send the messages there over TLS, those that it has not yet.",
+)
+@click.option(
+    "--syslog-ca",
+    "authority",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Who may have signed the receiver's certificate, in PEM [default: the system's].",
+)
+@click.option(
+    "--syslog-certificate",
+    "certificate",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The certificate to show to the receiver, with its key, in PEM.",
+)
 @state_option
 @root_option
 def command(
@@ -73,6 +123,9 @@ def command(
     selection: Selection,
     out: Path | None,
     patients: Path | None,
+    receiver: tuple[str, int] | None,
+    authority: Path | None,
+    certificate: Path | None,
     state: Path | None,
     root: Path | None,
 ) -> int:
@@ -88,14 +141,19 @@ def command(
     or of the proof. A deletion whose proof is not on record is unconfirmed, and comes last. Where a
     run is broken, what stands before the break is written.
 
+    With --syslog nothing is written here: a message goes to a receiver once, so that the same
+    command can be run every hour, and goes on where it was interrupted.
+
     Exit code 3 when a record is broken, 1 when a run cannot be read.
 
     \b
     Examples:
       reconciler audit export --format csv --since 2026-01-01 --out deletions.csv
+      reconciler audit export --format dicom --syslog audit.example.org:6514 --syslog-ca ca.pem
     """
     if patients is not None and form not in _WITH_PATIENTS:
         raise UsageError(f"--patients is of no use to {form}")
+    _check_syslog(form, out, receiver, authority or certificate)
     require_writable(out)
     known = read_patients(patients) if patients is not None else {}
     folder = environment.state_folder(state, find_root(root))
@@ -106,14 +164,49 @@ def command(
     )
     if form in _WITH_PATIENTS:
         deletions = _noting_unknown(deletions, known, unknown)
-    pieces = FORMATS[form](deletions, known)
-    if out is None:
-        write_document(pieces)
+    if receiver is not None:
+        messages = audit_messages(deletions, known)
+        _send(messages, Receiver(*receiver, authority, certificate), folder)
+    elif out is None:
+        write_document(FORMATS[form](deletions, known))
     else:
-        write_file(out, pieces)
+        write_file(out, FORMATS[form](deletions, known))
     if unknown:
         say(f"note: the patient of {plural(len(unknown), 'study')} is written as unknown")
     return _account(problems)
+
+
+def _check_syslog(
+    form: str, out: Path | None, receiver: tuple[str, int] | None, tls_file: Path | None
+) -> None:
+    """Raise UsageError where the options of syslog do not go together."""
+    if receiver is None:
+        if tls_file is not None:
+            raise UsageError("--syslog-ca and --syslog-certificate are of no use without --syslog")
+    elif form != "dicom":
+        raise UsageError(f"--syslog is of no use to {form}", hint="it sends --format dicom")
+    elif out is not None:
+        raise UsageError("--syslog and --out cannot be used together")
+
+
+def _send(messages: Iterable[AuditMessage], receiver: Receiver, state: Path) -> None:
+    handover = Handover()
+    try:
+        with open_ledger(state, str(receiver)) as ledger:
+            hand_over(
+                messages,
+                receiver,
+                environment.sender(),
+                ledger,
+                patience=Patience(),
+                sleep=time.sleep,
+                handover=handover,
+            )
+    except ReceiverError:
+        say(f"{plural(handover.sent, 'message')} handed over to {receiver}; the rest waits")
+        raise
+    already = f", {handover.known:,} before" if handover.known else ""
+    say(f"{plural(handover.sent, 'message')} handed over to {receiver}{already}")
 
 
 def _noting_unknown(

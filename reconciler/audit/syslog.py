@@ -1,0 +1,168 @@
+"""Hand audit messages over to a syslog receiver over TLS (RFC 5425), each at least once.
+
+Syslog has no acknowledgement. A batch counts as handed over when all of it was written and the
+receiver has answered the end of the TLS connection, which it reads after everything before it;
+then, and not before, the ledger says so. The journal is the spool: what is not in the ledger is
+made from it again.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from reconciler.errors import ReceiverError, UsageError
+from reconciler.journal.ledger import Ledger
+from reconciler.reporting.dicom_audit import AuditMessage
+from reconciler.reporting.syslog import Sender, frame
+
+BATCH = 100
+"""Messages that are sent on one connection; so many are sent again at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """Where to, and by which certificates: ``authority`` in PEM, else those of the system.
+
+    ``certificate`` is a file in PEM with the sender's own certificate and its private key.
+    """
+
+    host: str
+    port: int
+    authority: Path | None = None
+    certificate: Path | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often a batch is tried, the first wait in seconds, which doubles, and for one answer."""
+
+    attempts: int = 6
+    first_wait: float = 1.0
+    timeout: float = 30.0
+
+
+@dataclass(slots=True)
+class Handover:
+    """How many messages were handed over now, and how many had been before."""
+
+    sent: int = 0
+    known: int = 0
+
+
+def tls_context(receiver: Receiver) -> ssl.SSLContext:
+    """TLS 1.2 or later; the receiver's certificate and name are always checked.
+
+    Raises:
+        UsageError: a file is no certificate, or cannot be read.
+    """
+    file = receiver.authority
+    try:
+        context = ssl.create_default_context(cafile=file)
+        file = receiver.certificate
+        if file is not None:
+            context.load_cert_chain(file, password=lambda: "")
+    except ssl.SSLError:
+        raise UsageError(
+            f"{file} holds not what it should",
+            hint="certificates in PEM; with --syslog-certificate the private key too, unencrypted",
+        ) from None
+    except OSError as error:
+        raise UsageError(f"cannot read {file}: {error.strerror}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def hand_over(
+    messages: Iterable[AuditMessage],
+    receiver: Receiver,
+    sender: Sender,
+    ledger: Ledger,
+    *,
+    patience: Patience,
+    sleep: Callable[[float], object],
+    handover: Handover,
+) -> None:
+    """Send what the ledger does not hold, batch by batch; ``handover`` counts as it goes.
+
+    Raises:
+        UsageError: a file of the receiver's is of no use.
+        ReceiverError: a batch could not be handed over; those before it are in the ledger.
+        JournalError: the ledger cannot be written.
+    """
+    context = tls_context(receiver)
+    waiting = _unsent(messages, ledger, handover)
+    while batch := list(islice(waiting, BATCH)):
+        frames = b"".join(frame(message, sender) for message in batch)
+        _send_patiently(frames, receiver, context, patience, sleep)
+        ledger.add(message.xml.encode("ascii") for message in batch)
+        handover.sent += len(batch)
+
+
+def _unsent(
+    messages: Iterable[AuditMessage], ledger: Ledger, handover: Handover
+) -> Iterator[AuditMessage]:
+    for message in messages:
+        if ledger.has(message.xml.encode("ascii")):
+            handover.known += 1
+        else:
+            yield message
+
+
+def _send_patiently(
+    frames: bytes,
+    receiver: Receiver,
+    context: ssl.SSLContext,
+    patience: Patience,
+    sleep: Callable[[float], object],
+) -> None:
+    wait = patience.first_wait
+    for attempt in range(1, patience.attempts + 1):
+        try:
+            _send(frames, receiver, context, patience.timeout)
+        except ssl.SSLCertVerificationError as error:
+            raise ReceiverError(
+                f"{receiver} is not trusted: {error.verify_message}",
+                hint="--syslog-ca names the certificates of those who signed its own",
+            ) from None
+        except (OSError, ssl.SSLError) as error:
+            if attempt == patience.attempts:
+                raise ReceiverError(
+                    f"{receiver} did not take the messages: {_cause(error)}"
+                ) from None
+            sleep(wait)
+            wait *= 2
+        else:
+            return
+
+
+def _send(frames: bytes, receiver: Receiver, context: ssl.SSLContext, timeout: float) -> None:
+    """Write all of it and wait for the receiver to have read it."""
+    address = (receiver.host, receiver.port)
+    with (
+        socket.create_connection(address, timeout=timeout) as plain,
+        context.wrap_socket(plain, server_hostname=receiver.host) as connection,
+    ):
+        connection.sendall(frames)
+        connection.unwrap()
+
+
+def _cause(error: OSError) -> str:
+    """The kind of a failure; texts of the other side are left out."""
+    match error:
+        case ssl.SSLError(reason=str(reason)):
+            return f"TLS, {reason.lower().replace('_', ' ')}"
+        case socket.gaierror():
+            return "no such host"
+        case TimeoutError():
+            return "it did not answer in time"
+        case _:
+            return (error.strerror or type(error).__name__).lower()

@@ -1,0 +1,363 @@
+"""`audit export --syslog`: a real rsyslog gets every message over TLS, and each once."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import struct
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from reconciler.audit.selection import recorded_deletions
+from reconciler.audit.syslog import BATCH, Handover, Patience, Receiver, hand_over
+from reconciler.cli.main import run as type_command
+from reconciler.errors import LockHeld, ReceiverError
+from reconciler.journal.ledger import open_ledger
+from reconciler.journal.records import Record
+from reconciler.model.audit import Selection
+from reconciler.model.outcome import Outcome
+from reconciler.reporting.dicom_audit import MAX_OCTETS, AuditMessage, audit_messages
+from reconciler.reporting.syslog import Sender
+
+from ..audit.records import NOON, attempt, instance, started, write
+from .conftest import Authority, MakeRsyslog, Rsyslog
+
+SENDER = Sender("archive-7", 4711)
+IMPATIENT = Patience(attempts=2, first_wait=0.05, timeout=5.0)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """A run with a success and a failure."""
+    folder = tmp_path / "state"
+    write(folder, started("a"), *attempt(instance(1)), *attempt(instance(2), Outcome.FAILED))
+    return folder
+
+
+def export(state: Path, rsyslog: Rsyslog, *arguments: str, code: int = 0) -> None:
+    given = ["audit", "export", "--format", "dicom", "--state", str(state)]
+    receiver = ["--syslog", f"{rsyslog.name}:{rsyslog.port}"]
+    authority = ["--syslog-ca", str(rsyslog.authority.file)]
+    assert type_command([*given, *receiver, *authority, *arguments]) == code
+
+
+def messages_of(state: Path) -> list[AuditMessage]:
+    found = recorded_deletions(state, Selection(), pytest.fail, find_emptied=True)
+    return list(audit_messages(found, {}))
+
+
+def many(folder: Path, studies: int) -> Path:
+    """A record that makes a message for each study."""
+    records: list[Record] = []
+    for study in range(studies):
+        records += attempt(instance(1, study), time=NOON + timedelta(seconds=study))
+    write(folder, started("a"), *records)
+    return folder
+
+
+def send(
+    messages: Iterable[AuditMessage],
+    state: Path,
+    rsyslog: Rsyslog,
+    *,
+    patience: Patience = IMPATIENT,
+    sleep: Callable[[float], object] = time.sleep,
+    receiver: Receiver | None = None,
+) -> Handover:
+    handover = Handover()
+    receiver = receiver or Receiver(rsyslog.name, rsyslog.port, rsyslog.authority.file)
+    with open_ledger(state, str(receiver)) as ledger:
+        hand_over(
+            messages,
+            receiver,
+            SENDER,
+            ledger,
+            patience=patience,
+            sleep=sleep,
+            handover=handover,
+        )
+    return handover
+
+
+def test_it_parses_every_header_and_gets_every_message_whole(
+    state: Path, make_rsyslog: MakeRsyslog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rsyslog = make_rsyslog()
+    with rsyslog.running():
+        export(state, rsyslog)
+        got = rsyslog.messages(2)
+
+    assert "2 messages handed over to 127.0.0.1:" in capsys.readouterr().err
+    assert [one.text for one in got] == [one.xml for one in messages_of(state)]
+    assert {one.pri for one in got} == {"85", "84"}
+    for one in got:
+        assert (one.app_name, one.msgid) == ("reconciler", "DICOM+RFC3881")
+        assert one.hostname == socket.gethostname()
+        assert one.process_id == str(os.getpid())
+        assert one.time.startswith("2026-03-01T12:00:00")
+
+
+def test_the_same_command_again_sends_what_is_new_alone(
+    state: Path, make_rsyslog: MakeRsyslog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rsyslog = make_rsyslog()
+    with rsyslog.running():
+        export(state, rsyslog)
+        export(state, rsyslog)
+        write(state, started("b"), *attempt(instance(3)))
+        export(state, rsyslog)
+        got = rsyslog.messages(3)
+
+    assert len(got) == 3
+    error = capsys.readouterr().err
+    assert "0 messages handed over" in error
+    assert "1 message handed over" in error
+    (ledger,) = [one for one in (state / "handed-over").iterdir() if one.suffix != ".lock"]
+    assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
+    assert len(ledger.read_text().splitlines()) == 3
+
+
+def test_messages_as_long_as_may_be_arrive_whole(tmp_path: Path, make_rsyslog: MakeRsyslog) -> None:
+    state = tmp_path / "state"
+    write(state, started("a"), *(one for n in range(2_000) for one in attempt(instance(n))))
+    messages = messages_of(state)
+    assert max(len(one.xml) for one in messages) > MAX_OCTETS - 100
+
+    rsyslog = make_rsyslog()
+    with rsyslog.running():
+        export(state, rsyslog)
+        got = rsyslog.messages(len(messages))
+
+    assert [one.text for one in got] == [one.xml for one in messages]
+
+
+def test_a_receiver_that_nobody_vouches_for_gets_nothing(
+    state: Path, tmp_path: Path, make_rsyslog: MakeRsyslog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rsyslog = make_rsyslog()
+    stranger = Authority.create(tmp_path, "stranger")
+    with rsyslog.running():
+        export(state, rsyslog, "--syslog-ca", str(stranger.file), code=1)
+    error = capsys.readouterr().err
+    assert "is not trusted: " in error
+    assert "--syslog-ca" in error
+    assert not rsyslog.received.exists()
+
+
+def test_a_certificate_for_another_name_is_not_good_enough(
+    state: Path, make_rsyslog: MakeRsyslog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rsyslog = make_rsyslog(name="127.0.0.9")
+    receiver = ["--syslog", f"127.0.0.1:{rsyslog.port}"]
+    with rsyslog.running():
+        export(state, rsyslog, *receiver, code=1)
+    assert "is not trusted: " in capsys.readouterr().err
+    assert not rsyslog.received.exists()
+
+
+def test_a_receiver_that_asks_for_a_certificate_is_shown_one(
+    state: Path, tmp_path: Path, authority: Authority, make_rsyslog: MakeRsyslog
+) -> None:
+    certificate, key = authority.issue(tmp_path, "archive-7")
+    both = tmp_path / "both.pem"
+    both.write_bytes(certificate.read_bytes() + key.read_bytes())
+    rsyslog = make_rsyslog(mode="x509/certvalid")
+    without = Receiver(rsyslog.name, rsyslog.port, authority.file)
+    with rsyslog.running():
+        with pytest.raises(ReceiverError):
+            send(messages_of(state), state, rsyslog, receiver=without)
+        export(state, rsyslog, "--syslog-certificate", str(both))
+        assert len(rsyslog.messages(2)) == 2
+
+
+def test_a_receiver_that_comes_up_late_is_waited_for(
+    state: Path, make_rsyslog: MakeRsyslog
+) -> None:
+    rsyslog = make_rsyslog()
+    waits: list[float] = []
+    running = rsyslog.running()
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            running.__enter__()
+
+    patience = Patience(attempts=5, first_wait=0.1, timeout=5.0)
+    try:
+        handover = send(messages_of(state), state, rsyslog, patience=patience, sleep=sleep)
+        assert len(rsyslog.messages(2)) == 2
+    finally:
+        running.__exit__(None, None, None)
+    assert handover.sent == 2
+    assert waits == [0.1, 0.2]
+
+
+def test_a_receiver_that_is_down_gets_everything_later(
+    state: Path, make_rsyslog: MakeRsyslog
+) -> None:
+    rsyslog = make_rsyslog()
+    with pytest.raises(ReceiverError, match="did not take the messages: connection refused"):
+        send(messages_of(state), state, rsyslog)
+    with rsyslog.running():
+        assert send(messages_of(state), state, rsyslog).sent == 2
+        assert len(rsyslog.messages(2)) == 2
+
+
+def test_one_that_dies_in_the_middle_gets_every_message_and_none_a_third_time(
+    tmp_path: Path, make_rsyslog: MakeRsyslog
+) -> None:
+    state = many(tmp_path / "state", 5 * BATCH)
+    messages = messages_of(state)
+    rsyslog = make_rsyslog()
+
+    with rsyslog.running(), pytest.raises(KeyboardInterrupt):
+        send(interrupted(messages[: 2 * BATCH + 1]), state, rsyslog)
+    with pytest.raises(ReceiverError):
+        send(messages, state, rsyslog)
+    with rsyslog.running():
+        handover = send(messages, state, rsyslog)
+        again = send(messages, state, rsyslog)
+        got = rsyslog.messages(len(messages))
+
+    assert (handover.known, handover.sent) == (2 * BATCH, 3 * BATCH)
+    assert (again.known, again.sent) == (5 * BATCH, 0)
+    assert sorted(one.text for one in got) == sorted(one.xml for one in messages)
+
+
+def interrupted(messages: Iterable[AuditMessage]) -> Iterator[AuditMessage]:
+    """They come, and then the process is interrupted before the last batch is whole."""
+    yield from messages
+    raise KeyboardInterrupt
+
+
+def test_two_at_a_time_are_one_too_many(state: Path, make_rsyslog: MakeRsyslog) -> None:
+    rsyslog = make_rsyslog()
+    receiver = Receiver(rsyslog.name, rsyslog.port)
+    with open_ledger(state, str(receiver)), pytest.raises(LockHeld):
+        send(messages_of(state), state, rsyslog)
+
+
+def test_a_torn_ledger_loses_one_message_at_most_to_a_second_sending(
+    state: Path, make_rsyslog: MakeRsyslog
+) -> None:
+    rsyslog = make_rsyslog()
+    messages = messages_of(state)
+    with rsyslog.running():
+        send(messages, state, rsyslog)
+        (ledger,) = [one for one in (state / "handed-over").iterdir() if one.suffix != ".lock"]
+        ledger.write_bytes(ledger.read_bytes()[:-10])
+        handover = send(messages, state, rsyslog)
+    assert (handover.known, handover.sent) == (1, 1)
+    assert len(ledger.read_bytes()) == 130
+
+
+def test_what_is_no_ledger_is_an_error(
+    state: Path, make_rsyslog: MakeRsyslog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rsyslog = make_rsyslog()
+    folder = state / "handed-over"
+    folder.mkdir()
+    (folder / f"127.0.0.1_{rsyslog.port}").write_text("not a hash\n")
+    export(state, rsyslog, code=1)
+    error = capsys.readouterr().err
+    assert ":1: no line of what was handed over" in error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--format", "fhir", "--syslog", "host:6514"], "--syslog is of no use to fhir"),
+        (["--format", "dicom", "--syslog", "host:99999"], "is no HOST:PORT"),
+        (["--format", "dicom", "--syslog", "host:x"], "is no HOST:PORT"),
+        (["--format", "dicom", "--syslog-ca", "ca.pem"], "of no use without --syslog"),
+        (["--format", "dicom", "--syslog", "host", "--out", "o"], "cannot be used together"),
+        (["--format", "dicom", "--syslog", "host", "--syslog-ca", "none.pem"], "cannot read"),
+        (["--format", "dicom", "--syslog", "host", "--syslog-ca", __file__], "what it should"),
+    ],
+)
+def test_options_that_make_no_sense_are_told(
+    state: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    assert type_command(["audit", "export", *arguments, "--state", str(state)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_receiver_that_hangs_up_at_once_has_taken_nothing(state: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+
+        def hang_up() -> None:
+            for _ in range(IMPATIENT.attempts):
+                server.accept()[0].close()
+
+        thread = Thread(target=hang_up)
+        thread.start()
+        receiver = Receiver("127.0.0.1", port)
+        handover = Handover()
+        with open_ledger(state, str(receiver)) as ledger, pytest.raises(ReceiverError):
+            hand_over(
+                messages_of(state),
+                receiver,
+                SENDER,
+                ledger,
+                patience=IMPATIENT,
+                sleep=time.sleep,
+                handover=handover,
+            )
+        thread.join()
+    assert handover.sent == 0
+
+
+def cutting(listener: socket.socket, port: int, *, after: int) -> None:
+    """Pass two connections on, and cut the first one off after so many octets."""
+    for limit in (after, None):
+        client, _ = listener.accept()
+        passed = 0
+        with client, socket.create_connection(("127.0.0.1", port)) as server:
+            back = Thread(target=copy, args=(server, client))
+            back.start()
+            while (limit is None or passed < limit) and (data := client.recv(4096)):
+                server.sendall(data)
+                passed += len(data)
+            with suppress(OSError):
+                if limit is not None:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    client.close()
+                server.shutdown(socket.SHUT_WR)
+            back.join()
+
+
+def copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(4096):
+            target.sendall(data)
+
+
+def test_a_batch_that_is_cut_off_is_sent_again_as_a_whole(
+    tmp_path: Path, make_rsyslog: MakeRsyslog
+) -> None:
+    state = many(tmp_path / "state", BATCH // 2)
+    messages = messages_of(state)
+    rsyslog = make_rsyslog()
+    with rsyslog.running(), socket.create_server(("127.0.0.1", 0)) as listener:
+        proxy = Thread(target=cutting, args=(listener, rsyslog.port), kwargs={"after": 40_000})
+        proxy.start()
+        receiver = Receiver("127.0.0.1", listener.getsockname()[1], rsyslog.authority.file)
+        handover = send(messages, state, rsyslog, receiver=receiver)
+        proxy.join()
+        got = rsyslog.messages(len(messages) + 1)
+
+    assert handover.sent == len(messages)
+    texts = [one.text for one in got]
+    assert len(messages) < len(texts) < 2 * len(messages)
+    assert {one.xml for one in messages} <= set(texts)
