@@ -1,15 +1,19 @@
 """Hand audit messages over to a syslog receiver over TLS (RFC 5425), each at least once.
 
-Syslog has no acknowledgement. A batch counts as handed over when all of it was written and the
-receiver has answered the end of the TLS connection, which it reads after everything before it;
-then, and not before, the ledger says so. The journal is the spool: what is not in the ledger is
-made from it again.
+Syslog has no acknowledgement. A batch counts as handed over when the receiver has ended the TLS
+and the TCP connection in good order, with nothing of it unread; then, and not before, the ledger
+says so. The journal is the spool: what is not in the ledger is made from it again.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
 import socket
 import ssl
+import sys
+import termios
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +26,9 @@ from reconciler.reporting.syslog import Sender, frame
 
 BATCH = 100
 """Messages that are sent on one connection; so many are sent again at most."""
+
+_BETWEEN_LOOKS = 0.005
+_TCP_CLOSED = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +159,37 @@ def _send(frames: bytes, receiver: Receiver, context: ssl.SSLContext, timeout: f
         context.wrap_socket(plain, server_hostname=receiver.host) as connection,
     ):
         connection.sendall(frames)
-        connection.unwrap()
+        _await_end(connection.unwrap(), timeout)
+
+
+def _await_end(plain: socket.socket, timeout: float) -> None:
+    """Wait until the receiver has hung up, and make sure that it read everything before.
+
+    That it ended TLS is not enough: one that refuses the sender's certificate does so too, before
+    it reads a message. If it closes its socket then, TCP resets the connection (RFC 1122 section
+    4.2.2.13), which is seen here at once or when what was under way reaches it.
+
+    Raises:
+        OSError: it did not read everything, or did not hang up in time.
+    """
+    if plain.recv(1):
+        raise ConnectionError("it speaks after the end of TLS")
+    end = time.monotonic() + timeout
+    while _octets_under_way(plain):
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(_BETWEEN_LOOKS)
+    failure = plain.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if failure:
+        raise OSError(failure, os.strerror(failure))
+
+
+def _octets_under_way(plain: socket.socket) -> int:
+    """How much TCP has not delivered yet; none where the connection was reset (tcp(7))."""
+    if plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSED:
+        return 0
+    answer = fcntl.ioctl(plain, termios.TIOCOUTQ, bytes(4))
+    return int.from_bytes(answer, sys.byteorder)
 
 
 def _cause(error: OSError) -> str:

@@ -198,7 +198,8 @@ class Rsyslog:
         lines: list[str] = []
         while time.monotonic() < end and len(lines) < count:
             time.sleep(0.05)
-            lines = self.received.read_text().splitlines() if self.received.exists() else []
+            written = self.received.read_text() if self.received.exists() else ""
+            lines = written[: written.rfind("\n") + 1].splitlines()
         return [Message(*line.split("|", 6)) for line in lines]
 
 

@@ -341,6 +341,7 @@ def copy(source: socket.socket, target: socket.socket) -> None:
     with suppress(OSError):
         while data := source.recv(4096):
             target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
 
 
 def test_a_batch_that_is_cut_off_is_sent_again_as_a_whole(
