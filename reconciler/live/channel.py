@@ -34,6 +34,7 @@ class RequestKind(Enum):
     PROBE = "probe"
     SEARCH = "search"
     RETRIEVE = "retrieve"
+    RENDER = "render"
     STORAGE = "storage"
     LOOKUP = "lookup"
     DELETE = "delete"

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live import probe_reply, store_reply
 from reconciler.live.answer import Answer, Stream
-from reconciler.live.bodies import has_own_error_body, is_dicom, is_json
+from reconciler.live.bodies import has_own_error_body, is_dicom, is_json, media_type
 from reconciler.live.channel import RequestKind
 from reconciler.live.faults import AttemptError, NoAnswerError
 from reconciler.live.file_meta import HEAD, NotDicomFileError, read_head
@@ -44,6 +44,10 @@ _ROWS_PIECE = 128 * 1024
 
 _META_PIECE = 4096
 """Bytes a piece where only the File Meta Information is wanted, which seldom has a thousand."""
+
+_IMAGES = ("image/jpeg", "image/png")
+_MOST_OF_AN_IMAGE = 1024 * 1024
+"""Bytes: an image of a page, not the instance itself."""
 
 _OK = 200
 _NO_CONTENT = 204
@@ -147,6 +151,24 @@ class DicomWebStore(ABC):
                 else:
                     return FileMeta(found.sop_class_uid, found.transfer_syntax_uid)
         raise LiveError(f"the instance {instance} does not begin with File Meta Information")
+
+    def rendered(self, instance: InstanceAddress) -> bytes:
+        """RetrieveRendered, JPEG or PNG, up to `_MOST_OF_AN_IMAGE`."""
+
+        def read(stream: Stream) -> bytes:
+            if stream.status != _OK or media_type(stream.content_type) not in _IMAGES:
+                what = probe_reply.describe(stream.answer())
+                raise AttemptError(f"no image: {what}", may_pass=False)
+            data = b""
+            for piece in stream.chunks(PIECE):
+                data += piece
+                if len(data) > _MOST_OF_AN_IMAGE:
+                    raise AttemptError("no image: it is too large", may_pass=False)
+            return data
+
+        path = f"{self._web}{instance}/rendered"
+        call = Call(RequestKind.RENDER, path, accept=", ".join(_IMAGES), encoding="identity")
+        return self._transport.read(call, read)
 
     def store(self, file: Path) -> StoreReply:
         """Send one file, once. A 401 is not repeated here; the next request has a fresh token."""

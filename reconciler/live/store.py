@@ -104,6 +104,13 @@ class ReadableStore(Protocol):
             LiveError: it could not be opened.
         """
 
+    def rendered(self, instance: InstanceAddress) -> bytes:
+        """Retrieve an instance as an image that shows its pixels (PS3.18 10.4.1.1.3).
+
+        Raises:
+            LiveError: there is none, it is too large, or it was not to be had.
+        """
+
 
 class DicomStore(ReadableStore, Protocol):
     """What applying and restoring need."""

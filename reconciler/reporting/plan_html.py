@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from reconciler.model.address import StoreAddress
+from reconciler.model.address import SeriesAddress, StoreAddress
 from reconciler.model.gate import Gate
 from reconciler.model.plan import Finding, SavedPlan, StorePlan, StudyPlan, Why
+from reconciler.model.thumbnail import Thumbnail, Thumbnails
 from reconciler.reporting.page import render_page
 from reconciler.reporting.wording import (
     FINDING_TITLES,
@@ -32,8 +35,10 @@ class _Emptied:
     store: StoreAddress
 
 
-def plan_as_html(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
-    """Render in pieces, one self-contained file."""
+def plan_as_html(
+    saved: SavedPlan, gates: Sequence[Gate], thumbnails: Thumbnails | None = None
+) -> Iterator[str]:
+    """Render in pieces, one self-contained file; with ``thumbnails`` it shows patients."""
     yield from render_page(
         "plan.html",
         {
@@ -50,8 +55,22 @@ def plan_as_html(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
             "reason": describe_reason,
             "subject": describe_subject,
             "unfolded": UNFOLDED,
+            "thumbnails": thumbnails,
+            "thumbnail_of": partial(_thumbnail, thumbnails or {}),
+            "data_url": _data_url,
+            "shown_images": sum(not one.problem for one in (thumbnails or {}).values()),
         },
     )
+
+
+def _thumbnail(
+    thumbnails: Thumbnails, store: StoreAddress, study_uid: str, series_uid: str
+) -> Thumbnail | None:
+    return thumbnails.get((store, SeriesAddress(study_uid, series_uid)))
+
+
+def _data_url(thumbnail: Thumbnail) -> str:
+    return f"data:{thumbnail.media_type};base64,{b64encode(thumbnail.data).decode('ascii')}"
 
 
 def _emptied(saved: SavedPlan) -> Iterator[_Emptied]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from reconciler.cli.main import run as type_command
+from reconciler.drill.real_files import store_real_files
+from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import Limits, Reason, ReasonCode
 from reconciler.model.plan import (
@@ -31,6 +35,7 @@ from reconciler.model.problem import Source
 from reconciler.planning.gates import gates_of
 from reconciler.reporting.plan_html import plan_as_html
 
+from ..cli.conftest import LIMITS_OPEN, REASON, head, removal
 from .conftest import DESKTOP, PHONE, Browser
 
 ROOT = "1.2.826.0.1.3680043.10.1"
@@ -39,6 +44,12 @@ EXPIRED = Reason(ReasonCode.DATA_RETENTION_POLICY_EXPIRED, ticket="RET-1042")
 SHOWN = "[...document.querySelectorAll('.instances > li')].filter(one => one.checkVisibility())"
 PER_SERIES = 100
 LOAD_SECONDS = 2.0
+
+
+@pytest.fixture
+def emulator(tmp_path: Path) -> Iterator[Emulator]:
+    with running_emulator(EmulatorSettings(tmp_path / "store")) as running:
+        yield running
 
 
 def plan_of(instances: int) -> SavedPlan:
@@ -257,3 +268,31 @@ def test_a_uid_is_selected_as_a_whole(browser: Browser, page: Path) -> None:
     browser.open(page)
     code = browser.find("details.study > summary code")
     assert browser.run("return getComputedStyle(arguments[0]).userSelect", code) == "all"
+
+
+def test_thumbnails_are_drawn_and_have_words(
+    browser: Browser, emulator: Emulator, tmp_path: Path
+) -> None:
+    stored = store_real_files(emulator, DEMO_STORE)
+    wanted = [stored[f"test_files/{name}_small.dcm"] for name in ("CT", "MR")]
+    specs = tmp_path / "specs"
+    specs.mkdir()
+    (specs / "a.yaml").write_text(head() + REASON + LIMITS_OPEN + removal(wanted))
+    where = ["--root", tmp_path, "--state", tmp_path / "state", "--endpoint", emulator.url]
+    saved, page = tmp_path / "plan.json", tmp_path / "plan.html"
+    for arguments in (
+        ["plan", specs, "--out", saved, *where],
+        ["show", saved, "--thumbnails", "--write", f"html={page}", *where],
+    ):
+        assert type_command([str(one) for one in arguments]) == 0
+    for size in (DESKTOP, PHONE):
+        browser.resize(size)
+        browser.open(page)
+        images = browser.run(
+            "return [...document.images].map(one => [one.complete, one.naturalWidth, one.alt])"
+        )
+        assert [(done, width) for done, width, _ in images] == [(True, 128), (True, 64)]
+        assert all("rendered by the store" in alt for _, _, alt in images)
+        assert browser.violations() == []
+        assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+    assert browser.driver.get_log("browser") == []

@@ -265,3 +265,15 @@ def test_anything_else_is_one_clear_message_without_the_password(
         assert "wrong" not in answer.err
         assert "Traceback" not in answer.err
     assert guarded.server.content() == before
+
+
+def test_orthanc_renders_the_images_of_a_page(site: Site, real: Real) -> None:
+    wanted = [one for one in sorted(real) if one.instance_uid.isascii()]
+    site.write(REASON + OPEN + remove(*wanted))
+    site.plan()
+    answer = site.run("show", "plan.json", "--thumbnails", "--write", "html=plan.html")
+    assert answer.code == 0
+    page = (site.folder / "plan.html").read_text("utf-8")
+    assert page.count('<img class="thumbnail" src="data:image/jpeg;base64,') > 5
+    assert f"{page.count('<img ')} images fetched" in answer.err
+    assert site.server.content() == real

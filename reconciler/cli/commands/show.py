@@ -2,31 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import click
 
-from reconciler.cli.console import require_writable
+from reconciler.cli import environment
+from reconciler.cli.console import require_writable, write_document
 from reconciler.cli.formats import PLAN_FORMS, Writes, format_options, render, write_forms
+from reconciler.cli.options import root_option, state_option, store_options
+from reconciler.cli.project import find_root
 from reconciler.cli.reading import read_saved_plan
 from reconciler.cli.showing import write_plan_document
+from reconciler.cli.thumbnails import ThumbnailOptions, plan_thumbnails
+from reconciler.errors import UsageError
+from reconciler.model.plan import SavedPlan
+from reconciler.model.thumbnail import Thumbnails
+from reconciler.planning.gates import gates_of
+from reconciler.reporting.plan_html import plan_as_html
 
 
 @click.command(name="show")
 @click.argument("plan", type=click.Path(path_type=Path))
 @format_options(PLAN_FORMS)
-def command(plan: Path, form: str, writes: Writes) -> None:
-    """Render a saved PLAN, offline.
+@click.option(
+    "--thumbnails",
+    is_flag=True,
+    help="With html: fetch an image of each series to delete, at most 200. They show patients.",
+)
+@store_options
+@state_option
+@root_option
+def command(
+    *,
+    plan: Path,
+    form: str,
+    writes: Writes,
+    thumbnails: bool,
+    endpoint: str | None,
+    parallelism: int,
+    max_qps: float | None,
+    state: Path | None,
+    root: Path | None,
+) -> None:
+    """Render a saved PLAN, offline but for --thumbnails.
+
+    With --thumbnails the first instance to delete of each series is rendered by the store that the
+    plan is for, and the page holds the images: keep it as you keep the images themselves. What was
+    fetched is on record, as that of a query. Nothing else asks the store, and the options of the
+    store and the record count for nothing else.
 
     \b
     Examples:
       reconciler show plan.json
       reconciler show plan.json --format markdown
       reconciler show plan.json --write html=plan.html
+      reconciler show plan.json --thumbnails --write html=plan.html
       reconciler show plan.json --write junit=plan.xml --write terraform=plan-report.json
     """
     require_writable(*(path for _, path in writes))
     saved = read_saved_plan(plan)
-    write_forms(writes, partial(render, saved))
-    write_plan_document(saved, form)
+    images = None
+    if thumbnails:
+        if "html" not in {form, *(name for name, _ in writes)}:
+            raise UsageError(
+                "--thumbnails is of no use without a page",
+                hint="add --write html=plan.html or --format html",
+            )
+        folder = environment.state_folder(state, find_root(root))
+        options = ThumbnailOptions(endpoint, parallelism, max_qps, folder)
+        images = plan_thumbnails(saved, options)
+    write_forms(writes, partial(_rendered, saved, images))
+    if form == "html":
+        write_document(_rendered(saved, images, form))
+    else:
+        write_plan_document(saved, form)
+
+
+def _rendered(saved: SavedPlan, images: Thumbnails | None, form: str) -> Iterator[str]:
+    if form == "html":
+        return plan_as_html(saved, gates_of(saved), images)
+    return render(saved, form)

@@ -1,0 +1,130 @@
+"""`show --thumbnails`: images of what would be deleted, only where they are asked for."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+
+import pytest
+
+from reconciler.drill.real_files import store_real_files
+from reconciler.emulator import DEMO_STORE
+from reconciler.emulator.faults import FaultKind, FaultRule, Faults
+from reconciler.live.thumbnails import thumbnail_of
+from reconciler.model.thumbnail import MOST_THUMBNAILS
+
+from .conftest import LIMITS_OPEN, REASON, Project, removal
+
+PAGE = "--write=html=plan.html"
+IMAGE = re.compile(r'<img class="thumbnail" src="data:(image/\w+);base64,([^"]+)" alt="([^"]+)">')
+
+
+@pytest.fixture
+def planned(project: Project) -> Project:
+    """A plan that deletes one of pydicom's CT images, of a series with pixels."""
+    stored = store_real_files(project.emulator, DEMO_STORE)
+    project.write("a.yaml", REASON + LIMITS_OPEN + removal([stored["test_files/CT_small.dcm"]]))
+    assert project.run("plan", "--out", "plan.json").code == 0
+    project.emulator.clear_requests()
+    return project
+
+
+def page(project: Project) -> str:
+    return (project.folder / "plan.html").read_text("utf-8")
+
+
+def rendered(project: Project) -> list[str]:
+    return [one.path for one in project.emulator.requests() if one.path.endswith("/rendered")]
+
+
+def test_the_page_shows_an_image_and_says_what_it_holds(planned: Project) -> None:
+    answer = planned.run("show", "plan.json", "--thumbnails", PAGE)
+
+    assert answer.code == 0
+    assert "warning: the page will hold images of patients" in answer.err
+    assert "1 image fetched, 0 not to be had, 0 series beyond" in answer.err
+    ((media_type, data, alt),) = IMAGE.findall(page(planned))
+    assert media_type == "image/jpeg"
+    assert base64.b64decode(data, validate=True).startswith(b"\xff\xd8\xff")
+    assert "rendered by the store" in alt
+    assert "<strong>This page holds 1 image of patients.</strong>" in page(planned)
+    assert "<title>Patient images: Plan" in page(planned)
+
+
+def test_it_is_on_record_that_the_image_was_read(planned: Project) -> None:
+    planned.run("show", "plan.json", "--thumbnails", PAGE)
+    readings = sorted((planned.folder / ".reconciler" / "readings").iterdir())
+    records = [json.loads(line) for line in readings[-1].read_text().splitlines()]
+    assert [one["type"] for one in records] == ["query_started", "retrieved", "query_ended"]
+    assert planned.run("audit", "verify").code == 0
+
+
+def test_without_the_flag_nothing_is_asked(planned: Project) -> None:
+    assert planned.run("show", "plan.json", PAGE).code == 0
+    assert planned.emulator.requests() == []
+    assert "<img" not in page(planned)
+    assert "patients" not in page(planned)
+
+
+def test_without_a_page_it_is_of_no_use(planned: Project) -> None:
+    answer = planned.run("show", "plan.json", "--thumbnails")
+    assert answer.code == 1
+    assert "of no use without a page" in answer.err
+    assert planned.emulator.requests() == []
+
+
+def test_a_plan_for_another_endpoint_is_not_followed(
+    planned: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECONCILER_ENDPOINT", "http://127.0.0.1:9")
+    answer = planned.run("show", "plan.json", "--thumbnails", PAGE)
+    assert answer.code != 0
+    assert planned.emulator.requests() == []
+    assert not (planned.folder / "plan.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        (FaultRule(FaultKind.STATUS, path="/rendered$", status=404), "HTTP 404"),
+        (FaultRule(FaultKind.STATUS, path="/rendered$", status=406), "HTTP 406"),
+        (FaultRule(FaultKind.HTML, path="/rendered$", status=200), "HTTP 200"),
+        (FaultRule(FaultKind.REDIRECT, path="/rendered$", location="http://x"), "HTTP 302"),
+    ],
+    ids=["404", "406", "html", "redirect"],
+)
+def test_what_cannot_be_had_leaves_the_reason_in_its_place(
+    planned: Project, rule: FaultRule, reason: str
+) -> None:
+    planned.emulator.set_faults(Faults((rule,)))
+    answer = planned.run("show", "plan.json", "--thumbnails", PAGE)
+    assert answer.code == 0
+    assert "0 images fetched, 1 not to be had" in answer.err
+    assert "<img" not in page(planned)
+    assert f"no image: {reason}" in page(planned)
+
+
+def test_an_image_that_is_too_large_for_a_page_is_left_out(
+    planned: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.live.dicomweb._MOST_OF_AN_IMAGE", 1_000)
+    planned.run("show", "plan.json", "--thumbnails", PAGE)
+    assert "no image: it is too large" in page(planned)
+    assert "<img" not in page(planned)
+
+
+def test_of_many_series_the_first_are_shown_and_the_rest_is_counted(project: Project) -> None:
+    addresses = [one for series in range(201) for one in project.fill(1, series, [1])]
+    project.write("a.yaml", REASON + LIMITS_OPEN + removal(addresses))
+    project.run("plan", "--out", "plan.json")
+    answer = project.run("show", "plan.json", "--thumbnails", PAGE)
+    assert len(rendered(project)) == MOST_THUMBNAILS
+    assert "1 series beyond the first 200" in answer.err
+    assert answer.code == 0
+
+
+@pytest.mark.parametrize("data", [b"", b"<svg onload='x'>", b"GIF89a", b"\xff\xd8"])
+def test_what_is_no_image_of_these_two_kinds_is_none(data: bytes) -> None:
+    found = thumbnail_of(data)
+    assert (found.data, found.problem) == (b"", "what came is neither JPEG nor PNG")
