@@ -46,6 +46,7 @@ _META_PIECE = 4096
 """Bytes a piece where only the File Meta Information is wanted, which seldom has a thousand."""
 
 _IMAGES = ("image/jpeg", "image/png")
+"""What is taken; the first is asked for, alone, since Orthanc answers 400 to a list."""
 _MOST_OF_AN_IMAGE = 1024 * 1024
 """Bytes: an image of a page, not the instance itself."""
 
@@ -167,7 +168,7 @@ class DicomWebStore(ABC):
             return data
 
         path = f"{self._web}{instance}/rendered"
-        call = Call(RequestKind.RENDER, path, accept=", ".join(_IMAGES), encoding="identity")
+        call = Call(RequestKind.RENDER, path, accept=_IMAGES[0], encoding="identity")
         return self._transport.read(call, read)
 
     def store(self, file: Path) -> StoreReply:
