@@ -38,7 +38,7 @@ ONLY_IN = {
     "yaml": {"desired"},
     "jsonschema": {"desired"},
     "aiohttp": {"emulator"},
-    "pydicom": {"applying", "emulator"},
+    "pydicom": {"applying", "emulator", "audit"},
     "securesystemslib": {"audit"},
     "cryptography": {"audit"},
     "sqlglot": {"query"},

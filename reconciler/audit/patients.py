@@ -1,12 +1,30 @@
-"""The patient ids of studies, which the record does not hold, from a file that the user keeps."""
+"""The patient ids of studies, which the record does not hold: from a list, or from the archive."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
+import struct
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
 from reconciler.errors import UsageError
+from reconciler.model.deletion import ArchivedCopy
+
+_BROKEN = (
+    AttributeError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OSError,
+    OverflowError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+"""What files that are gone or broken bring about in pydicom and zlib."""
 
 COLUMNS = ["studiesId", "PatientID"]
 
@@ -42,3 +60,25 @@ def _patients(path: Path, rows: Iterable[list[str]]) -> dict[str, str]:
         if patients.setdefault(row[0], row[1]) != row[1]:
             raise UsageError(f"{path}, record {number}: the study has another patient id above")
     return patients
+
+
+def archived_patient(copy: ArchivedCopy) -> str | None:
+    """The Patient ID (0010,0020) of an archived copy.
+
+    None where it has none, where it cannot be read, and where it is not what was archived.
+    """
+    # pydicom takes half a second to import, which other commands need not spend.
+    from pydicom import dcmread  # noqa: PLC0415
+    from pydicom.config import disable_value_validation  # noqa: PLC0415
+    from pydicom.errors import InvalidDicomError  # noqa: PLC0415
+
+    try:
+        # It warns of a value in words that hold it.
+        with copy.path.open("rb") as file, disable_value_validation():
+            if hashlib.file_digest(file, "sha256").hexdigest() != copy.sha256:
+                return None
+            file.seek(0)
+            dataset = dcmread(file, stop_before_pixels=True, specific_tags=["PatientID"])
+            return str(dataset.get("PatientID") or "") or None
+    except (*_BROKEN, InvalidDicomError):
+        return None

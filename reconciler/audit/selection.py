@@ -11,10 +11,10 @@ from reconciler.audit.verify import chosen_files, run_files
 from reconciler.errors import JournalError
 from reconciler.journal.folder import run_file, runs_folder
 from reconciler.journal.reader import RunRecords
-from reconciler.journal.records import Intent, Result, RunStarted, Settled, Verified
+from reconciler.journal.records import Archived, Intent, Result, RunStarted, Settled, Verified
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.audit import Selection
-from reconciler.model.deletion import RecordedDeletion, RecordedRun
+from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedRun
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
 
@@ -57,6 +57,7 @@ class _Attempt:
     first: Intent
     last: Intent
     result: Result | None = None
+    copy: ArchivedCopy | None = None
 
 
 _Key = tuple[str, StoreAddress, InstanceAddress]
@@ -101,6 +102,10 @@ class _Deletions:
                     key = (run.run, stores[record.store], record.instance)
                     if key in self._open:
                         self._open[key].result = record
+                case Archived():
+                    key = (run.run, stores[record.store], record.instance)
+                    if key in self._open:
+                        self._open[key].copy = _copy(run.run, record)
                 case Verified():
                     store = stores[record.store]
                     is_last = (store, record.instance.study_uid) in emptied
@@ -138,6 +143,7 @@ class _Deletions:
             reason=attempt.first.reason if attempt else None,
             attempted_by=attempt.run.provenance.actor if attempt else None,
             settles=attempted_in if attempted_in != run.run else None,
+            copy=attempt.copy if attempt else None,
             empties_study=empties_study,
         )
 
@@ -157,7 +163,12 @@ def _unproven(attempt: _Attempt) -> RecordedDeletion:
         source=attempt.first.source,
         reason=attempt.first.reason,
         attempted_by=attempt.run.provenance.actor,
+        copy=attempt.copy,
     )
+
+
+def _copy(run: str, archived: Archived) -> ArchivedCopy:
+    return ArchivedCopy(Path(archived.archive) / run / archived.path, archived.sha256)
 
 
 def _about(started: RunStarted) -> RecordedRun:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Reason
@@ -23,6 +24,14 @@ class RecordedRun:
     digest: str
     endpoint: str
     provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
+class ArchivedCopy:
+    """Where the instance was kept before it was deleted, and the SHA-256 of that file."""
+
+    path: Path
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,7 @@ class RecordedDeletion:
     reason: Reason | None = None
     attempted_by: str | None = None
     settles: str | None = None
+    copy: ArchivedCopy | None = None
     empties_study: bool = False
 
     @property

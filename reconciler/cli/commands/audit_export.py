@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from reconciler.audit.patients import read_patients
+from reconciler.audit.patients import archived_patient, read_patients
 from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.syslog import Handover, Patience, Receiver, hand_over
 from reconciler.cli import environment
@@ -95,6 +95,11 @@ class _HostAndPort(click.ParamType[tuple[str, int]]):
     help="With dicom and fhir: patient ids, as studiesId,PatientID.",
 )
 @click.option(
+    "--archived-patients",
+    is_flag=True,
+    help="With dicom and fhir: patient ids from the archived copies too.",
+)
+@click.option(
     "--syslog",
     "receiver",
     type=_HostAndPort(),
@@ -123,6 +128,7 @@ def command(
     selection: Selection,
     out: Path | None,
     patients: Path | None,
+    archived_patients: bool,
     receiver: tuple[str, int] | None,
     authority: Path | None,
     certificate: Path | None,
@@ -151,8 +157,9 @@ def command(
       reconciler audit export --format csv --since 2026-01-01 --out deletions.csv
       reconciler audit export --format dicom --syslog audit.example.org:6514 --syslog-ca ca.pem
     """
-    if patients is not None and form not in _WITH_PATIENTS:
-        raise UsageError(f"--patients is of no use to {form}")
+    if form not in _WITH_PATIENTS and (patients is not None or archived_patients):
+        name = "--patients" if patients is not None else "--archived-patients"
+        raise UsageError(f"{name} is of no use to {form}")
     _check_syslog(form, out, receiver, authority or certificate)
     require_writable(out)
     known = read_patients(patients) if patients is not None else {}
@@ -163,6 +170,8 @@ def command(
         folder, selection, problems.append, find_emptied=form in _WITH_STUDIES
     )
     if form in _WITH_PATIENTS:
+        if archived_patients:
+            deletions = _with_archived(deletions, known)
         deletions = _noting_unknown(deletions, known, unknown)
     if receiver is not None:
         messages = audit_messages(deletions, known)
@@ -207,6 +216,17 @@ def _send(messages: Iterable[AuditMessage], receiver: Receiver, state: Path) -> 
         raise
     already = f", {handover.known:,} before" if handover.known else ""
     say(f"{plural(handover.sent, 'message')} handed over to {receiver}{already}")
+
+
+def _with_archived(deletions: Deletions, known: dict[str, str]) -> Iterator[RecordedDeletion]:
+    """The same deletions; patients that are not ``known`` are added to it from the archive."""
+    for deletion in deletions:
+        study = deletion.instance.study_uid
+        if study not in known and deletion.copy is not None:
+            patient = archived_patient(deletion.copy)
+            if patient is not None:
+                known[study] = patient
+        yield deletion
 
 
 def _noting_unknown(
