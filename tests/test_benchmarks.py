@@ -15,7 +15,7 @@ SMALL = {
     "growth.py": "--counts 200 2000 --runs 1",
     "journal.py": "--instances 10 --latency 0.001 --parallelism 2 --runs 1",
     "load.py": "--count 500 --runs 1",
-    "million.py": "--instances 2000 --minutes 0.02",
+    "million.py": "--instances 2000 --minutes 0.5",
     "plan.py": "--instances 2000 --probed 20 --latency 0.001 --runs 1",
     "probes.py": "--instances 20 --latency 0.001 --parallelism 2 --runs 1",
     "verify.py": "--records 300",

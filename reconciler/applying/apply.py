@@ -17,6 +17,7 @@ from pathlib import Path
 from reconciler.applying.archive import Archive, BagInfo
 from reconciler.applying.bags import Bags, UnfinishedBag
 from reconciler.applying.deletion import Deleter, Patience
+from reconciler.applying.patients import Patients
 from reconciler.applying.progress import PlanProgress
 from reconciler.applying.run import Account, delete_all
 from reconciler.applying.settlement import settle
@@ -32,6 +33,7 @@ from reconciler.live.labels import AuditLabels
 from reconciler.live.store import DicomStore
 from reconciler.model.address import StoreAddress
 from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
+from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan
 from reconciler.model.provenance import Provenance
 
@@ -49,7 +51,8 @@ class ApplySettings:
     """How an apply goes about it.
 
     ``run`` is the new run's name; ``holder`` says in the lock who runs it; ``stop_after`` is the
-    number of unproven deletions in a row that stops the run.
+    number of unproven deletions in a row that stops the run. With ``patient_key`` it is on record
+    whose each study is, as a pseudonym.
     """
 
     run: str
@@ -58,6 +61,7 @@ class ApplySettings:
     patience: Patience
     parallelism: int = 32
     stop_after: int = 10
+    patient_key: PatientKey | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +228,7 @@ class Apply:
             stores=self.stores,
             journal=journal,
             labels=labels,
+            patients=Patients(settings.patient_key, journal, now=self.now),
             archive=archive,
             patience=settings.patience,
             stop=self.stop,

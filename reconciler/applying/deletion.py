@@ -1,4 +1,4 @@
-"""Delete one instance: intent, archive, attempt, result, proof.
+"""Delete one instance: intent, whose it is, archive, attempt, result, proof.
 
 The only place in the project that calls a store's ``delete``.
 """
@@ -13,6 +13,7 @@ from datetime import datetime
 
 from reconciler.applying.archive import Archive, NotArchivedError
 from reconciler.applying.outcome import Ending, ending_of, outcome_of
+from reconciler.applying.patients import NotIdentifiedError, Patients
 from reconciler.applying.stopping import Stop
 from reconciler.applying.vouching import vouched
 from reconciler.errors import JournalError, LiveError
@@ -69,6 +70,7 @@ class Deleter:
         stores: dict[StoreAddress, DicomStore],
         journal: RunJournal,
         labels: AuditLabels,
+        patients: Patients,
         archive: Archive,
         patience: Patience,
         stop: Stop,
@@ -77,6 +79,7 @@ class Deleter:
         self._stores = stores
         self._journal = journal
         self._labels = labels
+        self._patients = patients
         self._archive = archive
         self._patience = patience
         self._stop = stop
@@ -93,8 +96,10 @@ class Deleter:
         replies: list[DeleteReply] = []
         try:
             self._attempt(target, replies)
+        except NotIdentifiedError as error:
+            return self._spared(target, f"it could not be read whose it is: {error}")
         except NotArchivedError as error:
-            return self._spared(target, str(error))
+            return self._spared(target, f"it could not be archived: {error}")
         except JournalError as error:
             self._stop.request(RunState.STOPPED, str(error))
             if not replies:
@@ -110,7 +115,7 @@ class Deleter:
         return self._verified(target, seen, outcome, detail)
 
     def _spared(self, target: Target, reason: str) -> InstanceResult:
-        """Account for an instance that is not deleted, since it could not be archived.
+        """Account for an instance that is not deleted, since what must come before failed.
 
         One that is gone already needs neither.
         """
@@ -119,7 +124,7 @@ class Deleter:
         if seen.presence is Presence.ABSENT:
             kinds = (*target.earlier, ReplyKind.NOT_FOUND)
             return self._verified(target, seen, outcome_of(kinds, seen.presence), "")
-        detail = f"not deleted, since it could not be archived: {reason}"
+        detail = f"not deleted, since {reason}"
         return self._verified(target, seen, Outcome.FAILED, detail)
 
     def _verified(
@@ -134,6 +139,7 @@ class Deleter:
         """Attempt until the answer is clear, the time is over, or the run stops.
 
         Raises:
+            NotIdentifiedError: it is to be on record whose it is, and is not; nothing was sent.
             NotArchivedError: the files want it archived first, and it is not; nothing was sent.
             JournalError: an intent could not be made durable.
         """
@@ -142,7 +148,8 @@ class Deleter:
             number = len(replies) + 1
             self._journal.commit(self._intent(target, number))
             if not replies:
-                self._keep(target)
+                self._patients.record(store, target.index, target.instance)
+                self._archive.keep(store, target.index, target.instance, target.group)
                 deadline = time.monotonic() + self._patience.attempt_for
             reply = store.delete(target.instance)
             replies.append(reply)
@@ -173,9 +180,6 @@ class Deleter:
         group = target.group
         source = Source(group.path, group.instances[target.instance.instance_uid])
         return Intent(self._now(), target.index, target.instance, 1, source, group.reason)
-
-    def _keep(self, target: Target) -> None:
-        self._archive.keep(self._store(target), target.index, target.instance, target.group)
 
     def _store(self, target: Target) -> DicomStore:
         """The store, with the deletion's labels on every request to it."""

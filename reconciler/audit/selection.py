@@ -11,7 +11,15 @@ from reconciler.audit.verify import chosen_files, run_files
 from reconciler.errors import JournalError
 from reconciler.journal.folder import run_file, runs_folder
 from reconciler.journal.reader import RunRecords
-from reconciler.journal.records import Archived, Intent, Result, RunStarted, Settled, Verified
+from reconciler.journal.records import (
+    Archived,
+    Intent,
+    Result,
+    RunStarted,
+    Settled,
+    StudyPatient,
+    Verified,
+)
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.audit import Selection
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedRun
@@ -27,7 +35,9 @@ _NO_PROOF = "the record holds no proof after the last attempt"
 def recorded_deletions(
     state: Path, selection: Selection, on_problem: OnProblem, *, find_emptied: bool = False
 ) -> Iterator[RecordedDeletion]:
-    """Read every run and give what is asked for; memory holds only the attempts that are open.
+    """Read every run and give what is asked for.
+
+    Memory holds only the attempts that are open, and the pseudonyms of one run's patients.
 
     They come in the order of the record. An attempt that its run left without a proof is told with
     the proof of the run that settled it; where none did, it comes last and is unconfirmed. A run
@@ -72,6 +82,7 @@ class _Deletions:
         self._on_problem = on_problem
         self._find_emptied = find_emptied
         self._open: dict[_Key, _Attempt] = {}
+        self._patients: dict[_Study, str | None] = {}
 
     def of(self, paths: Iterator[Path]) -> Iterator[RecordedDeletion]:
         for path in paths:
@@ -79,8 +90,16 @@ class _Deletions:
                 yield from self._of_run(path)
             except JournalError as error:
                 self._on_problem(error)
+            self._forget_patients()
         for attempt in self._open.values():
-            yield _unproven(attempt)
+            yield self._unproven(attempt)
+
+    def _forget_patients(self) -> None:
+        """Keep those of open attempts; of any other study that is removed from, a run says anew."""
+        needed = {(store, instance.study_uid) for _, store, instance in self._open}
+        self._patients = {
+            study: patient for study, patient in self._patients.items() if study in needed
+        }
 
     def _of_run(self, path: Path) -> Iterator[RecordedDeletion]:
         records = iter(RunRecords(path))
@@ -92,20 +111,6 @@ class _Deletions:
         emptied = _emptied_studies(self._state, started) if self._find_emptied else frozenset()
         for record in records:
             match record:
-                case Intent():
-                    store = stores[record.store]
-                    known = self._open.setdefault(
-                        (run.run, store, record.instance), _Attempt(run, store, record, record)
-                    )
-                    known.last, known.result = record, None
-                case Result():
-                    key = (run.run, stores[record.store], record.instance)
-                    if key in self._open:
-                        self._open[key].result = record
-                case Archived():
-                    key = (run.run, stores[record.store], record.instance)
-                    if key in self._open:
-                        self._open[key].copy = _copy(run.run, record)
                 case Verified():
                     store = stores[record.store]
                     is_last = (store, record.instance.study_uid) in emptied
@@ -116,6 +121,23 @@ class _Deletions:
                         and (record.store, record.instance.study_uid) in emptied
                     )
                     yield self._proven(run, record.run, record.store, record, empties_study=is_last)
+                case Intent() | Archived() | Result():
+                    self._add_to_attempt(record, run, stores[record.store])
+                case StudyPatient():
+                    self._patients[stores[record.store], record.study_uid] = record.patient
+
+    def _add_to_attempt(
+        self, record: Intent | Archived | Result, run: RecordedRun, store: StoreAddress
+    ) -> None:
+        key = (run.run, store, record.instance)
+        if isinstance(record, Intent):
+            attempt = self._open.setdefault(key, _Attempt(run, store, record, record))
+            attempt.last, attempt.result = record, None
+        elif key in self._open:
+            if isinstance(record, Result):
+                self._open[key].result = record
+            else:
+                self._open[key].copy = _copy(run.run, record)
 
     def _proven(
         self,
@@ -144,27 +166,28 @@ class _Deletions:
             attempted_by=attempt.run.provenance.actor if attempt else None,
             settles=attempted_in if attempted_in != run.run else None,
             copy=attempt.copy if attempt else None,
+            patient=self._patients.get((store, proof.instance.study_uid)),
             empties_study=empties_study,
         )
 
-
-def _unproven(attempt: _Attempt) -> RecordedDeletion:
-    return RecordedDeletion(
-        attempt.run,
-        attempt.last.time,
-        attempt.store,
-        attempt.last.instance,
-        Outcome.UNCONFIRMED,
-        Presence.UNKNOWN,
-        _NO_PROOF,
-        attempts=attempt.last.attempt,
-        status=attempt.result.status if attempt.result else None,
-        request_id=attempt.result.request_id if attempt.result else None,
-        source=attempt.first.source,
-        reason=attempt.first.reason,
-        attempted_by=attempt.run.provenance.actor,
-        copy=attempt.copy,
-    )
+    def _unproven(self, attempt: _Attempt) -> RecordedDeletion:
+        return RecordedDeletion(
+            attempt.run,
+            attempt.last.time,
+            attempt.store,
+            attempt.last.instance,
+            Outcome.UNCONFIRMED,
+            Presence.UNKNOWN,
+            _NO_PROOF,
+            attempts=attempt.last.attempt,
+            status=attempt.result.status if attempt.result else None,
+            request_id=attempt.result.request_id if attempt.result else None,
+            source=attempt.first.source,
+            reason=attempt.first.reason,
+            attempted_by=attempt.run.provenance.actor,
+            copy=attempt.copy,
+            patient=self._patients.get((attempt.store, attempt.last.instance.study_uid)),
+        )
 
 
 def _copy(run: str, archived: Archived) -> ArchivedCopy:

@@ -19,12 +19,17 @@ from reconciler.cli.events import Events
 from reconciler.cli.formats import REPORT_FORMS, Writes
 from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
+from reconciler.cli.recording import record_nothing_done
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.journal.folder import run_file
 from reconciler.journal.history import has_runs
 from reconciler.live.connection import Connection
+from reconciler.live.endpoint import Endpoint
 from reconciler.live.stages import ProbeMode
+from reconciler.model.address import Provider
 from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
+from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.provenance import Provenance
 from reconciler.planning.acceptance import require_endpoint
@@ -39,6 +44,9 @@ from reconciler.reporting.wording import apply_line, traffic_line
 
 REPROBE_SECONDS = 30.0
 """How long an instance that is still there after its deletion is looked for again."""
+
+_BEFORE = "the plan was applied before"
+_NOTHING = "the plan deletes nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,16 +67,55 @@ class ApplyOptions:
     max_qps: float | None
     state: Path
     root: Path
+    patient_key: PatientKey | None = None
     probe: str = ProbeMode.AUTO.value
 
 
 def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], None]) -> int:
-    """Apply a plan and report; the exit code.
+    """Apply a plan and report; the exit code. One that does nothing is on record as such.
 
     ``accept`` raises `Refused` where the plan may not go on.
     """
-    provider = environment.provider_of(store.store for store in saved.plan.stores)
-    endpoint = environment.endpoint(options.endpoint, provider)
+    run = environment.new_run_name(environment.now())
+    principal: str | None = None
+
+    def record_if_nothing(exit_code: int, detail: str) -> None:
+        """Even a refused apply has a record of its own where it settled what was left open."""
+        if not run_file(options.state, run).exists():
+            record_nothing_done(
+                "apply", exit_code, detail, options.state, saved=saved, principal=principal
+            )
+
+    stop = Stop()
+    try:
+        endpoint = _endpoint(saved, options)
+        with (
+            stopped_by_signals(stop) as signals,
+            environment.connect(
+                endpoint,
+                provider=_provider(saved),
+                read_only=False,
+                parallelism=options.parallelism,
+                max_qps=options.max_qps,
+                stop=stop.event,
+            ) as connection,
+        ):
+            principal = connection.principal
+            applied = _apply(saved, options, accept, run=run, connection=connection, stop=stop)
+    except ReconcilerError as error:
+        record_if_nothing(error.exit_code, str(error))
+        raise
+    record_if_nothing(applied.exit_code, _BEFORE if applied.is_earlier else _NOTHING)
+    return _finish(applied, options, signals.exit_code)
+
+
+def _provider(saved: SavedPlan) -> Provider:
+    return environment.provider_of(store.store for store in saved.plan.stores)
+
+
+def _endpoint(saved: SavedPlan, options: ApplyOptions) -> Endpoint:
+    """Where the service is, once the plan turns out to be for it and to keep apart what it must."""
+    endpoint = environment.endpoint(options.endpoint, _provider(saved))
     require_endpoint(saved, str(endpoint))
     require_archives_outside(saved.plan, options.state)
     if saved.plan.has_deletions and not has_runs(options.state):
@@ -76,31 +123,20 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
             f"note: {options.state} holds no earlier run, so that a plan is applied only once"
             " rests on its expiry alone"
         )
-    stop = Stop()
-    with (
-        stopped_by_signals(stop) as signals,
-        environment.connect(
-            endpoint,
-            provider=provider,
-            read_only=False,
-            parallelism=options.parallelism,
-            max_qps=options.max_qps,
-            stop=stop.event,
-        ) as connection,
-    ):
-        applied = _apply(saved, options, accept, connection, stop)
-    return _finish(applied, options, signals.exit_code)
+    return endpoint
 
 
 def _apply(
     saved: SavedPlan,
     options: ApplyOptions,
     accept: Callable[[], None],
+    *,
+    run: str,
     connection: Connection,
     stop: Stop,
 ) -> Applied:
     """Do it, and let progress and events tell of it."""
-    settings = _settings(options)
+    settings = _settings(options, run)
     total = saved.plan.count(Why.LISTED)
     done = itertools.count(1)
 
@@ -133,8 +169,7 @@ def _apply(
     return replace(applied, report=replace(applied.report, traffic=connection.traffic))
 
 
-def _settings(options: ApplyOptions) -> ApplySettings:
-    run = environment.new_run_name(environment.now())
+def _settings(options: ApplyOptions, run: str) -> ApplySettings:
     return ApplySettings(
         run=run,
         holder=environment.holder(run),
@@ -142,6 +177,7 @@ def _settings(options: ApplyOptions) -> ApplySettings:
         patience=make_patience(REPROBE_SECONDS),
         parallelism=options.parallelism,
         stop_after=options.stop_after_failures,
+        patient_key=options.patient_key,
     )
 
 

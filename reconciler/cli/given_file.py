@@ -1,10 +1,11 @@
-"""Reading a small file that the command line names."""
+"""Reading the small files that the command line names."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from reconciler.errors import UsageError
+from reconciler.model.patient import PatientKey
 
 
 def read_given(path: Path) -> bytes:
@@ -17,3 +18,18 @@ def read_given(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
+def read_patient_key(path: Path) -> PatientKey:
+    """The key in the file.
+
+    Raises:
+        UsageError: it cannot be read, or holds no key. No message quotes it.
+    """
+    key = PatientKey.parse(read_given(path).decode("ascii", "replace"))
+    if key is None:
+        raise UsageError(
+            f"{path} holds no key of 64 hexadecimal digits",
+            hint="make one, and keep it apart from the record: openssl rand -hex 32",
+        )
+    return key

@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
+from reconciler.cli.given_file import read_patient_key
 from reconciler.live.stages import ProbeMode
+from reconciler.model.patient import PatientKey
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -32,6 +34,31 @@ state_option: Decorator = click.option(
     envvar="RECONCILER_STATE",
     metavar="DIR",
     help="The state folder with the journal [env: RECONCILER_STATE; default: .reconciler].",
+)
+
+
+class _PatientKeyFile(click.ParamType[PatientKey]):
+    """A file with a `PatientKey`."""
+
+    name = "file"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 - click's signature
+        ctx: click.Context | None,  # noqa: ARG002 - click's signature
+    ) -> PatientKey:
+        """Read the file."""
+        return value if isinstance(value, PatientKey) else read_patient_key(Path(value))
+
+
+patient_key_option: Decorator = click.option(
+    "--patient-key",
+    type=_PatientKeyFile(),
+    envvar="RECONCILER_PATIENT_KEY",
+    metavar="FILE",
+    help="Put on record whose each study is, as a pseudonym by the key in this file [env:"
+    " RECONCILER_PATIENT_KEY].",
 )
 
 

@@ -23,6 +23,7 @@ from reconciler.cli.stores import find_store
 from reconciler.errors import ExitCode, UsageError
 from reconciler.live.connection import Connection
 from reconciler.model.address import StoreAddress
+from reconciler.model.patient import PatientKey
 from reconciler.model.row import Row
 from reconciler.planning.plan_file import write_plan
 from reconciler.query.removal import removes_of
@@ -48,6 +49,7 @@ class QueryOptions:
     expect_digest: str | None
     report: Path | None
     max_age: timedelta
+    patient_key: PatientKey | None
     endpoint: str | None
     parallelism: int
     max_qps: float | None
@@ -192,4 +194,5 @@ def _apply_options(options: QueryOptions) -> ApplyOptions:
         max_qps=options.max_qps,
         state=options.state,
         root=options.root,
+        patient_key=options.patient_key,
     )

@@ -1,19 +1,19 @@
-"""The record of runs that change no store: a plan, a query that reads image bytes.
+"""The record of runs that change no store: a plan, and what ended before it did anything.
 
 A folder that cannot be written is no reason to refuse a reading: it is said, and the run goes on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from reconciler import __version__
 from reconciler.cli import environment
 from reconciler.cli.console import say
 from reconciler.errors import JournalError
-from reconciler.journal.latest import latest_reading
-from reconciler.journal.readings import GateSeen, KeptSeen, PlanEnded, PlanMade
+from reconciler.journal.latest import latest_reading, latest_run
+from reconciler.journal.readings import GateSeen, KeptSeen, NothingDone, PlanEnded, PlanMade
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate
@@ -34,6 +34,44 @@ def record_plan(
             journal.commit(_plan_ended(saved))
     except JournalError as error:
         say(f"note: this plan is not on record: {error}")
+        return
+    say(f"journal head {journal.head}")
+
+
+def record_nothing_done(
+    command: str,
+    exit_code: int,
+    detail: str,
+    state: Path,
+    *,
+    saved: SavedPlan | None = None,
+    stores: Iterable[StoreAddress] = (),
+    endpoint: str = "",
+    principal: str | None = None,
+) -> None:
+    """Leave the record of an apply or a restore that ended before it did anything."""
+    now = environment.now()
+    inputs, git = (saved.plan.inputs, saved.git) if saved else ((), None)
+    try:
+        record = NothingDone(
+            run=environment.new_run_name(now),
+            time=now,
+            tool_version=__version__,
+            command=command,
+            plan_id=saved.plan_id if saved else None,
+            digest=saved.digest if saved else None,
+            endpoint=saved.endpoint if saved else endpoint,
+            stores=tuple(store.store for store in saved.plan.stores) if saved else tuple(stores),
+            exit_code=exit_code,
+            detail=detail,
+            previous_head=latest_run(state),
+            previous_reading=latest_reading(state),
+            provenance=Provenance(principal, environment.requester(), inputs, git),
+        )
+        with RunJournal.create(state, record) as journal:
+            pass
+    except JournalError as error:
+        say(f"note: this run is not on record: {error}")
         return
     say(f"journal head {journal.head}")
 

@@ -12,14 +12,11 @@ from reconciler.journal.fields import (
     number,
     number_or_none,
     object_of,
-    objects,
-    store_of,
     text,
     text_or_none,
     texts,
     time_of,
 )
-from reconciler.journal.provenance_codec import provenance_of, provenance_to_json
 from reconciler.journal.records import (
     Archived,
     ArchiveRecord,
@@ -30,6 +27,7 @@ from reconciler.journal.records import (
     RestoreStarted,
 )
 from reconciler.journal.removal_codec import reason_of, removal_to_json, source_of
+from reconciler.journal.start_codec import start_of, start_to_json
 from reconciler.model.outcome import RunState
 from reconciler.model.reply import StoreReplyKind
 from reconciler.model.restore import RestoreOutcome
@@ -70,19 +68,10 @@ def archive_record_to_json(record: ArchiveRecord) -> dict[str, object]:
 
 def _restore_started_to_json(record: RestoreStarted) -> dict[str, object]:
     return {
-        "type": "restore_started",
-        "formatVersion": record.format_version,
-        "time": format_time(record.time),
-        "run": record.run,
-        "toolVersion": record.tool_version,
+        **start_to_json("restore_started", record),
         "restores": list(record.restores),
-        "endpoint": record.endpoint,
-        "stores": [store.as_parameters() for store in record.stores],
         "planned": record.planned,
         "resumes": list(record.resumes),
-        "previousHead": record.previous_head,
-        "previousReading": record.previous_reading,
-        **provenance_to_json(record.provenance),
     }
 
 
@@ -124,18 +113,10 @@ def _restore_started(fields: Fields) -> RestoreStarted:
     if not restores:
         raise ValueError("'restores' names no run")
     return RestoreStarted(
-        run=text(fields, "run"),
-        time=time_of(fields),
-        tool_version=text(fields, "toolVersion"),
+        **start_of(fields),
         restores=restores,
-        endpoint=text(fields, "endpoint"),
-        stores=tuple(store_of(store) for store in objects(fields, "stores")),
         planned=number(fields, "planned"),
         resumes=texts(fields, "resumes"),
-        previous_head=text_or_none(fields, "previousHead"),
-        previous_reading=text_or_none(fields, "previousReading"),
-        provenance=provenance_of(fields),
-        format_version=text(fields, "formatVersion"),
     )
 
 

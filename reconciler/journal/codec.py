@@ -23,7 +23,6 @@ from reconciler.journal.fields import (
     texts,
     time_of,
 )
-from reconciler.journal.provenance_codec import provenance_of, provenance_to_json
 from reconciler.journal.reading_codec import READING_READERS, reading_record_to_json
 from reconciler.journal.readings import ReadingRecord
 from reconciler.journal.records import (
@@ -36,9 +35,11 @@ from reconciler.journal.records import (
     RunEnded,
     RunStarted,
     Settled,
+    StudyPatient,
     Verified,
 )
 from reconciler.journal.removal_codec import reason_of, removal_to_json, source_of
+from reconciler.journal.start_codec import start_of, start_to_json
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.reply import ReplyKind
@@ -60,19 +61,24 @@ def to_json(record: Record) -> dict[str, object]:
 def _deletion_record_to_json(record: DeletionRecord) -> dict[str, object]:
     match record:
         case Intent():
-            return {
+            own: dict[str, object] = {
                 "type": "intent",
-                "time": format_time(record.time),
                 "store": record.store,
                 **record.instance.as_parameters(),
                 "action": "delete",
                 "attempt": record.attempt,
                 **_declared(record),
             }
+        case StudyPatient():
+            own = {
+                "type": "study_patient",
+                "store": record.store,
+                "studiesId": record.study_uid,
+                "patient": record.patient,
+            }
         case Result():
-            return {
+            own = {
                 "type": "result",
-                "time": format_time(record.time),
                 "store": record.store,
                 **record.instance.as_parameters(),
                 "attempt": record.attempt,
@@ -82,48 +88,32 @@ def _deletion_record_to_json(record: DeletionRecord) -> dict[str, object]:
                 "requestId": record.request_id,
             }
         case Verified():
-            return {
+            own = {
                 "type": "verified",
-                "time": format_time(record.time),
                 "store": record.store,
                 **record.instance.as_parameters(),
-                "presence": record.presence.value,
-                "outcome": record.outcome.value,
-                "detail": record.detail,
+                **_seen(record),
             }
         case Settled():
-            return {
+            own = {
                 "type": "settled",
-                "time": format_time(record.time),
                 "run": record.run,
                 **record.store.as_parameters(),
                 **record.instance.as_parameters(),
-                "presence": record.presence.value,
-                "outcome": record.outcome.value,
-                "detail": record.detail,
+                **_seen(record),
             }
         case RunStarted():
-            return {
-                "type": "run_started",
-                "formatVersion": record.format_version,
-                "time": format_time(record.time),
-                "run": record.run,
-                "toolVersion": record.tool_version,
+            own = {
+                **start_to_json("run_started", record),
                 "planId": record.plan_id,
                 "digest": record.digest,
-                "endpoint": record.endpoint,
-                "stores": [store.as_parameters() for store in record.stores],
                 "planned": record.planned,
                 "resumes": list(record.resumes),
-                "previousHead": record.previous_head,
-                "previousReading": record.previous_reading,
-                **provenance_to_json(record.provenance),
                 "emptiedStudies": [_emptied_to_json(study) for study in record.emptied],
             }
         case RunEnded():
-            return {
+            own = {
                 "type": "run_ended",
-                "time": format_time(record.time),
                 "state": record.state.value,
                 "counts": {outcome.value: record.counts.get(outcome, 0) for outcome in Outcome},
                 "exitCode": record.exit_code,
@@ -131,6 +121,15 @@ def _deletion_record_to_json(record: DeletionRecord) -> dict[str, object]:
             }
         case _:
             assert_never(record)
+    return {"type": own.pop("type"), "time": format_time(record.time), **own}
+
+
+def _seen(record: Verified | Settled) -> dict[str, object]:
+    return {
+        "presence": record.presence.value,
+        "outcome": record.outcome.value,
+        "detail": record.detail,
+    }
 
 
 def _declared(record: Intent) -> dict[str, object]:
@@ -157,20 +156,12 @@ def from_json(fields: Fields) -> Record:
 
 def _run_started(fields: Fields) -> RunStarted:
     return RunStarted(
-        run=text(fields, "run"),
-        time=time_of(fields),
-        tool_version=text(fields, "toolVersion"),
+        **start_of(fields),
         plan_id=text(fields, "planId"),
         digest=text(fields, "digest"),
-        endpoint=text(fields, "endpoint"),
-        stores=tuple(store_of(store) for store in objects(fields, "stores")),
         planned=number(fields, "planned"),
         resumes=texts(fields, "resumes"),
-        previous_head=text_or_none(fields, "previousHead"),
-        previous_reading=text_or_none(fields, "previousReading"),
-        provenance=provenance_of(fields),
         emptied=_emptied(fields),
-        format_version=text(fields, "formatVersion"),
     )
 
 
@@ -190,6 +181,15 @@ def _emptied(fields: Fields) -> tuple[EmptiedStudy, ...]:
     return tuple(
         EmptiedStudy(number(study, "store"), text(study, "studiesId"), number(study, "deletions"))
         for study in (objects(fields, "emptiedStudies") if "emptiedStudies" in fields else ())
+    )
+
+
+def _study_patient(fields: Fields) -> StudyPatient:
+    return StudyPatient(
+        time_of(fields),
+        number(fields, "store"),
+        text(fields, "studiesId"),
+        text_or_none(fields, "patient"),
     )
 
 
@@ -243,6 +243,7 @@ def _run_ended(fields: Fields) -> RunEnded:
 _READERS: Mapping[str, Callable[[Fields], Record]] = {
     "run_started": _run_started,
     "intent": _intent,
+    "study_patient": _study_patient,
     "result": _result,
     "verified": _verified,
     "settled": _settled,

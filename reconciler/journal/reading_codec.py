@@ -12,15 +12,14 @@ from reconciler.journal.fields import (
     number,
     object_of,
     objects,
-    store_of,
     text,
     text_or_none,
     time_of,
 )
-from reconciler.journal.provenance_codec import provenance_of, provenance_to_json
 from reconciler.journal.readings import (
     GateSeen,
     KeptSeen,
+    NothingDone,
     PlanEnded,
     PlanMade,
     QueryEnded,
@@ -29,6 +28,7 @@ from reconciler.journal.readings import (
     Retrieved,
 )
 from reconciler.journal.removal_codec import source_of
+from reconciler.journal.start_codec import start_of, start_to_json
 from reconciler.model.gate import GateName
 from reconciler.model.plan import Why
 
@@ -38,12 +38,21 @@ def reading_record_to_json(record: ReadingRecord) -> dict[str, object]:
     match record:
         case PlanMade():
             own: dict[str, object] = {
-                **_started_to_json("plan_made", record),
+                **start_to_json("plan_made", record),
                 "planId": record.plan_id,
                 "digest": record.digest,
             }
         case QueryStarted():
-            own = _started_to_json("query_started", record)
+            own = start_to_json("query_started", record)
+        case NothingDone():
+            own = {
+                **start_to_json("nothing_done", record),
+                "command": record.command,
+                "planId": record.plan_id,
+                "digest": record.digest,
+                "exitCode": record.exit_code,
+                "detail": record.detail,
+            }
         case KeptSeen():
             own = _kept_to_json(record)
         case PlanEnded():
@@ -71,20 +80,6 @@ def reading_record_to_json(record: ReadingRecord) -> dict[str, object]:
     return {"type": own.pop("type"), "time": format_time(record.time), **own}
 
 
-def _started_to_json(name: str, record: PlanMade | QueryStarted) -> dict[str, object]:
-    return {
-        "type": name,
-        "formatVersion": record.format_version,
-        "run": record.run,
-        "toolVersion": record.tool_version,
-        "endpoint": record.endpoint,
-        "stores": [store.as_parameters() for store in record.stores],
-        "previousHead": record.previous_head,
-        "previousReading": record.previous_reading,
-        **provenance_to_json(record.provenance),
-    }
-
-
 def _kept_to_json(record: KeptSeen) -> dict[str, object]:
     return {
         "type": "kept_seen",
@@ -109,31 +104,22 @@ def _gate_to_json(gate: GateSeen) -> dict[str, object]:
 
 def _plan_made(fields: Fields) -> PlanMade:
     return PlanMade(
-        run=text(fields, "run"),
-        time=time_of(fields),
-        tool_version=text(fields, "toolVersion"),
-        plan_id=text(fields, "planId"),
-        digest=text(fields, "digest"),
-        endpoint=text(fields, "endpoint"),
-        stores=tuple(store_of(store) for store in objects(fields, "stores")),
-        previous_head=text_or_none(fields, "previousHead"),
-        previous_reading=text_or_none(fields, "previousReading"),
-        provenance=provenance_of(fields),
-        format_version=text(fields, "formatVersion"),
+        **start_of(fields), plan_id=text(fields, "planId"), digest=text(fields, "digest")
     )
 
 
 def _query_started(fields: Fields) -> QueryStarted:
-    return QueryStarted(
-        run=text(fields, "run"),
-        time=time_of(fields),
-        tool_version=text(fields, "toolVersion"),
-        endpoint=text(fields, "endpoint"),
-        stores=tuple(store_of(store) for store in objects(fields, "stores")),
-        previous_head=text_or_none(fields, "previousHead"),
-        previous_reading=text_or_none(fields, "previousReading"),
-        provenance=provenance_of(fields),
-        format_version=text(fields, "formatVersion"),
+    return QueryStarted(**start_of(fields))
+
+
+def _nothing_done(fields: Fields) -> NothingDone:
+    return NothingDone(
+        **start_of(fields),
+        command=text(fields, "command"),
+        plan_id=text_or_none(fields, "planId"),
+        digest=text_or_none(fields, "digest"),
+        exit_code=number(fields, "exitCode"),
+        detail=text(fields, "detail"),
     )
 
 
@@ -185,5 +171,6 @@ READING_READERS: Mapping[str, Callable[[Fields], ReadingRecord]] = {
     "query_started": _query_started,
     "retrieved": _retrieved,
     "query_ended": _query_ended,
+    "nothing_done": _nothing_done,
 }
 """Reads each type of record of this module."""

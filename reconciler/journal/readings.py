@@ -1,4 +1,4 @@
-"""The records of runs that change no store: plans, and queries that read image bytes.
+"""The records of runs that change no store: plans, queries that read image bytes, and refusals.
 
 They stand in a folder of their own, so that no reader of deletions has to pass over them. What is
 said in `records` of times and of ``store`` holds here too.
@@ -113,4 +113,30 @@ class QueryEnded:
     problems: int
 
 
-ReadingRecord = PlanMade | KeptSeen | PlanEnded | QueryStarted | Retrieved | QueryEnded
+@dataclass(frozen=True, slots=True)
+class NothingDone:
+    """The only record of an apply or a restore that ended before it did anything; see `PlanMade`.
+
+    ``command`` is ``apply`` or ``restore``. ``exit_code`` says whether it was refused, failed, or
+    had nothing to do, ``detail`` why, in words. ``plan_id`` and ``digest`` are None for a restore,
+    and where the plan's file was not as it was written; then ``endpoint`` is empty, too.
+    """
+
+    run: str
+    time: datetime
+    tool_version: str
+    command: str
+    plan_id: str | None
+    digest: str | None
+    endpoint: str
+    stores: tuple[StoreAddress, ...]
+    exit_code: int
+    detail: str
+    previous_head: str | None = None
+    previous_reading: str | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    format_version: str = FORMAT_VERSION
+
+
+FirstReading = PlanMade | QueryStarted | NothingDone
+ReadingRecord = FirstReading | KeptSeen | PlanEnded | Retrieved | QueryEnded

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.journal.format import FORMAT_VERSION
-from reconciler.journal.readings import PlanMade, QueryStarted, ReadingRecord
+from reconciler.journal.readings import FirstReading, ReadingRecord
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Reason
 from reconciler.model.live import Presence
@@ -98,6 +98,19 @@ class Verified:
     presence: Presence
     outcome: Outcome
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPatient:
+    """Whose a study is, on disk before the run's first DELETE of it leaves; only with a key.
+
+    ``patient`` is the pseudonym of `PatientKey`, None where the instance has no Patient ID.
+    """
+
+    time: datetime
+    store: int
+    study_uid: str
+    patient: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,8 +234,8 @@ class RestoreEnded:
 
 
 ArchiveRecord = Archived | RestoreStarted | RestoreIntent | RestoreReplied | Restored | RestoreEnded
-DeletionRecord = RunStarted | Intent | Result | Verified | Settled | RunEnded
+DeletionRecord = RunStarted | Intent | StudyPatient | Result | Verified | Settled | RunEnded
 Record = DeletionRecord | ArchiveRecord | ReadingRecord
 
-FirstRecord = RunStarted | RestoreStarted | PlanMade | QueryStarted
+FirstRecord = RunStarted | RestoreStarted | FirstReading
 """What a journal begins with."""

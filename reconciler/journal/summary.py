@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from reconciler.errors import JournalError
 from reconciler.journal.reader import read_run
-from reconciler.journal.readings import PlanMade, QueryStarted
+from reconciler.journal.readings import FirstReading
 from reconciler.journal.records import (
     Intent,
     Record,
@@ -109,7 +109,7 @@ def summarise(path: Path, on_read: Callable[[int], None] | None = None) -> RunSu
     records = read_run(path, on_read)
     remaining = iter(records)
     started = next(remaining, None)
-    if isinstance(started, PlanMade | QueryStarted):
+    if isinstance(started, FirstReading):
         raise JournalError(
             f"{path}:1: the record of a plan or query lies among those of deletions",
             hint="move it to the folder readings beside it",

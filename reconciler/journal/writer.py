@@ -12,7 +12,7 @@ from reconciler.errors import JournalError
 from reconciler.journal.chain import body_of, chained, hash_of
 from reconciler.journal.durable import Batch, DurableFile
 from reconciler.journal.folder import make_folder, reading_file, run_file, sync_folder
-from reconciler.journal.readings import PlanMade, QueryStarted
+from reconciler.journal.readings import FirstReading
 from reconciler.journal.records import FirstRecord, Record
 
 _RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
@@ -113,7 +113,7 @@ class RunJournal:
 
 
 def _file_of(folder: Path, first: FirstRecord) -> Path:
-    if isinstance(first, PlanMade | QueryStarted):
+    if isinstance(first, FirstReading):
         return reading_file(folder, first.run)
     return run_file(folder, first.run)
 

@@ -32,6 +32,7 @@ class RequestKind(Enum):
 
     PREFLIGHT = "preflight"
     PROBE = "probe"
+    METADATA = "metadata"
     SEARCH = "search"
     RETRIEVE = "retrieve"
     RENDER = "render"

@@ -24,6 +24,7 @@ from reconciler.live.rows import (
     SERIES_RELATED_INSTANCES,
     STUDY_INSTANCE_UID,
     read_addresses,
+    read_patient_id,
     read_series,
     read_studies,
 )
@@ -31,6 +32,7 @@ from reconciler.live.store import Body
 from reconciler.live.transport import Call, Transport
 from reconciler.model.address import InstanceAddress, StoreAddress, is_uid
 from reconciler.model.live import FileMeta, Observation, SeriesListing, StorageInfo, unknown
+from reconciler.model.patient import PatientKey
 from reconciler.model.reply import DeleteReply, StoreReply, StoreReplyKind
 
 Row = TypeVar("Row")
@@ -133,6 +135,20 @@ class DicomWebStore(ABC):
         if any(instance.instance_uid != instance_uid for instance in found):
             raise LiveError("the search answered with a row of another instance")
         return tuple(sorted(found))
+
+    def patient(self, instance: InstanceAddress, key: PatientKey) -> str | None:
+        """RetrieveMetadata of the instance; its Patient ID is hashed as soon as it is decoded."""
+
+        def read(stream: Stream) -> str | None:
+            if stream.status != _OK or not is_json(stream.content_type):
+                what = probe_reply.describe(stream.answer())
+                raise AttemptError(f"the metadata could not be read: {what}", may_pass=False)
+            patient_id = read_patient_id(stream.chunks(PIECE))
+            return None if patient_id is None else key.pseudonym(patient_id)
+
+        path = f"{self._web}{instance}/metadata"
+        call = Call(RequestKind.METADATA, path, accept="application/dicom+json")
+        return self._transport.read(call, read)
 
     def retrieve(self, instance: InstanceAddress) -> AbstractContextManager[Body]:
         """Retrieve the instance as it is stored."""

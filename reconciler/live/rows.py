@@ -15,6 +15,7 @@ STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"
 SOP_INSTANCE_UID = "00080018"
 MODALITY = "00080060"
+PATIENT_ID = "00100020"
 STUDY_RELATED_SERIES = "00201206"
 STUDY_RELATED_INSTANCES = "00201208"
 SERIES_RELATED_INSTANCES = "00201209"
@@ -57,6 +58,21 @@ def read_counts(chunks: Iterator[bytes], tag: str) -> Iterator[int]:
     """Read the number under a tag of each row; 0 where none stands. Raises as `read_addresses`."""
     for row in read_rows(chunks):
         yield _count(row, tag) or 0
+
+
+def read_patient_id(chunks: Iterator[bytes]) -> str | None:
+    """Read the Patient ID of the one dataset that metadata of an instance are; None without one.
+
+    Raises:
+        AttemptError: the body is not an array of one dataset; it never quotes the body.
+    """
+    rows = list(read_rows(chunks))
+    if len(rows) != 1:
+        raise AttemptError("the metadata are not those of one instance")
+    match rows[0].get(PATIENT_ID):
+        case {"Value": [str(patient_id)]} if patient_id.strip():
+            return patient_id
+    return None
 
 
 def read_rows(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
@@ -106,4 +122,4 @@ def _count(row: dict[str, Any], tag: str) -> int | None:
 
 
 def _malformed() -> AttemptError:
-    return AttemptError("the search did not answer with a JSON array of datasets")
+    return AttemptError("the answer is not a JSON array of datasets")

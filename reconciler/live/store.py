@@ -11,6 +11,7 @@ from typing import Protocol
 from reconciler.live.labels import AuditLabels
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import FileMeta, Observation, SeriesListing, StorageInfo
+from reconciler.model.patient import PatientKey
 from reconciler.model.reply import DeleteReply, StoreReply
 
 
@@ -95,6 +96,15 @@ class ReadableStore(Protocol):
 
         Raises:
             LiveError: it could not be retrieved, or does not begin with one.
+        """
+
+    def patient(self, instance: InstanceAddress, key: PatientKey) -> str | None:
+        """Read whose an instance is, by its metadata: the pseudonym of its Patient ID.
+
+        None where it has none. The id itself never leaves this method.
+
+        Raises:
+            LiveError: it could not be read.
         """
 
     def retrieve(self, instance: InstanceAddress) -> AbstractContextManager[Body]:

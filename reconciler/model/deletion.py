@@ -42,7 +42,8 @@ class RecordedDeletion:
     the outcome is unconfirmed. ``presence`` is what the retrieve after the last attempt saw.
     ``status`` and ``request_id`` are those of the last attempt, ``attempted_by`` is the principal
     that the store authenticated for it. ``settles`` names the earlier run whose open attempt was
-    closed by looking. ``empties_study`` says that the plan left nothing of the study, and that
+    closed by looking. ``patient`` is the pseudonym of the study's patient, where a key was
+    configured. ``empties_study`` says that the plan left nothing of the study, and that
     every deletion of it is proven. ``reason`` and ``source`` are None in a record of format 1.0.
     """
 
@@ -61,6 +62,7 @@ class RecordedDeletion:
     attempted_by: str | None = None
     settles: str | None = None
     copy: ArchivedCopy | None = None
+    patient: str | None = None
     empties_study: bool = False
 
     @property

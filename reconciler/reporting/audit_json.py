@@ -78,6 +78,8 @@ def _deletion(deletion: RecordedDeletion) -> dict[str, Any]:
         "reason": reason
         and {"code": reason.code.value, "text": reason.text, "ticket": reason.ticket},
         "declared_at": source and {"path": source.path, "line": source.line},
+        "archive_sha256": deletion.copy and deletion.copy.sha256,
+        "patient": deletion.patient,
         "attempts": deletion.attempts,
         "status": deletion.status,
         "request_id": deletion.request_id,

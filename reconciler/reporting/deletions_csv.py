@@ -27,9 +27,12 @@ COLUMNS = (
     "reasonText",
     "ticket",
     "source",
+    "archiveSha256",
+    "patient",
     "attemptedBy",
     "actor",
     "requester",
+    "approvers",
     "change",
     "pipeline",
     "planId",
@@ -73,6 +76,8 @@ def _why(deletion: RecordedDeletion) -> Iterator[str]:
     yield (reason.text if reason else None) or ""
     yield (reason.ticket if reason else None) or ""
     yield str(deletion.source) if deletion.source else ""
+    yield deletion.copy.sha256 if deletion.copy else ""
+    yield deletion.patient or ""
 
 
 def _who(deletion: RecordedDeletion) -> Iterator[str]:
@@ -80,6 +85,7 @@ def _who(deletion: RecordedDeletion) -> Iterator[str]:
     yield deletion.attempted_by or ""
     yield run.provenance.actor or ""
     yield (requester.user if requester else None) or ""
+    yield " ".join(requester.approvers) if requester else ""
     yield (requester.change if requester else None) or ""
     yield (requester.pipeline if requester else None) or ""
     yield from (run.plan_id, run.digest, run.endpoint, run.tool_version)

@@ -51,8 +51,9 @@ def audit_messages(
 ) -> Iterator[AuditMessage]:
     """Gather deletions into messages; ``patients`` are the patient ids by Study Instance UID.
 
-    A study has more than one message where its instances do not fit into one, or where a thousand
-    others were begun since; so memory stays small however long the record is.
+    Where there is none, the pseudonym on record stands in its place. A study has more than one
+    message where its instances do not fit into one, or where a thousand others were begun since; so
+    memory stays small however long the record is.
     """
     begun: dict[_Subject, _Gathering] = {}
     for deletion in deletions:
@@ -62,7 +63,7 @@ def audit_messages(
             yield gathering.message()
             gathering = None
         if gathering is None:
-            gathering = _Gathering(deletion, patients.get(subject.study_uid))
+            gathering = _Gathering(deletion, patients.get(subject.study_uid) or deletion.patient)
         gathering.add(deletion)
         begun[subject] = gathering
         if len(begun) > _OPEN_EVENTS:

@@ -40,10 +40,11 @@ def deletions_as_fhir(
 ) -> Iterator[str]:
     """An event a line; ``patients`` are the patient ids by Study Instance UID.
 
-    The same deletion has the same id in every export, so that sending it twice by PUT is harmless.
+    Where there is none, the pseudonym on record stands in its place. The same deletion has the same
+    id in every export, so that sending it twice by PUT is harmless.
     """
     for deletion in deletions:
-        event = _event(deletion, patients.get(deletion.instance.study_uid))
+        event = _event(deletion, patients.get(deletion.instance.study_uid) or deletion.patient)
         yield json.dumps(event, separators=(",", ":")) + "\n"
 
 

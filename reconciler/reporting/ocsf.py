@@ -125,6 +125,7 @@ def _unmapped(deletion: RecordedDeletion) -> dict[str, Any]:
         reason=reason.code.meaning if reason else None,
         reasonText=shown(reason.text) if reason and reason.text else None,
         ticket=shown(reason.ticket) if reason and reason.ticket else None,
+        patient=deletion.patient,
         source=shown(str(deletion.source)) if deletion.source else None,
         requester=shown(requester.user) if requester and requester.user else None,
         change=shown(requester.change) if requester and requester.change else None,

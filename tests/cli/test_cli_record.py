@@ -175,3 +175,70 @@ def test_a_query_that_reads_image_bytes_leaves_a_record(filled: Project) -> None
     assert {name: read[name] for name in instance.as_parameters()} == instance.as_parameters()
     assert (read["action"], read["problem"]) == ("retrieve", "")
     assert (ended["retrieved"], ended["problems"]) == (1, 0)
+
+
+def idle(project: Project) -> list[dict[str, Any]]:
+    """The records of what ended before it did anything; each is a run of its own."""
+    runs = records(project, "readings")
+    return [run[0] for run in runs if run[0]["type"] == "nothing_done" and len(run) == 1]
+
+
+def test_a_refused_apply_is_on_record_with_the_reason(filled: Project) -> None:
+    filled.run("plan", "--out", "plan.json")
+    answer = filled.run("apply", "plan.json", "--expect-digest", "sha256:0")
+
+    assert answer.code == 3
+    assert records(filled, "runs") == []
+    (record,) = idle(filled)
+    plan = json.loads((filled.folder / "plan.json").read_text())
+    assert (record["command"], record["exitCode"]) == ("apply", 3)
+    assert (record["planId"], record["digest"]) == (plan["plan_id"], plan["digest"])
+    assert record["detail"].endswith("expected was sha256:0")
+    assert [file["path"] for file in record["inputs"]] == ["specs/a.yaml"]
+    assert any(f"journal head {head}" in answer.err for head in heads(filled, "readings"))
+
+
+def test_an_edited_plan_is_on_record_though_nothing_of_it_is_believed(filled: Project) -> None:
+    filled.run("plan", "--out", "plan.json")
+    plan = filled.folder / "plan.json"
+    plan.write_text(plan.read_text().replace("RET-1042", "RET-1043"))
+
+    assert filled.run("apply", "plan.json").code == 3
+    (record,) = idle(filled)
+    assert (record["planId"], record["digest"], record["stores"]) == (None, None, [])
+    assert "its seal does not match" in record["detail"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "limits", "detail"),
+    [
+        (["plan.json"], "limits: {maxDeletions: 1}\n", "closed gate: maxDeletions"),
+        (["specs", "--auto-approve"], "limits: {maxDeletions: 1}\n", "closed gate: maxDeletions"),
+    ],
+)
+def test_a_closed_gate_at_apply_is_on_record(
+    project: Project, arguments: list[str], limits: str, detail: str
+) -> None:
+    project.write("a.yaml", REASON + limits + removal(project.fill(1, 1, range(4))[:2]))
+    project.run("plan", "--out", "plan.json")
+    assert project.run("apply", *arguments).code == 3
+    (record,) = idle(project)
+    assert detail in record["detail"]
+
+
+def test_an_apply_that_cannot_begin_or_has_nothing_to_do_is_on_record(filled: Project) -> None:
+    filled.run("plan", "--out", "plan.json")
+    filled.run("apply", "plan.json")
+    assert filled.run("apply", "plan.json").code == 0
+    assert [one["detail"] for one in idle(filled)] == ["the plan was applied before"]
+
+    filled.run("plan", "--out", "empty.json")
+    assert filled.run("apply", "empty.json").code == 0
+    filled.run("apply", "empty.json", "--endpoint", "http://127.0.0.1:9")
+    told = [(one["exitCode"], one["detail"].partition(" at ")[0]) for one in idle(filled)]
+    assert sorted(told) == [
+        (0, "the plan deletes nothing"),
+        (0, "the plan was applied before"),
+        (3, "the plan was made for the service"),
+    ]
+    assert filled.run("audit", "verify").code == 0

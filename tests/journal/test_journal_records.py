@@ -15,6 +15,7 @@ from reconciler.journal.codec import from_json, to_json
 from reconciler.journal.readings import (
     GateSeen,
     KeptSeen,
+    NothingDone,
     PlanEnded,
     PlanMade,
     QueryEnded,
@@ -34,6 +35,7 @@ from reconciler.journal.records import (
     RunEnded,
     RunStarted,
     Settled,
+    StudyPatient,
     Verified,
 )
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -109,6 +111,22 @@ RECORDS = st.one_of(
         st.lists(GATES, max_size=2).map(tuple),
     ),
     st.builds(QueryStarted, **CHAINED),
+    st.builds(
+        NothingDone,
+        command=st.sampled_from(["apply", "restore"]),
+        plan_id=st.none() | TEXTS,
+        digest=st.none() | TEXTS,
+        exit_code=st.sampled_from([0, 1, 3, 5]),
+        detail=TEXTS,
+        **CHAINED,
+    ),
+    st.builds(
+        StudyPatient,
+        TIMES,
+        NUMBERS,
+        UIDS,
+        st.none() | HASHES.map(lambda digits: f"hmac-sha256:{digits.lower()}"),
+    ),
     st.builds(Retrieved, TIMES, NUMBERS, INSTANCES, TEXTS),
     st.builds(QueryEnded, TIMES, NUMBERS, NUMBERS),
     st.builds(

@@ -17,6 +17,7 @@ from reconciler.cli.options import (
     DEFAULT_PATH,
     max_age_option,
     paths_argument,
+    patient_key_option,
     probe_option,
     root_option,
     state_option,
@@ -25,7 +26,8 @@ from reconciler.cli.options import (
 from reconciler.cli.planning import PlanRequest
 from reconciler.cli.project import find_root, folder_in_repository
 from reconciler.cli.reading import read_saved_plan
-from reconciler.errors import UsageError
+from reconciler.cli.recording import record_nothing_done
+from reconciler.errors import Refused, UsageError
 from reconciler.live.stages import ProbeMode
 
 
@@ -60,6 +62,7 @@ from reconciler.live.stages import ProbeMode
 )
 @max_age_option
 @probe_option
+@patient_key_option
 @store_options
 @state_option
 @root_option
@@ -106,7 +109,11 @@ def command(
 def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
     if len(paths) != 1:
         raise UsageError("a saved plan is applied alone", hint="give one plan file and no PATH")
-    saved = read_saved_plan(paths[0])
+    try:
+        saved = read_saved_plan(paths[0])
+    except Refused as refusal:
+        record_nothing_done("apply", refusal.exit_code, str(refusal), options.state)
+        raise
     return apply_plan(saved, options, lambda: require_acceptable(saved, options))
 
 

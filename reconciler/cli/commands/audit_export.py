@@ -165,14 +165,14 @@ def command(
     known = read_patients(patients) if patients is not None else {}
     folder = environment.state_folder(state, find_root(root))
     problems: list[JournalError] = []
-    unknown: set[str] = set()
+    unnamed: dict[str, bool] = {}
     deletions: Deletions = recorded_deletions(
         folder, selection, problems.append, find_emptied=form in _WITH_STUDIES
     )
     if form in _WITH_PATIENTS:
         if archived_patients:
             deletions = _with_archived(deletions, known)
-        deletions = _noting_unknown(deletions, known, unknown)
+        deletions = _noting_unnamed(deletions, known, unnamed)
     if receiver is not None:
         messages = audit_messages(deletions, known)
         _send(messages, Receiver(*receiver, authority, certificate), folder)
@@ -180,8 +180,7 @@ def command(
         write_document(FORMATS[form](deletions, known))
     else:
         write_file(out, FORMATS[form](deletions, known))
-    if unknown:
-        say(f"note: the patient of {plural(len(unknown), 'study')} is written as unknown")
+    _say_of_unnamed(unnamed)
     return _account(problems)
 
 
@@ -229,14 +228,26 @@ def _with_archived(deletions: Deletions, known: dict[str, str]) -> Iterator[Reco
         yield deletion
 
 
-def _noting_unknown(
-    deletions: Deletions, known: Mapping[str, str], unknown: set[str]
+def _noting_unnamed(
+    deletions: Deletions, known: Mapping[str, str], unnamed: dict[str, bool]
 ) -> Iterator[RecordedDeletion]:
-    """The same deletions; the studies whose patient is not known are added to ``unknown``."""
+    """The same deletions; ``unnamed`` gets the studies whose patient id is not known.
+
+    With each it is said whether at least a pseudonym is on record.
+    """
     for deletion in deletions:
-        if deletion.instance.study_uid not in known:
-            unknown.add(deletion.instance.study_uid)
+        study = deletion.instance.study_uid
+        if study not in known:
+            unnamed[study] = deletion.patient is not None
         yield deletion
+
+
+def _say_of_unnamed(unnamed: Mapping[str, bool]) -> None:
+    pseudonyms = sum(unnamed.values())
+    written = {"its pseudonym": pseudonyms, "unknown": len(unnamed) - pseudonyms}
+    for written_as, count in written.items():
+        if count:
+            say(f"note: the patient of {plural(count, 'study')} is written as {written_as}")
 
 
 def _account(problems: list[JournalError]) -> int:

@@ -9,7 +9,13 @@ from typing import Any
 import click
 
 from reconciler.cli import environment
-from reconciler.cli.options import max_age_option, root_option, state_option, store_options
+from reconciler.cli.options import (
+    max_age_option,
+    patient_key_option,
+    root_option,
+    state_option,
+    store_options,
+)
 from reconciler.cli.project import find_root
 from reconciler.cli.querying import QueryOptions, run_delete, run_selects, tell
 from reconciler.cli.reasons import reason_options
@@ -85,6 +91,7 @@ class _Variable(click.ParamType[tuple[str, str]]):
     help="With --apply: write the result as JSON.",
 )
 @max_age_option
+@patient_key_option
 @store_options
 @state_option
 @root_option

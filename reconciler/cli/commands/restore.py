@@ -20,8 +20,10 @@ from reconciler.cli.options import root_option, state_option, store_options
 from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
 from reconciler.cli.project import find_root
+from reconciler.cli.recording import record_nothing_done
 from reconciler.cli.signals import stopped_by_signals
-from reconciler.errors import ExitCode, UsageError
+from reconciler.errors import ExitCode, ReconcilerError, UsageError
+from reconciler.journal.folder import run_file
 from reconciler.journal.history import History
 from reconciler.live.endpoint import Endpoint
 from reconciler.model.provenance import Provenance
@@ -113,14 +115,40 @@ def command(
     archived = read()
     if options.dry_run:
         return _show(archived, options)
-    provider = environment.provider_of(archived.stores)
-    endpoint = environment.endpoint(options.endpoint, provider)
-    _require_endpoint(archived, endpoint)
-    report, exit_code = _restore(read, archived, endpoint, options)
+    report, exit_code = _restore_on_record(read, archived, options)
     write_document(restore_as_text(report))
     if options.report is not None:
         write_file(options.report, restore_as_json(report, exit_code))
     return exit_code
+
+
+def _restore_on_record(
+    read: Callable[[], ArchivedRun], archived: ArchivedRun, options: _Options
+) -> tuple[RestoreReport, int]:
+    """Restore; one that does nothing is on record as such."""
+    run = environment.new_run_name(environment.now())
+
+    def record_if_nothing(exit_code: int, detail: str) -> None:
+        if not run_file(options.state, run).exists():
+            record_nothing_done(
+                "restore",
+                exit_code,
+                detail,
+                options.state,
+                stores=archived.stores,
+                endpoint=archived.endpoint,
+            )
+
+    try:
+        provider = environment.provider_of(archived.stores)
+        endpoint = environment.endpoint(options.endpoint, provider)
+        _require_endpoint(archived, endpoint)
+        report, exit_code = _restore(read, archived, endpoint, options, run)
+    except ReconcilerError as error:
+        record_if_nothing(error.exit_code, str(error))
+        raise
+    record_if_nothing(exit_code, f"nothing of run {archived.runs[-1]} is left to restore")
+    return report, exit_code
 
 
 def _show(archived: ArchivedRun, options: _Options) -> int:
@@ -147,7 +175,11 @@ def _require_endpoint(archived: ArchivedRun, endpoint: Endpoint) -> None:
 
 
 def _restore(
-    read: Callable[[], ArchivedRun], archived: ArchivedRun, endpoint: Endpoint, options: _Options
+    read: Callable[[], ArchivedRun],
+    archived: ArchivedRun,
+    endpoint: Endpoint,
+    options: _Options,
+    run: str,
 ) -> tuple[RestoreReport, int]:
     stop = Stop()
     with (
@@ -171,7 +203,7 @@ def _restore(
             read=read,
             stores={store: connection.store(store) for store in archived.stores},
             state=options.state,
-            settings=_settings(options),
+            settings=_settings(options, run),
             stop=stop,
             now=environment.now,
             on_result=on_result,
@@ -182,8 +214,7 @@ def _restore(
     return report, exit_code
 
 
-def _settings(options: _Options) -> RestoreSettings:
-    run = environment.new_run_name(environment.now())
+def _settings(options: _Options, run: str) -> RestoreSettings:
     return RestoreSettings(
         run=run,
         holder=environment.holder(run),

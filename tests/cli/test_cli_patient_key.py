@@ -1,0 +1,166 @@
+"""`apply --patient-key`: whose each study is goes on record, as a pseudonym, before it is lost."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from reconciler.emulator import FaultKind, FaultRule, Faults
+from reconciler.model.address import InstanceAddress
+from reconciler.model.patient import PatientKey
+
+from .conftest import LIMITS_OPEN, REASON, Project, removal
+
+SECRET = "0123456789abcdef" * 4
+PSEUDONYM = PatientKey(bytes.fromhex(SECRET)).pseudonym("SYNTHETIC")
+METADATA = r"/metadata$"
+PATIENTS = 2
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    file = tmp_path / "patient.key"
+    file.write_text(SECRET + "\n")
+    return file
+
+
+@pytest.fixture
+def planned(project: Project) -> list[InstanceAddress]:
+    """A plan that deletes ten instances of each of two studies."""
+    instances = [one for study in (1, 2) for one in project.fill(study, 1, range(10))]
+    project.write("a.yaml", REASON + LIMITS_OPEN + removal(instances))
+    assert project.run("plan", "--out", "plan.json").code == 0
+    project.emulator.clear_requests()
+    return instances
+
+
+def journal(project: Project) -> list[dict[str, Any]]:
+    runs = sorted((project.folder / ".reconciler" / "runs").glob("*.jsonl"))
+    return [json.loads(line) for run in runs for line in run.read_text().splitlines()]
+
+
+def test_each_study_is_read_once_and_on_record_before_its_first_delete(
+    project: Project, planned: list[InstanceAddress], key: Path
+) -> None:
+    assert project.run("apply", "plan.json", "--patient-key", key).code == 0
+
+    records = journal(project)
+    patients = [one for one in records if one["type"] == "study_patient"]
+    assert sorted(one["studiesId"] for one in patients) == sorted(
+        {one.study_uid for one in planned}
+    )
+    assert {one["patient"] for one in patients} == {PSEUDONYM}
+    for one in patients:
+        results = [
+            record["seq"]
+            for record in records
+            if record["type"] == "result" and record["studiesId"] == one["studiesId"]
+        ]
+        assert one["seq"] < min(results)
+    sent = [one for one in project.emulator.requests() if "/studies/" in one.path]
+    for study in {one.study_uid for one in planned}:
+        of_study = [one for one in sent if f"/studies/{study}/" in one.path]
+        assert [one.method for one in of_study[:2]] == ["GET", "DELETE"]
+        assert of_study[0].path.endswith("/metadata")
+    gets = sum(one.method == "GET" for one in sent)
+    assert gets == len(planned) + PATIENTS  # a proof for each, and these
+
+
+def test_the_variable_names_the_file_too(
+    project: Project,
+    planned: list[InstanceAddress],
+    key: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RECONCILER_PATIENT_KEY", str(key))
+    project.run("apply", "plan.json")
+    assert len([one for one in journal(project) if one["type"] == "study_patient"]) == PATIENTS
+
+
+def test_without_a_key_nothing_is_read_and_nothing_on_record(
+    project: Project, planned: list[InstanceAddress]
+) -> None:
+    project.run("apply", "plan.json")
+    assert [one for one in journal(project) if one["type"] == "study_patient"] == []
+
+
+def test_a_study_whose_patient_cannot_be_read_is_not_deleted_from(
+    project: Project, planned: list[InstanceAddress], key: Path
+) -> None:
+    before = project.content()
+    project.emulator.set_faults(Faults((FaultRule(FaultKind.STATUS, "GET", METADATA, status=403),)))
+    answer = project.run("apply", "plan.json", "--patient-key", key, "--report", "report.json")
+
+    assert answer.code == 4
+    assert project.deletes() == []
+    assert project.content() == before
+    report = json.loads((project.folder / "report.json").read_text())
+    assert "it could not be read whose it is" in report["not_gone"][0]["detail"]
+
+
+def test_another_instance_of_the_study_is_read_where_one_fails(
+    project: Project, planned: list[InstanceAddress], key: Path
+) -> None:
+    rule = FaultRule(FaultKind.STATUS, "GET", METADATA, status=403, times=1)
+    project.emulator.set_faults(Faults((rule,)))
+    answer = project.run("apply", "plan.json", "--patient-key", key, "--parallelism", "1")
+
+    assert answer.code == 4
+    assert answer.last_line.startswith("Apply: 20 planned: 19 deleted")
+    assert len([one for one in journal(project) if one["type"] == "study_patient"]) == PATIENTS
+
+
+def test_an_instance_that_is_gone_already_needs_no_patient(
+    project: Project, planned: list[InstanceAddress], key: Path
+) -> None:
+    for one in planned[:10]:  # the whole first study
+        url = f"{project.emulator.url}/v1/{project.store}/dicomWeb{one}"
+        requests.delete(url, timeout=10).raise_for_status()
+    answer = project.run("apply", "plan.json", "--patient-key", key)
+
+    assert answer.code == 0
+    assert "10 deleted, 10 already_absent" in answer.last_line
+
+
+@pytest.mark.parametrize("text", ["", "not a key", "ab" * 31])
+def test_a_file_without_a_key_ends_it_before_anything_is_asked(
+    project: Project, planned: list[InstanceAddress], tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "bad.key"
+    file.write_text(text)
+    answer = project.run("apply", "plan.json", "--patient-key", file)
+
+    assert answer.code == 1
+    assert "holds no key of 64 hexadecimal digits" in answer.err
+    assert "openssl rand -hex 32" in answer.err
+    assert project.emulator.requests() == []
+    assert project.run("apply", "plan.json", "--patient-key", "nowhere").code == 1
+
+
+def test_exports_have_the_pseudonym_where_they_know_no_id(
+    project: Project, planned: list[InstanceAddress], key: Path, tmp_path: Path
+) -> None:
+    project.run("apply", "plan.json", "--patient-key", key)
+    known = tmp_path / "patients.csv"
+    known.write_text(f"studiesId,PatientID\n{planned[0].study_uid},SENTINEL\n")
+
+    dicom = project.run("audit", "export", "--format", "dicom", "--patients", known)
+    fhir = project.run("audit", "export", "--format", "fhir")
+    rows = list(csv.DictReader(io.StringIO(project.run("audit", "export", "--format", "csv").out)))
+
+    assert [PSEUDONYM in line for line in dicom.out.splitlines()] == [False, True]
+    assert "note: the patient of 1 study is written as its pseudonym" in dicom.err
+    people = [
+        entity["what"]["identifier"]["value"]
+        for line in fhir.out.splitlines()
+        for entity in json.loads(line)["entity"]
+        if entity["type"]["code"] == "1"
+    ]
+    assert people == [PSEUDONYM] * len(planned)
+    assert {row["patient"] for row in rows} == {PSEUDONYM}

@@ -1,0 +1,63 @@
+"""Whose an instance is: read from its metadata, and only its pseudonym comes out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
+from reconciler.errors import LiveError
+from reconciler.model.address import InstanceAddress
+from reconciler.model.patient import PatientKey
+
+KEY = PatientKey(b"k" * 32)
+WHERE = InstanceAddress("1.2", "1.2.1", "1.2.1.1")
+METADATA = f"/v1/{DEMO_STORE}/dicomWeb{WHERE}/metadata"
+
+
+def test_the_pseudonym_is_that_of_the_stored_patient_id(store, put) -> None:
+    assert store.patient(put(*WHERE), KEY) == KEY.pseudonym("1234")
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        (FaultRule(FaultKind.STATUS, status=403), "HTTP 403"),
+        (FaultRule(FaultKind.STATUS, status=503), "HTTP 503 after 3 attempts"),
+        (FaultRule(FaultKind.HTML, status=200), "HTTP 200 with HTML"),
+        (FaultRule(FaultKind.RESET), "the connection broke"),
+        (FaultRule(FaultKind.TRUNCATE), "the connection broke"),
+    ],
+)
+def test_what_cannot_be_read_is_said_without_what_was_read(
+    emulator, store, put, rule, said
+) -> None:
+    one = put(*WHERE)
+    emulator.set_faults(Faults((rule,)))
+    with pytest.raises(LiveError, match=said) as raised:
+        store.patient(one, KEY)
+    assert "1234" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "element",
+    [None, {"vr": "LO"}, {"vr": "LO", "Value": []}, {"vr": "LO", "Value": [" "]}],
+)
+def test_an_instance_without_a_patient_id_has_none(scripted, connect, element) -> None:
+    dataset = {} if element is None else {"00100020": element}
+    answer_with(scripted, json.dumps([dataset]))
+    assert connect(scripted.url).store(DEMO_STORE).patient(WHERE, KEY) is None
+
+
+@pytest.mark.parametrize("body", ["[]", "[{}, {}]", "{}", '["00100020"]', '[{"a": "SENTINEL"'])
+def test_an_answer_that_is_no_metadata_of_one_instance_is_refused(scripted, connect, body) -> None:
+    answer_with(scripted, body)
+    with pytest.raises(LiveError) as raised:
+        connect(scripted.url).store(DEMO_STORE).patient(WHERE, KEY)
+    assert "SENTINEL" not in str(raised.value)
+
+
+def answer_with(scripted, body: str) -> None:
+    headers = {"Content-Type": "application/dicom+json"}
+    scripted.replies["GET", METADATA] = (200, headers, body.encode())
