@@ -18,7 +18,7 @@
      ├─ Refused                      exit 3: the answer is no
      │   ├─ PlanRefused              edited, expired, stale, or made for another store
      │   ├─ GatesClosed              a gate of the plan is closed
-     │   ├─ SignatureRefused         a signature is not good
+     │   ├─ SignatureRefused         a signature is not good, or not to be given
      │   └─ NotApproved              nobody said yes
      └─ LockHeld                     exit 5: another run works on the store
 
@@ -139,7 +139,7 @@ class GatesClosed(Refused):
 
 
 class SignatureRefused(Refused):
-    """A signature is not that of the key, or not on what it should be."""
+    """A signature is not that of the key, not on what it should be, or not to be given."""
 
 
 class NotApproved(Refused):

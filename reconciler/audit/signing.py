@@ -33,11 +33,15 @@ _PLAN = "plan"
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """What a statement says: the head of a run, and the digest of its plan if it has one."""
+    """What a statement says: the head of a run, and the digest of its plan if it has one.
+
+    ``time`` is when it was signed, in UTC as it is written.
+    """
 
     run: str
     head: str
     plan: str | None
+    time: str | None = None
 
 
 def head_of(path: Path) -> SignedHead:
@@ -103,7 +107,7 @@ def _statement(signed: SignedHead) -> bytes:
         "_type": STATEMENT_TYPE,
         "subject": subjects,
         "predicateType": PREDICATE_TYPE,
-        "predicate": {"run": signed.run},
+        "predicate": {"run": signed.run, "time": signed.time},
     }
     return json.dumps(statement, sort_keys=True).encode()
 
@@ -114,9 +118,9 @@ def _signed_head(payload_type: str, statement: object) -> SignedHead:
             "_type": "https://in-toto.io/Statement/v1",
             "predicateType": "urn:reconciler:journal-head:v1",
             "subject": [{"name": "journal", "digest": {"sha256": str(head)}}, *others],
-            "predicate": {"run": str(run)},
+            "predicate": {"run": str(run), "time": str() | None as time},
         }:
-            return SignedHead(run, head, _plan_digest(others))
+            return SignedHead(run, head, _plan_digest(others), time)
     raise ValueError("not a statement about a journal")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -10,58 +10,80 @@ from pathlib import Path
 from reconciler.errors import BrokenJournal, JournalError, UsageError
 from reconciler.journal.folder import RUN_SUFFIX, readings_folder, runs_folder
 from reconciler.journal.reader import RunRecords
-from reconciler.model.verification import Finding, FindingKind, Verification
+from reconciler.journal.readings import NothingDone, PlanEnded, QueryEnded
+from reconciler.journal.records import FirstRecord, Record, RestoreEnded, RunEnded
+from reconciler.model.verification import Finding, FindingKind, Verification, Vouched
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """Threads take the time before they queue for their place, so neighbours may be out of order."""
 
-_LINKS = ("previousHead", "previousReading")
+_LastRecord = RunEnded | RestoreEnded | PlanEnded | QueryEnded | NothingDone
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    path: Path
+    seq: int
 
 
 @dataclass(slots=True)
 class _Checked:
     """What was learned of the runs so far.
 
-    ``wanted`` are the hashes that other runs name, ``found`` those of them that a line has;
-    ``starts`` the first line of each run, by its file.
+    ``wanted`` are the hashes that are asked for: those that runs name, and published heads;
+    ``found`` says where a line has one of them; ``starts`` are the first records.
     """
 
-    wanted: frozenset[str]
-    found: set[str] = field(default_factory=set)
-    starts: dict[Path, Mapping[str, object]] = field(default_factory=dict)
+    wanted: Collection[str]
+    found: dict[str, _Place] = field(default_factory=dict)
+    starts: dict[Path, FirstRecord] = field(default_factory=dict)
     records: int = 0
 
 
-def verify(state: Path, *, runs: Sequence[str] = (), head: str | None = None) -> Verification:
+def verify(state: Path, *, runs: Sequence[str] = (), heads: Sequence[str] = ()) -> Verification:
     """Check every run of a state folder, or those that are named.
 
-    How runs follow on each other is checked only where all of them are. ``head`` was published at
-    the end of a run: that a line has it proves that nothing up to it was cut off or rewritten.
+    How runs follow on each other is checked only where all of them are. A head was published at the
+    end of a run: where a line has it, nothing before that line and nothing of the runs that it
+    follows on was cut off or rewritten, or it is found out.
 
     Raises:
-        UsageError: there is no such run.
+        UsageError: there is no such run, or no such folder.
         JournalError: the state folder cannot be read.
     """
     files = run_files(state)
     chosen = chosen_files(files, runs) if runs else files
-    checked = _Checked(_named(chosen) | ({head} if head else set()))
+    checked = _Checked({*_named(chosen), *heads})
     findings = [] if runs else list(_foreign(state))
     for path in chosen:
         findings += _check(path, checked)
+    vouched: list[Vouched] = []
+    lost: set[str] = set()
+    for head in heads:
+        reached = _follow(head, checked)
+        lost |= reached - checked.found.keys() - {head}
+        if place := checked.found.get(head):
+            count = len({checked.found[one].path for one in reached & checked.found.keys()})
+            vouched.append(Vouched(head, place.path.stem, place.seq, count))
+        else:
+            message = "no record has this hash: the journal was cut off or rewritten"
+            findings.append(Finding(FindingKind.HEAD_MISSING, head, message))
     if not runs:
-        findings += _links(checked)
-    if head and head not in checked.found:
-        message = "no record has this hash: the journal was cut off or rewritten"
-        findings.append(Finding(FindingKind.HEAD_MISSING, head, message))
-    return Verification(len(chosen), checked.records, tuple(findings))
+        findings += _links(checked, lost)
+    return Verification(len(chosen), checked.records, tuple(findings), tuple(vouched))
 
 
 def run_files(state: Path) -> tuple[Path, ...]:
     """The files of all runs of a state folder, those that change no store after the others.
 
     Raises:
+        UsageError: there is no such folder.
         JournalError: a folder cannot be read.
     """
+    if not state.is_dir():
+        raise UsageError(
+            f"there is no state folder {state}", hint="--state or RECONCILER_STATE names it"
+        )
     return tuple(path for path in _files(state) if path.suffix == RUN_SUFFIX)
 
 
@@ -94,77 +116,105 @@ def chosen_files(files: Iterable[Path], runs: Sequence[str]) -> tuple[Path, ...]
     return tuple(by_name[run] for run in runs)
 
 
-def _named(files: Iterable[Path]) -> frozenset[str]:
-    """The hashes that the first lines name; what cannot be read is told of later."""
-    starts = (_start(path) for path in files)
-    values = (start.get(link) for start in starts for link in _LINKS)
-    return frozenset(value for value in values if isinstance(value, str))
+def _named(files: Iterable[Path]) -> Iterator[str]:
+    """The hashes that the first records name; what cannot be read is told of later."""
+    for path in files:
+        try:
+            first = next(iter(RunRecords(path)), None)
+        except JournalError:
+            continue
+        if isinstance(first, FirstRecord):
+            yield from _predecessors(first)
 
 
-def _start(path: Path) -> Mapping[str, object]:
-    try:
-        return next((link.fields for link in RunRecords(path).links()), {})
-    except JournalError:
-        return {}
+def _predecessors(first: FirstRecord) -> Iterator[str]:
+    if first.previous_head is not None:
+        yield first.previous_head
+    if first.previous_reading is not None:
+        yield first.previous_reading
 
 
 def _check(path: Path, checked: _Checked) -> Iterator[Finding]:
     records = RunRecords(path)
     clock = _Clock()
+    last: Record | None = None
     try:
-        for link in records.links():
+        for seq, record in enumerate(records):
+            last = record
             checked.records += 1
-            if link.hash in checked.wanted:
-                checked.found.add(link.hash)
-            if link.seq == 0:
-                checked.starts[path] = link.fields
-            if clock.went_back(link.fields.get("time")):
-                message = f"the clock went back, from {clock.latest} to {link.fields['time']}"
-                yield Finding(FindingKind.CLOCK, f"{path}:{link.seq + 1}", message)
+            if records.head is not None and records.head in checked.wanted:
+                checked.found[records.head] = _Place(path, seq)
+            if isinstance(record, FirstRecord):
+                checked.starts[path] = record
+            if clock.went_back(record.time):
+                message = f"the clock went back, from {clock.latest} to {record.time}"
+                yield Finding(FindingKind.CLOCK, f"{path}:{seq + 1}", message)
     except BrokenJournal as error:
         yield Finding(FindingKind.BROKEN, error.place, error.problem)
     except JournalError as error:
         yield Finding(FindingKind.UNREADABLE, str(path), str(error))
+    else:
+        yield from _end(path, last)
     if records.torn_tail:
         yield Finding(FindingKind.TORN, str(path), "the last line is cut off; it was set aside")
+
+
+def _end(path: Path, last: Record | None) -> Iterator[Finding]:
+    """What is to be said of the last record of a run."""
+    if last is None:
+        yield Finding(FindingKind.UNSTARTED, str(path), "it holds no whole record")
+    elif not isinstance(last, _LastRecord):
+        message = "it has no end on record: its process died, or its end was cut off"
+        yield Finding(FindingKind.UNFINISHED, str(path), message)
 
 
 class _Clock:
     """The latest time of a run's records; tells of the first one that is clearly before it."""
 
     def __init__(self) -> None:
-        self.latest = ""
+        self.latest: datetime | None = None
         self._has_told = False
 
-    def went_back(self, written: object) -> bool:
-        time = written if isinstance(written, str) else ""
-        if time >= self.latest:
+    def went_back(self, time: datetime) -> bool:
+        if self.latest is None or time >= self.latest:
             self.latest = time
             return False
-        if self._has_told or not _is_clearly_before(time, self.latest):
+        if self._has_told or self.latest - time <= CLOCK_TOLERANCE:
             return False
         self._has_told = True
         return True
 
 
-def _is_clearly_before(time: str, latest: str) -> bool:
-    try:
-        return datetime.fromisoformat(latest) - datetime.fromisoformat(time) > CLOCK_TOLERANCE
-    except (TypeError, ValueError):
-        return False
+def _follow(head: str, checked: _Checked) -> set[str]:
+    """The hashes that a head vouches for: its own, and those that its run and theirs name."""
+    reached: set[str] = set()
+    waiting = [head]
+    while waiting:
+        one = waiting.pop()
+        if one in reached:
+            continue
+        reached.add(one)
+        place = checked.found.get(one)
+        if place is not None and place.path in checked.starts:
+            waiting += _predecessors(checked.starts[place.path])
+    return reached
 
 
-def _links(checked: _Checked) -> Iterator[Finding]:
+def _links(checked: _Checked, lost: Collection[str]) -> Iterator[Finding]:
     """How runs follow on each other: each folder is a chain of its own, and names the other's."""
-    followers: dict[tuple[str, object], Path] = {}
-    for path, start in checked.starts.items():
-        own = "previousReading" if path.parent.name == "readings" else "previousHead"
-        before = followers.setdefault((own, start.get(own)), path)
+    followers: dict[tuple[str, str | None], Path] = {}
+    for path, first in checked.starts.items():
+        is_reading = path.parent.name == "readings"
+        own = first.previous_reading if is_reading else first.previous_head
+        before = followers.setdefault((path.parent.name, own), path)
         if before != path:
             message = f"it follows on the same run as {before.name}"
             yield Finding(FindingKind.FORK, str(path), message)
-        for name in _LINKS:
-            named = start.get(name)
-            if isinstance(named, str) and named not in checked.found:
-                message = f"it names a run before it that is not there, {name} {named}"
-                yield Finding(FindingKind.UNKNOWN_PREDECESSOR, f"{path}:1", message)
+        for named in _predecessors(first):
+            if named not in checked.found:
+                message = (
+                    "a run before it is missing, was cut off or rewritten:"
+                    f" no record has the hash {named}"
+                )
+                kind = FindingKind.LOST if named in lost else FindingKind.UNKNOWN_PREDECESSOR
+                yield Finding(kind, f"{path}:1", message)

@@ -7,20 +7,26 @@ from enum import Enum
 
 
 class FindingKind(Enum):
-    """What may be found; only the first two say that the record was changed or cut."""
+    """What may be found; only the first three say that the record was changed or cut."""
 
     BROKEN = "broken"
     """A record is not as it was written: the chain inside a run does not hold."""
     HEAD_MISSING = "head missing"
-    """No run holds the head that was published."""
+    """No record has the head that was published."""
+    LOST = "lost"
+    """A run that a published head vouches for is missing, was cut off or rewritten."""
     UNREADABLE = "unreadable"
     """A run cannot be checked: another format, or the file cannot be read."""
+    UNKNOWN_PREDECESSOR = "unknown predecessor"
+    """A run follows on one that is missing, was cut off or rewritten; no head vouches for it."""
     TORN = "torn"
     """The last line of a run was cut off, as when its process dies."""
+    UNFINISHED = "unfinished"
+    """A run has no end on record: its process died, or its end was cut off."""
+    UNSTARTED = "unstarted"
+    """A file without any whole record: its run never started, or it was cut off as a whole."""
     FORK = "fork"
     """Two runs follow on the same one, as when they run at the same time."""
-    UNKNOWN_PREDECESSOR = "unknown predecessor"
-    """A run follows on one that is not there."""
     CLOCK = "clock"
     """A record is earlier than one before it."""
     FOREIGN = "foreign"
@@ -29,7 +35,15 @@ class FindingKind(Enum):
     @property
     def is_corruption(self) -> bool:
         """Whether the record can no longer be relied on."""
-        return self in {FindingKind.BROKEN, FindingKind.HEAD_MISSING}
+        return self in {FindingKind.BROKEN, FindingKind.HEAD_MISSING, FindingKind.LOST}
+
+    @property
+    def leaves_a_gap(self) -> bool:
+        """Whether something that was done may be missing in what is made of the record."""
+        return self.is_corruption or self in _GAPS
+
+
+_GAPS = {FindingKind.UNREADABLE, FindingKind.UNKNOWN_PREDECESSOR, FindingKind.UNSTARTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +56,26 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Vouched:
+    """What a published head stands for: a record of a run, and all ``runs`` that it follows on.
+
+    ``runs`` counts its own one too.
+    """
+
+    head: str
+    run: str
+    seq: int
+    runs: int
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
-    """The result: how many runs and records were checked, and what was found."""
+    """The result: how many runs and records were checked, what was found, what heads vouch for."""
 
     runs: int
     records: int
     findings: tuple[Finding, ...]
+    vouched: tuple[Vouched, ...] = ()
 
     def count(self, *, corruption: bool) -> int:
         """How many findings are of that weight."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -28,8 +29,8 @@ def keys(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     folder = tmp_path / "state"
-    write(folder, apply_of("a"), intent(1))
-    write(folder, apply_of("b"), intent(2))
+    first = write(folder, apply_of("a"), intent(1))
+    write(folder, apply_of("b", first), intent(2))
     return folder
 
 
@@ -45,15 +46,22 @@ def verify(state: Path, signature: Path, key: Path) -> int:
     return type_command(["audit", "verify", *map(str, arguments)])
 
 
-def test_the_latest_run_is_signed_and_checked(state: Path, keys: tuple[Path, Path]) -> None:
+def test_the_latest_run_is_signed_and_checked(
+    state: Path, keys: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     private, public = keys
     envelope = sign(state, private)
 
     statement = json.loads(base64.b64decode(json.loads(envelope.read_text())["payload"]))
     assert statement["_type"] == "https://in-toto.io/Statement/v1"
     assert [subject["name"] for subject in statement["subject"]] == ["journal", "plan"]
-    assert statement["predicate"] == {"run": "b"}
+    assert statement["predicate"]["run"] == "b"
+    assert re.fullmatch(r"[0-9-]{10}T[0-9:.]{12}Z", statement["predicate"]["time"])
     assert verify(state, envelope, public) == 0
+    told = capsys.readouterr().err
+    head = statement["subject"][0]["digest"]["sha256"]
+    assert "the signature is good: signed at 20" in told
+    assert f"run b, journal head {head}" in told
 
 
 def test_a_cut_end_is_found_by_the_signature(state: Path, keys: tuple[Path, Path]) -> None:
@@ -63,6 +71,20 @@ def test_a_cut_end_is_found_by_the_signature(state: Path, keys: tuple[Path, Path
     path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
 
     assert verify(state, envelope, public) == 3
+
+
+def test_a_run_before_it_that_is_gone_is_found_by_the_signature_and_never_signed(
+    state: Path, keys: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    private, public = keys
+    envelope = sign(state, private)
+    (state / "runs" / "a.jsonl").unlink()
+
+    assert verify(state, envelope, public) == 3
+    again = ["--key", private, "--out", state / "again.json", "--state", state]
+    assert type_command(["audit", "sign", *map(str, again)]) == 3
+    assert "is not whole, so it is not signed" in capsys.readouterr().err
+    assert not (state / "again.json").exists()
 
 
 def test_a_changed_statement_is_refused(state: Path, keys: tuple[Path, Path]) -> None:

@@ -14,14 +14,17 @@ from reconciler.audit.verify import verify
 from reconciler.cli.main import run as type_command
 from reconciler.journal.chain import chained, hash_of
 from reconciler.journal.readings import PlanEnded, PlanMade
-from reconciler.journal.records import FirstRecord, Intent, Record, RunStarted
+from reconciler.journal.records import FirstRecord, Intent, Record, RunEnded, RunStarted
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.verification import FindingKind
+from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.plan import Why
+from reconciler.model.verification import FindingKind, Vouched
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORE = StoreAddress("p", "europe-west4", "d", "s")
-PLAN = PlanEnded(NOON, {}, ())
+PLAN = PlanEnded(NOON, dict.fromkeys(Why, 0), ())
+END = RunEnded(NOON, RunState.COMPLETED, dict.fromkeys(Outcome, 0), 0)
 
 
 def intent(number: int, *, time: datetime = NOON) -> Intent:
@@ -60,8 +63,8 @@ def plan_of(name: str, before: str | None = None, reading: str | None = None) ->
 def state(tmp_path: Path) -> Path:
     """A plan, its apply, and a later apply; the head of the last one is in ``head``."""
     reading = write(tmp_path, plan_of("a"), PLAN)
-    first = write(tmp_path, apply_of("b", reading=reading), intent(1), intent(2))
-    last = write(tmp_path, apply_of("c", first, reading), intent(3), intent(4))
+    first = write(tmp_path, apply_of("b", reading=reading), intent(1), intent(2), END)
+    last = write(tmp_path, apply_of("c", first, reading), intent(3), intent(4), END)
     (tmp_path / "head").write_text(last)
     return tmp_path
 
@@ -71,9 +74,11 @@ def kinds(state: Path, **given: object) -> list[FindingKind]:
 
 
 def test_a_journal_as_it_was_written_has_no_findings(state: Path) -> None:
-    found = verify(state, head=(state / "head").read_text())
+    head = (state / "head").read_text()
+    found = verify(state, heads=[head])
 
-    assert (found.runs, found.records, found.findings) == (3, 8, ())
+    assert (found.runs, found.records, found.findings) == (3, 10, ())
+    assert found.vouched == (Vouched(head, "c", 3, 3),)
 
 
 @settings(max_examples=60, deadline=None)
@@ -104,36 +109,70 @@ def test_the_first_broken_record_is_named_and_the_other_runs_are_checked(state: 
     broken = next(one for one in found.findings if one.kind is FindingKind.BROKEN)
     assert broken.place == f"{path}:3"
     assert "chain is broken" in broken.message
-    assert found.records == 7
+    assert found.records == 8
 
 
 def test_a_cut_end_is_found_only_by_a_published_head(state: Path) -> None:
     path, head = state / "runs" / "c.jsonl", (state / "head").read_text()
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
 
-    assert kinds(state) == []
-    assert kinds(state, head=head) == [FindingKind.HEAD_MISSING]
+    assert kinds(state) == [FindingKind.UNFINISHED]
+    assert FindingKind.HEAD_MISSING in kinds(state, heads=[head])
 
 
 def test_a_run_rewritten_with_a_right_chain_is_found_by_a_published_head(state: Path) -> None:
-    path, head = state / "runs" / "c.jsonl", (state / "head").read_text()
+    rewrite(state / "runs" / "c.jsonl", b"1.2.3.4", b"1.2.3.9")
+
+    assert kinds(state) == []
+    assert kinds(state, heads=[(state / "head").read_text()]) == [FindingKind.HEAD_MISSING]
+
+
+def rewrite(path: Path, old: bytes, new: bytes) -> None:
+    """Change a run, and give it a chain that is right in itself."""
     prev = None
     lines = []
     for seq, line in enumerate(path.read_bytes().splitlines()):
-        fields = json.loads(line.replace(b"1.2.3.4", b"1.2.3.9"))
+        fields = json.loads(line.replace(old, new))
         del fields["seq"], fields["prev"]
         lines.append(chained(json.dumps(fields).encode(), seq, prev))
         prev = hash_of(lines[-1])
     path.write_bytes(b"".join(lines))
 
-    assert kinds(state) == []
-    assert kinds(state, head=head) == [FindingKind.HEAD_MISSING]
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: (state / "runs" / "b.jsonl").unlink(),
+        lambda state: rewrite(state / "runs" / "b.jsonl", b"1.2.3.1", b"1.2.3.9"),
+        lambda state: (state / "readings" / "a.jsonl").unlink(),
+        lambda state: rewrite(state / "readings" / "a.jsonl", b"https://x", b"https://y"),
+    ],
+    ids=["removed", "rewritten", "plan removed", "plan rewritten"],
+)
+def test_a_published_head_vouches_for_the_runs_before_it(state: Path, change) -> None:
+    head = (state / "head").read_text()
+    change(state)
+
+    assert set(kinds(state)) == {FindingKind.UNKNOWN_PREDECESSOR}
+    found = verify(state, heads=[head])
+    assert {one.kind for one in found.findings} == {FindingKind.LOST}
+    assert found.count(corruption=True) == len(found.findings)
+
+
+def test_a_head_does_not_vouch_for_what_came_after_it(state: Path) -> None:
+    first = hash_of((state / "runs" / "b.jsonl").read_bytes().splitlines(keepends=True)[-1])
+    rewrite(state / "runs" / "c.jsonl", b"1.2.3.4", b"1.2.3.9")
+
+    found = verify(state, heads=[first])
+
+    assert found.findings == ()
+    assert found.vouched == (Vouched(first, "b", 3, 2),)
 
 
 def test_a_head_holds_also_after_its_run_went_on(state: Path) -> None:
     middle = hash_of((state / "runs" / "c.jsonl").read_bytes().splitlines(keepends=True)[1])
 
-    assert kinds(state, head=middle) == []
+    assert kinds(state, heads=[middle]) == []
 
 
 def test_a_missing_run_is_told_and_is_no_corruption(state: Path) -> None:
@@ -162,6 +201,7 @@ def test_a_torn_last_line_a_foreign_file_and_a_clock_are_told(state: Path) -> No
     # c named the head that b had before it was torn
     assert found == {
         FindingKind.TORN,
+        FindingKind.UNFINISHED,
         FindingKind.FOREIGN,
         FindingKind.CLOCK,
         FindingKind.UNKNOWN_PREDECESSOR,
@@ -176,24 +216,24 @@ def test_a_journal_of_a_future_version_is_told_and_the_rest_is_checked(state: Pa
 
     assert [one.kind for one in found.findings] == [FindingKind.UNREADABLE]
     assert "format '2.0'" in found.findings[0].message
-    assert found.records == 8
+    assert found.records == 10
 
 
 @pytest.mark.parametrize(
     ("change", "code", "last"),
     [
-        (lambda state: None, 0, "Verify: 3 runs, 8 records: 0 broken, 0 notes."),
+        (lambda state: None, 0, "Verify: 3 runs, 10 records: 0 broken, 0 notes."),
         (
             lambda state: (state / "runs" / "b.jsonl").write_bytes(b"{}\n{}\n"),
             3,
-            "Verify: 3 runs, 5 records: 1 broken, 1 note.",
+            "Verify: 3 runs, 6 records: 1 broken, 1 note.",
         ),
         (
             lambda state: (state / "runs" / "z.jsonl").write_bytes(
                 chained(b'{"type":"run_started","formatVersion":"2.0"}', 0, None)
             ),
             1,
-            "Verify: 4 runs, 8 records: 0 broken, 1 note.",
+            "Verify: 4 runs, 10 records: 0 broken, 1 note.",
         ),
     ],
 )
@@ -212,3 +252,41 @@ def test_a_run_that_is_not_there_and_a_head_that_is_none_are_errors(
     assert type_command(["audit", "verify", "x", "--state", str(state)]) == 1
     assert type_command(["audit", "verify", "--head", "abc", "--state", str(state)]) == 1
     assert "is not a head" in capsys.readouterr().err
+    head = (state / "head").read_text()
+    assert type_command(["audit", "verify", "b", "--head", head, "--state", str(state)]) == 1
+    assert "cannot be used together" in capsys.readouterr().err
+
+
+def test_a_state_folder_that_is_not_there_is_no_clean_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (["verify"], ["report"], ["export", "--format", "csv"]):
+        assert type_command(["audit", *command, "--state", str(tmp_path / "x")]) == 1
+        assert "there is no state folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (lambda runs: (runs / "b.jsonl").rename(runs / "d.jsonl"), FindingKind.BROKEN),
+        (lambda runs: (runs / "b.jsonl").write_bytes(b""), FindingKind.UNSTARTED),
+        (
+            lambda runs: rewrite(runs / "b.jsonl", b'"intent"', b'"intention"'),
+            FindingKind.BROKEN,
+        ),
+    ],
+    ids=["renamed", "empty", "unknown type"],
+)
+def test_what_no_reader_takes_is_never_passed_over(state: Path, change, kind: FindingKind) -> None:
+    change(state / "runs")
+
+    assert kind in kinds(state)
+
+
+def test_heads_are_said_with_what_they_vouch_for(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = (state / "head").read_text()
+    assert type_command(["audit", "verify", "--head", head, "--state", str(state)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == f"Head {head}: record 4 of run c; it vouches for 3 of 3 runs."

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from reconciler.audit.signing import head_of, sign
-from reconciler.audit.verify import run_files
+from reconciler.audit.verify import run_files, verify
 from reconciler.cli import environment
 from reconciler.cli.console import require_writable, say, write_file
 from reconciler.cli.given_file import read_given
 from reconciler.cli.options import root_option, state_option
 from reconciler.cli.project import find_root
-from reconciler.errors import ExitCode, UsageError
+from reconciler.errors import ExitCode, SignatureRefused, UsageError
 from reconciler.journal.folder import runs_folder
+from reconciler.reporting.wording import utc
 
 
 @click.command(name="sign")
@@ -38,8 +40,11 @@ from reconciler.journal.folder import runs_folder
 def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: Path | None) -> int:
     """Sign the head of a run.
 
-    RUN is the name of a run [default: the latest apply or restore]. Its chain is recomputed; the
-    head and the digest of its plan become an in-toto statement in a DSSE envelope.
+    RUN is the name of a run [default: the latest apply or restore]. Its chain and those of all runs
+    that it follows on are recomputed; the head and the digest of its plan become an in-toto
+    statement in a DSSE envelope.
+
+    Exit code 3, and no signature, when a record is broken or a run before it is not there.
 
     \b
     Examples:
@@ -50,7 +55,13 @@ def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: 
     """
     require_writable(out)
     folder = environment.state_folder(state, find_root(root))
-    signed = head_of(_run_file(folder, run))
+    signed = replace(head_of(_run_file(folder, run)), time=utc(environment.now()))
+    found = verify(folder, heads=[signed.head])
+    if found.count(corruption=True):
+        raise SignatureRefused(
+            f"the record behind the head {signed.head} is not whole, so it is not signed",
+            hint="audit verify with this --head tells what is wrong",
+        )
     write_file(out, [sign(signed, read_given(key))])
     say(f"signed: run {signed.run}, journal head {signed.head}")
     return ExitCode.SUCCESS

@@ -10,7 +10,7 @@ import click
 from reconciler.audit.signing import read_signed
 from reconciler.audit.verify import verify
 from reconciler.cli import environment
-from reconciler.cli.console import write_document
+from reconciler.cli.console import say, write_document
 from reconciler.cli.given_file import read_given
 from reconciler.cli.options import root_option, state_option
 from reconciler.cli.project import find_root
@@ -25,8 +25,10 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 @click.argument("runs", nargs=-1, metavar="[RUN]...")
 @click.option(
     "--head",
+    "heads",
+    multiple=True,
     metavar="HASH",
-    help="A head that was published: a record must have it.",
+    help="A head that was published: it and the runs before it must be there; repeatable.",
 )
 @click.option(
     "--signature",
@@ -45,7 +47,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 def command(
     *,
     runs: tuple[str, ...],
-    head: str | None,
+    heads: tuple[str, ...],
     signature: Path | None,
     public_key: Path | None,
     state: Path | None,
@@ -53,13 +55,14 @@ def command(
 ) -> int:
     """Recompute the chains of the journal.
 
-    Checks every run, or each RUN that is named: that each line has the hash of the line before.
-    The chain alone does not show that its end was cut off; a head that was kept elsewhere does.
-    Forks, runs that are missing, a torn last line, foreign files and a clock that went back are
-    told, and are no corruption.
+    Checks every run, or each RUN that is named: that each line has the hash of the line before. The
+    chain alone does not show that its end was cut off, or that it was written anew. A head that was
+    kept elsewhere does, for its run and for all runs that this one follows on. Forks, runs without
+    an end, a torn last line, foreign files and a clock that went back are told, and are no
+    corruption; so is a missing run that no head vouches for.
 
-    Exit code 3 when a record is broken, no record has the head or the signature is not good, 1
-    when a run cannot be checked.
+    Exit code 3 when a record is broken, something that a head vouches for is not there or the
+    signature is not good, 1 when a run cannot be checked.
 
     \b
     Examples:
@@ -67,13 +70,20 @@ def command(
       reconciler audit verify --head 9f2c…
     """
     if signature is not None or public_key is not None:
-        head = _signed(signature, public_key, head)
-    if head is not None and _HASH.fullmatch(head) is None:
+        heads = (*heads, _signed(signature, public_key))
+    if heads and runs:
         raise UsageError(
-            f"--head {head!r} is not a head", hint="it is 64 hexadecimal digits, as runs print it"
+            "a head and RUN cannot be used together",
+            hint="a head vouches for the runs before it, so all of them are checked",
         )
+    for head in heads:
+        if _HASH.fullmatch(head) is None:
+            raise UsageError(
+                f"--head {head!r} is not a head",
+                hint="it is 64 hexadecimal digits, as runs print it",
+            )
     folder = environment.state_folder(state, find_root(root))
-    found = verify(folder, runs=runs, head=head)
+    found = verify(folder, runs=runs, heads=heads)
     write_document(verification_as_text(found))
     if found.count(corruption=True):
         return ExitCode.REFUSED
@@ -81,14 +91,15 @@ def command(
     return ExitCode.SUCCESS if is_checked else ExitCode.ERROR
 
 
-def _signed(signature: Path | None, public_key: Path | None, head: str | None) -> str:
-    """The head that a good signature vouches for."""
+def _signed(signature: Path | None, public_key: Path | None) -> str:
+    """The head that a good signature vouches for; says what was signed."""
     if signature is None or public_key is None:
         raise UsageError("--signature and --public-key belong together")
-    if head is not None:
-        raise UsageError("--signature holds a head itself", hint="leave out --head")
     try:
         text = read_given(signature).decode()
     except UnicodeDecodeError as error:
         raise UsageError(f"{signature} is not a signed statement") from error
-    return read_signed(text, read_given(public_key)).head
+    signed = read_signed(text, read_given(public_key))
+    when = f" at {signed.time}" if signed.time else ""
+    say(f"the signature is good: signed{when}: run {signed.run}, journal head {signed.head}")
+    return signed.head
