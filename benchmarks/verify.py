@@ -14,6 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
 from reconciler.journal.chain import body_of, chained, hash_of
 from reconciler.journal.folder import run_file
@@ -82,7 +83,7 @@ def read_plainly(path: Path) -> None:
 
 
 def check(state: Path) -> None:
-    found = verify(state)
+    found = verify(Snapshot.take(state))
     assert [one.kind.value for one in found.findings] == ["unfinished"], found.findings
 
 

@@ -12,18 +12,19 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "reconciler"
 
-ALL_ABOVE_APPLYING = {"model", "errors", "desired", "live", "planning", "journal"}
+ALL_ABOVE_APPLYING = {"model", "errors", "dicom_file", "desired", "live", "planning", "journal"}
 MAY_IMPORT = {
     "model": set(),
     "errors": {"model"},
     "json_stream": set(),
+    "dicom_file": set(),
     "desired": {"model", "errors"},
-    "live": {"model", "errors", "json_stream"},
+    "live": {"model", "errors", "json_stream", "dicom_file"},
     "planning": {"model", "errors", "json_stream"},
     "journal": {"model", "errors"},
     "applying": ALL_ABOVE_APPLYING,
     "reporting": {"model"},
-    "audit": {"model", "errors", "journal", "reporting"},
+    "audit": {"model", "errors", "dicom_file", "journal", "reporting"},
     "query": ALL_ABOVE_APPLYING | {"applying", "reporting"},
     "emulator": {"model"},
     "drill": ALL_ABOVE_APPLYING | {"applying", "reporting", "emulator"},
@@ -38,7 +39,7 @@ ONLY_IN = {
     "yaml": {"desired"},
     "jsonschema": {"desired"},
     "aiohttp": {"emulator"},
-    "pydicom": {"applying", "emulator", "audit"},
+    "pydicom": {"dicom_file", "emulator"},
     "securesystemslib": {"audit"},
     "cryptography": {"audit"},
     "sqlglot": {"query"},

@@ -12,11 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.applying.bag import Bag, PayloadFile
-from reconciler.applying.dicom_file import instance_uid_of
+from reconciler.dicom_file import HEAD, NotDicomFileError, instance_uid_of
 from reconciler.errors import LiveError
 from reconciler.journal.records import Archived
 from reconciler.journal.writer import RunJournal
-from reconciler.live.file_meta import HEAD, NotDicomFileError
 from reconciler.live.store import Body, DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.plan import DeletionGroup

@@ -10,12 +10,11 @@ from pathlib import Path, PurePosixPath
 
 from reconciler.applying.archive import Archive, BagInfo
 from reconciler.applying.bag import Bag, PayloadFile, sha256_of
-from reconciler.applying.dicom_file import read_instance_uid
 from reconciler.applying.stopping import Stop
+from reconciler.dicom_file import NotDicomFileError, read_instance_uid
 from reconciler.journal.folder import run_file
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import Archived, RunEnded
-from reconciler.live.file_meta import NotDicomFileError
 from reconciler.model.outcome import RunState
 
 

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.live.file_meta import HEAD, NotDicomFileError, read_head
+from reconciler.dicom_file import HEAD, NotDicomFileError, read_head
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,32 +1,65 @@
-"""The patient ids of studies, which the record does not hold: from a list, or from the archive."""
+"""Whose a deletion is, which the record does not say: from a list, or from the archive."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
-import struct
-import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from reconciler.dicom_file import HEAD, NotDicomFileError, patient_id_of
 from reconciler.errors import UsageError
-from reconciler.model.deletion import ArchivedCopy
-
-_BROKEN = (
-    AttributeError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
-"""What files that are gone or broken bring about in pydicom and zlib."""
+from reconciler.model.address import StoreAddress
+from reconciler.model.deletion import ArchivedCopy, RecordedDeletion
 
 COLUMNS = ["studiesId", "PatientID"]
+
+_LONGEST = 1024
+"""Characters of a Patient ID: LO has 64 at most (PS3.5 section 6.2), and real ones have more."""
+
+
+class PatientIds:
+    """The patient id of a deletion: by its study in a list, by an archived copy, by pseudonym.
+
+    ``unknown`` and ``pseudonyms`` count the studies that are known by no id.
+    """
+
+    def __init__(self, listed: Mapping[str, str], *, archived: bool) -> None:
+        self._listed = listed
+        self._archived = archived
+        self._from_copies: dict[tuple[StoreAddress, str], str] = {}
+        # By hash: a record may have a study for each deletion.
+        self._unknown: set[int] = set()
+        self._pseudonyms: set[int] = set()
+
+    @property
+    def unknown(self) -> int:
+        """Of how many studies nothing is known."""
+        return len(self._unknown)
+
+    @property
+    def pseudonyms(self) -> int:
+        """Of how many studies only the pseudonym on record is."""
+        return len(self._pseudonyms)
+
+    def of(self, deletion: RecordedDeletion) -> str | None:
+        """The id, or what stands in its place."""
+        study = (deletion.store, deletion.instance.study_uid)
+        known = self._listed.get(study[1]) or self._from_archive(study, deletion.copy)
+        if known is not None:
+            return known
+        (self._unknown if deletion.patient is None else self._pseudonyms).add(hash(study))
+        return deletion.patient
+
+    def _from_archive(
+        self, study: tuple[StoreAddress, str], copy: ArchivedCopy | None
+    ) -> str | None:
+        """That of the first copy of the study that says one."""
+        if study not in self._from_copies and self._archived and copy is not None:
+            patient_id = archived_patient(copy)
+            if patient_id is not None:
+                self._from_copies[study] = patient_id
+        return self._from_copies.get(study)
 
 
 def read_patients(path: Path) -> dict[str, str]:
@@ -57,6 +90,10 @@ def _patients(path: Path, rows: Iterable[list[str]]) -> dict[str, str]:
             continue
         if len(row) != len(COLUMNS) or not all(row):
             raise UsageError(f"{path}, record {number}: a study and a patient id are needed")
+        if len(row[1]) > _LONGEST:
+            raise UsageError(
+                f"{path}, record {number}: the id is longer than {_LONGEST} characters"
+            )
         if patients.setdefault(row[0], row[1]) != row[1]:
             raise UsageError(f"{path}, record {number}: the study has another patient id above")
     return patients
@@ -65,20 +102,14 @@ def _patients(path: Path, rows: Iterable[list[str]]) -> dict[str, str]:
 def archived_patient(copy: ArchivedCopy) -> str | None:
     """The Patient ID (0010,0020) of an archived copy.
 
-    None where it has none, where it cannot be read, and where it is not what was archived.
+    None where it has none or several, where it cannot be read, and where it is not what was
+    archived.
     """
-    # pydicom takes half a second to import, which other commands need not spend.
-    from pydicom import dcmread  # noqa: PLC0415
-    from pydicom.config import disable_value_validation  # noqa: PLC0415
-    from pydicom.errors import InvalidDicomError  # noqa: PLC0415
-
     try:
-        # It warns of a value in words that hold it.
-        with copy.path.open("rb") as file, disable_value_validation():
+        with copy.path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != copy.sha256:
                 return None
             file.seek(0)
-            dataset = dcmread(file, stop_before_pixels=True, specific_tags=["PatientID"])
-            return str(dataset.get("PatientID") or "") or None
-    except (*_BROKEN, InvalidDicomError):
+            return patient_id_of(file.read(HEAD))
+    except (OSError, NotDicomFileError):
         return None

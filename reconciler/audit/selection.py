@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 
-from reconciler.audit.verify import chosen_files, run_files
-from reconciler.errors import JournalError
-from reconciler.journal.folder import run_file, runs_folder
+from reconciler.audit.snapshot import Snapshot
+from reconciler.errors import BrokenJournal, JournalError
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import (
     Archived,
     Intent,
+    Record,
+    Restored,
+    RestoreStarted,
     Result,
     RunStarted,
     Settled,
@@ -22,51 +25,69 @@ from reconciler.journal.records import (
 )
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.audit import Selection
-from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedRun
-from reconciler.model.live import Presence
+from reconciler.model.deletion import Answer, ArchivedCopy, RecordedDeletion, RecordedRun
 from reconciler.model.outcome import Outcome
+from reconciler.model.provenance import Provenance
 
 OnProblem = Callable[[JournalError], None]
 
 _Study = tuple[StoreAddress, str]
+_Restores = Mapping[tuple[StoreAddress, InstanceAddress], list[tuple[datetime, str]]]
+"""When an instance was put back, and by which runs; in the order of the record."""
+
 _NO_PROOF = "the record holds no proof after the last attempt"
 
 
 def recorded_deletions(
-    state: Path, selection: Selection, on_problem: OnProblem, *, find_emptied: bool = False
+    snapshot: Snapshot, selection: Selection, on_problem: OnProblem
 ) -> Iterator[RecordedDeletion]:
     """Read every run and give what is asked for.
 
-    Memory holds only the attempts that are open, and the pseudonyms of one run's patients.
+    Memory holds only the attempts that are open, what was restored, the pseudonyms of one run's
+    patients, and how much is missing to the studies that plans empty.
 
     They come in the order of the record. An attempt that its run left without a proof is told with
     the proof of the run that settled it; where none did, it comes last and is unconfirmed. A run
     that cannot be read to its end is told to ``on_problem``; what was read of it counts, and so do
-    the other runs. ``empties_study`` is told only with ``find_emptied``, which reads the runs that
-    may have emptied a study a second time.
+    the other runs.
 
     Raises:
         UsageError: there is no such run.
-        JournalError: the state folder cannot be read.
+        JournalError: the order of the runs contradicts itself.
     """
-    files = run_files(state)
-    chosen_files(files, sorted(selection.runs))
-    deletions = _Deletions(state, on_problem, find_emptied=find_emptied)
-    return filter(
-        selection.takes,
-        deletions.of(path for path in files if path.parent == runs_folder(state)),
-    )
+    snapshot.chosen(sorted(selection.runs))
+    changing = [snapshot.records(path) for path in snapshot.changing()]
+    deletions = _Deletions(_restores(changing), on_problem)
+    return filter(selection.takes, deletions.of(changing))
+
+
+def _restores(runs: Iterable[RunRecords]) -> _Restores:
+    """What was put back and proven; what cannot be read is told when deletions are."""
+    restores: dict[tuple[StoreAddress, InstanceAddress], list[tuple[datetime, str]]] = {}
+    for run in runs:
+        records = iter(run)
+        try:
+            started = next(records, None)
+            if not isinstance(started, RestoreStarted):
+                continue
+            for record in records:
+                if isinstance(record, Restored) and record.outcome.is_restored:
+                    key = (started.stores[record.store], record.instance)
+                    restores.setdefault(key, []).append((record.time, started.run))
+        except JournalError:
+            continue
+    return restores
 
 
 @dataclass(slots=True)
 class _Attempt:
-    """What is known of the attempts on one instance: the first intent, the last one, its answer."""
+    """What is known of the attempts on one instance: first and last intent, the answers."""
 
     run: RecordedRun
     store: StoreAddress
     first: Intent
     last: Intent
-    result: Result | None = None
+    answers: list[Answer] = field(default_factory=list)
     copy: ArchivedCopy | None = None
 
 
@@ -77,17 +98,22 @@ _Key = tuple[str, StoreAddress, InstanceAddress]
 class _Deletions:
     """The deletions of the runs that are read, one after the other."""
 
-    def __init__(self, state: Path, on_problem: OnProblem, *, find_emptied: bool) -> None:
-        self._state = state
+    def __init__(self, restores: _Restores, on_problem: OnProblem) -> None:
+        self._restores = restores
+        self._study_restores: dict[_Study, list[datetime]] = {}
+        for (store, instance), backs in restores.items():
+            times = self._study_restores.setdefault((store, instance.study_uid), [])
+            times += [time for time, _ in backs]
         self._on_problem = on_problem
-        self._find_emptied = find_emptied
         self._open: dict[_Key, _Attempt] = {}
         self._patients: dict[_Study, str | None] = {}
+        self._plans: dict[str, datetime] = {}
+        self._missing_to_empty: dict[tuple[str, _Study], int] = {}
 
-    def of(self, paths: Iterator[Path]) -> Iterator[RecordedDeletion]:
-        for path in paths:
+    def of(self, runs: Iterable[RunRecords]) -> Iterator[RecordedDeletion]:
+        for run in runs:
             try:
-                yield from self._of_run(path)
+                yield from self._of_run(run)
             except JournalError as error:
                 self._on_problem(error)
             self._forget_patients()
@@ -101,30 +127,41 @@ class _Deletions:
             study: patient for study, patient in self._patients.items() if study in needed
         }
 
-    def _of_run(self, path: Path) -> Iterator[RecordedDeletion]:
-        records = iter(RunRecords(path))
+    def _of_run(self, run: RunRecords) -> Iterator[RecordedDeletion]:
+        records = iter(run)
         started = next(records, None)
-        if not isinstance(started, RunStarted):
-            return
-        run = _about(started)
-        stores = started.stores
-        emptied = _emptied_studies(self._state, started) if self._find_emptied else frozenset()
+        if isinstance(started, RunStarted):
+            yield from self._of_apply(started, records)
+        elif isinstance(started, RestoreStarted):
+            deque(records, maxlen=0)  # it holds no deletions, or it is broken
+        elif started is not None:
+            raise BrokenJournal(f"{run.path}:1", "it lies among deletions, and tells of none")
+
+    def _of_apply(
+        self, started: RunStarted, records: Iterator[Record]
+    ) -> Iterator[RecordedDeletion]:
+        run, stores = _about(started), started.stores
+        self._begin(started)
+        del started  # a plan that empties many studies names them all there
         for record in records:
             match record:
                 case Verified():
-                    store = stores[record.store]
-                    is_last = (store, record.instance.study_uid) in emptied
-                    yield self._proven(run, run.run, store, record, empties_study=is_last)
+                    yield self._proven(run, run.run, stores[record.store], record)
                 case Settled():
-                    is_last = (
-                        record.run in started.resumes
-                        and (record.store, record.instance.study_uid) in emptied
-                    )
-                    yield self._proven(run, record.run, record.store, record, empties_study=is_last)
+                    yield self._proven(run, record.run, record.store, record)
                 case Intent() | Archived() | Result():
                     self._add_to_attempt(record, run, stores[record.store])
                 case StudyPatient():
                     self._patients[stores[record.store], record.study_uid] = record.patient
+
+    def _begin(self, started: RunStarted) -> None:
+        """Note what the run's plan empties; an earlier run of it may have done a part."""
+        if started.plan_id in self._plans:
+            return
+        self._plans[started.plan_id] = started.time
+        for one in started.emptied:
+            study = (started.stores[one.store], one.study_uid)
+            self._missing_to_empty[started.plan_id, study] = one.deletions
 
     def _add_to_attempt(
         self, record: Intent | Archived | Result, run: RecordedRun, store: StoreAddress
@@ -132,26 +169,21 @@ class _Deletions:
         key = (run.run, store, record.instance)
         if isinstance(record, Intent):
             attempt = self._open.setdefault(key, _Attempt(run, store, record, record))
-            attempt.last, attempt.result = record, None
+            attempt.last = record
         elif key in self._open:
             if isinstance(record, Result):
-                self._open[key].result = record
+                self._open[key].answers.append(Answer(record.status, record.request_id))
             else:
                 self._open[key].copy = _copy(run.run, record)
 
     def _proven(
-        self,
-        run: RecordedRun,
-        attempted_in: str,
-        store: StoreAddress,
-        proof: Verified | Settled,
-        *,
-        empties_study: bool,
+        self, run: RecordedRun, sender: str, store: StoreAddress, proof: Verified | Settled
     ) -> RecordedDeletion:
-        attempt = self._open.pop((attempted_in, store, proof.instance), None)
-        result = attempt.result if attempt else None
+        attempt = self._open.pop((sender, store, proof.instance), None)
+        study = (store, proof.instance.study_uid)
+        is_gone = proof.outcome.is_gone
         return RecordedDeletion(
-            run,
+            attempt.run if attempt else _missing_run(sender, run),
             proof.time,
             store,
             proof.instance,
@@ -159,16 +191,33 @@ class _Deletions:
             proof.presence,
             proof.detail,
             attempts=attempt.last.attempt if attempt else 0,
-            status=result.status if result else None,
-            request_id=result.request_id if result else None,
+            answers=tuple(attempt.answers) if attempt else (),
             source=attempt.first.source if attempt else None,
             reason=attempt.first.reason if attempt else None,
-            attempted_by=attempt.run.provenance.actor if attempt else None,
-            settles=attempted_in if attempted_in != run.run else None,
+            settled_by=run.run if sender != run.run else None,
             copy=attempt.copy if attempt else None,
-            patient=self._patients.get((store, proof.instance.study_uid)),
-            empties_study=empties_study,
+            patient=self._patients.get(study),
+            empties_study=is_gone and self._is_last(attempt, study, proof.time),
+            restored_by=self._restored_by(store, proof) if is_gone else None,
         )
+
+    def _is_last(self, attempt: _Attempt | None, study: _Study, time: datetime) -> bool:
+        """Whether, with one more proof, every deletion that empties the study is proven.
+
+        Not where something of the study was put back meanwhile.
+        """
+        key = (attempt.run.plan_id if attempt else "", study)
+        left = self._missing_to_empty.pop(key, 0) - 1
+        if left > 0:
+            self._missing_to_empty[key] = left
+        if left != 0 or attempt is None:
+            return False
+        began = self._plans[attempt.run.plan_id]
+        return not any(began < back < time for back in self._study_restores.get(study, ()))
+
+    def _restored_by(self, store: StoreAddress, proof: Verified | Settled) -> str | None:
+        later = self._restores.get((store, proof.instance), ())
+        return next((run for time, run in later if time > proof.time), None)
 
     def _unproven(self, attempt: _Attempt) -> RecordedDeletion:
         return RecordedDeletion(
@@ -177,17 +226,20 @@ class _Deletions:
             attempt.store,
             attempt.last.instance,
             Outcome.UNCONFIRMED,
-            Presence.UNKNOWN,
+            None,
             _NO_PROOF,
             attempts=attempt.last.attempt,
-            status=attempt.result.status if attempt.result else None,
-            request_id=attempt.result.request_id if attempt.result else None,
+            answers=tuple(attempt.answers),
             source=attempt.first.source,
             reason=attempt.first.reason,
-            attempted_by=attempt.run.provenance.actor,
             copy=attempt.copy,
             patient=self._patients.get((attempt.store, attempt.last.instance.study_uid)),
         )
+
+
+def _missing_run(run: str, settler: RecordedRun) -> RecordedRun:
+    """The run that sent a DELETE, where its file is gone and only the proof is there."""
+    return replace(settler, run=run, plan_id="", digest="", provenance=Provenance())
 
 
 def _copy(run: str, archived: Archived) -> ArchivedCopy:
@@ -203,36 +255,3 @@ def _about(started: RunStarted) -> RecordedRun:
         started.endpoint,
         started.provenance,
     )
-
-
-def _emptied_studies(state: Path, started: RunStarted) -> frozenset[_Study]:
-    """The studies that the plan empties and of which every deletion is proven by this run's end.
-
-    What an earlier run of the plan has proven is not attempted again, so proofs add up. None where
-    one of the runs cannot be read: then nothing is known of all.
-    """
-    wanted = {(started.stores[one.store], one.study_uid): one for one in started.emptied}
-    if not wanted:
-        return frozenset()
-    proven: Counter[_Study] = Counter()
-    try:
-        for run in (*started.resumes, started.run):
-            proven.update(
-                study for study in _gone(run_file(state, run), started) if study in wanted
-            )
-    except JournalError:
-        return frozenset()
-    return frozenset(study for study, one in wanted.items() if proven[study] == one.deletions)
-
-
-def _gone(path: Path, plan: RunStarted) -> Iterator[_Study]:
-    """The study of each instance that a run of the plan proves to be gone."""
-    stores: Mapping[int, StoreAddress] = {}
-    for record in RunRecords(path):
-        match record:
-            case RunStarted():
-                stores = dict(enumerate(record.stores))
-            case Verified() if record.outcome.is_gone:
-                yield stores[record.store], record.instance.study_uid
-            case Settled() if record.outcome.is_gone and record.run in plan.resumes:
-                yield record.store, record.instance.study_uid

@@ -185,7 +185,12 @@ def _await_end(plain: socket.socket, timeout: float) -> None:
 
 
 def _octets_under_way(plain: socket.socket) -> int:
-    """How much TCP has not delivered yet; none where the connection was reset (tcp(7))."""
+    """How much TCP has not delivered yet; none where the connection was reset (tcp(7)).
+
+    Where the system does not tell, as macOS, that it hung up in good order has to do.
+    """
+    if not hasattr(socket, "TCP_INFO"):
+        return 0
     if plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSED:
         return 0
     answer = fcntl.ioctl(plain, termios.TIOCOUTQ, bytes(4))

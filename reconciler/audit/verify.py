@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from reconciler.errors import BrokenJournal, JournalError, UsageError
-from reconciler.journal.folder import RUN_SUFFIX, readings_folder, runs_folder
+from reconciler.audit.snapshot import Snapshot
+from reconciler.errors import BrokenJournal, JournalError
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.readings import NothingDone, PlanEnded, QueryEnded
 from reconciler.journal.records import FirstRecord, Record, RestoreEnded, RunEnded
@@ -31,16 +31,20 @@ class _Checked:
     """What was learned of the runs so far.
 
     ``wanted`` are the hashes that are asked for: those that runs name, and published heads;
-    ``found`` says where a line has one of them; ``starts`` are the first records.
+    ``found`` says where a line has one of them; ``starts`` are the first records, ``heads`` the
+    last hashes of the runs.
     """
 
     wanted: Collection[str]
     found: dict[str, _Place] = field(default_factory=dict)
     starts: dict[Path, FirstRecord] = field(default_factory=dict)
+    heads: dict[str, str] = field(default_factory=dict)
     records: int = 0
 
 
-def verify(state: Path, *, runs: Sequence[str] = (), heads: Sequence[str] = ()) -> Verification:
+def verify(
+    snapshot: Snapshot, *, runs: Sequence[str] = (), heads: Sequence[str] = ()
+) -> Verification:
     """Check every run of a state folder, or those that are named.
 
     How runs follow on each other is checked only where all of them are. A head was published at the
@@ -48,15 +52,13 @@ def verify(state: Path, *, runs: Sequence[str] = (), heads: Sequence[str] = ()) 
     follows on was cut off or rewritten, or it is found out.
 
     Raises:
-        UsageError: there is no such run, or no such folder.
-        JournalError: the state folder cannot be read.
+        UsageError: there is no such run.
     """
-    files = run_files(state)
-    chosen = chosen_files(files, runs) if runs else files
-    checked = _Checked({*_named(chosen), *heads})
-    findings = [] if runs else list(_foreign(state))
+    chosen = snapshot.chosen(runs) if runs else snapshot.files
+    checked = _Checked({*_named(snapshot, chosen), *heads})
+    findings = [] if runs else [_foreign(path) for path in snapshot.foreign]
     for path in chosen:
-        findings += _check(path, checked)
+        findings += _check(path, snapshot.records(path), checked)
     vouched: list[Vouched] = []
     lost: set[str] = set()
     for head in heads:
@@ -70,57 +72,20 @@ def verify(state: Path, *, runs: Sequence[str] = (), heads: Sequence[str] = ()) 
             findings.append(Finding(FindingKind.HEAD_MISSING, head, message))
     if not runs:
         findings += _links(checked, lost)
-    return Verification(len(chosen), checked.records, tuple(findings), tuple(vouched))
+    return Verification(
+        len(chosen), checked.records, tuple(findings), tuple(vouched), checked.heads
+    )
 
 
-def run_files(state: Path) -> tuple[Path, ...]:
-    """The files of all runs of a state folder, those that change no store after the others.
-
-    Raises:
-        UsageError: there is no such folder.
-        JournalError: a folder cannot be read.
-    """
-    if not state.is_dir():
-        raise UsageError(
-            f"there is no state folder {state}", hint="--state or RECONCILER_STATE names it"
-        )
-    return tuple(path for path in _files(state) if path.suffix == RUN_SUFFIX)
+def _foreign(path: Path) -> Finding:
+    return Finding(FindingKind.FOREIGN, str(path), "not the record of a run; passed over")
 
 
-def _files(state: Path) -> Iterator[Path]:
-    for folder in (runs_folder(state), readings_folder(state)):
-        try:
-            yield from sorted(folder.iterdir())
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise JournalError(f"{folder} cannot be read: {error.strerror or error}") from error
-
-
-def _foreign(state: Path) -> Iterator[Finding]:
-    for path in _files(state):
-        if path.suffix != RUN_SUFFIX:
-            yield Finding(FindingKind.FOREIGN, str(path), "not the record of a run; passed over")
-
-
-def chosen_files(files: Iterable[Path], runs: Sequence[str]) -> tuple[Path, ...]:
-    """The files of the runs that are named, in that order.
-
-    Raises:
-        UsageError: there is no such run.
-    """
-    by_name = {path.stem: path for path in files}
-    for run in runs:
-        if run not in by_name:
-            raise UsageError(f"there is no run {run!r} in the state folder")
-    return tuple(by_name[run] for run in runs)
-
-
-def _named(files: Iterable[Path]) -> Iterator[str]:
+def _named(snapshot: Snapshot, files: Iterable[Path]) -> Iterator[str]:
     """The hashes that the first records name; what cannot be read is told of later."""
     for path in files:
         try:
-            first = next(iter(RunRecords(path)), None)
+            first = next(iter(snapshot.records(path)), None)
         except JournalError:
             continue
         if isinstance(first, FirstRecord):
@@ -134,8 +99,7 @@ def _predecessors(first: FirstRecord) -> Iterator[str]:
         yield first.previous_reading
 
 
-def _check(path: Path, checked: _Checked) -> Iterator[Finding]:
-    records = RunRecords(path)
+def _check(path: Path, records: RunRecords, checked: _Checked) -> Iterator[Finding]:
     clock = _Clock()
     last: Record | None = None
     try:
@@ -155,6 +119,8 @@ def _check(path: Path, checked: _Checked) -> Iterator[Finding]:
         yield Finding(FindingKind.UNREADABLE, str(path), str(error))
     else:
         yield from _end(path, last)
+    if records.head is not None:
+        checked.heads[path.stem] = records.head
     if records.torn_tail:
         yield Finding(FindingKind.TORN, str(path), "the last line is cut off; it was set aside")
 

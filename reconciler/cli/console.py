@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from functools import singledispatch
 from pathlib import Path
@@ -72,28 +72,29 @@ def require_writable(*paths: Path | None) -> None:
             raise UsageError(f"cannot write {path}", hint="name a file in a folder that exists")
 
 
-def write_file(path: Path, pieces: Iterable[str]) -> None:
+def write_file(path: Path, pieces: Iterable[str], *, private: bool = False) -> None:
     """Write a whole file or leave the old one: a temporary file, fsync, rename.
+
+    Others may read it as far as the process lets them; what is ``private`` only its owner.
 
     Raises:
         ReconcilerError: it could not be written.
     """
     try:
-        _replace(path, pieces)
+        _replace(path, pieces, 0o600 if private else 0o666)
     except OSError as error:
         raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
 
 
-def _replace(path: Path, pieces: Iterable[str]) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
+def _replace(path: Path, pieces: Iterable[str], mode: int) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
             for piece in pieces:
                 file.write(piece)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o644)
         temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -86,10 +86,10 @@ def render(saved: SavedPlan, form: str, folder: str = "") -> Iterator[str]:
     return PLAN_FORMS[form](saved, folder)
 
 
-def write_forms(writes: Writes, render_form: Render) -> None:
-    """Write every ``--write F=FILE``."""
+def write_forms(writes: Writes, render_form: Render, *, private: bool = False) -> None:
+    """Write every ``--write F=FILE``; what is ``private`` for its owner only."""
     for form, path in writes:
-        write_file(path, render_form(form))
+        write_file(path, render_form(form), private=private)
 
 
 class _FormatTarget(click.ParamType[tuple[str, Path]]):

@@ -6,7 +6,9 @@ So ``reconciler validate`` starts without importing the HTTP client.
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
+import warnings
 from typing import NoReturn
 
 import click
@@ -23,7 +25,7 @@ _COMMANDS = {
     "fmt": "put desired-state files into their canonical form",
     "import": "write a desired-state file from a live store or a list",
     "plan": "show what apply would delete, without deleting anything",
-    "show": "render a saved plan, offline",
+    "show": "render a saved plan",
     "filter-file": "list what a saved plan deletes, for Google's own operations",
     "apply": "delete what a plan says, prove it and record it",
     "query": "run the resource's SQL: SELECT retrieves, DELETE makes a plan",
@@ -99,7 +101,12 @@ def group() -> None:
 
 
 def main(args: list[str] | None = None) -> NoReturn:
-    """Run the command line and exit the process with a code of the table."""
+    """Run the command line and exit the process with a code of the table.
+
+    Libraries that read patients' files warn of them in words that quote them, so none may.
+    """
+    warnings.simplefilter("ignore")
+    logging.getLogger("pydicom").disabled = True
     sys.exit(run(args))
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from reconciler.errors import UsageError
+from reconciler.model.address import is_uid
 from reconciler.model.audit import Selection
 from reconciler.model.desired import ReasonCode
 
@@ -24,9 +26,10 @@ class _Moment(click.ParamType[datetime]):
         """Parse the text, or fail with the forms that are understood."""
         try:
             moment = datetime.fromisoformat(str(value))
-        except ValueError:
+            aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return aware.astimezone(UTC)
+        except (OverflowError, ValueError):
             self.fail(f"{value!r} is no day or time such as 2026-03-01T12:00:00Z", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -42,6 +45,11 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         runs: tuple[str, ...],
         **others: Any,
     ) -> Any:
+        for study in studies:
+            if not is_uid(study):
+                raise UsageError(f"--study {study!r} is not a Study Instance UID")
+        if since is not None and until is not None and since >= until:
+            raise UsageError("--since is not before --until, so nothing lies between them")
         selection = Selection(since, until, frozenset(studies), frozenset(reasons), frozenset(runs))
         return command(selection=selection, **others)
 

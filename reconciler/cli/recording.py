@@ -13,13 +13,21 @@ from reconciler.cli import environment
 from reconciler.cli.console import say
 from reconciler.errors import JournalError
 from reconciler.journal.latest import latest_reading, latest_run
-from reconciler.journal.readings import GateSeen, KeptSeen, NothingDone, PlanEnded, PlanMade
+from reconciler.journal.readings import (
+    GateSeen,
+    KeptSeen,
+    NothingDone,
+    PlanEnded,
+    PlanMade,
+    ReturnedSeen,
+)
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate
 from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.provenance import Provenance
 from reconciler.planning.gates import gates_of
+from reconciler.planning.kept import missing_by_entry
 
 
 def record_plan(
@@ -29,8 +37,10 @@ def record_plan(
     try:
         journal = RunJournal.create(state, _plan_made(saved, state, principal, previous_head))
         with journal:
-            for seen in _kept(saved):
-                journal.append(seen)
+            for kept in _kept(saved):
+                journal.append(kept)
+            for returned in _returned(saved):
+                journal.append(returned)
             journal.commit(_plan_ended(saved))
     except JournalError as error:
         say(f"note: this plan is not on record: {error}")
@@ -95,6 +105,7 @@ def _plan_made(
 
 def _kept(saved: SavedPlan) -> Iterator[KeptSeen]:
     for index, store in enumerate(saved.plan.stores):
+        missing = missing_by_entry(store)
         for entry in store.kept:
             yield KeptSeen(
                 saved.created,
@@ -104,11 +115,25 @@ def _kept(saved: SavedPlan) -> Iterator[KeptSeen]:
                 entry.instances,
                 entry.source,
                 entry.hold,
+                missing[entry.source],
             )
 
 
+def _returned(saved: SavedPlan) -> Iterator[ReturnedSeen]:
+    order = _order(saved)
+    for one in saved.returned:
+        yield ReturnedSeen(
+            saved.created, order[one.store], one.instance, one.run, one.code, one.restored
+        )
+
+
+def _order(saved: SavedPlan) -> dict[StoreAddress, int]:
+    """The places of the stores in the first record."""
+    return {store.store: index for index, store in enumerate(saved.plan.stores)}
+
+
 def _plan_ended(saved: SavedPlan) -> PlanEnded:
-    order = {store.store: index for index, store in enumerate(saved.plan.stores)}
+    order = _order(saved)
     told = (gate for gate in gates_of(saved) if gate.subject is None or not gate.is_open)
     return PlanEnded(
         environment.now(),

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from graphlib import CycleError, TopologicalSorter
-from heapq import heappop, heappush
 from pathlib import Path
 from typing import Self
 
 from reconciler.errors import JournalError
 from reconciler.journal.folder import RUN_SUFFIX, runs_folder
+from reconciler.journal.order import RunStart, in_order
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import RestoreStarted, RunEnded, RunStarted
 from reconciler.journal.summary import (
@@ -50,7 +49,9 @@ class History:
     """The runs of a state folder that started, in the order of their start."""
 
     def __init__(self, runs: Iterable[RunSummary] = ()) -> None:
-        self.runs = tuple(_in_order_of_start(runs))
+        by_name = {run.run: run for run in runs}
+        starts = (RunStart(run.started, run.head) for run in by_name.values())
+        self.runs = tuple(by_name[name] for name in in_order(starts))
 
     @classmethod
     def read(cls, folder: Path, on_progress: ProgressCallback | None = None) -> Self:
@@ -199,32 +200,4 @@ def _run_files(folder: Path) -> list[Path]:
         raise JournalError(
             f"the journal {runs} cannot be read: {error.strerror or error}",
             hint="it may record deletions, so nothing is deleted before it can be read",
-        ) from error
-
-
-def _in_order_of_start(runs: Iterable[RunSummary]) -> Iterator[RunSummary]:
-    """By time, but never before a run that is named as an earlier one: clocks step back."""
-    by_name = {run.run: run for run in runs}
-    by_head = {run.head: run.run for run in by_name.values()}
-    sorter = TopologicalSorter[str]()
-    for name, run in by_name.items():
-        before = {*run.earlier, by_head.get(run.started.previous_head or "", name)}
-        sorter.add(name, *(before & by_name.keys() - {name}))
-    waiting: list[tuple[float, str]] = []
-    _prepare(sorter)
-    while sorter.is_active():
-        for name in sorter.get_ready():
-            heappush(waiting, (by_name[name].started.time.timestamp(), name))
-        _, first = heappop(waiting)
-        yield by_name[first]
-        sorter.done(first)
-
-
-def _prepare(sorter: TopologicalSorter[str]) -> None:
-    try:
-        sorter.prepare()
-    except CycleError as error:
-        raise JournalError(
-            f"the journal contradicts itself: each run is later than the other: {error.args[1]}",
-            hint="restore the state folder from a copy",
         ) from error

@@ -6,8 +6,10 @@ Who holds it stands in a file beside it, for the message only.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -22,9 +24,13 @@ from reconciler.model.address import StoreAddress
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
 
+_PATIENCE = 0.2
+"""Seconds: whoever only looks whether a lock is held has it for a moment."""
+
+
 @contextmanager
 def hold_lock(folder: Path, store: StoreAddress, *, holder: str, since: str) -> Iterator[None]:
-    """Hold the lock of a store in a state folder; never waits for it.
+    """Hold the lock of a store in a state folder; does not wait for another run.
 
     ``holder`` says who and where, ``since`` since when, in the words of the message that another
     run gets.
@@ -34,7 +40,7 @@ def hold_lock(folder: Path, store: StoreAddress, *, holder: str, since: str) -> 
         JournalError: the state folder cannot be written.
     """
     path = _lock_file(folder, store)
-    lock = FileLock(path, timeout=0)
+    lock = FileLock(path, timeout=_PATIENCE)
     try:
         make_folder(path.parent)
         lock.acquire()
@@ -63,6 +69,21 @@ def hold_locks(
         for store in sorted(set(stores)):
             held.enter_context(hold_lock(folder, store, holder=holder, since=since))
         yield
+
+
+def is_held(folder: Path, store: StoreAddress) -> bool:
+    """Whether a run works on the store now. Where that cannot be found out, none does."""
+    try:
+        descriptor = os.open(_lock_file(folder, store), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)  # which lets go of it
+    return False
 
 
 def _lock_file(folder: Path, store: StoreAddress) -> Path:

@@ -10,7 +10,7 @@ from reconciler.errors import BrokenJournal, JournalError
 from reconciler.journal.chain import fields_of, hash_of
 from reconciler.journal.codec import from_json
 from reconciler.journal.format import FORMAT_VERSION
-from reconciler.journal.readings import KeptSeen, Retrieved
+from reconciler.journal.readings import KeptSeen, Retrieved, ReturnedSeen
 from reconciler.journal.records import (
     Archived,
     FirstRecord,
@@ -20,13 +20,14 @@ from reconciler.journal.records import (
     RestoreIntent,
     RestoreReplied,
     Result,
+    StudyPatient,
     Verified,
 )
 
 _TOLD_AFTER = 1 << 20
 _MAJOR = FORMAT_VERSION.split(".")[0]
 _OfOneInstance = Intent | Archived | Result | Verified | RestoreIntent | RestoreReplied | Restored
-_OfOneStore = _OfOneInstance | KeptSeen | Retrieved
+_OfOneStore = _OfOneInstance | StudyPatient | KeptSeen | ReturnedSeen | Retrieved
 _HINT = "a broken record may hide deletions, so nothing is deleted; restore the file from a copy"
 
 
@@ -44,12 +45,19 @@ class RunRecords:
     ``head`` and ``torn_tail`` speak of what the latest iteration has read so far: the hash of
     the last whole line, and whether a torn one after it was set aside. A run without any whole
     line never started: it gives no records. ``on_read`` hears now and then how many bytes were
-    read since.
+    read since. Of a file that grows meanwhile no more than ``up_to`` bytes are read.
     """
 
-    def __init__(self, path: Path, on_read: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_read: Callable[[int], None] | None = None,
+        *,
+        up_to: int | None = None,
+    ) -> None:
         self.path = path
         self._on_read = on_read
+        self._up_to = up_to
         self.head: str | None = None
         self.torn_tail = False
 
@@ -76,7 +84,8 @@ class RunRecords:
         self.head, self.torn_tail = None, False
         try:
             with self.path.open("rb") as file:
-                for seq, line in enumerate(self._counted(file)):
+                lines = file if self._up_to is None else _limited(file, self._up_to)
+                for seq, line in enumerate(self._counted(lines)):
                     fields = self._fields(seq, line)
                     if fields is None:
                         if line.endswith(b"\n") and file.peek(1):
@@ -142,6 +151,15 @@ class RunRecords:
 
     def _error(self, seq: int, message: str) -> JournalError:
         return BrokenJournal(f"{self.path}:{seq + 1}", message, hint=_HINT)
+
+
+def _limited(lines: Iterable[bytes], left: int) -> Iterator[bytes]:
+    """The lines that lie within so many bytes; one that goes beyond is cut off there."""
+    for line in lines:
+        if left <= 0:
+            return
+        yield line[:left]
+        left -= len(line)
 
 
 def read_run(path: Path, on_read: Callable[[int], None] | None = None) -> RunRecords:

@@ -7,6 +7,7 @@ from typing import assert_never
 
 from reconciler.journal.fields import (
     Fields,
+    flag,
     format_time,
     instance_of,
     number,
@@ -26,9 +27,11 @@ from reconciler.journal.readings import (
     QueryStarted,
     ReadingRecord,
     Retrieved,
+    ReturnedSeen,
 )
 from reconciler.journal.removal_codec import source_of
 from reconciler.journal.start_codec import start_of, start_to_json
+from reconciler.model.desired import ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.plan import Why
 
@@ -55,6 +58,15 @@ def reading_record_to_json(record: ReadingRecord) -> dict[str, object]:
             }
         case KeptSeen():
             own = _kept_to_json(record)
+        case ReturnedSeen():
+            own = {
+                "type": "returned_seen",
+                "store": record.store,
+                **record.instance.as_parameters(),
+                "run": record.run,
+                "code": record.code.value,
+                "restored": record.restored,
+            }
         case PlanEnded():
             own = {
                 "type": "plan_ended",
@@ -87,6 +99,7 @@ def _kept_to_json(record: KeptSeen) -> dict[str, object]:
         "studiesId": record.study_uid,
         "seriesId": record.series_uid,
         "instances": record.instances,
+        "missing": record.missing,
         "hold": record.hold,
         "declaredAt": {"path": record.source.path, "line": record.source.line},
     }
@@ -132,6 +145,18 @@ def _kept_seen(fields: Fields) -> KeptSeen:
         instances=number(fields, "instances"),
         source=source_of(fields),
         hold=text_or_none(fields, "hold"),
+        missing=number(fields, "missing"),
+    )
+
+
+def _returned_seen(fields: Fields) -> ReturnedSeen:
+    return ReturnedSeen(
+        time_of(fields),
+        number(fields, "store"),
+        instance_of(fields),
+        text(fields, "run"),
+        ReasonCode(fields.get("code")),
+        flag(fields, "restored"),
     )
 
 
@@ -167,6 +192,7 @@ def _query_ended(fields: Fields) -> QueryEnded:
 READING_READERS: Mapping[str, Callable[[Fields], ReadingRecord]] = {
     "plan_made": _plan_made,
     "kept_seen": _kept_seen,
+    "returned_seen": _returned_seen,
     "plan_ended": _plan_ended,
     "query_started": _query_started,
     "retrieved": _retrieved,

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from reconciler.journal.format import FORMAT_VERSION
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.plan import Why
 from reconciler.model.problem import Source
@@ -37,9 +38,10 @@ class PlanMade:
 
 @dataclass(frozen=True, slots=True)
 class KeptSeen:
-    """A keep entry, and how many instances of it the store had at this time.
+    """A keep entry, how many instances of it the store had at this time, and how many it lacked.
 
-    ``series_uid`` is None for a whole study; ``hold`` says in words why it is kept.
+    ``series_uid`` is None for a whole study; ``hold`` says in words why it is kept. Of a whole that
+    is not there one is ``missing``.
     """
 
     time: datetime
@@ -49,6 +51,22 @@ class KeptSeen:
     instances: int
     source: Source
     hold: str | None = None
+    missing: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReturnedSeen:
+    """An instance to delete that ``run`` removed before, and that was there again; see `Returned`.
+
+    ``run`` is an apply, ``restored`` says that a restore put it back.
+    """
+
+    time: datetime
+    store: int
+    instance: InstanceAddress
+    run: str
+    code: ReasonCode
+    restored: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,4 +157,4 @@ class NothingDone:
 
 
 FirstReading = PlanMade | QueryStarted | NothingDone
-ReadingRecord = FirstReading | KeptSeen | PlanEnded | Retrieved | QueryEnded
+ReadingRecord = FirstReading | KeptSeen | ReturnedSeen | PlanEnded | Retrieved | QueryEnded

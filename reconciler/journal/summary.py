@@ -89,15 +89,6 @@ class RunSummary:
         """The run's name."""
         return self.started.run
 
-    @property
-    def earlier(self) -> frozenset[str]:
-        """The runs that it names, which therefore came before it."""
-        match self.started:
-            case RestoreStarted(restores=restores, resumes=resumes):
-                return frozenset({*restores, *resumes})
-            case RunStarted(resumes=resumes):
-                return frozenset(resumes)
-
 
 def summarise(path: Path, on_read: Callable[[int], None] | None = None) -> RunSummary | None:
     """Read a run file; None if the run never started. ``on_read`` is as for `read_run`.

@@ -9,13 +9,13 @@ from copy import copy
 from pathlib import Path
 from typing import Self, TypeVar
 
+from reconciler.dicom_file import HEAD, NotDicomFileError, read_head
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live import probe_reply, store_reply
 from reconciler.live.answer import Answer, Stream
 from reconciler.live.bodies import has_own_error_body, is_dicom, is_json, media_type
 from reconciler.live.channel import RequestKind
 from reconciler.live.faults import AttemptError, NoAnswerError
-from reconciler.live.file_meta import HEAD, NotDicomFileError, read_head
 from reconciler.live.labels import AuditLabels
 from reconciler.live.multipart import MultipartFile
 from reconciler.live.rows import (

@@ -19,18 +19,27 @@ def fetch_thumbnails(
     """The image of each instance, in order; what cannot be had says why.
 
     Raises:
-        CredentialsError: there are no credentials that the service accepts.
+        CredentialsError: there are no credentials that the service accepts; after the last one, so
+            that the caller can record every image that was read.
     """
+    refused: CredentialsError | None = None
     with ThreadPoolExecutor(parallelism, thread_name_prefix="thumbnail") as threads:
-        yield from threads.map(_fetch, wanted)
+        for found in threads.map(_fetch, wanted):
+            if isinstance(found, CredentialsError):
+                refused = found
+                yield Thumbnail(problem=str(found))
+            else:
+                yield found
+    if refused is not None:
+        raise refused
 
 
-def _fetch(wanted: tuple[ReadableStore, InstanceAddress]) -> Thumbnail:
+def _fetch(wanted: tuple[ReadableStore, InstanceAddress]) -> Thumbnail | CredentialsError:
     store, instance = wanted
     try:
         return thumbnail_of(store.rendered(instance))
-    except CredentialsError:
-        raise
+    except CredentialsError as error:
+        return error
     except LiveError as error:
         return Thumbnail(problem=str(error))
 

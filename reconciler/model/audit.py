@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.model.address import StoreAddress
+from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.deletion import RecordedDeletion
+from reconciler.model.desired import ReasonCode
 from reconciler.model.gate import GateName
-from reconciler.model.outcome import Outcome
+from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.plan import Why
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance
 from reconciler.model.restore import RestoreOutcome
+from reconciler.model.verification import Verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,20 @@ class Selection:
     reasons: frozenset[str] = frozenset()
     runs: frozenset[str] = frozenset()
 
+    @property
+    def is_all(self) -> bool:
+        """Whether the whole record is asked for."""
+        return self == Selection()
+
+    @property
+    def is_by_run(self) -> bool:
+        """Whether it is narrowed down by nothing that speaks of single deletions."""
+        return not (self.studies or self.reasons)
+
+    def takes_run(self, run: str, time: datetime) -> bool:
+        """Whether what a run says of itself is asked for; ``time`` is when it began."""
+        return self.takes_time(time) and (not self.runs or run in self.runs)
+
     def takes_time(self, time: datetime) -> bool:
         """Whether something of this time is asked for."""
         if self.since is not None and time < self.since:
@@ -38,15 +55,40 @@ class Selection:
         """Whether this study is asked for."""
         return not self.studies or study_uid in self.studies
 
+    def takes_reason(self, code: ReasonCode | None) -> bool:
+        """Whether what has this reason is asked for."""
+        return not self.reasons or (code is not None and code.value in self.reasons)
+
     def takes(self, deletion: RecordedDeletion) -> bool:
         """Whether this deletion is asked for; it belongs to the run of its DELETE and its proof."""
-        code = deletion.reason.code.value if deletion.reason else ""
         return (
             self.takes_time(deletion.time)
             and self.takes_study(deletion.instance.study_uid)
-            and (not self.reasons or code in self.reasons)
-            and (not self.runs or not self.runs.isdisjoint({deletion.run.run, deletion.settles}))
+            and self.takes_reason(deletion.reason.code if deletion.reason else None)
+            and (not self.runs or not self.runs.isdisjoint({deletion.run.run, deletion.settled_by}))
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ChangingRun:
+    """An apply or a restore: who had what done, how it ended, and the head of its record.
+
+    ``digest`` is that of the plan that was applied, None of a restore; ``restores`` are the runs
+    that were undone. ``planned`` is how many instances that is about, ``counts`` what became of
+    them by outcome, those of earlier runs of the same plan included. ``state`` is None, and
+    ``counts`` empty, where the run has no end on record.
+    """
+
+    run: str
+    time: datetime
+    digest: str | None
+    restores: tuple[str, ...]
+    provenance: Provenance
+    head: str | None
+    planned: int
+    state: RunState | None = None
+    counts: Mapping[str, int] | None = None
+    stopped_because: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,37 +102,54 @@ class Refusal:
     actual: int
     allowed: int
     study_uid: str | None
+    provenance: Provenance
 
 
 @dataclass(frozen=True, slots=True)
-class Reappearance:
-    """How many instances that earlier runs had proven to be gone a plan found in the store."""
-
-    run: str
-    time: datetime
-    store: StoreAddress
-    instances: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChangingRun:
-    """An apply or a restore: who had what done, and the head by which its record is proven.
-
-    ``digest`` is that of the plan that was applied, None of a restore; ``restores`` are the runs
-    that were undone. ``head`` is None where the record has no whole line at its end.
-    """
+class RefusedApply:
+    """An apply that was refused and did nothing; ``digest`` is None for an edited plan."""
 
     run: str
     time: datetime
     digest: str | None
-    restores: tuple[str, ...]
+    why: str
     provenance: Provenance
-    head: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """An instance that ``removed_by`` had proven to be gone, and that a plan found in the store.
+
+    ``time`` is that of the first plan that did; ``restored`` says that a restore put it back.
+    """
+
+    time: datetime
+    store: StoreAddress
+    instance: InstanceAddress
+    removed_by: str
+    code: ReasonCode
+    restored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """An instance that a restore stored again, or could not; ``archived_by`` had removed it."""
+
+    run: str
+    time: datetime
+    store: StoreAddress
+    instance: InstanceAddress
+    archived_by: str
+    outcome: RestoreOutcome
 
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:
-    """A keep entry, how many instances of it the store had when it was seen last, and when."""
+    """A keep entry, as the latest plan that names it found it.
+
+    ``time`` is that of this plan, ``seen`` when the store had anything of the entry last, None for
+    never. ``is_current`` says that no later plan of the store leaves the entry out.
+    """
 
     store: StoreAddress
     study_uid: str
@@ -98,48 +157,102 @@ class LastSeen:
     source: Source
     hold: str | None
     instances: int
+    missing: int
     time: datetime
+    seen: datetime | None
+    is_current: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesRead:
+    """A query that read image bytes: how many instances came, and how many did not."""
+
+    run: str
+    time: datetime
+    provenance: Provenance
+    instances: int
+    problems: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What some files ask for by their latest plan, and how much of it is proven.
+
+    ``counts`` are the decisions of the plan; ``gone`` is how many of what it ``listed`` has been
+    proven to be gone since.
+    """
+
+    run: str
+    time: datetime
+    files: tuple[str, ...]
+    counts: Mapping[Why, int]
+    gone: int
+
+    @property
+    def asked(self) -> int:
+        """How many instances and entries the files are about."""
+        return sum(self.counts.values())
+
+    @property
+    def proven(self) -> int:
+        """How many are as the files ask for: seen where kept, proven to be gone where removed."""
+        return self.counts[Why.KEPT] + self.counts[Why.ALREADY_ABSENT] + self.gone
 
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
     """The totals over what is selected; every sequence and mapping is sorted.
 
-    ``selection`` is what was asked for. The ``by_`` totals count instances that are proven to be
-    gone. ``runs`` are plans, applies and restores; ``changes`` those of them that may have changed
-    a store. ``planned`` is what the plans that were applied asked for, each counted once; None
-    where only some studies or reasons are asked for, since the record does not tell it of those.
-    ``problems`` tell what of the record could not be read, and is missing here therefore.
+    ``made`` is when, by ``tool_version``; ``verification`` is the check of the whole record that
+    came before. ``selection`` is what was asked for. The ``by_`` totals count deletions after which
+    the instance is proven to be gone; one that was stored again and removed again counts twice.
+    ``restored_since`` of them were put back later. ``unproven`` are the latest deletions of their
+    instances that are not proven; ``proven_later`` counts those that a later one made good.
+    ``coverage`` and ``head`` (of the latest apply or restore, and of the latest plan or query)
+    speak of the whole record; the former is left out where a part of it is asked for.
     """
 
+    made: datetime
+    tool_version: str
+    verification: Verification
     selection: Selection
-    runs: int
     first: datetime | None
     last: datetime | None
-    planned: int | None
+    runs: int
     outcomes: Mapping[Outcome, int]
     restored: Mapping[RestoreOutcome, int]
     by_reason: Mapping[str, int]
     by_store: Mapping[str, int]
     by_month_and_reason: Mapping[str, Mapping[str, int]]
     by_actor: Mapping[str, int]
+    restored_since: int
+    proven_later: int
+    unproven: tuple[RecordedDeletion, ...]
     changes: tuple[ChangingRun, ...]
+    coverage: tuple[Coverage, ...]
     refusals: tuple[Refusal, ...]
-    reappeared: tuple[Reappearance, ...]
+    refused_applies: tuple[RefusedApply, ...]
+    came_back: tuple[CameBack, ...]
+    put_back: tuple[PutBack, ...]
     kept: tuple[LastSeen, ...]
-    problems: tuple[str, ...]
+    images_read: tuple[ImagesRead, ...]
+    heads: tuple[str, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What of the record could not be read, or is not there, and is missing here therefore."""
+        return tuple(
+            f"{one.place}: {one.message}"
+            for one in self.verification.findings
+            if one.kind.leaves_a_gap
+        )
 
     @property
     def by_month(self) -> Mapping[str, int]:
-        """The months, and how many instances are proven to be gone in each."""
+        """The months, and how many deletions are proven in each."""
         return {month: sum(counts.values()) for month, counts in self.by_month_and_reason.items()}
 
     @property
     def gone(self) -> int:
-        """How many instances are proven to be gone."""
+        """How many deletions are proven."""
         return sum(count for outcome, count in self.outcomes.items() if outcome.is_gone)
-
-    @property
-    def not_gone(self) -> int:
-        """How many were attempted, and are not proven to be gone."""
-        return sum(count for outcome, count in self.outcomes.items() if not outcome.is_gone)

@@ -35,16 +35,25 @@ class ArchivedCopy:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What a DELETE was answered: the HTTP status, None without one, and the request's id."""
+
+    status: int | None
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RecordedDeletion:
-    """What became of one instance in one run.
+    """What became of one instance in one run, the one that sent the DELETE.
 
     ``time`` is that of the proof, in UTC, or of the last attempt where none is on record; then
-    the outcome is unconfirmed. ``presence`` is what the retrieve after the last attempt saw.
-    ``status`` and ``request_id`` are those of the last attempt, ``attempted_by`` is the principal
-    that the store authenticated for it. ``settles`` names the earlier run whose open attempt was
-    closed by looking. ``patient`` is the pseudonym of the study's patient, where a key was
-    configured. ``empties_study`` says that the plan left nothing of the study, and that
-    every deletion of it is proven. ``reason`` and ``source`` are None in a record of format 1.0.
+    the outcome is unconfirmed. ``presence`` is what the retrieve after the last attempt saw, None
+    where none is on record. ``answers`` are those of all attempts, in their order. ``settled_by``
+    names the later run that closed an open attempt by looking. ``patient`` is the pseudonym of the
+    study's patient, where a key was configured. ``empties_study`` says that this was the last of
+    all deletions that leave nothing of the study, and that each of them is proven. ``restored_by``
+    names the run that put the instance back later. ``reason`` and ``source`` are None in a record
+    of format 1.0.
     """
 
     run: RecordedRun
@@ -52,20 +61,29 @@ class RecordedDeletion:
     store: StoreAddress
     instance: InstanceAddress
     outcome: Outcome
-    presence: Presence
+    presence: Presence | None
     detail: str = ""
     attempts: int = 0
-    status: int | None = None
-    request_id: str | None = None
+    answers: tuple[Answer, ...] = ()
     source: Source | None = None
     reason: Reason | None = None
-    attempted_by: str | None = None
-    settles: str | None = None
+    settled_by: str | None = None
     copy: ArchivedCopy | None = None
     patient: str | None = None
     empties_study: bool = False
+    restored_by: str | None = None
 
     @property
-    def attempted_in(self) -> str:
-        """The run that sent the DELETE."""
-        return self.settles or self.run.run
+    def actor(self) -> str | None:
+        """The principal that the store authenticated for the attempts."""
+        return self.run.provenance.actor
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status of the last answer on record."""
+        return self.answers[-1].status if self.answers else None
+
+    @property
+    def request_id(self) -> str | None:
+        """The id of the last request whose answer is on record."""
+        return self.answers[-1].request_id if self.answers else None

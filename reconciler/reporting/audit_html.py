@@ -11,11 +11,12 @@ from itertools import groupby
 from reconciler.model.address import StoreAddress
 from reconciler.model.audit import AuditReport
 from reconciler.model.deletion import RecordedDeletion
-from reconciler.model.desired import Reason
-from reconciler.model.outcome import Outcome
+from reconciler.model.plan import Why
 from reconciler.reporting.charts import columns, shares
 from reconciler.reporting.page import render_page
 from reconciler.reporting.wording import (
+    describe_counts,
+    describe_evidence,
     describe_reason,
     describe_requester,
     describe_selection,
@@ -33,13 +34,10 @@ UNFOLDED = 20
 
 @dataclass(slots=True)
 class _Group:
-    """Deletions of one series that have run, reason, file and outcome in common."""
+    """Deletions of one series that have run, reason, file and outcome in common with ``first``."""
 
-    run: str
-    settled_by: str | None
-    reason: Reason | None
+    first: RecordedDeletion
     path: str | None
-    outcome: Outcome
     deletions: list[RecordedDeletion]
 
 
@@ -50,11 +48,11 @@ class _Series:
 
     @property
     def gone(self) -> int:
-        return sum(len(group.deletions) for group in self.groups if group.outcome.is_gone)
+        return sum(len(group.deletions) for group in self.groups if group.first.outcome.is_gone)
 
     @property
     def not_gone(self) -> int:
-        return sum(len(group.deletions) for group in self.groups if not group.outcome.is_gone)
+        return sum(len(group.deletions) for group in self.groups if not group.first.outcome.is_gone)
 
 
 @dataclass(slots=True)
@@ -70,6 +68,15 @@ class _Study:
     def not_gone(self) -> int:
         return sum(series.not_gone for series in self.series)
 
+    @property
+    def emptied_by(self) -> str | None:
+        """The run by which every deletion that empties the study was proven."""
+        deletions = (
+            one for series in self.series for group in series.groups for one in group.deletions
+        )
+        last = next((one for one in deletions if one.empties_study), None)
+        return (last.settled_by or last.run.run) if last else None
+
 
 @dataclass(slots=True)
 class _Store:
@@ -80,13 +87,10 @@ class _Store:
 def report_as_html(report: AuditReport, deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
     """Render in pieces, one self-contained file; of the deletions only what is listed is held."""
     newest: deque[RecordedDeletion] = deque(maxlen=LISTED)
-    not_proven: deque[RecordedDeletion] = deque(maxlen=NOT_PROVEN_LISTED)
     count = 0
     for deletion in deletions:
         count += 1
         newest.append(deletion)
-        if not deletion.outcome.is_gone:
-            not_proven.append(deletion)
     stores = _by_address(newest)
     anchors = {one.store: f"store-{place}-" for place, one in enumerate(stores, 1)}
     series = {(one.store, one.instance[:2]) for one in newest}
@@ -97,19 +101,21 @@ def report_as_html(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
             "selection": describe_selection(report.selection),
             "over_time": columns(report.by_month_and_reason) if report.gone else None,
             "outcomes": shares({one.value: n for one, n in report.outcomes.items()}),
-            "outcomes_by_name": {one.value: n for one, n in report.outcomes.items()},
+            "outcomes_by_name": {one.value: n for one, n in report.outcomes.items() if n},
             "restored": {one.value: n for one, n in report.restored.items() if n},
-            "head": next((one.head for one in reversed(report.changes) if one.head), None),
             "stores": stores,
             "anchors": anchors,
             "anchor": partial(_anchor, anchors, series),
             "listed": len(newest),
             "count_of_deletions": count,
-            "not_proven": not_proven,
+            "not_proven": report.unproven[-NOT_PROVEN_LISTED:],
             "rows": ROWS,
             "unfolded": UNFOLDED,
             "reason": describe_reason,
             "requester": describe_requester,
+            "evidence": describe_evidence,
+            "counted": describe_counts,
+            "Why": Why,
             "utc": utc,
         },
     )
@@ -145,11 +151,9 @@ def _groups(deletions: Iterable[RecordedDeletion]) -> list[_Group]:
     groups: dict[tuple[object, ...], _Group] = {}
     for one in deletions:
         path = one.source.path if one.source else None
-        settled_by = one.run.run if one.settles else None
-        key = (one.attempted_in, settled_by, one.reason, path, one.outcome)
+        key = (one.run.run, one.settled_by, one.reason, path, one.outcome, one.restored_by)
         group = groups.get(key)
         if group is None:
-            group = _Group(one.attempted_in, settled_by, one.reason, path, one.outcome, [])
-            groups[key] = group
+            group = groups[key] = _Group(one, path, [])
         group.deletions.append(one)
     return list(groups.values())

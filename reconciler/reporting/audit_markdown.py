@@ -3,114 +3,226 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from reconciler.model.audit import AuditReport, ChangingRun, LastSeen, Reappearance, Refusal
+from reconciler.model.audit import (
+    AuditReport,
+    CameBack,
+    ChangingRun,
+    Coverage,
+    ImagesRead,
+    LastSeen,
+    PutBack,
+    Refusal,
+    RefusedApply,
+)
 from reconciler.model.deletion import RecordedDeletion
+from reconciler.model.plan import Why
+from reconciler.model.provenance import Provenance
 from reconciler.reporting.markdown import escape
 from reconciler.reporting.wording import (
+    UNKNOWN,
+    describe_counts,
+    describe_evidence,
     describe_reason,
     describe_requester,
     describe_selection,
+    plain,
     plural,
     utc,
 )
 
 SHOWN = 100
-"""So many deletions, refusals and keeps are shown, the newest; the rest are counted."""
+"""So many rows of each table are shown, the newest; the rest are counted."""
+
+_ENDS_CODE = frozenset("`|\\")
+_MEANING_OF_DELETIONS = "Deletions after which a retrieve found the instance absent:"
 
 
 def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
     """Render in pieces; only what is shown is held."""
-    yield f"# {plural(report.gone, 'instance')} removed and proven to be gone\n\n"
-    yield _period(report)
-    if chosen := describe_selection(report.selection):
-        yield f"This is a part of the record: {escape(chosen)}.\n\n"
-    for problem in report.problems:
-        yield f"**Not in this report:** {escape(problem)}\n\n"
-    yield from _counts("Outcome", {one.value: n for one, n in report.outcomes.items()})
+    yield f"# {plural(report.gone, 'deletion')} made and proven\n\n"
+    yield from _opening(report)
+    yield from _counts("Outcome", {one.value: n for one, n in report.outcomes.items() if n})
+    if report.gone:
+        yield f"{_MEANING_OF_DELETIONS}\n\n"
     yield from _counts("Reason", report.by_reason)
     yield from _counts("Store", report.by_store)
     yield from _counts("Month", report.by_month)
     yield from _counts("Actor", report.by_actor)
-    yield from _counts("Restored", {one.value: n for one, n in report.restored.items() if n})
-    yield from _coverage(report)
+    yield from _unproven(report.unproven)
+    yield from _coverage(report.coverage)
     yield from _changes(report.changes)
     yield from _refused(report.refusals)
-    yield from _reappeared(report.reappeared)
+    yield from _refused_applies(report.refused_applies)
+    yield from _came_back(report.came_back)
+    yield from _put_back(report.put_back)
     yield from _kept(report.kept)
+    yield from _images_read(report.images_read)
     yield from _deleted(deletions)
 
 
-def _period(report: AuditReport) -> str:
+def _opening(report: AuditReport) -> Iterator[str]:
     if report.first is None or report.last is None:
-        return "No run is on record.\n\n"
-    return f"{plural(report.runs, 'run')} from {utc(report.first)} to {utc(report.last)}.\n\n"
+        yield "No run is on record.\n\n"
+    else:
+        yield f"{plural(report.runs, 'run')} from {utc(report.first)} to {utc(report.last)}.\n\n"
+    if chosen := describe_selection(report.selection):
+        yield f"This is a part of the record: {escape(chosen)}.\n\n"
+    for problem in report.problems:
+        yield f"**Not in this report:** {escape(problem)}\n\n"
+    if report.restored_since:
+        yield f"{plural(report.restored_since, 'instance')} of these were put back since.\n\n"
+    if report.proven_later:
+        yield f"{plural(report.proven_later, 'deletion')} that could not be proven at first"
+        yield " made good later.\n\n"
+    checked = report.verification
+    yield f"The record was checked when this was made, {utc(report.made)}:"
+    yield f" {plural(checked.runs, 'run')}, {plural(checked.records, 'record')},"
+    yield f" {checked.count(corruption=True):,} broken."
+    for head in report.heads:
+        yield f" `--head {escape(head)}`"
+    yield "\n\n"
 
 
 def _counts(head: str, counts: Mapping[str, int]) -> Iterator[str]:
-    if not counts:
-        return
-    yield f"| {head} | instances |\n|---|---:|\n"
-    for name, count in counts.items():
-        yield f"| {escape(name)} | {count:,} |\n"
-    yield "\n"
+    rows = [(escape(name), f"{count:,}") for name, count in counts.items()]
+    yield from _table("", [head, "deletions"], rows, numbers=1)
 
 
-def _coverage(report: AuditReport) -> Iterator[str]:
-    if report.planned:
-        share = 100 * report.gone / report.planned
-        yield f"Of {plural(report.planned, 'deletion')} in the plans that were applied"
-        yield f" {report.gone:,} are proven ({share:.1f} %).\n\n"
+def _unproven(unproven: Sequence[RecordedDeletion]) -> Iterator[str]:
+    rows = [
+        (utc(one.time), _code(one.instance.instance_uid), one.outcome.value, escape(one.detail))
+        for one in unproven
+    ]
+    yield from _table("Not proven", ["time", "instance", "outcome", "detail"], rows)
 
 
-def _changes(changes: tuple[ChangingRun, ...]) -> Iterator[str]:
-    if not changes:
-        return
-    yield "## Applies and restores\n\n| time | run | plan | actor | requested | head |\n"
-    yield "|---|---|---|---|---|---|\n"
-    for one in changes[-SHOWN:]:
-        provenance = one.provenance
-        about = f"`{one.digest}`" if one.digest else f"restores {escape(', '.join(one.restores))}"
-        requested = escape(describe_requester(provenance.requester)) or "not on record"
-        yield f"| {utc(one.time)} | `{one.run}` | {about} | {escape(provenance.actor or 'unknown')}"
-        yield f" | {requested} | `{one.head}` |\n"
-    yield from _rest(len(changes))
+def _coverage(coverage: Sequence[Coverage]) -> Iterator[str]:
+    rows = [
+        (
+            escape(", ".join(one.files)),
+            utc(one.time),
+            f"{one.asked:,}",
+            f"{one.proven:,}",
+            f"{one.counts[Why.LISTED] - one.gone:,}",
+            f"{one.counts[Why.MISSING]:,}",
+            f"{one.counts[Why.MISPLACED] + one.counts[Why.PROBE_FAILED]:,}",
+        )
+        for one in coverage
+    ]
+    heads = ["files", "latest plan", "asked for", "proven", "to delete", "missing", "unclear"]
+    yield from _table("What the files ask for, and what of it is proven", heads, rows, numbers=5)
 
 
-def _refused(refusals: tuple[Refusal, ...]) -> Iterator[str]:
-    if not refusals:
-        return
-    yield "## Stopped by a gate\n\n| time | plan's run | store | gate | found | allowed |\n"
-    yield "|---|---|---|---|---:|---:|\n"
-    for one in refusals[-SHOWN:]:
-        about = f" (study `{one.study_uid}`)" if one.study_uid else ""
-        yield f"| {utc(one.time)} | {escape(one.run)} | `{one.store}` | {one.gate.value}{about}"
-        yield f" | {one.actual:,} | {one.allowed:,} |\n"
-    yield from _rest(len(refusals))
+def _changes(changes: Sequence[ChangingRun]) -> Iterator[str]:
+    rows = [
+        (
+            utc(one.time),
+            _code(one.run),
+            _code(one.digest) if one.digest else f"restores {escape(', '.join(one.restores))}",
+            _ending(one),
+            *_people(one.provenance),
+            _code(one.head or "none"),
+        )
+        for one in changes
+    ]
+    heads = ["time", "run", "plan", "ended", "actor", "requested", "head"]
+    yield from _table("Applies and restores", heads, rows)
 
 
-def _reappeared(reappeared: tuple[Reappearance, ...]) -> Iterator[str]:
-    if not reappeared:
-        return
-    yield "## Came back after they were proven to be gone\n\n"
-    yield "| time | plan's run | store | instances |\n|---|---|---|---:|\n"
-    for one in reappeared[-SHOWN:]:
-        yield f"| {utc(one.time)} | {escape(one.run)} | `{one.store}` | {one.instances:,} |\n"
-    yield from _rest(len(reappeared))
+def _ending(change: ChangingRun) -> str:
+    if change.state is None:
+        return f"no end on record, of {change.planned:,}"
+    told = f"{change.state.value}: {describe_counts(change.counts or {})}"
+    return f"{told}; {escape(change.stopped_because)}" if change.stopped_because else told
 
 
-def _kept(kept: tuple[LastSeen, ...]) -> Iterator[str]:
-    if not kept:
-        return
-    yield "## Kept, and when it was seen last\n\n"
-    yield "| study | series | instances | seen | by | hold |\n"
-    yield "|---|---|---:|---|---|---|\n"
-    for one in kept[:SHOWN]:
-        series = f"`{one.series_uid}`" if one.series_uid else "all"
-        yield f"| `{one.study_uid}` | {series} | {one.instances:,} | {utc(one.time)}"
-        yield f" | {escape(str(one.source))} | {escape(one.hold or '')} |\n"
-    yield from _rest(len(kept))
+def _refused(refusals: Sequence[Refusal]) -> Iterator[str]:
+    rows = [
+        (
+            utc(one.time),
+            _code(one.run),
+            _code(str(one.store)),
+            one.gate.value + (f" (study {_code(one.study_uid)})" if one.study_uid else ""),
+            f"{one.actual:,} of {one.allowed:,}",
+            *_people(one.provenance),
+        )
+        for one in refusals
+    ]
+    heads = ["time", "plan's run", "store", "gate", "found, allowed", "actor", "requested"]
+    yield from _table("Stopped by a gate", heads, rows)
+
+
+def _refused_applies(refused: Sequence[RefusedApply]) -> Iterator[str]:
+    rows = [
+        (
+            utc(one.time),
+            _code(one.run),
+            _code(one.digest or UNKNOWN),
+            escape(one.why),
+            *_people(one.provenance),
+        )
+        for one in refused
+    ]
+    heads = ["time", "run", "plan", "why", "actor", "requested"]
+    yield from _table("Applies that were refused", heads, rows)
+
+
+def _came_back(came_back: Sequence[CameBack]) -> Iterator[str]:
+    rows = [
+        (
+            utc(one.time),
+            _code(one.instance.instance_uid),
+            _code(one.removed_by),
+            one.code.value,
+            "restored" if one.restored else "stored again",
+        )
+        for one in came_back
+    ]
+    heads = ["first seen", "instance", "removed by", "reason", "how"]
+    yield from _table("Came back after they were proven to be gone", heads, rows)
+
+
+def _put_back(put_back: Sequence[PutBack]) -> Iterator[str]:
+    rows = [
+        (
+            utc(one.time),
+            _code(one.instance.instance_uid),
+            one.outcome.value,
+            _code(one.run),
+            _code(one.archived_by),
+        )
+        for one in put_back
+    ]
+    heads = ["time", "instance", "outcome", "restored by", "removed by"]
+    yield from _table("Restored", heads, rows)
+
+
+def _kept(kept: Sequence[LastSeen]) -> Iterator[str]:
+    rows = [
+        (
+            _code(one.study_uid),
+            _code(one.series_uid) if one.series_uid else "all",
+            f"{one.instances:,}",
+            f"{one.missing:,}",
+            utc(one.seen) if one.seen else "never",
+            escape(str(one.source)) + ("" if one.is_current else ", in no file any more"),
+            escape(one.hold or ""),
+        )
+        for one in kept
+    ]
+    heads = ["study", "series", "instances", "missing", "seen last", "by", "hold"]
+    yield from _table("Kept, and when it was seen last", heads, rows)
+
+
+def _images_read(images_read: Sequence[ImagesRead]) -> Iterator[str]:
+    rows = [
+        (utc(one.time), _code(one.run), f"{one.instances:,}", *_people(one.provenance))
+        for one in images_read
+    ]
+    heads = ["time", "run", "instances", "actor", "requested"]
+    yield from _table("Images that were read", heads, rows)
 
 
 def _deleted(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
@@ -119,19 +231,56 @@ def _deleted(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
     for deletion in deletions:
         newest.append(deletion)
         count += 1
-    if not count:
+    rows = [
+        (
+            utc(one.time),
+            _code(one.instance.instance_uid),
+            one.outcome.value
+            + (f", restored by {_code(one.restored_by)}" if one.restored_by else ""),
+            escape(describe_reason(one.reason)) if one.reason else "not on record",
+            escape(str(one.source)) if one.source else "not on record",
+            _code(one.run.run),
+            escape(describe_evidence(one)) + (", archived before" if one.copy else ""),
+        )
+        for one in newest
+    ]
+    heads = ["time", "instance", "outcome", "reason", "declared at", "run", "evidence"]
+    yield from _table("Deletions", heads, rows, count=count)
+
+
+def _people(provenance: Provenance) -> tuple[str, str]:
+    requested = describe_requester(provenance.requester) or "not on record"
+    return escape(provenance.actor or UNKNOWN), escape(requested)
+
+
+def _code(text: str) -> str:
+    """Text of the record as code; what would end a code span or a cell is shown as text instead."""
+    shown = plain(text)
+    return escape(text) if _ENDS_CODE.intersection(shown) else f"`{shown}`"
+
+
+def _table(
+    title: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    numbers: int = 0,
+    count: int | None = None,
+) -> Iterator[str]:
+    """A table of the newest rows under its title, nothing without any.
+
+    The last ``numbers`` columns are numbers; ``count`` is how many rows there are, where not all
+    of them are given.
+    """
+    if not rows:
         return
-    yield "## Deletions\n\n"
-    yield "| time | instance | outcome | reason | evidence |\n|---|---|---|---|---|\n"
-    for one in newest:
-        reason = escape(describe_reason(one.reason)) if one.reason else "not on record"
-        evidence = f"HTTP {one.status}, request {escape(one.request_id or 'unknown')}"
-        yield f"| {utc(one.time)} | `{one.instance.instance_uid}` | {one.outcome.value} | {reason}"
-        yield f" | {evidence}, then a retrieve: {one.presence.value} |\n"
-    yield from _rest(count)
-
-
-def _rest(count: int) -> Iterator[str]:
-    if count > SHOWN:
-        yield f"\n… and {count - SHOWN:,} more, all of them with `--format csv` or `json`\n"
+    if title:
+        yield f"## {title}\n\n"
+    rules = ["---"] * (len(heads) - numbers) + ["---:"] * numbers
+    yield f"| {' | '.join(heads)} |\n|{'|'.join(rules)}|\n"
+    for row in rows[-SHOWN:]:
+        yield f"| {' | '.join(row)} |\n"
+    rest = (count or len(rows)) - min(len(rows), SHOWN)
+    if rest:
+        yield f"\n… and {rest:,} more, all of them with `--format csv` or `json`\n"
     yield "\n"

@@ -14,6 +14,7 @@ MOST_SERIES = 6
 OTHER = "other"
 
 _MOST_MONTHS = 36
+_MOST_YEARS = 50
 _WIDTH, _HEIGHT = 720, 240
 _LEFT, _TOP, _BOTTOM = 64, 12, 28
 _GAP = 0.25
@@ -78,11 +79,10 @@ class Shares:
 def columns(by_month: Mapping[str, Mapping[str, int]]) -> Columns:
     """A column for each month from the first to the last, those without anything included.
 
-    Months are written ``2026-03``. Beyond three years a column is a year.
+    Months are written ``2026-03``. Beyond three years a column is a year, and where a clock has
+    gone astray, by decades, only years with something in them have one.
     """
-    months = _every_month(min(by_month), max(by_month))
-    unit = "month" if len(months) <= _MOST_MONTHS else "year"
-    names = months if unit == "month" else sorted({month[:4] for month in months})
+    unit, names = _spans(sorted(by_month))
     gathered: dict[str, Counter[str]] = {name: Counter() for name in names}
     totals: Counter[str] = Counter()
     for month, counts in by_month.items():
@@ -92,7 +92,7 @@ def columns(by_month: Mapping[str, Mapping[str, int]]) -> Columns:
     top = _round_up(max(counts.total() for counts in gathered.values()))
     scale = (_HEIGHT - _TOP - _BOTTOM) / top
     slot = (_WIDTH - _LEFT) / len(names)
-    every = max(1, -(-_LABEL_WIDTH // int(slot)))
+    every = -(-_LABEL_WIDTH // max(1, int(slot)))
     bars = []
     for place, name in enumerate(names):
         middle = _LEFT + (place + 0.5) * slot
@@ -119,13 +119,21 @@ def shares(counts: Mapping[str, int]) -> Shares:
     return Shares(tuple(parts), total)
 
 
-def _every_month(first: str, last: str) -> list[str]:
-    year, month = int(first[:4]), int(first[5:])
-    months = []
-    while (name := f"{year:04}-{month:02}") <= last:
-        months.append(name)
-        year, month = (year, month + 1) if month < _MONTHS else (year + 1, 1)
-    return months
+def _spans(months: Sequence[str]) -> tuple[str, list[str]]:
+    """What a column stands for, and the names of all of them in order."""
+    first, last = _number(months[0]), _number(months[-1])
+    if last - first < _MOST_MONTHS:
+        numbers = range(first, last + 1)
+        return "month", [f"{one // _MONTHS:04}-{one % _MONTHS + 1:02}" for one in numbers]
+    years = range(first // _MONTHS, last // _MONTHS + 1)
+    if len(years) <= _MOST_YEARS:
+        return "year", [f"{year:04}" for year in years]
+    return "year", sorted({month[:4] for month in months})
+
+
+def _number(month: str) -> int:
+    """How many months after the beginning of the year 0."""
+    return int(month[:4]) * _MONTHS + int(month[5:]) - 1
 
 
 def _legend(totals: Counter[str]) -> tuple[str, ...]:

@@ -21,7 +21,10 @@ COLUMNS = (
     "attempts",
     "httpStatus",
     "requestId",
-    "settles",
+    "earlierAnswers",
+    "settledBy",
+    "restoredBy",
+    "emptiesStudy",
     "reasonCode",
     "reason",
     "reasonText",
@@ -29,12 +32,12 @@ COLUMNS = (
     "source",
     "archiveSha256",
     "patient",
-    "attemptedBy",
     "actor",
     "requester",
     "approvers",
     "change",
     "pipeline",
+    "commit",
     "planId",
     "digest",
     "endpoint",
@@ -61,12 +64,15 @@ def _what(deletion: RecordedDeletion) -> Iterator[str]:
     yield str(deletion.store)
     yield from deletion.instance
     yield deletion.outcome.value
-    yield deletion.presence.value
+    yield deletion.presence.value if deletion.presence else ""
     yield deletion.detail
     yield str(deletion.attempts)
     yield "" if deletion.status is None else str(deletion.status)
     yield deletion.request_id or ""
-    yield deletion.settles or ""
+    yield "; ".join(f"{one.status or 'none'} {one.request_id}" for one in deletion.answers[:-1])
+    yield deletion.settled_by or ""
+    yield deletion.restored_by or ""
+    yield "true" if deletion.empties_study else ""
 
 
 def _why(deletion: RecordedDeletion) -> Iterator[str]:
@@ -82,10 +88,10 @@ def _why(deletion: RecordedDeletion) -> Iterator[str]:
 
 def _who(deletion: RecordedDeletion) -> Iterator[str]:
     run, requester = deletion.run, deletion.run.provenance.requester
-    yield deletion.attempted_by or ""
-    yield run.provenance.actor or ""
+    yield deletion.actor or ""
     yield (requester.user if requester else None) or ""
     yield " ".join(requester.approvers) if requester else ""
     yield (requester.change if requester else None) or ""
     yield (requester.pipeline if requester else None) or ""
+    yield run.provenance.git.commit if run.provenance.git else ""
     yield from (run.plan_id, run.digest, run.endpoint, run.tool_version)

@@ -1,13 +1,13 @@
 """One audit message of DICOM PS3.15 section A.5 as XML, by the schema of section A.5.1.1.
 
-It is DICOM Study Deleted (A.5.3.8) where the run emptied the study and every deletion of it is
-proven, else DICOM Instances Accessed (A.5.3.6) with the action D.
+It is DICOM Study Deleted (A.5.3.8) where every deletion that empties the study is proven, else
+DICOM Instances Accessed (A.5.3.6) with the action D.
 """
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
@@ -16,9 +16,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.outcome import Outcome
 from reconciler.reporting.shown import shown
-
-UNKNOWN = "unknown"
-"""Stands where the standard requires what the record does not hold: the patient id, the user."""
+from reconciler.reporting.wording import UNKNOWN, describe_counts
 
 _SUCCESS, _MINOR_FAILURE, _SERIOUS_FAILURE = "0", "4", "8"
 _PERMANENT_ERASURE = "15"
@@ -27,12 +25,17 @@ _ACCESS_OR_USE = "6"
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """What one message says: of the instances ``uids``, all that holds of ``example`` holds."""
+    """What one message says: of the instances ``uids``, all that holds of ``example`` holds.
+
+    But not its outcome, which is one of ``outcomes``, all successes or all failures.
+    """
 
     example: RecordedDeletion
     time: datetime
     uids: Sequence[str]
     patient_id: str | None
+    outcomes: Mapping[str, int]
+    empties_study: bool
 
 
 def event_as_xml(event: AuditEvent) -> str:
@@ -57,14 +60,14 @@ def _event(root: Element, event: AuditEvent) -> None:
         EventDateTime=event.time.isoformat(timespec="milliseconds"),
         EventOutcomeIndicator=outcome_indicator(deletion.outcome),
     )
-    if deletion.empties_study:
+    if event.empties_study:
         _code(identification, "EventID", "110105", "DICOM Study Deleted")
     else:
         _code(identification, "EventID", "110103", "DICOM Instances Accessed")
     if deletion.reason is not None:
         reason = deletion.reason.code
         _code(identification, "EventTypeCode", reason.value, reason.meaning)
-    SubElement(identification, "EventOutcomeDescription").text = deletion.outcome.value
+    SubElement(identification, "EventOutcomeDescription").text = describe_counts(event.outcomes)
 
 
 def outcome_indicator(outcome: Outcome) -> str:
@@ -76,6 +79,17 @@ def outcome_indicator(outcome: Outcome) -> str:
             return _MINOR_FAILURE
         case Outcome.FAILED | Outcome.UNCONFIRMED:
             return _SERIOUS_FAILURE
+        case _:
+            assert_never(outcome)
+
+
+def life_cycle(outcome: Outcome) -> str:
+    """By RFC 3881 section 5.5.3: permanent erasure only where this attempt may have brought it."""
+    match outcome:
+        case Outcome.DELETED | Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT:
+            return _PERMANENT_ERASURE
+        case Outcome.ALREADY_ABSENT | Outcome.NOT_ATTEMPTED | Outcome.FAILED | Outcome.UNCONFIRMED:
+            return _ACCESS_OR_USE
         case _:
             assert_never(outcome)
 
@@ -110,9 +124,7 @@ def _study(root: Element, event: AuditEvent) -> None:
         ParticipantObjectID=deletion.instance.study_uid,
         ParticipantObjectTypeCode="2",
         ParticipantObjectTypeCodeRole="3",
-        ParticipantObjectDataLifeCycle=_PERMANENT_ERASURE
-        if deletion.outcome.is_gone
-        else _ACCESS_OR_USE,
+        ParticipantObjectDataLifeCycle=life_cycle(deletion.outcome),
     )
     _code(study, "ParticipantObjectIDTypeCode", "110180", "Study Instance UID")
     SubElement(study, "ParticipantObjectName").text = "DICOM study"

@@ -1,30 +1,33 @@
 """Deletions → AuditEvent of FHIR R4 (http://hl7.org/fhir/R4/auditevent.html), one JSON a line.
 
 They follow the delete pattern of IHE's Basic Audit Log Patterns
-(https://profiles.ihe.net/ITI/BALP/), one event for each deletion. The profile is for successes, so
-an event that is none has the same shape and does not claim it. Where the profile asks for what the
+(https://profiles.ihe.net/ITI/BALP/), one event for each deletion. An instance has a patient, and
+the profile is for what was erased: where the patient is not known, or nothing was, an event has the
+same shape and does not claim it. Where the profile asks for what the
 record does not hold, the data-absent-reason extension says so.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from reconciler.model.deletion import RecordedDeletion
-from reconciler.reporting.dicom_audit_xml import UNKNOWN, outcome_indicator
+from reconciler.model.outcome import Outcome
+from reconciler.reporting.dicom_audit import PatientOf
+from reconciler.reporting.dicom_audit_xml import outcome_indicator
 from reconciler.reporting.fingerprints import deletion_fingerprint
 from reconciler.reporting.shown import shown
-from reconciler.reporting.wording import utc
+from reconciler.reporting.wording import UNKNOWN, describe_evidence, utc
 
 BALP = "https://profiles.ihe.net/ITI/BALP"
-DELETE_PROFILE = f"{BALP}/StructureDefinition/IHE.BasicAudit.Delete"
 PATIENT_DELETE_PROFILE = f"{BALP}/StructureDefinition/IHE.BasicAudit.PatientDelete"
 
 _BALP_ENTITIES = f"{BALP}/CodeSystem/BasicAuditEntityType"
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
+_ERASED = frozenset({Outcome.DELETED, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT})
 _ABSENT = {
     "extension": [
         {
@@ -36,15 +39,14 @@ _ABSENT = {
 
 
 def deletions_as_fhir(
-    deletions: Iterable[RecordedDeletion], patients: Mapping[str, str]
+    deletions: Iterable[RecordedDeletion], patient_of: PatientOf
 ) -> Iterator[str]:
-    """An event a line; ``patients`` are the patient ids by Study Instance UID.
+    """An event a line; ``patient_of`` tells the id of the patient, if it can.
 
-    Where there is none, the pseudonym on record stands in its place. The same deletion has the same
-    id in every export, so that sending it twice by PUT is harmless.
+    The same deletion has the same id in every export, so that sending it twice by PUT is harmless.
     """
     for deletion in deletions:
-        event = _event(deletion, patients.get(deletion.instance.study_uid) or deletion.patient)
+        event = _event(deletion, patient_of(deletion))
         yield json.dumps(event, separators=(",", ":")) + "\n"
 
 
@@ -68,9 +70,8 @@ def _event(deletion: RecordedDeletion, patient_id: str | None) -> dict[str, Any]
         },
         "entity": list(_entities(deletion, patient_id)),
     }
-    if deletion.outcome.is_gone:
-        profile = PATIENT_DELETE_PROFILE if patient_id else DELETE_PROFILE
-        event["meta"] = {"profile": [profile]}
+    if patient_id and deletion.outcome in _ERASED:
+        event["meta"] = {"profile": [PATIENT_DELETE_PROFILE]}
     if deletion.reason is not None:
         code = deletion.reason.code
         event["purposeOfEvent"] = [{"coding": [_coding(_DCM, code.value, code.meaning)]}]
@@ -83,7 +84,7 @@ def _agents(deletion: RecordedDeletion) -> Iterator[dict[str, Any]]:
     requester = run.provenance.requester.user if run.provenance.requester else None
     yield {
         "type": _concept(_DCM, "110150", "Application"),
-        "who": {"identifier": {"value": shown(deletion.attempted_by or UNKNOWN)}},
+        "who": {"identifier": {"value": shown(deletion.actor or UNKNOWN)}},
         "name": f"reconciler {shown(run.tool_version)}",
         "requestor": not requester,
         "network": _ABSENT,
@@ -128,11 +129,11 @@ def _entities(deletion: RecordedDeletion, patient_id: str | None) -> Iterator[di
 def _details(deletion: RecordedDeletion) -> Iterator[tuple[str, str]]:
     yield "studiesId", deletion.instance.study_uid
     yield "seriesId", deletion.instance.series_uid
-    yield "run", deletion.attempted_in
+    yield "run", deletion.run.run
     yield "planDigest", deletion.run.digest
-    yield "presence", deletion.presence.value
-    if deletion.settles:
-        yield "settledBy", deletion.run.run
+    yield "evidence", describe_evidence(deletion)
+    if deletion.settled_by:
+        yield "settledBy", deletion.settled_by
     if deletion.status is not None:
         yield "httpStatus", str(deletion.status)
     if deletion.source is not None:

@@ -35,5 +35,5 @@ def fingerprinted(problems: Iterable[Problem]) -> Iterator[tuple[Problem, str]]:
 
 def deletion_fingerprint(deletion: RecordedDeletion) -> str:
     """64 hexadecimal digits, the same whoever settled the deletion, and in every export of it."""
-    text = "\0".join([deletion.attempted_in, str(deletion.store), *deletion.instance])
+    text = "\0".join([deletion.run.run, str(deletion.store), *deletion.instance])
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()

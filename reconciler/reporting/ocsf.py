@@ -16,6 +16,7 @@ from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.outcome import Outcome
 from reconciler.reporting.fingerprints import deletion_fingerprint
 from reconciler.reporting.shown import shown
+from reconciler.reporting.wording import describe_evidence
 
 OCSF_VERSION = "1.8.0"
 OPERATIONS = {
@@ -59,7 +60,7 @@ def _event(deletion: RecordedDeletion) -> dict[str, Any]:
         status=status,
         status_code=deletion.outcome.value,
         status_detail=shown(deletion.detail) or None,
-        message=f"DICOM instance {deletion.outcome.value}, then seen {deletion.presence.value}",
+        message=f"DICOM instance {deletion.outcome.value}: {describe_evidence(deletion)}",
         metadata=_metadata(deletion),
         actor=_actor(deletion),
         api=_api(deletion),
@@ -79,14 +80,14 @@ def _metadata(deletion: RecordedDeletion) -> dict[str, Any]:
             "version": shown(deletion.run.tool_version),
         },
         "uid": deletion_fingerprint(deletion),
-        "correlation_uid": deletion.attempted_in,
+        "correlation_uid": deletion.run.run,
         "log_name": "journal",
     }
 
 
 def _actor(deletion: RecordedDeletion) -> dict[str, Any]:
     """The principal that the store knows, and the tool that spoke for it."""
-    actor = deletion.attempted_by
+    actor = deletion.actor
     return _known(
         app_name="reconciler",
         user={"name": shown(actor)} if actor else None,
@@ -103,8 +104,12 @@ def _api(deletion: RecordedDeletion) -> dict[str, Any]:
 
 
 def _endpoint(endpoint: str) -> dict[str, Any]:
-    parts = urlsplit(endpoint)
-    return _known(svc_name=endpoint, hostname=parts.hostname, port=parts.port)
+    try:
+        parts = urlsplit(endpoint)
+        hostname, port = parts.hostname, parts.port
+    except ValueError:  # a record may hold what no run of this tool would have asked
+        hostname = port = None
+    return _known(svc_name=shown(endpoint), hostname=hostname, port=port)
 
 
 def _resource(deletion: RecordedDeletion) -> dict[str, Any]:
@@ -118,9 +123,9 @@ def _unmapped(deletion: RecordedDeletion) -> dict[str, Any]:
     reason, requester = deletion.reason, deletion.run.provenance.requester
     return _known(
         planDigest=deletion.run.digest,
-        settledBy=deletion.run.run if deletion.settles else None,
+        settledBy=deletion.settled_by,
         attempts=deletion.attempts,
-        presence=deletion.presence.value,
+        presence=deletion.presence.value if deletion.presence else None,
         reasonCode=reason.code.value if reason else None,
         reason=reason.code.meaning if reason else None,
         reasonText=shown(reason.text) if reason and reason.text else None,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from reconciler.model.audit import Selection
+from reconciler.model.deletion import Answer, RecordedDeletion
 from reconciler.model.desired import Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
 from reconciler.model.plan import Finding, Plan, Why
 from reconciler.model.provenance import Requester
 from reconciler.model.traffic import Traffic
+
+UNKNOWN = "unknown"
+"""Stands where the record does not say."""
 
 FINDING_TITLES = {
     Why.MISPLACED: "Misplaced: wanted removed, but stored under another study or series",
@@ -121,6 +125,26 @@ def describe_requester(requester: Requester | None) -> str:
     if requester.approvers:
         parts.append(f"approved by {' and '.join(requester.approvers)}")
     return ", ".join(parts)
+
+
+def describe_evidence(deletion: RecordedDeletion) -> str:
+    """``HTTP 503, request a; HTTP 200, request b; then a retrieve: absent``."""
+    parts = [_describe_answer(one) for one in deletion.answers]
+    if len(parts) < deletion.attempts:
+        parts.append("no answer on record")
+    seen = deletion.presence
+    parts.append(f"then a retrieve: {seen.value}" if seen else "no retrieve on record")
+    return "; ".join(parts)
+
+
+def _describe_answer(answer: Answer) -> str:
+    status = f"HTTP {answer.status}" if answer.status else "no answer"
+    return f"{status}, request {answer.request_id or UNKNOWN}"
+
+
+def describe_counts(counts: Mapping[str, int]) -> str:
+    """``3 deleted, 1 failed``; what is nothing is left out."""
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count) or "nothing"
 
 
 def describe_selection(selection: Selection) -> str:

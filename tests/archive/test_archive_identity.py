@@ -16,8 +16,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from reconciler.applying.dicom_file import instance_uid_of
-from reconciler.live.file_meta import HEAD, NotDicomFileError
+from reconciler.dicom_file import HEAD, NotDicomFileError, instance_uid_of
 
 
 def test_real_files_are_whose_pydicom_says() -> None:

@@ -6,15 +6,29 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from reconciler.journal.records import EmptiedStudy, Intent, Record, Result, RunStarted, Verified
+from reconciler.journal.records import (
+    EmptiedStudy,
+    FirstRecord,
+    Intent,
+    Record,
+    Restored,
+    RestoreEnded,
+    RestoreIntent,
+    RestoreReplied,
+    RestoreStarted,
+    Result,
+    RunStarted,
+    Verified,
+)
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.live import Presence
-from reconciler.model.outcome import Outcome
+from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance, Requester
-from reconciler.model.reply import ReplyKind
+from reconciler.model.reply import ReplyKind, StoreReplyKind
+from reconciler.model.restore import RestoreOutcome
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORE = StoreAddress("p", "europe-west4", "d", "s")
@@ -66,7 +80,27 @@ def attempt(
     ]
 
 
-def write(state: Path, first: RunStarted, *records: Record) -> None:
+def write_restore(
+    state: Path, run: str, archived_by: str, address: InstanceAddress, time: datetime
+) -> None:
+    """A restore that puts one instance back."""
+    first = RestoreStarted(
+        run, time, "1.0", (archived_by,), "https://store.example", (STORE,), planned=1
+    )
+    source = Source("specs/a.yaml", 7)
+    outcome = RestoreOutcome.IDENTICAL
+    counts = {one: int(one is outcome) for one in RestoreOutcome}
+    write(
+        state,
+        first,
+        RestoreIntent(time, 0, address, 1),
+        RestoreReplied(time, 0, address, 1, StoreReplyKind.STORED, 200),
+        Restored(time, 0, address, archived_by, outcome, source, REASON),
+        RestoreEnded(time, RunState.COMPLETED, counts, 0),
+    )
+
+
+def write(state: Path, first: FirstRecord, *records: Record) -> None:
     with RunJournal.create(state, first) as journal:
         for record in records:
             journal.append(record)

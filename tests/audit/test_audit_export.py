@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.audit.selection import recorded_deletions
+from reconciler.audit.snapshot import Snapshot
 from reconciler.cli.main import run as type_command
-from reconciler.journal.records import EmptiedStudy, Settled
+from reconciler.journal.latest import head_of
+from reconciler.journal.records import EmptiedStudy, Intent, Result, Settled
 from reconciler.model.audit import Selection
+from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
+from reconciler.model.provenance import Provenance
+from reconciler.model.reply import ReplyKind
 from reconciler.reporting.deletions_csv import COLUMNS
 from reconciler.reporting.shown import as_csv_cell
 
-from .records import MINUTE, NOON, STORE, attempt, instance, started, write
+from .records import MINUTE, NOON, STORE, attempt, instance, started, write, write_restore
 
 
 @pytest.fixture
@@ -105,7 +111,7 @@ def test_what_a_later_run_settled_names_the_earlier_one(state: Path) -> None:
     write(state, started("c", resumes=["a"]), closed)
 
     (row,) = export(state, "--run", "c")
-    assert (row["outcome"], row["settles"]) == ("deleted", "a")
+    assert (row["outcome"], row["run"], row["settledBy"]) == ("deleted", "a", "c")
     assert (row["attempts"], row["ticket"], row["source"]) == ("1", "RET-1", "specs/a.yaml:7")
 
     rows = [one for one in export(state) if one["instancesId"] == instance(3).instance_uid]
@@ -121,9 +127,102 @@ def test_a_study_is_emptied_by_the_run_that_proves_its_last_deletion(
     write(tmp_path, started("a", emptied), *attempt(instance(1)))
     write(tmp_path, started("b", emptied, ["a"]), *attempt(instance(2)))
 
-    found = recorded_deletions(tmp_path, Selection(), pytest.fail, find_emptied=True)
+    assert [one.empties_study for one in deletions_of(tmp_path)] == [False, is_emptied]
 
-    assert [one.empties_study for one in found] == [False, is_emptied]
+
+def deletions_of(state: Path) -> list[RecordedDeletion]:
+    return list(recorded_deletions(Snapshot.take(state), Selection(), pytest.fail))
+
+
+def test_a_failure_that_is_last_empties_no_study(tmp_path: Path) -> None:
+    emptied = [EmptiedStudy(0, "1.2.1", 2)]
+    failed = attempt(instance(2), Outcome.FAILED)
+    write(tmp_path, started("a", emptied), *attempt(instance(1)), *failed)
+
+    assert [one.empties_study for one in deletions_of(tmp_path)] == [False, False]
+
+
+@pytest.mark.parametrize(("minutes", "is_emptied"), [(1, False), (5, True)])
+def test_a_study_of_which_something_was_put_back_meanwhile_is_not_emptied(
+    tmp_path: Path, minutes: int, *, is_emptied: bool
+) -> None:
+    emptied = [EmptiedStudy(0, "1.2.1", 2)]
+    write(tmp_path, started("a", emptied), *attempt(instance(1)))
+    write_restore(tmp_path, "b", "a", instance(1), NOON + minutes * MINUTE)
+    last = attempt(instance(2), time=NOON + 3 * MINUTE)
+    write(tmp_path, started("c", emptied, ["a"]), *last)
+
+    found = {one.instance: one for one in deletions_of(tmp_path)}
+
+    assert found[instance(1)].restored_by == "b"
+    assert found[instance(2)].restored_by is None
+    assert found[instance(2)].empties_study is is_emptied
+
+
+def test_a_run_is_read_before_the_one_that_settles_it_whatever_their_names(tmp_path: Path) -> None:
+    write(tmp_path, started("z"), *attempt(instance(1))[:2])
+    closed = Settled(NOON, "z", STORE, instance(1), Presence.ABSENT, Outcome.DELETED)
+    head = Snapshot.take(tmp_path).changing()[0]
+    settler = replace(started("b"), previous_head=head_of(head), provenance=Provenance("bob"))
+    write(tmp_path, settler, closed)
+
+    (one,) = deletions_of(tmp_path)
+
+    assert (one.outcome, one.run.run, one.settled_by) == (Outcome.DELETED, "z", "b")
+    assert (one.actor, one.status) == ("robot@example.com", 200)
+    assert one.reason is not None
+
+
+def test_the_answers_of_all_attempts_are_evidence(tmp_path: Path) -> None:
+    first, answer, proof = attempt(instance(1), status=404)
+    assert isinstance(answer, Result)
+    lost = replace(answer, kind=ReplyKind.UNCLEAR, status=503, request_id="r-0")
+    again = Intent(NOON, 0, instance(1), 2)
+    write(tmp_path, started("a"), first, lost, again, replace(answer, attempt=2), proof)
+
+    (one,) = deletions_of(tmp_path)
+    assert [(answer.status, answer.request_id) for answer in one.answers] == [
+        (503, "r-0"),
+        (404, "r-1.2.1.3.1"),
+    ]
+    (row,) = export(tmp_path)
+    assert (row["httpStatus"], row["earlierAnswers"]) == ("404", "503 r-0")
+
+
+def test_a_run_that_goes_on_while_it_is_read_adds_nothing(state: Path) -> None:
+    snapshot = Snapshot.take(state)
+    path = state / "runs" / "b.jsonl"
+    path.write_bytes(path.read_bytes() + b'{"half": a line')
+    write(state, started("c"), *attempt(instance(9)))
+
+    found = list(recorded_deletions(snapshot, Selection(), pytest.fail))
+
+    assert len(found) == 4
+
+
+def test_of_a_broken_restore_it_is_said_that_something_is_missing(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_restore(state, "r", "a", instance(1), NOON)
+    path = state / "runs" / "r.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"identical", b"conflict "))
+    path.write_bytes(path.read_bytes() + b"{}\n{}\n")
+
+    assert len(export(state, code=3)) == 4
+    assert "r.jsonl" in capsys.readouterr().err
+
+
+def test_an_apply_behind_the_first_line_of_a_restore_is_never_passed_over(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_restore(state, "r", "a", instance(1), NOON)
+    line = (state / "runs" / "r.jsonl").read_bytes().splitlines(keepends=True)[0]
+    path = state / "runs" / "a.jsonl"
+    rest = path.read_bytes().splitlines(keepends=True)[1:]
+    path.write_bytes(b"".join([line.replace(b'"run":"r"', b'"run":"a"'), *rest]))
+
+    export(state, code=3)
+    assert "a.jsonl" in capsys.readouterr().err
 
 
 def test_text_of_others_cannot_become_a_formula_or_a_second_row(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
 from reconciler.cli.main import run as type_command
 from reconciler.journal.chain import chained, hash_of
@@ -19,7 +20,7 @@ from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.plan import Why
-from reconciler.model.verification import FindingKind, Vouched
+from reconciler.model.verification import FindingKind, Verification, Vouched
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORE = StoreAddress("p", "europe-west4", "d", "s")
@@ -69,13 +70,17 @@ def state(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def check(state: Path, **given: object) -> Verification:
+    return verify(Snapshot.take(state), **given)  # type: ignore[arg-type]
+
+
 def kinds(state: Path, **given: object) -> list[FindingKind]:
-    return [one.kind for one in verify(state, **given).findings]  # type: ignore[arg-type]
+    return [one.kind for one in check(state, **given).findings]
 
 
 def test_a_journal_as_it_was_written_has_no_findings(state: Path) -> None:
     head = (state / "head").read_text()
-    found = verify(state, heads=[head])
+    found = check(state, heads=[head])
 
     assert (found.runs, found.records, found.findings) == (3, 10, ())
     assert found.vouched == (Vouched(head, "c", 3, 3),)
@@ -104,7 +109,7 @@ def test_the_first_broken_record_is_named_and_the_other_runs_are_checked(state: 
     path = state / "runs" / "b.jsonl"
     path.write_bytes(path.read_bytes().replace(b"1.2.3.1", b"1.2.3.9"))
 
-    found = verify(state)
+    found = check(state)
 
     broken = next(one for one in found.findings if one.kind is FindingKind.BROKEN)
     assert broken.place == f"{path}:3"
@@ -154,7 +159,7 @@ def test_a_published_head_vouches_for_the_runs_before_it(state: Path, change) ->
     change(state)
 
     assert set(kinds(state)) == {FindingKind.UNKNOWN_PREDECESSOR}
-    found = verify(state, heads=[head])
+    found = check(state, heads=[head])
     assert {one.kind for one in found.findings} == {FindingKind.LOST}
     assert found.count(corruption=True) == len(found.findings)
 
@@ -163,7 +168,7 @@ def test_a_head_does_not_vouch_for_what_came_after_it(state: Path) -> None:
     first = hash_of((state / "runs" / "b.jsonl").read_bytes().splitlines(keepends=True)[-1])
     rewrite(state / "runs" / "c.jsonl", b"1.2.3.4", b"1.2.3.9")
 
-    found = verify(state, heads=[first])
+    found = check(state, heads=[first])
 
     assert found.findings == ()
     assert found.vouched == (Vouched(first, "b", 3, 2),)
@@ -196,7 +201,7 @@ def test_a_torn_last_line_a_foreign_file_and_a_clock_are_told(state: Path) -> No
     late = NOON - timedelta(minutes=1)
     write(state, apply_of("d", (state / "head").read_text()), intent(1, time=late))
 
-    found = {one.kind for one in verify(state).findings}
+    found = {one.kind for one in check(state).findings}
 
     # c named the head that b had before it was torn
     assert found == {
@@ -212,7 +217,7 @@ def test_a_journal_of_a_future_version_is_told_and_the_rest_is_checked(state: Pa
     line = chained(b'{"type":"run_started","formatVersion":"2.0"}', 0, None)
     (state / "runs" / "z.jsonl").write_bytes(line)
 
-    found = verify(state)
+    found = check(state)
 
     assert [one.kind for one in found.findings] == [FindingKind.UNREADABLE]
     assert "format '2.0'" in found.findings[0].message

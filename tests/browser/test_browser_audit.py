@@ -13,6 +13,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from reconciler.audit.report import make_report, selected_deletions
+from reconciler.audit.snapshot import Snapshot
 from reconciler.journal.records import Intent, Record, Result, RunStarted, Verified
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -33,6 +34,7 @@ SHOWN = "[...document.querySelectorAll('.instances > li')].filter(one => one.che
 PER_SERIES, PER_STUDY, PER_RUN = 100, 400, 2_000
 FAILED_EACH = 501
 LOAD_SECONDS = 2.0
+MADE = datetime(2026, 12, 1, tzinfo=UTC)
 CODES = list(ReasonCode)
 
 
@@ -42,9 +44,11 @@ def written(folder: Path, instances: int) -> Path:
     for number, first in enumerate(range(0, instances, PER_RUN)):
         numbers = range(first, min(first + PER_RUN, instances))
         _write_run(state, f"run-{number:02}", number, numbers)
-    report = make_report(state, Selection())
+    snapshot = Snapshot.take(state)
+    report = make_report(snapshot, Selection(), made=MADE, tool_version="1.0")
     page = folder / "report.html"
-    page.write_text("".join(report_as_html(report, selected_deletions(state, Selection()))))
+    deletions = selected_deletions(snapshot, Selection())
+    page.write_text("".join(report_as_html(report, deletions)))
     return page
 
 
@@ -188,10 +192,12 @@ def luminance(colour: str) -> float:
 
 def test_a_request_narrows_it_down_to_one_instance(browser: Browser, page: Path) -> None:
     browser.open(page)
-    browser.find("#filter").send_keys("request r-4321,")
+    browser.find("#filter").send_keys("request r-4321;")
     browser.until("document.getElementById('matches').value === '1 shown'")
     (shown,) = browser.run(f"return {SHOWN}.map(one => one.textContent)")
-    assert shown.startswith(f"{ROOT}.10.3.21 line 4322, HTTP 200, request r-4321, then absent")
+    assert shown.startswith(
+        f"{ROOT}.10.3.21 line 4322; HTTP 200, request r-4321; then a retrieve: absent"
+    )
 
 
 def test_an_outcome_shows_what_failed_and_clearing_shows_everything_as_before(

@@ -38,7 +38,10 @@ def test_the_json_report_is_as_its_schema_says_and_adds_up(audited: Project) -> 
     schema = files("reconciler").joinpath("schemas", "audit-report.schema.json").read_text()
     Draft202012Validator(json.loads(schema)).validate(answer.json)
     report = answer.json
-    assert (report["planned"], report["gone"], report["runs"]) == (3, 3, 3)
+    assert (report["gone"], report["runs"], report["unproven"]) == (3, 3, 0)
+    assert report["verification"]["findings"] == []
+    coverage = {tuple(one["files"]): one for one in report["coverage"]}
+    assert coverage["specs/a.yaml", "specs/b.yaml"]["proven"] == 5
     assert report["by_reason"] == {
         "113001 Rejected for Quality Reasons": 1,
         "113039 Data Retention Policy Expired": 2,
@@ -46,9 +49,11 @@ def test_the_json_report_is_as_its_schema_says_and_adds_up(audited: Project) -> 
     assert report["by_actor"] == {"unknown": 3}
     deletes = [one for one in audited.emulator.requests() if one.method == "DELETE"]
     sent = {one.headers["x-request-id"] for one in deletes}
-    assert {one["request_id"] for one in report["deletions"]} == sent
-    assert {(one["outcome"], one["presence"], one["status"]) for one in report["deletions"]} == {
-        ("deleted", "absent", 200)
+    answers = [one["answers"] for one in report["deletions"]]
+    assert {one["request_id"] for (one,) in answers} == sent
+    assert {one["status"] for (one,) in answers} == {200}
+    assert {(one["outcome"], one["presence"]) for one in report["deletions"]} == {
+        ("deleted", "absent")
     }
     assert {one["gate"] for one in report["refusals"]} == {"maxStudyPercent"}
     (seen,) = report["kept"]
@@ -69,22 +74,22 @@ def test_the_csv_holds_every_removal_and_no_formula(audited: Project) -> None:
 
 def test_the_markdown_shows_text_as_text(audited: Project) -> None:
     shown = audited.run("audit", "report").out
-    assert shown.startswith("# 3 instances removed and proven to be gone\n")
+    assert shown.startswith("# 3 deletions made and proven\n")
     assert "<b>" not in shown
     assert "Trial \\| 7" in shown
-    assert "3 are proven (100.0 %)" in shown
+    assert "| specs/a.yaml, specs/b.yaml |" in shown
 
 
 def test_the_page_shows_the_record_and_text_as_text(audited: Project) -> None:
     audited.run("audit", "report", "--write", "html=report.html")
     shown = (audited.folder / "report.html").read_text("utf-8")
     report = audited.run("audit", "report", "--format", "json").json
-    assert "<h1>3 instances removed and proven to be gone</h1>" in shown
+    assert "<h1>3 deletions made and proven</h1>" in shown
     assert "<b>Trial" not in shown
     assert "&lt;b&gt;Trial | 7&lt;/b&gt;" in shown
-    (change,) = report["changes"]
-    assert f"reconciler audit verify --head {change['head']}" in shown
-    assert audited.run("audit", "verify", "--head", change["head"]).code == 0
+    heads = [part for head in report["heads"] for part in ("--head", head)]
+    assert f"reconciler audit verify {' '.join(heads)}" in shown
+    assert audited.run("audit", "verify", *heads).code == 0
 
 
 def test_a_part_of_the_record_can_be_asked_for(audited: Project) -> None:
@@ -102,6 +107,11 @@ def test_a_part_of_the_record_can_be_asked_for(audited: Project) -> None:
     assert gone("--since", "2020-01-01", "--until", "2020-02-01T12:00:00Z") == 0
     assert gone("--since", "2020-01-01") == 3
     assert audited.run("audit", "report", "--since", "yesterday").code == 1
+    assert (
+        audited.run("audit", "report", "--since", "2026-02-01", "--until", "2026-01-01").code == 1
+    )
+    assert audited.run("audit", "report", "--since", "0001-01-01T00:00:00+01:00").code == 1
+    assert audited.run("audit", "report", "--study", "../x").code == 1
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_is_reported(audited: Project) -> None:
@@ -110,7 +120,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_reported(audited: Project) 
     broken.write_text("{}\nnot json\n")
     (runs / "notes.txt").write_text("a foreign file")
     answer = audited.run("audit", "report", "--format", "json")
-    assert answer.code == 1
+    assert answer.code == 3
     assert str(broken) in answer.err
     assert answer.json["gone"] == 3
     assert len(answer.json["problems"]) == 1
@@ -119,6 +129,8 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_reported(audited: Project) 
 
 
 def test_a_folder_without_a_record_has_an_empty_report(project: Project) -> None:
+    assert project.run("audit", "report").code == 1
+    (project.folder / ".reconciler").mkdir()
     answer = project.run("audit", "report")
     assert answer.code == 0
     assert "No run is on record." in answer.out

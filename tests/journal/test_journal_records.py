@@ -21,6 +21,7 @@ from reconciler.journal.readings import (
     QueryEnded,
     QueryStarted,
     Retrieved,
+    ReturnedSeen,
 )
 from reconciler.journal.records import (
     Archived,
@@ -102,13 +103,24 @@ GATES = st.builds(GateSeen, st.sampled_from(GateName), NUMBERS, NUMBERS, NUMBERS
 RECORDS = st.one_of(
     st.builds(PlanMade, plan_id=TEXTS, digest=TEXTS, **CHAINED),
     st.builds(
-        KeptSeen, TIMES, NUMBERS, UIDS, st.none() | UIDS, NUMBERS, SOURCES, st.none() | TEXTS
+        KeptSeen,
+        TIMES,
+        NUMBERS,
+        UIDS,
+        st.none() | UIDS,
+        NUMBERS,
+        SOURCES,
+        hold=st.none() | TEXTS,
+        missing=NUMBERS,
     ),
     st.builds(
         PlanEnded,
         TIMES,
         st.fixed_dictionaries(dict.fromkeys(Why, NUMBERS)),
         st.lists(GATES, max_size=2).map(tuple),
+    ),
+    st.builds(
+        ReturnedSeen, TIMES, NUMBERS, INSTANCES, RUNS, st.sampled_from(ReasonCode), st.booleans()
     ),
     st.builds(QueryStarted, **CHAINED),
     st.builds(

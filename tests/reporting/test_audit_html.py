@@ -16,20 +16,26 @@ from hypothesis import strategies as st
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.audit import (
     AuditReport,
+    CameBack,
     ChangingRun,
+    Coverage,
+    ImagesRead,
     LastSeen,
-    Reappearance,
+    PutBack,
     Refusal,
+    RefusedApply,
     Selection,
 )
-from reconciler.model.deletion import RecordedDeletion, RecordedRun
+from reconciler.model.deletion import Answer, RecordedDeletion, RecordedRun
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
-from reconciler.model.outcome import Outcome
+from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.plan import Why
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance, Requester
 from reconciler.model.restore import RestoreOutcome
+from reconciler.model.verification import Finding, FindingKind, Verification
 from reconciler.reporting.audit_html import LISTED, report_as_html
 from reconciler.reporting.charts import MOST_SERIES, OTHER, columns, shares
 
@@ -59,11 +65,9 @@ def deletions_of(count: int, words: str = "words") -> Iterator[RecordedDeletion]
             Presence.PRESENT if failed else Presence.ABSENT,
             words if failed else "",
             attempts=1,
-            status=403 if failed else 200,
-            request_id=f"request-{number}",
+            answers=(Answer(403 if failed else 200, f"request-{number}"),),
             source=Source(words, 7),
             reason=reason,
-            attempted_by="robot@example.com",
         )
 
 
@@ -72,28 +76,74 @@ def report_of(count: int, words: str = "words") -> AuditReport:
     failed = len(range(6, count, 7))
     gone = count - failed
     requester = Requester("github", words, words, words, (words,))
+    people = Provenance("robot", requester)
+    counts = {"deleted": gone, "failed": failed}
     return AuditReport(
-        Selection(reasons=frozenset({"113039"})),
-        3,
-        NOON,
-        NOON + timedelta(hours=1),
-        count,
-        {**dict.fromkeys(Outcome, 0), Outcome.DELETED: gone, Outcome.FAILED: failed},
-        {**dict.fromkeys(RestoreOutcome, 0), RestoreOutcome.IDENTICAL: 2},
-        {EXPIRED: gone},
-        {str(STORE): gone},
-        {"2026-03": {EXPIRED: gone}},
-        {"robot@example.com": gone},
-        (
-            ChangingRun(
-                "run-1", NOON, f"sha256:{HEAD}", (), Provenance("robot", requester), "cd" * 32
-            ),
-            ChangingRun("run-2", NOON, None, ("run-1",), Provenance(), HEAD),
+        made=NOON,
+        tool_version="1.0",
+        verification=Verification(
+            3, 900, (Finding(FindingKind.UNKNOWN_PREDECESSOR, "runs/a.jsonl:1", words),)
         ),
-        (Refusal("plan-1", NOON, STORE, GateName.MAX_STUDY_PERCENT, 67, 50, "1.2.999"),),
-        (Reappearance("plan-2", NOON, STORE, 3),),
-        (LastSeen(STORE, "1.2.998", None, Source(words, 4), words, 12, NOON),),
-        (words,),
+        selection=Selection(reasons=frozenset({"113039"})),
+        first=NOON,
+        last=NOON + timedelta(hours=1),
+        runs=3,
+        outcomes={**dict.fromkeys(Outcome, 0), Outcome.DELETED: gone, Outcome.FAILED: failed},
+        restored={**dict.fromkeys(RestoreOutcome, 0), RestoreOutcome.IDENTICAL: 2},
+        by_reason={EXPIRED: gone},
+        by_store={str(STORE): gone},
+        by_month_and_reason={"2026-03": {EXPIRED: gone}},
+        by_actor={"robot@example.com": gone},
+        restored_since=2,
+        proven_later=1,
+        unproven=tuple(one for one in deletions_of(count, words) if not one.outcome.is_gone),
+        changes=(
+            ChangingRun(
+                "run-1",
+                NOON,
+                f"sha256:{HEAD}",
+                (),
+                people,
+                "cd" * 32,
+                count,
+                RunState.STOPPED,
+                counts,
+                words,
+            ),
+            ChangingRun("run-2", NOON, None, ("run-1",), Provenance(), HEAD, 2),
+        ),
+        coverage=(
+            Coverage(
+                "plan-1", NOON, (words,), {**dict.fromkeys(Why, 0), Why.KEPT: 3, Why.LISTED: 1}, 1
+            ),
+        ),
+        refusals=(
+            Refusal("plan-1", NOON, STORE, GateName.MAX_STUDY_PERCENT, 67, 50, "1.2.999", people),
+        ),
+        refused_applies=(RefusedApply("run-3", NOON, None, words, people),),
+        came_back=(
+            CameBack(
+                NOON,
+                STORE,
+                InstanceAddress("1.2.7", "1.2.7.1", "1.2.7.1.1"),
+                "run-1",
+                ReasonCode.QUALITY_CONTROL_INTENT,
+                restored=False,
+            ),
+        ),
+        put_back=(
+            PutBack(
+                "run-2",
+                NOON,
+                STORE,
+                InstanceAddress("1.2.8", "1.2.8.1", "1.2.8.1.1"),
+                "run-1",
+                RestoreOutcome.IDENTICAL,
+            ),
+        ),
+        kept=(LastSeen(STORE, "1.2.998", None, Source(words, 4), words, 12, 1, NOON, None),),
+        images_read=(ImagesRead("run-4", NOON, people, 5, 1),),
+        heads=(HEAD, "cd" * 32),
     )
 
 
@@ -110,27 +160,35 @@ def page_of(count: int, words: str = "words") -> Page:
 def test_every_fact_is_on_the_page() -> None:
     text = page_of(50).text
     for fact in (
-        "43 instances removed and proven to be gone",
-        "Of 50 deletions in the plans that were applied 43 are proven (86.0 %)",
+        "43 deletions made and proven",
         "This is a part of the record: only reason 113039",
-        "Not in this report: words",
-        "7 deletions attempted without proof",
+        "Not in this report: runs/a.jsonl:1: words",
+        "7 instances not proven to be gone after the last attempt",
+        "2 instances of these were restored later",
+        "1 instance came back",
         f"{EXPIRED} 43",
         f"{STORE} 43",
         "robot@example.com 43",
-        "identical 2",
         f"applies plan sha256:{HEAD}",
         "restores run-1",
+        "stopped: 43 deleted, 7 failed of 50; words",
+        "no end on record of 2",
+        "4 4 100.0 % 0",
+        "1.2.7.1.1 run-1 113680 Quality Control Intent stored again",
+        "1.2.8.1.1 identical run-2 run-1",
         "words, change words, approved by words",
         "maxStudyPercent study 1.2.999",
         "Came back after they were proven to be gone",
-        "1.2.998 all 12",
-        f"reconciler audit verify --head {HEAD}",
+        "1.2.998 all 12 1 never",
+        "3 runs, 900 records, 0 broken",
+        f"reconciler audit verify --head {HEAD} --head {'cd' * 32}",
     ):
         assert fact in text
     for deletion in deletions_of(50):
         assert deletion.instance.instance_uid in text
-        assert f"request {deletion.request_id}, then {deletion.presence.value}" in text
+        assert deletion.presence is not None
+        evidence = f"request {deletion.request_id}; then a retrieve: {deletion.presence.value}"
+        assert evidence in text
 
 
 def test_links_lead_to_places_on_the_page_and_nowhere_else() -> None:
@@ -152,16 +210,26 @@ def test_an_empty_record_has_a_page() -> None:
     nothing = replace(
         report_of(0),
         selection=Selection(),
+        verification=Verification(0, 0, ()),
         first=None,
         last=None,
-        planned=0,
         by_month_and_reason={},
         changes=(),
-        problems=(),
     )
     page = Page("".join(report_as_html(nothing, ())))
     assert page.open == []
     assert "No run is on record." in page.text
+
+
+def test_no_banner_says_that_all_is_proven_over_a_record_with_a_gap() -> None:
+    whole = replace(report_of(5), selection=Selection(), verification=Verification(3, 9, ()))
+    gap = replace(whole, verification=report_of(5).verification)
+    part = replace(whole, selection=Selection(runs=frozenset({"run-1"})))
+
+    def has_banner(report: AuditReport) -> bool:
+        return "banner open" in "".join(report_as_html(report, deletions_of(5)))
+
+    assert [has_banner(one) for one in (whole, gap, part)] == [True, False, False]
 
 
 def test_of_many_the_newest_are_listed_and_the_rest_is_counted() -> None:
@@ -226,6 +294,13 @@ def test_beyond_three_years_a_column_is_a_year() -> None:
         ("2024", 0),
         ("2025", 5),
     ]
+
+
+@pytest.mark.parametrize("months", [["0001-01", "2026-03"], ["9999-12"], ["1000-01", "9999-12"]])
+def test_a_clock_that_went_astray_still_makes_a_chart(months: list[str]) -> None:
+    chart = columns({month: {"a": 1} for month in months})
+    assert [bar.name[:4] for bar in chart.bars if bar.parts] == [month[:4] for month in months]
+    assert len(chart.bars) <= 50
 
 
 def test_shares_fill_the_whole() -> None:

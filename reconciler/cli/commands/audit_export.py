@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
-from reconciler.audit.patients import archived_patient, read_patients
+from reconciler.audit.patients import PatientIds, read_patients
 from reconciler.audit.selection import recorded_deletions
+from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.syslog import Handover, Patience, Receiver, hand_over
 from reconciler.cli import environment
 from reconciler.cli.console import report_error, require_writable, say, write_document, write_file
@@ -23,24 +24,29 @@ from reconciler.journal.ledger import open_ledger
 from reconciler.model.audit import Selection
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.reporting.deletions_csv import deletions_as_csv
-from reconciler.reporting.dicom_audit import AuditMessage, audit_messages, messages_as_lines
+from reconciler.reporting.dicom_audit import (
+    AuditMessage,
+    PatientOf,
+    audit_messages,
+    messages_as_lines,
+)
 from reconciler.reporting.fhir_audit import deletions_as_fhir
 from reconciler.reporting.ocsf import deletions_as_ocsf
 from reconciler.reporting.wording import plural
 
 Deletions = Iterable[RecordedDeletion]
-Render = Callable[[Deletions, Mapping[str, str]], Iterable[str]]
+Render = Callable[[Deletions, PatientOf], Iterable[str]]
 
 
-def _csv(deletions: Deletions, _: Mapping[str, str]) -> Iterable[str]:
+def _csv(deletions: Deletions, _: PatientOf) -> Iterable[str]:
     return deletions_as_csv(deletions)
 
 
-def _dicom(deletions: Deletions, patients: Mapping[str, str]) -> Iterable[str]:
-    return messages_as_lines(audit_messages(deletions, patients))
+def _dicom(deletions: Deletions, patient_of: PatientOf) -> Iterable[str]:
+    return messages_as_lines(audit_messages(deletions, patient_of))
 
 
-def _ocsf(deletions: Deletions, _: Mapping[str, str]) -> Iterable[str]:
+def _ocsf(deletions: Deletions, _: PatientOf) -> Iterable[str]:
     return deletions_as_ocsf(deletions)
 
 
@@ -50,14 +56,14 @@ FORMATS: Mapping[str, Render] = {
     "fhir": deletions_as_fhir,
     "ocsf": _ocsf,
 }
+_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _HOST_AND_PORT = re.compile(
-    r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::(?P<port>[0-9]{1,5}))?"
+    rf"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>{_LABEL}(?:\.{_LABEL})*\.?))(?::(?P<port>[0-9]{{1,5}}))?"
 )
 _SYSLOG_TLS_PORT = 6514
 _LAST_PORT = 65535
 
 _WITH_PATIENTS = frozenset({"dicom", "fhir"})
-_WITH_STUDIES = frozenset({"dicom"})
 """The forms that say when a study was emptied."""
 
 
@@ -162,25 +168,23 @@ def command(
         raise UsageError(f"{name} is of no use to {form}")
     _check_syslog(form, out, receiver, authority or certificate)
     require_writable(out)
-    known = read_patients(patients) if patients is not None else {}
-    folder = environment.state_folder(state, find_root(root))
-    problems: list[JournalError] = []
-    unnamed: dict[str, bool] = {}
-    deletions: Deletions = recorded_deletions(
-        folder, selection, problems.append, find_emptied=form in _WITH_STUDIES
-    )
-    if form in _WITH_PATIENTS:
-        if archived_patients:
-            deletions = _with_archived(deletions, known)
-        deletions = _noting_unnamed(deletions, known, unnamed)
+    listed = read_patients(patients) if patients is not None else {}
+    patient_ids = PatientIds(listed, archived=archived_patients)
+    snapshot = Snapshot.take(environment.state_folder(state, find_root(root)))
     if receiver is not None:
-        messages = audit_messages(deletions, known)
-        _send(messages, Receiver(*receiver, authority, certificate), folder)
+        snapshot = snapshot.without_runs_under_way()
+    problems: list[JournalError] = []
+    deletions = recorded_deletions(snapshot, selection, problems.append)
+    if receiver is not None:
+        messages = audit_messages(deletions, patient_ids.of)
+        _send(messages, Receiver(*receiver, authority, certificate), snapshot.state)
     elif out is None:
-        write_document(FORMATS[form](deletions, known))
+        write_document(FORMATS[form](deletions, patient_ids.of))
     else:
-        write_file(out, FORMATS[form](deletions, known))
-    _say_of_unnamed(unnamed)
+        names_patients = bool(listed) or archived_patients
+        write_file(out, FORMATS[form](deletions, patient_ids.of), private=names_patients)
+    if form in _WITH_PATIENTS:
+        _say_of_unnamed(patient_ids)
     return _account(problems)
 
 
@@ -217,34 +221,9 @@ def _send(messages: Iterable[AuditMessage], receiver: Receiver, state: Path) -> 
     say(f"{plural(handover.sent, 'message')} handed over to {receiver}{already}")
 
 
-def _with_archived(deletions: Deletions, known: dict[str, str]) -> Iterator[RecordedDeletion]:
-    """The same deletions; patients that are not ``known`` are added to it from the archive."""
-    for deletion in deletions:
-        study = deletion.instance.study_uid
-        if study not in known and deletion.copy is not None:
-            patient = archived_patient(deletion.copy)
-            if patient is not None:
-                known[study] = patient
-        yield deletion
-
-
-def _noting_unnamed(
-    deletions: Deletions, known: Mapping[str, str], unnamed: dict[str, bool]
-) -> Iterator[RecordedDeletion]:
-    """The same deletions; ``unnamed`` gets the studies whose patient id is not known.
-
-    With each it is said whether at least a pseudonym is on record.
-    """
-    for deletion in deletions:
-        study = deletion.instance.study_uid
-        if study not in known:
-            unnamed[study] = deletion.patient is not None
-        yield deletion
-
-
-def _say_of_unnamed(unnamed: Mapping[str, bool]) -> None:
-    pseudonyms = sum(unnamed.values())
-    written = {"its pseudonym": pseudonyms, "unknown": len(unnamed) - pseudonyms}
+def _say_of_unnamed(patient_ids: PatientIds) -> None:
+    """Of how many studies the patient is written as something else."""
+    written = {"its pseudonym": patient_ids.pseudonyms, "unknown": patient_ids.unknown}
     for written_as, count in written.items():
         if count:
             say(f"note: the patient of {plural(count, 'study')} is written as {written_as}")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
+from reconciler import __version__
 from reconciler.audit.report import make_report, selected_deletions
+from reconciler.audit.snapshot import Snapshot
 from reconciler.cli import environment
 from reconciler.cli.console import require_writable, say, write_document, write_file
 from reconciler.cli.formats import Writes, format_options
@@ -45,12 +47,14 @@ def command(
 ) -> int:
     """Tell what was removed, by whom and why, and with what evidence.
 
-    Totals by reason, store, month and actor; who had each run done; what a gate stopped, what came
-    back; what is kept and when it was seen last; how much of what was planned is proven; each
-    deletion with its request and the retrieve after it. CSV holds the deletions alone, as `audit
+    Totals by reason, store, month and actor; who had each run done, and how it ended; how much of
+    what the files ask for is proven; what was refused, came back or was restored; what is kept and
+    when it was seen last; whose images were read; each deletion with its requests and the retrieve
+    after them. CSV holds the deletions alone, as `audit
     export` writes them. A day stands for its beginning, and a TIME without an offset is UTC.
 
-    Exit code 1 when a part of the record cannot be read; the rest is reported.
+    The record is checked as by `audit verify`, and the report says what is not in it. Exit code 3
+    when a record is broken, 1 when something cannot be read or is not there; the rest is reported.
 
     \b
     Examples:
@@ -60,11 +64,13 @@ def command(
       reconciler audit report --reason 113037 --format json
     """
     require_writable(*(path for _, path in writes))
-    folder = environment.state_folder(state, find_root(root))
-    report = make_report(folder, selection)
+    snapshot = Snapshot.take(environment.state_folder(state, find_root(root)))
+    report = make_report(snapshot, selection, made=environment.now(), tool_version=__version__)
     for problem in report.problems:
         say(f"error: {problem}")
     for name, path in writes:
-        write_file(path, AUDIT_FORMS[name](report, selected_deletions(folder, selection)))
-    write_document(AUDIT_FORMS[form](report, selected_deletions(folder, selection)))
+        write_file(path, AUDIT_FORMS[name](report, selected_deletions(snapshot, selection)))
+    write_document(AUDIT_FORMS[form](report, selected_deletions(snapshot, selection)))
+    if report.verification.count(corruption=True):
+        return ExitCode.REFUSED
     return ExitCode.ERROR if report.problems else ExitCode.SUCCESS

@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from reconciler.audit.signing import head_of, sign
-from reconciler.audit.verify import run_files, verify
+from reconciler.audit.snapshot import Snapshot
+from reconciler.audit.verify import verify
 from reconciler.cli import environment
 from reconciler.cli.console import require_writable, say, write_file
 from reconciler.cli.given_file import read_given
 from reconciler.cli.options import root_option, state_option
 from reconciler.cli.project import find_root
 from reconciler.errors import ExitCode, SignatureRefused, UsageError
-from reconciler.journal.folder import runs_folder
 from reconciler.reporting.wording import utc
 
 
@@ -55,8 +55,9 @@ def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: 
     """
     require_writable(out)
     folder = environment.state_folder(state, find_root(root))
-    signed = replace(head_of(_run_file(folder, run)), time=utc(environment.now()))
-    found = verify(folder, heads=[signed.head])
+    snapshot = Snapshot.take(folder)
+    signed = replace(head_of(_run_file(snapshot, run)), time=utc(environment.now()))
+    found = verify(snapshot, heads=[signed.head])
     if found.count(corruption=True):
         raise SignatureRefused(
             f"the record behind the head {signed.head} is not whole, so it is not signed",
@@ -67,15 +68,13 @@ def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: 
     return ExitCode.SUCCESS
 
 
-def _run_file(folder: Path, run: str | None) -> Path:
-    files = run_files(folder)
-    if run is None:
-        latest = [path for path in files if path.parent == runs_folder(folder)][-1:]
-    else:
-        latest = [path for path in files if path.stem == run]
-    if not latest:
+def _run_file(snapshot: Snapshot, run: str | None) -> Path:
+    if run is not None:
+        return snapshot.chosen([run])[0]
+    changing = snapshot.changing()
+    if not changing:
         raise UsageError(
-            f"there is no run {run!r} in {folder}" if run else f"{folder} holds no run",
-            hint="name a run as its command reported it; --state names the folder",
+            f"{snapshot.state} holds no run",
+            hint="name a plan or query as its command reported it; --state names the folder",
         )
-    return latest[0]
+    return changing[-1]

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.audit.signing import read_signed
+from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
 from reconciler.cli import environment
 from reconciler.cli.console import say, write_document
@@ -83,7 +84,7 @@ def command(
                 hint="it is 64 hexadecimal digits, as runs print it",
             )
     folder = environment.state_folder(state, find_root(root))
-    found = verify(folder, runs=runs, heads=heads)
+    found = verify(Snapshot.take(folder), runs=runs, heads=heads)
     write_document(verification_as_text(found))
     if found.count(corruption=True):
         return ExitCode.REFUSED

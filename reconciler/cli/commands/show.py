@@ -73,7 +73,7 @@ def command(
         folder = environment.state_folder(state, find_root(root))
         options = ThumbnailOptions(endpoint, parallelism, max_qps, folder)
         images = plan_thumbnails(saved, options)
-    write_forms(writes, partial(_rendered, saved, images))
+    write_forms(writes, partial(_rendered, saved, images), private=images is not None)
     if form == "html":
         write_document(_rendered(saved, images, form))
     else:

@@ -1,0 +1,282 @@
+"""What a report says of several runs, plans and stores: every count by every question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from reconciler.audit.report import make_report, selected_deletions
+from reconciler.audit.snapshot import Snapshot
+from reconciler.journal.readings import (
+    GateSeen,
+    KeptSeen,
+    NothingDone,
+    PlanEnded,
+    PlanMade,
+    QueryEnded,
+    QueryStarted,
+    Retrieved,
+    ReturnedSeen,
+)
+from reconciler.journal.records import Record, RunEnded, Settled
+from reconciler.model.audit import AuditReport, Selection
+from reconciler.model.desired import InputFile, InputRole, Reason, ReasonCode
+from reconciler.model.gate import GateName
+from reconciler.model.live import Presence
+from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.plan import Why
+from reconciler.model.problem import Source
+from reconciler.model.provenance import Provenance, Requester
+from reconciler.model.restore import RestoreOutcome
+
+from .records import MINUTE, NOON, STORE, attempt, instance, started, write, write_restore
+
+SAFETY = Reason(ReasonCode.REJECTED_FOR_PATIENT_SAFETY_REASONS, None, "QA-7")
+OTHER = replace(STORE, dicom_store_id="other")
+EXPIRED = "113039 Data Retention Policy Expired"
+UNSAFE = "113037 Rejected for Patient Safety Reasons"
+FILES = (InputFile("specs/a.yaml", "0" * 64, InputRole.SELECTED),)
+
+
+def report_of(state: Path, **selected: object) -> AuditReport:
+    selection = Selection(**selected)  # type: ignore[arg-type]
+    return make_report(Snapshot.take(state), selection, made=NOON, tool_version="1.0")
+
+
+def ended(counts: Mapping[Outcome, int], state: RunState = RunState.COMPLETED) -> RunEnded:
+    return RunEnded(NOON, state, {one: counts.get(one, 0) for one in Outcome}, 0)
+
+
+def plan_made(run: str, time: datetime, plan_id: str = "plan-1") -> PlanMade:
+    people = Provenance("planner@example.com", Requester("github", "carol"), FILES)
+    return PlanMade(
+        run,
+        time,
+        "1.0",
+        plan_id,
+        "sha256:0",
+        "https://store.example",
+        (STORE, OTHER),
+        provenance=people,
+    )
+
+
+def plan_ended(gates: tuple[GateSeen, ...] = (), **counts: int) -> PlanEnded:
+    return PlanEnded(NOON, {why: counts.get(why.value, 0) for why in Why}, gates)
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> Path:
+    """Two applies of one plan, the second a resume, and one of another by someone else.
+
+    Run a deletes 1, fails on 2 and dies over 3; run b settles 3 and deletes 2. Run c, a month
+    later, deletes for another reason in another store, and one of them was absent already.
+    """
+    run_a = [*attempt(instance(1)), *attempt(instance(2), Outcome.FAILED), *attempt(instance(3))]
+    write(tmp_path, started("a"), *run_a[:-1])
+    settled = Settled(NOON + MINUTE, "a", STORE, instance(3), Presence.ABSENT, Outcome.DELETED)
+    second = replace(started("b", resumes=["a"]), time=NOON + MINUTE)
+    again = attempt(instance(2), time=NOON + MINUTE)
+    write(tmp_path, second, settled, *again, ended({Outcome.DELETED: 3}))
+    april = NOON.replace(month=4)
+    third = replace(
+        started("c"),
+        plan_id="plan-2",
+        digest="sha256:2",
+        time=april,
+        stores=(OTHER,),
+        provenance=Provenance("other@example.com"),
+    )
+    run_c = [
+        *attempt(instance(4, study=2), time=april, reason=SAFETY),
+        *attempt(instance(5, study=2), Outcome.ALREADY_ABSENT, time=april, reason=SAFETY),
+        *attempt(instance(6, study=2), Outcome.UNCONFIRMED, time=april, reason=SAFETY),
+    ]
+    counts = {Outcome.DELETED: 1, Outcome.ALREADY_ABSENT: 1, Outcome.UNCONFIRMED: 1}
+    write(tmp_path, third, *run_c, ended({**counts, Outcome.NOT_ATTEMPTED: 7}, RunState.STOPPED))
+    return tmp_path
+
+
+def test_every_deletion_counts_once_where_it_belongs(state: Path) -> None:
+    report = report_of(state)
+
+    assert {one: n for one, n in report.outcomes.items() if n} == {
+        Outcome.DELETED: 4,
+        Outcome.ALREADY_ABSENT: 1,
+        Outcome.FAILED: 1,
+        Outcome.UNCONFIRMED: 1,
+    }
+    assert (report.gone, report.runs, len(report.changes)) == (5, 3, 3)
+    assert report.by_reason == {EXPIRED: 3, UNSAFE: 2}
+    assert report.by_store == {str(STORE): 3, str(OTHER): 2}
+    assert report.by_month_and_reason == {"2026-03": {EXPIRED: 3}, "2026-04": {UNSAFE: 2}}
+    assert report.by_actor == {"robot@example.com": 3, "other@example.com": 2}
+    assert (report.first, report.last) == (NOON, NOON.replace(month=4))
+
+
+def test_what_a_later_run_made_good_is_unproven_no_more(state: Path) -> None:
+    report = report_of(state)
+
+    assert report.proven_later == 1
+    assert [one.instance for one in report.unproven] == [instance(6, study=2)]
+
+
+def test_how_each_run_ended_is_told(state: Path) -> None:
+    first, second, third = report_of(state).changes
+
+    assert (first.run, first.state, first.counts, first.planned) == ("a", None, None, 2)
+    assert (second.state, second.counts["deleted"]) == (RunState.COMPLETED, 3)
+    assert (third.state, third.counts["not_attempted"]) == (RunState.STOPPED, 7)
+    assert third.head
+
+
+@pytest.mark.parametrize(
+    ("selected", "gone", "runs"),
+    [
+        ({"since": NOON.replace(month=4)}, 2, ["c"]),
+        ({"until": NOON + MINUTE}, 1, ["a"]),
+        ({"since": NOON + MINUTE, "until": NOON.replace(month=4)}, 2, ["a", "b"]),
+        ({"reasons": frozenset({"113037"})}, 2, ["c"]),
+        ({"studies": frozenset({"1.2.1"})}, 3, ["a", "b"]),
+        ({"runs": frozenset({"b"})}, 2, ["a", "b"]),
+        ({"studies": frozenset({"1.9"})}, 0, []),
+    ],
+)
+def test_a_part_names_the_runs_of_its_deletions_and_no_others(
+    state: Path, selected: dict[str, object], gone: int, runs: list[str]
+) -> None:
+    report = report_of(state, **selected)
+
+    assert report.gone == gone
+    assert [one.run for one in report.changes] == runs
+    assert report.runs == len(runs)
+    assert (report.first is None) == (not runs)
+    assert report.coverage == ()
+
+
+def test_what_was_restored_is_told_with_the_deletion_and_by_its_reason(state: Path) -> None:
+    write_restore(state, "r", "a", instance(1), NOON + 2 * MINUTE)
+
+    report = report_of(state)
+    assert (report.gone, report.restored_since) == (5, 1)
+    assert report.restored[RestoreOutcome.IDENTICAL] == 1
+    (back,) = report.put_back
+    assert (back.run, back.archived_by, back.instance) == ("r", "a", instance(1))
+    deletions = selected_deletions(Snapshot.take(state), Selection())
+    assert [one.restored_by for one in deletions if one.instance == instance(1)] == ["r"]
+    assert report_of(state, reasons=frozenset({"113037"})).put_back == ()
+    assert report_of(state, studies=frozenset({"1.2.2"})).put_back == ()
+    assert [one.run for one in report_of(state, runs=frozenset({"r"})).changes] == ["r"]
+
+
+def test_coverage_is_what_the_latest_plan_of_the_files_asked_for(state: Path) -> None:
+    write(state, plan_made("p", NOON, "plan-0"), plan_ended(listed=9, kept=1))
+    write(state, plan_made("q", NOON + MINUTE), plan_ended(listed=4, kept=5, already_absent=1))
+
+    (coverage,) = report_of(state).coverage
+
+    assert (coverage.run, coverage.files) == ("q", ("specs/a.yaml",))
+    assert (coverage.asked, coverage.gone, coverage.proven) == (10, 3, 9)
+
+
+def test_what_is_kept_was_seen_last_when_it_was_there(state: Path) -> None:
+    def kept(line: int, hold: str, instances: int, missing: int = 0) -> Record:
+        source = Source("specs/a.yaml", line)
+        return KeptSeen(NOON, 0, "1.2.7", "1.2.7.1", instances, source, hold, missing)
+
+    early = [kept(3, "Case A", 2), kept(5, "Case B", 1), kept(7, "Case B", 4)]
+    write(state, plan_made("p", NOON), *early, plan_ended())
+    later = replace(kept(4, "Case A", 0, missing=2), time=NOON + MINUTE)
+    write(state, plan_made("q", NOON + MINUTE), later, plan_ended())
+
+    case_a, case_b = report_of(state).kept
+
+    assert (case_a.hold, case_a.instances, case_a.missing) == ("Case A", 0, 2)
+    assert (case_a.seen, case_a.time, case_a.source.line) == (NOON, NOON + MINUTE, 4)
+    assert case_a.is_current
+    assert (case_b.hold, case_b.instances, case_b.source.line) == ("Case B", 5, 5)
+    assert not case_b.is_current
+    assert report_of(state, studies=frozenset({"1.2.1"})).kept == ()
+    assert report_of(state, reasons=frozenset({"113039"})).kept == ()
+
+
+def test_a_keep_that_never_was_there_was_never_seen(state: Path) -> None:
+    source = Source("specs/a.yaml", 3)
+    missing = KeptSeen(NOON, 0, "1.2.7", None, 0, source, None, 1)
+    write(state, plan_made("p", NOON), missing, plan_ended())
+
+    (kept,) = report_of(state).kept
+    assert kept.seen is None
+
+
+def test_gates_and_refused_applies_are_told_with_who_asked(state: Path) -> None:
+    gates = (
+        GateSeen(GateName.MAX_DELETIONS, 1, 300, 100),
+        GateSeen(GateName.MAX_STUDY_PERCENT, 0, 80, 50, "1.2.1"),
+        GateSeen(GateName.INCOMPLETE, 0, 0, 0),
+    )
+    write(state, plan_made("p", NOON), plan_ended(gates))
+    people = Provenance("robot@example.com", Requester("github", "alice"))
+    for run, code in (("n", 3), ("o", 0)):
+        done = NothingDone(
+            run, NOON, "1.0", "apply", "x", "sha256:1", "", (), code, "expired", provenance=people
+        )
+        write(state, done)
+
+    report = report_of(state)
+
+    assert [(one.gate, one.store, one.actual) for one in report.refusals] == [
+        (GateName.MAX_DELETIONS, OTHER, 300),
+        (GateName.MAX_STUDY_PERCENT, STORE, 80),
+    ]
+    assert report.refusals[0].provenance.requester == Requester("github", "carol")
+    (refused,) = report.refused_applies
+    assert (refused.run, refused.why, refused.provenance) == ("n", "expired", people)
+    of_study = report_of(state, studies=frozenset({"1.2.1"}))
+    assert [one.study_uid for one in of_study.refusals] == ["1.2.1"]
+    assert of_study.refused_applies == ()
+    assert report_of(state, until=NOON).refusals == ()
+
+
+def test_what_came_back_is_told_once_by_instance(state: Path) -> None:
+    returned = ReturnedSeen(NOON, 0, instance(1), "a", SAFETY.code, restored=False)
+    write(state, plan_made("p", NOON), returned, plan_ended())
+    later = replace(returned, time=NOON + MINUTE)
+    write(state, plan_made("q", NOON + MINUTE), later, plan_ended())
+
+    (back,) = report_of(state).came_back
+    assert (back.instance, back.removed_by, back.time) == (instance(1), "a", NOON)
+    assert report_of(state, reasons=frozenset({"113039"})).came_back == ()
+
+
+def test_whose_images_were_read_is_told(state: Path) -> None:
+    people = Provenance("viewer@example.com")
+    first = QueryStarted("v", NOON, "1.0", "https://x", (STORE,), provenance=people)
+    read = [Retrieved(NOON, 0, instance(1)), Retrieved(NOON, 0, instance(2), "HTTP 404")]
+    write(state, first, *read, QueryEnded(NOON, 1, 1))
+
+    (told,) = report_of(state).images_read
+    assert (told.run, told.instances, told.problems) == ("v", 1, 1)
+    assert told.provenance == people
+
+
+def test_a_run_that_is_not_there_is_said_to_be_missing(state: Path) -> None:
+    chained = replace(started("d"), plan_id="plan-3", previous_head="ab" * 32)
+    write(state, chained, *attempt(instance(9)))
+
+    (problem,) = report_of(state).problems
+    assert "a run before it is missing" in problem
+
+
+def test_the_heads_are_those_of_the_whole_record_whatever_is_selected(state: Path) -> None:
+    write(state, plan_made("p", NOON), plan_ended())
+
+    whole, part = report_of(state), report_of(state, runs=frozenset({"a"}))
+
+    assert whole.heads == part.heads
+    assert len(whole.heads) == 2
+    assert whole.heads[0] == whole.changes[-1].head
