@@ -11,6 +11,7 @@ from reconciler.journal.fields import (
     format_time,
     instance_of,
     number,
+    number_or_none,
     object_of,
     objects,
     text,
@@ -145,7 +146,7 @@ def _kept_seen(fields: Fields) -> KeptSeen:
         instances=number(fields, "instances"),
         source=source_of(fields),
         hold=text_or_none(fields, "hold"),
-        missing=number(fields, "missing"),
+        missing=number_or_none(fields, "missing") or 0,
     )
 
 

@@ -152,7 +152,7 @@ class Site:
     def reviewed(self, *, of: str = "hospital/specs") -> None:
         """Let the faked GitHub know the plan's run, as after a review; `of` is whose run it was."""
         head = self.git("rev-parse", "HEAD")
-        self.know("pulls", [{"head": {"sha": head}}])
+        self.know("pulls", [{"number": self.number, "head": {"sha": head}}])
         path = ".github/workflows/reconciler-plan.yml"
         run = {"id": 11, "head_sha": head, "head_repository": {"full_name": of}, "path": path}
         self.know("runs", [run])

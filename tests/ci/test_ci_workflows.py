@@ -107,6 +107,34 @@ def test_a_merge_applies_the_reviewed_plan_and_keeps_its_record(site: Site) -> N
     assert journal.stem == job.step("apply").outputs["run"]
 
 
+def test_who_approved_the_change_and_the_job_is_on_record(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    site.planned()
+    site.reviewed()
+    head = site.git("rev-parse", "HEAD")
+    reviews = [
+        ("bob", "APPROVED", head),
+        ("carol", "APPROVED", "an earlier push"),
+        ("dave", "APPROVED", head),
+        ("dave", "CHANGES_REQUESTED", head),
+        ("bob", "COMMENTED", head),
+    ]
+    site.know(
+        "reviews",
+        [{"user": {"login": who}, "state": s, "commit_id": at} for who, s, at in reviews],
+    )
+    site.know("approvals", [{"user": {"login": "erin"}, "state": "approved"}])
+
+    job = site.applied()
+
+    assert not job.failed, job.step("apply").out
+    (journal,) = (site.artifacts / "reconciler-state" / "runs").iterdir()
+    requester = json.loads(journal.read_text().splitlines()[0])["requester"]
+    assert requester["approvers"] == ["bob", "erin"]
+    assert requester["change"] == str(site.number)
+
+
 @pytest.mark.parametrize(
     ("expired", "branch", "repository"),
     [(True, "main", 1), (False, "somebodys-branch", 1), (False, "main", 2)],

@@ -242,3 +242,23 @@ def test_an_apply_that_cannot_begin_or_has_nothing_to_do_is_on_record(filled: Pr
         (3, "the plan was made for the service"),
     ]
     assert filled.run("audit", "verify").code == 0
+
+
+def test_a_workflow_says_what_the_ci_does_not(
+    filled: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "GITHUB_ACTIONS": "true",
+        "GITHUB_REF": "refs/heads/main",
+        "GITHUB_ACTOR": "octocat",
+        "GITHUB_TRIGGERING_ACTOR": "who-ran-it-again",
+        "RECONCILER_CHANGE": "12",
+        "RECONCILER_APPROVERS": "bob, erin bob",
+    }.items():
+        monkeypatch.setenv(name, value)
+    filled.run("plan")
+
+    ((first, *_),) = records(filled, "readings")
+    assert first["requester"]["user"] == "who-ran-it-again"
+    assert first["requester"]["change"] == "12"
+    assert first["requester"]["approvers"] == ["bob", "erin"]
