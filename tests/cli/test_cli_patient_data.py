@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import signal
 import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
+import click
 import pydicom
 import pytest
 
 from reconciler.cli.commands.audit_export import FORMATS
 from reconciler.cli.commands.audit_report import AUDIT_FORMS
+from reconciler.cli.main import group
+from reconciler.emulator import FaultKind, FaultRule, Faults
+from reconciler.journal.chain import chained, hash_of
 from reconciler.journal.folder import runs_folder
 from reconciler.model.address import InstanceAddress
 
@@ -26,6 +35,10 @@ SENTINELS = {
 }
 NEEDLES = (b"SENTINEL", b"18990417")
 NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "test-SR.dcm", "rtplan.dcm")
+OF_THEIR_OWN_DATA = {"demo", "selftest"}
+"""They store files that no test has put sentinels into."""
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -44,6 +57,42 @@ def stored(project: Project, tmp_path: Path) -> list[InstanceAddress]:
     return sorted(project.content())
 
 
+class Typist:
+    """Types commands as a user does, each a process of its own, and keeps what they say."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self.out: list[bytes] = []
+        self.err: list[bytes] = []
+        self.commands: set[str] = set()
+
+    def __call__(self, *arguments: str | Path, code: int = 0) -> None:
+        typed = [str(one) for one in arguments]
+        self.commands.add(" ".join(typed[: 1 + (typed[0] == "audit")]))
+        done = subprocess.run(
+            [sys.executable, "-m", "reconciler", *typed],
+            cwd=self._project.folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr.decode()
+        self.out.append(done.stdout)
+        self.err.append(done.stderr)
+
+
+def commands(command: click.Command = group, path: tuple[str, ...] = ()) -> set[str]:
+    if not isinstance(command, click.Group):
+        return {" ".join(path)}
+    context = click.Context(command)
+    found: set[str] = set()
+    for name in command.list_commands(context):
+        member = command.get_command(context, name)
+        assert member is not None
+        found |= commands(member, (*path, name))
+    return found
+
+
 def test_no_command_lets_a_patient_attribute_out(
     project: Project, stored: list[InstanceAddress], tmp_path: Path
 ) -> None:
@@ -52,49 +101,188 @@ def test_no_command_lets_a_patient_attribute_out(
     project.write(
         "a.yaml", reason + LIMITS_OPEN + removal(stored[:3]) + removal(stored[3:], key="keep")
     )
-    store = project.store
-    key = tmp_path / "key.pem"
-    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
-    streams = []
+    typed = Typist(project)
 
-    def typed(*arguments: str | Path, code: int = 0) -> None:
-        answer = project.run(*arguments)
-        assert answer.code == code, answer.err
-        streams.append((answer.out + answer.err).encode())
+    look(project, typed, stored, tmp_path / "dicom")
+    change(project, typed, stored, tmp_path)
+    audit(typed, tmp_path / "key.pem")
+    serve_and_import(project, typed, tmp_path)
 
+    assert commands() - typed.commands == OF_THEIR_OWN_DATA
+    files = [path for path in project.folder.rglob("*") if path.is_file()]
+    files += [path for path in archive.rglob("*") if path.is_file() and path.suffix != ".dcm"]
+    assert len(files) > 30
+    for needle in NEEDLES:
+        assert [path for path in files if needle in path.read_bytes()] == []
+        assert [said for said in (*typed.out, *typed.err) if needle in said] == []
+    assert any(NEEDLES[0] in path.read_bytes() for path in archive.rglob("*.dcm"))
+    images = (tmp_path / "dicom").rglob("*.dcm")
+    assert any(NEEDLES[0] in path.read_bytes() for path in images)
+
+
+def look(project: Project, typed: Typist, stored: list[InstanceAddress], images: Path) -> None:
+    """Every command that changes no store, also over answers that break off."""
     typed("validate")
     typed("fmt", "--check", code=3)
+    typed("schema", "plan")
+    typed("completion", "bash")
     typed("plan", "--out", "plan.json", "--write", "markdown=plan.md", "--write", "json=again.json")
     forms = ("html", "sarif", "junit", "codequality", "terraform")
     written = [part for one in forms for part in ("--write", f"{one}=plan.{one}")]
     typed("show", "plan.json", *written)
+    typed("show", "plan.json", "--thumbnails", "--write", "html=images.html")
     typed("plan", "--probe", "retrieve", "--events", "events.jsonl", "--format", "html")
     typed("filter-file", "plan.json", "--out", "filter.txt")
-    typed("import", str(store), "--out", "imported.yaml")
-    where = " AND ".join(f"{name}='{value}'" for name, value in store.as_parameters().items())
+    typed("import", str(project.store), "--out", "imported.yaml")
     for one in stored[:2]:
-        names = " AND ".join(f"{name}='{value}'" for name, value in one.as_parameters().items())
         columns = "presence, sizeBytes, sopClassUid, transferSyntaxUid, contentType"
-        sql = f"SELECT {columns} FROM google.healthcare.instances WHERE {where} AND {names}"
-        typed("query", sql, "--format", "json")
-        data = f"SELECT data FROM google.healthcare.instances WHERE {where} AND {names}"
-        typed("query", data, "--output", tmp_path / "dicom")
-    typed("apply", "plan.json", "--report", "report.json")
-    (run,) = (path.stem for path in runs_folder(project.folder / ".reconciler").iterdir())
+        for what in (f"SELECT {columns}", "SELECT data"):
+            output = ("--output", images) if what == "SELECT data" else ("--format", "json")
+            typed("query", f"{what} FROM {where(project, one)}", *output)
+    lost = FaultRule(
+        FaultKind.TRUNCATE, "GET", rf"{stored[0].instance_uid}/metadata$", body_bytes=700
+    )
+    project.emulator.set_faults(Faults((lost,)))
+    typed("plan", "--probe", "retrieve", code=3)
+
+
+def where(project: Project, one: InstanceAddress) -> str:
+    parameters = project.store.as_parameters() | one.as_parameters()
+    conditions = " AND ".join(f"{name}='{value}'" for name, value in parameters.items())
+    return f"google.healthcare.instances WHERE {conditions}"
+
+
+def change(project: Project, typed: Typist, stored: list[InstanceAddress], tmp_path: Path) -> None:
+    """Every command that deletes or stores, with whose it is on record."""
+    secret = tmp_path / "patient.key"
+    secret.write_text("ab" * 32)
+    key = ("--patient-key", secret)
+    typed("apply", "plan.json", *key, "--stop-after-failures", "1", code=4)
+    project.emulator.set_faults(Faults())
+    typed("apply", "plan.json", *key, "--report", "report.json", "--events", "apply.jsonl")
+    run = max(path.stem for path in runs_folder(project.folder / ".reconciler").iterdir())
     typed("restore", run, "--dry-run")
     typed("restore", run, "--report", "restored.json")
     typed("plan", code=3)
+    project.write("a.yaml", removal(stored[3:], key="keep"))
+    project.write("b.yaml", LIMITS_OPEN + "remove: []\n")
+    why = ("--reason", "113037", "--ticket", "QA-8", "--apply", "--auto-approve")
+    typed("query", f"DELETE FROM {where(project, stored[0])}", *why, *key)
+    typed("apply", "specs", "--auto-approve")
+
+
+def audit(typed: Typist, key: Path) -> None:
+    """Every form of everything that is made of the record."""
+    subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
+    subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", f"{key}.pub"], check=True)
     typed("audit", "verify")
     typed("audit", "sign", "--key", key, "--out", "head.json")
+    typed("audit", "verify", "--signature", "head.json", "--public-key", f"{key}.pub")
     for form in FORMATS:
-        typed("audit", "export", "--format", form)
+        typed("audit", "export", "--format", form, "--out", f"export.{form}")
     for form in AUDIT_FORMS:
-        typed("audit", "report", "--format", form)
+        typed("audit", "report", "--format", form, "--write", f"{form}=report.{form}")
 
-    files = [path for path in project.folder.rglob("*") if path.is_file()]
-    files += [path for path in archive.rglob("*") if path.is_file() and path.suffix != ".dcm"]
-    assert len(files) > 12
-    for needle in NEEDLES:
-        assert [path for path in files if needle in path.read_bytes()] == []
-        assert [stream for stream in streams if needle in stream] == []
-    assert any(NEEDLES[0] in path.read_bytes() for path in archive.rglob("*.dcm"))
+
+def serve_and_import(project: Project, typed: Typist, tmp_path: Path) -> None:
+    """The embedded store over a copy of the same files: what it logs and says, and an import."""
+    data = tmp_path / "served"
+    command = [sys.executable, "-m", "reconciler", "emulator", "--data", str(data)]
+    with subprocess.Popen(
+        [*command, "--request-log", "requests.jsonl"],
+        cwd=project.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as served:
+        assert served.stdout is not None
+        said = served.stdout.readline()
+        url = re.search(rb"http://\S+", said)
+        assert url is not None
+        for copy in sorted((tmp_path / "copies").iterdir()):
+            stow = f"{url[0].decode()}/v1/{project.store}/dicomWeb/studies"
+            part = tmp_path / "part"
+            head = b"--b\r\nContent-Type: application/dicom\r\n\r\n"
+            part.write_bytes(head + copy.read_bytes() + b"\r\n--b--")
+            kind = 'Content-Type: multipart/related; type="application/dicom"; boundary=b'
+            curl = ["curl", "-sf", "-o", os.devnull, "-H", kind, "--data-binary", f"@{part}", stow]
+            subprocess.run(curl, check=True)
+        typed("import", str(project.store), "--endpoint", url[0].decode(), "--out", "served.yaml")
+        served.send_signal(signal.SIGINT)
+        out, err = served.communicate()
+    typed.out.append(said + out)
+    typed.err.append(err)
+    typed.commands.add("emulator")
+
+
+def test_what_names_patients_names_them_where_it_was_asked_to_and_for_its_owner(
+    project: Project, stored: list[InstanceAddress], tmp_path: Path
+) -> None:
+    archive = tmp_path / "archive"
+    project.write(
+        "a.yaml",
+        f'reason: {{code: "113037"}}\narchive: {{path: {archive}}}\n'
+        + LIMITS_OPEN
+        + removal(stored[:2]),
+    )
+    typed = Typist(project)
+    typed("plan", "--out", "plan.json")
+    typed("apply", "plan.json")
+    typed("audit", "export", "--format", "fhir", "--archived-patients", "--out", "named.ndjson")
+
+    named = project.folder / "named.ndjson"
+    assert named.read_bytes().count(b"SENTINELID9173") == 2
+    assert named.stat().st_mode & 0o777 == 0o600
+    assert [said for said in (*typed.out, *typed.err) if NEEDLES[0] in said] == []
+
+
+@pytest.mark.parametrize("damage", ["vr", "nested", "charset"])
+def test_a_broken_copy_in_the_archive_is_never_quoted(
+    project: Project, stored: list[InstanceAddress], tmp_path: Path, damage: str
+) -> None:
+    archive = tmp_path / "archive"
+    project.write(
+        "a.yaml",
+        f'reason: {{code: "113037"}}\narchive: {{path: {archive}}}\n'
+        + LIMITS_OPEN
+        + removal(stored[:1]),
+    )
+    typed = Typist(project)
+    typed("plan", "--out", "plan.json")
+    typed("apply", "plan.json")
+    (copy,) = archive.rglob("*.dcm")
+    digest = subprocess.run(["sha256sum", copy], capture_output=True, check=True).stdout[:64]
+    copy.chmod(0o600)
+    copy.write_bytes(damaged(copy.read_bytes(), damage))
+    broken = subprocess.run(["sha256sum", copy], capture_output=True, check=True).stdout[:64]
+    (journal,) = runs_folder(project.folder / ".reconciler").iterdir()
+    rewrite(journal, digest, broken)
+
+    typed("audit", "export", "--format", "dicom", "--archived-patients")
+
+    assert [said for said in typed.err if NEEDLES[0] in said or b"Traceback" in said] == []
+
+
+def damaged(data: bytes, how: str) -> bytes:
+    """The file with what makes pydicom raise or warn, in words that hold what it read."""
+    at = data.index(b"\x10\x00\x20\x00LO")
+    match how:
+        case "vr":
+            return data[: at + 4] + b"UL" + data[at + 6 :]
+        case "charset":
+            sets = data.index(b"\x08\x00\x05\x00CS") if b"\x08\x00\x05\x00CS" in data else None
+            name = b"\x08\x00\x05\x00CS\x0a\x00SENTINEL^X"
+            return data[:at] + data[at:] if sets is None else data[:sets] + name + data[sets + 18 :]
+        case _:
+            deep = b"\x10\x00\x02\x00SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 3_000
+            return data[:at] + deep + data[at:]
+
+
+def rewrite(journal: Path, old: bytes, new: bytes) -> None:
+    """Let the record say something else, with a chain that is right in itself."""
+    prev, lines = None, []
+    for seq, line in enumerate(journal.read_bytes().splitlines()):
+        fields = json.loads(line.replace(old, new))
+        del fields["seq"], fields["prev"]
+        lines.append(chained(json.dumps(fields).encode(), seq, prev))
+        prev = hash_of(lines[-1])
+    journal.write_bytes(b"".join(lines))
