@@ -10,15 +10,18 @@ import json
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
+
+from rig.results import Table, write_results
 
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
 from reconciler.journal.chain import body_of, chained, hash_of
 from reconciler.journal.folder import run_file
-from reconciler.journal.records import Intent, Record, Result, RunStarted, Verified
+from reconciler.journal.records import EmptiedStudy, Intent, Record, Result, RunStarted, Verified
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
@@ -27,52 +30,74 @@ from reconciler.model.reply import ReplyKind
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORE = StoreAddress("p", "europe-west4", "d", "s")
 ROUNDS = 3
+MOST_TIMES = 4
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--records", type=int, default=200_000)
+    parser.add_argument("--results", type=Path, help="the file to write the table to")
+    options = parser.parse_args()
+    title = f"Verify {options.records:,} records, best of {ROUNDS} alternating runs"
+    table = Table("verify", title, ["what", "seconds", f"times (aim {MOST_TIMES})"])
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder)
-        path = write(state, parser.parse_args().records)
-        plain = best(lambda: read_plainly(path))
-        ours = best(lambda: check(state))
-        print(f"sha256sum and json.loads  {plain:.2f} s")
-        print(f"audit verify              {ours:.2f} s, {ours / plain:.1f} times")
+        path = write(state, options.records)
+        plain, ours = best(lambda: read_plainly(path), lambda: check(state))
+    table.add(["sha256sum and json.loads", f"{plain:.2f}", "1"])
+    table.add(["audit verify", f"{ours:.2f}", f"{ours / plain:.1f}"])
+    write_results(table, options.results)
 
 
-def write(state: Path, count: int) -> Path:
+def write(state: Path, count: int, per_study: int | None = None) -> Path:
+    """A run with so many records; it empties studies of so many instances each, or none."""
     path = run_file(state, "bench")
     path.parent.mkdir(parents=True)
-    first = RunStarted("bench", NOW, "1.0", "p", "sha256:0", "https://x", (STORE,), count)
+    studies = range(count // 3 // per_study) if per_study else ()
+    first = RunStarted(
+        "bench",
+        NOW,
+        "1.0",
+        "p",
+        "sha256:0",
+        "https://x",
+        (STORE,),
+        count,
+        emptied=tuple(EmptiedStudy(0, f"1.2.840.1.{one}", per_study or 0) for one in studies),
+    )
     prev = None
     with path.open("wb") as file:
-        for seq, record in enumerate([first, *records(count - 1)]):
+        for seq, record in enumerate(chain([first], records(count - 1, per_study))):
             line = chained(body_of(record), seq, prev)
             prev = hash_of(line)
             file.write(line)
     return path
 
 
-def records(count: int) -> list[Record]:
-    made: list[Record] = []
+def records(count: int, per_study: int | None = None) -> Iterator[Record]:
+    made = 0
     for number in range(count // 3 + 1):
-        instance = InstanceAddress("1.2.840.1", "1.2.840.1.1", f"1.2.840.1.1.{number}")
-        made += [
+        study = f"1.2.840.1.{number // per_study}" if per_study else "1.2.840.1"
+        instance = InstanceAddress(study, f"{study}.1", f"{study}.1.{number}")
+        for record in (
             Intent(NOW, 0, instance, 1),
             Result(NOW, 0, instance, 1, ReplyKind.ACCEPTED, 200, "", "0123456789abcdef-1"),
             Verified(NOW, 0, instance, Presence.ABSENT, Outcome.DELETED),
-        ]
-    return made[:count]
+        ):
+            if made < count:
+                yield record
+            made += 1
 
 
-def best(work: Callable[[], None]) -> float:
-    times = []
+def best(*works: Callable[[], None]) -> list[float]:
+    """The shortest time of each, in rounds of all of them."""
+    times: list[list[float]] = [[] for _ in works]
     for _ in range(ROUNDS):
-        started = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - started)
-    return min(times)
+        for work, taken in zip(works, times, strict=True):
+            started = time.perf_counter()
+            work()
+            taken.append(time.perf_counter() - started)
+    return [min(taken) for taken in times]
 
 
 def read_plainly(path: Path) -> None:

@@ -30,6 +30,7 @@ WRITING = (
     "plan.py",
     "probes.py",
     "quota.py",
+    "verify.py",
 )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from reconciler.audit.runs import Runs, read_runs
 from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
-from reconciler.audit.verify import verify
+from reconciler.audit.verify import check
 from reconciler.errors import JournalError
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.audit import AuditReport, ChangingRun, Selection
@@ -31,8 +31,8 @@ def make_report(
         JournalError: the order of the runs contradicts itself.
     """
     deletions = selected_deletions(snapshot, selection)
-    verification = verify(snapshot)
-    runs = read_runs(snapshot, selection, verification.heads)
+    checked = check(snapshot)
+    runs = read_runs(snapshot, selection, checked)
     totals = _Totals()
     for deletion in deletions:
         totals.add(deletion)
@@ -42,7 +42,7 @@ def make_report(
     return AuditReport(
         made=made,
         tool_version=tool_version,
-        verification=verification,
+        verification=checked.verification,
         selection=selection,
         first=min(times, default=None),
         last=max(times, default=None),
@@ -70,7 +70,7 @@ def make_report(
         put_back=tuple(runs.put_back),
         kept=runs.kept(),
         images_read=tuple(sorted(runs.images_read, key=lambda one: (one.time, one.run))),
-        heads=_heads(snapshot, verification.heads),
+        heads=_heads(snapshot, checked.heads),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from reconciler.audit.snapshot import Snapshot
+from reconciler.audit.verify import Checked
 from reconciler.errors import ExitCode, JournalError
 from reconciler.journal.readings import (
     KeptSeen,
@@ -90,8 +91,10 @@ class Runs:
         return dict(latest[files] for files in sorted(latest))
 
 
-def read_runs(snapshot: Snapshot, selection: Selection, heads: Mapping[str, str]) -> Runs:
-    """Read all runs for what is not a deletion; what cannot be read was told by their check.
+def read_runs(snapshot: Snapshot, selection: Selection, checked: Checked) -> Runs:
+    """Read what is not about deletions; what cannot be read was told by the check.
+
+    Of an apply no more is read than its first record: the check met its last one.
 
     Raises:
         JournalError: the order of the runs contradicts itself.
@@ -102,8 +105,11 @@ def read_runs(snapshot: Snapshot, selection: Selection, heads: Mapping[str, str]
         try:
             started = next(records, None)
             match started:
-                case RunStarted() | RestoreStarted():
-                    _read_change(runs, started, records, heads.get(path.stem))
+                case RunStarted():
+                    _note_change(runs, started, checked)
+                case RestoreStarted():
+                    _note_change(runs, started, checked)
+                    _read_restore(runs, started, records)
                 case PlanMade() if selection.takes_run(started.run, started.time):
                     _read_plan(runs, started, records)
                 case QueryStarted() if selection.takes_run(started.run, started.time):
@@ -115,35 +121,36 @@ def read_runs(snapshot: Snapshot, selection: Selection, heads: Mapping[str, str]
     return runs
 
 
-def _read_change(
-    runs: Runs, started: RunStarted | RestoreStarted, records: Records, head: str | None
-) -> None:
+def _note_change(runs: Runs, started: RunStarted | RestoreStarted, checked: Checked) -> None:
     """An apply or a restore, whatever is selected: which of them count shows in the deletions."""
+    runs.times[started.run] = started.time
     change = ChangingRun(
         started.run,
         started.time,
         started.digest if isinstance(started, RunStarted) else None,
         started.restores if isinstance(started, RestoreStarted) else (),
         started.provenance,
-        head,
+        checked.heads.get(started.run),
         started.planned,
     )
-    runs.times[started.run] = started.time
+    ended = checked.ends.get(started.run)
+    if isinstance(ended, RunEnded | RestoreEnded):
+        change = replace(
+            change,
+            state=ended.state,
+            counts={one.value: count for one, count in ended.counts.items()},
+            stopped_because=ended.stopped_because,
+        )
     runs.changes.append(change)
+
+
+def _read_restore(runs: Runs, started: RestoreStarted, records: Records) -> None:
     for record in records:
         if isinstance(record, Restored):
             _note_put_back(runs, record, started)
-        elif isinstance(record, RunEnded | RestoreEnded):
-            counts: Mapping[str, int] = {one.value: n for one, n in record.counts.items()}
-            runs.changes[-1] = replace(
-                change,
-                state=record.state,
-                counts=counts,
-                stopped_because=record.stopped_because,
-            )
 
 
-def _note_put_back(runs: Runs, record: Restored, started: RunStarted | RestoreStarted) -> None:
+def _note_put_back(runs: Runs, record: Restored, started: RestoreStarted) -> None:
     is_asked_for = (
         runs.selection.takes_run(started.run, record.time)
         and runs.selection.takes_study(record.instance.study_uid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,24 +27,39 @@ class _Place:
 
 
 @dataclass(slots=True)
-class _Checked:
+class _Checking:
     """What was learned of the runs so far.
 
     ``wanted`` are the hashes that are asked for: those that runs name, and published heads;
-    ``found`` says where a line has one of them; ``starts`` are the first records, ``heads`` the
-    last hashes of the runs.
+    ``found`` says where a line has one of them; ``starts`` are the first records, ``ends`` the last
+    ones and ``heads`` their hashes.
     """
 
     wanted: Collection[str]
     found: dict[str, _Place] = field(default_factory=dict)
     starts: dict[Path, FirstRecord] = field(default_factory=dict)
+    ends: dict[str, Record] = field(default_factory=dict)
     heads: dict[str, str] = field(default_factory=dict)
     records: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The result of a check, and by the name of each run its last record, and the hash of that."""
+
+    verification: Verification
+    ends: Mapping[str, Record]
+    heads: Mapping[str, str]
 
 
 def verify(
     snapshot: Snapshot, *, runs: Sequence[str] = (), heads: Sequence[str] = ()
 ) -> Verification:
+    """As `check`, without what it comes by on the way."""
+    return check(snapshot, runs=runs, heads=heads).verification
+
+
+def check(snapshot: Snapshot, *, runs: Sequence[str] = (), heads: Sequence[str] = ()) -> Checked:
     """Check every run of a state folder, or those that are named.
 
     How runs follow on each other is checked only where all of them are. A head was published at the
@@ -55,7 +70,7 @@ def verify(
         UsageError: there is no such run.
     """
     chosen = snapshot.chosen(runs) if runs else snapshot.files
-    checked = _Checked({*_named(snapshot, chosen), *heads})
+    checked = _Checking({*_named(snapshot, chosen), *heads})
     findings = [] if runs else [_foreign(path) for path in snapshot.foreign]
     for path in chosen:
         findings += _check(path, snapshot.records(path), checked)
@@ -72,9 +87,8 @@ def verify(
             findings.append(Finding(FindingKind.HEAD_MISSING, head, message))
     if not runs:
         findings += _links(checked, lost)
-    return Verification(
-        len(chosen), checked.records, tuple(findings), tuple(vouched), checked.heads
-    )
+    verification = Verification(len(chosen), checked.records, tuple(findings), tuple(vouched))
+    return Checked(verification, checked.ends, checked.heads)
 
 
 def _foreign(path: Path) -> Finding:
@@ -99,7 +113,7 @@ def _predecessors(first: FirstRecord) -> Iterator[str]:
         yield first.previous_reading
 
 
-def _check(path: Path, records: RunRecords, checked: _Checked) -> Iterator[Finding]:
+def _check(path: Path, records: RunRecords, checked: _Checking) -> Iterator[Finding]:
     clock = _Clock()
     last: Record | None = None
     try:
@@ -119,8 +133,8 @@ def _check(path: Path, records: RunRecords, checked: _Checked) -> Iterator[Findi
         yield Finding(FindingKind.UNREADABLE, str(path), str(error))
     else:
         yield from _end(path, last)
-    if records.head is not None:
-        checked.heads[path.stem] = records.head
+    if last is not None and records.head is not None:
+        checked.ends[path.stem], checked.heads[path.stem] = last, records.head
     if records.torn_tail:
         yield Finding(FindingKind.TORN, str(path), "the last line is cut off; it was set aside")
 
@@ -151,7 +165,7 @@ class _Clock:
         return True
 
 
-def _follow(head: str, checked: _Checked) -> set[str]:
+def _follow(head: str, checked: _Checking) -> set[str]:
     """The hashes that a head vouches for: its own, and those that its run and theirs name."""
     reached: set[str] = set()
     waiting = [head]
@@ -166,7 +180,7 @@ def _follow(head: str, checked: _Checked) -> set[str]:
     return reached
 
 
-def _links(checked: _Checked, lost: Collection[str]) -> Iterator[Finding]:
+def _links(checked: _Checking, lost: Collection[str]) -> Iterator[Finding]:
     """How runs follow on each other: each folder is a chain of its own, and names the other's."""
     followers: dict[tuple[str, str | None], Path] = {}
     for path, first in checked.starts.items():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 
@@ -71,16 +70,12 @@ class Vouched:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The result: how many runs and records were checked, what was found, what heads vouch for.
-
-    ``heads`` are the hashes of the last line of each run.
-    """
+    """The result: how many runs and records were checked, what was found, what heads vouch for."""
 
     runs: int
     records: int
     findings: tuple[Finding, ...]
     vouched: tuple[Vouched, ...] = ()
-    heads: Mapping[str, str] = field(default_factory=dict)
 
     def count(self, *, corruption: bool) -> int:
         """How many findings are of that weight."""
