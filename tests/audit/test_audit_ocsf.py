@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from reconciler.cli.main import run as type_command
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.outcome import Outcome
 from reconciler.reporting.ocsf import deletions_as_ocsf
+from reconciler.reporting.shown import shown
 
 from .deletions import deletion
 from .records import STORE, attempt, instance, started, write
@@ -113,3 +115,10 @@ def test_what_is_no_event_is_found_out() -> None:
     for change in ({"severity_id": 7}, {"api": {}}, {"actor": {}}, {"other": 1}, {"time": "now"}):
         with pytest.raises(AssertionError):
             check({**event, **change}, DEFINITIONS["class"], "event")
+
+
+@pytest.mark.parametrize("endpoint", ["https://[", "https://x:99999", "https://x:port", "\x1b"])
+def test_an_endpoint_that_is_none_is_still_named(endpoint: str) -> None:
+    one = deletion("1.4")
+    (line,) = deletions_as_ocsf([replace(one, run=replace(one.run, endpoint=endpoint))])
+    assert json.loads(line)["dst_endpoint"]["svc_name"] == shown(endpoint)

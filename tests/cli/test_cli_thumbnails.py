@@ -11,7 +11,9 @@ import pytest
 from reconciler.drill.real_files import store_real_files
 from reconciler.emulator import DEMO_STORE
 from reconciler.emulator.faults import FaultKind, FaultRule, Faults
-from reconciler.live.thumbnails import thumbnail_of
+from reconciler.errors import CredentialsError
+from reconciler.live.thumbnails import fetch_thumbnails, thumbnail_of
+from reconciler.model.address import InstanceAddress
 from reconciler.model.thumbnail import MOST_THUMBNAILS
 
 from .conftest import LIMITS_OPEN, REASON, Project, removal
@@ -129,3 +131,23 @@ def test_of_many_series_the_first_are_shown_and_the_rest_is_counted(project: Pro
 def test_what_is_no_image_of_these_two_kinds_is_none(data: bytes) -> None:
     found = thumbnail_of(data)
     assert (found.data, found.problem) == (b"", "what came is neither JPEG nor PNG")
+
+
+def test_what_was_read_before_the_credentials_ended_is_still_on_record() -> None:
+    class Store:
+        def rendered(self, instance: InstanceAddress) -> bytes:
+            if instance.instance_uid == "1.4.0":
+                raise CredentialsError("no longer accepted")
+            return b"\xff\xd8\xff"
+
+    wanted = [(Store(), InstanceAddress("1.2", "1.3", f"1.4.{number}")) for number in range(3)]
+    found = []
+    with pytest.raises(CredentialsError):
+        for one in fetch_thumbnails(wanted, parallelism=1):  # type: ignore[arg-type]  # enough of one
+            found.append(one.problem)
+    assert found == ["no longer accepted", "", ""]
+
+
+def test_the_page_with_images_is_for_its_owner(planned: Project) -> None:
+    planned.run("show", "plan.json", "--thumbnails", PAGE)
+    assert (planned.folder / "plan.html").stat().st_mode & 0o777 == 0o600

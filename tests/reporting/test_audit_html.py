@@ -37,6 +37,7 @@ from reconciler.model.provenance import Provenance, Requester
 from reconciler.model.restore import RestoreOutcome
 from reconciler.model.verification import Finding, FindingKind, Verification
 from reconciler.reporting.audit_html import LISTED, report_as_html
+from reconciler.reporting.audit_markdown import report_as_markdown
 from reconciler.reporting.charts import MOST_SERIES, OTHER, columns, shares
 
 from .pages import HOSTILE, Page
@@ -204,6 +205,25 @@ def test_hostile_words_are_shown_as_words(words: str) -> None:
     assert page.shape == harmless.shape
     assert page.ids == harmless.ids
     assert all(char.isprintable() for char in page.text)
+
+
+@pytest.mark.parametrize(
+    "words", [*HOSTILE, "x` | <b>\n\n# Heading\n[a](http://e)", "\ud800"], ids=ascii
+)
+def test_hostile_words_are_text_in_markdown_too(words: str) -> None:
+    def rendered(digest: str, told: str) -> str:
+        report = report_of(10, told)
+        changes = tuple(replace(one, digest=digest, run=digest) for one in report.changes)
+        report = replace(report, changes=changes)
+        return "".join(report_as_markdown(report, deletions_of(10, told)))
+
+    hostile, harmless = rendered(words, words), rendered("sha256:0", "words")
+    hostile.encode()
+    assert len(hostile.splitlines()) == len(harmless.splitlines())
+    outside_code = re.sub(r"`[^`]*`", "", hostile)
+    assert not re.search(r"(?<!\\)<|^#+ Heading|(?<!\\)\]\(", outside_code, re.MULTILINE)
+    cells = [re.sub(r"\\.", "", line).count("|") for line in hostile.splitlines()]
+    assert cells == [line.count("|") for line in harmless.splitlines()]
 
 
 def test_an_empty_record_has_a_page() -> None:

@@ -280,6 +280,8 @@ def test_what_is_no_ledger_is_an_error(
     [
         (["--format", "fhir", "--syslog", "host:6514"], "--syslog is of no use to fhir"),
         (["--format", "dicom", "--syslog", "host:99999"], "is no HOST:PORT"),
+        (["--format", "dicom", "--syslog", "a..b"], "is no HOST:PORT"),
+        (["--format", "dicom", "--syslog", f"{'a' * 64}:6514"], "is no HOST:PORT"),
         (["--format", "dicom", "--syslog", "host:x"], "is no HOST:PORT"),
         (["--format", "dicom", "--syslog-ca", "ca.pem"], "of no use without --syslog"),
         (["--format", "dicom", "--syslog", "host", "--out", "o"], "cannot be used together"),
