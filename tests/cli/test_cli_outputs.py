@@ -165,6 +165,32 @@ def journal(finished: Finished) -> None:
         fits("journal-record", *file.read_text("utf-8").splitlines())
 
 
+def verify_text(finished: Finished) -> None:
+    pattern = r"Verify: \d+ runs?, \d+ records?: \d+ broken, \d+ notes?\."
+    last_line(pattern, finished.project.run("audit", "verify").out)
+
+
+def audit_report(finished: Finished) -> None:
+    fits("audit-report", finished.project.run("audit", "report", "--format", "json").out)
+
+
+def audit_csv(finished: Finished) -> None:
+    text = finished.project.run("audit", "export", "--format", "csv").out
+    columns = text.splitlines()[0].split(",")
+    assert {"time", "run", "instancesId", "outcome", "ticket", "requestId"} <= set(columns)
+    assert finished.project.run("audit", "report", "--format", "csv").out == text
+
+
+def audit_export(finished: Finished) -> None:
+    def ids(form: str) -> list[str]:
+        lines = finished.project.run("audit", "export", "--format", form).out.splitlines()
+        events = map(json.loads, lines)
+        return [one["id"] if form == "fhir" else one["metadata"]["uid"] for one in events]
+
+    assert ids("fhir") == ids("ocsf") == ids("fhir")
+    assert len(set(ids("fhir"))) == 3
+
+
 def sarif(finished: Finished) -> None:
     for name in ("v.sarif", "p.sarif"):
         (run,) = json.loads(finished.text(name))["runs"]
@@ -252,6 +278,10 @@ PINS: dict[str, Callable[[Finished], None]] = {
         validation,
         events,
         journal,
+        verify_text,
+        audit_report,
+        audit_csv,
+        audit_export,
         sarif,
         codequality,
         junit,

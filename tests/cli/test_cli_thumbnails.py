@@ -141,11 +141,11 @@ def test_what_was_read_before_the_credentials_ended_is_still_on_record() -> None
             return b"\xff\xd8\xff"
 
     wanted = [(Store(), InstanceAddress("1.2", "1.3", f"1.4.{number}")) for number in range(3)]
-    found = []
-    with pytest.raises(CredentialsError):
-        for one in fetch_thumbnails(wanted, parallelism=1):  # type: ignore[arg-type]  # enough of one
-            found.append(one.problem)
+    fetched = fetch_thumbnails(wanted, parallelism=1)  # type: ignore[arg-type]  # enough of a store
+    found = [next(fetched).problem for _ in wanted]
     assert found == ["no longer accepted", "", ""]
+    with pytest.raises(CredentialsError):
+        next(fetched)
 
 
 def test_the_page_with_images_is_for_its_owner(planned: Project) -> None:
