@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.audit.snapshot import Snapshot
+from reconciler.audit.verify import missing_run
 from reconciler.errors import BrokenJournal, JournalError
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import (
@@ -48,8 +49,8 @@ def recorded_deletions(
 
     They come in the order of the record. An attempt that its run left without a proof is told with
     the proof of the run that settled it; where none did, it comes last and is unconfirmed. A run
-    that cannot be read to its end is told to ``on_problem``; what was read of it counts, and so do
-    the other runs.
+    that cannot be read to its end is told to ``on_problem``, and so is one that another names and
+    that is not there; what was read counts, and so do the other runs.
 
     Raises:
         UsageError: there is no such run.
@@ -57,7 +58,12 @@ def recorded_deletions(
     """
     snapshot.chosen(sorted(selection.runs))
     changing = [snapshot.records(path) for path in snapshot.changing()]
-    deletions = _Deletions(_restores(changing), on_problem)
+    named = {
+        start.started.previous_head: path
+        for path, start in snapshot.starts.items()
+        if start.started.previous_head is not None
+    }
+    deletions = _Deletions(_restores(changing), named, on_problem)
     return filter(selection.takes, deletions.of(changing))
 
 
@@ -98,8 +104,9 @@ _Key = tuple[str, StoreAddress, InstanceAddress]
 class _Deletions:
     """The deletions of the runs that are read, one after the other."""
 
-    def __init__(self, restores: _Restores, on_problem: OnProblem) -> None:
+    def __init__(self, restores: _Restores, named: dict[str, Path], on_problem: OnProblem) -> None:
         self._restores = restores
+        self._named = named
         self._study_restores: dict[_Study, list[datetime]] = {}
         for (store, instance), backs in restores.items():
             times = self._study_restores.setdefault((store, instance.study_uid), [])
@@ -117,6 +124,8 @@ class _Deletions:
             except JournalError as error:
                 self._on_problem(error)
             self._forget_patients()
+        for head, path in self._named.items():
+            self._on_problem(JournalError(f"{path}:1: {missing_run(head)}"))
         for attempt in self._open.values():
             yield self._unproven(attempt)
 
@@ -127,8 +136,14 @@ class _Deletions:
             study: patient for study, patient in self._patients.items() if study in needed
         }
 
+    def _linked(self, run: RunRecords) -> Iterator[Record]:
+        """The records of a run; a hash of it that another run names is there."""
+        for record in run:
+            self._named.pop(run.head or "", None)
+            yield record
+
     def _of_run(self, run: RunRecords) -> Iterator[RecordedDeletion]:
-        records = iter(run)
+        records = self._linked(run)
         started = next(records, None)
         if isinstance(started, RunStarted):
             yield from self._of_apply(started, records)
@@ -183,7 +198,7 @@ class _Deletions:
         study = (store, proof.instance.study_uid)
         is_gone = proof.outcome.is_gone
         return RecordedDeletion(
-            attempt.run if attempt else _missing_run(sender, run),
+            attempt.run if attempt else _run_not_there(sender, run),
             proof.time,
             store,
             proof.instance,
@@ -237,7 +252,7 @@ class _Deletions:
         )
 
 
-def _missing_run(run: str, settler: RecordedRun) -> RecordedRun:
+def _run_not_there(run: str, settler: RecordedRun) -> RecordedRun:
     """The run that sent a DELETE, where its file is gone and only the proof is there."""
     return replace(settler, run=run, plan_id="", digest="", provenance=Provenance())
 

@@ -5,7 +5,8 @@ An apply may be writing meanwhile: what it adds is left for the next time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -65,6 +66,12 @@ class Snapshot:
                 raise UsageError(f"there is no run {run!r} in the state folder")
         return tuple(by_name[run] for run in runs)
 
+    @cached_property
+    def starts(self) -> Mapping[Path, RunStart]:
+        """The first records of the files in ``runs/``; what is none is told by whoever reads it."""
+        paths = [path for path in self.files if path.parent == runs_folder(self.state)]
+        return dict(self._starts(paths))
+
     def changing(self) -> tuple[Path, ...]:
         """The files in ``runs/``, in the order in which the runs happened.
 
@@ -74,10 +81,9 @@ class Snapshot:
             JournalError: the order contradicts itself.
         """
         paths = [path for path in self.files if path.parent == runs_folder(self.state)]
-        starts = dict(self._starts(paths))
         names = {path.stem: path for path in paths}
-        ordered = [names[name] for name in in_order(starts.values())]
-        return (*ordered, *(path for path in paths if path not in starts))
+        ordered = [names[name] for name in in_order(self.starts.values())]
+        return (*ordered, *(path for path in paths if path not in self.starts))
 
     def readings(self) -> tuple[Path, ...]:
         """The files in ``readings/``, by name, which is by the time of their start."""

@@ -192,9 +192,10 @@ def _links(checked: _Checking, lost: Collection[str]) -> Iterator[Finding]:
             yield Finding(FindingKind.FORK, str(path), message)
         for named in _predecessors(first):
             if named not in checked.found:
-                message = (
-                    "a run before it is missing, was cut off or rewritten:"
-                    f" no record has the hash {named}"
-                )
                 kind = FindingKind.LOST if named in lost else FindingKind.UNKNOWN_PREDECESSOR
-                yield Finding(kind, f"{path}:1", message)
+                yield Finding(kind, f"{path}:1", missing_run(named))
+
+
+def missing_run(named: str) -> str:
+    """What is to be said of a run that names a hash which no record has."""
+    return f"a run before it is missing, was cut off or rewritten: no record has the hash {named}"

@@ -241,3 +241,15 @@ def test_no_cell_begins_as_a_formula_or_holds_a_control_character(text: str) -> 
 
     assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
     assert cell.isprintable()
+
+
+def test_a_run_that_another_names_and_that_is_gone_is_told(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = head_of(state / "runs" / "b.jsonl")
+    write(state, replace(started("c"), previous_head=head), *attempt(instance(7)))
+    assert len(export(state)) == 5
+    (state / "runs" / "b.jsonl").unlink()
+
+    assert len(export(state, code=1)) == 4
+    assert f"no record has the hash {head}" in capsys.readouterr().err

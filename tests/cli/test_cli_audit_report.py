@@ -134,3 +134,28 @@ def test_a_folder_without_a_record_has_an_empty_report(project: Project) -> None
     answer = project.run("audit", "report")
     assert answer.code == 0
     assert "No run is on record." in answer.out
+
+
+def test_whatever_lies_in_the_folder_is_told_and_the_rest_is_reported(audited: Project) -> None:
+    runs = audited.folder / ".reconciler" / "runs"
+    (applied,) = runs.iterdir()
+    later = '{"seq":0,"prev":null,"type":"run_started","formatVersion":"2.0"}\n'
+    (runs / "20300101T000000Z-00000000.jsonl").write_text(later)
+    (runs / "20300101T000000Z-00000001.jsonl").write_bytes(b"")
+    (runs / "notes.txt").write_text("a foreign file")
+    applied.write_bytes(applied.read_bytes()[:-20])  # a torn line
+
+    answer = audited.run("audit", "report", "--format", "json")
+
+    assert answer.code == 1
+    report = answer.json
+    assert report["gone"] == 3
+    assert {one["kind"] for one in report["verification"]["findings"]} == {
+        "unreadable",
+        "unstarted",
+        "foreign",
+        "torn",
+        "unfinished",
+    }
+    assert len(report["problems"]) == 2
+    assert [one["state"] for one in report["changes"]] == [None]
