@@ -36,7 +36,7 @@ def make_report(
     totals = _Totals()
     for deletion in deletions:
         totals.add(deletion)
-    changes = _selected_changes(runs, totals)
+    changes = _selected_changes(runs, totals, selection)
     times = _times(runs, changes)
     restored = Counter(one.outcome for one in runs.put_back)
     return AuditReport(
@@ -61,15 +61,15 @@ def make_report(
         changes=changes,
         coverage=tuple(
             replace(plan, gone=totals.gone_by_plan[plan_id])
-            for plan_id, plan in runs.latest_plans().items()
+            for plan_id, plan in runs.plans.latest().items()
             if selection.is_all
         ),
-        refusals=tuple(sorted(runs.refusals, key=lambda one: (one.time, one.run))),
-        refused_applies=tuple(sorted(runs.refused_applies, key=lambda one: (one.time, one.run))),
-        came_back=runs.came_back(),
+        refusals=runs.plans.refusals(),
+        refused_applies=tuple(runs.refused_applies),
+        came_back=runs.plans.came_back(),
         put_back=tuple(runs.put_back),
-        kept=runs.kept(),
-        images_read=tuple(sorted(runs.images_read, key=lambda one: (one.time, one.run))),
+        kept=runs.plans.kept(),
+        images_read=tuple(runs.images_read),
         heads=_heads(snapshot, checked.heads),
     )
 
@@ -123,10 +123,9 @@ class _Totals:
         return sum(self.reasons.values(), Counter())
 
 
-def _selected_changes(runs: Runs, totals: _Totals) -> tuple[ChangingRun, ...]:
+def _selected_changes(runs: Runs, totals: _Totals, selection: Selection) -> tuple[ChangingRun, ...]:
     """The applies and restores that are asked for, or that something that is belongs to."""
     touched = totals.runs | {one.run for one in runs.put_back}
-    selection = runs.selection
     return tuple(
         one
         for one in sorted(runs.changes, key=lambda one: (one.time, one.run))

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.deletion import RecordedDeletion
-from reconciler.model.desired import ReasonCode
+from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.plan import Why
@@ -133,7 +133,10 @@ class CameBack:
 
 @dataclass(frozen=True, slots=True)
 class PutBack:
-    """An instance that a restore stored again, or could not; ``archived_by`` had removed it."""
+    """An instance that a restore stored again, or could not; ``archived_by`` had removed it.
+
+    ``reason`` is that of the removal.
+    """
 
     run: str
     time: datetime
@@ -141,6 +144,7 @@ class PutBack:
     instance: InstanceAddress
     archived_by: str
     outcome: RestoreOutcome
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,7 @@ def report_of(count: int, words: str = "words") -> AuditReport:
                 InstanceAddress("1.2.8", "1.2.8.1", "1.2.8.1.1"),
                 "run-1",
                 RestoreOutcome.IDENTICAL,
+                Reason(ReasonCode.QUALITY_CONTROL_INTENT),
             ),
         ),
         kept=(LastSeen(STORE, "1.2.998", None, Source(words, 4), words, 12, 1, NOON, None),),

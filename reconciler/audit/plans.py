@@ -1,0 +1,131 @@
+"""What the plans on record say: what was kept, what had come back, what a gate stopped."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from reconciler.journal.readings import GateSeen, KeptSeen, PlanEnded, PlanMade, ReturnedSeen
+from reconciler.journal.records import Record
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.audit import CameBack, Coverage, LastSeen, Refusal, Selection
+from reconciler.model.desired import InputRole
+
+_KeepKey = tuple[StoreAddress, str, str | None, str, str | None]
+"""A keep entry, whatever plan names it: store, study, series, file and hold; lines move."""
+
+
+class Plans:
+    """Gathers the plans that are read, in the order of their time; of each what is selected."""
+
+    def __init__(self, selection: Selection) -> None:
+        self._selection = selection
+        self._refusals: list[Refusal] = []
+        self._latest: dict[tuple[str, ...], tuple[str, Coverage]] = {}
+        self._latest_of_store: dict[StoreAddress, datetime] = {}
+        self._kept: dict[_KeepKey, LastSeen] = {}
+        self._came_back: dict[tuple[StoreAddress, InstanceAddress, str], CameBack] = {}
+
+    def add(self, made: PlanMade, records: Iterable[Record]) -> None:
+        """Take one plan; ``records`` are those after its first."""
+        named: Counter[_KeepKey] = Counter()
+        for record in records:
+            match record:
+                case KeptSeen():
+                    self._add_kept(made, record, named)
+                case ReturnedSeen():
+                    self._add_returned(made, record)
+                case PlanEnded():
+                    self._add_end(made, record)
+
+    def refusals(self) -> tuple[Refusal, ...]:
+        """The closed gates, by time."""
+        return tuple(sorted(self._refusals, key=lambda one: (one.time, one.run)))
+
+    def came_back(self) -> tuple[CameBack, ...]:
+        """Each instance once for each run that had removed it, by time."""
+        found = self._came_back.values()
+        return tuple(sorted(found, key=lambda one: (one.time, one.instance)))
+
+    def kept(self) -> tuple[LastSeen, ...]:
+        """Each keep entry once, and whether the latest plan of its store still names it."""
+        return tuple(
+            replace(one, is_current=one.time >= self._latest_of_store.get(one.store, one.time))
+            for _, one in sorted(self._kept.items(), key=lambda item: repr(item[0]))
+        )
+
+    def latest(self) -> dict[str, Coverage]:
+        """Of the plans of the same files the latest, by their plan_id; nothing gone of it yet."""
+        return dict(self._latest[files] for files in sorted(self._latest))
+
+    def _add_kept(self, made: PlanMade, record: KeptSeen, named: Counter[_KeepKey]) -> None:
+        """Entries of one plan that are told apart by their line alone are one."""
+        if self._selection.reasons or not self._selection.takes_study(record.study_uid):
+            return
+        store, source = made.stores[record.store], record.source
+        key = (store, record.study_uid, record.series_uid, source.path, record.hold)
+        before = self._kept.get(key)
+        instances, missing = record.instances, record.missing
+        if before is not None and named[key]:
+            instances, missing = instances + before.instances, missing + before.missing
+            source = before.source
+        named[key] += 1
+        self._kept[key] = LastSeen(
+            store,
+            record.study_uid,
+            record.series_uid,
+            source,
+            record.hold,
+            instances,
+            missing,
+            made.time,
+            seen=record.time if instances else before.seen if before else None,
+        )
+
+    def _add_returned(self, made: PlanMade, record: ReturnedSeen) -> None:
+        is_asked_for = self._selection.takes_study(record.instance.study_uid)
+        if is_asked_for and self._selection.takes_reason(record.code):
+            one = CameBack(
+                record.time,
+                made.stores[record.store],
+                record.instance,
+                record.run,
+                record.code,
+                record.restored,
+            )
+            self._came_back.setdefault((one.store, one.instance, one.removed_by), one)
+
+    def _add_end(self, made: PlanMade, ended: PlanEnded) -> None:
+        for store in made.stores:
+            self._latest_of_store[store] = made.time
+        inputs = made.provenance.inputs
+        files = tuple(sorted(one.path for one in inputs if one.role is InputRole.SELECTED))
+        if files:
+            coverage = Coverage(made.run, made.time, files, ended.counts, 0)
+            self._latest[files] = (made.plan_id, coverage)
+        self._refusals += [
+            _refusal(made, gate)
+            for gate in ended.gates
+            if not gate.is_open and self._takes_gate(gate)
+        ]
+
+    def _takes_gate(self, gate: GateSeen) -> bool:
+        """One on a whole plan is no answer to a question about a study or a reason."""
+        if gate.study_uid is None or self._selection.reasons:
+            return self._selection.is_by_run
+        return self._selection.takes_study(gate.study_uid)
+
+
+def _refusal(made: PlanMade, gate: GateSeen) -> Refusal:
+    return Refusal(
+        made.run,
+        made.time,
+        made.stores[gate.store],
+        gate.name,
+        gate.actual,
+        gate.allowed,
+        gate.study_uid,
+        made.provenance,
+    )
