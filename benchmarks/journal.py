@@ -105,7 +105,7 @@ def delete(
         stores={DEMO_STORE: connection.store(DEMO_STORE)},
         journal=journal,
         labels=AuditLabels("bench", "bench"),
-        patients=Patients(None, journal, now=now),
+        patients=Patients(None, journal, stop=stop, now=now),
         archive=Archive("bench", journal, now=now),
         patience=Patience(lambda _, retry_after: retry_after or 0.1),
         stop=stop,

@@ -228,7 +228,7 @@ class Apply:
             stores=self.stores,
             journal=journal,
             labels=labels,
-            patients=Patients(settings.patient_key, journal, now=self.now),
+            patients=Patients(settings.patient_key, journal, stop=self.stop, now=self.now),
             archive=archive,
             patience=settings.patience,
             stop=self.stop,

@@ -22,7 +22,7 @@ from reconciler.journal.writer import RunJournal
 from reconciler.live.labels import AuditLabels
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.live import Observation, Presence
+from reconciler.model.live import Observation, Presence, unknown
 from reconciler.model.outcome import InstanceResult, Outcome, RunState
 from reconciler.model.plan import DeletionGroup
 from reconciler.model.problem import Source
@@ -32,6 +32,10 @@ _RETRIED = frozenset({ReplyKind.THROTTLED, ReplyKind.UNCLEAR, ReplyKind.UNAUTHEN
 _FORBIDDEN = 403
 REPROBE_PAUSES = (0.25, 0.5, 1.0, 2.0)
 """Seconds between looks at an instance that is still there; the last one repeats."""
+
+
+class _StoppedError(Exception):
+    """The run stopped while the DELETE was prepared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +100,8 @@ class Deleter:
         replies: list[DeleteReply] = []
         try:
             self._attempt(target, replies)
+        except _StoppedError:
+            return self._not_sent(target)
         except NotIdentifiedError as error:
             return self._spared(target, f"it could not be read whose it is: {error}")
         except NotArchivedError as error:
@@ -117,8 +123,10 @@ class Deleter:
     def _spared(self, target: Target, reason: str) -> InstanceResult:
         """Account for an instance that is not deleted, since what must come before failed.
 
-        One that is gone already needs neither.
+        One that is gone already needs neither. Where the store no longer takes the caller, the run
+        stops.
         """
+        self._repeat_preflight(target.store)
         store = self._store(target)
         seen = vouched(store.probe(target.instance), store)
         if seen.presence is Presence.ABSENT:
@@ -126,6 +134,11 @@ class Deleter:
             return self._verified(target, seen, outcome_of(kinds, seen.presence), "")
         detail = f"not deleted, since {reason}"
         return self._verified(target, seen, Outcome.FAILED, detail)
+
+    def _not_sent(self, target: Target) -> InstanceResult:
+        """Account for an instance whose intent is on record, and whose DELETE never left."""
+        unseen = unknown("not looked at")
+        return self._verified(target, unseen, Outcome.NOT_ATTEMPTED, self._stop.reason or "")
 
     def _verified(
         self, target: Target, seen: Observation, outcome: Outcome, detail: str
@@ -141,6 +154,7 @@ class Deleter:
         Raises:
             NotIdentifiedError: it is to be on record whose it is, and is not; nothing was sent.
             NotArchivedError: the files want it archived first, and it is not; nothing was sent.
+            _StoppedError: the run stopped before anything was sent.
             JournalError: an intent could not be made durable.
         """
         store = self._store(target)
@@ -150,6 +164,8 @@ class Deleter:
             if not replies:
                 self._patients.record(store, target.index, target.instance)
                 self._archive.keep(store, target.index, target.instance, target.group)
+                if self._stop.is_requested:
+                    raise _StoppedError
                 deadline = time.monotonic() + self._patience.attempt_for
             reply = store.delete(target.instance)
             replies.append(reply)

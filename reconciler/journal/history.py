@@ -82,12 +82,19 @@ class History:
     def removed_by(self, store: StoreAddress) -> Mapping[InstanceAddress, str]:
         """For each of the `deleted` instances the run that removed it.
 
-        A run that found it already absent is named only where no run before it removed it.
+        A run that found it already absent is named only where no run before it removed it. An
+        attempt that failed says nothing against a later run that removed it, whenever it was
+        settled: what is there again then has come back.
         """
+        places = {run.run: place for place, run in enumerate(self.runs)}
         removed: dict[InstanceAddress, str] = {}
         for record in self._of_store(store):
-            if isinstance(record, RestoredRemoval) or not record.outcome.is_gone:
+            if isinstance(record, RestoredRemoval):
                 removed.pop(record.instance, None)
+            elif not record.outcome.is_gone:
+                remover = removed.get(record.instance, record.run)
+                if places.get(record.run, -1) >= places.get(remover, -1):
+                    removed.pop(record.instance, None)
             elif record.outcome is Outcome.ALREADY_ABSENT:
                 removed.setdefault(record.instance, record.run)
             else:
@@ -114,7 +121,16 @@ class History:
         )
 
     def open_attempts(self, store: StoreAddress) -> tuple[OpenAttempt, ...]:
-        """What runs left open in a store and no later run settled."""
+        """What runs left open in a store, and no later run settled.
+
+        Nor one of the same plan proved to be gone, which goes on with what it left.
+        """
+        proven_in = {
+            (_plan_of(run), recorded.instance): place
+            for place, run in enumerate(self.runs)
+            for recorded in run.recorded
+            if recorded.run == run.run and recorded.store == store and recorded.outcome.is_gone
+        }
         settled = {
             (recorded.run, recorded.instance)
             for run in self.runs
@@ -123,9 +139,11 @@ class History:
         }
         return tuple(
             attempt
-            for run in self.runs
+            for place, run in enumerate(self.runs)
             for attempt in run.open_attempts
-            if attempt.store == store and (attempt.run, attempt.instance) not in settled
+            if attempt.store == store
+            and (attempt.run, attempt.instance) not in settled
+            and proven_in.get((_plan_of(run), attempt.instance), -1) <= place
         )
 
     def of_plan(self, plan_id: str) -> PlanHistory | None:
@@ -165,6 +183,10 @@ class History:
         for run in self.runs:
             yield from (record for record in run.recorded if record.store == store)
             yield from (record for record in run.restored if record.store == store)
+
+
+def _plan_of(run: RunSummary) -> str | None:
+    return run.started.plan_id if isinstance(run.started, RunStarted) else None
 
 
 def _counter(paths: Iterable[Path], on_progress: ProgressCallback) -> Callable[[int], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -52,8 +53,14 @@ class RunJournal:
         try:
             journal.commit(first)
             sync_folder(path.parent)
-        except OSError as error:
-            journal.close()
+        except (OSError, JournalError) as error:
+            # Nothing was done in a run that never began, and a torn file would look as if.
+            with suppress(OSError, JournalError):
+                journal.close()
+            with suppress(OSError):
+                path.unlink()
+            if isinstance(error, JournalError):
+                raise
             raise _cannot_begin(path, error) from error
         return journal
 

@@ -143,7 +143,7 @@ class DicomWebStore(ABC):
             if stream.status != _OK or not is_json(stream.content_type):
                 what = probe_reply.describe(stream.answer())
                 raise AttemptError(f"the metadata could not be read: {what}", may_pass=False)
-            patient_id = read_patient_id(stream.chunks(PIECE))
+            patient_id = read_patient_id(stream.chunks(PIECE), instance)
             return None if patient_id is None else key.pseudonym(patient_id)
 
         path = f"{self._web}{instance}/metadata"

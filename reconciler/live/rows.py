@@ -60,19 +60,25 @@ def read_counts(chunks: Iterator[bytes], tag: str) -> Iterator[int]:
         yield _count(row, tag) or 0
 
 
-def read_patient_id(chunks: Iterator[bytes]) -> str | None:
-    """Read the Patient ID of the one dataset that metadata of an instance are; None without one.
+def read_patient_id(chunks: Iterator[bytes], instance: InstanceAddress) -> str | None:
+    """Read the Patient ID in the metadata of an instance; None where it has none (PS3.3 C.7.1.1).
 
     Raises:
-        AttemptError: the body is not an array of one dataset; it never quotes the body.
+        AttemptError: the body is not an array of this instance's dataset, or says the id in a way
+            that is not understood; it never quotes the body.
     """
     rows = list(read_rows(chunks))
     if len(rows) != 1:
         raise AttemptError("the metadata are not those of one instance")
-    match rows[0].get(PATIENT_ID):
-        case {"Value": [str(patient_id)]} if patient_id.strip():
-            return patient_id
-    return None
+    tags = (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
+    if tuple(_uid(rows[0], tag) for tag in tags) != instance:
+        raise AttemptError("the metadata are those of another instance")
+    match rows[0].get(PATIENT_ID, {}):
+        case {"Value": [str(patient_id)], **others} if not others.keys() - {"vr"}:
+            return patient_id if patient_id.strip() else None
+        case {**element} if not element.get("Value") and element.keys() <= {"vr", "Value"}:
+            return None
+    raise AttemptError("the metadata say in no known way whose the instance is")
 
 
 def read_rows(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:

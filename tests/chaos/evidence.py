@@ -111,12 +111,12 @@ def _counts_of_the_last_end(runs: list[Run]) -> dict[str, int]:
 
 
 def _counts_by_instance(site: Site, planned: int, state: Path | None) -> dict[str, int]:
-    """The last outcome of each instance on record; what has none was not attempted."""
+    """The last outcome of each instance on record; what has none was not attempted either."""
     plan = read_plan(site.folder / "plan.json")
     history = History.read(state or site.state).of_plan(plan.plan_id)
     assert history is not None
     counts = Counter(outcome.value for outcome in history.outcomes.values())
-    counts[Outcome.NOT_ATTEMPTED.value] = planned - counts.total()
+    counts[Outcome.NOT_ATTEMPTED.value] += planned - counts.total()
     return {name: count for name, count in counts.items() if count}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -164,3 +165,61 @@ def test_exports_have_the_pseudonym_where_they_know_no_id(
     ]
     assert people == [PSEUDONYM] * len(planned)
     assert {row["patient"] for row in rows} == {PSEUDONYM}
+
+
+def test_after_an_operation_nothing_more_leaves_however_many_wait_for_a_patient(
+    project: Project, key: Path
+) -> None:
+    first, second = project.fill(1, 1, range(1)), project.fill(2, 1, range(40))
+    project.write("a.yaml", REASON + LIMITS_OPEN + removal([*first, *second]))
+    project.run("plan", "--out", "plan.json")
+    study = second[0].study_uid
+    reading = rf"{study}/series/[0-9.]+/instances/[0-9.]+/metadata$"
+    rules = (
+        FaultRule(FaultKind.LATENCY, "GET", reading, seconds=1.5),
+        FaultRule(FaultKind.OPERATION, "DELETE", f"studies/{first[0].study_uid}/"),
+    )
+    project.emulator.set_faults(Faults(rules))
+
+    answer = project.run("apply", "plan.json", "--patient-key", key, "--report", "report.json")
+
+    assert answer.code == 4
+    assert len(project.deletes()) == 1
+    report = json.loads((project.folder / "report.json").read_text())
+    assert report["state"] == "aborted"
+    assert report["outcomes"]["not_attempted"] == 40
+    assert report["planned"] == 41
+
+
+def test_a_caller_who_is_no_longer_accepted_stops_the_run_and_the_plan_goes_on_later(
+    project: Project, planned: list[InstanceAddress], key: Path
+) -> None:
+    store = f"{project.store}$"
+    preflights = FaultRule(FaultKind.STATUS, "GET", store, status=403)
+    reading = FaultRule(FaultKind.STATUS, "GET", METADATA, status=403)
+    slow = FaultRule(FaultKind.LATENCY, "GET", METADATA, seconds=1.0)
+    project.emulator.set_faults(Faults((slow, reading)))
+    change = threading.Timer(
+        0.7, project.emulator.set_faults, [Faults((slow, reading, preflights))]
+    )
+    change.start()
+
+    assert project.run("apply", "plan.json", "--patient-key", key).code == 4
+    change.join()
+    assert project.deletes() == []
+    project.emulator.set_faults(Faults())
+    again = project.run("apply", "plan.json", "--patient-key", key)
+    assert again.last_line.startswith("Apply: 20 planned: 20 deleted")
+
+
+def test_those_who_wait_for_a_reading_share_its_failure(
+    project: Project, planned: list[InstanceAddress], key: Path
+) -> None:
+    slow = FaultRule(FaultKind.LATENCY, "GET", METADATA, seconds=0.5)
+    lost = FaultRule(FaultKind.STATUS, "GET", METADATA, status=403)
+    project.emulator.set_faults(Faults((slow, lost)))
+    project.run("apply", "plan.json", "--patient-key", key, "--stop-after-failures", "100")
+
+    looks = [one for one in project.emulator.requests() if one.path.endswith("/metadata")]
+    # A reading for each study, shared by the ten that wait, and a look at each instance after it.
+    assert len(looks) <= len(planned) + 2 * PATIENTS

@@ -147,6 +147,24 @@ def test_the_history_of_a_plan_adds_up_over_its_runs(tmp_path, record):
     assert plan.outcomes == {(STORE, A): Outcome.DELETED, (STORE, B): Outcome.DELETED}
 
 
+def test_what_the_same_plan_proved_later_is_open_no_more(tmp_path, record):
+    record("r1", intent(A))
+    record("r2", intent(A), verified(A, Outcome.DELETED))
+
+    assert History.read(tmp_path).open_attempts(STORE) == ()
+
+
+def test_a_late_settlement_says_nothing_against_a_later_removal(tmp_path, record):
+    """What was removed, came back, and only then was looked for by an older attempt."""
+    record("r1", intent(A))
+    record("r2", intent(A), verified(A, Outcome.DELETED), plan="plan-2")
+    record("r3", settled("r1", A, Outcome.FAILED), plan="plan-3")
+
+    assert History.read(tmp_path).removed_by(STORE) == {A: "r2"}
+    record("r4", intent(A), verified(A, Outcome.FAILED), plan="plan-4")
+    assert History.read(tmp_path).removed_by(STORE) == {}
+
+
 def test_what_another_plan_settles_counts_for_the_plan_that_left_it_open(tmp_path, record):
     record("r1", intent(A))
     record("x1", settled("r1", A, Outcome.DELETED), plan="plan-x")

@@ -189,8 +189,19 @@ class JournalMachine(RuleBasedStateMachine):
                     yield record.run, record.store, record.instance, record.outcome
 
     def _deleted(self, store):
-        last = {i: outcome for _, s, i, outcome in self._outcomes() if s == store}
-        return {instance for instance, outcome in last.items() if outcome.is_gone}
+        """An attempt that failed says nothing against a later run that removed the instance."""
+        places = {run: place for place, run in enumerate(self.runs)}
+        removed = {}
+        for run, s, instance, outcome in self._outcomes():
+            if s != store:
+                continue
+            if outcome is Outcome.ALREADY_ABSENT:
+                removed.setdefault(instance, run)
+            elif outcome.is_gone:
+                removed[instance] = run
+            elif places.get(run, -1) >= places.get(removed.get(instance, run), -1):
+                removed.pop(instance, None)
+        return set(removed)
 
     def _open(self, store):
         return {
@@ -199,7 +210,20 @@ class JournalMachine(RuleBasedStateMachine):
             for instance in INSTANCES
             if (replies := self._replies(records, store, instance))
             and not self._is_settled(run, store, instance)
+            and not self._is_gone_on_with(run, store, instance)
         }
+
+    def _is_gone_on_with(self, run, store, instance):
+        """Whether a later run of the same plan proved the instance to be gone."""
+        later = list(self.runs)[list(self.runs).index(run) + 1 :]
+        return any(
+            isinstance(r, Verified)
+            and (STORES[r.store], r.instance) == (store, instance)
+            and r.outcome.is_gone
+            for other in later
+            if self.runs[other][0].plan_id == self.runs[run][0].plan_id
+            for r in self.runs[other]
+        )
 
     def _is_settled(self, run, store, instance):
         return any(

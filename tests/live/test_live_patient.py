@@ -45,8 +45,7 @@ def test_what_cannot_be_read_is_said_without_what_was_read(
     [None, {"vr": "LO"}, {"vr": "LO", "Value": []}, {"vr": "LO", "Value": [" "]}],
 )
 def test_an_instance_without_a_patient_id_has_none(scripted, connect, element) -> None:
-    dataset = {} if element is None else {"00100020": element}
-    answer_with(scripted, json.dumps([dataset]))
+    answer_with(scripted, metadata(element))
     assert connect(scripted.url).store(DEMO_STORE).patient(WHERE, KEY) is None
 
 
@@ -56,6 +55,39 @@ def test_an_answer_that_is_no_metadata_of_one_instance_is_refused(scripted, conn
     with pytest.raises(LiveError) as raised:
         connect(scripted.url).store(DEMO_STORE).patient(WHERE, KEY)
     assert "SENTINEL" not in str(raised.value)
+
+
+def metadata(element: object, where: InstanceAddress = WHERE) -> str:
+    tags = ("0020000D", "0020000E", "00080018")
+    uids = {tag: {"vr": "UI", "Value": [uid]} for tag, uid in zip(tags, where, strict=True)}
+    return json.dumps([uids if element is None else {**uids, "00100020": element}])
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        {"vr": "LO", "Value": ["A", "B"]},
+        {"vr": "LO", "Value": [7]},
+        {"vr": "LO", "InlineBinary": "U0VOVElORUw="},
+        {"vr": "LO", "BulkDataURI": "x"},
+        "SENTINEL",
+        [],
+    ],
+)
+def test_an_id_that_is_said_in_no_known_way_is_not_taken_for_none(
+    scripted, connect, element
+) -> None:
+    answer_with(scripted, metadata(element))
+    with pytest.raises(LiveError, match="in no known way") as raised:
+        connect(scripted.url).store(DEMO_STORE).patient(WHERE, KEY)
+    assert "SENTINEL" not in str(raised.value)
+
+
+def test_the_metadata_of_another_instance_say_nothing(scripted, connect) -> None:
+    element = {"vr": "LO", "Value": ["1234"]}
+    answer_with(scripted, metadata(element, WHERE._replace(instance_uid="1.2.1.2")))
+    with pytest.raises(LiveError, match="of another instance"):
+        connect(scripted.url).store(DEMO_STORE).patient(WHERE, KEY)
 
 
 def answer_with(scripted, body: str) -> None:
