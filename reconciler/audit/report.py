@@ -50,14 +50,14 @@ def make_report(
         outcomes={outcome: totals.outcomes[outcome] for outcome in Outcome},
         restored={outcome: restored[outcome] for outcome in RestoreOutcome},
         by_reason=_sorted(totals.by_reason()),
-        by_store=_sorted(totals.stores),
+        by_store=_sorted(totals.by_store()),
         by_month_and_reason={
             month: _sorted(totals.reasons[month]) for month in sorted(totals.reasons)
         },
         by_actor=_sorted(totals.actors),
         restored_since=totals.restored_since,
         proven_later=totals.proven_later,
-        unproven=tuple(totals.unproven.values()),
+        unproven=totals.unproven,
         changes=changes,
         coverage=tuple(
             replace(plan, gone=totals.gone_by_plan[plan_id])
@@ -92,31 +92,45 @@ class _Totals:
     def __init__(self) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.reasons: dict[str, Counter[str]] = {}
-        self.stores: Counter[str] = Counter()
+        self._stores: Counter[tuple[str, str]] = Counter()
         self.actors: Counter[str] = Counter()
         self.gone_by_plan: Counter[str] = Counter()
         self.runs: set[str] = set()
         self.restored_since = 0
         self.proven_later = 0
-        self.unproven: dict[tuple[StoreAddress, InstanceAddress], RecordedDeletion] = {}
+        self._unproven: dict[tuple[str, StoreAddress, InstanceAddress], RecordedDeletion] = {}
+
+    @property
+    def unproven(self) -> tuple[RecordedDeletion, ...]:
+        """The latest deletions of their instances that are not proven."""
+        return tuple(self._unproven.values())
 
     def add(self, deletion: RecordedDeletion) -> None:
         """Count one deletion; they come in the order of the record."""
         self.outcomes[deletion.outcome] += 1
         self.runs.update(filter(None, (deletion.run.run, deletion.settled_by)))
-        earlier = self.unproven.pop((deletion.store, deletion.instance), None)
+        key = (deletion.run.endpoint, deletion.store, deletion.instance)
+        earlier = self._unproven.pop(key, None)
         if not deletion.outcome.is_gone:
-            self.unproven[deletion.store, deletion.instance] = deletion
+            self._unproven[key] = deletion
             return
         self.proven_later += earlier is not None
         self.restored_since += deletion.restored_by is not None
-        self.gone_by_plan[deletion.run.plan_id] += 1
+        self.gone_by_plan[deletion.run.plan_id] += deletion.restored_by is None
         reason = deletion.reason
         code = f"{reason.code.value} {reason.code.meaning}" if reason else UNKNOWN
         month = f"{deletion.time.year:04}-{deletion.time.month:02}"
         self.reasons.setdefault(month, Counter())[code] += 1
-        self.stores[str(deletion.store)] += 1
+        self._stores[str(deletion.store), deletion.run.endpoint] += 1
         self.actors[deletion.actor or UNKNOWN] += 1
+
+    def by_store(self) -> dict[str, int]:
+        """The stores; with their services, where the record is of several."""
+        is_one = len({endpoint for _, endpoint in self._stores}) <= 1
+        return {
+            store if is_one else f"{store} at {endpoint}": count
+            for (store, endpoint), count in self._stores.items()
+        }
 
     def by_reason(self) -> Counter[str]:
         """The reasons of all months."""

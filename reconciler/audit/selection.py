@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 
 from reconciler.audit.snapshot import Snapshot
@@ -32,9 +31,12 @@ from reconciler.model.provenance import Provenance
 
 OnProblem = Callable[[JournalError], None]
 
-_Study = tuple[StoreAddress, str]
-_Restores = Mapping[tuple[StoreAddress, InstanceAddress], list[tuple[datetime, str]]]
-"""When an instance was put back, and by which runs; in the order of the record."""
+_Store = tuple[str, StoreAddress]
+"""A store and the service that was asked for it: two services may use one resource name."""
+_Instance = tuple[_Store, InstanceAddress]
+_Study = tuple[_Store, str]
+_Restores = Mapping[_Instance, list[tuple[int, str]]]
+"""By which runs an instance was put back, with their places in the order of the runs."""
 
 _NO_PROOF = "the record holds no proof after the last attempt"
 
@@ -48,7 +50,8 @@ def recorded_deletions(
     patients, and how much is missing to the studies that plans empty.
 
     They come in the order of the record. An attempt that its run left without a proof is told with
-    the proof of the run that settled it; where none did, it comes last and is unconfirmed. A run
+    the proof of the run that settled it, or of a later run of the same plan that went on with it;
+    where there is none, it comes last and is unconfirmed. A run
     that cannot be read to its end is told to ``on_problem``, and so is one that another names and
     that is not there; what was read counts, and so do the other runs.
 
@@ -59,9 +62,9 @@ def recorded_deletions(
     snapshot.chosen(sorted(selection.runs))
     changing = [snapshot.records(path) for path in snapshot.changing()]
     named = {
-        start.started.previous_head: path
-        for path, start in snapshot.starts.items()
-        if start.started.previous_head is not None
+        first.previous_head: path
+        for path, first in snapshot.starts.items()
+        if isinstance(first, RunStarted | RestoreStarted) and first.previous_head is not None
     }
     deletions = _Deletions(_restores(changing), named, on_problem)
     return filter(selection.takes, deletions.of(changing))
@@ -69,8 +72,8 @@ def recorded_deletions(
 
 def _restores(runs: Iterable[RunRecords]) -> _Restores:
     """What was put back and proven; what cannot be read is told when deletions are."""
-    restores: dict[tuple[StoreAddress, InstanceAddress], list[tuple[datetime, str]]] = {}
-    for run in runs:
+    restores: dict[_Instance, list[tuple[int, str]]] = {}
+    for place, run in enumerate(runs):
         records = iter(run)
         try:
             started = next(records, None)
@@ -78,8 +81,8 @@ def _restores(runs: Iterable[RunRecords]) -> _Restores:
                 continue
             for record in records:
                 if isinstance(record, Restored) and record.outcome.is_restored:
-                    key = (started.stores[record.store], record.instance)
-                    restores.setdefault(key, []).append((record.time, started.run))
+                    store = (started.endpoint, started.stores[record.store])
+                    restores.setdefault((store, record.instance), []).append((place, started.run))
         except JournalError:
             continue
     return restores
@@ -87,38 +90,44 @@ def _restores(runs: Iterable[RunRecords]) -> _Restores:
 
 @dataclass(slots=True)
 class _Attempt:
-    """What is known of the attempts on one instance: first and last intent, the answers."""
+    """What is known of a run's attempts on one instance: first and last intent, the answers.
+
+    ``before`` is how many attempts of earlier runs of the plan are among the answers.
+    """
 
     run: RecordedRun
-    store: StoreAddress
+    store: _Store
     first: Intent
     last: Intent
+    before: int = 0
     answers: list[Answer] = field(default_factory=list)
     copy: ArchivedCopy | None = None
 
 
-_Key = tuple[str, StoreAddress, InstanceAddress]
-"""The run that made an attempt, and on what."""
-
-
 class _Deletions:
-    """The deletions of the runs that are read, one after the other."""
+    """The deletions of the runs that are read, one after the other.
+
+    Attempts are open by instance, and there by the run that made them, the earliest first.
+    """
 
     def __init__(self, restores: _Restores, named: dict[str, Path], on_problem: OnProblem) -> None:
         self._restores = restores
-        self._named = named
-        self._study_restores: dict[_Study, list[datetime]] = {}
+        self._study_restores: dict[_Study, list[int]] = {}
         for (store, instance), backs in restores.items():
-            times = self._study_restores.setdefault((store, instance.study_uid), [])
-            times += [time for time, _ in backs]
+            places = self._study_restores.setdefault((store, instance.study_uid), [])
+            places += [place for place, _ in backs]
+        self._named = named
         self._on_problem = on_problem
-        self._open: dict[_Key, _Attempt] = {}
+        self._place = 0
+        self._open: dict[_Instance, dict[str, _Attempt]] = {}
+        self._gone_on_with: set[tuple[str, _Instance]] = set()
         self._patients: dict[_Study, str | None] = {}
-        self._plans: dict[str, datetime] = {}
+        self._plans: dict[str, int] = {}
         self._missing_to_empty: dict[tuple[str, _Study], int] = {}
 
     def of(self, runs: Iterable[RunRecords]) -> Iterator[RecordedDeletion]:
-        for run in runs:
+        for place, run in enumerate(runs):
+            self._place = place
             try:
                 yield from self._of_run(run)
             except JournalError as error:
@@ -126,12 +135,12 @@ class _Deletions:
             self._forget_patients()
         for head, path in self._named.items():
             self._on_problem(JournalError(f"{path}:1: {missing_run(head)}"))
-        for attempt in self._open.values():
-            yield self._unproven(attempt)
+        for attempts in self._open.values():
+            yield from map(self._unproven, attempts.values())
 
     def _forget_patients(self) -> None:
         """Keep those of open attempts; of any other study that is removed from, a run says anew."""
-        needed = {(store, instance.study_uid) for _, store, instance in self._open}
+        needed = {(store, instance.study_uid) for store, instance in self._open}
         self._patients = {
             study: patient for study, patient in self._patients.items() if study in needed
         }
@@ -155,68 +164,98 @@ class _Deletions:
     def _of_apply(
         self, started: RunStarted, records: Iterator[Record]
     ) -> Iterator[RecordedDeletion]:
-        run, stores = _about(started), started.stores
-        self._begin(started)
+        run = _about(started)
+        stores: list[_Store] = [(started.endpoint, store) for store in started.stores]
+        self._begin(started, stores)
         del started  # a plan that empties many studies names them all there
         for record in records:
             match record:
                 case Verified():
-                    yield self._proven(run, run.run, stores[record.store], record)
+                    instance = (stores[record.store], record.instance)
+                    yield from self._superseded(run, instance, record.outcome)
+                    yield self._proven(run, run.run, instance, record)
                 case Settled():
-                    yield self._proven(run, record.run, record.store, record)
+                    instance = ((run.endpoint, record.store), record.instance)
+                    if (record.run, instance) not in self._gone_on_with:
+                        yield self._proven(run, record.run, instance, record)
                 case Intent() | Archived() | Result():
                     self._add_to_attempt(record, run, stores[record.store])
                 case StudyPatient():
                     self._patients[stores[record.store], record.study_uid] = record.patient
 
-    def _begin(self, started: RunStarted) -> None:
+    def _begin(self, started: RunStarted, stores: list[_Store]) -> None:
         """Note what the run's plan empties; an earlier run of it may have done a part."""
         if started.plan_id in self._plans:
             return
-        self._plans[started.plan_id] = started.time
+        self._plans[started.plan_id] = self._place
         for one in started.emptied:
-            study = (started.stores[one.store], one.study_uid)
+            study = (stores[one.store], one.study_uid)
             self._missing_to_empty[started.plan_id, study] = one.deletions
 
     def _add_to_attempt(
-        self, record: Intent | Archived | Result, run: RecordedRun, store: StoreAddress
+        self, record: Intent | Archived | Result, run: RecordedRun, store: _Store
     ) -> None:
-        key = (run.run, store, record.instance)
+        attempts = self._open.setdefault((store, record.instance), {})
         if isinstance(record, Intent):
-            attempt = self._open.setdefault(key, _Attempt(run, store, record, record))
+            attempt = attempts.setdefault(run.run, _Attempt(run, store, record, record))
             attempt.last = record
-        elif key in self._open:
+        elif run.run in attempts:
             if isinstance(record, Result):
-                self._open[key].answers.append(Answer(record.status, record.request_id))
+                attempts[run.run].answers.append(Answer(record.status, record.request_id))
             else:
-                self._open[key].copy = _copy(run.run, record)
+                attempts[run.run].copy = _copy(run.run, record)
+
+    def _superseded(
+        self, run: RecordedRun, instance: _Instance, outcome: Outcome
+    ) -> Iterator[RecordedDeletion]:
+        """What earlier runs left open of an instance that this run proves to be gone.
+
+        Of the same plan it is one deletion with that of this run; of another it is told before.
+        """
+        attempts = self._open.get(instance, {})
+        if not outcome.is_gone:
+            return
+        for earlier in [one for one in attempts if one != run.run]:
+            attempt = attempts.pop(earlier)
+            self._gone_on_with.add((earlier, instance))
+            own = attempts.get(run.run)
+            if own is not None and attempt.run.plan_id == run.plan_id:
+                own.answers[:0] = attempt.answers
+                own.before += attempt.before + attempt.last.attempt
+                own.first = attempt.first
+            else:
+                yield self._unproven(attempt)
 
     def _proven(
-        self, run: RecordedRun, sender: str, store: StoreAddress, proof: Verified | Settled
+        self, run: RecordedRun, sender: str, instance: _Instance, proof: Verified | Settled
     ) -> RecordedDeletion:
-        attempt = self._open.pop((sender, store, proof.instance), None)
-        study = (store, proof.instance.study_uid)
+        attempts = self._open.get(instance, {})
+        attempt = attempts.pop(sender, None)
+        if not attempts:
+            self._open.pop(instance, None)
+        store, address = instance
+        study = (store, address.study_uid)
         is_gone = proof.outcome.is_gone
         return RecordedDeletion(
             attempt.run if attempt else _run_not_there(sender, run),
             proof.time,
-            store,
-            proof.instance,
+            store[1],
+            address,
             proof.outcome,
             proof.presence,
             proof.detail,
-            attempts=attempt.last.attempt if attempt else 0,
+            attempts=attempt.before + attempt.last.attempt if attempt else 0,
             answers=tuple(attempt.answers) if attempt else (),
             source=attempt.first.source if attempt else None,
             reason=attempt.first.reason if attempt else None,
             settled_by=run.run if sender != run.run else None,
             copy=attempt.copy if attempt else None,
             patient=self._patients.get(study),
-            empties_study=is_gone and self._is_last(attempt, study, proof.time),
-            restored_by=self._restored_by(store, proof) if is_gone else None,
+            empties_study=is_gone and self._is_last(attempt, study),
+            restored_by=self._restored_by(instance) if is_gone else None,
         )
 
-    def _is_last(self, attempt: _Attempt | None, study: _Study, time: datetime) -> bool:
+    def _is_last(self, attempt: _Attempt | None, study: _Study) -> bool:
         """Whether, with one more proof, every deletion that empties the study is proven.
 
         Not where something of the study was put back meanwhile.
@@ -228,22 +267,22 @@ class _Deletions:
         if left != 0 or attempt is None:
             return False
         began = self._plans[attempt.run.plan_id]
-        return not any(began < back < time for back in self._study_restores.get(study, ()))
+        return not any(began < back < self._place for back in self._study_restores.get(study, ()))
 
-    def _restored_by(self, store: StoreAddress, proof: Verified | Settled) -> str | None:
-        later = self._restores.get((store, proof.instance), ())
-        return next((run for time, run in later if time > proof.time), None)
+    def _restored_by(self, instance: _Instance) -> str | None:
+        later = self._restores.get(instance, ())
+        return next((run for place, run in later if place > self._place), None)
 
     def _unproven(self, attempt: _Attempt) -> RecordedDeletion:
         return RecordedDeletion(
             attempt.run,
             attempt.last.time,
-            attempt.store,
+            attempt.store[1],
             attempt.last.instance,
             Outcome.UNCONFIRMED,
             None,
             _NO_PROOF,
-            attempts=attempt.last.attempt,
+            attempts=attempt.before + attempt.last.attempt,
             answers=tuple(attempt.answers),
             source=attempt.first.source,
             reason=attempt.first.reason,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import (
@@ -21,7 +20,7 @@ from securesystemslib.exceptions import Error as SigningError
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from reconciler.errors import JournalError, SignatureRefused, UsageError
-from reconciler.journal.reader import read_run
+from reconciler.journal.reader import RunRecords
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -44,20 +43,19 @@ class SignedHead:
     time: str | None = None
 
 
-def head_of(path: Path) -> SignedHead:
+def head_of(links: RunRecords) -> SignedHead:
     """Read a whole run, and so prove its chain up to the head.
 
     Raises:
         JournalError: it is broken, cannot be read, or never started.
     """
-    links = read_run(path)
     first: Mapping[str, object] | None = None
     for link in links.links():
         first = link.fields if first is None else first
     if first is None or links.head is None:
-        raise JournalError(f"the run {path.stem} never started, so it has no head")
+        raise JournalError(f"the run {links.path.stem} never started, so it has no head")
     digest = first.get("digest")
-    return SignedHead(path.stem, links.head, digest if isinstance(digest, str) else None)
+    return SignedHead(links.path.stem, links.head, digest if isinstance(digest, str) else None)
 
 
 def sign(signed: SignedHead, key: bytes) -> str:

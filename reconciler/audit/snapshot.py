@@ -16,7 +16,8 @@ from reconciler.journal.latest import head_of
 from reconciler.journal.locks import is_held
 from reconciler.journal.order import RunStart, in_order
 from reconciler.journal.reader import RunRecords
-from reconciler.journal.records import RestoreStarted, RunEnded, RunStarted
+from reconciler.journal.readings import FirstReading
+from reconciler.journal.records import FirstRecord, RunEnded, RunStarted
 
 
 class Snapshot:
@@ -67,10 +68,9 @@ class Snapshot:
         return tuple(by_name[run] for run in runs)
 
     @cached_property
-    def starts(self) -> Mapping[Path, RunStart]:
-        """The first records of the files in ``runs/``; what is none is told by whoever reads it."""
-        paths = [path for path in self.files if path.parent == runs_folder(self.state)]
-        return dict(self._starts(paths))
+    def starts(self) -> Mapping[Path, FirstRecord]:
+        """The first records of the files; what is none is told by whoever reads the file."""
+        return dict(self._starts())
 
     def changing(self) -> tuple[Path, ...]:
         """The files in ``runs/``, in the order in which the runs happened.
@@ -80,14 +80,21 @@ class Snapshot:
         Raises:
             JournalError: the order contradicts itself.
         """
-        paths = [path for path in self.files if path.parent == runs_folder(self.state)]
-        names = {path.stem: path for path in paths}
-        ordered = [names[name] for name in in_order(self.starts.values())]
-        return (*ordered, *(path for path in paths if path not in self.starts))
+        return self._in_order(runs_folder(self.state), are_readings=False)
 
     def readings(self) -> tuple[Path, ...]:
-        """The files in ``readings/``, by name, which is by the time of their start."""
-        return tuple(path for path in self.files if path.parent == readings_folder(self.state))
+        """The files in ``readings/``; as `changing`."""
+        return self._in_order(readings_folder(self.state), are_readings=True)
+
+    def _in_order(self, folder: Path, *, are_readings: bool) -> tuple[Path, ...]:
+        paths = {path.stem: path for path in self.files if path.parent == folder}
+        begun = {
+            path: RunStart.of(first, head_of(path))
+            for path, first in self.starts.items()
+            if path.parent == folder and isinstance(first, FirstReading) is are_readings
+        }
+        ordered = [paths[name] for name in in_order(begun.values())]
+        return (*ordered, *(path for path in paths.values() if path not in begun))
 
     def without_runs_under_way(self) -> Snapshot:
         """The same without the applies that another process works on now.
@@ -105,20 +112,22 @@ class Snapshot:
             first = next(records, None)
             if not isinstance(first, RunStarted):
                 return False
-            if not any(is_held(self.state, store) for store in first.stores):
+            if any(isinstance(record, RunEnded) for record in records):
                 return False
-            return not any(isinstance(record, RunEnded) for record in records)
-        except JournalError:  # it is told by whoever reads the file
+            is_held_now = any(is_held(self.state, store) for store in first.stores)
+            # It may have come to its end since its size was noted.
+            return is_held_now or path.stat().st_size > self._sizes[path]
+        except (JournalError, OSError):  # it is told by whoever reads the file
             return False
 
-    def _starts(self, paths: Sequence[Path]) -> Iterator[tuple[Path, RunStart]]:
-        for path in paths:
+    def _starts(self) -> Iterator[tuple[Path, FirstRecord]]:
+        for path in self.files:
             try:
                 first = next(iter(self.records(path)), None)
-            except JournalError:  # it is told by whoever reads the file
+            except JournalError:
                 continue
-            if isinstance(first, RunStarted | RestoreStarted):
-                yield path, RunStart(first, head_of(path))
+            if isinstance(first, FirstRecord):
+                yield path, first
 
 
 def _sizes(state: Path) -> Iterator[tuple[Path, int]]:

@@ -10,14 +10,12 @@ from pathlib import Path
 from reconciler.audit.snapshot import Snapshot
 from reconciler.errors import BrokenJournal, JournalError
 from reconciler.journal.reader import RunRecords
-from reconciler.journal.readings import NothingDone, PlanEnded, QueryEnded
-from reconciler.journal.records import FirstRecord, Record, RestoreEnded, RunEnded
+from reconciler.journal.readings import FirstReading
+from reconciler.journal.records import FirstRecord, LastRecord, Record
 from reconciler.model.verification import Finding, FindingKind, Verification, Vouched
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """Threads take the time before they queue for their place, so neighbours may be out of order."""
-
-_LastRecord = RunEnded | RestoreEnded | PlanEnded | QueryEnded | NothingDone
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +85,8 @@ def check(snapshot: Snapshot, *, runs: Sequence[str] = (), heads: Sequence[str] 
             findings.append(Finding(FindingKind.HEAD_MISSING, head, message))
     if not runs:
         findings += _links(checked, lost)
+    if vouched and not runs:
+        findings += _unvouched(snapshot, checked, vouched, heads)
     verification = Verification(len(chosen), checked.records, tuple(findings), tuple(vouched))
     return Checked(verification, checked.ends, checked.heads)
 
@@ -124,6 +124,7 @@ def _check(path: Path, records: RunRecords, checked: _Checking) -> Iterator[Find
                 checked.found[records.head] = _Place(path, seq)
             if isinstance(record, FirstRecord):
                 checked.starts[path] = record
+                yield from _misplaced(path, record)
             if clock.went_back(record.time):
                 message = f"the clock went back, from {clock.latest} to {record.time}"
                 yield Finding(FindingKind.CLOCK, f"{path}:{seq + 1}", message)
@@ -139,11 +140,19 @@ def _check(path: Path, records: RunRecords, checked: _Checking) -> Iterator[Find
         yield Finding(FindingKind.TORN, str(path), "the last line is cut off; it was set aside")
 
 
+def _misplaced(path: Path, first: FirstRecord) -> Iterator[Finding]:
+    """A run in the folder of the others: no command looks for it there."""
+    is_reading = isinstance(first, FirstReading)
+    if is_reading != (path.parent.name == "readings"):
+        message = "it lies in the folder of another kind of run, where nobody looks for it"
+        yield Finding(FindingKind.BROKEN, f"{path}:1", message)
+
+
 def _end(path: Path, last: Record | None) -> Iterator[Finding]:
     """What is to be said of the last record of a run."""
     if last is None:
         yield Finding(FindingKind.UNSTARTED, str(path), "it holds no whole record")
-    elif not isinstance(last, _LastRecord):
+    elif not isinstance(last, LastRecord):
         message = "it has no end on record: its process died, or its end was cut off"
         yield Finding(FindingKind.UNFINISHED, str(path), message)
 
@@ -190,10 +199,42 @@ def _links(checked: _Checking, lost: Collection[str]) -> Iterator[Finding]:
         if before != path:
             message = f"it follows on the same run as {before.name}"
             yield Finding(FindingKind.FORK, str(path), message)
+        yield from _added_after(path, first, checked)
         for named in _predecessors(first):
             if named not in checked.found:
                 kind = FindingKind.LOST if named in lost else FindingKind.UNKNOWN_PREDECESSOR
                 yield Finding(kind, f"{path}:1", missing_run(named))
+
+
+def _added_after(path: Path, first: FirstRecord, checked: _Checking) -> Iterator[Finding]:
+    """Where two runs work on one store, the second begins after the last line of the first."""
+    place = checked.found.get(first.previous_head or "")
+    before = checked.starts.get(place.path) if place else None
+    if place is None or before is None or isinstance(first, FirstReading):
+        return
+    if set(before.stores) & set(first.stores) and checked.heads.get(before.run) != (
+        first.previous_head
+    ):
+        message = f"{path.name}, which worked on the same store, began after line {place.seq + 1}"
+        yield Finding(FindingKind.BROKEN, f"{place.path}:{place.seq + 2}", message)
+
+
+def _unvouched(
+    snapshot: Snapshot, checked: _Checking, vouched: Iterable[Vouched], heads: Iterable[str]
+) -> Iterator[Finding]:
+    """Applies and restores before the latest run that a head is of, to which no head leads."""
+    reached = {
+        checked.found[one].path
+        for head in heads
+        for one in _follow(head, checked) & checked.found.keys()
+    }
+    names = {one.run for one in vouched}
+    order = snapshot.changing()
+    last = max((place for place, path in enumerate(order) if path.stem in names), default=-1)
+    for path in order[: last + 1]:
+        if path not in reached:
+            message = "no head leads to it: it ran beside the others, or was added since"
+            yield Finding(FindingKind.UNVOUCHED, str(path), message)
 
 
 def missing_run(named: str) -> str:

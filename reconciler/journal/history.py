@@ -50,7 +50,7 @@ class History:
 
     def __init__(self, runs: Iterable[RunSummary] = ()) -> None:
         by_name = {run.run: run for run in runs}
-        starts = (RunStart(run.started, run.head) for run in by_name.values())
+        starts = (RunStart.of(run.started, run.head) for run in by_name.values())
         self.runs = tuple(by_name[name] for name in in_order(starts))
 
     @classmethod

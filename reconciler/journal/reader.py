@@ -15,6 +15,7 @@ from reconciler.journal.records import (
     Archived,
     FirstRecord,
     Intent,
+    LastRecord,
     Record,
     Restored,
     RestoreIntent,
@@ -69,8 +70,12 @@ class RunRecords:
                 record of this run, or it cannot be read.
         """
         stores = 0
+        is_ended = False
         for seq, fields, _ in self.links():
             record = self._record(seq, fields)
+            if is_ended:
+                raise self._error(seq, "a record stands after the end of the run")
+            is_ended = isinstance(record, LastRecord)
             if isinstance(record, FirstRecord):
                 stores = self._begin(seq, record)
             elif isinstance(record, _OfOneStore) and record.store >= stores:

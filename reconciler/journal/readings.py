@@ -156,5 +156,6 @@ class NothingDone:
     format_version: str = FORMAT_VERSION
 
 
+LastReading = PlanEnded | QueryEnded | NothingDone
 FirstReading = PlanMade | QueryStarted | NothingDone
 ReadingRecord = FirstReading | KeptSeen | ReturnedSeen | PlanEnded | Retrieved | QueryEnded

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.journal.format import FORMAT_VERSION
-from reconciler.journal.readings import FirstReading, ReadingRecord
+from reconciler.journal.readings import FirstReading, LastReading, ReadingRecord
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Reason
 from reconciler.model.live import Presence
@@ -236,6 +236,9 @@ class RestoreEnded:
 ArchiveRecord = Archived | RestoreStarted | RestoreIntent | RestoreReplied | Restored | RestoreEnded
 DeletionRecord = RunStarted | Intent | StudyPatient | Result | Verified | Settled | RunEnded
 Record = DeletionRecord | ArchiveRecord | ReadingRecord
+
+LastRecord = RunEnded | RestoreEnded | LastReading
+"""What a run that came to its end ends with; nothing stands after it."""
 
 FirstRecord = RunStarted | RestoreStarted | FirstReading
 """What a journal begins with."""

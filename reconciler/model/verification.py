@@ -25,6 +25,8 @@ class FindingKind(Enum):
     """A run has no end on record: its process died, or its end was cut off."""
     UNSTARTED = "unstarted"
     """A file without any whole record: its run never started, or it was cut off as a whole."""
+    UNVOUCHED = "unvouched"
+    """A run before that of a published head, to which no head leads."""
     FORK = "fork"
     """Two runs follow on the same one, as when they run at the same time."""
     CLOCK = "clock"

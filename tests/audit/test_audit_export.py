@@ -150,7 +150,7 @@ def test_a_study_of_which_something_was_put_back_meanwhile_is_not_emptied(
     write(tmp_path, started("a", emptied), *attempt(instance(1)))
     write_restore(tmp_path, "b", "a", instance(1), NOON + minutes * MINUTE)
     last = attempt(instance(2), time=NOON + 3 * MINUTE)
-    write(tmp_path, started("c", emptied, ["a"]), *last)
+    write(tmp_path, replace(started("c", emptied, ["a"]), time=NOON + 3 * MINUTE), *last)
 
     found = {one.instance: one for one in deletions_of(tmp_path)}
 
@@ -253,3 +253,52 @@ def test_a_run_that_another_names_and_that_is_gone_is_told(
 
     assert len(export(state, code=1)) == 4
     assert f"no record has the hash {head}" in capsys.readouterr().err
+
+
+def test_a_resumed_attempt_is_one_deletion_with_the_evidence_of_both_runs(tmp_path: Path) -> None:
+    first, answer, _ = attempt(instance(1), status=503)
+    assert isinstance(answer, Result)
+    write(tmp_path, started("a"), first, replace(answer, kind=ReplyKind.UNCLEAR, request_id="r-0"))
+    again = attempt(instance(1), Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT, status=404)
+    write(tmp_path, started("b", resumes=["a"]), *again)
+    late = Settled(NOON, "a", STORE, instance(1), Presence.PRESENT, Outcome.FAILED)
+    write(tmp_path, replace(started("c"), plan_id="plan-2", time=NOON + MINUTE), late)
+
+    (one,) = deletions_of(tmp_path)
+
+    assert (one.run.run, one.attempts) == ("b", 2)
+    assert [answer.status for answer in one.answers] == [503, 404]
+
+
+def test_what_another_plan_left_open_is_told_before_the_proof(tmp_path: Path) -> None:
+    write(tmp_path, started("a"), *attempt(instance(1))[:1])
+    other = replace(started("b"), plan_id="plan-2", time=NOON + MINUTE)
+    write(tmp_path, other, *attempt(instance(1), time=NOON + MINUTE))
+
+    found = deletions_of(tmp_path)
+
+    assert [(one.run.run, one.outcome) for one in found] == [
+        ("a", Outcome.UNCONFIRMED),
+        ("b", Outcome.DELETED),
+    ]
+
+
+def test_two_services_that_use_one_name_are_two_stores(tmp_path: Path) -> None:
+    write(tmp_path, started("a"), *attempt(instance(1)))
+    elsewhere = replace(started("b"), endpoint="https://test.example", plan_id="plan-2")
+    write(tmp_path, elsewhere, *attempt(instance(1)))
+    write_restore(tmp_path, "c", "a", instance(1), NOON + MINUTE)
+
+    assert {one.run.run: one.restored_by for one in deletions_of(tmp_path)} == {
+        "a": "c",
+        "b": None,
+    }
+
+
+def test_an_instance_was_restored_by_the_run_after_it_whatever_the_clock_says(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, started("a"), *attempt(instance(1)))
+    write_restore(tmp_path, "b", "a", instance(1), NOON - MINUTE)
+
+    assert [one.restored_by for one in deletions_of(tmp_path)] == ["b"]

@@ -46,14 +46,6 @@ run_records = st.one_of(
         Result, st.just(NOON), stores, instances, attempts, st.sampled_from(ReplyKind), st.none()
     ),
     st.builds(Verified, st.just(NOON), stores, instances, presences, outcomes, details),
-    st.builds(
-        RunEnded,
-        st.just(NOON),
-        st.sampled_from(RunState),
-        st.just(dict.fromkeys(Outcome, 0)),
-        st.just(0),
-        details,
-    ),
 )
 
 
@@ -109,6 +101,12 @@ class JournalMachine(RuleBasedStateMachine):
         store, instance = data.draw(st.sampled_from(STORES)), data.draw(instances)
         presence, outcome = data.draw(presences), data.draw(outcomes)
         self._write([Settled(NOON, run, store, instance, presence, outcome)])
+
+    @precondition(lambda self: self.journal is not None)
+    @rule(state=st.sampled_from(RunState), detail=details)
+    def end(self, state, detail):
+        self._write([RunEnded(NOON, state, dict.fromkeys(Outcome, 0), 0, detail)])
+        self.close()
 
     @precondition(lambda self: self.journal is not None)
     @rule()

@@ -14,7 +14,9 @@ import pytest
 
 from reconciler.errors import JournalError
 from reconciler.journal.chain import hash_of
+from reconciler.journal.latest import latest_reading
 from reconciler.journal.reader import read_run
+from reconciler.journal.readings import PlanMade
 from reconciler.journal.records import Intent, RunStarted
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -313,3 +315,33 @@ def test_a_full_disk_stops_the_run_and_leaves_a_valid_journal(tmp_path, run_path
     assert printed == committed != []
     assert records.torn_tail
     assert run_path.stat().st_size == 20_000
+
+
+def test_the_latest_reading_is_the_one_that_no_other_names(tmp_path):
+    """Names know only seconds, and what comes after them is random; clocks step back."""
+    names = ["20260301T120000Z-zz", "20260301T120000Z-aa", "20260301T114000Z-mm"]
+    for name in names:
+        before = latest_reading(tmp_path)
+        first = PlanMade(
+            name,
+            NOON,
+            "1.0",
+            "p",
+            "sha256:0",
+            "https://x",
+            (),
+            previous_reading=before,
+        )
+        with RunJournal.create(tmp_path, first) as journal:
+            pass
+        assert latest_reading(tmp_path) == journal.head
+
+
+def test_a_run_that_cannot_begin_leaves_no_file(tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("reconciler.journal.durable.os.fsync", fail)
+    with pytest.raises(JournalError):
+        RunJournal.create(tmp_path, FIRST)
+    assert list((tmp_path / "runs").iterdir()) == []

@@ -56,7 +56,9 @@ def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: 
     require_writable(out)
     folder = environment.state_folder(state, find_root(root))
     snapshot = Snapshot.take(folder)
-    signed = replace(head_of(_run_file(snapshot, run)), time=utc(environment.now()))
+    signed = replace(
+        head_of(snapshot.records(_run_file(snapshot, run))), time=utc(environment.now())
+    )
     found = verify(snapshot, heads=[signed.head])
     if found.count(corruption=True):
         raise SignatureRefused(
