@@ -87,24 +87,26 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
             )
 
     stop = Stop()
-    try:
-        endpoint = _endpoint(saved, options)
-        with (
-            stopped_by_signals(stop) as signals,
-            environment.connect(
+    with stopped_by_signals(stop) as signals:
+        try:
+            endpoint = _endpoint(saved, options)
+            with environment.connect(
                 endpoint,
                 provider=_provider(saved),
                 read_only=False,
                 parallelism=options.parallelism,
                 max_qps=options.max_qps,
                 stop=stop.event,
-            ) as connection,
-        ):
-            principal = connection.principal
-            applied = _apply(saved, options, accept, run=run, connection=connection, stop=stop)
-    except ReconcilerError as error:
-        record_if_nothing(error.exit_code, str(error))
-        raise
+            ) as connection:
+                principal = connection.principal
+                applied = _apply(saved, options, accept, run=run, connection=connection, stop=stop)
+        except ReconcilerError as error:
+            if signals.exit_code is None:
+                record_if_nothing(error.exit_code, str(error))
+                raise
+            report_error(error)
+            record_if_nothing(signals.exit_code, stop.reason or "")
+            return signals.exit_code
     record_if_nothing(applied.exit_code, _BEFORE if applied.is_earlier else _NOTHING)
     return _finish(applied, options, signals.exit_code)
 

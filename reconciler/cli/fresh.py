@@ -12,6 +12,7 @@ from reconciler.cli.console import say, write_file
 from reconciler.cli.formats import render
 from reconciler.cli.planning import PlanRequest, make_saved_plan
 from reconciler.cli.reading import read_history, read_saved_plan
+from reconciler.cli.recording import record_nothing_done
 from reconciler.cli.showing import write_plan_document
 from reconciler.errors import JournalError, Refused
 from reconciler.journal.folder import make_folder
@@ -30,9 +31,13 @@ def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
     Raises:
         NotApproved: nobody can be asked, and ``auto_approve`` was not given.
     """
-    if not options.auto_approve:
-        require_terminal()
-    begun = _begun(options)
+    try:
+        if not options.auto_approve:
+            require_terminal()
+        begun = _begun(options)
+    except Refused as refused:
+        record_nothing_done("apply", refused.exit_code, str(refused), options.state)
+        raise
     if begun is not None:
         say("the plan with the expected digest was begun and not ended: it is resumed")
         return apply_plan(begun, options, lambda: require_acceptable(begun, options))

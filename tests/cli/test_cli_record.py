@@ -262,3 +262,9 @@ def test_a_workflow_says_what_the_ci_does_not(
     assert first["requester"]["user"] == "who-ran-it-again"
     assert first["requester"]["change"] == "12"
     assert first["requester"]["approvers"] == ["bob", "erin"]
+
+
+def test_an_apply_that_nobody_can_be_asked_about_is_on_record(filled: Project) -> None:
+    assert filled.run("apply", "specs").code == 3
+    (record,) = idle(filled)
+    assert "nobody can be asked" in record["detail"]
