@@ -17,8 +17,8 @@ from typing import Any
 HEAD = 256 * 1024
 """Bytes of a file within which what is asked of it here must stand."""
 
-_LONGEST_PATIENT_ID = 1024
-"""Characters: LO has 64 at most (PS3.5 section 6.2), and real files have more."""
+LONGEST_PATIENT_ID = 1024
+"""Characters: LO has 64 at most (PS3.5 section 6.2), and real ones have more."""
 
 _PREAMBLE = 128
 _PREFIX = b"DICM"
@@ -127,7 +127,7 @@ def patient_id_of(head: bytes) -> str:
         NotDicomFileError: it is no DICOM file, or says no Patient ID, or several.
     """
     patient_id = _value(*_dataset(head), "PatientID", _PATIENT_ID)
-    if isinstance(patient_id, str) and 0 < len(patient_id.strip()) <= _LONGEST_PATIENT_ID:
+    if isinstance(patient_id, str) and 0 < len(patient_id.strip()) <= LONGEST_PATIENT_ID:
         return patient_id.strip()
     raise NotDicomFileError("it says no Patient ID")
 

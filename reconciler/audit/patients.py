@@ -7,15 +7,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from reconciler.dicom_file import HEAD, NotDicomFileError, patient_id_of
+from reconciler.dicom_file import HEAD, LONGEST_PATIENT_ID, NotDicomFileError, patient_id_of
 from reconciler.errors import UsageError
 from reconciler.model.address import StoreAddress
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion
 
 COLUMNS = ["studiesId", "PatientID"]
-
-_LONGEST = 1024
-"""Characters of a Patient ID: LO has 64 at most (PS3.5 section 6.2), and real ones have more."""
 
 
 class PatientIds:
@@ -90,9 +87,9 @@ def _patients(path: Path, rows: Iterable[list[str]]) -> dict[str, str]:
             continue
         if len(row) != len(COLUMNS) or not all(row):
             raise UsageError(f"{path}, record {number}: a study and a patient id are needed")
-        if len(row[1]) > _LONGEST:
+        if len(row[1]) > LONGEST_PATIENT_ID:
             raise UsageError(
-                f"{path}, record {number}: the id is longer than {_LONGEST} characters"
+                f"{path}, record {number}: the id is longer than {LONGEST_PATIENT_ID} characters"
             )
         if patients.setdefault(row[0], row[1]) != row[1]:
             raise UsageError(f"{path}, record {number}: the study has another patient id above")

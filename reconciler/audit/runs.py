@@ -81,7 +81,8 @@ class Runs:
             )
 
     def _add_refusal(self, done: NothingDone) -> None:
-        if done.exit_code == ExitCode.REFUSED and self._selection.is_by_run:
+        is_refused = done.command == "apply" and done.exit_code == ExitCode.REFUSED
+        if is_refused and self._selection.is_by_run:
             self.refused_applies.append(
                 RefusedApply(done.run, done.time, done.digest, done.detail, done.provenance)
             )
@@ -94,7 +95,7 @@ def read_runs(snapshot: Snapshot, selection: Selection, checked: Checked) -> Run
         JournalError: the order of the runs contradicts itself.
     """
     runs = Runs(selection)
-    for path in (*snapshot.changing(), *snapshot.readings()):
+    for path in (*snapshot.changing, *snapshot.readings):
         records = iter(snapshot.records(path))
         try:
             started = next(records, None)

@@ -60,7 +60,7 @@ def recorded_deletions(
         JournalError: the order of the runs contradicts itself.
     """
     snapshot.chosen(sorted(selection.runs))
-    changing = [snapshot.records(path) for path in snapshot.changing()]
+    changing = [snapshot.records(path) for path in snapshot.changing]
     named = {
         first.previous_head: path
         for path, first in snapshot.starts.items()

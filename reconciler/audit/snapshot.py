@@ -72,6 +72,7 @@ class Snapshot:
         """The first records of the files; what is none is told by whoever reads the file."""
         return dict(self._starts())
 
+    @cached_property
     def changing(self) -> tuple[Path, ...]:
         """The files in ``runs/``, in the order in which the runs happened.
 
@@ -82,6 +83,7 @@ class Snapshot:
         """
         return self._in_order(runs_folder(self.state), are_readings=False)
 
+    @cached_property
     def readings(self) -> tuple[Path, ...]:
         """The files in ``readings/``; as `changing`."""
         return self._in_order(readings_folder(self.state), are_readings=True)
@@ -105,7 +107,7 @@ class Snapshot:
         return Snapshot(self.state, sizes)
 
     def _is_under_way(self, path: Path) -> bool:
-        if path not in self.files:
+        if path.suffix != RUN_SUFFIX:
             return False
         records = iter(self.records(path))
         try:

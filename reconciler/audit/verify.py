@@ -229,7 +229,7 @@ def _unvouched(
         for one in _follow(head, checked) & checked.found.keys()
     }
     names = {one.run for one in vouched}
-    order = snapshot.changing()
+    order = snapshot.changing
     last = max((place for place, path in enumerate(order) if path.stem in names), default=-1)
     for path in order[: last + 1]:
         if path not in reached:

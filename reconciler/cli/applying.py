@@ -83,7 +83,13 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], Non
         """Even a refused apply has a record of its own where it settled what was left open."""
         if not run_file(options.state, run).exists():
             record_nothing_done(
-                "apply", exit_code, detail, options.state, saved=saved, principal=principal
+                "apply",
+                exit_code,
+                detail,
+                options.state,
+                run=run,
+                saved=saved,
+                principal=principal,
             )
 
     stop = Stop()

@@ -54,17 +54,21 @@ def record_nothing_done(
     detail: str,
     state: Path,
     *,
+    run: str | None = None,
     saved: SavedPlan | None = None,
     stores: Iterable[StoreAddress] = (),
     endpoint: str = "",
     principal: str | None = None,
 ) -> None:
-    """Leave the record of an apply or a restore that ended before it did anything."""
+    """Leave the record of an apply or a restore that ended before it did anything.
+
+    ``run`` is the name that it goes by already, if it has one.
+    """
     now = environment.now()
     inputs, git = (saved.plan.inputs, saved.git) if saved else ((), None)
     try:
         record = NothingDone(
-            run=environment.new_run_name(now),
+            run=run or environment.new_run_name(now),
             time=now,
             tool_version=__version__,
             command=command,

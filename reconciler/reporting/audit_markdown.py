@@ -33,7 +33,7 @@ from reconciler.reporting.wording import (
 )
 
 SHOWN = 100
-"""So many rows of each table are shown, the newest; the rest are counted."""
+"""So many rows of each table are shown; the rest are counted."""
 
 _ENDS_CODE = frozenset("`|\\")
 _MEANING_OF_DELETIONS = "Deletions after which a retrieve found the instance absent:"
@@ -72,10 +72,10 @@ def _opening(report: AuditReport) -> Iterator[str]:
     for problem in report.problems:
         yield f"**Not in this report:** {escape(problem)}\n\n"
     if report.restored_since:
-        yield f"{plural(report.restored_since, 'instance')} of these were put back since.\n\n"
+        yield f"Put back since: {plural(report.restored_since, 'instance')} of these.\n\n"
     if report.proven_later:
-        yield f"{plural(report.proven_later, 'deletion')} that could not be proven at first"
-        yield " made good later.\n\n"
+        yield "Not proven at first and made good later:"
+        yield f" {plural(report.proven_later, 'deletion')}.\n\n"
     checked = report.verification
     yield f"The record was checked when this was made, {utc(report.made)}:"
     yield f" {plural(checked.runs, 'run')}, {plural(checked.records, 'record')},"
@@ -95,7 +95,8 @@ def _unproven(unproven: Sequence[RecordedDeletion]) -> Iterator[str]:
         (utc(one.time), _code(one.instance.instance_uid), one.outcome.value, escape(one.detail))
         for one in unproven
     ]
-    yield from _table("Not proven", ["time", "instance", "outcome", "detail"], rows)
+    heads = ["time", "instance", "outcome", "detail"]
+    yield from _table("Not proven", heads, rows, whole="--format csv` or `json")
 
 
 def _coverage(coverage: Sequence[Coverage]) -> Iterator[str]:
@@ -213,7 +214,7 @@ def _kept(kept: Sequence[LastSeen]) -> Iterator[str]:
         for one in kept
     ]
     heads = ["study", "series", "instances", "missing", "seen last", "by", "hold"]
-    yield from _table("Kept, and when it was seen last", heads, rows)
+    yield from _table("Kept, and when it was seen last", heads, rows, newest_last=False)
 
 
 def _images_read(images_read: Sequence[ImagesRead]) -> Iterator[str]:
@@ -245,7 +246,7 @@ def _deleted(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
         for one in newest
     ]
     heads = ["time", "instance", "outcome", "reason", "declared at", "run", "evidence"]
-    yield from _table("Deletions", heads, rows, count=count)
+    yield from _table("Deletions", heads, rows, count=count, whole="--format csv` or `json")
 
 
 def _people(provenance: Provenance) -> tuple[str, str]:
@@ -265,12 +266,14 @@ def _table(
     rows: Sequence[Sequence[str]],
     *,
     numbers: int = 0,
+    newest_last: bool = True,
     count: int | None = None,
+    whole: str = "--format json",
 ) -> Iterator[str]:
-    """A table of the newest rows under its title, nothing without any.
+    """A table under its title, of the newest rows where they have an age; nothing without any.
 
     The last ``numbers`` columns are numbers; ``count`` is how many rows there are, where not all
-    of them are given.
+    of them are given; ``whole`` are the options that give them all.
     """
     if not rows:
         return
@@ -278,9 +281,9 @@ def _table(
         yield f"## {title}\n\n"
     rules = ["---"] * (len(heads) - numbers) + ["---:"] * numbers
     yield f"| {' | '.join(heads)} |\n|{'|'.join(rules)}|\n"
-    for row in rows[-SHOWN:]:
+    for row in rows[-SHOWN:] if newest_last else rows[:SHOWN]:
         yield f"| {' | '.join(row)} |\n"
     rest = (count or len(rows)) - min(len(rows), SHOWN)
     if rest:
-        yield f"\n… and {rest:,} more, all of them with `--format csv` or `json`\n"
+        yield f"\n… and {rest:,} more, all of them with `{whole}`\n"
     yield "\n"

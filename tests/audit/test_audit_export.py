@@ -162,7 +162,7 @@ def test_a_study_of_which_something_was_put_back_meanwhile_is_not_emptied(
 def test_a_run_is_read_before_the_one_that_settles_it_whatever_their_names(tmp_path: Path) -> None:
     write(tmp_path, started("z"), *attempt(instance(1))[:2])
     closed = Settled(NOON, "z", STORE, instance(1), Presence.ABSENT, Outcome.DELETED)
-    head = Snapshot.take(tmp_path).changing()[0]
+    head = Snapshot.take(tmp_path).changing[0]
     settler = replace(started("b"), previous_head=head_of(head), provenance=Provenance("bob"))
     write(tmp_path, settler, closed)
 
@@ -302,3 +302,17 @@ def test_an_instance_was_restored_by_the_run_after_it_whatever_the_clock_says(
     write_restore(tmp_path, "b", "a", instance(1), NOON - MINUTE)
 
     assert [one.restored_by for one in deletions_of(tmp_path)] == ["b"]
+
+
+def test_what_was_removed_again_after_it_was_restored_is_restored_only_once(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, started("a"), *attempt(instance(1)))
+    write_restore(tmp_path, "b", "a", instance(1), NOON + MINUTE)
+    later = replace(started("c"), plan_id="plan-2", time=NOON + 2 * MINUTE)
+    write(tmp_path, later, *attempt(instance(1)))
+
+    assert {one.run.run: one.restored_by for one in deletions_of(tmp_path)} == {
+        "a": "b",
+        "c": None,
+    }

@@ -183,6 +183,23 @@ def idle(project: Project) -> list[dict[str, Any]]:
     return [run[0] for run in runs if run[0]["type"] == "nothing_done" and len(run) == 1]
 
 
+def test_a_restore_with_nothing_to_do_is_on_record(project: Project) -> None:
+    instances = project.fill(1, 1, [1])
+    archive = project.folder.parent / "archive"
+    archive.mkdir()
+    kept_first = f"archive: {{path: {archive}}}\n"
+    project.write("a.yaml", REASON + kept_first + LIMITS_OPEN + removal(instances))
+    assert project.run("apply", "--auto-approve").code == 0
+    ((applied, *_),) = records(project, "runs")
+    assert project.run("restore", applied["run"]).code == 0
+    answer = project.run("restore", applied["run"])
+
+    assert answer.code == 0, answer.err
+    (record,) = idle(project)
+    assert (record["command"], record["exitCode"]) == ("restore", 0)
+    assert record["detail"].endswith("is left to restore")
+
+
 def test_a_refused_apply_is_on_record_with_the_reason(filled: Project) -> None:
     filled.run("plan", "--out", "plan.json")
     answer = filled.run("apply", "plan.json", "--expect-digest", "sha256:0")

@@ -166,7 +166,7 @@ def test_every_fact_is_on_the_page() -> None:
         "This is a part of the record: only reason 113039",
         "Not in this report: runs/a.jsonl:1: words",
         "7 instances not proven to be gone after the last attempt",
-        "2 instances of these were restored later",
+        "Restored later: 2 instances of these.",
         "1 instance came back",
         f"{EXPIRED} 43",
         f"{STORE} 43",

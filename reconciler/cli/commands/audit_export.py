@@ -64,7 +64,7 @@ _SYSLOG_TLS_PORT = 6514
 _LAST_PORT = 65535
 
 _WITH_PATIENTS = frozenset({"dicom", "fhir"})
-"""The forms that say when a study was emptied."""
+"""The forms that name patients."""
 
 
 class _HostAndPort(click.ParamType[tuple[str, int]]):

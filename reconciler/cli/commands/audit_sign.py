@@ -73,7 +73,7 @@ def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: 
 def _run_file(snapshot: Snapshot, run: str | None) -> Path:
     if run is not None:
         return snapshot.chosen([run])[0]
-    changing = snapshot.changing()
+    changing = snapshot.changing
     if not changing:
         raise UsageError(
             f"{snapshot.state} holds no run",

@@ -135,6 +135,7 @@ def _restore_on_record(
                 exit_code,
                 detail,
                 options.state,
+                run=run,
                 stores=archived.stores,
                 endpoint=archived.endpoint,
             )
