@@ -61,7 +61,8 @@ def _study_effect(study: StudyPlan) -> str:
     effect = f"deletes {study.deletions:,} of {plural(study.instances, 'instance')}"
     if study.emptied:
         return f"{effect}: EMPTIES THE STUDY"
-    return f"{effect}, {study.unmanaged:,} are in no file" if study.unmanaged else effect
+    verb = "is" if study.unmanaged == 1 else "are"
+    return f"{effect}, {study.unmanaged:,} {verb} in no file" if study.unmanaged else effect
 
 
 def _series_effect(series: SeriesPlan) -> str:

@@ -21,13 +21,14 @@ from reconciler.audit.syslog import BATCH, Handover, Patience, Receiver, hand_ov
 from reconciler.cli.main import run as type_command
 from reconciler.errors import LockHeld, ReceiverError
 from reconciler.journal.ledger import open_ledger
+from reconciler.journal.locks import hold_lock
 from reconciler.journal.records import Record
 from reconciler.model.audit import Selection
 from reconciler.model.outcome import Outcome
 from reconciler.reporting.dicom_audit import MAX_OCTETS, AuditMessage, audit_messages
 from reconciler.reporting.syslog import Sender
 
-from ..audit.records import NOON, attempt, instance, started, write
+from ..audit.records import NOON, STORE, attempt, instance, started, write
 from .conftest import Authority, MakeRsyslog, Rsyslog
 
 SENDER = Sender("archive-7", 4711)
@@ -123,6 +124,19 @@ def test_the_same_command_again_sends_what_is_new_alone(
     (ledger,) = [one for one in (state / "handed-over").iterdir() if one.suffix != ".lock"]
     assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
     assert len(ledger.read_text().splitlines()) == 3
+
+
+def test_what_an_apply_is_at_work_on_is_sent_when_it_is_done(
+    state: Path, make_rsyslog: MakeRsyslog, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rsyslog = make_rsyslog()
+    with rsyslog.running():
+        with hold_lock(state, STORE, holder="me", since="now"):
+            export(state, rsyslog)
+        assert "0 messages handed over" in capsys.readouterr().err
+        export(state, rsyslog)
+
+    assert "2 messages handed over" in capsys.readouterr().err
 
 
 def test_messages_as_long_as_may_be_arrive_whole(tmp_path: Path, make_rsyslog: MakeRsyslog) -> None:
