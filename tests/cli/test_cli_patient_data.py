@@ -214,19 +214,23 @@ def serve_and_import(project: Project, typed: Typist, tmp_path: Path) -> None:
     typed.commands.add("emulator")
 
 
-def test_what_names_patients_names_them_where_it_was_asked_to_and_for_its_owner(
-    project: Project, stored: list[InstanceAddress], tmp_path: Path
-) -> None:
-    archive = tmp_path / "archive"
+def archive_and_delete(project: Project, instances: list[InstanceAddress], archive: Path) -> Typist:
     project.write(
         "a.yaml",
         f'reason: {{code: "113037"}}\narchive: {{path: {archive}}}\n'
         + LIMITS_OPEN
-        + removal(stored[:2]),
+        + removal(instances),
     )
     typed = Typist(project)
     typed("plan", "--out", "plan.json")
     typed("apply", "plan.json")
+    return typed
+
+
+def test_what_names_patients_names_them_where_it_was_asked_to_and_for_its_owner(
+    project: Project, stored: list[InstanceAddress], tmp_path: Path
+) -> None:
+    typed = archive_and_delete(project, stored[:2], tmp_path / "archive")
     typed("audit", "export", "--format", "fhir", "--archived-patients", "--out", "named.ndjson")
 
     named = project.folder / "named.ndjson"
@@ -240,15 +244,7 @@ def test_a_broken_copy_in_the_archive_is_never_quoted(
     project: Project, stored: list[InstanceAddress], tmp_path: Path, damage: str
 ) -> None:
     archive = tmp_path / "archive"
-    project.write(
-        "a.yaml",
-        f'reason: {{code: "113037"}}\narchive: {{path: {archive}}}\n'
-        + LIMITS_OPEN
-        + removal(stored[:1]),
-    )
-    typed = Typist(project)
-    typed("plan", "--out", "plan.json")
-    typed("apply", "plan.json")
+    typed = archive_and_delete(project, stored[:1], archive)
     (copy,) = archive.rglob("*.dcm")
     digest = subprocess.run(["sha256sum", copy], capture_output=True, check=True).stdout[:64]
     copy.chmod(0o600)

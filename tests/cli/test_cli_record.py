@@ -250,7 +250,11 @@ def test_an_apply_that_cannot_begin_or_has_nothing_to_do_is_on_record(filled: Pr
     assert [one["detail"] for one in idle(filled)] == ["the plan was applied before"]
 
     filled.run("plan", "--out", "empty.json")
-    assert filled.run("apply", "empty.json").code == 0
+    assert filled.run("apply", "empty.json", "--report", "report.json").code == 0
+    run = json.loads(Path("report.json").read_text())["run"]
+    assert [one["run"] for one in idle(filled) if one["detail"] == "the plan deletes nothing"] == [
+        run
+    ]
     filled.run("apply", "empty.json", "--endpoint", "http://127.0.0.1:9")
     told = [(one["exitCode"], one["detail"].partition(" at ")[0]) for one in idle(filled)]
     assert sorted(told) == [
