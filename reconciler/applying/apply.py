@@ -1,9 +1,10 @@
-"""Apply a plan: lock, settle, check, delete, account.
+"""Apply a plan: lock, settle, recall, check, delete, account.
 
 What is checked when, and why in this order: the locks come first, so that no other run changes
 the journal that is read next; a plan that was applied is only reported; the store must answer;
 open intents of unfinished runs are settled, and the bags of their archives completed, which no
-refusal may prevent; then the plan must be acceptable still; only then is anything deleted.
+refusal may prevent; then the plan must be acceptable still, and its gates open by what the record
+says and the store shows; only then is anything deleted.
 """
 
 from __future__ import annotations
@@ -16,29 +17,28 @@ from pathlib import Path
 
 from reconciler.applying.archive import Archive, BagInfo
 from reconciler.applying.bags import Bags, UnfinishedBag
-from reconciler.applying.deletion import Deleter, Patience
-from reconciler.applying.patients import Patients
+from reconciler.applying.deletion import Deleter, Patience, Target
 from reconciler.applying.progress import PlanProgress
+from reconciler.applying.recall import Recalled, recall
 from reconciler.applying.run import Account, delete_all
 from reconciler.applying.settlement import settle
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ExitCode, JournalError, Refused
+from reconciler.journal.fold import Attempt
 from reconciler.journal.history import History, PlanHistory
-from reconciler.journal.latest import latest_reading
+from reconciler.journal.latest import links_of_run
 from reconciler.journal.locks import hold_locks
 from reconciler.journal.records import EmptiedStudy, RunEnded, RunStarted
-from reconciler.journal.summary import OpenAttempt
 from reconciler.journal.writer import RunJournal
 from reconciler.live.labels import AuditLabels
 from reconciler.live.store import DicomStore
 from reconciler.model.address import StoreAddress
+from reconciler.model.live import Presence
 from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan
 from reconciler.model.provenance import Provenance
-
-_FINAL = frozenset({RunState.COMPLETED, RunState.ABORTED})
-"""A plan that came to such an end is never applied again."""
+from reconciler.planning.gates import gates_of, require_open_gates
 
 _MET_OPERATION = (
     "an interrupted run of this plan had a DELETE answered with an operation: something larger"
@@ -52,7 +52,7 @@ class ApplySettings:
 
     ``run`` is the new run's name; ``holder`` says in the lock who runs it; ``stop_after`` is the
     number of unproven deletions in a row that stops the run. With ``patient_key`` it is on record
-    whose each study is, as a pseudonym.
+    whose each instance is, as a pseudonym.
     """
 
     run: str
@@ -81,9 +81,15 @@ class Applied:
 class _Left:
     """What earlier runs left: of the plan, on its stores, in its archives."""
 
+    history: History
     earlier: PlanHistory | None
-    attempts: tuple[OpenAttempt, ...]
+    attempts: tuple[Attempt, ...]
     bags: tuple[UnfinishedBag, ...]
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is nothing to settle and to complete."""
+        return not (self.attempts or self.bags)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,34 +123,63 @@ class Apply:
         started = self.now()
         since = f"{started:%Y-%m-%d %H:%M:%S} UTC"
         with hold_locks(self.state, self.stores, holder=self.settings.holder, since=since):
-            history = History.read(self.state)
-            earlier = history.of_plan(self.saved.plan_id)
-            if earlier and earlier.ended and earlier.ended.state in _FINAL:
-                return self._earlier(earlier, earlier.ended)
+            left = self._left()
+            if left.earlier and left.earlier.ended and left.earlier.is_over:
+                return self._earlier(left.earlier, left.earlier.ended)
             refusal = self._refusal()
-            attempts = self._open_attempts(history)
-            bags = self._bags().find_unfinished(
-                self.saved.plan.archives, earlier.runs if earlier else ()
-            )
-            if refusal and not attempts and not bags:
+            if refusal and left.is_nothing:
                 raise refusal
-            first = self._first_record(started, history, earlier)
-            if not (first.planned or attempts or bags):
+            first = self._first_record(started, left.earlier)
+            if not first.planned and left.is_nothing:
                 return self._nothing_to_do(first)
-            self._require_answers(attempts)
+            self._require_answers(left.attempts)
+            recalled = Recalled()
+            if not left.attempts and not refusal:
+                recalled, refusal = self._recall(left, PlanProgress.of(left.earlier, (), {}))
+            if refusal and left.is_nothing:
+                raise refusal
             first = replace(first, provenance=self.provenance())
             journal = RunJournal.create(self.state, first)
             try:
-                return self._work(journal, first, _Left(earlier, attempts, bags), refusal)
+                return self._work(journal, first, left, recalled, refusal)
             finally:
                 with suppress(JournalError):  # what has failed by now is in the report
                     journal.close()
 
-    def _require_answers(self, attempts: tuple[OpenAttempt, ...]) -> None:
+    def _left(self) -> _Left:
+        history = History.read(self.state)
+        earlier = history.of_plan(self.saved.plan_id)
+        attempts = tuple(
+            attempt
+            for store in sorted(self.stores)
+            for attempt in history.open_attempts(store, self.saved.endpoint)
+        )
+        runs = earlier.runs if earlier and not earlier.is_over else ()
+        return _Left(
+            history, earlier, attempts, self._bags().find_unfinished(self.saved.plan.archives, runs)
+        )
+
+    def _require_answers(self, attempts: tuple[Attempt, ...]) -> None:
         """Pass the pre-flight of every store that something is deleted from or settled in."""
         planned = {store.store for store in self.saved.plan.stores if store.studies}
-        for store in sorted(planned | {attempt.store for attempt in attempts}):
+        for store in sorted(planned | {attempt.store.address for attempt in attempts}):
             self.stores[store].preflight(deleting=True)
+
+    def _recall(self, left: _Left, progress: PlanProgress) -> tuple[Recalled, Refused | None]:
+        """Hold the record against the store, and the plan's gates against both."""
+        pasts = {store: left.history.of(store, self.saved.endpoint) for store in self.stores}
+        recalled = recall(
+            self.saved,
+            progress,
+            lambda store, instance: pasts[store].last_word(instance),
+            self.stores,
+            parallelism=self.settings.parallelism,
+        )
+        try:
+            require_open_gates(gates_of(replace(self.saved, returned=recalled.returned)))
+        except Refused as refusal:
+            return recalled, refusal
+        return recalled, None
 
     def _nothing_to_do(self, first: RunStarted) -> Applied:
         """Report a plan without deletions; it leaves no run behind."""
@@ -167,17 +202,7 @@ class Apply:
             return refusal
         return None
 
-    def _open_attempts(self, history: History) -> tuple[OpenAttempt, ...]:
-        same_service = history.of_endpoint(self.saved.endpoint)
-        return tuple(
-            attempt
-            for store in sorted(self.stores)
-            for attempt in same_service.open_attempts(store)
-        )
-
-    def _first_record(
-        self, started: datetime, history: History, earlier: PlanHistory | None
-    ) -> RunStarted:
+    def _first_record(self, started: datetime, earlier: PlanHistory | None) -> RunStarted:
         return RunStarted(
             run=self.settings.run,
             time=started,
@@ -188,9 +213,8 @@ class Apply:
             stores=tuple(sorted(self.stores)),
             planned=sum(1 for store in self.saved.plan.stores for _ in store.deletions()),
             resumes=earlier.runs if earlier else (),
-            previous_head=history.previous_head,
-            previous_reading=latest_reading(self.state),
             emptied=tuple(self._emptied()),
+            **links_of_run(self.state),
         )
 
     def _emptied(self) -> Iterator[EmptiedStudy]:
@@ -205,6 +229,7 @@ class Apply:
         journal: RunJournal,
         first: RunStarted,
         left: _Left,
+        recalled: Recalled,
         refusal: Refused | None,
     ) -> Applied:
         """Settle, delete and account, all of it on record."""
@@ -215,6 +240,8 @@ class Apply:
             left.attempts, stores, journal, parallelism=settings.parallelism, now=self.now
         )
         progress = PlanProgress.of(left.earlier, left.attempts, settled)
+        if left.attempts and not refusal:
+            recalled, refusal = self._recall(left, progress)
         bags = self._bags()
         bags.complete(left.bags)
         if refusal:
@@ -223,19 +250,18 @@ class Apply:
             self.stop.request(RunState.ABORTED, _MET_OPERATION)
         archive = Archive(first.run, journal, now=self.now)
         account = Account(self.on_result)
-        account.take_over(progress.gone(self.saved.plan))
         deleter = Deleter(
             stores=self.stores,
             journal=journal,
             labels=labels,
-            patients=Patients(settings.patient_key, journal, stop=self.stop, now=self.now),
+            patient_key=settings.patient_key,
             archive=archive,
             patience=settings.patience,
             stop=self.stop,
             now=self.now,
         )
         delete_all(
-            progress.remaining(self.saved.plan, first.stores),
+            self._remaining(first, progress, recalled, deleter, account),
             deleter,
             account,
             stop=self.stop,
@@ -250,6 +276,26 @@ class Apply:
             raise refusal
         report = self._report(first, ended, account, journal.head)
         return Applied(report, ended.exit_code, bags=kept)
+
+    def _remaining(
+        self,
+        first: RunStarted,
+        progress: PlanProgress,
+        recalled: Recalled,
+        deleter: Deleter,
+        account: Account,
+    ) -> Iterator[Target]:
+        """What is to be deleted; what needs no DELETE is accounted for on the way."""
+        for target in progress.targets(self.saved.plan, first.stores):
+            key = (target.store, target.instance)
+            outcome = progress.outcomes.get(key)
+            seen = recalled.seen.get(key)
+            if outcome is not None and outcome.is_gone and key not in recalled.back:
+                account.take_over(outcome)
+            elif seen is not None and seen.presence is not Presence.PRESENT:
+                account.add(deleter.recalled(target, seen))
+            else:
+                yield target
 
     def _bags(self) -> Bags:
         agent = f"reconciler {self.settings.tool_version}"
@@ -299,6 +345,7 @@ class Apply:
             stopped_because=ended.stopped_because,
             resumed=first.resumes,
             journal_head=head,
+            taken_over=account.taken_over,
         )
 
     def _earlier(self, earlier: PlanHistory, ended: RunEnded) -> Applied:

@@ -1,4 +1,4 @@
-"""Delete one instance: intent, whose it is, archive, attempt, result, proof.
+"""Delete one instance: whose it is, archive, intent, attempt, result, proof.
 
 The only place in the project that calls a store's ``delete``.
 """
@@ -13,7 +13,7 @@ from datetime import datetime
 
 from reconciler.applying.archive import Archive, NotArchivedError
 from reconciler.applying.outcome import Ending, ending_of, outcome_of
-from reconciler.applying.patients import NotIdentifiedError, Patients
+from reconciler.applying.patients import NotIdentifiedError, read_patient
 from reconciler.applying.stopping import Stop
 from reconciler.applying.vouching import vouched
 from reconciler.errors import JournalError, LiveError
@@ -24,6 +24,7 @@ from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Observation, Presence, unknown
 from reconciler.model.outcome import InstanceResult, Outcome, RunState
+from reconciler.model.patient import PatientKey, PatientSeen
 from reconciler.model.plan import DeletionGroup
 from reconciler.model.problem import Source
 from reconciler.model.reply import DeleteReply, ReplyKind
@@ -35,7 +36,11 @@ REPROBE_PAUSES = (0.25, 0.5, 1.0, 2.0)
 
 
 class _StoppedError(Exception):
-    """The run stopped while the DELETE was prepared."""
+    """The run stopped before the DELETE left; ``is_on_record`` says that its intent is."""
+
+    def __init__(self, *, is_on_record: bool) -> None:
+        super().__init__()
+        self.is_on_record = is_on_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,11 @@ class Target:
     group: DeletionGroup
     earlier: tuple[ReplyKind | None, ...] = ()
 
+    @property
+    def source(self) -> Source:
+        """The line that declares it."""
+        return Source(self.group.path, self.group.instances[self.instance.instance_uid])
+
 
 class Deleter:
     """Deletes the instances of one run; shared by its workers."""
@@ -74,7 +84,7 @@ class Deleter:
         stores: dict[StoreAddress, DicomStore],
         journal: RunJournal,
         labels: AuditLabels,
-        patients: Patients,
+        patient_key: PatientKey | None,
         archive: Archive,
         patience: Patience,
         stop: Stop,
@@ -83,7 +93,7 @@ class Deleter:
         self._stores = stores
         self._journal = journal
         self._labels = labels
-        self._patients = patients
+        self._patient_key = patient_key
         self._archive = archive
         self._patience = patience
         self._stop = stop
@@ -100,10 +110,10 @@ class Deleter:
         replies: list[DeleteReply] = []
         try:
             self._attempt(target, replies)
-        except _StoppedError:
-            return self._not_sent(target)
+        except _StoppedError as stopped:
+            return self._not_sent(target, is_on_record=stopped.is_on_record)
         except NotIdentifiedError as error:
-            return self._spared(target, f"it could not be read whose it is: {error}")
+            return self._spared(target, f"its Patient ID could not be read: {error}")
         except NotArchivedError as error:
             return self._spared(target, f"it could not be archived: {error}")
         except JournalError as error:
@@ -121,7 +131,7 @@ class Deleter:
         return self._verified(target, seen, outcome, detail)
 
     def _spared(self, target: Target, reason: str) -> InstanceResult:
-        """Account for an instance that is not deleted, since what must come before failed.
+        """Account for an instance of which no DELETE was sent, since what must come before failed.
 
         One that is gone already needs neither. Where the store no longer takes the caller, the run
         stops.
@@ -131,14 +141,43 @@ class Deleter:
         seen = vouched(store.probe(target.instance), store)
         if seen.presence is Presence.ABSENT:
             kinds = (*target.earlier, ReplyKind.NOT_FOUND)
-            return self._verified(target, seen, outcome_of(kinds, seen.presence), "")
-        detail = f"not deleted, since {reason}"
-        return self._verified(target, seen, Outcome.FAILED, detail)
+            return self._unsent(target, seen, outcome_of(kinds, seen.presence))
+        return self._unsent(target, seen, Outcome.FAILED, f"not deleted, since {reason}")
 
-    def _not_sent(self, target: Target) -> InstanceResult:
-        """Account for an instance whose intent is on record, and whose DELETE never left."""
-        unseen = unknown("not looked at")
-        return self._verified(target, unseen, Outcome.NOT_ATTEMPTED, self._stop.reason or "")
+    def recalled(self, target: Target, seen: Observation) -> InstanceResult:
+        """Account for an instance that was removed before and was not seen now: no DELETE is sent.
+
+        What was not seen for certain is neither gone nor to be deleted.
+        """
+        if seen.presence is Presence.ABSENT:
+            return self._unsent(target, seen, Outcome.ALREADY_ABSENT)
+        detail = f"not deleted, since it was removed before; retrieve: {seen.detail}"
+        return self._unsent(target, seen, Outcome.UNCONFIRMED, detail)
+
+    def _unsent(
+        self, target: Target, seen: Observation, outcome: Outcome, detail: str = ""
+    ) -> InstanceResult:
+        """Record what became of an instance of which this run sent no DELETE."""
+        self._record(
+            Verified(
+                self._now(),
+                target.index,
+                target.instance,
+                seen.presence,
+                outcome,
+                detail,
+                target.source,
+                target.group.reason,
+            )
+        )
+        return self._result(target, outcome, detail)
+
+    def _not_sent(self, target: Target, *, is_on_record: bool) -> InstanceResult:
+        """Account for an instance whose DELETE never left; an intent on record is taken back."""
+        reason = self._stop.reason or ""
+        if not is_on_record:
+            return self._result(target, Outcome.NOT_ATTEMPTED, reason)
+        return self._verified(target, unknown("not looked at"), Outcome.NOT_ATTEMPTED, reason)
 
     def _verified(
         self, target: Target, seen: Observation, outcome: Outcome, detail: str
@@ -151,22 +190,21 @@ class Deleter:
     def _attempt(self, target: Target, replies: list[DeleteReply]) -> None:
         """Attempt until the answer is clear, the time is over, or the run stops.
 
+        All that takes long comes before the first intent: from then on a DELETE may have left.
+
         Raises:
-            NotIdentifiedError: it is to be on record whose it is, and is not; nothing was sent.
+            NotIdentifiedError: its patient is to be on record, and was not read; nothing was sent.
             NotArchivedError: the files want it archived first, and it is not; nothing was sent.
             _StoppedError: the run stopped before anything was sent.
             JournalError: an intent could not be made durable.
         """
         store = self._store(target)
+        patient = read_patient(store, target.instance, self._patient_key)
+        self._archive.keep(store, target.index, target.instance, target.group)
+        deadline = time.monotonic() + self._patience.attempt_for
         while True:
             number = len(replies) + 1
-            self._journal.commit(self._intent(target, number))
-            if not replies:
-                self._patients.record(store, target.index, target.instance)
-                self._archive.keep(store, target.index, target.instance, target.group)
-                if self._stop.is_requested:
-                    raise _StoppedError
-                deadline = time.monotonic() + self._patience.attempt_for
+            self._commit_intent(self._intent(target, number, patient))
             reply = store.delete(target.instance)
             replies.append(reply)
             self._record(
@@ -189,13 +227,21 @@ class Deleter:
             if time.monotonic() + pause > deadline or self._stop.event.wait(pause):
                 return
 
-    def _intent(self, target: Target, number: int) -> Intent:
-        """Why and where it was declared stands on the first attempt only."""
+    def _commit_intent(self, intent: Intent) -> None:
+        """Make an intent durable; before the first one, and after it, the run may have stopped."""
+        is_first = intent.attempt == 1
+        if is_first and self._stop.is_requested:
+            raise _StoppedError(is_on_record=False)
+        self._journal.commit(intent)
+        if is_first and self._stop.is_requested:
+            raise _StoppedError(is_on_record=True)
+
+    def _intent(self, target: Target, number: int, patient: PatientSeen | None) -> Intent:
+        """Why, where it was declared and whose it is stands on the first attempt only."""
         if number > 1:
             return Intent(self._now(), target.index, target.instance, number)
-        group = target.group
-        source = Source(group.path, group.instances[target.instance.instance_uid])
-        return Intent(self._now(), target.index, target.instance, 1, source, group.reason)
+        reason = target.group.reason
+        return Intent(self._now(), target.index, target.instance, 1, target.source, reason, patient)
 
     def _store(self, target: Target) -> DicomStore:
         """The store, with the deletion's labels on every request to it."""

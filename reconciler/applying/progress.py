@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from reconciler.applying.deletion import Target
+from reconciler.journal.fold import Attempt
 from reconciler.journal.history import PlanHistory
-from reconciler.journal.summary import OpenAttempt
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import InstanceResult, Outcome
 from reconciler.model.plan import Plan
 from reconciler.model.reply import ReplyKind
 
-_Key = tuple[StoreAddress, InstanceAddress]
+PlannedKey = tuple[StoreAddress, InstanceAddress]
 
 
 @dataclass(frozen=True, slots=True)
 class PlanProgress:
-    """The outcomes of earlier runs of one plan, and the replies that its open attempts had."""
+    """The outcomes of earlier runs of one plan, and the replies that its open attempts had.
 
-    outcomes: Mapping[_Key, Outcome]
-    replies: Mapping[_Key, tuple[ReplyKind | None, ...]]
+    ``settled_gone`` are the instances that were just found gone after attempts of other plans.
+    """
+
+    outcomes: Mapping[PlannedKey, Outcome]
+    replies: Mapping[PlannedKey, tuple[ReplyKind | None, ...]]
+    settled_gone: Set[PlannedKey] = frozenset()
 
     @classmethod
     def of(
         cls,
         earlier: PlanHistory | None,
-        attempts: Iterable[OpenAttempt],
+        attempts: Iterable[Attempt],
         settled: Mapping[tuple[str, StoreAddress, InstanceAddress], Outcome],
     ) -> PlanProgress:
         """Put together what is on record and what was just settled."""
@@ -40,29 +44,32 @@ class PlanProgress:
         }
         # What was tried and is not proven to be gone may yet come to have had its effect.
         recorded = earlier.outcomes if earlier else {}
-        replies: dict[_Key, tuple[ReplyKind | None, ...]] = {
+        replies: dict[PlannedKey, tuple[ReplyKind | None, ...]] = {
             key: (None,) for key, outcome in recorded.items() if not outcome.is_gone
         }
         for attempt in attempts:
-            if attempt.run in runs:
-                key = (attempt.store, attempt.instance)
+            if attempt.run.name in runs:
+                key = (attempt.store.address, attempt.instance)
                 replies[key] = (*replies.get(key, ()), *attempt.replies)
-        return cls(outcomes, replies)
+        settled_gone = {
+            (store, instance)
+            for (run, store, instance), outcome in settled.items()
+            if run not in runs and outcome.is_gone
+        }
+        return cls(outcomes, replies, settled_gone)
 
     def gone(self, plan: Plan) -> Iterator[InstanceResult]:
-        """The plan's deletions that are proven already."""
+        """The plan's deletions that its earlier runs have proven."""
         for store in plan.stores:
             for instance in store.deletions():
                 outcome = self.outcomes.get((store.store, instance))
                 if outcome is not None and outcome.is_gone:
                     yield InstanceResult(store.store, instance, outcome)
 
-    def remaining(self, plan: Plan, stores: tuple[StoreAddress, ...]) -> Iterator[Target]:
-        """The plan's deletions that are not; ``stores`` are those of the run's first record."""
+    def targets(self, plan: Plan, stores: tuple[StoreAddress, ...]) -> Iterator[Target]:
+        """All deletions of the plan; ``stores`` are those of the run's first record."""
         for store in plan.stores:
+            index = stores.index(store.store)
             for instance, group in store.grouped_deletions():
                 key = (store.store, instance)
-                outcome = self.outcomes.get(key)
-                if outcome is None or not outcome.is_gone:
-                    index = stores.index(store.store)
-                    yield Target(store.store, index, instance, group, self.replies.get(key, ()))
+                yield Target(store.store, index, instance, group, self.replies.get(key, ()))

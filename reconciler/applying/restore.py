@@ -22,7 +22,7 @@ from reconciler.applying.run import until_stopped
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ExitCode, JournalError
 from reconciler.journal.history import History
-from reconciler.journal.latest import latest_reading
+from reconciler.journal.latest import links_of_run
 from reconciler.journal.locks import hold_locks
 from reconciler.journal.records import RestoreEnded, RestoreStarted
 from reconciler.journal.writer import RunJournal
@@ -31,6 +31,7 @@ from reconciler.live.store import DicomStore
 from reconciler.live.workers import run_workers
 from reconciler.model.address import StoreAddress
 from reconciler.model.outcome import RunState
+from reconciler.model.past import PutBack, Removed
 from reconciler.model.provenance import Provenance
 from reconciler.model.restore import (
     ArchivedInstance,
@@ -62,24 +63,27 @@ class Pending:
 
 
 def find_pending(archived: ArchivedRun, history: History) -> Pending:
-    """Take out what is back already, and what a later run removed again."""
-    order = {summary.run: place for place, summary in enumerate(history.runs)}
+    """Take out what is back already, and what was removed by a later attempt.
+
+    A removal has the place of its attempt: one that was settled late is no later for that.
+    """
+    places = {one.run.name: one.run.place for one in history.runs}
+    pasts = {store: history.of(store, archived.endpoint) for store in archived.stores}
     settled: list[RestoreResult] = []
     waiting: list[ArchivedInstance] = []
-    restored = {store: history.restored(store) for store in archived.stores}
-    removed = {store: history.removed_by(store) for store in archived.stores}
     for one in archived.instances:
-        back = restored[one.store].get(one.instance)
-        remover = removed[one.store].get(one.instance, one.run)
-        if back is not None and back.run == one.run:
-            settled.append(RestoreResult(one.store, one.instance, back.outcome))
-        elif remover not in archived.runs and order.get(remover, -1) > order.get(one.run, -1):
-            why = f"run {remover} removed it later; it is not put back"
-            settled.append(
-                RestoreResult(one.store, one.instance, RestoreOutcome.NOT_ATTEMPTED, why)
-            )
-        else:
-            waiting.append(one)
+        match pasts[one.store].last_word(one.instance):
+            case PutBack(run=one.run, outcome=outcome):
+                settled.append(RestoreResult(one.store, one.instance, outcome))
+            case Removed(run, place, is_ours=True) if (
+                run not in archived.runs and place > places[one.run]
+            ):
+                why = f"run {run} removed it later; it is not put back"
+                settled.append(
+                    RestoreResult(one.store, one.instance, RestoreOutcome.NOT_ATTEMPTED, why)
+                )
+            case _:
+                waiting.append(one)
     return Pending(tuple(settled), tuple(waiting))
 
 
@@ -134,10 +138,9 @@ class Restore:
         since = f"{started:%Y-%m-%d %H:%M:%S} UTC"
         with hold_locks(self.state, self.stores, holder=self.settings.holder, since=since):
             archived = self.read()
-            whole = History.read(self.state)
-            history = whole.of_endpoint(archived.endpoint)
+            history = History.read(self.state)
             pending = find_pending(archived, history)
-            first = self._first_record(started, archived, whole)
+            first = self._first_record(started, archived, history)
             if not pending.waiting:
                 return self._nothing_to_do(first, pending)
             for store in sorted({one.store for one in pending.waiting}):
@@ -162,8 +165,7 @@ class Restore:
             stores=archived.stores,
             planned=len(archived.instances),
             resumes=history.restores_of(archived.runs[-1]),
-            previous_head=history.previous_head,
-            previous_reading=latest_reading(self.state),
+            **links_of_run(self.state),
         )
 
     def _work(

@@ -21,12 +21,15 @@ class Account:
     def __init__(self, on_result: Callable[[InstanceResult], None]) -> None:
         self.counts: Counter[Outcome] = Counter()
         self.not_gone: list[InstanceResult] = []
+        self.taken_over = 0
         self._on_result = on_result
         self._lock = threading.Lock()
 
-    def take_over(self, results: Iterable[InstanceResult]) -> None:
-        """Count what earlier runs of the plan brought about."""
-        self.counts.update(result.outcome for result in results)
+    def take_over(self, outcome: Outcome) -> None:
+        """Count what an earlier run of the plan has proven; may be called from any worker."""
+        with self._lock:
+            self.counts[outcome] += 1
+            self.taken_over += 1
 
     @property
     def is_proven(self) -> bool:

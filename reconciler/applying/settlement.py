@@ -7,8 +7,8 @@ from datetime import datetime
 
 from reconciler.applying.outcome import outcome_of
 from reconciler.applying.vouching import vouched
+from reconciler.journal.fold import Attempt
 from reconciler.journal.records import Settled
-from reconciler.journal.summary import OpenAttempt
 from reconciler.journal.writer import RunJournal
 from reconciler.live.store import ReadableStore
 from reconciler.live.workers import run_workers
@@ -18,7 +18,7 @@ from reconciler.model.outcome import Outcome
 
 
 def settle(
-    attempts: Iterable[OpenAttempt],
+    attempts: Iterable[Attempt],
     stores: Mapping[StoreAddress, ReadableStore],
     journal: RunJournal,
     *,
@@ -35,8 +35,9 @@ def settle(
     """
     outcomes: dict[tuple[str, StoreAddress, InstanceAddress], Outcome] = {}
 
-    def settle_one(attempt: OpenAttempt) -> None:
-        store = stores[attempt.store]
+    def settle_one(attempt: Attempt) -> None:
+        run, address = attempt.run.name, attempt.store.address
+        store = stores[address]
         seen = vouched(store.probe(attempt.instance), store)
         if seen.presence is Presence.UNKNOWN:
             return
@@ -44,15 +45,15 @@ def settle(
         journal.commit(
             Settled(
                 now(),
-                attempt.run,
-                attempt.store,
+                run,
+                address,
                 attempt.instance,
                 seen.presence,
                 outcome,
                 seen.detail,
             )
         )
-        outcomes[attempt.run, attempt.store, attempt.instance] = outcome
+        outcomes[run, address, attempt.instance] = outcome
 
     run_workers(attempts, settle_one, parallelism=parallelism)
     return outcomes

@@ -1,42 +1,38 @@
-"""The deletions that a state folder has on record, one at a time."""
+"""The deletions that a state folder has on record: the fold, dressed and filtered."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TypedDict
 
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import missing_run
-from reconciler.errors import BrokenJournal, JournalError
+from reconciler.errors import JournalError
+from reconciler.journal.fold import Attempt, Began, Fold, Proof, RestoreDone, Run
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import (
     Archived,
-    Intent,
     Record,
-    Restored,
     RestoreStarted,
-    Result,
     RunStarted,
     Settled,
-    StudyPatient,
     Verified,
 )
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.address import InstanceAddress
 from reconciler.model.audit import Selection
 from reconciler.model.deletion import Answer, ArchivedCopy, RecordedDeletion, RecordedRun
 from reconciler.model.outcome import Outcome
 from reconciler.model.provenance import Provenance
+from reconciler.model.service import Store
 
 OnProblem = Callable[[JournalError], None]
 
-_Store = tuple[str, StoreAddress]
-"""A store and the service that was asked for it: two services may use one resource name."""
-_Instance = tuple[_Store, InstanceAddress]
-_Study = tuple[_Store, str]
-_Restores = Mapping[_Instance, list[tuple[int, str]]]
-"""By which runs an instance was put back, with their places in the order of the runs."""
+_Instance = tuple[Store, InstanceAddress]
+_Study = tuple[Store, str]
+_Restores = Mapping[_Instance, list[Run]]
+"""By which runs an instance was put back, in their order."""
 
 _NO_PROOF = "the record holds no proof after the last attempt"
 
@@ -46,266 +42,210 @@ def recorded_deletions(
 ) -> Iterator[RecordedDeletion]:
     """Read every run and give what is asked for.
 
-    Memory holds only the attempts that are open, what was restored, the pseudonyms of one run's
-    patients, and how much is missing to the studies that plans empty.
+    Memory holds only the attempts that are open or failed, what was restored, and how much is
+    missing to the studies that plans empty.
 
-    They come in the order of the record. An attempt that its run left without a proof is told with
-    the proof of the run that settled it, or of a later run of the same plan that went on with it;
-    where there is none, it comes last and is unconfirmed. A run
-    that cannot be read to its end is told to ``on_problem``, and so is one that another names and
-    that is not there; what was read counts, and so do the other runs.
+    They come in the order of their proofs. An attempt that its run left without a proof is told
+    with the proof of the run that settled it, or of a later run of the same plan that went on with
+    it; where there is none, it comes last and is unconfirmed. A run that cannot be read to its end
+    is told to ``on_problem``, and so is one that another names and that is not there; what was
+    read counts, and so do the other runs.
 
     Raises:
         UsageError: there is no such run.
         JournalError: the order of the runs contradicts itself.
     """
     snapshot.chosen(sorted(selection.runs))
-    changing = [snapshot.records(path) for path in snapshot.changing]
     named = {
         first.previous_head: path
         for path, first in snapshot.starts.items()
         if isinstance(first, RunStarted | RestoreStarted) and first.previous_head is not None
     }
-    deletions = _Deletions(_restores(changing), named, on_problem)
-    return filter(selection.takes, deletions.of(changing))
+    deletions = _Deletions(_restores(snapshot), named, on_problem)
+    return filter(selection.takes, deletions.of(snapshot))
 
 
-def _restores(runs: Iterable[RunRecords]) -> _Restores:
+def _restores(snapshot: Snapshot) -> _Restores:
     """What was put back and proven; what cannot be read is told when deletions are."""
-    restores: dict[_Instance, list[tuple[int, str]]] = {}
-    for place, run in enumerate(runs):
-        records = iter(run)
+    restores: dict[_Instance, list[Run]] = {}
+    fold = Fold(path.stem for path in snapshot.changing)
+    for path in snapshot.changing:
+        if not isinstance(snapshot.starts.get(path), RestoreStarted):
+            continue
         try:
-            started = next(records, None)
-            if not isinstance(started, RestoreStarted):
-                continue
-            for record in records:
-                if isinstance(record, Restored) and record.outcome.is_restored:
-                    store = (started.endpoint, started.stores[record.store])
-                    restores.setdefault((store, record.instance), []).append((place, started.run))
+            for event in fold.add(snapshot.records(path)):
+                if isinstance(event, RestoreDone) and event.record.outcome.is_restored:
+                    key = (event.store, event.record.instance)
+                    restores.setdefault(key, []).append(event.run)
         except JournalError:
             continue
     return restores
 
 
-@dataclass(slots=True)
-class _Attempt:
-    """What is known of a run's attempts on one instance: first and last intent, the answers.
+class _Linked:
+    """The records of a run; each hash that another run names is taken from ``named`` as it comes.
 
-    ``before`` is how many attempts of earlier runs of the plan are among the answers.
+    What is left there in the end is of a run that is not there.
     """
 
-    run: RecordedRun
-    store: _Store
-    first: Intent
-    last: Intent
-    before: int = 0
-    answers: list[Answer] = field(default_factory=list)
-    copy: ArchivedCopy | None = None
+    def __init__(self, records: RunRecords, named: dict[str, Path]) -> None:
+        self.path = records.path
+        self._records = records
+        self._named = named
+
+    @property
+    def head(self) -> str | None:
+        return self._records.head
+
+    def __iter__(self) -> Iterator[Record]:
+        for record in self._records:
+            self._named.pop(self._records.head or "", None)
+            yield record
 
 
 class _Deletions:
-    """The deletions of the runs that are read, one after the other.
-
-    Attempts are open by instance, and there by the run that made them, the earliest first.
-    """
+    """The deletions of the runs that are read, one after the other."""
 
     def __init__(self, restores: _Restores, named: dict[str, Path], on_problem: OnProblem) -> None:
         self._restores = restores
-        self._study_restores: dict[_Study, list[int]] = {}
+        self._study_restores: dict[_Study, list[Run]] = {}
         for (store, instance), backs in restores.items():
-            places = self._study_restores.setdefault((store, instance.study_uid), [])
-            places += [place for place, _ in backs]
+            self._study_restores.setdefault((store, instance.study_uid), []).extend(backs)
         self._named = named
         self._on_problem = on_problem
-        self._place = 0
-        self._open: dict[_Instance, dict[str, _Attempt]] = {}
-        self._gone_on_with: set[tuple[str, _Instance]] = set()
-        self._patients: dict[_Study, str | None] = {}
         self._plans: dict[str, int] = {}
         self._missing_to_empty: dict[tuple[str, _Study], int] = {}
 
-    def of(self, runs: Iterable[RunRecords]) -> Iterator[RecordedDeletion]:
-        for place, run in enumerate(runs):
-            self._place = place
+    def of(self, snapshot: Snapshot) -> Iterator[RecordedDeletion]:
+        fold = Fold(path.stem for path in snapshot.changing)
+        for path in snapshot.changing:
             try:
-                yield from self._of_run(run)
+                for event in fold.add(_Linked(snapshot.records(path), self._named)):
+                    if isinstance(event, Began):
+                        self._begin(event)
+                    elif isinstance(event, Proof):
+                        yield self._proven(event)
             except JournalError as error:
                 self._on_problem(error)
-            self._forget_patients()
         for head, path in self._named.items():
             self._on_problem(JournalError(f"{path}:1: {missing_run(head)}"))
-        for attempts in self._open.values():
-            yield from map(self._unproven, attempts.values())
+        yield from map(_unproven, fold.open_attempts())
 
-    def _forget_patients(self) -> None:
-        """Keep those of open attempts; of any other study that is removed from, a run says anew."""
-        needed = {(store, instance.study_uid) for store, instance in self._open}
-        self._patients = {
-            study: patient for study, patient in self._patients.items() if study in needed
-        }
-
-    def _linked(self, run: RunRecords) -> Iterator[Record]:
-        """The records of a run; a hash of it that another run names is there."""
-        for record in run:
-            self._named.pop(run.head or "", None)
-            yield record
-
-    def _of_run(self, run: RunRecords) -> Iterator[RecordedDeletion]:
-        records = self._linked(run)
-        started = next(records, None)
-        if isinstance(started, RunStarted):
-            yield from self._of_apply(started, records)
-        elif isinstance(started, RestoreStarted):
-            deque(records, maxlen=0)  # it holds no deletions, or it is broken
-        elif started is not None:
-            raise BrokenJournal(f"{run.path}:1", "it lies among deletions, and tells of none")
-
-    def _of_apply(
-        self, started: RunStarted, records: Iterator[Record]
-    ) -> Iterator[RecordedDeletion]:
-        run = _about(started)
-        stores: list[_Store] = [(started.endpoint, store) for store in started.stores]
-        self._begin(started, stores)
-        del started  # a plan that empties many studies names them all there
-        for record in records:
-            match record:
-                case Verified():
-                    instance = (stores[record.store], record.instance)
-                    yield from self._superseded(run, instance, record.outcome)
-                    yield self._proven(run, run.run, instance, record)
-                case Settled():
-                    instance = ((run.endpoint, record.store), record.instance)
-                    if (record.run, instance) not in self._gone_on_with:
-                        yield self._proven(run, record.run, instance, record)
-                case Intent() | Archived() | Result():
-                    self._add_to_attempt(record, run, stores[record.store])
-                case StudyPatient():
-                    self._patients[stores[record.store], record.study_uid] = record.patient
-
-    def _begin(self, started: RunStarted, stores: list[_Store]) -> None:
+    def _begin(self, began: Began) -> None:
         """Note what the run's plan empties; an earlier run of it may have done a part."""
-        if started.plan_id in self._plans:
+        plan_id = began.run.plan_id
+        if plan_id is None or plan_id in self._plans:
             return
-        self._plans[started.plan_id] = self._place
-        for one in started.emptied:
-            study = (stores[one.store], one.study_uid)
-            self._missing_to_empty[started.plan_id, study] = one.deletions
+        self._plans[plan_id] = began.run.place
+        for one in began.emptied:
+            study = (began.run.stores[one.store], one.study_uid)
+            self._missing_to_empty[plan_id, study] = one.deletions
 
-    def _add_to_attempt(
-        self, record: Intent | Archived | Result, run: RecordedRun, store: _Store
-    ) -> None:
-        attempts = self._open.setdefault((store, record.instance), {})
-        if isinstance(record, Intent):
-            attempt = attempts.setdefault(run.run, _Attempt(run, store, record, record))
-            attempt.last = record
-        elif run.run in attempts:
-            if isinstance(record, Result):
-                attempts[run.run].answers.append(Answer(record.status, record.request_id))
-            else:
-                attempts[run.run].copy = _copy(run.run, record)
-
-    def _superseded(
-        self, run: RecordedRun, instance: _Instance, outcome: Outcome
-    ) -> Iterator[RecordedDeletion]:
-        """What earlier runs left open of an instance that this run proves to be gone.
-
-        Of the same plan it is one deletion with that of this run; of another it is told before.
-        """
-        attempts = self._open.get(instance, {})
-        if not outcome.is_gone:
-            return
-        for earlier in [one for one in attempts if one != run.run]:
-            attempt = attempts.pop(earlier)
-            self._gone_on_with.add((earlier, instance))
-            own = attempts.get(run.run)
-            if own is not None and attempt.run.plan_id == run.plan_id:
-                own.answers[:0] = attempt.answers
-                own.before += attempt.before + attempt.last.attempt
-                own.first = attempt.first
-            else:
-                yield self._unproven(attempt)
-
-    def _proven(
-        self, run: RecordedRun, sender: str, instance: _Instance, proof: Verified | Settled
-    ) -> RecordedDeletion:
-        attempts = self._open.get(instance, {})
-        attempt = attempts.pop(sender, None)
-        if not attempts:
-            self._open.pop(instance, None)
-        store, address = instance
-        study = (store, address.study_uid)
-        is_gone = proof.outcome.is_gone
+    def _proven(self, proof: Proof) -> RecordedDeletion:
+        record = proof.record
+        is_gone = record.outcome.is_gone
+        first = proof.attempts[0] if proof.attempts else None
+        declared = first.first if first else record if isinstance(record, Verified) else None
         return RecordedDeletion(
-            attempt.run if attempt else _run_not_there(sender, run),
-            proof.time,
-            store[1],
-            address,
-            proof.outcome,
-            proof.presence,
-            proof.detail,
-            attempts=attempt.before + attempt.last.attempt if attempt else 0,
-            answers=tuple(attempt.answers) if attempt else (),
-            source=attempt.first.source if attempt else None,
-            reason=attempt.first.reason if attempt else None,
-            settled_by=run.run if sender != run.run else None,
-            copy=attempt.copy if attempt else None,
-            patient=self._patients.get(study),
-            empties_study=is_gone and self._is_last(attempt, study),
-            restored_by=self._restored_by(instance) if is_gone else None,
+            _about_run_of(proof),
+            record.time,
+            proof.store.address,
+            record.instance,
+            record.outcome,
+            record.presence,
+            record.detail,
+            source=declared.source if declared else None,
+            reason=declared.reason if declared else None,
+            settled_by=proof.by.name if proof.run is not proof.by else None,
+            is_removal=proof.removal is not None,
+            place=(proof.run or proof.by).place,
+            proven_at=proof.by.place,
+            empties_study=is_gone and self._is_last(proof),
+            restored_by=self._restored_by(proof) if is_gone else None,
+            **_evidence(proof.attempts),
         )
 
-    def _is_last(self, attempt: _Attempt | None, study: _Study) -> bool:
+    def _is_last(self, proof: Proof) -> bool:
         """Whether, with one more proof, every deletion that empties the study is proven.
 
         Not where something of the study was put back meanwhile.
         """
-        key = (attempt.run.plan_id if attempt else "", study)
-        left = self._missing_to_empty.pop(key, 0) - 1
+        study = (proof.store, proof.record.instance.study_uid)
+        plan_id = (proof.run.plan_id if proof.run else None) or ""
+        left = self._missing_to_empty.pop((plan_id, study), 0) - 1
         if left > 0:
-            self._missing_to_empty[key] = left
-        if left != 0 or attempt is None:
+            self._missing_to_empty[plan_id, study] = left
+        if left != 0:
             return False
-        began = self._plans[attempt.run.plan_id]
-        return not any(began < back < self._place for back in self._study_restores.get(study, ()))
+        began, now = self._plans[plan_id], proof.by.place
+        return not any(began < back.place < now for back in self._study_restores.get(study, ()))
 
-    def _restored_by(self, instance: _Instance) -> str | None:
-        later = self._restores.get(instance, ())
-        return next((run for place, run in later if place > self._place), None)
-
-    def _unproven(self, attempt: _Attempt) -> RecordedDeletion:
-        return RecordedDeletion(
-            attempt.run,
-            attempt.last.time,
-            attempt.store[1],
-            attempt.last.instance,
-            Outcome.UNCONFIRMED,
-            None,
-            _NO_PROOF,
-            attempts=attempt.before + attempt.last.attempt,
-            answers=tuple(attempt.answers),
-            source=attempt.first.source,
-            reason=attempt.first.reason,
-            copy=attempt.copy,
-            patient=self._patients.get((attempt.store, attempt.last.instance.study_uid)),
-        )
+    def _restored_by(self, proof: Proof) -> str | None:
+        """The first restore after the attempt, whenever that was settled."""
+        place = (proof.run or proof.by).place
+        later = self._restores.get((proof.store, proof.record.instance), ())
+        return next((run.name for run in later if run.place > place), None)
 
 
-def _run_not_there(run: str, settler: RecordedRun) -> RecordedRun:
-    """The run that sent a DELETE, where its file is gone and only the proof is there."""
-    return replace(settler, run=run, plan_id="", digest="", provenance=Provenance())
+def _unproven(attempt: Attempt) -> RecordedDeletion:
+    return RecordedDeletion(
+        _about(attempt.run),
+        attempt.last.time,
+        attempt.store.address,
+        attempt.instance,
+        Outcome.UNCONFIRMED,
+        None,
+        _NO_PROOF,
+        source=attempt.first.source,
+        reason=attempt.first.reason,
+        place=attempt.run.place,
+        **_evidence((attempt,)),
+    )
+
+
+class _Evidence(TypedDict):
+    """What the attempts of a deletion say of it, taken together."""
+
+    attempts: int
+    answers: tuple[Answer, ...]
+    copy: ArchivedCopy | None
+    patient: str | None
+
+
+def _evidence(attempts: Sequence[Attempt]) -> _Evidence:
+    results = [result for attempt in attempts for result in attempt.results.values() if result]
+    copies = [_copy(one.run.name, one.copy) for one in attempts if one.copy]
+    patients = [one.first.patient.pseudonym for one in attempts if one.first.patient]
+    return _Evidence(
+        attempts=sum(attempt.last.attempt for attempt in attempts),
+        answers=tuple(Answer(result.status, result.request_id) for result in results),
+        copy=copies[-1] if copies else None,
+        patient=patients[-1] if patients else None,
+    )
 
 
 def _copy(run: str, archived: Archived) -> ArchivedCopy:
     return ArchivedCopy(Path(archived.archive) / run / archived.path, archived.sha256)
 
 
-def _about(started: RunStarted) -> RecordedRun:
+def _about_run_of(proof: Proof) -> RecordedRun:
+    """The run that the deletion belongs to; its name alone where its own file is not there."""
+    if proof.run is not None or not isinstance(proof.record, Settled):
+        return _about(proof.run or proof.by)
+    unknown = _about(proof.by)
+    return replace(unknown, run=proof.record.run, plan_id="", digest="", provenance=Provenance())
+
+
+def _about(run: Run) -> RecordedRun:
+    started = run.started
+    plan_id, digest = (
+        (started.plan_id, started.digest) if isinstance(started, RunStarted) else ("", "")
+    )
     return RecordedRun(
         started.run,
         started.tool_version,
-        started.plan_id,
-        started.digest,
+        plan_id,
+        digest,
         started.endpoint,
         started.provenance,
     )

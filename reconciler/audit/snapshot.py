@@ -12,7 +12,6 @@ from typing import Self
 
 from reconciler.errors import JournalError, UsageError
 from reconciler.journal.folder import RUN_SUFFIX, readings_folder, runs_folder
-from reconciler.journal.latest import head_of
 from reconciler.journal.locks import is_held
 from reconciler.journal.order import RunStart, in_order
 from reconciler.journal.reader import RunRecords
@@ -91,7 +90,7 @@ class Snapshot:
     def _in_order(self, folder: Path, *, are_readings: bool) -> tuple[Path, ...]:
         paths = {path.stem: path for path in self.files if path.parent == folder}
         begun = {
-            path: RunStart.of(first, head_of(path))
+            path: RunStart.of(first)
             for path, first in self.starts.items()
             if path.parent == folder and isinstance(first, FirstReading) is are_readings
         }

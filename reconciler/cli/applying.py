@@ -17,6 +17,7 @@ from reconciler.cli.archives import require_archives_outside
 from reconciler.cli.console import report_error, say, write_document, write_file
 from reconciler.cli.events import Events
 from reconciler.cli.formats import REPORT_FORMS, Writes
+from reconciler.cli.other_services import note_other_services
 from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
 from reconciler.cli.recording import record_nothing_done
@@ -126,6 +127,7 @@ def _endpoint(saved: SavedPlan, options: ApplyOptions) -> Endpoint:
     endpoint = environment.endpoint(options.endpoint, _provider(saved))
     require_endpoint(saved, str(endpoint))
     require_archives_outside(saved.plan, options.state)
+    note_other_services((store.store for store in saved.plan.stores), str(endpoint), options.state)
     if saved.plan.has_deletions and not has_runs(options.state):
         say(
             f"note: {options.state} holds no earlier run, so that a plan is applied only once"

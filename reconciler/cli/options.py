@@ -57,7 +57,7 @@ patient_key_option: Decorator = click.option(
     type=_PatientKeyFile(),
     envvar="RECONCILER_PATIENT_KEY",
     metavar="FILE",
-    help="Put on record whose each study is, as a pseudonym by the key in this file [env:"
+    help="Put on record whose each instance is, as a pseudonym by the key in this file [env:"
     " RECONCILER_PATIENT_KEY].",
 )
 

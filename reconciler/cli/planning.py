@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -14,12 +14,13 @@ from reconciler.cli.console import report_problems, say
 from reconciler.cli.environment import connect, new_plan_id, now, provider_of
 from reconciler.cli.environment import endpoint as find_endpoint
 from reconciler.cli.events import NO_EVENTS, Events
+from reconciler.cli.other_services import note_other_services
 from reconciler.cli.progress import progress
 from reconciler.cli.project import git_state
 from reconciler.cli.reading import read_desired_state, read_history
 from reconciler.cli.recording import record_plan
 from reconciler.errors import EndpointError, ExitCode
-from reconciler.journal.history import History
+from reconciler.journal.history import StoreHistory
 from reconciler.live.connection import Connection
 from reconciler.live.endpoint import Endpoint
 from reconciler.live.refresh import refresh
@@ -27,7 +28,7 @@ from reconciler.live.stages import ProbeMode
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import DesiredState, QueriedRemoves
 from reconciler.model.live import LiveStore
-from reconciler.model.plan import Plan, Returned, SavedPlan
+from reconciler.model.plan import SavedPlan
 from reconciler.planning.gates import closed_gates, gates_of
 from reconciler.planning.plan_file import digest_of
 from reconciler.planning.planner import make_plan
@@ -67,8 +68,10 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     provider = provider_of(store.store for store in desired.stores)
     endpoint = find_endpoint(request.endpoint, provider)
     require_expected_endpoint(desired, endpoint)
-    whole = read_history(request.state)
-    history = whole.of_endpoint(str(endpoint))
+    history = read_history(request.state)
+    stores = [store.store for store in desired.stores]
+    note_other_services(stores, str(endpoint), request.state)
+    pasts = {store: history.of(store, str(endpoint)) for store in stores}
     with connect(
         endpoint,
         provider=provider,
@@ -77,7 +80,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         max_qps=request.max_qps,
         stop=threading.Event(),
     ) as connection:
-        plan = make_plan(desired, _look(desired, request, history, connection))
+        plan = make_plan(desired, _look(desired, request, pasts, connection))
         principal = connection.principal
     require_archives_outside(plan, request.state)
     created = now()
@@ -90,9 +93,9 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         tool_version=__version__,
         endpoint=str(endpoint),
         git=git_state(request.root, plan.inputs),
-        returned=_returned(plan, history),
+        returned=find_returned(plan, lambda store, one: pasts[store].last_word(one)),
     )
-    record_plan(saved, request.state, principal=principal, previous_head=whole.previous_head)
+    record_plan(saved, request.state, principal=principal)
     return saved
 
 
@@ -110,17 +113,11 @@ def require_expected_endpoint(desired: DesiredState, endpoint: Endpoint) -> None
             )
 
 
-def _returned(plan: Plan, history: History) -> tuple[Returned, ...]:
-    stores = [store.store for store in plan.stores]
-    return find_returned(
-        plan,
-        {store: history.removed_by(store) for store in stores},
-        {store: history.restored(store) for store in stores},
-    )
-
-
 def _look(
-    desired: DesiredState, request: PlanRequest, history: History, connection: Connection
+    desired: DesiredState,
+    request: PlanRequest,
+    pasts: Mapping[StoreAddress, StoreHistory],
+    connection: Connection,
 ) -> dict[StoreAddress, LiveStore]:
     live = {}
     for store in desired.stores:
@@ -130,7 +127,7 @@ def _look(
                 connection.store(store.store),
                 parallelism=request.parallelism,
                 mode=request.probe,
-                deleted=history.deleted(store.store),
+                deleted=pasts[store.store].gone().keys(),
                 on_progress=request.events.probing(store.store, counter.update),
             )
     say(f"sent {traffic_line(connection.traffic)}")

@@ -10,7 +10,7 @@ from reconciler import __version__
 from reconciler.cli import environment
 from reconciler.cli.console import say
 from reconciler.errors import JournalError
-from reconciler.journal.latest import latest_reading, latest_run
+from reconciler.journal.latest import links_of_reading
 from reconciler.journal.readings import QueryEnded, QueryStarted, Retrieved
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -52,9 +52,8 @@ class QueryRecord:
             tool_version=__version__,
             endpoint=endpoint,
             stores=self._stores,
-            previous_head=latest_run(self._state),
-            previous_reading=latest_reading(self._state),
             provenance=Provenance(principal, environment.requester()),
+            **links_of_reading(self._state),
         )
         try:
             self._journal = RunJournal.create(self._state, first)

@@ -12,7 +12,7 @@ from reconciler import __version__
 from reconciler.cli import environment
 from reconciler.cli.console import say
 from reconciler.errors import JournalError
-from reconciler.journal.latest import latest_reading, latest_run
+from reconciler.journal.latest import links_of_reading
 from reconciler.journal.readings import (
     GateSeen,
     KeptSeen,
@@ -30,12 +30,10 @@ from reconciler.planning.gates import gates_of
 from reconciler.planning.kept import missing_by_entry
 
 
-def record_plan(
-    saved: SavedPlan, state: Path, *, principal: str | None, previous_head: str | None
-) -> None:
+def record_plan(saved: SavedPlan, state: Path, *, principal: str | None) -> None:
     """Leave the record of a plan, and say its head; a note where it cannot be written."""
     try:
-        journal = RunJournal.create(state, _plan_made(saved, state, principal, previous_head))
+        journal = RunJournal.create(state, _plan_made(saved, state, principal))
         with journal:
             for kept in _kept(saved):
                 journal.append(kept)
@@ -78,9 +76,8 @@ def record_nothing_done(
             stores=tuple(store.store for store in saved.plan.stores) if saved else tuple(stores),
             exit_code=exit_code,
             detail=detail,
-            previous_head=latest_run(state),
-            previous_reading=latest_reading(state),
             provenance=Provenance(principal, environment.requester(), inputs, git),
+            **links_of_reading(state),
         )
         with RunJournal.create(state, record) as journal:
             pass
@@ -90,9 +87,7 @@ def record_nothing_done(
     say(f"journal head {journal.head}")
 
 
-def _plan_made(
-    saved: SavedPlan, state: Path, principal: str | None, previous_head: str | None
-) -> PlanMade:
+def _plan_made(saved: SavedPlan, state: Path, principal: str | None) -> PlanMade:
     return PlanMade(
         run=environment.new_run_name(saved.created),
         time=saved.created,
@@ -101,9 +96,8 @@ def _plan_made(
         digest=saved.digest,
         endpoint=saved.endpoint,
         stores=tuple(store.store for store in saved.plan.stores),
-        previous_head=previous_head,
-        previous_reading=latest_reading(state),
         provenance=Provenance(principal, environment.requester(), saved.plan.inputs, saved.git),
+        **links_of_reading(state),
     )
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import ip_address
 from pathlib import Path
 
 from reconciler.emulator.faults import Faults
 from reconciler.model.address import StoreAddress
+from reconciler.model.service import is_loopback
 
 DEMO_STORE = StoreAddress("demo-project", "europe-west4", "demo-dataset", "demo-store")
 """The store that exists unless the settings name others."""
@@ -66,17 +66,8 @@ class EmulatorSettings:
     ssl_context: ssl.SSLContext | None = None
 
     def __post_init__(self) -> None:
-        if not _is_loopback(self.host):
+        if not is_loopback(self.host):
             raise ValueError(
                 f"the emulator has no real authentication and listens on loopback only,"
                 f" not on {self.host!r}"
             )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

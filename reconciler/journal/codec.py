@@ -35,13 +35,15 @@ from reconciler.journal.records import (
     RunEnded,
     RunStarted,
     Settled,
-    StudyPatient,
     Verified,
 )
 from reconciler.journal.removal_codec import reason_of, removal_to_json, source_of
 from reconciler.journal.start_codec import start_of, start_to_json
+from reconciler.model.desired import Reason
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.patient import PatientSeen
+from reconciler.model.problem import Source
 from reconciler.model.reply import ReplyKind
 
 
@@ -68,13 +70,7 @@ def _deletion_record_to_json(record: DeletionRecord) -> dict[str, object]:
                 "action": "delete",
                 "attempt": record.attempt,
                 **_declared(record),
-            }
-        case StudyPatient():
-            own = {
-                "type": "study_patient",
-                "store": record.store,
-                "studiesId": record.study_uid,
-                "patient": record.patient,
+                **({"patient": record.patient.pseudonym} if record.patient else {}),
             }
         case Result():
             own = {
@@ -93,6 +89,7 @@ def _deletion_record_to_json(record: DeletionRecord) -> dict[str, object]:
                 "store": record.store,
                 **record.instance.as_parameters(),
                 **_seen(record),
+                **_declared(record),
             }
         case Settled():
             own = {
@@ -132,7 +129,7 @@ def _seen(record: Verified | Settled) -> dict[str, object]:
     }
 
 
-def _declared(record: Intent) -> dict[str, object]:
+def _declared(record: Intent | Verified) -> dict[str, object]:
     if record.source is None or record.reason is None:
         return {}
     return removal_to_json(record.source, record.reason)
@@ -166,30 +163,26 @@ def _run_started(fields: Fields) -> RunStarted:
 
 
 def _intent(fields: Fields) -> Intent:
-    is_declared = "declaredAt" in fields
     return Intent(
         time_of(fields),
         number(fields, "store"),
         instance_of(fields),
         number(fields, "attempt"),
-        source_of(fields) if is_declared else None,
-        reason_of(fields) if is_declared else None,
+        *_declaration(fields),
+        PatientSeen(text_or_none(fields, "patient")) if "patient" in fields else None,
     )
+
+
+def _declaration(fields: Fields) -> tuple[Source | None, Reason | None]:
+    if "declaredAt" not in fields:
+        return None, None
+    return source_of(fields), reason_of(fields)
 
 
 def _emptied(fields: Fields) -> tuple[EmptiedStudy, ...]:
     return tuple(
         EmptiedStudy(number(study, "store"), text(study, "studiesId"), number(study, "deletions"))
         for study in (objects(fields, "emptiedStudies") if "emptiedStudies" in fields else ())
-    )
-
-
-def _study_patient(fields: Fields) -> StudyPatient:
-    return StudyPatient(
-        time_of(fields),
-        number(fields, "store"),
-        text(fields, "studiesId"),
-        text_or_none(fields, "patient"),
     )
 
 
@@ -207,6 +200,7 @@ def _result(fields: Fields) -> Result:
 
 
 def _verified(fields: Fields) -> Verified:
+    source, reason = _declaration(fields)
     return Verified(
         time=time_of(fields),
         store=number(fields, "store"),
@@ -214,6 +208,8 @@ def _verified(fields: Fields) -> Verified:
         presence=Presence(fields.get("presence")),
         outcome=Outcome(fields.get("outcome")),
         detail=text(fields, "detail"),
+        source=source,
+        reason=reason,
     )
 
 
@@ -243,7 +239,6 @@ def _run_ended(fields: Fields) -> RunEnded:
 _READERS: Mapping[str, Callable[[Fields], Record]] = {
     "run_started": _run_started,
     "intent": _intent,
-    "study_patient": _study_patient,
     "result": _result,
     "verified": _verified,
     "settled": _settled,

@@ -1,57 +1,140 @@
-"""All runs of a state folder together: what is gone, what is open, how far a plan came."""
+"""All runs of a state folder together: the fold over them, kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from reconciler.errors import JournalError
+from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, RestoreDone
 from reconciler.journal.folder import RUN_SUFFIX, runs_folder
 from reconciler.journal.order import RunStart, in_order
 from reconciler.journal.reader import read_run
-from reconciler.journal.records import RestoreStarted, RunEnded, RunStarted
-from reconciler.journal.summary import (
-    OpenAttempt,
-    Recorded,
-    RestoredRemoval,
-    RunSummary,
-    summarise,
-)
+from reconciler.journal.records import FirstRecord, RestoreStarted, RunEnded, RunStarted
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.past import LastWord, PutBack, Removed
+from reconciler.model.service import Store, store_at
 
 ProgressCallback = Callable[[int, int], None]
+PlannedKey = tuple[StoreAddress, InstanceAddress]
 
-_RESUMED = frozenset({RunState.STOPPED, RunState.INTERRUPTED})
+_FINAL = frozenset({RunState.COMPLETED, RunState.ABORTED})
 
 
 @dataclass(frozen=True, slots=True)
 class PlanHistory:
-    """How far a plan came over all its runs, which stand in the order of their start.
+    """How far a plan came over all its runs, which stand in their order.
 
     ``started`` is when the latest run began, ``ended`` the end of the latest run that came to
     one; ``outcomes`` the last outcome of each instance, what a later run settled for these runs
-    included. ``met_operation`` says that a DELETE of one of them was answered with a long-running
-    operation.
+    included. Of a plan that is over only those that are not gone are kept. ``met_operation`` says
+    that a DELETE of one of the runs was answered with a long-running operation.
     """
 
     runs: tuple[str, ...]
     started: datetime
     ended: RunEnded | None
-    outcomes: Mapping[tuple[StoreAddress, InstanceAddress], Outcome]
+    outcomes: Mapping[PlannedKey, Outcome]
     met_operation: bool = False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it came to an end after which it is never applied again."""
+        return self.ended is not None and self.ended.state in _FINAL
+
+
+@dataclass(slots=True)
+class _Past:
+    """What is on record of one instance: what moved it last, by the places of the runs.
+
+    An attempt that did not prove it to be gone moves nothing.
+    """
+
+    removed: Removed | None = None
+    found_gone: Removed | None = None
+    put_back: PutBack | None = None
+
+    def add_restore(self, done: RestoreDone) -> None:
+        """Take a restore; one that is not verified moves nothing."""
+        one = done.record
+        if one.outcome.is_restored:
+            self.put_back = PutBack(
+                one.run, done.run.name, done.run.place, one.outcome, one.source, one.reason
+            )
+
+    def add_proof(self, proof: Proof) -> None:
+        """Take a proof: a removal has the place of its attempt, an absence that of the look."""
+        remover, back = proof.removal, self.put_back.place if self.put_back else -1
+        if remover is not None:
+            if self.removed is None or self.removed.place <= remover.place:
+                self.removed = Removed(remover.name, remover.place, is_ours=True)
+        elif proof.record.outcome.is_gone and (
+            self.found_gone is None or self.found_gone.place < back
+        ):
+            self.found_gone = Removed(proof.by.name, proof.by.place, is_ours=False)
+
+    @property
+    def last_word(self) -> LastWord | None:
+        """The last of them; a removal of ours says more than that it was found gone since."""
+        back = self.put_back.place if self.put_back else -1
+        for gone in (self.removed, self.found_gone):
+            if gone is not None and gone.place > back:
+                return gone
+        return self.put_back
+
+
+class StoreHistory:
+    """What is on record of the instances of one store."""
+
+    def __init__(self) -> None:
+        self._pasts: dict[InstanceAddress, _Past] = {}
+
+    @property
+    def known(self) -> Set[InstanceAddress]:
+        """Every instance that an apply was to delete: a plan had seen it."""
+        return self._pasts.keys()
+
+    def last_word(self, instance: InstanceAddress) -> LastWord | None:
+        """What moved an instance last; None where no removal of it is proven."""
+        past = self._pasts.get(instance)
+        return past.last_word if past else None
+
+    def gone(self) -> Mapping[InstanceAddress, Removed]:
+        """The instances that are gone by their last word."""
+        words = ((instance, past.last_word) for instance, past in self._pasts.items())
+        return {instance: word for instance, word in words if isinstance(word, Removed)}
+
+    def note(self, instance: InstanceAddress) -> _Past:
+        """Take note that a run was to delete the instance."""
+        return self._pasts.setdefault(instance, _Past())
+
+    def add(self, event: Proof | RestoreDone) -> None:
+        """Take what the fold says of the store's instances."""
+        past = self.note(event.record.instance)
+        if isinstance(event, RestoreDone):
+            past.add_restore(event)
+        else:
+            past.add_proof(event)
+
+
+@dataclass(slots=True)
+class _Plan:
+    runs: list[Read] = field(default_factory=list)
+    outcomes: dict[PlannedKey, Outcome] = field(default_factory=dict)
 
 
 class History:
-    """The runs of a state folder that started, in the order of their start."""
+    """The runs of a state folder that started, in their order."""
 
-    def __init__(self, runs: Iterable[RunSummary] = ()) -> None:
-        by_name = {run.run: run for run in runs}
-        starts = (RunStart.of(run.started, run.head) for run in by_name.values())
-        self.runs = tuple(by_name[name] for name in in_order(starts))
+    def __init__(self) -> None:
+        self.runs: list[Read] = []
+        self._stores: dict[Store, StoreHistory] = {}
+        self._plans: dict[str, _Plan] = {}
+        self._open: dict[Store, list[Attempt]] = {}
 
     @classmethod
     def read(cls, folder: Path, on_progress: ProgressCallback | None = None) -> Self:
@@ -62,131 +145,98 @@ class History:
         Raises:
             JournalError: a run cannot be read or is broken; it may hide deletions.
         """
-        paths = _run_files(folder)
+        paths = _in_order(_run_files(folder))
         on_read = None if on_progress is None else _counter(paths, on_progress)
-        return cls(run for path in paths if (run := summarise(path, on_read)))
+        history, fold = cls(), Fold(path.stem for path in paths)
+        for path in paths:
+            for event in fold.add(read_run(path, on_read)):
+                history._add(event)
+        for attempt in fold.open_attempts():
+            history._stores.setdefault(attempt.store, StoreHistory()).note(attempt.instance)
+            history._open.setdefault(attempt.store, []).append(attempt)
+        return history
 
-    @property
-    def previous_head(self) -> str | None:
-        """The head of the latest run, for the next one to name."""
-        return self.runs[-1].head if self.runs else None
+    def of(self, store: StoreAddress, endpoint: str) -> StoreHistory:
+        """What is on record of a store, by whatever name its endpoint was reached then."""
+        return self._stores.get(store_at(endpoint, store), StoreHistory())
 
-    def of_endpoint(self, endpoint: str) -> History:
-        """The runs that spoke to this origin: what one service says proves nothing of another."""
-        return History(run for run in self.runs if run.started.endpoint == endpoint)
-
-    def deleted(self, store: StoreAddress) -> frozenset[InstanceAddress]:
-        """The instances of a store whose last record, of any run, says that they are gone."""
-        return frozenset(self.removed_by(store))
-
-    def removed_by(self, store: StoreAddress) -> Mapping[InstanceAddress, str]:
-        """For each of the `deleted` instances the run that removed it.
-
-        A run that found it already absent is named only where no run before it removed it. An
-        attempt that failed says nothing against a later run that removed it, whenever it was
-        settled: what is there again then has come back.
-        """
-        places = {run.run: place for place, run in enumerate(self.runs)}
-        removed: dict[InstanceAddress, str] = {}
-        for record in self._of_store(store):
-            if isinstance(record, RestoredRemoval):
-                removed.pop(record.instance, None)
-            elif not record.outcome.is_gone:
-                remover = removed.get(record.instance, record.run)
-                if places.get(record.run, -1) >= places.get(remover, -1):
-                    removed.pop(record.instance, None)
-            elif record.outcome is Outcome.ALREADY_ABSENT:
-                removed.setdefault(record.instance, record.run)
-            else:
-                removed[record.instance] = record.run
-        return removed
-
-    def restored(self, store: StoreAddress) -> Mapping[InstanceAddress, RestoredRemoval]:
-        """The instances of a store whose last record, of any run, is a verified restore."""
-        restored: dict[InstanceAddress, RestoredRemoval] = {}
-        for record in self._of_store(store):
-            if isinstance(record, RestoredRemoval):
-                restored[record.instance] = record
-            else:
-                restored.pop(record.instance, None)
-        return restored
+    def open_attempts(self, store: StoreAddress, endpoint: str) -> tuple[Attempt, ...]:
+        """What runs left open in a store, and no later run closed."""
+        return tuple(self._open.get(store_at(endpoint, store), ()))
 
     def restores_of(self, run: str) -> tuple[str, ...]:
         """The restores that were asked to put this run's archive back, in their order."""
         return tuple(
-            summary.run
-            for summary in self.runs
-            if isinstance(summary.started, RestoreStarted)
-            and summary.started.restores[-1:] == (run,)
-        )
-
-    def open_attempts(self, store: StoreAddress) -> tuple[OpenAttempt, ...]:
-        """What runs left open in a store, and no later run settled.
-
-        Nor one of the same plan proved to be gone, which goes on with what it left.
-        """
-        proven_in = {
-            (_plan_of(run), recorded.instance): place
-            for place, run in enumerate(self.runs)
-            for recorded in run.recorded
-            if recorded.run == run.run and recorded.store == store and recorded.outcome.is_gone
-        }
-        settled = {
-            (recorded.run, recorded.instance)
-            for run in self.runs
-            for recorded in run.recorded
-            if recorded.run != run.run and recorded.store == store
-        }
-        return tuple(
-            attempt
-            for place, run in enumerate(self.runs)
-            for attempt in run.open_attempts
-            if attempt.store == store
-            and (attempt.run, attempt.instance) not in settled
-            and proven_in.get((_plan_of(run), attempt.instance), -1) <= place
+            one.run.name
+            for one in self.runs
+            if isinstance(one.run.started, RestoreStarted)
+            and one.run.started.restores[-1:] == (run,)
         )
 
     def of_plan(self, plan_id: str) -> PlanHistory | None:
         """What became of a plan; None if no run of it ever started."""
-        runs = [
-            run
-            for run in self.runs
-            if isinstance(run.started, RunStarted) and run.started.plan_id == plan_id
-        ]
-        if not runs:
+        plan = self._plans.get(plan_id)
+        if plan is None:
             return None
-        names = {run.run for run in runs}
-        ends = [run.ended for run in runs if run.ended]
-        outcomes = {(r.store, r.instance): r.outcome for r in self._recorded() if r.run in names}
+        ends = [run.ended for run in plan.runs if isinstance(run.ended, RunEnded)]
         return PlanHistory(
-            tuple(run.run for run in runs),
-            runs[-1].started.time,
+            tuple(run.run.name for run in plan.runs),
+            plan.runs[-1].run.started.time,
             ends[-1] if ends else None,
-            outcomes,
-            any(run.met_operation for run in runs),
+            plan.outcomes,
+            any(run.met_operation for run in plan.runs),
         )
 
     def unfinished(self, digest: str) -> str | None:
         """The id of the latest plan of this digest that a run began, if its end is still open."""
-        for run in reversed(self.runs):
-            if isinstance(run.started, RunStarted) and run.started.digest == digest:
-                plan = self.of_plan(run.started.plan_id)
-                is_open = plan is not None and (not plan.ended or plan.ended.state in _RESUMED)
-                return run.started.plan_id if is_open else None
+        for read in reversed(self.runs):
+            started = read.run.started
+            if isinstance(started, RunStarted) and started.digest == digest:
+                plan = self.of_plan(started.plan_id)
+                return started.plan_id if plan is not None and not plan.is_over else None
         return None
 
-    def _recorded(self) -> Iterator[Recorded]:
-        for run in self.runs:
-            yield from run.recorded
+    def _add(self, event: Event) -> None:
+        match event:
+            case Proof() | RestoreDone():
+                self._stores.setdefault(event.store, StoreHistory()).add(event)
+                if isinstance(event, Proof):
+                    self._add_outcome(event)
+            case Read():
+                self._add_run(event)
 
-    def _of_store(self, store: StoreAddress) -> Iterator[Recorded | RestoredRemoval]:
-        for run in self.runs:
-            yield from (record for record in run.recorded if record.store == store)
-            yield from (record for record in run.restored if record.store == store)
+    def _add_outcome(self, proof: Proof) -> None:
+        plan_id = proof.run.plan_id if proof.run else None
+        if plan_id is not None:
+            key = (proof.store.address, proof.record.instance)
+            self._plans.setdefault(plan_id, _Plan()).outcomes[key] = proof.record.outcome
+
+    def _add_run(self, read: Read) -> None:
+        self.runs.append(read)
+        plan_id = read.run.plan_id
+        if plan_id is None:
+            return
+        plan = self._plans.setdefault(plan_id, _Plan())
+        plan.runs.append(read)
+        if isinstance(read.ended, RunEnded) and read.ended.state in _FINAL:
+            # Of a plan that is over, what is gone is counted at its end, and never asked for again.
+            left = {key: one for key, one in plan.outcomes.items() if not one.is_gone}
+            plan.outcomes = left
 
 
-def _plan_of(run: RunSummary) -> str | None:
-    return run.started.plan_id if isinstance(run.started, RunStarted) else None
+def _in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """The files of the runs in their order; what holds no first record is read first, to tell."""
+    by_name = {path.stem: path for path in paths}
+    starts = {name: _start_of(path) for name, path in by_name.items()}
+    ordered = in_order(start for start in starts.values() if start is not None)
+    others = (name for name, start in starts.items() if start is None)
+    return tuple(by_name[name] for name in (*others, *ordered))
+
+
+def _start_of(path: Path) -> RunStart | None:
+    """Where the run stands; None where the file does not begin with the first record of one."""
+    first = next(iter(read_run(path)), None)
+    return RunStart.of(first) if isinstance(first, FirstRecord) else None
 
 
 def _counter(paths: Iterable[Path], on_progress: ProgressCallback) -> Callable[[int], None]:

@@ -1,51 +1,87 @@
-"""The head of the latest run, found without reading all files or a whole one."""
+"""What the next run comes after, found without reading whole files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict
 
+from reconciler.errors import JournalError
 from reconciler.journal.chain import fields_of, hash_of
+from reconciler.journal.codec import from_json
 from reconciler.journal.folder import RUN_SUFFIX, readings_folder, runs_folder
+from reconciler.journal.order import RunStart, latest
+from reconciler.journal.records import FirstRecord
+from reconciler.model.service import Store, store_at
 
 _TAIL = 1 << 16
 """Bytes; few lines but a first one come near it."""
-_LOOKED_AT = 100
-"""So many runs, the last by name, are looked at: names know only seconds, and clocks step back."""
 
 
-def latest_reading(folder: Path) -> str | None:
-    """The hash of the last whole line of the latest run in ``readings/``, for the next to name.
+class Links(TypedDict):
+    """What ties a run to those before it; members of its first record.
 
-    What cannot be read is passed over: this link only helps to see later that a file is missing.
+    ``after`` are the latest runs of its own folder, those that no other run comes after;
+    ``previous_head`` and ``previous_reading`` are the hashes of the last whole lines of the latest
+    run in ``runs/`` and in ``readings/``.
     """
-    return _latest(readings_folder(folder), "previousReading")
+
+    after: tuple[str, ...]
+    previous_head: str | None
+    previous_reading: str | None
 
 
-def latest_run(folder: Path) -> str | None:
-    """The same of the latest apply or restore, for those that do not read the history."""
-    return _latest(runs_folder(folder), "previousHead")
+def links_of_run(folder: Path) -> Links:
+    """The links of an apply or a restore that begins now.
+
+    What cannot be read is passed over: whoever reads the history has found it before.
+    """
+    return _links(folder, is_reading=False)
 
 
-def _latest(runs: Path, link: str) -> str | None:
-    """The head that no other run names; of several the latest by time."""
+def links_of_reading(folder: Path) -> Links:
+    """The links of a run that changes no store and begins now."""
+    return _links(folder, is_reading=True)
+
+
+def _links(folder: Path, *, is_reading: bool) -> Links:
+    runs, readings = (_latest(one) for one in (runs_folder(folder), readings_folder(folder)))
+    return Links(
+        after=readings if is_reading else runs,
+        previous_head=_head(runs_folder(folder), runs),
+        previous_reading=_head(readings_folder(folder), readings),
+    )
+
+
+def known_stores(folder: Path) -> frozenset[Store]:
+    """The stores of all applies and restores on record, by their first records."""
+    return frozenset(
+        store_at(first.endpoint, store)
+        for first in _first_records(runs_folder(folder))
+        for store in first.stores
+    )
+
+
+def _latest(runs: Path) -> tuple[str, ...]:
     try:
-        paths = sorted(runs.glob(f"*{RUN_SUFFIX}"))[-_LOOKED_AT:]
-    except OSError:
-        return None
-    starts = {path: _start_of(path) for path in paths}
-    named = {start.get(link) for start in starts.values()}
-    heads = {path: head for path in paths if (head := head_of(path)) and head not in named}
-    latest = max(heads, key=lambda path: (str(starts[path].get("time")), path.name), default=None)
-    return None if latest is None else heads[latest]
+        return latest(map(RunStart.of, _first_records(runs)))
+    except (OSError, JournalError):
+        return ()
 
 
-def _start_of(path: Path) -> Mapping[str, object]:
-    try:
-        with path.open("rb") as file:
-            return fields_of(file.readline()) or {}
-    except (OSError, ValueError):
-        return {}
+def _first_records(runs: Path) -> Iterator[FirstRecord]:
+    for path in runs.glob(f"*{RUN_SUFFIX}"):
+        try:
+            with path.open("rb") as file:
+                first = from_json(fields_of(file.readline()) or {})
+        except (OSError, ValueError):
+            continue
+        if isinstance(first, FirstRecord):
+            yield first
+
+
+def _head(runs: Path, names: tuple[str, ...]) -> str | None:
+    return head_of(runs / f"{names[-1]}{RUN_SUFFIX}") if names else None
 
 
 def head_of(path: Path) -> str | None:

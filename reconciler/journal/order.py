@@ -1,4 +1,4 @@
-"""The order in which runs happened: by time, but clocks step back."""
+"""The order in which runs happened: each run names those before it, since clocks step back."""
 
 from __future__ import annotations
 
@@ -9,50 +9,45 @@ from heapq import heappop, heappush
 from typing import NamedTuple, Self
 
 from reconciler.errors import JournalError
-from reconciler.journal.readings import FirstReading
 from reconciler.journal.records import FirstRecord, RestoreStarted, RunStarted
 
 
 class RunStart(NamedTuple):
     """What tells the place of a run among those of its folder.
 
-    ``head`` is that of its file, ``previous`` the one that it names as the latest before it,
-    ``earlier`` are the runs that it goes on with or undoes.
+    ``earlier`` are the runs that it names as before it: those after which no other run of the
+    folder came when it began, and those that it resumes or restores.
     """
 
     run: str
     time: datetime
-    head: str | None
-    previous: str | None
     earlier: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, first: FirstRecord, head: str | None) -> Self:
+    def of(cls, first: FirstRecord) -> Self:
         """By the first record of the run."""
+        earlier = set(first.after)
         match first:
-            case RunStarted(resumes=resumes):
-                earlier = frozenset(resumes)
-            case RestoreStarted(restores=restores, resumes=resumes):
-                earlier = frozenset({*restores, *resumes})
-            case _:
-                earlier = frozenset()
-        is_reading = isinstance(first, FirstReading)
-        previous = first.previous_reading if is_reading else first.previous_head
-        return cls(first.run, first.time, head, previous, earlier)
+            case RunStarted():
+                earlier.update(first.resumes)
+            case RestoreStarted():
+                earlier.update(first.restores, first.resumes)
+        return cls(first.run, first.time, frozenset(earlier))
 
 
-def in_order(starts: Iterable[RunStart]) -> list[str]:
-    """The names of the runs by the time of their start, never before one that they name.
+def in_order(starts: Iterable[RunStart]) -> tuple[str, ...]:
+    """The names of the runs, each after those that it names.
+
+    The time of the start decides only between runs of which neither leads to the other, such as
+    those of two state folders that were put together.
 
     Raises:
         JournalError: two runs name each other.
     """
     by_name = {one.run: one for one in starts}
-    by_head = {one.head: one.run for one in by_name.values() if one.head is not None}
     sorter = TopologicalSorter[str]()
     for name, one in by_name.items():
-        before = {*one.earlier, by_head.get(one.previous or "", name)}
-        sorter.add(name, *(before & by_name.keys() - {name}))
+        sorter.add(name, *(one.earlier & by_name.keys() - {name}))
     _prepare(sorter)
     order: list[str] = []
     waiting: list[tuple[float, str]] = []
@@ -62,7 +57,17 @@ def in_order(starts: Iterable[RunStart]) -> list[str]:
         _, first = heappop(waiting)
         order.append(first)
         sorter.done(first)
-    return order
+    return tuple(order)
+
+
+def latest(starts: Iterable[RunStart]) -> tuple[str, ...]:
+    """The runs that no other one names, in their order: those that the next run comes after.
+
+    Raises as `in_order`.
+    """
+    known = list(starts)
+    named = frozenset[str]().union(*(one.earlier for one in known))
+    return tuple(name for name in in_order(known) if name not in named)
 
 
 def _prepare(sorter: TopologicalSorter[str]) -> None:

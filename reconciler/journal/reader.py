@@ -21,14 +21,13 @@ from reconciler.journal.records import (
     RestoreIntent,
     RestoreReplied,
     Result,
-    StudyPatient,
     Verified,
 )
 
 _TOLD_AFTER = 1 << 20
 _MAJOR = FORMAT_VERSION.split(".")[0]
 _OfOneInstance = Intent | Archived | Result | Verified | RestoreIntent | RestoreReplied | Restored
-_OfOneStore = _OfOneInstance | StudyPatient | KeptSeen | ReturnedSeen | Retrieved
+_OfOneStore = _OfOneInstance | KeptSeen | ReturnedSeen | Retrieved
 _HINT = "a broken record may hide deletions, so nothing is deleted; restore the file from a copy"
 
 

@@ -30,6 +30,7 @@ class PlanMade:
     digest: str
     endpoint: str
     stores: tuple[StoreAddress, ...]
+    after: tuple[str, ...] = ()
     previous_head: str | None = None
     previous_reading: str | None = None
     provenance: Provenance = field(default_factory=Provenance)
@@ -106,6 +107,7 @@ class QueryStarted:
     tool_version: str
     endpoint: str
     stores: tuple[StoreAddress, ...]
+    after: tuple[str, ...] = ()
     previous_head: str | None = None
     previous_reading: str | None = None
     provenance: Provenance = field(default_factory=Provenance)
@@ -150,6 +152,7 @@ class NothingDone:
     stores: tuple[StoreAddress, ...]
     exit_code: int
     detail: str
+    after: tuple[str, ...] = ()
     previous_head: str | None = None
     previous_reading: str | None = None
     provenance: Provenance = field(default_factory=Provenance)

@@ -17,6 +17,7 @@ from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Reason
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.patient import PatientSeen
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance
 from reconciler.model.reply import ReplyKind, StoreReplyKind
@@ -36,8 +37,9 @@ class EmptiedStudy:
 class RunStarted:
     """The first record of every apply.
 
-    ``resumes`` names the earlier runs of the same plan; ``previous_head`` is the head of the
-    latest run before this one, which chains the runs of a state folder to each other, and
+    ``resumes`` names the earlier runs of the same plan, ``after`` the runs that this one comes
+    after: those of its folder that no other run came after when it began. ``previous_head`` is the
+    head of the latest of them, which chains the runs of a state folder to each other, and
     ``previous_reading`` that of the latest plan or query. ``emptied`` are the studies that the
     whole plan empties.
     """
@@ -51,6 +53,7 @@ class RunStarted:
     stores: tuple[StoreAddress, ...]
     planned: int
     resumes: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     previous_head: str | None = None
     previous_reading: str | None = None
     provenance: Provenance = field(default_factory=Provenance)
@@ -60,10 +63,10 @@ class RunStarted:
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A DELETE is about to be sent; it is on disk before the request leaves.
+    """From now on a DELETE may leave; it is on disk before the request does.
 
-    ``source`` and ``reason`` are those of the removal that the files declare; they stand once an
-    instance, on its first attempt, and not in a journal of format 1.0.
+    ``source`` and ``reason`` are those of the removal that the files declare, ``patient`` says
+    whose the instance is, where a key was given. They stand once an instance, on its first attempt.
     """
 
     time: datetime
@@ -72,6 +75,7 @@ class Intent:
     attempt: int
     source: Source | None = None
     reason: Reason | None = None
+    patient: PatientSeen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What the retrieve probe saw after the last attempt, and what that makes of the deletion."""
+    """What the retrieve probe saw after the last attempt, and what that makes of the deletion.
+
+    ``source`` and ``reason`` stand as in `Intent`, where no intent of the run has them: no DELETE
+    was sent.
+    """
 
     time: datetime
     store: int
@@ -98,19 +106,8 @@ class Verified:
     presence: Presence
     outcome: Outcome
     detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class StudyPatient:
-    """Whose a study is, on disk before the run's first DELETE of it leaves; only with a key.
-
-    ``patient`` is the pseudonym of `PatientKey`, None where the instance has no Patient ID.
-    """
-
-    time: datetime
-    store: int
-    study_uid: str
-    patient: str | None
+    source: Source | None = None
+    reason: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +172,7 @@ class RestoreStarted:
     stores: tuple[StoreAddress, ...]
     planned: int
     resumes: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
     previous_head: str | None = None
     previous_reading: str | None = None
     provenance: Provenance = field(default_factory=Provenance)
@@ -234,7 +232,7 @@ class RestoreEnded:
 
 
 ArchiveRecord = Archived | RestoreStarted | RestoreIntent | RestoreReplied | Restored | RestoreEnded
-DeletionRecord = RunStarted | Intent | StudyPatient | Result | Verified | Settled | RunEnded
+DeletionRecord = RunStarted | Intent | Result | Verified | Settled | RunEnded
 Record = DeletionRecord | ArchiveRecord | ReadingRecord
 
 LastRecord = RunEnded | RestoreEnded | LastReading

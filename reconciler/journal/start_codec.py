@@ -12,6 +12,7 @@ from reconciler.journal.fields import (
     store_of,
     text,
     text_or_none,
+    texts,
     time_of,
 )
 from reconciler.journal.provenance_codec import provenance_of, provenance_to_json
@@ -28,6 +29,7 @@ class Start(TypedDict):
     tool_version: str
     endpoint: str
     stores: tuple[StoreAddress, ...]
+    after: tuple[str, ...]
     previous_head: str | None
     previous_reading: str | None
     provenance: Provenance
@@ -44,6 +46,7 @@ def start_to_json(name: str, record: FirstRecord) -> dict[str, object]:
         "toolVersion": record.tool_version,
         "endpoint": record.endpoint,
         "stores": [store.as_parameters() for store in record.stores],
+        "after": list(record.after),
         "previousHead": record.previous_head,
         "previousReading": record.previous_reading,
         **provenance_to_json(record.provenance),
@@ -62,6 +65,7 @@ def start_of(fields: Fields) -> Start:
         tool_version=text(fields, "toolVersion"),
         endpoint=text(fields, "endpoint"),
         stores=tuple(store_of(store) for store in objects(fields, "stores")),
+        after=texts(fields, "after"),
         previous_head=text_or_none(fields, "previousHead"),
         previous_reading=text_or_none(fields, "previousReading"),
         provenance=provenance_of(fields),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from reconciler.errors import EndpointError
+from reconciler.model.service import is_loopback
 
 DEFAULT_ENDPOINT = "https://healthcare.googleapis.com"
 
@@ -47,7 +48,7 @@ def parse_endpoint(text: str) -> Endpoint:
     port = int(match["port"] or _DEFAULT_PORTS[scheme])
     if not 0 < port <= _HIGHEST_PORT or (host.startswith("[") and not _is_ip(host)):
         raise _malformed(text)
-    loopback = _is_loopback(host)
+    loopback = is_loopback(host.strip("[]"))
     if scheme == "http" and not loopback:
         raise EndpointError(
             f"plain http is allowed to this machine only, not to {host}",
@@ -72,7 +73,3 @@ def _is_ip(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_ip(host) and ip_address(host.strip("[]")).is_loopback)

@@ -49,11 +49,13 @@ class RecordedDeletion:
     ``time`` is that of the proof, in UTC, or of the last attempt where none is on record; then
     the outcome is unconfirmed. ``presence`` is what the retrieve after the last attempt saw, None
     where none is on record. ``answers`` are those of all attempts, in their order. ``settled_by``
-    names the later run that closed an open attempt by looking. ``patient`` is the pseudonym of the
-    study's patient, where a key was configured. ``empties_study`` says that this was the last of
+    names the later run that closed an open attempt by looking. ``is_removal`` says that a DELETE of
+    the run removed it; ``place`` is that of the run in the order of all runs, ``proven_at`` that of
+    the run that looked. ``patient`` is the pseudonym of the instance's patient, where a key was
+    configured. ``empties_study`` says that this was the last of
     all deletions that leave nothing of the study, and that each of them is proven. ``restored_by``
-    names the run that put the instance back later. ``reason`` and ``source`` are None in a record
-    of format 1.0.
+    names the run that put the instance back later. ``reason`` and ``source`` are None where
+    the record of the run is not there.
     """
 
     run: RecordedRun
@@ -68,6 +70,9 @@ class RecordedDeletion:
     source: Source | None = None
     reason: Reason | None = None
     settled_by: str | None = None
+    is_removal: bool = False
+    place: int = 0
+    proven_at: int = 0
     copy: ArchivedCopy | None = None
     patient: str | None = None
     empties_study: bool = False
@@ -87,3 +92,9 @@ class RecordedDeletion:
     def request_id(self) -> str | None:
         """The id of the last request whose answer is on record."""
         return self.answers[-1].request_id if self.answers else None
+
+    @property
+    def is_event(self) -> bool:
+        """Whether it is a delete event: a DELETE of ours that did not find the instance gone."""
+        is_sent = self.attempts > 0 or self.settled_by is not None
+        return is_sent and self.outcome is not Outcome.ALREADY_ABSENT

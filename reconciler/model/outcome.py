@@ -57,8 +57,9 @@ class InstanceResult:
 class ApplyReport:
     """The result of an apply, over the whole plan, earlier runs of it included.
 
-    ``not_gone`` names every instance that is not proven to be absent; ``traffic`` is that of the
-    run itself, None where it is an earlier one.
+    ``not_gone`` names every instance that is not proven to be absent; ``taken_over`` is how many of
+    the others an earlier run has proven, and not this one. ``traffic`` is that of the run itself,
+    None where it is an earlier one.
     """
 
     run: str
@@ -73,6 +74,7 @@ class ApplyReport:
     resumed: tuple[str, ...] = ()
     journal_head: str | None = None
     traffic: Traffic | None = None
+    taken_over: int = 0
 
     @property
     def planned(self) -> int:

@@ -5,9 +5,16 @@ from __future__ import annotations
 import hmac
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 _PREFIX = "hmac-sha256:"
 _SECRET = re.compile(r"([0-9A-Fa-f]{64})\r?\n?")
+
+
+class PatientSeen(NamedTuple):
+    """Whose an instance is, as it was read; ``pseudonym`` is None where it has no Patient ID."""
+
+    pseudonym: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from reconciler.errors import PlanRefused
 from reconciler.model.desired import InputFile
 from reconciler.model.plan import GitState, SavedPlan
+from reconciler.model.service import is_one_service
 
 _NAMED = 5
 """So many changed files are named in a refusal; the rest are counted."""
@@ -52,9 +53,10 @@ def require_endpoint(saved: SavedPlan, endpoint: str) -> None:
     """Refuse a plan that was made by asking another service.
 
     Raises:
-        PlanRefused: the configured origin is another.
+        PlanRefused: the configured origin is that of another.
     """
-    if saved.endpoint != endpoint:
+    stores = (store.store for store in saved.plan.stores)
+    if not is_one_service(stores, saved.endpoint, endpoint):
         raise PlanRefused(
             f"the plan was made for the service at {saved.endpoint}, this run is set to {endpoint}",
             hint="set --endpoint to the one that was reviewed, or make the plan again",

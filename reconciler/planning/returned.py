@@ -9,12 +9,12 @@ gate, and never part of the digest.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
 
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.desired import ReasonCode
 from reconciler.model.gate import Gate, GateName
+from reconciler.model.past import LastWord, PutBack, Removed
 from reconciler.model.plan import DeletionGroup, Plan, Returned, StorePlan
 from reconciler.model.problem import Source
 
@@ -24,52 +24,26 @@ PLANNED_AGAIN = frozenset(
 """The reasons for which coming back changes nothing."""
 
 
-class Removal(Protocol):
-    """What is on record of an instance that was removed and then restored."""
-
-    @property
-    def run(self) -> str:
-        """The run that removed it."""
-
-    @property
-    def source(self) -> Source:
-        """The line that asked for it then."""
-
-    @property
-    def reason(self) -> Reason:
-        """The reason of that line."""
+LastWords = Callable[[StoreAddress, InstanceAddress], LastWord | None]
+"""What the record says of an instance last; None where it says nothing of a removal."""
 
 
-RemovedBy = Mapping[StoreAddress, Mapping[InstanceAddress, str]]
-RestoredRemovals = Mapping[StoreAddress, Mapping[InstanceAddress, Removal]]
-
-
-def find_returned(
-    plan: Plan, removed_by: RemovedBy, restored: RestoredRemovals
-) -> tuple[Returned, ...]:
+def find_returned(plan: Plan, last_word: LastWords) -> tuple[Returned, ...]:
     """Which of the plan's deletions are of instances that were removed before."""
-    return tuple(
-        returned
-        for store in plan.stores
-        for returned in _returned(
-            store, removed_by.get(store.store, {}), restored.get(store.store, {})
-        )
-    )
+    return tuple(returned for store in plan.stores for returned in _returned(store, last_word))
 
 
-def _returned(
-    plan: StorePlan,
-    removed_by: Mapping[InstanceAddress, str],
-    restored: Mapping[InstanceAddress, Removal],
-) -> Iterator[Returned]:
+def _returned(plan: StorePlan, last_word: LastWords) -> Iterator[Returned]:
     for instance, group, line in _declared(plan):
-        removal = restored.get(instance)
+        match last_word(plan.store, instance):
+            case Removed(run=run):
+                is_restored = False
+            case PutBack(run=run) as back if _is_same_line(back, group):
+                is_restored = True
+            case _:
+                continue
         source = Source(group.path, line)
-        code = group.reason.code
-        if removal is not None and _is_same_line(removal, group):
-            yield Returned(plan.store, instance, removal.run, code, source, restored=True)
-        elif instance in removed_by:
-            yield Returned(plan.store, instance, removed_by[instance], code, source)
+        yield Returned(plan.store, instance, run, group.reason.code, source, is_restored)
 
 
 def _declared(plan: StorePlan) -> Iterator[tuple[InstanceAddress, DeletionGroup, int]]:
@@ -80,7 +54,7 @@ def _declared(plan: StorePlan) -> Iterator[tuple[InstanceAddress, DeletionGroup,
                     yield InstanceAddress(study.study_uid, series.series_uid, uid), group, line
 
 
-def _is_same_line(removal: Removal, group: DeletionGroup) -> bool:
+def _is_same_line(removal: PutBack, group: DeletionGroup) -> bool:
     """Whether the file still asks for what was undone; its line may have moved."""
     return removal.source.path == group.path and removal.reason == group.reason
 

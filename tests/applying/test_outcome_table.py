@@ -11,13 +11,16 @@ import pytest
 from reconciler.applying.outcome import OUTCOMES, Ending, ending_of, outcome_of
 from reconciler.applying.progress import PlanProgress
 from reconciler.applying.stopping import Breaker, Stop
-from reconciler.journal.history import OpenAttempt, PlanHistory
+from reconciler.journal.fold import Attempt, Run
+from reconciler.journal.history import PlanHistory
+from reconciler.journal.records import Intent, Result, RunStarted
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Limits, Reason, ReasonCode
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.plan import DeletionGroup, Plan, SeriesPlan, StorePlan, StudyPlan
 from reconciler.model.reply import ReplyKind
+from reconciler.model.service import store_at
 
 ACCEPTED, NOT_FOUND, REFUSED = ReplyKind.ACCEPTED, ReplyKind.NOT_FOUND, ReplyKind.REFUSED
 UNAUTHENTICATED, THROTTLED = ReplyKind.UNAUTHENTICATED, ReplyKind.THROTTLED
@@ -198,7 +201,7 @@ def plan() -> Plan:
 def test_a_first_run_has_everything_before_it() -> None:
     progress = PlanProgress.of(None, (), {})
     assert list(progress.gone(plan())) == []
-    targets = list(progress.remaining(plan(), (STORE,)))
+    targets = list(progress.targets(plan(), (STORE,)))
     assert [(target.instance, target.earlier) for target in targets] == [
         (ONE, ()),
         (TWO, ()),
@@ -209,27 +212,40 @@ def test_a_first_run_has_everything_before_it() -> None:
 def test_what_settling_proved_is_not_deleted_again() -> None:
     progress = PlanProgress({(STORE, ONE): DELETED, (STORE, TWO): FAILED}, {})
     assert [(one.instance, one.outcome) for one in progress.gone(plan())] == [(ONE, DELETED)]
-    assert [one.instance for one in progress.remaining(plan(), (STORE,))] == [TWO, THREE]
+    targets = progress.targets(plan(), (STORE,))
+    assert {one.instance for one in targets} == {ONE, TWO, THREE}
 
 
 def test_the_replies_of_interrupted_runs_stay_with_their_instance() -> None:
     progress = PlanProgress({}, {(STORE, TWO): (UNCLEAR, None)})
-    earlier = {one.instance: one.earlier for one in progress.remaining(plan(), (STORE,))}
+    earlier = {one.instance: one.earlier for one in progress.targets(plan(), (STORE,))}
     assert earlier == {ONE: (), TWO: (UNCLEAR, None), THREE: ()}
 
 
-def test_attempts_of_other_plans_say_nothing_about_this_one() -> None:
-    attempts = [OpenAttempt("other-run", STORE, ONE, (UNCLEAR,))]
+NOON = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def attempt(run: str, instance: InstanceAddress, kind: ReplyKind) -> Attempt:
+    started = RunStarted(run, NOON, "1.0", "p", "sha256:0", "https://store.example", (STORE,), 1)
+    store = store_at(started.endpoint, STORE)
+    intent = Intent(NOON, 0, instance, 1)
+    replied = Result(NOON, 0, instance, 1, kind, None)
+    return Attempt(Run(started, 0, (store,)), store, intent, intent, {1: replied})
+
+
+def test_attempts_of_other_plans_say_nothing_about_this_one_but_that_it_is_gone() -> None:
+    attempts = [attempt("other-run", ONE, UNCLEAR)]
     progress = PlanProgress.of(None, attempts, {("other-run", STORE, ONE): DELETED})
     assert (progress.outcomes, progress.replies) == ({}, {})
+    assert progress.settled_gone == {(STORE, ONE)}
 
 
 def test_an_instance_that_several_runs_left_open_has_the_replies_of_all() -> None:
     """The 503 of the first may have been the deletion, whatever the second was told."""
     earlier = PlanHistory(("first", "second"), datetime(2026, 1, 1, tzinfo=UTC), None, {})
     attempts = [
-        OpenAttempt("first", STORE, ONE, (UNCLEAR,)),
-        OpenAttempt("second", STORE, ONE, (THROTTLED,)),
+        attempt("first", ONE, UNCLEAR),
+        attempt("second", ONE, THROTTLED),
     ]
     progress = PlanProgress.of(earlier, attempts, {})
     assert progress.replies == {(STORE, ONE): (UNCLEAR, THROTTLED)}
@@ -238,6 +254,6 @@ def test_an_instance_that_several_runs_left_open_has_the_replies_of_all() -> Non
 def test_an_attempt_that_was_once_unconfirmed_stays_unclear() -> None:
     unconfirmed = {(STORE, ONE): Outcome.UNCONFIRMED}
     earlier = PlanHistory(("a", "b"), datetime(2026, 1, 1, tzinfo=UTC), None, unconfirmed)
-    attempts = [OpenAttempt("b", STORE, ONE, (THROTTLED,))]
+    attempts = [attempt("b", ONE, THROTTLED)]
     progress = PlanProgress.of(earlier, attempts, {})
     assert progress.replies == {(STORE, ONE): (None, THROTTLED)}

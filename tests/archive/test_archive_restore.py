@@ -25,6 +25,7 @@ from reconciler.emulator import (
 )
 from reconciler.journal.history import History
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.past import PutBack
 from reconciler.model.problem import Source
 
 from .conftest import HEAD, OPEN, REASON, Site, removal
@@ -100,8 +101,8 @@ def test_an_instance_is_on_record_before_its_delete(site: Site) -> None:
     (one, *_) = site.fill(2)
     run = archive_all(site, [one])
     types = [record["type"] for record in site.records(run)]
-    assert types == ["run_started", "intent", "archived", "result", "verified", "run_ended"]
-    archived = site.records(run)[2]
+    assert types == ["run_started", "archived", "intent", "result", "verified", "run_ended"]
+    archived = site.records(run)[1]
     assert archived["reason"] == {"code": "113037", "text": None, "ticket": "QA-7"}
     assert archived["declaredAt"]["path"] == "specs/a.yaml"
     methods = [(one.method, one.path.rpartition("/")[2]) for one in site.emulator.requests()]
@@ -307,13 +308,13 @@ def test_the_history_knows_what_was_restored_and_why_it_had_been_removed(site: S
     one, two, *_ = site.fill(4)
     run = archive_all(site, [one, two])
     state = site.folder / ".reconciler"
-    assert History.read(state).deleted(DEMO_STORE) == {one, two}
-    assert History.read(state).restored(DEMO_STORE) == {}
+    assert History.read(state).of(DEMO_STORE, site.emulator.url).gone().keys() == {one, two}
     site.run("restore", run, "--only", one.instance_uid)
-    history = History.read(state)
-    assert history.deleted(DEMO_STORE) == {two}
-    (removal_of,) = history.restored(DEMO_STORE).values()
-    assert (removal_of.run, removal_of.instance) == (run, one)
+    history = History.read(state).of(DEMO_STORE, site.emulator.url)
+    assert history.gone().keys() == {two}
+    removal_of = history.last_word(one)
+    assert isinstance(removal_of, PutBack)
+    assert removal_of.run == run
     text = (site.folder / "specs/a.yaml").read_text().splitlines()
     line = next(i for i, words in enumerate(text, 1) if words.endswith(one.instance_uid))
     assert removal_of.source == Source("specs/a.yaml", line)

@@ -162,8 +162,7 @@ def test_a_study_of_which_something_was_put_back_meanwhile_is_not_emptied(
 def test_a_run_is_read_before_the_one_that_settles_it_whatever_their_names(tmp_path: Path) -> None:
     write(tmp_path, started("z"), *attempt(instance(1))[:2])
     closed = Settled(NOON, "z", STORE, instance(1), Presence.ABSENT, Outcome.DELETED)
-    head = Snapshot.take(tmp_path).changing[0]
-    settler = replace(started("b"), previous_head=head_of(head), provenance=Provenance("bob"))
+    settler = replace(started("b"), after=("z",), provenance=Provenance("bob"))
     write(tmp_path, settler, closed)
 
     (one,) = deletions_of(tmp_path)
@@ -270,7 +269,7 @@ def test_a_resumed_attempt_is_one_deletion_with_the_evidence_of_both_runs(tmp_pa
     assert [answer.status for answer in one.answers] == [503, 404]
 
 
-def test_what_another_plan_left_open_is_told_before_the_proof(tmp_path: Path) -> None:
+def test_what_another_plan_left_open_and_nobody_settled_comes_last(tmp_path: Path) -> None:
     write(tmp_path, started("a"), *attempt(instance(1))[:1])
     other = replace(started("b"), plan_id="plan-2", time=NOON + MINUTE)
     write(tmp_path, other, *attempt(instance(1), time=NOON + MINUTE))
@@ -278,14 +277,29 @@ def test_what_another_plan_left_open_is_told_before_the_proof(tmp_path: Path) ->
     found = deletions_of(tmp_path)
 
     assert [(one.run.run, one.outcome) for one in found] == [
-        ("a", Outcome.UNCONFIRMED),
         ("b", Outcome.DELETED),
+        ("a", Outcome.UNCONFIRMED),
+    ]
+
+
+def test_a_settlement_tells_its_proof_also_after_another_plan_removed_it(tmp_path: Path) -> None:
+    write(tmp_path, started("a"), *attempt(instance(1))[:1])
+    other = replace(started("b"), plan_id="plan-2", after=("a",))
+    write(tmp_path, other, *attempt(instance(1), time=NOON + MINUTE))
+    late = Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT
+    settled = Settled(NOON, "a", STORE, instance(1), Presence.ABSENT, late)
+    write(tmp_path, replace(started("c"), plan_id="plan-3", after=("b",)), settled)
+
+    assert [(one.run.run, one.outcome, one.settled_by) for one in deletions_of(tmp_path)] == [
+        ("b", Outcome.DELETED, None),
+        ("a", late, "c"),
     ]
 
 
 def test_two_services_that_use_one_name_are_two_stores(tmp_path: Path) -> None:
+    """An emulator on this machine is none of Google's, whose resource names are global."""
     write(tmp_path, started("a"), *attempt(instance(1)))
-    elsewhere = replace(started("b"), endpoint="https://test.example", plan_id="plan-2")
+    elsewhere = replace(started("b"), endpoint="http://127.0.0.1:8042", plan_id="plan-2")
     write(tmp_path, elsewhere, *attempt(instance(1)))
     write_restore(tmp_path, "c", "a", instance(1), NOON + MINUTE)
 
@@ -316,3 +330,22 @@ def test_what_was_removed_again_after_it_was_restored_is_restored_only_once(
         "a": "b",
         "c": None,
     }
+
+
+@pytest.mark.parametrize("form", ["dicom", "fhir", "ocsf"])
+def test_what_no_delete_of_ours_removed_is_no_delete_event(tmp_path: Path, form: str) -> None:
+    """Found gone already, after a DELETE or without one; or kept, since its copy failed."""
+    unsent = attempt(instance(2), Outcome.ALREADY_ABSENT)[2]
+    kept = attempt(instance(3), Outcome.FAILED)[2]
+    late = attempt(instance(1), Outcome.ALREADY_ABSENT, status=404)
+    write(tmp_path, started("a"), *late, unsent, kept)
+    out = tmp_path / "out"
+    given = ["--format", form, "--out", str(out), "--state", str(tmp_path)]
+
+    assert type_command(["audit", "export", *given]) == 0
+    assert out.read_text() == ""
+    assert [row["outcome"] for row in export(tmp_path)] == [
+        "already_absent",
+        "already_absent",
+        "failed",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -57,7 +58,8 @@ def apply_of(name: str, before: str | None = None, reading: str | None = None) -
 
 
 def plan_of(name: str, before: str | None = None, reading: str | None = None) -> PlanMade:
-    return PlanMade(name, NOON, "1.0", "p", "sha256:0", "https://x", (STORE,), before, reading)
+    first = PlanMade(name, NOON, "1.0", "p", "sha256:0", "https://x", (STORE,))
+    return replace(first, previous_head=before, previous_reading=reading)
 
 
 @pytest.fixture

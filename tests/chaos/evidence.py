@@ -18,6 +18,7 @@ from reconciler.journal.records import Intent, RunEnded, RunStarted
 from reconciler.model.outcome import Outcome
 from reconciler.planning.plan_file import read_plan
 
+from ..outcomes import outcomes_of
 from .sites import Site, wait_until
 
 GONE = {outcome.value for outcome in Outcome if outcome.is_gone}
@@ -38,7 +39,7 @@ def runs_of(site: Site, state: Path | None = None) -> list[Run]:
     """Every run that started; a broken chain raises here."""
     folder = (state or site.state) / "runs"
     runs = [run for path in sorted(folder.glob("*.jsonl")) if (run := _read(site, path))]
-    order = [one.run for one in History.read(state or site.state).runs]
+    order = [one.run.name for one in History.read(state or site.state).runs]
     return sorted(runs, key=lambda run: order.index(run.started.run))
 
 
@@ -113,9 +114,8 @@ def _counts_of_the_last_end(runs: list[Run]) -> dict[str, int]:
 def _counts_by_instance(site: Site, planned: int, state: Path | None) -> dict[str, int]:
     """The last outcome of each instance on record; what has none was not attempted either."""
     plan = read_plan(site.folder / "plan.json")
-    history = History.read(state or site.state).of_plan(plan.plan_id)
-    assert history is not None
-    counts = Counter(outcome.value for outcome in history.outcomes.values())
+    outcomes = outcomes_of(state or site.state, plan.plan_id)
+    counts = Counter(outcome.value for outcome in outcomes.values())
     counts[Outcome.NOT_ATTEMPTED.value] += planned - counts.total()
     return {name: count for name, count in counts.items() if count}
 

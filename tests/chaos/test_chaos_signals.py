@@ -40,7 +40,7 @@ def test_a_signal_lets_the_requests_in_flight_end(site: Site, number: int, code:
     assert report["outcomes"]["not_attempted"] == 20 - sent > 0
     assert report["state"] == RunState.INTERRUPTED.value
     assert report["exit_code"] == code
-    assert not History.read(site.state).open_attempts(site.store)
+    assert not History.read(site.state).open_attempts(site.store, site.emulator.url)
     site.emulator.set_faults(Faults())
     site.resume()
     require_all_done(site)

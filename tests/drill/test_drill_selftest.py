@@ -89,6 +89,8 @@ from reconciler.planning import gates
 from reconciler.cli import acceptance
 from reconciler.cli import fresh
 acceptance.require_open_gates = fresh.require_open_gates = lambda gates: None
+from reconciler.applying import apply
+apply.require_open_gates = lambda gates: None
 """
 REMOVE_WINS = """
 from reconciler.planning.series import Verdict
@@ -106,8 +108,7 @@ RunJournal.commit = commit
 NOTHING_IS_TAKEN_OVER = """
 from reconciler.applying.progress import PlanProgress
 PlanProgress.gone = lambda self, plan: iter(())
-PlanProgress.remaining = (lambda really: lambda self, plan, stores: really(
-    PlanProgress({}, {}), plan, stores))(PlanProgress.remaining)
+PlanProgress.of = classmethod(lambda cls, *arguments: cls({}, {}))
 """
 RESTORE_CHANGES_A_BYTE = """
 import tempfile

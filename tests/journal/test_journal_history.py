@@ -1,21 +1,37 @@
 """What the runs of a state folder say together."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from reconciler.errors import JournalError
 from reconciler.journal.history import History
-from reconciler.journal.records import Intent, Result, RunEnded, RunStarted, Settled, Verified
-from reconciler.journal.summary import OpenAttempt
+from reconciler.journal.latest import known_stores, links_of_run
+from reconciler.journal.records import (
+    Intent,
+    Restored,
+    RestoreStarted,
+    Result,
+    RunEnded,
+    RunStarted,
+    Settled,
+    Verified,
+)
 from reconciler.journal.writer import RunJournal
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.address import InstanceAddress, Provider, StoreAddress
+from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.past import PutBack, Removed
+from reconciler.model.problem import Source
 from reconciler.model.reply import ReplyKind
+from reconciler.model.restore import RestoreOutcome
+from reconciler.model.service import store_at
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
+ORTHANC = StoreAddress("clinic", "here", "pacs", "orthanc", Provider.ORTHANC)
 OTHER = StoreAddress("imaging-prod", "europe-west4", "radiology", "teaching")
 A, B, C = (InstanceAddress("1.2", "1.2.3", f"1.2.3.{end}") for end in (1, 2, 3))
 
@@ -32,8 +48,21 @@ def verified(instance, outcome, store=0):
     return Verified(NOON, store, instance, Presence.UNKNOWN, outcome)
 
 
+def tried(instance, outcome, store=0):
+    """An attempt and its proof."""
+    return intent(instance, store=store), verified(instance, outcome, store)
+
+
 def settled(run, instance, outcome, store=STORE):
     return Settled(NOON, run, store, instance, Presence.UNKNOWN, outcome)
+
+
+def restored(run, instance, outcome=RestoreOutcome.IDENTICAL):
+    return Restored(NOON, 0, instance, run, outcome, Source("specs/a.yaml", 7), REASON)
+
+
+ENDPOINT = "https://example.org"
+REASON = Reason(ReasonCode.QUALITY_CONTROL_INTENT)
 
 
 @pytest.fixture
@@ -41,16 +70,27 @@ def record(tmp_path):
     """Record a run of some plan; a minute passes from run to run unless told otherwise."""
     minutes = iter(range(1_000))
 
-    def record(run, *records, plan="plan-1", minute=None):
-        history = History.read(tmp_path)
-        earlier = history.of_plan(plan)
+    def record(
+        run,
+        *records,
+        plan="plan-1",
+        minute=None,
+        stores=(STORE, OTHER),
+        endpoint=ENDPOINT,
+        restores=(),
+        folder=tmp_path,
+    ):
+        earlier = History.read(folder).of_plan(plan)
         time = NOON + timedelta(minutes=next(minutes) if minute is None else minute)
-        first = RunStarted(
-            *(run, time, "1.0", plan, "sha256:0", "https://example.org", (STORE, OTHER), 3),
-            resumes=earlier.runs if earlier else (),
-            previous_head=history.previous_head,
-        )
-        with RunJournal.create(tmp_path, first) as journal:
+        links = links_of_run(folder)
+        if restores:
+            first = RestoreStarted(run, time, "1.0", restores, endpoint, stores, 3, **links)
+        else:
+            resumes = earlier.runs if earlier else ()
+            first = RunStarted(
+                *(run, time, "1.0", plan, "sha256:0", endpoint, stores, 3), resumes, **links
+            )
+        with RunJournal.create(folder, first) as journal:
             for item in records:
                 journal.append(item)
         return journal.head
@@ -58,50 +98,225 @@ def record(tmp_path):
     return record
 
 
+def names(folder):
+    return [one.run.name for one in History.read(folder).runs]
+
+
+def gone(folder, store=STORE, endpoint=ENDPOINT):
+    """By whom each instance was removed, of those that are gone by their last word."""
+    found = History.read(folder).of(store, endpoint).gone()
+    return {instance: word.run for instance, word in found.items()}
+
+
+def last_word(folder, instance, endpoint=ENDPOINT):
+    return History.read(folder).of(STORE, endpoint).last_word(instance)
+
+
+def open_attempts(folder, store=STORE):
+    return [
+        (one.run.name, one.instance, one.replies)
+        for one in History.read(folder).open_attempts(store, ENDPOINT)
+    ]
+
+
 def test_a_folder_that_does_not_exist_has_no_history(tmp_path):
     history = History.read(tmp_path / "none")
 
-    assert history.runs == ()
-    assert history.previous_head is None
-    assert history.deleted(STORE) == frozenset()
-    assert history.open_attempts(STORE) == ()
+    assert history.runs == []
+    assert history.of(STORE, ENDPOINT).gone() == {}
+    assert history.open_attempts(STORE, ENDPOINT) == ()
     assert history.of_plan("plan-1") is None
+
+
+# -- the order of runs -----------------------------------------------------------------------
 
 
 def test_the_runs_are_chained_by_the_head_of_the_latest(tmp_path, record):
     record("b")
     head = record("a")
 
-    assert History.read(tmp_path).previous_head == head
-    assert [run.run for run in History.read(tmp_path).runs] == ["b", "a"]
+    assert links_of_run(tmp_path)["previous_head"] == head
+    assert links_of_run(tmp_path)["after"] == ("a",)
+    assert names(tmp_path) == ["b", "a"]
 
 
 def test_a_clock_that_stepped_back_does_not_change_the_order_of_runs(tmp_path, record):
-    record("first", verified(A, Outcome.DELETED), minute=60)
-    record("second", verified(A, Outcome.FAILED), minute=0)
+    record("first", *tried(A, Outcome.DELETED), minute=60)
+    record("second", restores=("first",), minute=0)
+    record("third", *tried(A, Outcome.DELETED), minute=-60, plan="plan-2")
 
-    assert [run.run for run in History.read(tmp_path).runs] == ["first", "second"]
-    assert History.read(tmp_path).deleted(STORE) == frozenset()
-
-
-def test_deleted_is_what_the_last_record_says_is_gone(tmp_path, record):
-    record("r1", verified(A, Outcome.DELETED), verified(B, Outcome.DELETED))
-    record("r2", verified(B, Outcome.FAILED), verified(C, Outcome.ALREADY_ABSENT), plan="plan-2")
-    record("r3", verified(A, Outcome.DELETED, store=1), plan="plan-3")
-    history = History.read(tmp_path)
-
-    assert history.deleted(STORE) == {A, C}
-    assert history.deleted(OTHER) == {A}
+    assert names(tmp_path) == ["first", "second", "third"]
+    assert gone(tmp_path) == {A: "third"}
 
 
-def test_removed_by_names_the_run_that_sent_the_delete(tmp_path, record):
-    record("r1", verified(A, Outcome.DELETED), intent(B))
+@pytest.mark.parametrize(
+    "between",
+    [{"stores": (OTHER,)}, {"endpoint": "https://other.example:8443", "stores": (ORTHANC,)}],
+)
+def test_a_run_on_another_store_or_endpoint_between_cuts_no_link(tmp_path, record, between):
+    record("first", *tried(A, Outcome.DELETED), minute=60)
+    record("between", minute=30, plan="plan-x", **between)
+    record("back", restored("first", A), restores=("first",), minute=0)
+
+    assert names(tmp_path) == ["first", "between", "back"]
+    assert isinstance(last_word(tmp_path, A), PutBack)
+
+
+def test_a_run_that_began_while_another_was_under_way_comes_after_it(tmp_path, record):
+    """Its link is a hash from the middle of the other's file."""
+    record("first", *tried(A, Outcome.DELETED), minute=60)
+    path = tmp_path / "runs" / "first.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))
+    record("second", plan="plan-x", stores=(OTHER,), minute=0)
+    path.write_bytes(whole)
+
+    assert names(tmp_path) == ["first", "second"]
+    record("third", restored("first", A), restores=("first",), minute=-60)
+    assert names(tmp_path) == ["first", "second", "third"]
+
+
+def test_a_run_comes_after_all_that_were_copied_in_from_another_folder(tmp_path, record):
+    other = tmp_path / "other"
+    record("mine", *tried(A, Outcome.DELETED), minute=0)
+    record("theirs-1", minute=60, folder=other, plan="plan-2")
+    record("theirs-2", *tried(A, Outcome.DELETED), minute=90, folder=other, plan="plan-3")
+    for path in (other / "runs").iterdir():
+        path.rename(tmp_path / "runs" / path.name)
+    record("back", restored("theirs-2", A), restores=("theirs-2",), minute=30)
+
+    assert names(tmp_path) == ["mine", "theirs-1", "theirs-2", "back"]
+    assert last_word(tmp_path, A).restore == "back"
+
+
+# -- what moves the past of an instance -------------------------------------------------------
+
+
+def test_what_is_gone_is_told_with_the_run_that_sent_the_delete(tmp_path, record):
+    record("r1", *tried(A, Outcome.DELETED), intent(B))
     record("r2", settled("r1", B, Outcome.DELETED), verified(A, Outcome.ALREADY_ABSENT))
     record("r3", verified(C, Outcome.ALREADY_ABSENT), plan="plan-2")
-    assert History.read(tmp_path).removed_by(STORE) == {A: "r1", B: "r1", C: "r3"}
+    assert gone(tmp_path) == {A: "r1", B: "r1", C: "r3"}
 
-    record("r4", verified(A, Outcome.DELETED), plan="plan-3")
-    assert History.read(tmp_path).removed_by(STORE)[A] == "r4"
+    record("r4", *tried(A, Outcome.DELETED), *tried(A, Outcome.DELETED, store=1), plan="plan-3")
+    assert gone(tmp_path) == {A: "r4", B: "r1", C: "r3"}
+    assert gone(tmp_path, OTHER) == {A: "r4"}
+
+
+NOT_GONE = [Outcome.FAILED, Outcome.UNCONFIRMED, Outcome.NOT_ATTEMPTED]
+
+
+@pytest.mark.parametrize("outcome", NOT_GONE)
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_an_attempt_that_proved_nothing_makes_nothing_forgotten(
+    tmp_path, record, outcome, is_settled
+):
+    record("r1", *tried(A, Outcome.DELETED), *tried(B, Outcome.DELETED))
+    record("back", restored("r1", B), restores=("r1",))
+    record("r2", intent(A), intent(B), plan="plan-2")
+    if is_settled:
+        record("r3", *(settled("r2", one, outcome) for one in (A, B)), plan="plan-3")
+    else:
+        record("r2-again", *tried(A, outcome), *tried(B, outcome), plan="plan-2")
+
+    assert gone(tmp_path) == {A: "r1"}
+    assert last_word(tmp_path, B).restore == "back"
+
+
+def test_a_removal_has_the_place_of_its_attempt_not_of_its_settlement(tmp_path, record):
+    record("r1", intent(A))
+    record("r2", *tried(A, Outcome.DELETED), plan="plan-2")
+    record("r3", settled("r1", A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT), plan="plan-3")
+
+    assert last_word(tmp_path, A) == Removed("r2", 1, is_ours=True)
+
+
+def test_a_restore_stands_against_a_settlement_of_what_was_tried_before_it(tmp_path, record):
+    record("r1", *tried(A, Outcome.DELETED))
+    record("r2", intent(A), plan="plan-2")
+    record("back", restored("r1", A), restores=("r1",))
+    record("r3", settled("r2", A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT), plan="plan-3")
+
+    assert last_word(tmp_path, A).restore == "back"
+
+
+def test_what_was_restored_and_is_then_found_gone_is_restored_no_more(tmp_path, record):
+    record("r1", *tried(A, Outcome.DELETED))
+    record("back", restored("r1", A), restores=("r1",))
+    record("r2", verified(A, Outcome.ALREADY_ABSENT), plan="plan-2")
+
+    assert last_word(tmp_path, A) == Removed("r2", 2, is_ours=False)
+
+
+@pytest.mark.parametrize("outcome", [one for one in RestoreOutcome if not one.is_restored])
+def test_a_restore_that_is_not_proven_moves_nothing(tmp_path, record, outcome):
+    record("r1", *tried(A, Outcome.DELETED))
+    record("back", restored("r1", A, outcome), restores=("r1",))
+
+    assert gone(tmp_path) == {A: "r1"}
+
+
+def test_a_removal_needs_an_attempt(tmp_path, record):
+    record("r1", *[verified(A, Outcome.DELETED)])
+    assert last_word(tmp_path, A) == Removed("r1", 0, is_ours=False)
+
+
+def test_an_intent_that_was_taken_back_is_no_attempt(tmp_path, record):
+    record("r1", intent(A), verified(A, Outcome.NOT_ATTEMPTED))
+    record("r2", verified(A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT))
+
+    assert open_attempts(tmp_path) == []
+    assert not last_word(tmp_path, A).is_ours
+
+
+def test_what_an_attempt_did_late_is_its_removal(tmp_path, record):
+    """It was still there when the attempt was settled, and gone when the plan went on."""
+    record("r1", intent(A))
+    record("r2", settled("r1", A, Outcome.FAILED))
+    record("r3", verified(A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT))
+
+    assert last_word(tmp_path, A) == Removed("r1", 0, is_ours=True)
+
+
+# -- one store, by any name of its endpoint ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "other"),
+    [
+        ("https://healthcare.googleapis.com", "https://europe-west4-healthcare.googleapis.com"),
+        ("https://healthcare.googleapis.com", "https://healthcare.private.example:8443"),
+        ("http://127.0.0.1:8042", "http://localhost:8042"),
+        ("http://127.0.0.1:8042", "http://[::1]:8042"),
+        ("http://127.0.0.1", "http://localhost:80"),
+        ("https://127.0.0.7", "https://localhost:443"),
+    ],
+)
+def test_a_google_store_has_one_past_by_any_name_of_its_endpoint(tmp_path, record, endpoint, other):
+    record("r1", *tried(A, Outcome.DELETED), intent(B), endpoint=endpoint)
+    record("r2", settled("r1", B, Outcome.FAILED), endpoint=other, plan="plan-2")
+
+    assert gone(tmp_path, endpoint=other) == {A: "r1"}
+    assert open_attempts(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "other", "provider"),
+    [
+        ("http://127.0.0.1:8042", "http://127.0.0.1:8043", Provider.GOOGLE),
+        ("http://127.0.0.1:8042", "https://healthcare.googleapis.com", Provider.GOOGLE),
+        ("https://orthanc.example", "https://other.example", Provider.ORTHANC),
+    ],
+)
+def test_what_is_another_store_has_a_past_of_its_own(tmp_path, record, endpoint, other, provider):
+    store = replace(STORE, provider=provider)
+    record("r1", *tried(A, Outcome.DELETED), endpoint=endpoint, stores=(store,))
+
+    assert gone(tmp_path, store, other) == {}
+    assert known_stores(tmp_path) == {store_at(endpoint, store)}
+
+
+# -- what is open, and plans ------------------------------------------------------------------
 
 
 def test_an_intent_stays_open_until_its_run_verifies_it(tmp_path, record):
@@ -116,53 +331,62 @@ def test_an_intent_stays_open_until_its_run_verifies_it(tmp_path, record):
         verified(C, Outcome.DELETED),
     )
 
-    assert History.read(tmp_path).open_attempts(STORE) == (
-        OpenAttempt("r1", STORE, A, (ReplyKind.UNCLEAR, None)),
-        OpenAttempt("r1", STORE, B, (None,)),
-    )
-    assert History.read(tmp_path).open_attempts(OTHER) == ()
+    assert open_attempts(tmp_path) == [
+        ("r1", A, (ReplyKind.UNCLEAR, None)),
+        ("r1", B, (None,)),
+    ]
+    assert open_attempts(tmp_path, OTHER) == []
 
 
 def test_what_another_run_verifies_stays_open_until_it_is_settled(tmp_path, record):
     record("r1", intent(A))
     record("r2", intent(A), verified(A, Outcome.DELETED), plan="plan-2")
-    assert [a.run for a in History.read(tmp_path).open_attempts(STORE)] == ["r1"]
+    assert [run for run, _, _ in open_attempts(tmp_path)] == ["r1"]
 
     record("r3", settled("r1", A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT, store=OTHER))
-    assert [a.run for a in History.read(tmp_path).open_attempts(STORE)] == ["r1"]
+    assert [run for run, _, _ in open_attempts(tmp_path)] == ["r1"]
 
     record("r4", settled("r1", A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT))
-    assert History.read(tmp_path).open_attempts(STORE) == ()
+    assert open_attempts(tmp_path) == []
+
+
+def test_what_a_run_was_to_delete_is_known(tmp_path, record):
+    record("r1", intent(A), *tried(B, Outcome.FAILED))
+    record("r2", verified(C, Outcome.ALREADY_ABSENT), plan="plan-2")
+
+    assert History.read(tmp_path).of(STORE, ENDPOINT).known == {A, B, C}
 
 
 def test_the_history_of_a_plan_adds_up_over_its_runs(tmp_path, record):
     ended = RunEnded(NOON, RunState.INTERRUPTED, {}, 130)
-    record("r1", verified(A, Outcome.FAILED), verified(B, Outcome.DELETED), intent(C), ended)
-    record("x1", verified(C, Outcome.FAILED), plan="plan-x")
-    record("r2", verified(A, Outcome.DELETED))
+    record("r1", *tried(A, Outcome.FAILED), *tried(B, Outcome.DELETED), intent(C), ended)
+    record("x1", *tried(C, Outcome.FAILED), plan="plan-x")
+    record("r2", *tried(A, Outcome.DELETED))
     plan = History.read(tmp_path).of_plan("plan-1")
 
     assert plan.runs == ("r1", "r2")
     assert plan.ended.state is RunState.INTERRUPTED
+    assert not plan.is_over
     assert plan.outcomes == {(STORE, A): Outcome.DELETED, (STORE, B): Outcome.DELETED}
+
+
+def test_of_a_plan_that_is_over_only_what_is_left_is_kept(tmp_path, record):
+    ended = RunEnded(NOON, RunState.COMPLETED, {}, 4)
+    record("r1", *tried(A, Outcome.FAILED), *tried(B, Outcome.DELETED), ended)
+    plan = History.read(tmp_path).of_plan("plan-1")
+
+    assert plan.is_over
+    assert plan.outcomes == {(STORE, A): Outcome.FAILED}
 
 
 def test_what_the_same_plan_proved_later_is_open_no_more(tmp_path, record):
     record("r1", intent(A))
     record("r2", intent(A), verified(A, Outcome.DELETED))
+    record("r3", settled("r1", A, Outcome.FAILED), plan="plan-2")
 
-    assert History.read(tmp_path).open_attempts(STORE) == ()
-
-
-def test_a_late_settlement_says_nothing_against_a_later_removal(tmp_path, record):
-    """What was removed, came back, and only then was looked for by an older attempt."""
-    record("r1", intent(A))
-    record("r2", intent(A), verified(A, Outcome.DELETED), plan="plan-2")
-    record("r3", settled("r1", A, Outcome.FAILED), plan="plan-3")
-
-    assert History.read(tmp_path).removed_by(STORE) == {A: "r2"}
-    record("r4", intent(A), verified(A, Outcome.FAILED), plan="plan-4")
-    assert History.read(tmp_path).removed_by(STORE) == {}
+    assert open_attempts(tmp_path) == []
+    assert gone(tmp_path) == {A: "r2"}
+    assert History.read(tmp_path).of_plan("plan-1").outcomes == {(STORE, A): Outcome.DELETED}
 
 
 def test_what_another_plan_settles_counts_for_the_plan_that_left_it_open(tmp_path, record):
@@ -179,8 +403,8 @@ def test_a_run_that_never_started_is_no_run(tmp_path, record):
     (tmp_path / "runs" / "empty.jsonl").touch()
     (tmp_path / "runs" / "torn.jsonl").write_bytes(b'{"seq":0,"prev":nul')
 
-    assert [run.run for run in History.read(tmp_path).runs] == ["r1"]
-    assert History.read(tmp_path).previous_head == head
+    assert names(tmp_path) == ["r1"]
+    assert links_of_run(tmp_path)["previous_head"] == head
 
 
 def test_other_files_in_the_folder_are_none_of_ours(tmp_path, record):
@@ -200,7 +424,7 @@ def test_a_foreign_run_file_stops_since_it_may_hide_an_open_intent(tmp_path, rec
 
 
 def test_a_copy_of_a_run_under_another_name_stops(tmp_path, record):
-    record("r1", verified(A, Outcome.DELETED))
+    record("r1", *tried(A, Outcome.DELETED))
     runs = tmp_path / "runs"
     (runs / "r1 (copy).jsonl").write_bytes((runs / "r1.jsonl").read_bytes())
 
@@ -225,9 +449,9 @@ def test_a_folder_of_runs_that_cannot_be_listed_stops(tmp_path):
 
 
 def test_instances_share_the_uids_they_have_in_common(tmp_path, record):
-    record("r1", verified(A, Outcome.DELETED))
-    record("r2", verified(B, Outcome.DELETED))
-    first, second = History.read(tmp_path).deleted(STORE)
+    record("r1", *tried(A, Outcome.DELETED))
+    record("r2", *tried(B, Outcome.DELETED))
+    first, second = gone(tmp_path)
 
     assert first.study_uid is second.study_uid
     assert first.series_uid is second.series_uid

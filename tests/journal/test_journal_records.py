@@ -36,7 +36,6 @@ from reconciler.journal.records import (
     RunEnded,
     RunStarted,
     Settled,
-    StudyPatient,
     Verified,
 )
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -44,6 +43,7 @@ from reconciler.model.desired import InputFile, InputRole, Reason, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.patient import PatientSeen
 from reconciler.model.plan import GitState, Why
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance, Requester
@@ -89,12 +89,16 @@ PROVENANCES = st.builds(
     st.lists(st.builds(InputFile, TEXTS, TEXTS, st.sampled_from(InputRole)), max_size=2).map(tuple),
     st.none() | st.builds(GitState, TEXTS, TEXTS, st.booleans()),
 )
+PATIENTS = st.builds(
+    PatientSeen, st.none() | HASHES.map(lambda digits: f"hmac-sha256:{digits.lower()}")
+)
 CHAINED = {
     "run": RUNS,
     "time": TIMES,
     "tool_version": TEXTS,
     "endpoint": TEXTS,
     "stores": st.lists(STORES, max_size=3).map(tuple),
+    "after": st.lists(RUNS, max_size=2).map(tuple),
     "previous_head": st.none() | HASHES,
     "previous_reading": st.none() | HASHES,
     "provenance": PROVENANCES,
@@ -132,13 +136,6 @@ RECORDS = st.one_of(
         detail=TEXTS,
         **CHAINED,
     ),
-    st.builds(
-        StudyPatient,
-        TIMES,
-        NUMBERS,
-        UIDS,
-        st.none() | HASHES.map(lambda digits: f"hmac-sha256:{digits.lower()}"),
-    ),
     st.builds(Retrieved, TIMES, NUMBERS, INSTANCES, TEXTS),
     st.builds(QueryEnded, TIMES, NUMBERS, NUMBERS),
     st.builds(
@@ -150,7 +147,24 @@ RECORDS = st.one_of(
         **CHAINED,
     ),
     st.builds(
-        Intent, TIMES, NUMBERS, INSTANCES, st.integers(1, 99), source=SOURCES, reason=REASONS
+        Intent,
+        TIMES,
+        NUMBERS,
+        INSTANCES,
+        st.integers(1, 99),
+        source=SOURCES,
+        reason=REASONS,
+        patient=st.none() | PATIENTS,
+    ),
+    st.builds(
+        Verified,
+        TIMES,
+        NUMBERS,
+        INSTANCES,
+        PRESENCES,
+        OUTCOMES,
+        source=SOURCES,
+        reason=REASONS,
     ),
     st.builds(
         Archived,
@@ -326,14 +340,3 @@ def test_the_schema_knows_every_key():
 def test_the_hash_covers_the_line_without_its_newline():
     assert hash_of(b"abc\n") == hash_of(b"abc")
     assert hash_of(b"abc\n").startswith("ba7816bf8f01cfea")
-
-
-def test_a_journal_of_format_1_0_is_read_without_the_keys_that_came_later():
-    later = {"action", "previousReading", "actor", "requester", "inputs", "git", "emptiedStudies"}
-    first = RunStarted("r", NOON, "0.1", "p", "d", "https://x", (), 1, format_version="1.0")
-    for record in (first, INTENT):
-        fields = json.loads(chained(body_of(record), 0, None))
-        old = {key: value for key, value in fields.items() if key not in later}
-        assert len(old) < len(fields)
-        VALIDATOR.validate(old)
-        assert to_json(from_json(old)) == to_json(record)

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 )
 
 from reconciler.journal.history import History
+from reconciler.journal.latest import links_of_run
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import Intent, Result, RunEnded, RunStarted, Settled, Verified
 from reconciler.journal.writer import RunJournal
@@ -32,6 +33,7 @@ from reconciler.model.reply import ReplyKind
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORES = tuple(StoreAddress("imaging-prod", "us", "radiology", name) for name in ("a", "b"))
 INSTANCES = [InstanceAddress("1.2", "1.2.3", f"1.2.3.{end}") for end in range(3)]
+ENDPOINT = "https://example.org"
 PLANS = ["plan-1", "plan-2"]
 
 stores = st.integers(0, 1)
@@ -47,6 +49,58 @@ run_records = st.one_of(
     ),
     st.builds(Verified, st.just(NOON), stores, instances, presences, outcomes, details),
 )
+
+
+class Model:
+    """By run, store and instance: the replies of open attempts, and the attempts that failed."""
+
+    def __init__(self, plans):
+        self.plans = plans
+        self.opened, self.failed = {}, set()
+        self.outcomes = {plan: {} for plan in PLANS}
+
+    def take(self, run, r):
+        if isinstance(r, RunEnded):
+            if r.state in {RunState.COMPLETED, RunState.ABORTED}:
+                kept = self.outcomes[self.plans[run]].items()
+                self.outcomes[self.plans[run]] = {k: o for k, o in kept if not o.is_gone}
+            return
+        key = (run, r.store if isinstance(r, Settled) else STORES[r.store], r.instance)
+        match r:
+            case Intent():
+                self.opened.setdefault(key, {})[r.attempt] = None
+            case Result() if key in self.opened:
+                self.opened[key][r.attempt] = r.kind
+            case Settled():
+                self.settle((r.run, *key[1:]), r.outcome)
+            case Verified():
+                self.verify(key, r.outcome)
+
+    def settle(self, key, outcome):
+        """Only an attempt that is open, or that failed, can be settled."""
+        if key in self.opened or key in self.failed:
+            self.opened.pop(key, None)
+            self.failed.add(key)
+            self.close(key, outcome)
+
+    def verify(self, key, outcome):
+        replies = self.opened.pop(key, {})
+        if outcome is Outcome.NOT_ATTEMPTED and not any(replies.values()):
+            return
+        if replies:
+            self.failed.add(key)
+        if outcome.is_gone:
+            self.opened = {k: v for k, v in self.opened.items() if not self.is_same(k, key)}
+        self.close(key, outcome)
+
+    def close(self, key, outcome):
+        self.outcomes[self.plans[key[0]]][key[1:]] = outcome
+        if outcome.is_gone:
+            self.failed = {one for one in self.failed if not self.is_same(one, key)}
+
+    def is_same(self, one, other):
+        """What any run of a plan tried on an instance is one with what the others did."""
+        return one[1:] == other[1:] and self.plans[one[0]] == self.plans[other[0]]
 
 
 class JournalMachine(RuleBasedStateMachine):
@@ -79,11 +133,11 @@ class JournalMachine(RuleBasedStateMachine):
             tool_version="1.0",
             plan_id=plan,
             digest="sha256:0",
-            endpoint="https://example.org",
+            endpoint=ENDPOINT,
             stores=STORES,
             planned=3,
             resumes=earlier.runs if earlier else (),
-            previous_head=history.previous_head,
+            **links_of_run(self.folder),
         )
         self.started += 1
         self.journal = RunJournal.create(self.folder, first)
@@ -145,13 +199,11 @@ class JournalMachine(RuleBasedStateMachine):
     @invariant()
     def the_history_is_that_of_the_model(self):
         history = History.read(self.folder)
-        assert [run.run for run in history.runs] == list(self.runs)
-        assert bool(history.runs) is bool(self.runs)
-        assert history.previous_head == self._head()
+        assert [run.run.name for run in history.runs] == list(self.runs)
+        assert links_of_run(self.folder)["previous_head"] == self._head()
         for store in STORES:
-            assert history.deleted(store) == self._deleted(store)
-            found = {(a.run, a.instance): a.replies for a in history.open_attempts(store)}
-            assert found == self._open(store)
+            attempts = history.open_attempts(store, ENDPOINT)
+            assert {(a.run.name, a.instance): a.replies for a in attempts} == self._open(store)
         for plan in PLANS:
             self._check_plan(plan, history.of_plan(plan))
 
@@ -163,11 +215,7 @@ class JournalMachine(RuleBasedStateMachine):
         ends = [r for run in runs for r in self.runs[run] if isinstance(r, RunEnded)]
         assert found.runs == tuple(runs)
         assert found.ended == (ends[-1] if ends else None)
-        assert found.outcomes == {
-            (store, instance): outcome
-            for run, store, instance, outcome in self._outcomes()
-            if run in runs
-        }
+        assert found.outcomes == self._model().outcomes[plan]
 
     def _path(self, run):
         return self.folder / "runs" / f"{run}.jsonl"
@@ -178,76 +226,21 @@ class JournalMachine(RuleBasedStateMachine):
         whole = self._path(list(self.runs)[-1]).read_bytes()
         return hashlib.sha256(whole[: whole.rindex(b"\n")].split(b"\n")[-1]).hexdigest()
 
-    def _outcomes(self):
+    def _model(self):
+        """What is open, and the outcomes by plan, by the rules in docs/journal.md."""
+        model = Model({run: records[0].plan_id for run, records in self.runs.items()})
         for run, records in self.runs.items():
-            for record in records:
-                if isinstance(record, Verified):
-                    yield run, STORES[record.store], record.instance, record.outcome
-                elif isinstance(record, Settled):
-                    yield record.run, record.store, record.instance, record.outcome
-
-    def _deleted(self, store):
-        """An attempt that failed says nothing against a later run that removed the instance."""
-        places = {run: place for place, run in enumerate(self.runs)}
-        removed = {}
-        for run, s, instance, outcome in self._outcomes():
-            if s != store:
-                continue
-            if outcome is Outcome.ALREADY_ABSENT:
-                removed.setdefault(instance, run)
-            elif outcome.is_gone:
-                removed[instance] = run
-            elif places.get(run, -1) >= places.get(removed.get(instance, run), -1):
-                removed.pop(instance, None)
-        return set(removed)
+            for record in records[1:]:
+                model.take(run, record)
+        return model
 
     def _open(self, store):
+        opened = self._model().opened
         return {
-            (run, instance): replies
-            for run, records in self.runs.items()
-            for instance in INSTANCES
-            if (replies := self._replies(records, store, instance))
-            and not self._is_settled(run, store, instance)
-            and not self._is_gone_on_with(run, store, instance)
+            (run, instance): tuple(replies.values())
+            for (run, s, instance), replies in opened.items()
+            if s == store
         }
-
-    def _is_gone_on_with(self, run, store, instance):
-        """Whether a later run of the same plan proved the instance to be gone."""
-        later = list(self.runs)[list(self.runs).index(run) + 1 :]
-        return any(
-            isinstance(r, Verified)
-            and (STORES[r.store], r.instance) == (store, instance)
-            and r.outcome.is_gone
-            for other in later
-            if self.runs[other][0].plan_id == self.runs[run][0].plan_id
-            for r in self.runs[other]
-        )
-
-    def _is_settled(self, run, store, instance):
-        return any(
-            isinstance(r, Settled) and (r.run, r.store, r.instance) == (run, store, instance)
-            for records in self.runs.values()
-            for r in records
-        )
-
-    @staticmethod
-    def _replies(records, store, instance):
-        """The last reply to each attempt since the last verification."""
-        mine = [
-            r
-            for r in records
-            if isinstance(r, Intent | Result | Verified)
-            and (STORES[r.store], r.instance) == (store, instance)
-        ]
-        ends = [place for place, r in enumerate(mine) if isinstance(r, Verified)]
-        since = mine[ends[-1] + 1 :] if ends else mine
-        while since and not isinstance(since[0], Intent):
-            since = since[1:]
-        order = list(dict.fromkeys(r.attempt for r in since))
-        return tuple(
-            [getattr(r, "kind", None) for r in since if r.attempt == attempt][-1]
-            for attempt in order
-        )
 
 
 TestJournal = JournalMachine.TestCase

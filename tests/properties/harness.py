@@ -35,11 +35,11 @@ from reconciler.emulator import (
     RequestRecord,
     running_emulator,
 )
+from reconciler.journal.fold import Attempt
 from reconciler.journal.folder import runs_folder
 from reconciler.journal.history import History
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import Intent, Record
-from reconciler.journal.summary import OpenAttempt
 from reconciler.live import connection
 from reconciler.live.connection import ConnectionSettings
 from reconciler.live.providers.healthcare import HealthcareStore
@@ -49,6 +49,8 @@ from reconciler.model.live import Observation
 from reconciler.model.outcome import Outcome
 from reconciler.model.reply import DeleteReply
 from reconciler.planning.plan_file import read_plan
+
+from ..outcomes import outcomes_of
 
 QUICK_READING = RetryPolicy(attempts=3, first_wait=0.0, longest_retry_after=0.0)
 """As many attempts as make a difference, without the waits between them."""
@@ -152,16 +154,13 @@ class Site:
         """The one path that a DELETE of an instance may have."""
         return f"/v1/{self.store}/dicomWeb{instance}"
 
-    def open_attempts(self) -> tuple[OpenAttempt, ...]:
+    def open_attempts(self) -> tuple[Attempt, ...]:
         """The intents of which the journal does not say what came of them."""
-        return History.read(self.state).open_attempts(self.store)
+        return History.read(self.state).open_attempts(self.store, self.emulator.url)
 
     def outcomes(self) -> Mapping[InstanceAddress, Outcome]:
         """What the journal says of the saved plan's instances, over all its runs."""
-        plan = read_plan(self.folder / PLAN)
-        history = History.read(self.state).of_plan(plan.plan_id)
-        recorded = history.outcomes if history else {}
-        return {instance: outcome for (_, instance), outcome in recorded.items()}
+        return outcomes_of(self.state, read_plan(self.folder / PLAN).plan_id)
 
     def runs(self) -> list[list[Record]]:
         """The journal, run by run, as far as it is on disk."""

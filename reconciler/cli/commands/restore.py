@@ -28,6 +28,7 @@ from reconciler.journal.history import History
 from reconciler.live.endpoint import Endpoint
 from reconciler.model.provenance import Provenance
 from reconciler.model.restore import RestoreReport, RestoreResult
+from reconciler.model.service import is_one_service
 from reconciler.reporting.restore_json import restore_as_json
 from reconciler.reporting.restore_text import pending_as_text, restore_as_text
 
@@ -164,11 +165,11 @@ def _show(archived: ArchivedRun, options: _Options) -> int:
 
 
 def _pending(archived: ArchivedRun, options: _Options) -> Pending:
-    return find_pending(archived, History.read(options.state).of_endpoint(archived.endpoint))
+    return find_pending(archived, History.read(options.state))
 
 
 def _require_endpoint(archived: ArchivedRun, endpoint: Endpoint) -> None:
-    if archived.endpoint != str(endpoint):
+    if not is_one_service(archived.stores, archived.endpoint, str(endpoint)):
         raise UsageError(
             f"the run spoke to the service at {archived.endpoint}, this one is set to {endpoint}",
             hint="set --endpoint to the one that it was deleted from",

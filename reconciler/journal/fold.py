@@ -1,0 +1,317 @@
+"""What the runs of a state folder come to: attempts, the proofs that close them, and restores.
+
+The one reading of the record that every other is made from. Its rules:
+
+* An attempt begins with its intent and has the place of its run, whenever it is closed. One of
+  which it is on record that no DELETE left is none.
+* A verification closes the attempts of its own run; one that proves the instance to be gone closes
+  those of earlier runs of the same plan too, which it goes on with. A settlement closes the attempt
+  of the run that it names, and says nothing of one that is proven already.
+* An attempt that is closed without a proof that the instance is gone may have its effect later:
+  what proves that for the same plan names it as ``earlier``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from reconciler.errors import BrokenJournal
+from reconciler.journal.readings import FirstReading
+from reconciler.journal.records import (
+    Archived,
+    EmptiedStudy,
+    Intent,
+    Record,
+    Restored,
+    RestoreEnded,
+    RestoreStarted,
+    Result,
+    RunEnded,
+    RunStarted,
+    Settled,
+    Verified,
+)
+from reconciler.model.address import InstanceAddress
+from reconciler.model.outcome import Outcome
+from reconciler.model.reply import ReplyKind
+from reconciler.model.service import Store, store_at
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """An apply or a restore; ``place`` counts the runs of the folder in their order, from 0.
+
+    ``stores`` are those of its first record, each at its service.
+    """
+
+    started: RunStarted | RestoreStarted
+    place: int
+    stores: tuple[Store, ...]
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.started.run
+
+    @property
+    def plan_id(self) -> str | None:
+        """The plan that it applies; None of a restore."""
+        return self.started.plan_id if isinstance(self.started, RunStarted) else None
+
+
+@dataclass(slots=True, eq=False)
+class Attempt:
+    """The DELETEs that one run meant to send for one instance; ``results`` are by their number.
+
+    A result is None where none is on record, so that the DELETE may or may not have been sent.
+    """
+
+    run: Run
+    store: Store
+    first: Intent
+    last: Intent
+    results: dict[int, Result | None]
+    copy: Archived | None = None
+
+    @property
+    def instance(self) -> InstanceAddress:
+        """What was to be deleted."""
+        return self.first.instance
+
+    @property
+    def replies(self) -> tuple[ReplyKind | None, ...]:
+        """What the store answered to each, in their order."""
+        return tuple(one.kind if one else None for one in self.results.values())
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether a DELETE may have left at all; `Verified` as not attempted denies it."""
+        return any(result is not None for result in self.results.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """A run began; ``emptied`` are the studies that its plan empties."""
+
+    run: Run
+    emptied: tuple[EmptiedStudy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What was recorded of an instance that ``run`` was to delete, by a look at the store.
+
+    ``by`` is the run that looked: ``run`` itself, or the later one that settled its attempt.
+    ``run`` is None where its own record is not there. ``attempts`` are those that this closes, the
+    earliest first, and ``earlier`` those that were closed before without a proof that the instance
+    is gone. Both are empty where no DELETE is on record.
+    """
+
+    run: Run | None
+    by: Run
+    store: Store
+    record: Verified | Settled
+    attempts: tuple[Attempt, ...]
+    earlier: tuple[Attempt, ...] = ()
+
+    @property
+    def removal(self) -> Run | None:
+        """The run whose attempt removed the instance; None if none did."""
+        if self.record.outcome not in _REMOVALS:
+            return None
+        if isinstance(self.record, Settled):
+            return self.run
+        attempts = self.attempts or self.earlier
+        return attempts[-1].run if attempts else None
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreDone:
+    """A restore stored an instance again, or could not."""
+
+    run: Run
+    store: Store
+    record: Restored
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The record of a run was read to its end.
+
+    ``ended`` is None where it has none. ``met_operation`` says that a DELETE was answered with a
+    long-running operation.
+    """
+
+    run: Run
+    head: str
+    ended: RunEnded | RestoreEnded | None
+    met_operation: bool
+
+
+Event = Began | Proof | RestoreDone | Read
+
+_REMOVALS = frozenset({Outcome.DELETED, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT})
+
+
+@dataclass(slots=True)
+class _Pending:
+    """What is not closed of one instance, and what was closed without success; by run."""
+
+    copies: dict[str, Archived] = field(default_factory=dict)
+    open: dict[str, Attempt] = field(default_factory=dict)
+    failed: dict[str, Attempt] = field(default_factory=dict)
+
+
+class Records(Protocol):
+    """The records of one run, as `RunRecords` reads them."""
+
+    @property
+    def path(self) -> Path:
+        """The file that holds them."""
+
+    @property
+    def head(self) -> str | None:
+        """The hash of the last line that was read."""
+
+    def __iter__(self) -> Iterator[Record]:
+        """Read from first to last."""
+
+
+class Fold:
+    """Takes the runs of a folder one after the other; ``names`` are all of them in their order.
+
+    Memory holds what is open, and what failed.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._places = {name: place for place, name in enumerate(names)}
+        self._runs: dict[str, Run] = {}
+        self._pending: dict[Store, dict[InstanceAddress, _Pending]] = {}
+
+    def add(self, records: Records) -> Iterator[Event]:
+        """The events of one run; what is not the record of a started apply or restore has none.
+
+        Raises:
+            JournalError: as `reader.RunRecords`; the events before it count.
+        """
+        reading = iter(records)
+        started = next(reading, None)
+        if isinstance(started, FirstReading):
+            raise BrokenJournal(
+                f"{records.path}:1",
+                "the record of a plan or query lies among those of deletions",
+                hint="move it to the folder readings beside it",
+            )
+        if not isinstance(started, RunStarted | RestoreStarted):
+            return
+        run, emptied = self._begin(started)
+        yield Began(run, emptied)
+        del started, emptied  # a plan that empties many studies names them all there
+        ended: RunEnded | RestoreEnded | None = None
+        met_operation = False
+        for record in reading:
+            if isinstance(record, RunEnded | RestoreEnded):
+                ended = record
+            elif isinstance(record, Result):
+                met_operation |= record.kind is ReplyKind.OPERATION
+            yield from self._take(run, record)
+        yield Read(run, records.head or "", ended, met_operation)
+
+    def open_attempts(self) -> Iterator[Attempt]:
+        """The attempts that nothing has closed, store by store."""
+        for instances in self._pending.values():
+            for pending in instances.values():
+                yield from pending.open.values()
+
+    def _begin(self, started: RunStarted | RestoreStarted) -> tuple[Run, tuple[EmptiedStudy, ...]]:
+        emptied: tuple[EmptiedStudy, ...] = ()
+        if isinstance(started, RunStarted):
+            started, emptied = replace(started, emptied=()), started.emptied
+        stores = tuple(store_at(started.endpoint, store) for store in started.stores)
+        run = self._runs[started.run] = Run(started, self._places[started.run], stores)
+        return run, emptied
+
+    def _take(self, run: Run, record: Record) -> Iterator[Event]:
+        match record:
+            case Archived():
+                self._of(run.stores[record.store], record.instance).copies[run.name] = record
+            case Intent():
+                self._open(run, record)
+            case Result():
+                pending = self._of(run.stores[record.store], record.instance)
+                if attempt := pending.open.get(run.name):
+                    attempt.results[record.attempt] = record
+            case Verified():
+                yield from self._verify(run, record)
+            case Settled():
+                yield from self._settle(run, record)
+            case Restored():
+                yield RestoreDone(run, run.stores[record.store], record)
+
+    def _of(self, store: Store, instance: InstanceAddress) -> _Pending:
+        return self._pending.setdefault(store, {}).setdefault(instance, _Pending())
+
+    def _open(self, run: Run, intent: Intent) -> None:
+        store = run.stores[intent.store]
+        pending = self._of(store, intent.instance)
+        attempt = pending.open.get(run.name)
+        if attempt is None:
+            copy = pending.copies.pop(run.name, None)
+            attempt = pending.open[run.name] = Attempt(run, store, intent, intent, {}, copy)
+        attempt.last = intent
+        attempt.results[intent.attempt] = None
+
+    def _verify(self, run: Run, record: Verified) -> Iterator[Proof]:
+        store = run.stores[record.store]
+        pending = self._of(store, record.instance)
+        pending.copies.pop(run.name, None)
+        own = pending.open.pop(run.name, None)
+        if record.outcome is Outcome.NOT_ATTEMPTED and not (own and own.was_sent):
+            self._forget(store, record.instance, pending)
+            return
+        continued = self._continued(run, pending) if record.outcome.is_gone else ()
+        for attempt in continued:
+            del pending.open[attempt.run.name]
+        attempts = (*continued, own) if own else continued
+        yield self._proof(run, run, store, record, attempts)
+
+    def _continued(self, run: Run, pending: _Pending) -> tuple[Attempt, ...]:
+        """The attempts of earlier runs of the same plan."""
+        return tuple(one for one in pending.open.values() if one.run.plan_id == run.plan_id)
+
+    def _settle(self, by: Run, record: Settled) -> Iterator[Proof]:
+        """Close the attempt that is named, if it is not proven already."""
+        store = store_at(by.started.endpoint, record.store)
+        pending = self._of(store, record.instance)
+        run = self._runs.get(record.run)
+        attempt = pending.open.pop(record.run, None)
+        if attempt is None and run is not None and record.run not in pending.failed:
+            self._forget(store, record.instance, pending)
+            return
+        yield self._proof(run, by, store, record, (attempt,) if attempt else ())
+
+    def _proof(
+        self,
+        run: Run | None,
+        by: Run,
+        store: Store,
+        record: Verified | Settled,
+        attempts: tuple[Attempt, ...],
+    ) -> Proof:
+        pending = self._of(store, record.instance)
+        plan_id = run.plan_id if run else None
+        earlier = tuple(one for one in pending.failed.values() if one.run.plan_id == plan_id)
+        if record.outcome.is_gone:
+            for attempt in earlier:
+                del pending.failed[attempt.run.name]
+        else:
+            pending.failed.update((one.run.name, one) for one in attempts)
+        self._forget(store, record.instance, pending)
+        return Proof(run, by, store, record, attempts, earlier)
+
+    def _forget(self, store: Store, instance: InstanceAddress, pending: _Pending) -> None:
+        if not (pending.copies or pending.open or pending.failed):
+            del self._pending[store][instance]
