@@ -9,14 +9,15 @@ from pathlib import Path
 
 from reconciler.dicom_file import HEAD, LONGEST_PATIENT_ID, NotDicomFileError, patient_id_of
 from reconciler.errors import UsageError
-from reconciler.model.address import StoreAddress
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion
 
 COLUMNS = ["studiesId", "PatientID"]
 
 
 class PatientIds:
-    """The patient id of a deletion: by its study in a list, by an archived copy, by pseudonym.
+    """The patient id of a deletion: by its study in a list, by its own copy, by its pseudonym.
+
+    A study may hold images of two patients, so a copy speaks for its own instance only.
 
     ``unknown`` and ``pseudonyms`` count the studies that are known by no id.
     """
@@ -24,7 +25,6 @@ class PatientIds:
     def __init__(self, listed: Mapping[str, str], *, archived: bool) -> None:
         self._listed = listed
         self._archived = archived
-        self._from_copies: dict[tuple[StoreAddress, str], str] = {}
         # By hash: a record may have a study for each deletion.
         self._unknown: set[int] = set()
         self._pseudonyms: set[int] = set()
@@ -42,21 +42,14 @@ class PatientIds:
     def of(self, deletion: RecordedDeletion) -> str | None:
         """The id, or what stands in its place."""
         study = (deletion.store, deletion.instance.study_uid)
-        known = self._listed.get(study[1]) or self._from_archive(study, deletion.copy)
+        known = self._listed.get(study[1]) or self._from_copy(deletion.copy)
         if known is not None:
             return known
         (self._unknown if deletion.patient is None else self._pseudonyms).add(hash(study))
         return deletion.patient
 
-    def _from_archive(
-        self, study: tuple[StoreAddress, str], copy: ArchivedCopy | None
-    ) -> str | None:
-        """That of the first copy of the study that says one."""
-        if study not in self._from_copies and self._archived and copy is not None:
-            patient_id = archived_patient(copy)
-            if patient_id is not None:
-                self._from_copies[study] = patient_id
-        return self._from_copies.get(study)
+    def _from_copy(self, copy: ArchivedCopy | None) -> str | None:
+        return archived_patient(copy) if self._archived and copy is not None else None
 
 
 def read_patients(path: Path) -> dict[str, str]:

@@ -12,11 +12,12 @@ from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import check
 from reconciler.errors import JournalError
-from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.audit import AuditReport, ChangingRun, Selection
+from reconciler.model.address import InstanceAddress
+from reconciler.model.audit import AuditReport, ChangingRun, RemovalCounts, Selection
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.outcome import Outcome
 from reconciler.model.restore import RestoreOutcome
+from reconciler.model.service import Store, store_at
 
 UNKNOWN = "unknown"
 
@@ -55,7 +56,8 @@ def make_report(
             month: _sorted(totals.reasons[month]) for month in sorted(totals.reasons)
         },
         by_actor=_sorted(totals.actors),
-        restored_since=totals.restored_since,
+        removed=totals.removals.counts,
+        restored_since=totals.removals.restored_since,
         proven_later=totals.proven_later,
         unproven=totals.unproven,
         changes=changes,
@@ -86,19 +88,80 @@ def _ignore(_: JournalError) -> None:
     """The check of the record found it too."""
 
 
+class _Removals:
+    """The instances that DELETEs of ours removed, each once; by hash, since there may be millions.
+
+    A second removal on record is one more only if the instance had been stored again: if it was
+    attempted after a look had proven the first.
+    """
+
+    def __init__(self) -> None:
+        self._proven_at: dict[int, int] = {}
+        self._unclear: set[int] = set()
+        self._back: set[int] = set()
+        self._series: set[int] = set()
+        self._studies: set[int] = set()
+        self._again = 0
+
+    @property
+    def counts(self) -> RemovalCounts:
+        """What the removals come to."""
+        return RemovalCounts(
+            len(self._proven_at),
+            len(self._series),
+            len(self._studies),
+            len(self._unclear),
+            self._again,
+        )
+
+    @property
+    def restored_since(self) -> int:
+        """How many of the instances were put back after their last removal."""
+        return len(self._back)
+
+    def add(self, deletion: RecordedDeletion) -> bool:
+        """Count one removal; whether it is not just another account of one that was counted."""
+        key = hash(_key(deletion))
+        before = self._proven_at.get(key)
+        is_clear = deletion.outcome is Outcome.DELETED
+        is_new = before is None or deletion.place > before
+        if is_new:
+            self._again += before is not None
+            self._series.add(hash((deletion.store, deletion.instance[:2])))
+            self._studies.add(hash((deletion.store, deletion.instance.study_uid)))
+            self._proven_at[key] = deletion.proven_at
+            _keep(self._unclear, key, member=not is_clear)
+            _keep(self._back, key, member=deletion.restored_by is not None)
+        elif is_clear:
+            self._unclear.discard(key)
+        return is_new
+
+    def was_gone_after(self, deletion: RecordedDeletion) -> bool:
+        """Whether a look proved the instance to be gone after this attempt on it."""
+        return self._proven_at.get(hash(_key(deletion)), -1) > deletion.place
+
+
+def _key(deletion: RecordedDeletion) -> tuple[Store, InstanceAddress]:
+    return store_at(deletion.run.endpoint, deletion.store), deletion.instance
+
+
+def _keep(members: set[int], key: int, *, member: bool) -> None:
+    members.add(key) if member else members.discard(key)
+
+
 class _Totals:
     """Deletions by what is asked about them."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[Outcome] = Counter()
+        self.removals = _Removals()
         self.reasons: dict[str, Counter[str]] = {}
-        self._stores: Counter[tuple[str, str]] = Counter()
+        self._stores: Counter[Store] = Counter()
         self.actors: Counter[str] = Counter()
         self.gone_by_plan: Counter[str] = Counter()
         self.runs: set[str] = set()
-        self.restored_since = 0
         self.proven_later = 0
-        self._unproven: dict[tuple[str, StoreAddress, InstanceAddress], RecordedDeletion] = {}
+        self._unproven: dict[tuple[Store, InstanceAddress], RecordedDeletion] = {}
 
     @property
     def unproven(self) -> tuple[RecordedDeletion, ...]:
@@ -106,30 +169,38 @@ class _Totals:
         return tuple(self._unproven.values())
 
     def add(self, deletion: RecordedDeletion) -> None:
-        """Count one deletion; they come in the order of the record."""
+        """Count one deletion; they come in the order of their proofs."""
         self.outcomes[deletion.outcome] += 1
         self.runs.update(filter(None, (deletion.run.run, deletion.settled_by)))
-        key = (deletion.run.endpoint, deletion.store, deletion.instance)
-        earlier = self._unproven.pop(key, None)
+        earlier = self._unproven.pop(_key(deletion), None)
         if not deletion.outcome.is_gone:
-            self._unproven[key] = deletion
+            self._add_unproven(deletion)
             return
         self.proven_later += earlier is not None
-        self.restored_since += deletion.restored_by is not None
         self.gone_by_plan[deletion.run.plan_id] += deletion.restored_by is None
+        if deletion.is_removal and self.removals.add(deletion):
+            self._add_removal(deletion)
+
+    def _add_unproven(self, deletion: RecordedDeletion) -> None:
+        if self.removals.was_gone_after(deletion):
+            self.proven_later += 1
+        else:
+            self._unproven[_key(deletion)] = deletion
+
+    def _add_removal(self, deletion: RecordedDeletion) -> None:
         reason = deletion.reason
         code = f"{reason.code.value} {reason.code.meaning}" if reason else UNKNOWN
         month = f"{deletion.time.year:04}-{deletion.time.month:02}"
         self.reasons.setdefault(month, Counter())[code] += 1
-        self._stores[str(deletion.store), deletion.run.endpoint] += 1
+        self._stores[store_at(deletion.run.endpoint, deletion.store)] += 1
         self.actors[deletion.actor or UNKNOWN] += 1
 
     def by_store(self) -> dict[str, int]:
         """The stores; with their services, where the record is of several."""
-        is_one = len({endpoint for _, endpoint in self._stores}) <= 1
+        is_one = len({service for service, _ in self._stores}) <= 1
         return {
-            store if is_one else f"{store} at {endpoint}": count
-            for (store, endpoint), count in self._stores.items()
+            str(address) if is_one else f"{address} at {service}": count
+            for (service, address), count in self._stores.items()
         }
 
     def by_reason(self) -> Counter[str]:

@@ -204,13 +204,34 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovalCounts:
+    """What DELETEs of this tool removed: distinct instances, and the series and studies of them.
+
+    ``unclear`` of the instances were removed by an attempt that had no clear answer. ``again``
+    counts how often one was stored again and removed again.
+    """
+
+    instances: int = 0
+    series: int = 0
+    studies: int = 0
+    unclear: int = 0
+    again: int = 0
+
+    @property
+    def removals(self) -> int:
+        """How many removals that took, those of what was stored again included."""
+        return self.instances + self.again
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """The totals over what is selected; every sequence and mapping is sorted.
 
     ``made`` is when, by ``tool_version``; ``verification`` is the check of the whole record that
-    came before. ``selection`` is what was asked for. The ``by_`` totals count deletions after which
-    the instance is proven to be gone; one that was stored again and removed again counts twice.
-    ``restored_since`` of them were put back later. ``unproven`` are the latest deletions of their
+    came before. ``selection`` is what was asked for. ``outcomes`` counts planned deletions. The
+    ``by_`` totals count the removals: what was found gone already is none, and an instance that was
+    stored again and removed again counts twice. ``restored_since`` of the instances were put back
+    after their last removal. ``unproven`` are the latest deletions of their
     instances that are not proven; ``proven_later`` counts those that a later one made good.
     ``coverage`` and ``head`` (of the latest apply or restore, and of the latest plan or query)
     speak of the whole record; the former is left out where a part of it is asked for.
@@ -229,6 +250,7 @@ class AuditReport:
     by_store: Mapping[str, int]
     by_month_and_reason: Mapping[str, Mapping[str, int]]
     by_actor: Mapping[str, int]
+    removed: RemovalCounts
     restored_since: int
     proven_later: int
     unproven: tuple[RecordedDeletion, ...]
@@ -253,10 +275,5 @@ class AuditReport:
 
     @property
     def by_month(self) -> Mapping[str, int]:
-        """The months, and how many deletions are proven in each."""
+        """The months, and how many removals are proven in each."""
         return {month: sum(counts.values()) for month, counts in self.by_month_and_reason.items()}
-
-    @property
-    def gone(self) -> int:
-        """How many deletions are proven."""
-        return sum(count for outcome, count in self.outcomes.items() if outcome.is_gone)

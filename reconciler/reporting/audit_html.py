@@ -18,6 +18,7 @@ from reconciler.reporting.wording import (
     describe_counts,
     describe_evidence,
     describe_reason,
+    describe_removals,
     describe_requester,
     describe_selection,
     utc,
@@ -47,8 +48,10 @@ class _Series:
     groups: list[_Group] = field(default_factory=list)
 
     @property
-    def gone(self) -> int:
-        return sum(len(group.deletions) for group in self.groups if group.first.outcome.is_gone)
+    def removed(self) -> int:
+        """How many instances DELETEs of ours removed, each once."""
+        removals = (one for group in self.groups for one in group.deletions if one.is_removal)
+        return len({one.instance for one in removals})
 
     @property
     def not_gone(self) -> int:
@@ -61,8 +64,8 @@ class _Study:
     series: list[_Series] = field(default_factory=list)
 
     @property
-    def gone(self) -> int:
-        return sum(series.gone for series in self.series)
+    def removed(self) -> int:
+        return sum(series.removed for series in self.series)
 
     @property
     def not_gone(self) -> int:
@@ -99,7 +102,7 @@ def report_as_html(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
         {
             "report": report,
             "selection": describe_selection(report.selection),
-            "over_time": columns(report.by_month_and_reason) if report.gone else None,
+            "over_time": columns(report.by_month_and_reason) if report.removed.instances else None,
             "outcomes": shares({one.value: n for one, n in report.outcomes.items()}),
             "outcomes_by_name": {one.value: n for one, n in report.outcomes.items() if n},
             "restored": {one.value: n for one, n in report.restored.items() if n},
@@ -112,6 +115,7 @@ def report_as_html(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
             "rows": ROWS,
             "unfolded": UNFOLDED,
             "reason": describe_reason,
+            "removals": describe_removals(report),
             "requester": describe_requester,
             "evidence": describe_evidence,
             "counted": describe_counts,

@@ -25,6 +25,7 @@ from reconciler.reporting.wording import (
     describe_counts,
     describe_evidence,
     describe_reason,
+    describe_removals,
     describe_requester,
     describe_selection,
     plain,
@@ -36,16 +37,17 @@ SHOWN = 100
 """So many rows of each table are shown; the rest are counted."""
 
 _ENDS_CODE = frozenset("`|\\")
-_MEANING_OF_DELETIONS = "Deletions after which a retrieve found the instance absent:"
+_MEANING_OF_REMOVALS = "Removals by DELETEs of this tool, each proven by a retrieve:"
 
 
 def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
     """Render in pieces; only what is shown is held."""
-    yield f"# {plural(report.gone, 'deletion')} made and proven\n\n"
+    yield f"# {plural(report.removed.instances, 'instance')} removed\n\n"
     yield from _opening(report)
-    yield from _counts("Outcome", {one.value: n for one, n in report.outcomes.items() if n})
-    if report.gone:
-        yield f"{_MEANING_OF_DELETIONS}\n\n"
+    outcomes = {one.value: n for one, n in report.outcomes.items() if n}
+    yield from _counts("Outcome", outcomes, "planned deletions")
+    if report.removed.instances:
+        yield f"{_MEANING_OF_REMOVALS}\n\n"
     yield from _counts("Reason", report.by_reason)
     yield from _counts("Store", report.by_store)
     yield from _counts("Month", report.by_month)
@@ -71,6 +73,8 @@ def _opening(report: AuditReport) -> Iterator[str]:
         yield f"This is a part of the record: {escape(chosen)}.\n\n"
     for problem in report.problems:
         yield f"**Not in this report:** {escape(problem)}\n\n"
+    for line in describe_removals(report):
+        yield f"{line}\n\n"
     if report.restored_since:
         yield f"Put back since: {plural(report.restored_since, 'instance')} of these.\n\n"
     if report.proven_later:
@@ -85,9 +89,9 @@ def _opening(report: AuditReport) -> Iterator[str]:
     yield "\n\n"
 
 
-def _counts(head: str, counts: Mapping[str, int]) -> Iterator[str]:
+def _counts(head: str, counts: Mapping[str, int], unit: str = "removals") -> Iterator[str]:
     rows = [(escape(name), f"{count:,}") for name, count in counts.items()]
-    yield from _table("", [head, "deletions"], rows, numbers=1)
+    yield from _table("", [head, unit], rows, numbers=1)
 
 
 def _unproven(unproven: Sequence[RecordedDeletion]) -> Iterator[str]:

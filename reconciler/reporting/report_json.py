@@ -27,6 +27,7 @@ def report_as_json(report: ApplyReport, exit_code: int) -> Iterator[str]:
         "ended": _time(report.ended),
         "exit_code": exit_code,
         "planned": report.planned,
+        "taken_over": report.taken_over,
         "outcomes": {outcome.value: report.counts.get(outcome, 0) for outcome in Outcome},
         "journal_head": report.journal_head,
         "traffic": report.traffic and _traffic(report.traffic),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
 from reconciler.reporting.markdown import COMMENT, Detail, Limit, escape, fit, listed
-from reconciler.reporting.wording import apply_line, in_order
+from reconciler.reporting.wording import apply_line, in_order, taken_over_line
 
 
 def report_as_markdown(report: ApplyReport, limit: Limit = COMMENT) -> Iterator[str]:
@@ -22,6 +22,8 @@ def _render(report: ApplyReport, detail: Detail) -> Iterator[str]:
     for outcome in Outcome:
         yield f"| `{outcome.value}` | {report.counts.get(outcome, 0):,} |\n"
     yield "\n"
+    if report.taken_over:
+        yield f"{taken_over_line(report)}\n\n"
     if report.not_gone:
         yield "**Not proven to be gone** (`--report FILE` lists all)\n\n"
         yield from listed([_result(one) for one in in_order(report.not_gone)], detail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.model.outcome import ApplyReport, Outcome
-from reconciler.reporting.wording import apply_line, in_order, plain
+from reconciler.reporting.wording import apply_line, in_order, plain, taken_over_line
 
 SHOWN = 20
 """So many unproven deletions are shown; the rest are counted, and the report file has them."""
@@ -25,6 +25,8 @@ def report_as_text(report: ApplyReport) -> Iterator[str]:
         yield f"Stopped: {plain(report.stopped_because)}\n"
     for run in report.resumed:
         yield f"Resumed run {run}\n"
+    if report.taken_over:
+        yield f"{taken_over_line(report)}\n"
     yield f"Run {report.run}"
     yield f", journal head {report.journal_head}\n" if report.journal_head else "\n"
     yield apply_line(report) + "\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from reconciler.model.audit import Selection
+from reconciler.model.audit import AuditReport, Selection
 from reconciler.model.deletion import Answer, RecordedDeletion
 from reconciler.model.desired import Reason
 from reconciler.model.gate import Gate
@@ -64,6 +64,14 @@ def apply_line(report: ApplyReport) -> str:
     """The last line of an apply for people; its form is stable."""
     counts = ", ".join(f"{report.counts.get(outcome, 0)} {outcome.value}" for outcome in Outcome)
     return f"Apply: {report.planned} planned: {counts}."
+
+
+def taken_over_line(report: ApplyReport) -> str:
+    """How much of the plan an earlier run has proven, and not this one."""
+    return (
+        f"{plural(report.taken_over, 'instance')} of these had been proven gone by an earlier run"
+        " of the plan."
+    )
 
 
 def in_order(results: Sequence[InstanceResult]) -> list[InstanceResult]:
@@ -127,9 +135,34 @@ def describe_requester(requester: Requester | None) -> str:
     return ", ".join(parts)
 
 
+def describe_removals(report: AuditReport) -> list[str]:
+    """What was removed, a sentence a line: which part of the store, how surely, how often."""
+    removed = report.removed
+    lines = []
+    if removed.instances:
+        of = f"{plural(removed.series, 'series')} in {plural(removed.studies, 'study')}"
+        lines.append(f"These are instances of {of}, each proven by a retrieve.")
+    if removed.unclear:
+        lines.append(
+            f"{plural(removed.unclear, 'instance')} of them went after an attempt without a clear"
+            " answer."
+        )
+    if removed.again:
+        lines.append(
+            f"{plural(removed.again, 'instance')} had been stored again and went again, which makes"
+            f" {plural(removed.removals, 'removal')}."
+        )
+    absent = report.outcomes.get(Outcome.ALREADY_ABSENT, 0)
+    if absent:
+        lines.append(f"{plural(absent, 'instance')} had gone already, not by a DELETE of that run.")
+    return lines
+
+
 def describe_evidence(deletion: RecordedDeletion) -> str:
     """``HTTP 503, request a; HTTP 200, request b; then a retrieve: absent``."""
     parts = [_describe_answer(one) for one in deletion.answers]
+    if not deletion.attempts and deletion.settled_by is None:
+        parts.append("no DELETE was sent")
     if len(parts) < deletion.attempts:
         parts.append("no answer on record")
     seen = deletion.presence

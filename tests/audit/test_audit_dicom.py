@@ -116,16 +116,6 @@ def test_a_study_is_said_to_be_deleted_once_however_many_messages_it_takes(
     assert sum(len(instances(one)) for one in messages) == count + 1
 
 
-def test_what_was_absent_already_is_no_erasure(tmp_path: Path) -> None:
-    write(tmp_path, started("a"), *attempt(instance(1), Outcome.ALREADY_ABSENT, status=404))
-
-    (message,) = export(tmp_path)
-
-    assert event(message) == ("110103", "D", "0")
-    life_cycle = "ParticipantObjectIdentification/@ParticipantObjectDataLifeCycle"
-    assert message.xpath(life_cycle) == ["6"]
-
-
 def test_what_another_run_settles_is_the_act_of_the_one_that_sent_it(tmp_path: Path) -> None:
     write(tmp_path, started("a"), *attempt(instance(1))[:2])
     closed = Settled(NOON, "a", STORE, instance(1), Presence.ABSENT, Outcome.DELETED)

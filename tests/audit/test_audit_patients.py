@@ -1,4 +1,4 @@
-"""Whose a deletion is: by a list, by an archived copy of the same study of the same store."""
+"""Whose a deletion is: by a list of studies, by the archived copy of the instance itself."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def archived(folder: Path, patient_id: str | None, uid: str = "1.4") -> Recorded
     return replace(deletion(uid), copy=copy_of(folder, patient_id))
 
 
-def test_one_study_in_two_stores_may_be_of_two_patients(tmp_path: Path) -> None:
+def test_a_copy_speaks_for_its_own_instance_only(tmp_path: Path) -> None:
+    """The wrong-patient case: images of two patients in one study."""
     ids = PatientIds({}, archived=True)
-    here = archived(tmp_path, "PAT-1")
-    there = replace(archived(tmp_path, "PAT-2"), store=OTHER)
+    one, other = archived(tmp_path, "PAT-1"), archived(tmp_path, "PAT-2", "1.5")
 
-    assert [ids.of(one) for one in (here, there, deletion("1.5"))] == ["PAT-1", "PAT-2", "PAT-1"]
-    assert (ids.unknown, ids.pseudonyms) == (0, 0)
+    assert [ids.of(each) for each in (one, other, deletion("1.6"))] == ["PAT-1", "PAT-2", None]
+    assert (ids.unknown, ids.pseudonyms) == (1, 0)
 
 
 def test_a_list_comes_before_the_archive_and_the_archive_only_if_asked(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from reconciler.journal.readings import (
     ReturnedSeen,
 )
 from reconciler.journal.records import Record, RunEnded, Settled
-from reconciler.model.audit import AuditReport, Selection
+from reconciler.model.audit import AuditReport, RemovalCounts, Selection
 from reconciler.model.desired import InputFile, InputRole, Reason, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
@@ -110,11 +110,12 @@ def test_every_deletion_counts_once_where_it_belongs(state: Path) -> None:
         Outcome.FAILED: 1,
         Outcome.UNCONFIRMED: 1,
     }
-    assert (report.gone, report.runs, len(report.changes)) == (5, 3, 3)
-    assert report.by_reason == {EXPIRED: 3, UNSAFE: 2}
-    assert report.by_store == {str(STORE): 3, str(OTHER): 2}
-    assert report.by_month_and_reason == {"2026-03": {EXPIRED: 3}, "2026-04": {UNSAFE: 2}}
-    assert report.by_actor == {"robot@example.com": 3, "other@example.com": 2}
+    assert report.removed == RemovalCounts(4, series=2, studies=2)
+    assert (report.runs, len(report.changes)) == (3, 3)
+    assert report.by_reason == {EXPIRED: 3, UNSAFE: 1}
+    assert report.by_store == {str(STORE): 3, str(OTHER): 1}
+    assert report.by_month_and_reason == {"2026-03": {EXPIRED: 3}, "2026-04": {UNSAFE: 1}}
+    assert report.by_actor == {"robot@example.com": 3, "other@example.com": 1}
     assert (report.first, report.last) == (NOON, NOON.replace(month=4))
 
 
@@ -135,23 +136,23 @@ def test_how_each_run_ended_is_told(state: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("selected", "gone", "runs"),
+    ("selected", "removed", "runs"),
     [
-        ({"since": NOON.replace(month=4)}, 2, ["c"]),
+        ({"since": NOON.replace(month=4)}, 1, ["c"]),
         ({"until": NOON + MINUTE}, 1, ["a"]),
         ({"since": NOON + MINUTE, "until": NOON.replace(month=4)}, 2, ["a", "b"]),
-        ({"reasons": frozenset({"113037"})}, 2, ["c"]),
+        ({"reasons": frozenset({"113037"})}, 1, ["c"]),
         ({"studies": frozenset({"1.2.1"})}, 3, ["a", "b"]),
         ({"runs": frozenset({"b"})}, 2, ["a", "b"]),
         ({"studies": frozenset({"1.9"})}, 0, []),
     ],
 )
 def test_a_part_names_the_runs_of_its_deletions_and_no_others(
-    state: Path, selected: dict[str, object], gone: int, runs: list[str]
+    state: Path, selected: dict[str, object], removed: int, runs: list[str]
 ) -> None:
     report = report_of(state, **selected)
 
-    assert report.gone == gone
+    assert report.removed.instances == removed
     assert [one.run for one in report.changes] == runs
     assert report.runs == len(runs)
     assert (report.first is None) == (not runs)
@@ -162,7 +163,7 @@ def test_what_was_restored_is_told_with_the_deletion_and_by_its_reason(state: Pa
     write_restore(state, "r", "a", instance(1), NOON + 2 * MINUTE)
 
     report = report_of(state)
-    assert (report.gone, report.restored_since) == (5, 1)
+    assert (report.removed.instances, report.restored_since) == (4, 1)
     assert report.restored[RestoreOutcome.IDENTICAL] == 1
     (back,) = report.put_back
     assert (back.run, back.archived_by, back.instance) == ("r", "a", instance(1))
@@ -280,3 +281,58 @@ def test_the_heads_are_those_of_the_whole_record_whatever_is_selected(state: Pat
     assert whole.heads == part.heads
     assert len(whole.heads) == 2
     assert whole.heads[0] == whole.changes[-1].head
+
+
+def second(run: str, after: str, outcome: Outcome = Outcome.DELETED) -> tuple[Record, ...]:
+    """Another plan's run on instance 1."""
+    first = replace(started(run), plan_id=f"plan-{run}", after=(after,))
+    return first, *attempt(instance(1), outcome, status=200 if outcome.is_gone else 500)
+
+
+def test_what_two_plans_ask_for_was_removed_once(tmp_path: Path) -> None:
+    write(tmp_path, started("a"), *attempt(instance(1)))
+    write(tmp_path, *second("b", "a", Outcome.ALREADY_ABSENT))
+
+    report = report_of(tmp_path)
+    assert report.removed == RemovalCounts(1, series=1, studies=1)
+    assert report.outcomes[Outcome.ALREADY_ABSENT] == 1
+    assert sum(report.by_reason.values()) == 1
+
+
+def test_what_was_stored_again_and_removed_again_is_one_instance_and_two_removals(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, started("a"), *attempt(instance(1)))
+    write(tmp_path, *second("b", "a"))
+
+    report = report_of(tmp_path)
+    assert report.removed == RemovalCounts(1, series=1, studies=1, again=1)
+    assert sum(report.by_reason.values()) == 2
+
+
+def test_a_late_settlement_is_no_second_removal_and_hides_no_clear_answer(tmp_path: Path) -> None:
+    """Run a was killed in its DELETE; b removed the instance; only then a was settled."""
+    write(tmp_path, started("a"), *attempt(instance(1))[:1])
+    write(tmp_path, *second("b", "a"))
+    unclear = Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT
+    settled = Settled(NOON, "a", STORE, instance(1), Presence.ABSENT, unclear)
+    write(tmp_path, replace(started("c"), plan_id="plan-c", after=("b",)), settled)
+
+    assert report_of(tmp_path).removed == RemovalCounts(1, series=1, studies=1)
+
+
+def test_an_attempt_that_nobody_settled_is_not_missing_where_a_later_one_is_proven(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, started("a"), *attempt(instance(1))[:1])
+    write(tmp_path, *second("b", "a"))
+
+    report = report_of(tmp_path)
+    assert (report.unproven, report.proven_later) == ((), 1)
+
+
+def test_a_removal_without_a_clear_answer_is_told_apart(tmp_path: Path) -> None:
+    unclear = Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT
+    write(tmp_path, started("a"), *attempt(instance(1), unclear), *attempt(instance(2)))
+
+    assert report_of(tmp_path).removed == RemovalCounts(2, series=1, studies=1, unclear=1)

@@ -38,7 +38,7 @@ def test_the_json_report_is_as_its_schema_says_and_adds_up(audited: Project) -> 
     schema = files("reconciler").joinpath("schemas", "audit-report.schema.json").read_text()
     Draft202012Validator(json.loads(schema)).validate(answer.json)
     report = answer.json
-    assert (report["gone"], report["runs"], report["unproven"]) == (3, 3, 0)
+    assert (report["removed"]["instances"], report["runs"], report["unproven"]) == (3, 3, 0)
     assert report["verification"]["findings"] == []
     coverage = {tuple(one["files"]): one for one in report["coverage"]}
     assert coverage["specs/a.yaml", "specs/b.yaml"]["proven"] == 5
@@ -74,7 +74,7 @@ def test_the_csv_holds_every_removal_and_no_formula(audited: Project) -> None:
 
 def test_the_markdown_shows_text_as_text(audited: Project) -> None:
     shown = audited.run("audit", "report").out
-    assert shown.startswith("# 3 deletions made and proven\n")
+    assert shown.startswith("# 3 instances removed\n")
     assert "<b>" not in shown
     assert "Trial \\| 7" in shown
     assert "| specs/a.yaml, specs/b.yaml |" in shown
@@ -84,7 +84,7 @@ def test_the_page_shows_the_record_and_text_as_text(audited: Project) -> None:
     audited.run("audit", "report", "--write", "html=report.html")
     shown = (audited.folder / "report.html").read_text("utf-8")
     report = audited.run("audit", "report", "--format", "json").json
-    assert "<h1>3 deletions made and proven</h1>" in shown
+    assert "<h1>3 instances removed</h1>" in shown
     assert "<b>Trial" not in shown
     assert "&lt;b&gt;Trial | 7&lt;/b&gt;" in shown
     heads = [part for head in report["heads"] for part in ("--head", head)]
@@ -93,19 +93,21 @@ def test_the_page_shows_the_record_and_text_as_text(audited: Project) -> None:
 
 
 def test_a_part_of_the_record_can_be_asked_for(audited: Project) -> None:
-    def gone(*arguments: str) -> int:
-        return audited.run("audit", "report", "--format", "json", *arguments).json["gone"]
+    def removed(*arguments: str) -> int:
+        return audited.run("audit", "report", "--format", "json", *arguments).json["removed"][
+            "instances"
+        ]
 
     everything = audited.run("audit", "report", "--format", "json").json
     (run,) = {one["run"] for one in everything["deletions"]}
-    assert gone("--reason", "113001") == 1
-    assert gone("--reason", "113001", "--reason", "113039") == 3
-    assert gone("--study", everything["deletions"][0]["studiesId"]) == 3
-    assert gone("--study", "1.2.3") == 0
-    assert gone("--run", run) == 3
+    assert removed("--reason", "113001") == 1
+    assert removed("--reason", "113001", "--reason", "113039") == 3
+    assert removed("--study", everything["deletions"][0]["studiesId"]) == 3
+    assert removed("--study", "1.2.3") == 0
+    assert removed("--run", run) == 3
     assert audited.run("audit", "report", "--run", "another").code == 1
-    assert gone("--since", "2020-01-01", "--until", "2020-02-01T12:00:00Z") == 0
-    assert gone("--since", "2020-01-01") == 3
+    assert removed("--since", "2020-01-01", "--until", "2020-02-01T12:00:00Z") == 0
+    assert removed("--since", "2020-01-01") == 3
     assert audited.run("audit", "report", "--since", "yesterday").code == 1
     assert (
         audited.run("audit", "report", "--since", "2026-02-01", "--until", "2026-01-01").code == 1
@@ -122,7 +124,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_reported(audited: Project) 
     answer = audited.run("audit", "report", "--format", "json")
     assert answer.code == 3
     assert str(broken) in answer.err
-    assert answer.json["gone"] == 3
+    assert answer.json["removed"]["instances"] == 3
     assert len(answer.json["problems"]) == 1
     markdown = audited.run("audit", "report").out
     assert "**Not in this report:**" in markdown
@@ -149,7 +151,7 @@ def test_whatever_lies_in_the_folder_is_told_and_the_rest_is_reported(audited: P
 
     assert answer.code == 1
     report = answer.json
-    assert report["gone"] == 3
+    assert report["removed"]["instances"] == 3
     assert {one["kind"] for one in report["verification"]["findings"]} == {
         "unreadable",
         "unstarted",

@@ -24,6 +24,7 @@ from reconciler.model.audit import (
     PutBack,
     Refusal,
     RefusedApply,
+    RemovalCounts,
     Selection,
 )
 from reconciler.model.deletion import Answer, RecordedDeletion, RecordedRun
@@ -95,6 +96,7 @@ def report_of(count: int, words: str = "words") -> AuditReport:
         by_store={str(STORE): gone},
         by_month_and_reason={"2026-03": {EXPIRED: gone}},
         by_actor={"robot@example.com": gone},
+        removed=RemovalCounts(gone, series=2, studies=1, unclear=3, again=1),
         restored_since=2,
         proven_later=1,
         unproven=tuple(one for one in deletions_of(count, words) if not one.outcome.is_gone),
@@ -162,7 +164,10 @@ def page_of(count: int, words: str = "words") -> Page:
 def test_every_fact_is_on_the_page() -> None:
     text = page_of(50).text
     for fact in (
-        "43 deletions made and proven",
+        "43 instances removed",
+        "These are instances of 2 series in 1 study, each proven by a retrieve.",
+        "3 instances of them went after an attempt without a clear answer.",
+        "1 instance had been stored again and went again, which makes 44 removals.",
         "This is a part of the record: only reason 113039",
         "Not in this report: runs/a.jsonl:1: words",
         "7 instances not proven to be gone after the last attempt",

@@ -42,18 +42,27 @@ def _csv(deletions: Deletions, _: PatientOf) -> Iterable[str]:
     return deletions_as_csv(deletions)
 
 
+def _events(deletions: Deletions) -> Deletions:
+    """Those that are delete events; a table has the others too, with their outcomes."""
+    return (one for one in deletions if one.is_event)
+
+
 def _dicom(deletions: Deletions, patient_of: PatientOf) -> Iterable[str]:
-    return messages_as_lines(audit_messages(deletions, patient_of))
+    return messages_as_lines(audit_messages(_events(deletions), patient_of))
+
+
+def _fhir(deletions: Deletions, patient_of: PatientOf) -> Iterable[str]:
+    return deletions_as_fhir(_events(deletions), patient_of)
 
 
 def _ocsf(deletions: Deletions, _: PatientOf) -> Iterable[str]:
-    return deletions_as_ocsf(deletions)
+    return deletions_as_ocsf(_events(deletions))
 
 
 FORMATS: Mapping[str, Render] = {
     "csv": _csv,
     "dicom": _dicom,
-    "fhir": deletions_as_fhir,
+    "fhir": _fhir,
     "ocsf": _ocsf,
 }
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
@@ -176,7 +185,7 @@ def command(
     problems: list[JournalError] = []
     deletions = recorded_deletions(snapshot, selection, problems.append)
     if receiver is not None:
-        messages = audit_messages(deletions, patient_ids.of)
+        messages = audit_messages(_events(deletions), patient_ids.of)
         _send(messages, Receiver(*receiver, authority, certificate), snapshot.state)
     elif out is None:
         write_document(FORMATS[form](deletions, patient_ids.of))
