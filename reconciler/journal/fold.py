@@ -13,8 +13,8 @@ The one reading of the record that every other is made from. Its rules:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -156,13 +156,15 @@ Event = Began | Proof | RestoreDone | Read
 _REMOVALS = frozenset({Outcome.DELETED, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT})
 
 
-@dataclass(slots=True)
-class _Pending:
-    """What is not closed of one instance, and what was closed without success; by run."""
+class _Table:
+    """What is not closed of one store's instances, and what was closed without success."""
 
-    copies: dict[str, Archived] = field(default_factory=dict)
-    open: dict[str, Attempt] = field(default_factory=dict)
-    failed: dict[str, Attempt] = field(default_factory=dict)
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.copies: dict[InstanceAddress, Archived] = {}
+        """Those of the run that is read."""
+        self.open: dict[InstanceAddress, list[Attempt]] = {}
+        self.failed: dict[InstanceAddress, list[Attempt]] = {}
 
 
 class Records(Protocol):
@@ -189,7 +191,7 @@ class Fold:
     def __init__(self, names: Iterable[str]) -> None:
         self._places = {name: place for place, name in enumerate(names)}
         self._runs: dict[str, Run] = {}
-        self._pending: dict[Store, dict[InstanceAddress, _Pending]] = {}
+        self._tables: dict[Store, _Table] = {}
 
     def add(self, records: Records) -> Iterator[Event]:
         """The events of one run; what is not the record of a started apply or restore has none.
@@ -210,6 +212,7 @@ class Fold:
         run, emptied = self._begin(started)
         yield Began(run, emptied)
         del started, emptied  # a plan that empties many studies names them all there
+        tables = [self._table(store) for store in run.stores]
         ended: RunEnded | RestoreEnded | None = None
         met_operation = False
         for record in reading:
@@ -217,14 +220,16 @@ class Fold:
                 ended = record
             elif isinstance(record, Result):
                 met_operation |= record.kind is ReplyKind.OPERATION
-            yield from self._take(run, record)
+            yield from self._take(run, tables, record)
+        for table in tables:
+            table.copies.clear()
         yield Read(run, records.head or "", ended, met_operation)
 
     def open_attempts(self) -> Iterator[Attempt]:
         """The attempts that nothing has closed, store by store."""
-        for instances in self._pending.values():
-            for pending in instances.values():
-                yield from pending.open.values()
+        for table in self._tables.values():
+            for attempts in table.open.values():
+                yield from attempts
 
     def _begin(self, started: RunStarted | RestoreStarted) -> tuple[Run, tuple[EmptiedStudy, ...]]:
         emptied: tuple[EmptiedStudy, ...] = ()
@@ -234,84 +239,95 @@ class Fold:
         run = self._runs[started.run] = Run(started, self._places[started.run], stores)
         return run, emptied
 
-    def _take(self, run: Run, record: Record) -> Iterator[Event]:
+    def _table(self, store: Store) -> _Table:
+        return self._tables.setdefault(store, _Table(store))
+
+    def _take(self, run: Run, tables: Sequence[_Table], record: Record) -> Iterable[Event]:
         match record:
-            case Archived():
-                self._of(run.stores[record.store], record.instance).copies[run.name] = record
             case Intent():
-                self._open(run, record)
+                _open(run, tables[record.store], record)
             case Result():
-                pending = self._of(run.stores[record.store], record.instance)
-                if attempt := pending.open.get(run.name):
+                attempt = _of_run(run.name, tables[record.store].open.get(record.instance, ()))
+                if attempt is not None:
                     attempt.results[record.attempt] = record
             case Verified():
-                yield from self._verify(run, record)
+                return _verify(run, tables[record.store], record)
             case Settled():
-                yield from self._settle(run, record)
+                return self._settle(run, record)
+            case Archived():
+                tables[record.store].copies[record.instance] = record
             case Restored():
-                yield RestoreDone(run, run.stores[record.store], record)
+                return (RestoreDone(run, tables[record.store].store, record),)
+        return ()
 
-    def _of(self, store: Store, instance: InstanceAddress) -> _Pending:
-        return self._pending.setdefault(store, {}).setdefault(instance, _Pending())
+    def _settle(self, by: Run, record: Settled) -> Iterable[Proof]:
+        """Close the attempt that is named, if it is not proven already."""
+        table = self._table(store_at(by.started.endpoint, record.store))
+        run = self._runs.get(record.run)
+        attempt = _of_run(record.run, table.open.get(record.instance, ()))
+        if attempt is not None:
+            _take_out(table.open, [attempt])
+        elif run is not None and not _of_run(record.run, table.failed.get(record.instance, ())):
+            return ()
+        return (_proof(run, by, table, record, [attempt] if attempt else []),)
 
-    def _open(self, run: Run, intent: Intent) -> None:
-        store = run.stores[intent.store]
-        pending = self._of(store, intent.instance)
-        attempt = pending.open.get(run.name)
-        if attempt is None:
-            copy = pending.copies.pop(run.name, None)
-            attempt = pending.open[run.name] = Attempt(run, store, intent, intent, {}, copy)
+
+def _open(run: Run, table: _Table, intent: Intent) -> None:
+    attempts = table.open.setdefault(intent.instance, [])
+    attempt = _of_run(run.name, attempts)
+    if attempt is None:
+        copy = table.copies.pop(intent.instance, None)
+        attempts.append(Attempt(run, table.store, intent, intent, {intent.attempt: None}, copy))
+    else:
         attempt.last = intent
         attempt.results[intent.attempt] = None
 
-    def _verify(self, run: Run, record: Verified) -> Iterator[Proof]:
-        store = run.stores[record.store]
-        pending = self._of(store, record.instance)
-        pending.copies.pop(run.name, None)
-        own = pending.open.pop(run.name, None)
-        if record.outcome is Outcome.NOT_ATTEMPTED and not (own and own.was_sent):
-            self._forget(store, record.instance, pending)
-            return
-        continued = self._continued(run, pending) if record.outcome.is_gone else ()
-        for attempt in continued:
-            del pending.open[attempt.run.name]
-        attempts = (*continued, own) if own else continued
-        yield self._proof(run, run, store, record, attempts)
 
-    def _continued(self, run: Run, pending: _Pending) -> tuple[Attempt, ...]:
-        """The attempts of earlier runs of the same plan."""
-        return tuple(one for one in pending.open.values() if one.run.plan_id == run.plan_id)
+def _verify(run: Run, table: _Table, record: Verified) -> Iterable[Proof]:
+    table.copies.pop(record.instance, None)
+    known = table.open.get(record.instance, ())
+    own = _of_run(run.name, known)
+    is_unsent = record.outcome is Outcome.NOT_ATTEMPTED and not (own and own.was_sent)
+    closed = [
+        one
+        for one in known
+        if one is own or (record.outcome.is_gone and one.run.plan_id == run.plan_id)
+    ]
+    _take_out(table.open, closed)
+    return () if is_unsent else (_proof(run, run, table, record, closed),)
 
-    def _settle(self, by: Run, record: Settled) -> Iterator[Proof]:
-        """Close the attempt that is named, if it is not proven already."""
-        store = store_at(by.started.endpoint, record.store)
-        pending = self._of(store, record.instance)
-        run = self._runs.get(record.run)
-        attempt = pending.open.pop(record.run, None)
-        if attempt is None and run is not None and record.run not in pending.failed:
-            self._forget(store, record.instance, pending)
-            return
-        yield self._proof(run, by, store, record, (attempt,) if attempt else ())
 
-    def _proof(
-        self,
-        run: Run | None,
-        by: Run,
-        store: Store,
-        record: Verified | Settled,
-        attempts: tuple[Attempt, ...],
-    ) -> Proof:
-        pending = self._of(store, record.instance)
-        plan_id = run.plan_id if run else None
-        earlier = tuple(one for one in pending.failed.values() if one.run.plan_id == plan_id)
-        if record.outcome.is_gone:
-            for attempt in earlier:
-                del pending.failed[attempt.run.name]
-        else:
-            pending.failed.update((one.run.name, one) for one in attempts)
-        self._forget(store, record.instance, pending)
-        return Proof(run, by, store, record, attempts, earlier)
+def _proof(
+    run: Run | None,
+    by: Run,
+    table: _Table,
+    record: Verified | Settled,
+    attempts: list[Attempt],
+) -> Proof:
+    plan_id = run.plan_id if run else None
+    failed = table.failed.get(record.instance, ())
+    earlier = [one for one in failed if one.run.plan_id == plan_id]
+    if record.outcome.is_gone:
+        _take_out(table.failed, earlier)
+    elif attempts:
+        table.failed.setdefault(record.instance, []).extend(attempts)
+    return Proof(run, by, table.store, record, tuple(attempts), tuple(earlier))
 
-    def _forget(self, store: Store, instance: InstanceAddress, pending: _Pending) -> None:
-        if not (pending.copies or pending.open or pending.failed):
-            del self._pending[store][instance]
+
+def _of_run(run: str, attempts: Iterable[Attempt]) -> Attempt | None:
+    for attempt in attempts:
+        if attempt.run.started.run == run:
+            return attempt
+    return None
+
+
+def _take_out(table: dict[InstanceAddress, list[Attempt]], attempts: Sequence[Attempt]) -> None:
+    """Forget attempts, all on one instance."""
+    if not attempts:
+        return
+    instance = attempts[0].instance
+    left = [one for one in table[instance] if one not in attempts]
+    if left:
+        table[instance] = left
+    else:
+        del table[instance]
