@@ -1,0 +1,71 @@
+"""The lines of run files as plain values, by docs/journal.md and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .model import (
+    Archived,
+    Ended,
+    Intent,
+    Key,
+    Restored,
+    Result,
+    Run,
+    Settled,
+    Step,
+    Verified,
+)
+
+_RESTORED = {"identical", "same_dataset"}
+
+KeyOf = Callable[[str], Key]
+"""The instance of a SOP Instance UID."""
+
+
+def lines_of(path: Path) -> list[Mapping[str, Any]]:
+    """The whole records of a file: what a dying process wrote last may be torn."""
+    found: list[Mapping[str, Any]] = []
+    for line in path.read_bytes().split(b"\n")[:-1]:
+        record = json.loads(line)
+        assert record["seq"] == len(found)
+        found.append(record)
+    return found
+
+
+def read_run(path: Path, before: frozenset[str], key_of: KeyOf) -> Run | None:
+    """One run; None where it never started."""
+    first, *rest = lines_of(path) or [None]
+    if first is None:
+        return None
+    return Run(
+        name=first["run"],
+        plan=first.get("planId"),
+        endpoint=first["endpoint"],
+        earlier=tuple(first.get("restores", first["resumes"])),
+        before=before,
+        steps=tuple(_steps(rest, key_of)),
+    )
+
+
+def _steps(records: list[Mapping[str, Any]], key_of: KeyOf) -> Iterator[Step]:
+    for record in records:
+        key = key_of(record["instancesId"]) if "instancesId" in record else Key("", 0)
+        match record["type"]:
+            case "intent":
+                yield Intent(key, record["attempt"])
+            case "result":
+                yield Result(key, record["attempt"], record["kind"])
+            case "verified":
+                yield Verified(key, record["presence"], record["outcome"])
+            case "settled":
+                yield Settled(record["run"], key, record["presence"], record["outcome"])
+            case "archived":
+                yield Archived(key)
+            case "restored" if record["outcome"] in _RESTORED:
+                yield Restored(record["run"], key)
+            case "run_ended" | "restore_ended":
+                yield Ended(record["state"])
