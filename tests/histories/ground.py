@@ -17,6 +17,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import threading
@@ -70,18 +71,20 @@ class Loss(Enum):
 
 @dataclass(frozen=True)
 class Kill:
-    """The process dies at this step, from 1."""
+    """The process dies at this step, from 1, of those whose description matches ``on``."""
 
     step: int
     loss: Loss = Loss.KILL
+    on: str = ""
 
 
 @dataclass(frozen=True)
 class Meanwhile:
-    """Something else happens at this step, from 1."""
+    """Something else happens at this step, from 1, of those whose description matches ``on``."""
 
     step: int
     do: Callable[[], object]
+    on: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ class Answer:
     err: str
     deletes: tuple[str, ...]
     unannounced: tuple[str, ...]
-    requests: tuple[RequestRecord, ...]
+    requests: tuple[RequestRecord, ...] = field(repr=False)
 
     @property
     def is_killed(self) -> bool:
@@ -122,15 +125,16 @@ class Process:
         """The disk as it was when the process died."""
         return self.root.with_name(f"{self.root.name}.dead")
 
-    def step(self, *, may_raise: bool = True) -> None:
-        """Something happens: let what is due happen first.
+    def step(self, what: str, *, may_raise: bool = True) -> None:
+        """Something happens, such as ``DELETE PATH leaves``: let what is due happen first.
 
         Raises:
             Crash: the process is dead. A thread that is asked not to raise does its work in vain.
         """
         with self._lock:
-            self._steps += not self.is_dead
-            is_due = self.due is not None and self._steps == self.due.step and not self.is_dead
+            is_counted = self.due is not None and re.search(self.due.on, what) is not None
+            self._steps += is_counted
+            is_due = is_counted and self._steps == self.due.step and not self.is_dead
             if is_due and isinstance(self.due, Kill):
                 time.sleep(0.003)  # what was handed to the journal's writer is written by then
                 shutil.copytree(self.root, self.copy)
@@ -138,7 +142,6 @@ class Process:
             if self.is_dead and may_raise:
                 raise Crash
         if is_due and isinstance(self.due, Meanwhile):
-            self._steps += 1_000_000  # once
             self.due.do()
 
     def delete(self, path: str) -> None:
@@ -180,57 +183,63 @@ def _process_of(descriptor: int) -> tuple[Process, Path] | None:
     """Whose file of records this is."""
     if not _running:
         return None
-    path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+    path = Path(f"/proc/self/fd/{descriptor}").readlink()
     for process in reversed(_running):
         if path.is_relative_to(process.root):
             return process, path
     return None
 
 
+_really_send, _really_sync, _really_signal = HTTPAdapter.send, os.fsync, signal.signal
+
+
+def _send(adapter: HTTPAdapter, request: requests.PreparedRequest, **options: object) -> object:
+    """As `HTTPAdapter.send`, with a step before it and one after it."""
+    if not _running:
+        return _really_send(adapter, request, **options)  # type: ignore[arg-type]  # as given
+    process = _running[-1]
+    what = f"{request.method} {request.path_url}"
+    process.step(f"{what} leaves")
+    if request.method == "DELETE":
+        process.delete(str(request.url))
+    response = _really_send(adapter, request, **options)  # type: ignore[arg-type]  # as given
+    try:
+        process.step(f"{what} is answered")
+    except Crash:
+        response.close()
+        raise
+    return response
+
+
+def _sync(descriptor: int) -> None:
+    """As `os.fsync`, with two steps; no disk is waited for: what would be lost is cut off later."""
+    found = _process_of(descriptor)
+    if found is None:
+        _really_sync(descriptor)
+    elif found[1].suffix == ".jsonl":
+        process, path = found
+        process.synced.setdefault(path, 0)
+        process.step("fsync", may_raise=False)
+        if not process.is_dead:
+            process.synced[path] = os.fstat(descriptor).st_size
+        process.step("fsynced", may_raise=False)
+
+
+def _set_signal(number: int, handler: object) -> object:
+    """As `signal.signal`; a command that runs amid another one has no signals."""
+    if threading.current_thread() is threading.main_thread():
+        return _really_signal(number, handler)  # type: ignore[arg-type]  # as given
+    return signal.SIG_DFL
+
+
 @contextmanager
 def seams(clock: Clock) -> Iterator[None]:
     """Put clock, randomness, waits and steps into the product's hands, for all examples."""
-    really_send, really_sync, really_signal = HTTPAdapter.send, os.fsync, signal.signal
-
-    def send(adapter: HTTPAdapter, request: requests.PreparedRequest, **options: object) -> object:
-        if not _running:
-            return really_send(adapter, request, **options)  # type: ignore[arg-type]  # as given
-        process = _running[-1]
-        process.step()
-        if request.method == "DELETE":
-            process.delete(str(request.url))
-        response = really_send(adapter, request, **options)  # type: ignore[arg-type]  # as given
-        try:
-            process.step()
-        except Crash:
-            response.close()
-            raise
-        return response
-
-    def sync(descriptor: int) -> None:
-        found = _process_of(descriptor)
-        if found is None or found[1].suffix != ".jsonl":
-            return really_sync(descriptor)
-        process, path = found
-        process.synced.setdefault(path, 0)
-        process.step(may_raise=False)
-        size = os.fstat(descriptor).st_size
-        really_sync(descriptor)
-        if not process.is_dead:
-            process.synced[path] = size
-        process.step(may_raise=False)
-        return None
-
-    def set_signal(number: int, handler: object) -> object:
-        if threading.current_thread() is threading.main_thread():
-            return really_signal(number, handler)  # type: ignore[arg-type]  # as given
-        return signal.SIG_DFL
-
     quick = partial(ConnectionSettings, retry=RetryPolicy(2, 0.0), read_timeout=10.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HTTPAdapter, "send", send)
-        patch.setattr(os, "fsync", sync)
-        patch.setattr(signal, "signal", set_signal)
+        patch.setattr(HTTPAdapter, "send", _send)
+        patch.setattr(os, "fsync", _sync)
+        patch.setattr(signal, "signal", _set_signal)
         patch.setattr(environment, "datetime", clock.watch)
         patch.setattr(environment, "secrets", clock)
         patch.setattr(environment, "ConnectionSettings", quick)
@@ -491,9 +500,7 @@ class Ground:
         self._sites += 1
         self._clock.reset()
         self._emulator.clear_requests()
-        return Site(
-            self._emulator, self._clock, self._folder / f"site-{self._sites}", self._sites
-        )
+        return Site(self._emulator, self._clock, self._folder / f"site-{self._sites}", self._sites)
 
 
 @contextmanager

@@ -24,7 +24,7 @@ ACCEPTED = "accepted"
 UNSENT = "unsent"
 """An attempt of which its run knew that no DELETE left."""
 UNCLEAR = frozenset({"unclear", "foreign", "unknown"})
-"""The kinds of reply after which an instance may or may not have gone; unknown is none on record."""
+"""The replies after which an instance may have gone; unknown is none on record."""
 
 DELETED = "deleted"
 ALREADY_ABSENT = "already_absent"
@@ -266,9 +266,9 @@ class Model:
                 case Result(key, attempt, kind):
                     self.attempts[run.name, key][attempt] = kind
                     self._of(run, key).kinds[attempt] = kind
-                case Verified(key):
+                case Verified():
                     self._verify(run, step)
-                case Settled(name, key):
+                case Settled():
                     self._settle(run, step)
                 case Restored(of, key):
                     self.words.setdefault(key, []).append(Restore(key, run.name, of))
@@ -289,33 +289,23 @@ class Model:
                 own[attempt] = UNSENT
                 self._of(run, proof.key).kinds[attempt] = UNSENT
         self._verified.add((run.name, proof.key))
-        tried = self._tried.get((plan, proof.key), [])
-        self._prove(run.name, plan, proof.key, proof.presence, proof.outcome, tried, settles=False)
+        self._prove(run, plan, proof, self._tried.get((plan, proof.key), []))
 
     def _settle(self, run: Run, proof: Settled) -> None:
         plan = self.runs[proof.run].plan or ""
         self._verified.add((proof.run, proof.key))
         tried = [one for one in self._tried.get((plan, proof.key), []) if one.run == proof.run]
-        self._prove(run.name, plan, proof.key, proof.presence, proof.outcome, tried, settles=True)
+        self._prove(run, plan, proof, tried)
 
-    def _prove(
-        self,
-        by: str,
-        plan: str,
-        key: Key,
-        presence: str,
-        outcome: str,
-        tried: list[_Tried],
-        *,
-        settles: bool,
-    ) -> None:
-        allowed = _outcomes(tried, presence, settles=settles)
-        if outcome not in allowed:
-            self.problems.append(Problem(by, key, outcome, frozenset(allowed)))
-        if presence == "absent":
-            self._remove(plan, key, outcome, tried)
-        elif presence == "present":
-            self._see(key)
+    def _prove(self, by: Run, plan: str, proof: Verified | Settled, tried: list[_Tried]) -> None:
+        allowed = _outcomes(tried, proof.presence, settles=isinstance(proof, Settled))
+        if proof.outcome not in allowed:
+            problem = Problem(by.name, proof.key, proof.outcome, frozenset(allowed))
+            self.problems.append(problem)
+        if proof.presence == "absent":
+            self._remove(plan, proof.key, proof.outcome, tried)
+        elif proof.presence == "present":
+            self._see(proof.key)
 
     def _remove(self, plan: str, key: Key, outcome: str, tried: list[_Tried]) -> None:
         """Close what the proof closes, and note the removal that it proves."""

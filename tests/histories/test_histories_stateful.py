@@ -2,21 +2,25 @@
 
 Kills at every step, resumes, other plans in between, late settlements, old plans applied again,
 restores, removals again, others who store and delete, a second state folder whose runs are copied
-in, clocks that jump. ``RECONCILER_HISTORIES`` is how many are tried; by default the same ones each
-time, with a number of one's own random ones, whose seed is printed where one fails.
+in, plans that are made without the record, applies to two stores at once, clocks that jump.
+
+By default the same histories are tried each time. ``RECONCILER_HISTORIES`` is a number of random
+ones; where one fails, its steps are printed, and with ``--hypothesis-seed`` they are found again.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import TypeVar
 
-from hypothesis import HealthCheck, Phase, event, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -33,11 +37,68 @@ STEPS = 14
 
 A = [Key("a", number) for number in (1, 2, 3)]
 B = [Key("b", 1)]
+T = TypeVar("T")
 
+DELETE_FAULTS = {
+    "reset": FaultRule(FaultKind.RESET),
+    "reset after its effect": FaultRule(FaultKind.RESET, after_effect=True),
+    "503 once": FaultRule(FaultKind.STATUS, status=503, times=1),
+    "503 once, after its effect": FaultRule(
+        FaultKind.STATUS, status=503, times=1, after_effect=True
+    ),
+    "503": FaultRule(FaultKind.STATUS, status=503),
+    "403": FaultRule(FaultKind.STATUS, status=403),
+    "429": FaultRule(FaultKind.STATUS, status=429),
+    "a page": FaultRule(FaultKind.HTML, status=200),
+    "a page, after its effect": FaultRule(FaultKind.HTML, status=200, after_effect=True),
+}
+
+
+@dataclass(frozen=True)
+class Woe:
+    """What goes wrong with one instance of a plan."""
+
+    pick: int
+    deleting: str | None
+    is_blind: bool
+    copies: bool
+
+    def of(self, site: Site, keys: Sequence[Key]) -> Trouble:
+        if not keys:
+            return QUIET
+        key = picked(keys, self.pick)
+        path = f"/{site.uid(key)}"
+        rules = []
+        if self.deleting:
+            rules.append(replace(DELETE_FAULTS[self.deleting], method="DELETE", path=f"{path}$"))
+        if self.is_blind:
+            rules.append(FaultRule(FaultKind.HTML, "GET", f"{path}/metadata$", status=200))
+        if not self.copies:
+            rules.append(FaultRule(FaultKind.STATUS, "GET", f"{path}$", status=403))
+        return Trouble(Faults(tuple(rules)), frozenset({key}) if self.is_blind else frozenset())
+
+
+def picked(items: Sequence[T], pick: int) -> T:
+    """One of some; the latest by preference. What is drawn never depends on what there is."""
+    return items[-1 - pick % len(items)]
+
+
+picks = st.sampled_from([0, 0, 0, 1, 1, 2, 3, 4, 5])
 kills = st.builds(Kill, st.integers(1, 32), st.sampled_from(Loss))
 maybe_kill = st.none() | st.none() | kills
+woes = st.builds(
+    Woe,
+    picks,
+    st.none() | st.sampled_from(list(DELETE_FAULTS)),
+    st.sampled_from([False] * 3 + [True]),
+    st.sampled_from([True] * 5 + [False]),
+)
+maybe_woe = st.none() | st.none() | woes
+files = st.sampled_from([*"aabbcco"])
 states = st.sampled_from(["first"] * 4 + ["second"])
-names = st.sampled_from(["address"] * 3 + ["name"])
+by_name = st.sampled_from([False] * 3 + [True])
+with_record = st.sampled_from([True] * 5 + [False])
+some = st.frozensets(st.sampled_from(A), min_size=1, max_size=2)
 jumps = st.sampled_from(
     [
         timedelta(minutes=-3),
@@ -49,43 +110,6 @@ jumps = st.sampled_from(
     ]
 )
 
-DELETE_FAULTS = {
-    "reset": FaultRule(FaultKind.RESET),
-    "reset after": FaultRule(FaultKind.RESET, after_effect=True),
-    "503 once": FaultRule(FaultKind.STATUS, status=503, times=1),
-    "503 once after": FaultRule(FaultKind.STATUS, status=503, times=1, after_effect=True),
-    "503": FaultRule(FaultKind.STATUS, status=503),
-    "403": FaultRule(FaultKind.STATUS, status=403),
-    "429": FaultRule(FaultKind.STATUS, status=429),
-    "page": FaultRule(FaultKind.HTML, status=200),
-    "page after": FaultRule(FaultKind.HTML, status=200, after_effect=True),
-}
-
-
-def trouble_of(site: Site, key: Key, deleting: str | None, *, is_blind: bool, copies: bool) -> Trouble:
-    """What goes wrong with one instance."""
-    uid = site.uid(key).replace(".", r"\.")
-    rules = []
-    if deleting:
-        fault = DELETE_FAULTS[deleting]
-        rules.append(_at(fault, "DELETE", f"/{uid}$"))
-    if is_blind:
-        rules.append(FaultRule(FaultKind.HTML, "GET", f"/{uid}/metadata$", status=200))
-    if not copies:
-        rules.append(FaultRule(FaultKind.STATUS, "GET", f"/{uid}$", status=403))
-    return Trouble(Faults(tuple(rules)), frozenset({key}) if is_blind else frozenset())
-
-
-def _at(fault: FaultRule, method: str, path: str) -> FaultRule:
-    return FaultRule(
-        fault.fault,
-        method,
-        path,
-        times=fault.times,
-        status=fault.status,
-        after_effect=fault.after_effect,
-    )
-
 
 class Histories(RuleBasedStateMachine):
     """One history; `Past` holds each step of it against the model."""
@@ -93,25 +117,39 @@ class Histories(RuleBasedStateMachine):
     def __init__(self, ground: Ground) -> None:
         super().__init__()
         self._ground = ground
+        self.made: list[Made] = []
+        self.homes: dict[str, str] = {}
+        """The state folder where a plan was applied first, or where its runs were copied to."""
 
-    @initialize(data=st.data(), parallelism=st.sampled_from([1] * 5 + [3]))
-    def begin(self, data: st.DataObject, parallelism: int) -> None:
+    @initialize(
+        a=some,
+        b=some,
+        c=some,
+        is_limited=st.booleans(),
+        archives=st.booleans(),
+        parallelism=st.sampled_from([1] * 5 + [3]),
+    )
+    def begin(
+        self,
+        *,
+        a: frozenset[Key],
+        b: frozenset[Key],
+        c: frozenset[Key],
+        is_limited: bool,
+        archives: bool,
+        parallelism: int,
+    ) -> None:
         self.site = self._ground.site()
         self.site.parallelism = parallelism
-        some = st.frozensets(st.sampled_from(A), min_size=1, max_size=2)
         specs = [
-            Spec("a", data.draw(some), is_limited=True),
-            Spec("b", data.draw(some), is_limited=data.draw(st.booleans())),
-            Spec("c", data.draw(some), code="113039", archive=data.draw(st.booleans())),
+            Spec("a", a),
+            Spec("b", b, is_limited=is_limited),
+            Spec("c", c, code="113039", archive=archives),
             Spec("o", frozenset(B), code="113039"),
         ]
         self.past = Past(self.site, [*A, *B], specs)
-        self.made: list[Made] = []
-        self.homes: dict[str, str] = {}
 
     def teardown(self) -> None:
-        if not hasattr(self, "past"):
-            return
         try:
             for state in ("first", "second"):
                 self.past.look(state)
@@ -120,35 +158,48 @@ class Histories(RuleBasedStateMachine):
 
     # Rules
 
-    @rule(data=st.data(), state=states)
-    def plan(self, data: st.DataObject, state: str) -> None:
-        self._plan(data, data.draw(st.sampled_from([*"abco"])), state)
+    @rule(file=files, state=states, by_name=by_name, with_record=with_record)
+    def plan(self, file: str, state: str, by_name: bool, with_record: bool) -> None:
+        self._plan(file, state if with_record else "empty", by_name=by_name)
 
-    @rule(data=st.data(), state=states, due=maybe_kill)
-    def remove(self, data: st.DataObject, state: str, due: Kill | None) -> None:
-        made = self._plan(data, data.draw(st.sampled_from([*"aabbcco"])), state)
-        self._apply(data, made, state, due)
+    @rule(
+        file=files,
+        state=states,
+        by_name=by_name,
+        with_record=with_record,
+        due=maybe_kill,
+        woe=maybe_woe,
+    )
+    def remove(
+        self,
+        *,
+        file: str,
+        state: str,
+        by_name: bool,
+        with_record: bool,
+        due: Kill | None,
+        woe: Woe | None,
+    ) -> None:
+        made = self._plan(file, state if with_record else "empty", by_name=by_name)
+        self._apply(made, state, due, woe)
 
-    @rule(data=st.data(), due=kills)
-    def remove_and_die(self, data: st.DataObject, due: Kill) -> None:
-        made = self._plan(data, data.draw(st.sampled_from([*"abc"])), "first")
-        self._apply(data, made, "first", due)
+    @rule(file=files, due=kills)
+    def die_while_removing(self, file: str, due: Kill) -> None:
+        self._apply(self._plan(file, "first", by_name=False), "first", due)
 
-    @precondition(lambda self: self.made)
-    @rule(data=st.data(), state=states, due=maybe_kill)
-    def apply_an_old_plan(self, data: st.DataObject, state: str, due: Kill | None) -> None:
-        made = data.draw(st.sampled_from(self.made[-5:]), label="plan")
-        self._apply(data, made, self.homes.get(made.plan, state), due)
+    @rule(pick=picks, state=states, due=maybe_kill, woe=maybe_woe)
+    def apply_an_old_plan(self, pick: int, state: str, due: Kill | None, woe: Woe | None) -> None:
+        if self.made:
+            self._apply(picked(self.made, pick), state, due, woe)
 
-    @precondition(lambda self: self._restorable())
-    @rule(data=st.data(), due=maybe_kill)
-    def restore(self, data: st.DataObject, due: Kill | None) -> None:
-        state, run = data.draw(st.sampled_from(self._restorable()[-6:]), label="run")
-        trouble = QUIET
-        if data.draw(st.integers(0, 5)) == 0:
-            rule_ = FaultRule(FaultKind.RESET, "POST", "/studies$", after_effect=True)
-            trouble = Trouble(Faults((rule_,)))
-        self.past.restore(run, state, trouble, due)
+    @rule(pick=picks, due=maybe_kill, is_unclear=st.sampled_from([False] * 4 + [True]))
+    def restore(self, pick: int, due: Kill | None, is_unclear: bool) -> None:
+        archived = self._archived()
+        if archived:
+            state, run = picked(archived, pick)
+            fault = FaultRule(FaultKind.RESET, "POST", "/studies$", after_effect=True)
+            trouble = Trouble(Faults((fault,))) if is_unclear else QUIET
+            self.past.restore(run, state, trouble, due)
 
     @rule(key=st.sampled_from([*A, *B]))
     def someone_else(self, key: Key) -> None:
@@ -162,24 +213,28 @@ class Histories(RuleBasedStateMachine):
     def set_the_clock(self, by: timedelta) -> None:
         self.site.clock.jump(by)
 
-    @precondition(lambda self: self.past.runs.get("second"))
     @rule()
     def copy_runs_in(self) -> None:
-        for name in self.past.copy("second", "first"):
-            plan = self.past.runs["first"][name].plan if name in self.past.runs["first"] else None
-            if plan is not None:
-                self.homes[plan] = "first"
+        self.past.copy("second", "first")
+        for run in self.past.runs["first"].values():
+            if run.plan is not None:
+                self.homes[run.plan] = "first"
 
-    @rule(data=st.data(), step=st.integers(1, 12))
-    def remove_from_two_stores_at_once(self, data: st.DataObject, step: int) -> None:
+    @rule(file=files, step=st.integers(1, 14), by=st.just(timedelta()) | jumps)
+    def remove_from_two_stores_at_once(self, file: str, step: int, by: timedelta) -> None:
         """While an apply to one store works, another to the other store comes and goes."""
-        other = self._plan(data, "o", "first")
-        made = self._plan(data, data.draw(st.sampled_from([*"abc"])), "first")
+        if file == "o":
+            return
+        other = self._plan("o", "first", by_name=False)
+        made = self._plan(file, "first", by_name=False)
         parallelism, self.site.parallelism = self.site.parallelism, 1
-        meanwhile = Meanwhile(step, lambda: self._apply_quietly(made))
-        if self.homes.get(other.plan, "first") == "first":
-            self.homes[other.plan] = "first"
-            self.past.apply(other, "first", due=meanwhile)
+
+        def meanwhile() -> None:
+            self.site.clock.jump(by)
+            self._apply(made, "first")
+            self.site.clock.jump(-by)
+
+        self._apply(other, "first", Meanwhile(step, meanwhile))
         self.site.parallelism = parallelism
 
     @rule(state=states)
@@ -188,39 +243,30 @@ class Histories(RuleBasedStateMachine):
 
     # Steps
 
-    def _plan(self, data: st.DataObject, name: str, state: str) -> Made:
-        by_name = data.draw(names, label="endpoint") == "name"
+    def _plan(self, file: str, record: str, *, by_name: bool) -> Made:
         endpoint = self.site.by_name if by_name else self.site.by_address
-        # Sometimes by somebody who has no record of the store.
-        state = data.draw(st.sampled_from([state] * 5 + ["empty"]), label="record")
-        made = self.past.plan(self.past.specs[name], state, endpoint)
+        made = self.past.plan(self.past.specs[file], record, endpoint)
         self.made.append(made)
         return made
 
-    def _apply_quietly(self, made: Made) -> None:
-        self.homes[made.plan] = "first"
-        self.past.apply(made, "first")
+    def _apply(
+        self,
+        made: Made,
+        state: str,
+        due: Kill | Meanwhile | None = None,
+        woe: Woe | None = None,
+    ) -> None:
+        home = self.homes.get(made.plan, state)
+        trouble = woe.of(self.site, sorted(made.planned.keys)) if woe else QUIET
+        self.past.apply(made, home, trouble, due)
+        if self.past.model(home).of_plan(made.plan):
+            self.homes[made.plan] = home
 
-    def _apply(self, data: st.DataObject, made: Made, state: str, due: Kill | None) -> None:
-        trouble = QUIET
-        if made.planned.keys and data.draw(st.integers(0, 2), label="trouble") == 0:
-            trouble = trouble_of(
-                self.site,
-                data.draw(st.sampled_from(sorted(made.planned.keys))),
-                data.draw(st.none() | st.sampled_from(list(DELETE_FAULTS))),
-                is_blind=data.draw(st.integers(0, 3)) == 0,
-                copies=data.draw(st.integers(0, 5)) != 0,
-            )
-        state = self.homes.get(made.plan, state)
-        answer = self.past.apply(made, state, trouble, due)
-        if self.past.model(state).of_plan(made.plan):
-            self.homes[made.plan] = state
-        event(f"apply: {'killed' if answer.is_killed else answer.code}")
-
-    def _restorable(self) -> list[tuple[str, str]]:
+    def _archived(self) -> list[tuple[str, str]]:
+        """State folders and their runs that archived something."""
         return [
             (state, run.name)
-            for state, runs in sorted(self.past.runs.items())
+            for state, runs in sorted(self.past.runs.items(), reverse=True)
             for run in runs.values()
             if run.plan is not None and self.past.model(state).archived(run.name)
         ]
@@ -236,6 +282,7 @@ def test_every_reader_tells_the_story_of_every_history(ground: Ground) -> None:
             derandomize=GIVEN is None,
             database=None,
             print_blob=True,
+            report_multiple_bugs=False,
             phases=[Phase.explicit, Phase.generate, Phase.shrink],
             suppress_health_check=list(HealthCheck),
         ),
