@@ -139,8 +139,8 @@ Word = Removal | Restore
 class _Tried:
     """The attempts of one run on one instance that no proof closed yet.
 
-    ``is_seen`` says that the instance was seen there since, ``is_explained`` that a later removal
-    by another plan explains its absence.
+    ``is_seen`` says that the instance was seen there since, or that an attempt of another plan may
+    explain its absence as well; ``is_explained`` that a later removal by another plan does.
     """
 
     run: str
@@ -333,8 +333,12 @@ class Model:
     def _explain(self, removal: Removal) -> None:
         """It is gone by this removal: no earlier attempt of another plan need explain it."""
         for plan, tried in self._still_open(removal.key):
-            if plan != removal.plan:
-                tried.is_explained = all(self.is_after(one, tried.run) for one in removal.runs)
+            if plan == removal.plan:
+                continue
+            if removal.is_clear and all(self.is_after(one, tried.run) for one in removal.runs):
+                tried.is_explained = True
+            else:
+                tried.is_seen = True
 
 
 def _is_sent(kinds: Mapping[int, str]) -> bool:
