@@ -49,13 +49,12 @@ class PlanHistory:
 
 @dataclass(slots=True)
 class _Past:
-    """What is on record of one instance: what moved it last, by the places of the runs.
+    """What is on record of one instance: its latest removal and its latest restore.
 
-    An attempt that did not prove it to be gone moves nothing.
+    An attempt that did not prove it to be gone moves neither.
     """
 
     removed: Removed | None = None
-    found_gone: Removed | None = None
     put_back: PutBack | None = None
 
     def add_restore(self, done: RestoreDone) -> None:
@@ -67,24 +66,20 @@ class _Past:
             )
 
     def add_proof(self, proof: Proof) -> None:
-        """Take a proof: a removal has the place of its attempt, an absence that of the look."""
-        remover, back = proof.removal, self.put_back.place if self.put_back else -1
+        """Take a proof: a removal has the place of its attempt; what was found gone is none."""
+        remover = proof.removal
         if remover is not None:
             if self.removed is None or self.removed.place <= remover.place:
-                self.removed = Removed(remover.name, remover.place, is_ours=True)
-        elif proof.record.outcome.is_gone and (
-            self.found_gone is None or self.found_gone.place < back
-        ):
-            self.found_gone = Removed(proof.by.name, proof.by.place, is_ours=False)
+                self.removed = Removed(remover.name, remover.place)
+        elif proof.record.outcome.is_gone and self.put_back is not None:
+            self.put_back = self.put_back._replace(is_there=False)
 
     @property
     def last_word(self) -> LastWord | None:
-        """The last of them; a removal of ours says more than that it was found gone since."""
-        back = self.put_back.place if self.put_back else -1
-        for gone in (self.removed, self.found_gone):
-            if gone is not None and gone.place > back:
-                return gone
-        return self.put_back
+        """What came last."""
+        if self.removed is None or self.put_back is None:
+            return self.removed or self.put_back
+        return self.removed if self.removed.place > self.put_back.place else self.put_back
 
 
 class StoreHistory:
@@ -104,7 +99,7 @@ class StoreHistory:
         return past.last_word if past else None
 
     def gone(self) -> Mapping[InstanceAddress, Removed]:
-        """The instances that are gone by their last word."""
+        """The instances whose last word is a removal."""
         words = ((instance, past.last_word) for instance, past in self._pasts.items())
         return {instance: word for instance, word in words if isinstance(word, Removed)}
 

@@ -10,20 +10,17 @@ from reconciler.model.restore import RestoreOutcome
 
 
 class Removed(NamedTuple):
-    """An instance is proven to be gone; ``place`` is that of ``run`` in the order of all runs.
-
-    ``is_ours`` says that a DELETE of the run removed it; else the run found it gone already.
-    """
+    """A DELETE of ``run`` removed an instance; ``place`` is that of the run in their order."""
 
     run: str
     place: int
-    is_ours: bool
 
 
 class PutBack(NamedTuple):
     """``restore`` put an instance back that ``run`` had removed and archived, and proved it.
 
-    ``source`` and ``reason`` are those that the files gave for the removal then.
+    ``source`` and ``reason`` are those that the files gave for the removal then. ``is_there`` is
+    false where a later run found the instance gone, though no DELETE of ours removed it.
     """
 
     run: str
@@ -32,6 +29,7 @@ class PutBack(NamedTuple):
     outcome: RestoreOutcome
     source: Source
     reason: Reason
+    is_there: bool = True
 
 
 LastWord = Removed | PutBack

@@ -28,9 +28,10 @@ def store_at(endpoint: str, address: StoreAddress) -> Store:
 
 def is_one_service(stores: Iterable[StoreAddress], endpoint: str, other: str) -> bool:
     """Whether two endpoints are names of one service, for all of these stores."""
-    return endpoint == other or all(
-        store_at(endpoint, store) == store_at(other, store) for store in stores
-    )
+    if endpoint == other:
+        return True
+    pairs = [(store_at(endpoint, store), store_at(other, store)) for store in stores]
+    return bool(pairs) and all(one == another for one, another in pairs)
 
 
 def service_of(provider: Provider, endpoint: str) -> str:

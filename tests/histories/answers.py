@@ -99,12 +99,12 @@ class Headline(NamedTuple):
 
 
 def read_headline(report: Any) -> Headline:
-    return Headline(report["gone"], report["outcomes"]["absent_after_ambiguous_attempt"])
+    return Headline(report["removed"]["instances"], report["removed"]["unclear"])
 
 
-def read_removed_again(report: Any) -> int | None:
-    """How many instances were stored and removed again; None where the report does not say."""
-    found: int | None = report.get("removed_again")
+def read_removed_again(report: Any) -> int:
+    """How often an instance was stored and removed again."""
+    found: int = report["removed"]["again"]
     return found
 
 

@@ -196,10 +196,10 @@ def test_what_is_gone_is_told_with_the_run_that_sent_the_delete(tmp_path, record
     record("r1", *tried(A, Outcome.DELETED), intent(B))
     record("r2", settled("r1", B, Outcome.DELETED), verified(A, Outcome.ALREADY_ABSENT))
     record("r3", verified(C, Outcome.ALREADY_ABSENT), plan="plan-2")
-    assert gone(tmp_path) == {A: "r1", B: "r1", C: "r3"}
+    assert gone(tmp_path) == {A: "r1", B: "r1"}
 
     record("r4", *tried(A, Outcome.DELETED), *tried(A, Outcome.DELETED, store=1), plan="plan-3")
-    assert gone(tmp_path) == {A: "r4", B: "r1", C: "r3"}
+    assert gone(tmp_path) == {A: "r4", B: "r1"}
     assert gone(tmp_path, OTHER) == {A: "r4"}
 
 
@@ -228,7 +228,7 @@ def test_a_removal_has_the_place_of_its_attempt_not_of_its_settlement(tmp_path, 
     record("r2", *tried(A, Outcome.DELETED), plan="plan-2")
     record("r3", settled("r1", A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT), plan="plan-3")
 
-    assert last_word(tmp_path, A) == Removed("r2", 1, is_ours=True)
+    assert last_word(tmp_path, A) == Removed("r2", 1)
 
 
 def test_a_restore_stands_against_a_settlement_of_what_was_tried_before_it(tmp_path, record):
@@ -240,12 +240,12 @@ def test_a_restore_stands_against_a_settlement_of_what_was_tried_before_it(tmp_p
     assert last_word(tmp_path, A).restore == "back"
 
 
-def test_what_was_restored_and_is_then_found_gone_is_restored_no_more(tmp_path, record):
+def test_what_was_restored_and_is_then_found_gone_is_not_there_any_more(tmp_path, record):
     record("r1", *tried(A, Outcome.DELETED))
     record("back", restored("r1", A), restores=("r1",))
     record("r2", verified(A, Outcome.ALREADY_ABSENT), plan="plan-2")
 
-    assert last_word(tmp_path, A) == Removed("r2", 2, is_ours=False)
+    assert not last_word(tmp_path, A).is_there
 
 
 @pytest.mark.parametrize("outcome", [one for one in RestoreOutcome if not one.is_restored])
@@ -258,7 +258,7 @@ def test_a_restore_that_is_not_proven_moves_nothing(tmp_path, record, outcome):
 
 def test_a_removal_needs_an_attempt(tmp_path, record):
     record("r1", *[verified(A, Outcome.DELETED)])
-    assert last_word(tmp_path, A) == Removed("r1", 0, is_ours=False)
+    assert last_word(tmp_path, A) is None
 
 
 def test_an_intent_that_was_taken_back_is_no_attempt(tmp_path, record):
@@ -266,7 +266,7 @@ def test_an_intent_that_was_taken_back_is_no_attempt(tmp_path, record):
     record("r2", verified(A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT))
 
     assert open_attempts(tmp_path) == []
-    assert not last_word(tmp_path, A).is_ours
+    assert last_word(tmp_path, A) is None
 
 
 def test_what_an_attempt_did_late_is_its_removal(tmp_path, record):
@@ -275,7 +275,7 @@ def test_what_an_attempt_did_late_is_its_removal(tmp_path, record):
     record("r2", settled("r1", A, Outcome.FAILED))
     record("r3", verified(A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT))
 
-    assert last_word(tmp_path, A) == Removed("r1", 0, is_ours=True)
+    assert last_word(tmp_path, A) == Removed("r1", 0)
 
 
 # -- one store, by any name of its endpoint ---------------------------------------------------
