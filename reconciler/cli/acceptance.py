@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from reconciler.cli import environment
 from reconciler.cli.applying import ApplyOptions
+from reconciler.cli.console import say
 from reconciler.cli.project import git_state
-from reconciler.desired import load_desired_state
+from reconciler.desired import SPECS, has_specs, load_desired_state
 from reconciler.errors import DesiredStateError, PlanRefused
-from reconciler.model.desired import InputRole, QueriedRemoves
+from reconciler.model.desired import DesiredState, InputRole, QueriedRemoves
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.acceptance import (
     require_clean,
     require_digest,
+    require_nothing_kept,
     require_same_inputs,
     require_unexpired,
 )
@@ -21,24 +23,35 @@ from reconciler.planning.gates import gates_of, require_open_gates
 def require_acceptable(saved: SavedPlan, options: ApplyOptions) -> None:
     """Refuse a saved plan that the world has left behind.
 
+    The keeps that count are those of the project as it is now, however the plan is sealed.
+
     Raises:
-        PlanRefused: it has expired, is not the reviewed one, or rests on other input files.
+        PlanRefused: it has expired, is not the reviewed one, deletes what is kept, or rests on
+            other input files; or these are invalid.
         GatesClosed: a gate of it is closed.
     """
     require_unexpired(saved, environment.now())
     require_reviewed(saved, options)
+    desired = _load(saved, options)
+    if saved.plan.has_deletions and not has_specs(options.root):
+        say(f"note: {options.root} has no folder {SPECS}/, so no keep of it was looked for")
+    require_nothing_kept(saved, desired.keeps)
+    require_same_inputs(saved, desired.inputs)
+    if options.require_clean:
+        require_clean(saved, git_state(options.root, desired.inputs))
+    require_open_gates(gates_of(saved))
+
+
+def _load(saved: SavedPlan, options: ApplyOptions) -> DesiredState:
+    """What the files of the plan ask for now, and what all those under specs/ keep."""
+    paths = [options.root / path for path in saved.plan.paths]
     try:
-        paths = [options.root / path for path in saved.plan.paths]
-        inputs = load_desired_state(paths, root=options.root, queried=_queried(saved)).inputs
+        return load_desired_state(paths, root=options.root, queried=_queried(saved))
     except DesiredStateError as error:
         raise PlanRefused(
             f"the input files are not those that were planned: {error.problems[0]}",
-            hint="make the plan again",
+            hint="correct the files, then make the plan again",
         ) from error
-    require_same_inputs(saved, inputs)
-    if options.require_clean:
-        require_clean(saved, git_state(options.root, inputs))
-    require_open_gates(gates_of(saved))
 
 
 def _queried(saved: SavedPlan) -> QueriedRemoves | None:

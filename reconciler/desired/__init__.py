@@ -5,5 +5,6 @@ from __future__ import annotations
 from reconciler.desired.load import load_desired_state
 from reconciler.desired.rules import Rule
 from reconciler.desired.schema import desired_state_schema
+from reconciler.desired.selection import SPECS, has_specs
 
-__all__ = ["Rule", "desired_state_schema", "load_desired_state"]
+__all__ = ["SPECS", "Rule", "desired_state_schema", "has_specs", "load_desired_state"]

@@ -66,7 +66,8 @@ def load_desired_state(
     check_providers(files, problems)
     if one_service:
         check_one_service(files, problems)
-    stores = _stores(files, problems)
+    keeps = _keeps(files)
+    stores = _stores(files, keeps, problems)
     if problems.has_errors:
         raise DesiredStateError(problems.sorted())
     return DesiredState(
@@ -74,6 +75,7 @@ def load_desired_state(
         paths=selection.paths,
         inputs=_inputs([file.input for file in files], pins, queried),
         endpoints=_endpoints(files, queried),
+        keeps=keeps,
         warnings=problems.sorted(),
     )
 
@@ -109,21 +111,31 @@ def _read(
     ]
 
 
-def _stores(files: Sequence[DesiredFile], problems: Problems) -> tuple[DesiredStore, ...]:
+def _keeps(files: Sequence[DesiredFile]) -> Mapping[StoreAddress, Claims]:
+    entries: dict[StoreAddress, list[Entry]] = defaultdict(list)
+    for file in files:
+        entries[file.store] += file.keeps
+    return MappingProxyType({store: _claims(entries[store]) for store in sorted(entries)})
+
+
+def _stores(
+    files: Sequence[DesiredFile], keeps: Mapping[StoreAddress, Claims], problems: Problems
+) -> tuple[DesiredStore, ...]:
     by_store: dict[StoreAddress, list[DesiredFile]] = defaultdict(list)
     for file in files:
         by_store[file.store].append(file)
     return tuple(
-        _store(address, by_store[address], problems)
+        _store(address, by_store[address], keeps[address], problems)
         for address in sorted(by_store)
         if any(file.is_selected for file in by_store[address])
     )
 
 
-def _store(address: StoreAddress, files: Sequence[DesiredFile], problems: Problems) -> DesiredStore:
+def _store(
+    address: StoreAddress, files: Sequence[DesiredFile], keeps: Claims, problems: Problems
+) -> DesiredStore:
     selected = [file for file in files if file.is_selected]
     removes = _claims(entry for file in selected for entry in file.removes)
-    keeps = _claims(entry for file in files for entry in file.keeps)
     check_contradictions(removes, keeps, problems)
     check_duplicates(removes, problems)
     check_duplicates(keeps, problems)

@@ -83,11 +83,15 @@ def _is_named_as_yaml(path: Path) -> bool:
     return path.name.lower().endswith((".yaml", ".yml"))
 
 
+def has_specs(root: Path) -> bool:
+    """Whether the project has the folder whose keeps always count, or something in its place."""
+    return os.path.lexists(Path(os.path.realpath(root), SPECS))
+
+
 def _neighbours(real_root: str, problems: Problems) -> Iterator[str]:
-    specs = Path(real_root, SPECS)
-    if not os.path.lexists(specs):
+    if not has_specs(Path(real_root)):
         return iter(())
-    return _files_below(specs, real_root, problems, set())
+    return _files_below(Path(real_root, SPECS), real_root, problems, set())
 
 
 def _files_below(

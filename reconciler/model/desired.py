@@ -251,11 +251,13 @@ class DesiredState:
     """All that the files say, checked; ``stores`` are sorted by address.
 
     ``endpoints`` are the origins that the files expect, to be compared with the configured one
-    and never trusted with a token.
+    and never trusted with a token. ``keeps`` are those of every file that was read, also of stores
+    that no selected file is about.
     """
 
     stores: tuple[DesiredStore, ...]
     paths: tuple[str, ...]
     inputs: tuple[InputFile, ...]
     endpoints: Mapping[str, Source]
+    keeps: Mapping[StoreAddress, Claims]
     warnings: tuple[Problem, ...] = ()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from reconciler.errors import PlanRefused
-from reconciler.model.desired import InputFile
+from reconciler.model.address import StoreAddress
+from reconciler.model.desired import Claims, InputFile
 from reconciler.model.plan import GitState, SavedPlan
 from reconciler.model.service import is_one_service
+from reconciler.planning.kept import KeptDeletions, kept_deletions
 
 _NAMED = 5
 """So many changed files are named in a refusal; the rest are counted."""
@@ -61,6 +63,30 @@ def require_endpoint(saved: SavedPlan, endpoint: str) -> None:
             f"the plan was made for the service at {saved.endpoint}, this run is set to {endpoint}",
             hint="set --endpoint to the one that was reviewed, or make the plan again",
         )
+
+
+def require_nothing_kept(saved: SavedPlan, keeps: Mapping[StoreAddress, Claims]) -> None:
+    """Refuse a plan that deletes what the project's files keep now, whatever the plan says itself.
+
+    Raises:
+        PlanRefused: it does; the message names the first few keeps.
+    """
+    found = kept_deletions(saved.plan, keeps)
+    if not found:
+        return
+    named = ", ".join(map(_kept, found[:_NAMED]))
+    rest = len(found) - _NAMED
+    more = f" and {rest} more keeps" if rest > 0 else ""
+    raise PlanRefused(
+        f"the plan deletes what the files keep: {named}{more}",
+        hint="make the plan again: it then spares what is kept, or says what contradicts it",
+    )
+
+
+def _kept(kept: KeptDeletions) -> str:
+    noun = "instance" if kept.deletions == 1 else "instances"
+    hold = f" (hold: {kept.hold})" if kept.hold else ""
+    return f"{kept.deletions:,} {noun} by {kept.source}{hold}"
 
 
 def require_same_inputs(saved: SavedPlan, now: Sequence[InputFile]) -> None:

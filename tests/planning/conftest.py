@@ -110,7 +110,7 @@ def _read_case(path: Path) -> Case:
     ]
     files = {entry.source.path for one in wanted for entry in _entries(one)}
     inputs = (InputFile(name, "0" * 64, InputRole.SELECTED) for name in sorted(files))
-    state = DesiredState(tuple(wanted), ("specs",), tuple(inputs), {})
+    state = DesiredState(tuple(wanted), ("specs",), tuple(inputs), {}, {})
     return Case(state, {one.store: one for one in live}, _expected(document, stores))
 
 

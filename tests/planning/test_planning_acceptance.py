@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from reconciler.errors import ExitCode, PlanRefused
-from reconciler.model.desired import InputFile, InputRole
-from reconciler.model.plan import Plan, SavedPlan
+from reconciler.model.address import Provider, StoreAddress
+from reconciler.model.desired import (
+    Claims,
+    Entry,
+    InputFile,
+    InputRole,
+    InstanceList,
+    Intent,
+    Limits,
+    Reason,
+    ReasonCode,
+)
+from reconciler.model.plan import (
+    DeletionGroup,
+    Plan,
+    SavedPlan,
+    SeriesPlan,
+    StorePlan,
+    StudyPlan,
+)
+from reconciler.model.problem import Source
 from reconciler.planning.acceptance import (
     require_digest,
     require_endpoint,
+    require_nothing_kept,
     require_same_inputs,
     require_unexpired,
 )
@@ -32,6 +53,64 @@ SAVED = SavedPlan(
     tool_version="0.1.0",
     endpoint="https://healthcare.googleapis.com",
 )
+
+
+STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
+
+
+def deleting(store: StoreAddress, *instances: str) -> SavedPlan:
+    """The plan, with deletions from series 1.1 of study 1."""
+    reason = Reason(ReasonCode.DATA_RETENTION_POLICY_EXPIRED)
+    group = DeletionGroup("specs/a.yaml", reason, False, {f"1.1.{one}": 4 for one in instances})
+    study = StudyPlan("1", 9, 0, False, (SeriesPlan("1.1", 9, False, (group,)),))
+    plan = replace(SAVED.plan, stores=(StorePlan(store, Limits(), (study,), (), (), ()),))
+    return replace(SAVED, plan=plan)
+
+
+def keeping(*entries: Entry, store: StoreAddress = STORE) -> dict[StoreAddress, Claims]:
+    return {store: Claims(entries)}
+
+
+def keep(line: int, study: str, series: str | None = None, *uids: str, hold: str = "") -> Entry:
+    places = array("I", [line] * len(uids))
+    listed = InstanceList(uids, places, places) if uids else None
+    source = Source("specs/hold.yaml", line)
+    return Entry(Intent.KEEP, study, series, listed, source, hold=hold or None)
+
+
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [
+        ([keep(3, "1")], "2 instances by specs/hold.yaml:3"),
+        ([keep(3, "1", "1.1", hold="H")], "2 instances by specs/hold.yaml:3 (hold: H)"),
+        ([keep(3, "1", "1.1", "1.1.2", "1.1.9")], "1 instance by specs/hold.yaml:3"),
+        ([keep(3, "8", "8.1", "1.1.2")], "1 instance by specs/hold.yaml:3"),
+        (
+            [keep(9, "1", "1.1"), keep(3, "1", "1.1", "1.1.1")],
+            "1 instance by specs/hold.yaml:3, 2 instances by specs/hold.yaml:9",
+        ),
+    ],
+)
+def test_a_plan_that_deletes_what_is_kept_is_refused(entries: list[Entry], told: str) -> None:
+    with pytest.raises(PlanRefused) as caught:
+        require_nothing_kept(deleting(STORE, "1", "2"), keeping(*entries))
+    assert str(caught.value) == f"the plan deletes what the files keep: {told}"
+    assert caught.value.exit_code is ExitCode.REFUSED
+
+
+def test_keeps_of_other_addresses_and_other_stores_refuse_nothing() -> None:
+    saved = deleting(STORE, "1", "2")
+    others = [keep(1, "2"), keep(2, "1", "1.2"), keep(3, "2", "1.1"), keep(4, "1", "1.1", "1.1.3")]
+    require_nothing_kept(saved, keeping(*others))
+    other = replace(STORE, dicom_store_id="research")
+    require_nothing_kept(saved, keeping(keep(1, "1"), store=other))
+
+
+def test_a_keep_holds_whatever_provider_the_plan_names_for_its_store() -> None:
+    """The four parameters name one store; files that disagree are refused."""
+    forged = replace(STORE, provider=Provider.ORTHANC)
+    with pytest.raises(PlanRefused, match="1 instance by"):
+        require_nothing_kept(deleting(forged, "1"), keeping(keep(3, "1")))
 
 
 @pytest.mark.parametrize("now", [CREATED, EXPIRES - SECOND])

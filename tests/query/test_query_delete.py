@@ -70,7 +70,7 @@ def test_a_plan_is_refused_when_a_keep_came_since(site: Site) -> None:
     site.keep(f"keep: [{{studiesId: {SERIES.study_uid}}}]\n")
     answer = site.run("apply", "plan.json")
     assert answer.code == 3
-    assert "specs/keep.yaml was added" in answer.err
+    assert "the plan deletes what the files keep: 1 instance by specs/keep.yaml:7" in answer.err
     assert left(site) == set(UIDS)
 
 
