@@ -30,6 +30,7 @@ from reconciler.model.desired import DesiredState, QueriedRemoves
 from reconciler.model.live import LiveStore
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.gates import closed_gates, gates_of
+from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
 from reconciler.planning.plan_file import digest_of
 from reconciler.planning.planner import make_plan
 from reconciler.planning.returned import find_returned
@@ -80,8 +81,10 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         max_qps=request.max_qps,
         stop=threading.Event(),
     ) as connection:
-        plan = make_plan(desired, _look(desired, request, pasts, connection))
+        made = make_plan(desired, _look(desired, request, pasts, connection))
         principal = connection.principal
+    known = {store: past.known for store, past in pasts.items()}
+    plan = mark_never_seen(made, known)
     require_archives_outside(plan, request.state)
     created = now()
     saved = SavedPlan(
@@ -94,6 +97,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         endpoint=str(endpoint),
         git=git_state(request.root, plan.inputs),
         returned=find_returned(plan, lambda store, one: pasts[store].last_word(one)),
+        unrecorded=unrecorded_stores(plan, known),
     )
     record_plan(saved, request.state, principal=principal)
     return saved

@@ -37,6 +37,7 @@ _ORDER: Mapping[str, Sequence[str]] = {
         "maxSeriesEmptied",
         "maxStudyPercent",
         "maxKeptMissing",
+        "maxNeverSeen",
         "maxReappeared",
     ),
     "inventory": ("path", "sha256", "count"),

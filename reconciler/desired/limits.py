@@ -24,5 +24,6 @@ def smallest_limits(written: Iterable[Mapping[str, int]]) -> Limits:
         max_series_emptied=smallest.get("maxSeriesEmptied", _DEFAULTS.max_series_emptied),
         max_study_percent=smallest.get("maxStudyPercent", _DEFAULTS.max_study_percent),
         max_kept_missing=smallest.get("maxKeptMissing", _DEFAULTS.max_kept_missing),
+        max_never_seen=smallest.get("maxNeverSeen", _DEFAULTS.max_never_seen),
         max_reappeared=smallest.get("maxReappeared", _DEFAULTS.max_reappeared),
     )

@@ -75,16 +75,17 @@ remove:
 
 
 def _wrong_patient(stored: Mapping[str, InstanceAddress]) -> str:
-    """A whole study, of which a hold keeps one instance; and one that is gone already."""
+    """A whole study, of which a hold keeps one instance; and one that was never there."""
     study = next(address for name, address in sorted(stored.items()) if "TINY_ALPHA" in name)
     report = stored["test_files/test-SR.dcm"]
     return f"""\
 reason: {{code: "113037", text: images of another patient, ticket: QA-7}}
+limits: {{maxNeverSeen: 1}}
 remove:
   - studiesId: {study.study_uid}           # the whole study
   - studiesId: {report.study_uid}
     seriesId: {report.series_uid}
-    instancesId: [{report.instance_uid}.1]  # was never stored, or is gone
+    instancesId: [{report.instance_uid}.1]  # was never stored, which maxNeverSeen lets pass
 """
 
 

@@ -53,6 +53,7 @@ def plan_deletes_nothing(trials: Trials) -> str:
         "keep:",
         one_by_one(listed[70:100], hold=_HOLD),
         one_by_one(other[:5], hold=_HOLD),
+        never_seen=len(listed[100:]),
     )
     trial.run("plan", "--detailed-exitcode", "--out", PLAN, exit_codes={ExitCode.PENDING})
     asked = trial.changes_asked()
@@ -91,6 +92,32 @@ def unknown_blocks(trials: Trials) -> str:
     asked = trial.changes_asked()
     require(kept=not asked, seen=f"{_many(len(asked), 'deletion')} went out")
     return _many(len(_STRANGE), "strange answer")
+
+
+def wrong_uid_is_no_success(trials: Trials) -> str:
+    """Ask for the removal of what was never stored, then of what really was, and plan again."""
+    trial = trials.new()
+    instances = series(1, 11)
+    trial.fill(instances[:10])
+    wrong = (
+        f"  - studiesId: {instances[0].study_uid}.9",
+        whole(series(9, 1)[0]),
+        one_by_one(instances[10:]),
+    )
+    for entry in wrong:
+        trial.write("remove:", entry)
+        trial.run("plan", "--out", PLAN, exit_codes={ExitCode.REFUSED})
+        trial.run("apply", PLAN, exit_codes={ExitCode.REFUSED})
+    asked = trial.changes_asked()
+    require(kept=not asked, seen=f"{_many(len(asked), 'deletion')} went out")
+    removed = instances[:4]
+    trial.write("remove:", one_by_one(removed))
+    trial.run("apply", "specs", "--auto-approve", exit_codes={ExitCode.SUCCESS})
+    trial.run("plan", "--out", PLAN, exit_codes={ExitCode.SUCCESS})
+    absent = read_plan(trial.folder / PLAN).plan.count(Why.ALREADY_ABSENT)
+    seen = f"{absent} of {len(removed)} removals on record are found to be done"
+    require(kept=absent == len(removed), seen=seen)
+    return f"{_many(len(wrong), 'wrong UID')}, {_many(len(removed), 'removal')} on record"
 
 
 _BEFORE_AND_AFTER: tuple[Mapping[str, Any], ...] = ({}, {"after_effect": True})

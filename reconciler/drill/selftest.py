@@ -12,6 +12,7 @@ from reconciler.drill.promises import (
     plan_deletes_nothing,
     restore_gives_identical_bytes,
     unknown_blocks,
+    wrong_uid_is_no_success,
 )
 from reconciler.drill.trial import BrokenPromiseError, Program, Trials
 from reconciler.emulator import EmulatorSettings, running_emulator
@@ -20,6 +21,7 @@ from reconciler.errors import ReconcilerError
 PROMISES: tuple[tuple[str, Callable[[Trials], str]], ...] = (
     ("plan sends no DELETE", plan_deletes_nothing),
     ("an unknown answer blocks apply", unknown_blocks),
+    ("a UID that was never stored does not read as success", wrong_uid_is_no_success),
     ("a kept instance survives every fault", kept_survives_every_fault),
     ("kill -9 in the middle of apply resumes with exact accounting", kill_9_resumes),
     ("restore gives identical bytes", restore_gives_identical_bytes),

@@ -75,11 +75,15 @@ class Trial:
         uids = [one.instance_uid for one in instances]
         self.emulator.ingest_synthetic(self.store, instances[0].series, uids)
 
-    def write(self, *lists: str) -> None:
-        """Write the desired-state file: its ``remove`` and ``keep`` lists, as text."""
+    def write(self, *lists: str, never_seen: int = 0) -> None:
+        """Write the desired-state file: its ``remove`` and ``keep`` lists, as text.
+
+        ``never_seen`` is how many of its removes may name what the store never held.
+        """
         store = [f"  {name}: {value}" for name, value in self.store.as_parameters().items()]
         reason = 'reason: {code: "113039", ticket: SELFTEST}'
-        lines = ["version: 1", "store:", *store, reason, f"limits: {{{_LIMITS}}}", *lists]
+        limits = f"limits: {{{_LIMITS}, maxNeverSeen: {never_seen}}}"
+        lines = ["version: 1", "store:", *store, reason, limits, *lists]
         path = self.folder / "specs" / "selftest.yaml"
         path.parent.mkdir(exist_ok=True)
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -199,7 +199,10 @@ class Coverage:
 
     @property
     def proven(self) -> int:
-        """How many are as the files ask for: seen where kept, proven to be gone where removed."""
+        """How many are as the files ask for: seen where kept, proven to be gone where removed.
+
+        Not what was never seen: that something is absent which nobody ever saw proves nothing.
+        """
         return self.counts[Why.KEPT] + self.counts[Why.ALREADY_ABSENT] + self.gone
 
 

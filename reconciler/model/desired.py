@@ -79,6 +79,7 @@ class Limits:
     max_series_emptied: int = 0
     max_study_percent: int = 50
     max_kept_missing: int = 0
+    max_never_seen: int = 0
     max_reappeared: int = 0
 
 

@@ -18,6 +18,7 @@ class GateName(Enum):
     MAX_SERIES_EMPTIED = "maxSeriesEmptied"
     MAX_STUDY_PERCENT = "maxStudyPercent"
     MAX_KEPT_MISSING = "maxKeptMissing"
+    MAX_NEVER_SEEN = "maxNeverSeen"
     MAX_REAPPEARED = "maxReappeared"
     RESTORED = "restored"
 

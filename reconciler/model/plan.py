@@ -28,6 +28,8 @@ class Why(Enum):
     KEPT = "kept"
     MISSING = "missing"
     ALREADY_ABSENT = "already_absent"
+    NEVER_SEEN = "never_seen"
+    """Already absent, and known neither to the store nor to the record: perhaps a wrong UID."""
     MISPLACED = "misplaced"
     PROBE_FAILED = "probe_failed"
 
@@ -129,7 +131,7 @@ class StudyPlan:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A no-op that someone should look at: missing, already absent, misplaced, probe failed.
+    """A no-op that someone should look at: missing, already absent, never seen, misplaced, unclear.
 
     ``series_uid`` and ``instance_uid`` are None where a whole study or series is meant;
     ``elsewhere`` names where a misplaced instance really is.
@@ -142,6 +144,11 @@ class Finding:
     source: Source
     detail: str = ""
     elsewhere: tuple[InstanceAddress, ...] = ()
+
+    @property
+    def subject(self) -> tuple[str, str | None, str | None]:
+        """The address that it is about, of which a store has no two findings of one kind."""
+        return self.study_uid, self.series_uid, self.instance_uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +211,11 @@ class StorePlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The stable part: the same files and the same live answers give an equal plan."""
+    """What the digest names: the same files and the same live answers give an equal digest.
+
+    One thing in it rests on the local history, and the digest takes no notice of it: which of the
+    absent removes are `Why.NEVER_SEEN`; to the digest they are already absent.
+    """
 
     paths: tuple[str, ...]
     inputs: tuple[InputFile, ...]
@@ -273,7 +284,8 @@ class SavedPlan:
 
     ``digest`` names the stable part (``sha256:`` and 64 hexadecimal digits); ``plan_id`` this one
     making of it, which may be applied once; ``endpoint`` is the origin that was asked. What rests
-    on the local history, ``returned``, is no part of the digest.
+    on the local history is no part of the digest: ``returned``, and ``unrecorded``, the stores with
+    something never seen of which that history knows nothing at all.
     """
 
     plan: Plan
@@ -285,3 +297,4 @@ class SavedPlan:
     endpoint: str
     git: GitState | None = None
     returned: tuple[Returned, ...] = ()
+    unrecorded: tuple[StoreAddress, ...] = ()

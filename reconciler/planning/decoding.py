@@ -149,10 +149,17 @@ def _decode_archive(value: object) -> str | None:
     return path
 
 
+_FOUND = frozenset({Why.MISSING, Why.ALREADY_ABSENT, Why.MISPLACED, Why.PROBE_FAILED})
+"""What may stand in the stable part; the local history tells what was never seen."""
+
+
 def _decode_finding(stream: JsonStream) -> Finding:
     value = stream.value()
+    why = Why(value["why"])
+    if why not in _FOUND:
+        raise ValueError(f"not a finding: {why.value}")
     return Finding(
-        Why(value["why"]),
+        why,
         _uid(value["studiesId"]),
         _optional_uid(value["seriesId"]),
         _optional_uid(value["instancesId"]),
@@ -178,6 +185,7 @@ def decode_limits(value: Json) -> Limits:
         _count(value["maxSeriesEmptied"]),
         _count(value["maxStudyPercent"]),
         _count(value["maxKeptMissing"]),
+        _count(value["maxNeverSeen"]),
         _count(value["maxReappeared"]),
     )
 

@@ -19,6 +19,7 @@ from reconciler.model.plan import (
     SparedEntry,
     StorePlan,
     StudyPlan,
+    Why,
 )
 from reconciler.model.problem import Source
 
@@ -80,12 +81,14 @@ def _encode_series(series: SeriesPlan) -> Json:
 
 
 def _encode_finding(finding: Finding) -> Json:
+    # What the local history says is no part of the stable part.
+    why = Why.ALREADY_ABSENT if finding.why is Why.NEVER_SEEN else finding.why
     return {
-        "why": finding.why.value,
+        "why": why.value,
         "studiesId": finding.study_uid,
         "seriesId": finding.series_uid,
         "instancesId": finding.instance_uid,
-        "source": _encode_source(finding.source),
+        "source": encode_source(finding.source),
         "detail": finding.detail,
         "elsewhere": [address.as_parameters() for address in finding.elsewhere],
     }
@@ -93,7 +96,7 @@ def _encode_finding(finding: Finding) -> Json:
 
 def _encode_kept(entry: KeptEntry) -> Json:
     return {
-        "source": _encode_source(entry.source),
+        "source": encode_source(entry.source),
         "studiesId": entry.study_uid,
         "seriesId": entry.series_uid,
         "instances": entry.instances,
@@ -103,8 +106,8 @@ def _encode_kept(entry: KeptEntry) -> Json:
 
 def _encode_spared(entry: SparedEntry) -> Json:
     return {
-        "removal": _encode_source(entry.removal),
-        "keep": _encode_source(entry.keep),
+        "removal": encode_source(entry.removal),
+        "keep": encode_source(entry.keep),
         "studiesId": entry.study_uid,
         "seriesId": entry.series_uid,
         "instances": entry.instances,
@@ -125,6 +128,7 @@ def encode_limits(limits: Limits) -> Json:
         "maxSeriesEmptied": limits.max_series_emptied,
         "maxStudyPercent": limits.max_study_percent,
         "maxKeptMissing": limits.max_kept_missing,
+        "maxNeverSeen": limits.max_never_seen,
         "maxReappeared": limits.max_reappeared,
     }
 
@@ -133,5 +137,6 @@ def _encode_input(file: InputFile) -> Json:
     return {"path": file.path, "sha256": file.sha256, "role": file.role.value}
 
 
-def _encode_source(source: Source) -> Json:
+def encode_source(source: Source) -> Json:
+    """The place of a declaration."""
     return {"path": source.path, "line": source.line}

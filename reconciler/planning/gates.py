@@ -12,12 +12,17 @@ from functools import partial
 from reconciler.errors import GatesClosed
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import Plan, SavedPlan, StorePlan, StudyPlan, Why
+from reconciler.planning.never_seen import gates_on_never_seen
 from reconciler.planning.returned import gates_on_returned
 
 
 def gates_of(saved: SavedPlan) -> tuple[Gate, ...]:
     """All gates of a saved plan, open and closed, store by store in one fixed order."""
-    gates = evaluate_gates(saved.plan) + gates_on_returned(saved.plan, saved.returned)
+    gates = (
+        *evaluate_gates(saved.plan),
+        *gates_on_never_seen(saved.plan, saved.unrecorded),
+        *gates_on_returned(saved.plan, saved.returned),
+    )
     return tuple(sorted(gates, key=lambda gate: gate.store))
 
 

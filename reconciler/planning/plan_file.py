@@ -16,13 +16,17 @@ from typing import Any
 
 from reconciler.errors import PlanFileError, PlanRefused
 from reconciler.json_stream import JsonError, JsonStream
-from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.desired import ReasonCode
 from reconciler.model.gate import Gate
-from reconciler.model.plan import GitState, Plan, Returned, SavedPlan, Why
-from reconciler.planning.decoding import decode_flag, decode_plan, decode_source, decode_text
+from reconciler.model.plan import GitState, Plan, SavedPlan, Why
+from reconciler.planning.decoding import decode_flag, decode_plan, decode_text
 from reconciler.planning.encoding import Json, canonical, encode_plan
 from reconciler.planning.gates import gates_of
+from reconciler.planning.history_codec import (
+    decode_never_seen,
+    decode_returned,
+    encode_never_seen,
+    encode_returned,
+)
 from reconciler.planning.seal import PLAN, SEAL, SealedBytes
 
 FORMAT_VERSION = "1.0"
@@ -57,7 +61,8 @@ def _unsealed(saved: SavedPlan) -> Iterator[str]:
         "git": saved.git and _encode_git(saved.git),
         "summary": summarize(saved.plan),
         "gates": [_encode_gate(gate) for gate in gates_of(saved)],
-        "returned": [_encode_returned(one) for one in saved.returned],
+        "returned": [encode_returned(one) for one in saved.returned],
+        "never_seen": list(encode_never_seen(saved)),
         "digest": saved.digest,
     }
     yield "{\n" + ",\n".join(f"{canonical(key)}:{canonical(header[key])}" for key in header)
@@ -80,17 +85,6 @@ def summarize(plan: Plan) -> dict[str, int]:
 
 def _encode_git(git: GitState) -> Json:
     return {"commit": git.commit, "tree": git.tree, "dirty": git.dirty}
-
-
-def _encode_returned(returned: Returned) -> Json:
-    return {
-        **returned.store.as_parameters(),
-        **returned.instance.as_parameters(),
-        "run": returned.run,
-        "code": returned.code.value,
-        "source": {"path": returned.source.path, "line": returned.source.line},
-        "restored": returned.restored,
-    }
 
 
 def _encode_gate(gate: Gate) -> Json:
@@ -195,8 +189,9 @@ def _check_version(path: Path, document: Json) -> None:
 
 def _saved_plan(document: Json) -> SavedPlan:
     git = document["git"]
+    plan, unrecorded = decode_never_seen(document["plan"], document["never_seen"])
     return SavedPlan(
-        plan=document["plan"],
+        plan=plan,
         digest=decode_text(document["digest"]),
         plan_id=decode_text(document["plan_id"]),
         created=_decode_time(document["created"]),
@@ -204,18 +199,8 @@ def _saved_plan(document: Json) -> SavedPlan:
         tool_version=decode_text(document["tool_version"]),
         endpoint=decode_text(document["endpoint"]),
         git=None if git is None else _decode_git(git),
-        returned=tuple(_decode_returned(one) for one in document["returned"]),
-    )
-
-
-def _decode_returned(value: Json) -> Returned:
-    return Returned(
-        StoreAddress.from_parameters(value),
-        InstanceAddress.from_parameters(value),
-        decode_text(value["run"]),
-        ReasonCode(value["code"]),
-        decode_source(value["source"]),
-        decode_flag(value["restored"]),
+        returned=tuple(decode_returned(one) for one in document["returned"]),
+        unrecorded=unrecorded,
     )
 
 

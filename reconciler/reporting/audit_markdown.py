@@ -112,12 +112,14 @@ def _coverage(coverage: Sequence[Coverage]) -> Iterator[str]:
             f"{one.proven:,}",
             f"{one.counts[Why.LISTED] - one.gone:,}",
             f"{one.counts[Why.MISSING]:,}",
+            f"{one.counts[Why.NEVER_SEEN]:,}",
             f"{one.counts[Why.MISPLACED] + one.counts[Why.PROBE_FAILED]:,}",
         )
         for one in coverage
     ]
-    heads = ["files", "latest plan", "asked for", "proven", "to delete", "missing", "unclear"]
-    yield from _table("What the files ask for, and what of it is proven", heads, rows, numbers=5)
+    heads = ["files", "latest plan", "asked for", "proven", "to delete", "missing"]
+    heads += ["never seen", "unclear"]
+    yield from _table("What the files ask for, and what of it is proven", heads, rows, numbers=6)
 
 
 def _changes(changes: Sequence[ChangingRun]) -> Iterator[str]:

@@ -30,11 +30,13 @@ class PlanRule(StrEnum):
     GATE_MAX_SERIES_EMPTIED = "gate-max-series-emptied"
     GATE_MAX_STUDY_PERCENT = "gate-max-study-percent"
     GATE_MAX_KEPT_MISSING = "gate-max-kept-missing"
+    GATE_MAX_NEVER_SEEN = "gate-max-never-seen"
     GATE_MAX_REAPPEARED = "gate-max-reappeared"
     GATE_RESTORED = "gate-restored"
     PROBE_FAILED = "probe-failed"
     MISPLACED = "misplaced"
     KEPT_MISSING = "kept-missing"
+    NEVER_SEEN = "never-seen"
     STUDY_EMPTIED = "study-emptied"
     SERIES_EMPTIED = "series-emptied"
     CAME_BACK = "came-back"
@@ -48,11 +50,13 @@ PLAN_RULES: Mapping[str, str] = {
     PlanRule.GATE_MAX_SERIES_EMPTIED: "More series would be emptied than the files allow",
     PlanRule.GATE_MAX_STUDY_PERCENT: "A larger part of a study would be deleted than allowed",
     PlanRule.GATE_MAX_KEPT_MISSING: "More that must be kept is missing than the files allow",
+    PlanRule.GATE_MAX_NEVER_SEEN: "More to remove was never seen than the files allow",
     PlanRule.GATE_MAX_REAPPEARED: "More that was removed is there again than the files allow",
     PlanRule.GATE_RESTORED: "An instance to remove was restored on purpose",
     PlanRule.PROBE_FAILED: "The store gave no clear answer about this",
     PlanRule.MISPLACED: "What is to be removed is stored under another study or series",
     PlanRule.KEPT_MISSING: "What must be kept is not in the store",
+    PlanRule.NEVER_SEEN: "Neither the store nor the record knows what is to be removed",
     PlanRule.STUDY_EMPTIED: "Nothing of a study would be left",
     PlanRule.SERIES_EMPTIED: "Nothing of a series would be left",
     PlanRule.CAME_BACK: "What an earlier run removed is there again",
@@ -67,6 +71,7 @@ _GATE_RULES = {
     GateName.MAX_SERIES_EMPTIED: PlanRule.GATE_MAX_SERIES_EMPTIED,
     GateName.MAX_STUDY_PERCENT: PlanRule.GATE_MAX_STUDY_PERCENT,
     GateName.MAX_KEPT_MISSING: PlanRule.GATE_MAX_KEPT_MISSING,
+    GateName.MAX_NEVER_SEEN: PlanRule.GATE_MAX_NEVER_SEEN,
     GateName.MAX_REAPPEARED: PlanRule.GATE_MAX_REAPPEARED,
     GateName.RESTORED: PlanRule.GATE_RESTORED,
 }
@@ -75,6 +80,11 @@ _FINDING_RULES = {
     Why.PROBE_FAILED: (PlanRule.PROBE_FAILED, Severity.ERROR, "the store gave no clear answer"),
     Why.MISPLACED: (PlanRule.MISPLACED, Severity.ERROR, "stored under another study or series"),
     Why.MISSING: (PlanRule.KEPT_MISSING, Severity.WARNING, "wanted kept, and not in the store"),
+    Why.NEVER_SEEN: (
+        PlanRule.NEVER_SEEN,
+        Severity.WARNING,
+        "wanted removed, but neither the store nor the record knows it",
+    ),
 }
 """What is absent already is as it should be, so it is no problem."""
 

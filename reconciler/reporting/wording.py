@@ -21,6 +21,7 @@ FINDING_TITLES = {
     Why.MISPLACED: "Misplaced: wanted removed, but stored under another study or series",
     Why.MISSING: "Missing: wanted kept, but not in the store",
     Why.PROBE_FAILED: "Unknown: the store gave no clear answer, so the plan is incomplete",
+    Why.NEVER_SEEN: "Never seen: wanted removed, but neither the store nor the record knows it",
     Why.ALREADY_ABSENT: "Already absent: wanted removed, and not in the store",
 }
 """The findings of a plan, what needs attention first."""
@@ -48,7 +49,11 @@ def plural(count: int, noun: str) -> str:
 
 
 def summary_line(plan: Plan) -> str:
-    """The last line of a plan for people; its form is stable."""
+    """The last line of a plan for people; its form is stable.
+
+    What was never seen stands there only where there is any.
+    """
+    never_seen = plan.count(Why.NEVER_SEEN)
     studies = [study for store in plan.stores for study in store.studies]
     series = sum(len(study.series) for study in studies)
     return (
@@ -56,6 +61,7 @@ def summary_line(plan: Plan) -> str:
         f" {plan.count(Why.ALREADY_ABSENT)} already absent,"
         f" {plan.count(Why.KEPT)} kept, {plan.count(Why.MISSING)} missing,"
         f" {plan.count(Why.PROBE_FAILED)} unknown"
+        f"{f', {never_seen} never seen' if never_seen else ''}"
         f" ({len(studies)} {'study' if len(studies) == 1 else 'studies'}, {series} series)."
     )
 

@@ -184,6 +184,14 @@ def test_coverage_is_what_the_latest_plan_of_the_files_asked_for(state: Path) ->
     assert (coverage.asked, coverage.gone, coverage.proven) == (10, 3, 9)
 
 
+def test_what_was_never_seen_is_asked_for_and_not_proven(state: Path) -> None:
+    write(state, plan_made("q", NOON, "plan-9"), plan_ended(already_absent=2, never_seen=3))
+
+    (coverage,) = report_of(state).coverage
+
+    assert (coverage.asked, coverage.proven) == (5, 2)
+
+
 def test_what_is_kept_was_seen_last_when_it_was_there(state: Path) -> None:
     def kept(line: int, hold: str, instances: int, missing: int = 0) -> Record:
         source = Source("specs/a.yaml", line)

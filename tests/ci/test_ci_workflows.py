@@ -35,7 +35,7 @@ def test_a_pull_request_is_planned_commented_and_labelled(site: Site) -> None:
     assert "Plan: 2 to delete" in job.summary
     assert site.left() == {0, 1, 2, 3}
 
-    site.remove([9])  # a newer push: nothing to delete
+    site.remove([9], limits="maxNeverSeen: 1")  # a newer push: nothing to delete
     assert not site.planned().failed
     (comment,) = site.world("comments")
     assert "Plan: 0 to delete" in comment["body"]
@@ -43,7 +43,7 @@ def test_a_pull_request_is_planned_commented_and_labelled(site: Site) -> None:
 
 
 def test_a_first_plan_without_deletions_is_green_where_nobody_made_the_label(site: Site) -> None:
-    site.remove([9])
+    site.remove([9], limits="maxNeverSeen: 1")
     job = site.planned()
     assert not job.failed, job.step("Label the pull request").out
     assert site.world("labels") == []
@@ -336,7 +336,7 @@ def test_a_drift_opens_one_issue_updates_it_and_closes_it(site: Site) -> None:
     (issue,) = site.world("issues")
     assert issue["state"] == "open"
     assert "Plan: 1 to delete" in issue["body"]
-    site.remove([9])
+    site.remove([9], limits="maxNeverSeen: 1")
     assert site.run("drift.yml", "drift") is not None
     (issue,) = site.world("issues")
     assert issue["state"] == "closed"

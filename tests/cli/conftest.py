@@ -92,7 +92,7 @@ def removal(addresses: Sequence[InstanceAddress], *, key: str = "remove") -> str
 REASON = 'reason: {code: "113039", ticket: RET-1042}\n'
 LIMITS_OPEN = (
     "limits: {maxDeletions: 10000, maxStudiesEmptied: 100, maxSeriesEmptied: 100,"
-    " maxStudyPercent: 100}\n"
+    " maxStudyPercent: 100, maxNeverSeen: 100}\n"
 )
 
 

@@ -43,9 +43,10 @@ def of_type(events: list[Event], name: str) -> list[Event]:
 
 @pytest.fixture
 def small(project: Project) -> Project:
-    """Three of ten instances are to be removed, and one that is not there."""
+    """Three of ten instances are to be removed, and one that nobody has ever seen."""
     instances = project.fill(1, 1, range(1, 11))[:3]
-    project.write("a.yaml", REASON + removal([*instances, address(1, 1, 77)]))
+    limits = "limits: {maxNeverSeen: 1}\n"
+    project.write("a.yaml", REASON + limits + removal([*instances, address(1, 1, 77)]))
     return project
 
 
@@ -67,8 +68,8 @@ def test_a_plan_tells_all_that_its_plan_file_says(small: Project) -> None:
     deleted = {one["instancesId"] for one in of_type(events, "planned_change")[:3]}
     assert deleted == {address(1, 1, number).instance_uid for number in (1, 2, 3)}
     changes = Counter((one["action"], one["why"]) for one in of_type(events, "planned_change"))
-    assert changes == {("delete", "listed"): 3, ("no-op", "already_absent"): 1}
-    assert of_type(events, "planned_change")[0]["source"] == {"path": "specs/a.yaml", "line": 12}
+    assert changes == {("delete", "listed"): 3, ("no-op", "never_seen"): 1}
+    assert of_type(events, "planned_change")[0]["source"] == {"path": "specs/a.yaml", "line": 13}
     gates = [{key: one[key] for key in plan["gates"][0]} for one in of_type(events, "gate")]
     assert gates == plan["gates"]
     probes = of_type(events, "probe")

@@ -28,7 +28,7 @@ RULES_PAGE = (ROOT / "docs" / "reference" / "rules.md").read_text("utf-8")
 
 PLAN_LINE = (
     r"Plan: \d+ to delete, \d+ already absent, \d+ kept, \d+ missing, \d+ unknown"
-    r" \(\d+ (study|studies), \d+ series\)\."
+    r"(, \d+ never seen)? \(\d+ (study|studies), \d+ series\)\."
 )
 APPLY_LINE = (
     r"Apply: \d+ planned: \d+ deleted, \d+ already_absent,"
@@ -63,7 +63,8 @@ class Finished:
         instances = project.fill(1, 1, range(1, 11))[:3]
         project.write(
             "a.yaml",
-            f"{REASON}archive: {{path: {archive}}}\n" + removal([*instances, address(1, 1, 99)]),
+            f"{REASON}archive: {{path: {archive}}}\nlimits: {{maxNeverSeen: 1}}\n"
+            + removal([*instances, address(1, 1, 99)]),
         )
         self.outputs: dict[str, set[str]] = {}
         writes = {

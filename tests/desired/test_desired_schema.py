@@ -69,7 +69,7 @@ def test_every_text_with_a_form_has_words_for_its_message() -> None:
 
 def test_the_integers_are_known() -> None:
     limits = {"maxDeletions", "maxStudiesEmptied", "maxSeriesEmptied"}
-    limits |= {"maxStudyPercent", "maxKeptMissing", "maxReappeared"}
+    limits |= {"maxStudyPercent", "maxKeptMissing", "maxNeverSeen", "maxReappeared"}
     assert integer_keys() == {"version", "count"} | limits
 
 

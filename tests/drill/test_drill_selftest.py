@@ -92,9 +92,19 @@ acceptance.require_open_gates = fresh.require_open_gates = lambda gates: None
 from reconciler.applying import apply
 apply.require_open_gates = lambda gates: None
 """
+NOTHING_IS_NEVER_SEEN = """
+from reconciler.cli import planning
+planning.mark_never_seen = lambda plan, known: plan
+"""
+NOTHING_IS_KNOWN = """
+from reconciler.journal.history import History
+History.known = lambda self, store: frozenset()
+"""
 REMOVE_WINS = """
+from reconciler.cli import acceptance
 from reconciler.planning.series import Verdict
 Verdict.ruling = property(lambda self: self.remove or self.keep)
+acceptance.require_nothing_kept = lambda saved, keeps: None
 """
 NO_INTENTS = """
 from reconciler.journal.records import Intent
@@ -132,6 +142,8 @@ BREAKAGES = [
     (promises.plan_deletes_nothing, PLAN_MAY_CHANGE_THINGS, "would have changed the store"),
     (promises.unknown_blocks, ANY_404_IS_ABSENT, "1 of 5 strange answers"),
     (promises.unknown_blocks, AN_INCOMPLETE_PLAN_PASSES, "`apply` exited with 0"),
+    (promises.wrong_uid_is_no_success, NOTHING_IS_NEVER_SEEN, "`plan` exited with 0"),
+    (promises.wrong_uid_is_no_success, NOTHING_IS_KNOWN, "`plan` exited with 3"),
     (promises.kept_survives_every_fault, REMOVE_WINS, "gone, but not to be removed: 4 instances"),
     (promises.kill_9_resumes, NO_INTENTS, "the journal does not know of"),
     (promises.kill_9_resumes, NOTHING_IS_TAKEN_OVER, "for someone else's"),

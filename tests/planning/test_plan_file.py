@@ -37,6 +37,7 @@ from reconciler.model.problem import Source
 from reconciler.planning.decoding import decode_plan
 from reconciler.planning.encoding import encode_plan
 from reconciler.planning.gates import gates_of
+from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
 from reconciler.planning.plan_file import digest_of, read_plan, summarize, write_plan
 from reconciler.reporting.plan_markdown import plan_as_markdown
 from reconciler.reporting.plan_text import plan_as_text
@@ -98,6 +99,8 @@ PLAN = Plan(
                     "it is elsewhere",
                     (InstanceAddress("1.3", "1.3.1", "1.2.1.9"),),
                 ),
+                Finding(Why.ALREADY_ABSENT, "1.4", "1.4.1", None, LINE),
+                Finding(Why.NEVER_SEEN, "1.5", None, None, LINE),
             ),
             (KeptEntry(LINE, "1.2", "1.2.3", 4, "Litigation 2026-17"),),
             (SparedEntry(Source("specs/b.yaml", 3), LINE, "1.2", "1.2.3", 2, "Litigation"),),
@@ -113,6 +116,7 @@ SAVED = SavedPlan(
     tool_version="0.1.0",
     endpoint="https://healthcare.googleapis.com",
     git=GitState("0123456789abcdef", "fedcba9876543210", dirty=True),
+    unrecorded=(PLAN.stores[0].store,),
 )
 
 
@@ -302,13 +306,96 @@ def test_times_are_written_in_utc_whatever_zone_they_come_in(plan_path: Path) ->
     assert read(plan_path, written) == SAVED
 
 
+# What was never seen
+
+
+def test_never_seen_stands_beside_the_stable_part_and_counts_as_its_own() -> None:
+    written = document()
+    whys = [one["why"] for one in written["plan"]["stores"][0]["findings"]]
+    assert whys == ["misplaced", "already_absent", "already_absent"]
+    assert written["never_seen"] == [
+        {
+            "store": written["plan"]["stores"][0]["store"],
+            "on_record": False,
+            "findings": [
+                {
+                    "studiesId": "1.5",
+                    "seriesId": None,
+                    "instancesId": None,
+                    "source": {"path": LINE.path, "line": LINE.line},
+                }
+            ],
+        }
+    ]
+    assert (written["summary"]["already_absent"], written["summary"]["never_seen"]) == (1, 1)
+
+
+def told_apart(stores: tuple[StorePlan, ...]) -> tuple[StorePlan, ...]:
+    """Each store once, and of its findings one on each address, as a planner gives them."""
+    return tuple(
+        replace(store, findings=tuple({one.subject: one for one in store.findings}.values()))
+        for store in {store.store: store for store in stores}.values()
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(saved=SAVED_PLANS, data=st.data())
+def test_what_the_record_knows_changes_no_digest_and_survives_the_file(
+    plan_path: Path, saved: SavedPlan, data: st.DataObject
+) -> None:
+    plan = replace(saved.plan, stores=told_apart(saved.plan.stores))
+    absent = [
+        (
+            store.store,
+            InstanceAddress(one.study_uid, one.series_uid or "1", one.instance_uid or "1"),
+        )
+        for store in plan.stores
+        for one in store.findings
+        if one.why is Why.ALREADY_ABSENT
+    ]
+    known: dict[StoreAddress, set[InstanceAddress]] = {}
+    for store, instance in data.draw(st.lists(st.sampled_from(absent))) if absent else ():
+        known.setdefault(store, set()).add(instance)
+    told = mark_never_seen(plan, known)
+    assert digest_of(told) == digest_of(plan)
+    assert told.count(Why.ALREADY_ABSENT) + told.count(Why.NEVER_SEEN) == len(absent)
+    written = replace(
+        saved, plan=told, digest=digest_of(plan), unrecorded=unrecorded_stores(told, known)
+    )
+    VALIDATOR.validate(json.loads(text_of(written)))
+    assert read(plan_path, text_of(written)) == written
+
+
+@pytest.mark.parametrize(
+    ("study", "times"),
+    [("1.4", 1), ("1.9", 1), ("1.5", 2)],
+    ids=["known, or of a series", "no finding", "twice"],
+)
+def test_nothing_else_can_be_forged_to_be_never_seen(
+    plan_path: Path, study: str, times: int
+) -> None:
+    forged = document()
+    (found,) = forged["never_seen"][0]["findings"]
+    forged["never_seen"][0]["findings"] = [found | {"studiesId": study}] * times
+    with pytest.raises(PlanFileError, match="never seen that is not already absent"):
+        read(plan_path, sealed(forged))
+
+
+@pytest.mark.parametrize("why", ["never_seen", "listed", "kept"])
+def test_no_other_finding_stands_in_the_stable_part(plan_path: Path, why: str) -> None:
+    forged = document()
+    forged["plan"]["stores"][0]["findings"][1]["why"] = why
+    with pytest.raises(PlanFileError, match=f"not a finding: {why}"):
+        read(plan_path, sealed(forged))
+
+
 # The digest
 
 
 def test_the_digest_of_a_plan_never_changes_its_meaning() -> None:
     """A reviewed digest stays good with the next version of the tool."""
     assert SAVED.digest == (
-        "sha256:a5c0d90dc690984430a17375aa489c49eef75943098ae88b07fbbd50784cc312"
+        "sha256:295e3cdcd1c88f130ce7a4439cbdecd79221c196cb50120244d4ae98951543df"
     )
 
 
@@ -360,7 +447,7 @@ def variants(value: Any) -> Iterator[Any]:
         case InstanceAddress():
             yield from (value._replace(**{name: "1.9"}) for name in value._fields)
         case tuple():
-            yield from (value + value[:1], value[1:])
+            yield from (value + value[:1], value[1:]) if value else ()
             for index, item in enumerate(value):
                 yield from (
                     (*value[:index], other, *value[index + 1 :]) for other in variants(item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -21,10 +22,12 @@ from reconciler.model.plan import (
 )
 from reconciler.model.problem import Source
 from reconciler.planning.gates import closed_gates, evaluate_gates, require_open_gates
+from reconciler.planning.never_seen import gates_on_never_seen
 
 ARCHIVE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
 RESEARCH = StoreAddress("imaging-prod", "europe-west4", "radiology", "research")
 LINE = Source("specs/a.yaml", 3)
+ROW = Source("specs/list.csv", 3)
 REASON = Reason(ReasonCode.DATA_RETENTION_POLICY_EXPIRED)
 WIDE = Limits(
     max_deletions=10_000,
@@ -62,7 +65,11 @@ def finding(why: Why) -> Finding:
 
 
 def plan_of(*stores: StorePlan) -> Plan:
-    return Plan(("specs",), (InputFile("specs/a.yaml", "0" * 64, InputRole.SELECTED),), stores)
+    inputs = (
+        InputFile("specs/a.yaml", "0" * 64, InputRole.SELECTED),
+        InputFile("specs/list.csv", "0" * 64, InputRole.INVENTORY),
+    )
+    return Plan(("specs",), inputs, stores)
 
 
 def gate(plan: Plan, name: GateName, store: StoreAddress = ARCHIVE) -> Gate:
@@ -205,7 +212,7 @@ def test_what_no_limit_can_open_says_what_else_to_do() -> None:
 
 def test_an_empty_plan_still_shows_every_gate() -> None:
     gates = evaluate_gates(plan_of(store_plan(limits=Limits())))
-    history = {GateName.MAX_REAPPEARED, GateName.RESTORED}
+    history = {GateName.MAX_NEVER_SEEN, GateName.MAX_REAPPEARED, GateName.RESTORED}
     assert [one.name for one in gates] == [name for name in GateName if name not in history]
     assert all(one.is_open and one.actual == 0 for one in gates)
 
@@ -221,6 +228,32 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "maxStudyPercent": 50,
         "maxKeptMissing": 0,
     }
+
+
+# maxNeverSeen
+
+
+@pytest.mark.parametrize("limit", [0, 2])
+def test_what_is_typed_is_held_to_the_limit_and_a_row_is_not(limit: int) -> None:
+    typed, row = finding(Why.NEVER_SEEN), replace(finding(Why.NEVER_SEEN), source=ROW)
+    for actual in range(limit + 2):
+        store = store_plan(
+            limits=Limits(max_never_seen=limit), findings=(*(typed,) * actual, row, row)
+        )
+        (found,) = gates_on_never_seen(plan_of(store), ())
+        assert (found.actual, found.allowed) == (actual, limit)
+        assert found.is_open == (actual <= limit)
+        assert (f"set limits.maxNeverSeen to {actual} in" in found.hint) == (actual > 0)
+
+
+def test_a_store_without_a_record_is_told() -> None:
+    plan = plan_of(store_plan(findings=(finding(Why.NEVER_SEEN),), limits=Limits()))
+    (with_record,) = gates_on_never_seen(plan, ())
+    (without,) = gates_on_never_seen(plan, (ARCHIVE,))
+    assert without.hint == (
+        "the state folder has no record of this store: give the state of earlier applies"
+        f" (--state), or {with_record.hint}"
+    )
 
 
 def test_the_refusal_carries_every_closed_gate() -> None:

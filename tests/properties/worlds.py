@@ -34,6 +34,7 @@ WIDE_OPEN = {
     "maxSeriesEmptied": 100,
     "maxStudyPercent": 100,
     "maxKeptMissing": 100,
+    "maxNeverSeen": 100,
 }
 
 

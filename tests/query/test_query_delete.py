@@ -157,7 +157,24 @@ def test_options_of_a_delete_that_do_not_fit(site: Site, arguments: list[str], s
     assert site.emulator.requests() == []
 
 
-def test_an_instance_that_is_not_there_is_already_absent(site: Site) -> None:
-    gone = InstanceAddress(*SERIES, "1.2.826.0.1.1.99")
-    answer = site.query(delete(gone.instance_uid), *REASON)
+def test_an_instance_that_was_never_there_is_no_success(site: Site) -> None:
+    wrong = InstanceAddress(*SERIES, "1.2.826.0.1.1.99").instance_uid
+    answer = site.query(delete(wrong), *REASON)
+    assert answer.code == 3
+    assert "CLOSED  maxNeverSeen: 1 of at most 0" in answer.out
+    assert f"check the SOP Instance UID {wrong}" in " ".join(answer.out.split())
+    assert answer.out.splitlines()[-1] == (
+        "Plan: 0 to delete, 0 already absent, 0 kept, 0 missing, 0 unknown, 1 never seen"
+        " (0 studies, 0 series)."
+    )
+    applied = site.query(delete(wrong), *REASON, "--apply", "--auto-approve")
+    assert applied.code == 3
+    assert "maxNeverSeen" in applied.err
+
+
+def test_an_instance_that_a_run_removed_is_already_absent(site: Site) -> None:
+    assert site.query(delete(UIDS[0]), *REASON, "--apply", "--auto-approve").code == 0
+    answer = site.query(delete(UIDS[0]), *REASON)
+    assert answer.code == 0
     assert "Plan: 0 to delete, 1 already absent" in answer.out
+    assert "never seen" not in answer.out

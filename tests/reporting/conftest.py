@@ -146,6 +146,7 @@ def _findings() -> tuple[Finding, ...]:
     elsewhere = InstanceAddress(uid(9), uid(9, 1), uid(1, 1, 300))
     return (
         Finding(Why.ALREADY_ABSENT, uid(1), uid(1, 1), uid(1, 1, 400), line(44)),
+        Finding(Why.NEVER_SEEN, uid(6), None, None, line(46)),
         Finding(Why.MISPLACED, uid(1), uid(1, 1), uid(1, 1, 300), line(43), "", (elsewhere,)),
         Finding(Why.MISSING, uid(1), uid(1, 4), None, line(62)),
         Finding(

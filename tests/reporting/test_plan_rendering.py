@@ -24,7 +24,7 @@ Plans = dict[str, SavedPlan]
 NAMES = ["everything", "two-stores", "nothing-pending"]
 SUMMARY = re.compile(
     r"Plan: \d+ to delete, \d+ already absent, \d+ kept, \d+ missing, \d+ unknown"
-    r" \(\d+ (?:study|studies), \d+ series\)\.\n"
+    r"(?:, [1-9]\d* never seen)? \(\d+ (?:study|studies), \d+ series\)\.\n"
 )
 
 HOSTILE = [
@@ -93,7 +93,7 @@ def test_the_last_line_is_stable(plans: Plans, name: str) -> None:
 
 def test_the_summary_line_counts_what_the_plan_holds(plans: Plans) -> None:
     assert summary_line(plans["everything"].plan) == (
-        "Plan: 28 to delete, 1 already absent, 239 kept, 1 missing, 1 unknown"
+        "Plan: 28 to delete, 1 already absent, 239 kept, 1 missing, 1 unknown, 1 never seen"
         " (2 studies, 3 series)."
     )
     assert summary_line(plans["nothing-pending"].plan) == (

@@ -100,6 +100,7 @@ def test_the_rules_are_those_that_problems_can_have_and_their_names_are_pinned()
         "gate-incomplete",
         "gate-max-deletions",
         "gate-max-kept-missing",
+        "gate-max-never-seen",
         "gate-max-reappeared",
         "gate-max-series-emptied",
         "gate-max-studies-emptied",
@@ -108,6 +109,7 @@ def test_the_rules_are_those_that_problems_can_have_and_their_names_are_pinned()
         "gate-restored",
         "kept-missing",
         "misplaced",
+        "never-seen",
         "probe-failed",
         "series-emptied",
         "study-emptied",
@@ -268,10 +270,9 @@ def test_every_finding_and_closed_gate_of_a_plan_is_told_at_a_place(plans: Plans
     problems = plan_problems(saved, gates)
     rules = [one.rule for one in problems]
     closed = [gate for gate in gates if not gate.is_open]
-    assert len([rule for rule in rules if rule.startswith("gate-")]) == len(closed) == 6
-    assert {"probe-failed", "misplaced", "kept-missing", "study-emptied", "series-emptied"} <= set(
-        rules
-    )
+    assert len([rule for rule in rules if rule.startswith("gate-")]) == len(closed) == 7
+    assert {"probe-failed", "misplaced", "kept-missing", "never-seen"} <= set(rules)
+    assert {"study-emptied", "series-emptied"} <= set(rules)
     assert all(one.source.path and one.source.line >= 1 for one in problems)
     misplaced = next(one for one in problems if one.rule == "misplaced")
     assert misplaced.source.line == 43

@@ -1,0 +1,120 @@
+"""Removes that are absent, and that neither the store nor the record has ever known.
+
+A wrong UID is absent too, so such a remove may be a mistake that reads as success. Which ones they
+are rests on the local history: in the digest they are already absent, and beside it they are
+marked, counted and held to a limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from dataclasses import replace
+
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import InputRole
+from reconciler.model.gate import Gate, GateName
+from reconciler.model.plan import Finding, Plan, StorePlan, Why
+
+KnownInstances = Mapping[StoreAddress, Set[InstanceAddress]]
+"""What the record knows of each store: the instances that a run ever set out to delete."""
+
+
+def mark_never_seen(plan: Plan, known: KnownInstances) -> Plan:
+    """The plan, in which each absent remove that the record does not know is `Why.NEVER_SEEN`.
+
+    The record knows a series or study if it knows an instance of it.
+    """
+    return replace(
+        plan,
+        stores=tuple(
+            marked(store, _is_unknown(store, known.get(store.store, frozenset())))
+            for store in plan.stores
+        ),
+    )
+
+
+def marked(plan: StorePlan, is_never_seen: Callable[[Finding], bool]) -> StorePlan:
+    """The store's plan, in which these of its absent removes are `Why.NEVER_SEEN`."""
+    return replace(
+        plan,
+        findings=tuple(
+            replace(finding, why=Why.NEVER_SEEN)
+            if finding.why is Why.ALREADY_ABSENT and is_never_seen(finding)
+            else finding
+            for finding in plan.findings
+        ),
+    )
+
+
+def _is_unknown(plan: StorePlan, known: Set[InstanceAddress]) -> Callable[[Finding], bool]:
+    series: Set[object] = frozenset()
+    studies: Set[object] = frozenset()
+    if any(finding.instance_uid is None for finding in plan.findings):
+        series = {instance.series for instance in known}
+        studies = {instance.study_uid for instance in known}
+
+    def is_unknown(finding: Finding) -> bool:
+        if finding.instance_uid is not None:
+            return finding.subject not in known
+        if finding.series_uid is not None:
+            return (finding.study_uid, finding.series_uid) not in series
+        return finding.study_uid not in studies
+
+    return is_unknown
+
+
+def unrecorded_stores(plan: Plan, known: KnownInstances) -> tuple[StoreAddress, ...]:
+    """The stores with something never seen of which the record knows nothing at all."""
+    return tuple(
+        store.store
+        for store in plan.stores
+        if store.count(Why.NEVER_SEEN) and not known.get(store.store)
+    )
+
+
+def gates_on_never_seen(plan: Plan, unrecorded: Sequence[StoreAddress]) -> tuple[Gate, ...]:
+    """One gate a store, on what somebody typed; a row of an inventory is counted elsewhere."""
+    inventories = {file.path for file in plan.inputs if file.role is InputRole.INVENTORY}
+    return tuple(
+        _gate(store, tuple(_typed(store, inventories)), has_record=store.store not in unrecorded)
+        for store in plan.stores
+    )
+
+
+def _typed(plan: StorePlan, inventories: Set[str]) -> Iterator[Finding]:
+    for finding in plan.findings:
+        if finding.why is Why.NEVER_SEEN and finding.source.path not in inventories:
+            yield finding
+
+
+def _gate(plan: StorePlan, typed: Sequence[Finding], *, has_record: bool) -> Gate:
+    return Gate(
+        GateName.MAX_NEVER_SEEN,
+        plan.store,
+        len(typed),
+        plan.limits.max_never_seen,
+        _hint(typed, has_record=has_record) if typed else "",
+    )
+
+
+def _hint(typed: Sequence[Finding], *, has_record: bool) -> str:
+    state = (
+        ""
+        if has_record
+        else "the state folder has no record of this store: give the state of earlier applies"
+        " (--state), or "
+    )
+    more = f" (the first of {len(typed):,})" if len(typed) > 1 else ""
+    return (
+        f"{state}check the {_named(typed[0])} at {typed[0].source}{more}, or set limits."
+        f"{GateName.MAX_NEVER_SEEN.value} to {len(typed)} in the reviewed file"
+    )
+
+
+def _named(finding: Finding) -> str:
+    """The UIDs that may be wrong; an instance was searched for in the whole store."""
+    if finding.instance_uid is not None:
+        return f"SOP Instance UID {finding.instance_uid}"
+    if finding.series_uid is not None:
+        return f"Series Instance UID {finding.series_uid} and its study {finding.study_uid}"
+    return f"Study Instance UID {finding.study_uid}"
