@@ -225,9 +225,10 @@ def fill(folder: Path, url: str, count: int, size: int) -> list[InstanceAddress]
         address = InstanceAddress(f"{ROOT}.1", series, f"{series}.{number}")
         file = folder / f"{number}.dcm"
         write_instance(file, address, size)
-        body = MultipartFile(file)
-        headers = {"Content-Type": body.content_type}
-        requests.post(url + STUDIES, data=body, headers=headers, timeout=600).raise_for_status()
+        with file.open("rb") as opened:
+            body = MultipartFile(opened)
+            headers = {"Content-Type": body.content_type}
+            requests.post(url + STUDIES, data=body, headers=headers, timeout=600).raise_for_status()
         file.unlink()
         addresses.append(address)
     return addresses

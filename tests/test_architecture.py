@@ -12,19 +12,19 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "reconciler"
 
-ALL_ABOVE_APPLYING = {"model", "errors", "dicom_file", "desired", "live", "planning", "journal"}
+ALL_ABOVE_APPLYING = {"model", "errors", "dicom", "desired", "live", "planning", "journal"}
 MAY_IMPORT = {
     "model": set(),
     "errors": {"model"},
     "json_stream": set(),
-    "dicom_file": set(),
+    "dicom": set(),
     "desired": {"model", "errors"},
-    "live": {"model", "errors", "json_stream", "dicom_file"},
+    "live": {"model", "errors", "json_stream", "dicom"},
     "planning": {"model", "errors", "json_stream"},
     "journal": {"model", "errors"},
     "applying": ALL_ABOVE_APPLYING,
     "reporting": {"model"},
-    "audit": {"model", "errors", "dicom_file", "journal", "reporting"},
+    "audit": {"model", "errors", "dicom", "journal", "reporting"},
     "query": ALL_ABOVE_APPLYING | {"applying", "reporting"},
     "emulator": {"model"},
     "drill": ALL_ABOVE_APPLYING | {"applying", "reporting", "emulator"},
@@ -39,7 +39,7 @@ ONLY_IN = {
     "yaml": {"desired"},
     "jsonschema": {"desired"},
     "aiohttp": {"emulator"},
-    "pydicom": {"dicom_file", "emulator"},
+    "pydicom": {"dicom", "emulator"},
     "securesystemslib": {"audit"},
     "cryptography": {"audit"},
     "sqlglot": {"query"},

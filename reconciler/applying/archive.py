@@ -6,13 +6,15 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from reconciler.applying.bag import Bag, PayloadFile
-from reconciler.dicom_file import HEAD, NotDicomFileError, instance_uid_of
+from reconciler.dicom.examination import Examination, examine
+from reconciler.dicom.file_head import NotDicomFileError
 from reconciler.errors import LiveError
 from reconciler.journal.records import Archived
 from reconciler.journal.writer import RunJournal
@@ -26,6 +28,9 @@ _ATTEMPTS = 3
 
 _READ_BACK = 1024 * 1024
 
+_MOST_ASKED = 64
+"""Requests for a size at a time; never more than there are workers."""
+
 
 class NotArchivedError(Exception):
     """An instance could not be kept, so it must not be deleted; ``str`` says why."""
@@ -37,16 +42,23 @@ class _BrokenBodyError(NotArchivedError):
 
 @dataclass(frozen=True, slots=True)
 class _Arrived:
-    """A file outside the payload that is on disk; ``head`` are its first bytes, up to `HEAD`.
+    """A file outside the payload that is on disk, and what it was found to be.
 
-    ``reported_size`` is what the store says of its size, None where it does not.
+    ``reported_size`` is the store's own figure of its size, None where it does not say.
     """
 
     path: Path
     sha256: str
     size: int
-    head: bytes
+    found: Examination
     reported_size: int | None
+
+    @property
+    def damage(self) -> str:
+        """In what it is not whole; empty for a whole copy. More than the store says is no harm."""
+        if self.found.damage or self.size >= (self.reported_size or 0):
+            return self.found.damage
+        return f"it has {self.size} bytes where the store reports {self.reported_size}"
 
 
 class Archive:
@@ -57,6 +69,7 @@ class Archive:
         self._journal = journal
         self._now = now
         self._lock = threading.Lock()
+        self._asking = ThreadPoolExecutor(_MOST_ASKED, thread_name_prefix="size")
         self._bags: dict[str, Bag] = {}
         self._payload: dict[str, list[PayloadFile]] = {}
 
@@ -65,7 +78,8 @@ class Archive:
     ) -> None:
         """Keep one instance of the group, if the group has an archive; on record when it returns.
 
-        ``index`` is the store's place in the run's first record.
+        ``index`` is the store's place in the run's first record. How large the store says that
+        the instance is, is asked for while it is retrieved.
 
         Raises:
             NotArchivedError: it is not kept.
@@ -74,9 +88,11 @@ class Archive:
         if group.archive is None:
             return
         bag = self._bag(group.archive)
+        figure = self._asking.submit(_reported_size, store, instance)
         try:
-            arrived = _retrieve(store, instance, bag)
+            arrived = _retrieve(store, instance, bag, figure)
             try:
+                _check(arrived, instance, group)
                 path = _place(bag, arrived, store.address, instance)
             except BaseException:
                 arrived.path.unlink(missing_ok=True)
@@ -100,6 +116,7 @@ class Archive:
                 Source(group.path, group.instances[instance.instance_uid]),
                 group.reason,
                 arrived.reported_size,
+                arrived.damage,
             )
         )
 
@@ -116,6 +133,7 @@ class Archive:
         Raises:
             OSError: one cannot be completed.
         """
+        self._asking.shutdown()
         for archive, bag in self._bags.items():
             if bag.is_begun:
                 bag.finish(self._payload[archive], info.of(self._run, self._now()))
@@ -156,57 +174,73 @@ def _place(bag: Bag, arrived: _Arrived, store: StoreAddress, instance: InstanceA
     return bag.place(arrived.path, payload_path(instance), f"data/{store}{instance}.dcm")
 
 
-def _retrieve(store: DicomStore, instance: InstanceAddress, bag: Bag) -> _Arrived:
+def _retrieve(
+    store: DicomStore, instance: InstanceAddress, bag: Bag, figure: Future[int | None]
+) -> _Arrived:
+    """Retrieve it, again where the body breaks off or the copy is damaged.
+
+    A copy that comes twice with the same damage is what the store has.
+    """
+    before = ""
     for attempt in range(1, _ATTEMPTS + 1):
+        is_last = attempt == _ATTEMPTS
         try:
-            return _retrieve_once(store, instance, bag)
+            arrived = _retrieve_once(store, instance, bag, figure)
         except _BrokenBodyError:
-            if attempt == _ATTEMPTS:
+            if is_last:
                 raise
+            continue
+        if is_last or not arrived.damage or arrived.sha256 == before:
+            return arrived
+        arrived.path.unlink()
+        before = arrived.sha256
     raise AssertionError  # pragma: no cover - the last attempt returns or raises
 
 
-def _retrieve_once(store: DicomStore, instance: InstanceAddress, bag: Bag) -> _Arrived:
+def _retrieve_once(
+    store: DicomStore, instance: InstanceAddress, bag: Bag, figure: Future[int | None]
+) -> _Arrived:
     path, descriptor = bag.new_incoming()
     try:
         try:
-            arrived = _receive(store, instance, path, descriptor)
-            _check_read_back(arrived, descriptor)
+            sha256, size = _receive(store, instance, descriptor)
+            found = examine(_read_back(descriptor, sha256))
+        except NotDicomFileError as error:
+            raise NotArchivedError(f"what the store sent cannot be kept: {error}") from error
         finally:
             os.close(descriptor)
-        _check_identity(arrived, instance)
+        reported = figure.result()
     except BaseException:
         with suppress(OSError):
             path.unlink()
         raise
-    return arrived
+    return _Arrived(path, sha256, size, found, reported)
 
 
-def _receive(store: DicomStore, instance: InstanceAddress, path: Path, descriptor: int) -> _Arrived:
-    """Stream the instance to the file, to disk; compare what came with what was announced."""
+def _receive(store: DicomStore, instance: InstanceAddress, descriptor: int) -> tuple[str, int]:
+    """Stream the instance to the file, to disk; its SHA-256 and size, compared with the announced.
+
+    Raises:
+        NotArchivedError: it did not come.
+        OSError: it cannot be written.
+    """
+    digest, size = hashlib.sha256(), 0
     try:
         with store.retrieve(instance) as body:
-            digest, size, head = hashlib.sha256(), 0, b""
             for chunk in _chunks(body):
                 digest.update(chunk)
                 _write(descriptor, chunk)
                 size += len(chunk)
-                if len(head) < HEAD:
-                    head += chunk[: HEAD - len(head)]
     except LiveError as error:
         raise NotArchivedError(str(error)) from error
     if body.length is not None and size != body.length:
         raise _BrokenBodyError(f"{size} bytes came where {body.length} were announced")
     os.fsync(descriptor)
-    reported = _reported_size(store, instance) if body.length is None else body.length
-    return _Arrived(path, digest.hexdigest(), size, head, reported)
+    return digest.hexdigest(), size
 
 
 def _reported_size(store: DicomStore, instance: InstanceAddress) -> int | None:
-    """The size in the store's own account; asked for only where its answer announced none.
-
-    It is recorded and decides nothing, so what hides it is no reason not to archive.
-    """
+    """The size in the store's own account; None where it does not say."""
     try:
         return store.storage(instance).size_bytes
     except LiveError:
@@ -226,23 +260,27 @@ def _write(descriptor: int, chunk: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def _check_read_back(arrived: _Arrived, descriptor: int) -> None:
-    """Read the file again, from the disk where the system lets us, and compare."""
+def _read_back(descriptor: int, sha256: str) -> Iterator[bytes]:
+    """Read the file again, from the disk where the system lets us, and compare at its end."""
     if hasattr(os, "posix_fadvise"):
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     os.lseek(descriptor, 0, os.SEEK_SET)
     digest = hashlib.sha256()
-    buffer = bytearray(_READ_BACK)
-    while count := os.readv(descriptor, [buffer]):
-        digest.update(memoryview(buffer)[:count])
-    if digest.hexdigest() != arrived.sha256:
+    while piece := os.read(descriptor, _READ_BACK):
+        digest.update(piece)
+        yield piece
+    if digest.hexdigest() != sha256:
         raise NotArchivedError("what was read back from the archive is not what was written")
 
 
-def _check_identity(arrived: _Arrived, instance: InstanceAddress) -> None:
-    try:
-        uid = instance_uid_of(arrived.head)
-    except NotDicomFileError as error:
-        raise NotArchivedError(f"what the store sent cannot be kept: {error}") from error
-    if uid != instance.instance_uid:
-        raise NotArchivedError(f"the store sent the instance {uid}")
+def _check(arrived: _Arrived, instance: InstanceAddress, group: DeletionGroup) -> None:
+    """Make sure that it is whole, unless that need not be, and that it is what was asked for."""
+    if arrived.damage and not group.allow_damaged:
+        raise NotArchivedError(f"the copy is damaged: {arrived.damage}")
+    found = InstanceAddress(*arrived.found.address)
+    if not found.instance_uid:
+        raise NotArchivedError("what the store sent cannot be kept: it says no SOP Instance UID")
+    if found.instance_uid != instance.instance_uid:
+        raise NotArchivedError("the store sent another instance")
+    if found != instance:
+        raise NotArchivedError("the store sent an instance of another study or series")

@@ -32,8 +32,8 @@ def read_archived(
 ) -> ArchivedRun:
     """Read what a run, and those that it resumed, archived; the latest copy of each instance.
 
-    ``only`` are SOP Instance UIDs; ``archive`` is where the archive's folder is now, if it was
-    moved.
+    ``only`` are SOP Instance UIDs; ``archive`` is the absolute path of where the archive's folder
+    is now, if it was moved.
 
     Raises:
         UsageError: there is no such run, it archived nothing, or not what ``only`` names.
@@ -74,16 +74,17 @@ def _archived(state: Path, run: str, archive: Path | None) -> Iterator[ArchivedI
         if isinstance(record, RunStarted):
             stores = record.stores
         elif isinstance(record, Archived):
-            bag = (archive or Path(record.archive)) / run
             yield ArchivedInstance(
                 run,
                 stores[record.store],
                 record.instance,
-                bag / record.path,
+                archive or Path(record.archive),
+                f"{run}/{record.path}",
                 record.sha256,
                 record.size,
                 record.source,
                 record.reason,
+                record.damage,
             )
 
 

@@ -7,8 +7,10 @@ proven and on disk. The tag manifest is written last, so a bag that has one is f
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
+import stat
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,7 +20,6 @@ from reconciler.journal.folder import make_folder, sync_folder
 
 _MODE = 0o600
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-_CHUNK = 1024 * 1024
 _PAYLOAD_MANIFEST = "manifest-sha256.txt"
 _TAG_MANIFEST = "tagmanifest-sha256.txt"
 _DECLARATION = "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
@@ -84,11 +85,28 @@ class Bag:
             return name
         raise FileExistsError(f"{names[0]} is there already")
 
+    def require_own_folders(self) -> None:
+        """Make sure that none of its folders is a link.
+
+        Raises:
+            OSError: one is.
+        """
+        for folder in (self.path, self.path / "data", self._incoming, self.path / "set-aside"):
+            if folder.is_symlink():
+                raise OSError(errno.ELOOP, f"{folder} is a link")
+
     def payload(self) -> Iterator[str]:
-        """The names of all files of the payload, sorted."""
-        data = self.path / "data"
-        files = (path for path in data.rglob("*") if not path.is_dir())
-        yield from sorted(path.relative_to(self.path).as_posix() for path in files)
+        """The names of all that is in the payload and is no folder, sorted; no link is followed."""
+        found = []
+        for above, folders, files in os.walk(self.path / "data"):
+            folder = Path(above)
+            found += [folder / name for name in files]
+            found += [folder / name for name in folders if (folder / name).is_symlink()]
+        yield from sorted(path.relative_to(self.path).as_posix() for path in found)
+
+    def is_file(self, name: str) -> bool:
+        """Whether it is a regular file, and neither a link nor anything else."""
+        return stat.S_ISREG((self.path / name).lstat().st_mode)
 
     def set_aside(self, name: str) -> None:
         """Move a file out of the payload, to ``set-aside/``.
@@ -134,7 +152,7 @@ class Bag:
     def _write(self, name: str, text: str) -> None:
         """Write a tag file whole or not at all; on disk when this returns."""
         temporary = self.path / f".{name}.part"
-        with temporary.open("w", encoding="utf-8", newline="\n") as file:
+        with temporary.open("x", encoding="utf-8", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -180,20 +198,6 @@ class _SharedFolder:
             covered = self._wanted
             sync_folder(self._path)
             self._synced = covered
-
-
-def sha256_of(file: Path) -> PayloadFile:
-    """Hash a whole file, a piece at a time; its ``path`` is the file's own.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    digest, size = hashlib.sha256(), 0
-    with file.open("rb", buffering=0) as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return PayloadFile(str(file), digest.hexdigest(), size)
 
 
 def _manifest_line(sha256: str, path: str) -> str:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from reconciler.applying.archive import Archive, BagInfo
-from reconciler.applying.bag import Bag, PayloadFile, sha256_of
+from reconciler.applying.bag import Bag, PayloadFile
+from reconciler.applying.fingerprint import read_file
 from reconciler.applying.stopping import Stop
-from reconciler.dicom_file import NotDicomFileError, read_instance_uid
+from reconciler.dicom.file_head import NotDicomFileError
 from reconciler.journal.folder import run_file
+from reconciler.journal.inside import open_inside
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import Archived, RunEnded
+from reconciler.model.address import InstanceAddress
 from reconciler.model.outcome import RunState
 
 
@@ -63,13 +66,15 @@ class Bags:
         """Write the manifests of bags from what the journal says that they hold.
 
         A payload file without a record had its name but not yet its record when the run was
-        interrupted: it is proven again and added, or set aside if it is not what its name says.
+        interrupted: it is proven again and added, or set aside if it is damaged, not what its name
+        says, or no regular file.
         """
         for unfinished in bags:
             bag = unfinished.bag
             with self._or_stop([bag.path]):
+                bag.require_own_folders()
                 for file in unfinished.recorded:
-                    (bag.path / file.path).stat()
+                    open_inside(bag.path, file.path).close()
                 info = self._info.of(unfinished.run, self._now())
                 bag.finish([*unfinished.recorded, *_unrecorded(unfinished)], info)
 
@@ -114,14 +119,20 @@ def _unrecorded(unfinished: UnfinishedBag) -> Iterator[PayloadFile]:
     for name in list(bag.payload()):
         if name in known:
             continue
-        if _is_what_it_says(bag.path / name):
-            yield replace(sha256_of(bag.path / name), path=name)
-        else:
+        proven = _prove(bag, name) if bag.is_file(name) else None
+        if proven is None:
             bag.set_aside(name)
+        else:
+            yield proven
 
 
-def _is_what_it_says(file: Path) -> bool:
-    try:
-        return read_instance_uid(file) == PurePosixPath(file.name).stem
-    except NotDicomFileError:
-        return False
+def _prove(bag: Bag, name: str) -> PayloadFile | None:
+    """The file, if it is whole and what its name says."""
+    with open_inside(bag.path, name) as file:
+        try:
+            fingerprint, found = read_file(file)
+        except NotDicomFileError:
+            return None
+    if found.damage or not name.endswith(f"{InstanceAddress(*found.address)}.dcm"):
+        return None
+    return PayloadFile(name, fingerprint.sha256, fingerprint.size)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
+from typing import BinaryIO
 
-from reconciler.dicom_file import HEAD, NotDicomFileError, read_head
+from reconciler.dicom.examination import Examination, examine, take_head
+from reconciler.dicom.file_head import NotDicomFileError, read_head
+
+_PIECE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,26 +36,49 @@ class Fingerprint:
 
 def take_fingerprint(chunks: Iterable[bytes]) -> Fingerprint:
     """Read the file to its end, a piece at a time; raises what the reading raises."""
-    whole, size, rest = hashlib.sha256(), 0, iter(chunks)
-    head = bytearray()
-    while len(head) < HEAD and (chunk := next(rest, b"")):
-        head += chunk
-    whole.update(head)
-    size = len(head)
-    try:
-        meta = read_head(bytes(head))
-    except NotDicomFileError:
-        meta = None
-    dataset = hashlib.sha256(head[meta.dataset_offset :] if meta else b"")
-    del head
-    for chunk in rest:
-        whole.update(chunk)
-        size += len(chunk)
-        if meta:
-            dataset.update(chunk)
-    return Fingerprint(
-        whole.hexdigest(),
-        size,
-        meta.transfer_syntax_uid if meta else None,
-        dataset.hexdigest() if meta else None,
-    )
+    taking = _Taking()
+    for _ in taking.passed(iter(chunks)):
+        pass
+    return taking.fingerprint
+
+
+def read_file(file: BinaryIO) -> tuple[Fingerprint, Examination]:
+    """Read an open file once, from its beginning to its end; what it holds, and what it says.
+
+    Raises:
+        OSError: it cannot be read.
+        NotDicomFileError: it is no DICOM file.
+    """
+    taking = _Taking()
+    file.seek(0)
+    examination = examine(taking.passed(iter(lambda: file.read(_PIECE), b"")))
+    return taking.fingerprint, examination
+
+
+class _Taking:
+    """Takes the fingerprint of what passes."""
+
+    fingerprint: Fingerprint
+
+    def passed(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same bytes; when they are over, there is a fingerprint."""
+        whole, dataset, size = hashlib.sha256(), hashlib.sha256(), 0
+        head = take_head(chunks)
+        try:
+            meta = read_head(head)
+        except NotDicomFileError:
+            meta = None
+        skipped = meta.dataset_offset if meta else 0
+        for chunk in chain([head], chunks):
+            whole.update(chunk)
+            size += len(chunk)
+            if meta:
+                dataset.update(memoryview(chunk)[skipped:])
+                skipped = 0
+            yield chunk
+        self.fingerprint = Fingerprint(
+            whole.hexdigest(),
+            size,
+            meta.transfer_syntax_uid if meta else None,
+            dataset.hexdigest() if meta else None,
+        )

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
+from typing import BinaryIO
 
 from reconciler.applying.deletion import REPROBE_PAUSES, Patience
-from reconciler.applying.fingerprint import Fingerprint, take_fingerprint
+from reconciler.applying.fingerprint import Fingerprint, read_file, take_fingerprint
 from reconciler.applying.restore_outcome import OUTCOMES, Comparison, StoreEnding, ending_of
 from reconciler.applying.stopping import Stop
 from reconciler.applying.vouching import vouched
+from reconciler.dicom.file_head import NotDicomFileError
 from reconciler.errors import JournalError, LiveError
+from reconciler.journal.inside import open_inside
 from reconciler.journal.records import Restored, RestoreIntent, RestoreReplied
 from reconciler.journal.writer import RunJournal
 from reconciler.live.labels import AuditLabels
@@ -31,7 +34,24 @@ _RETRIED = frozenset(
 _FORBIDDEN = 403
 _READINGS = 3
 """So often an instance is retrieved whose body breaks off."""
-_CHUNK = 1024 * 1024
+
+
+class _UnfitError(Exception):
+    """The archived file is not what may be stored; ``str`` goes on after "the archived file"."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Original:
+    """The archived file, open and checked; ``status`` is what the system said of it then."""
+
+    file: BinaryIO
+    status: tuple[int, ...]
+    fingerprint: Fingerprint
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the file is still what was checked."""
+        return self.status == _status(self.file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,41 +93,52 @@ class Restorer:
         if self._stop.is_requested:
             return _result(archived, RestoreOutcome.NOT_ATTEMPTED, self._stop.reason or "")
         try:
-            original = take_fingerprint(_chunks_of(archived.file))
+            file = open_inside(archived.archive, archived.path)
         except OSError as error:
-            reason = f"the archived file cannot be read: {error.strerror or error}"
-            return self._restored(archived, RestoreOutcome.FAILED, reason)
-        if original.sha256 != archived.sha256:
-            reason = "the archived file is not what was archived: its sha256 differs"
-            return self._restored(archived, RestoreOutcome.FAILED, reason)
-        return self._put_back(archived, original)
+            return self._restored(archived, RestoreOutcome.FAILED, _unreadable(error))
+        with file:
+            try:
+                original = _check(archived, file)
+            except OSError as error:
+                return self._restored(archived, RestoreOutcome.FAILED, _unreadable(error))
+            except _UnfitError as error:
+                return self._restored(archived, RestoreOutcome.FAILED, f"the archived file {error}")
+            return self._put_back(archived, original)
 
-    def _put_back(self, archived: ArchivedInstance, original: Fingerprint) -> RestoreResult:
+    def _put_back(self, archived: ArchivedInstance, original: _Original) -> RestoreResult:
         replies: list[StoreReply] = []
         try:
-            self._attempt(archived, replies)
+            self._attempt(archived, original, replies)
         except JournalError as error:
             self._stop.request(RunState.STOPPED, str(error))
             if not replies:
                 return _result(archived, RestoreOutcome.NOT_ATTEMPTED, str(error))
         except OSError as error:
-            reason = f"the archived file cannot be read: {error.strerror or error}"
-            return self._restored(archived, RestoreOutcome.FAILED, reason)
+            return self._restored(archived, RestoreOutcome.FAILED, _unreadable(error))
         self._heed(archived.store, replies[-1])
         ending = ending_of([reply.kind for reply in replies])
-        seen = self._look(archived, original, ending)
+        seen = self._look(archived, original.fingerprint, ending)
         outcome = OUTCOMES[ending, seen.comparison]
         detail = "" if outcome.is_restored else _explain(replies[-1], seen)
         return self._restored(archived, outcome, detail)
 
-    def _attempt(self, archived: ArchivedInstance, replies: list[StoreReply]) -> None:
-        """Attempt until the answer is clear, the time is over, or the run stops."""
+    def _attempt(
+        self, archived: ArchivedInstance, original: _Original, replies: list[StoreReply]
+    ) -> None:
+        """Attempt until the answer is clear, the time is over, or the run stops.
+
+        Raises:
+            JournalError: an intent could not be made durable.
+            OSError: the file is no longer what was checked.
+        """
         deadline = time.monotonic() + self._patience.attempt_for
         index = self._order.index(archived.store)
         while True:
             number = len(replies) + 1
+            if not original.is_unchanged:
+                raise OSError("it was changed after it was checked")
             self._journal.commit(RestoreIntent(self._now(), index, archived.instance, number))
-            reply = self._store(archived).store(archived.file)
+            reply = self._store(archived).store(original.file)
             replies.append(reply)
             self._record(
                 RestoreReplied(
@@ -242,7 +273,29 @@ def _result(archived: ArchivedInstance, outcome: RestoreOutcome, detail: str) ->
     return RestoreResult(archived.store, archived.instance, outcome, detail)
 
 
-def _chunks_of(file: Path) -> Iterator[bytes]:
-    with file.open("rb", buffering=0) as stream:
-        while chunk := stream.read(_CHUNK):
-            yield chunk
+def _unreadable(error: OSError) -> str:
+    return f"the archived file cannot be read: {error.strerror or error}"
+
+
+def _status(file: BinaryIO) -> tuple[int, ...]:
+    status = os.fstat(file.fileno())
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _check(archived: ArchivedInstance, file: BinaryIO) -> _Original:
+    """Make sure that it is what was archived, and the instance that the record names.
+
+    Raises:
+        OSError: it cannot be read.
+        _UnfitError: it is not.
+    """
+    status = _status(file)
+    try:
+        fingerprint, found = read_file(file)
+    except NotDicomFileError as error:
+        raise _UnfitError(f"cannot be restored: {error}") from error
+    if fingerprint.sha256 != archived.sha256:
+        raise _UnfitError("is not what was archived: its sha256 differs")
+    if found.address != archived.instance:
+        raise _UnfitError("says that it is another instance, or none")
+    return _Original(file, status, fingerprint)

@@ -7,7 +7,8 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from reconciler.dicom_file import HEAD, LONGEST_PATIENT_ID, NotDicomFileError, patient_id_of
+from reconciler.dicom.file_head import HEAD, NotDicomFileError
+from reconciler.dicom.patient import LONGEST_PATIENT_ID, patient_id_of
 from reconciler.errors import UsageError
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion
 

@@ -75,7 +75,7 @@ def _is_reason(value: Value) -> bool:
 
 def _is_archive(value: Value) -> bool:
     if isinstance(value, YamlMapping):
-        return "path" in value and _accepts_all(value, {"path": _is_folder})
+        return "path" in value and _accepts_all(value, _ARCHIVE_KEYS)
     return value == "none"
 
 
@@ -83,6 +83,10 @@ def _is_folder(value: Value) -> bool:
     return isinstance(value, str) and _FOLDER.fullmatch(value) is not None
 
 
+_ARCHIVE_KEYS: Mapping[str, Accepts] = {
+    "path": _is_folder,
+    "allowDamaged": lambda value: isinstance(value, bool),
+}
 _REASON_KEYS: Mapping[str, Accepts] = {"code": _is_code, "text": _is_words, "ticket": _is_ticket}
 _ADDRESS_KEYS: Mapping[str, Accepts] = {
     "studiesId": _is_uid,

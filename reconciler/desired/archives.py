@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple, cast
 
 from reconciler.desired.problems import Problems
 from reconciler.desired.project_paths import relative_to_root
@@ -11,6 +11,13 @@ from reconciler.desired.rules import Rule
 from reconciler.desired.tree import YamlMapping
 from reconciler.desired.wording import quoted
 from reconciler.model.problem import Source
+
+
+class Archive(NamedTuple):
+    """The folder under which a remove is kept first, None for nowhere; may the copy be damaged."""
+
+    folder: str | None = None
+    allow_damaged: bool = False
 
 
 class Archives:
@@ -21,8 +28,8 @@ class Archives:
         self._path = path
         self._problems = problems
 
-    def read(self, holder: YamlMapping, default: str | None) -> str | None:
-        """The folder that a file or an entry names; ``default`` where it does not speak of it.
+    def read(self, holder: YamlMapping, default: Archive) -> Archive:
+        """The archive that a file or an entry names; ``default`` where it does not speak of it.
 
         ``none`` overrides a default: what is removed so is not kept.
         """
@@ -30,7 +37,7 @@ class Archives:
             return default
         archive = holder["archive"]
         if not isinstance(archive, YamlMapping):
-            return None
+            return Archive()
         folder = cast(str, archive["path"])
         if relative_to_root(folder, self._tree) is not None:
             self._problems.error(
@@ -39,7 +46,7 @@ class Archives:
                 f"the archive {quoted(folder)} lies inside the project or its git tree",
                 "name a folder outside: archived instances must never be committed",
             )
-        return folder
+        return Archive(folder, archive.get("allowDamaged") is True)
 
 
 def _git_tree(root: Path) -> Path:

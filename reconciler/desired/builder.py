@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from yaml.events import (
@@ -25,6 +25,7 @@ from reconciler.model.problem import Source
 MAX_DEPTH = 16
 """How deep collections may lie in one another; a desired-state file needs four."""
 
+_FLAGS = {"true": True, "false": False}
 _WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _NOT_REPEATED = "write the value out where it is meant"
@@ -47,13 +48,13 @@ class TreeBuilder:
         self,
         next_event: Callable[[], Event],
         path: str,
-        integer_keys: Collection[str],
+        scalar_types: Mapping[str, str],
         problems: Problems,
         takers: Mapping[str, Taker],
     ) -> None:
         self._next = next_event
         self._path = path
-        self._integer_keys = frozenset(integer_keys)
+        self._scalar_types = scalar_types
         self._problems = problems
         self._takers = takers
         self._texts: dict[str, str] = {}
@@ -168,12 +169,15 @@ class TreeBuilder:
         return None if text in _NULLS and not event.style else text
 
     def _scalar(self, event: Event, key: str | None) -> str | int | None:
-        """The value of a key: an item (one object for equal texts), or the number it asks for."""
+        """The value of a key: an item (one object for equal texts), or the type it asks for."""
         text = self._item(event)
         if text is None:
             return None
-        if key in self._integer_keys and not event.style and _WHOLE_NUMBER.fullmatch(text):
+        wanted = self._scalar_types.get(key) if key is not None and not event.style else None
+        if wanted == "integer" and _WHOLE_NUMBER.fullmatch(text):
             return int(text)
+        if wanted == "boolean" and text in _FLAGS:
+            return _FLAGS[text]
         return self._texts.setdefault(text, text)
 
     def _refuse_properties(self, event: Event) -> None:

@@ -15,7 +15,7 @@ import yaml
 from reconciler.desired.comments import Commentary, Notes, read_comments
 from reconciler.desired.problems import Problems
 from reconciler.desired.reader import read_document
-from reconciler.desired.schema import integer_keys
+from reconciler.desired.schema import scalar_types
 from reconciler.desired.source_text import SourceText
 from reconciler.desired.tree import Steps, Value, YamlMapping, YamlSequence
 
@@ -30,7 +30,7 @@ _ORDER: Mapping[str, Sequence[str]] = {
         "endpoint",
     ),
     "reason": ("code", "text", "ticket"),
-    "archive": ("path",),
+    "archive": ("path", "allowDamaged"),
     "limits": (
         "maxDeletions",
         "maxStudiesEmptied",
@@ -215,7 +215,7 @@ def _write_value(
 
 def _scalar(key: str, value: Value) -> str:
     if isinstance(value, int):
-        return str(value)
+        return json.dumps(value)
     text = str(value)
     return json.dumps(text) if key == "code" else quoted(text)
 
@@ -248,7 +248,7 @@ def _steps_of(value: Value, steps: Steps) -> Iterator[Steps]:
 def _read(text: str, path: str) -> YamlMapping:
     problems = Problems()
     source = SourceText(io.BytesIO(text.encode()))
-    document = read_document(source, path, integer_keys=integer_keys(), problems=problems)
+    document = read_document(source, path, scalar_types=scalar_types(), problems=problems)
     if not isinstance(document, YamlMapping) or problems.has_errors:
         raise NotCanonicalError(path)
     return document

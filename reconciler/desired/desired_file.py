@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from reconciler.desired.archives import Archives
+from reconciler.desired.archives import Archive, Archives
 from reconciler.desired.entries import read_entries
 from reconciler.desired.pins import Pins
 from reconciler.desired.plain_entries import PlainEntries
@@ -16,7 +16,7 @@ from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
 from reconciler.desired.project_paths import report_unreadable
 from reconciler.desired.reader import read_document
-from reconciler.desired.schema import check_document, integer_keys
+from reconciler.desired.schema import check_document, scalar_types
 from reconciler.desired.source_text import SourceText
 from reconciler.desired.tree import YamlMapping, YamlSequence
 from reconciler.model.address import StoreAddress
@@ -59,7 +59,7 @@ def read_desired_file(
             document = read_document(
                 source,
                 path,
-                integer_keys=integer_keys(),
+                scalar_types=scalar_types(),
                 problems=problems,
                 takers={intent.value: plain[intent].take for intent in Intent},
             )
@@ -104,7 +104,7 @@ class _Content:
         return str(store["endpoint"]), Source(self.path, *store.value_place("endpoint"))
 
     def entries(self, intent: Intent) -> tuple[Entry, ...]:
-        default_archive = self.archives.read(self.document, None)
+        default_archive = self.archives.read(self.document, Archive())
         counts = self.role is InputRole.SELECTED or intent is Intent.KEEP
         return read_entries(
             cast(YamlSequence, self.document.get(intent.value, ())),

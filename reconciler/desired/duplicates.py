@@ -52,7 +52,7 @@ def _report(what: str, claim: Claim, first: Claim, problems: Problems) -> None:
             f"{what} is removed for another reason at {first.source}",
             "give it one reason: remove one of the two",
         )
-    elif claim.entry.archive != first.entry.archive:
+    elif _archive_of(claim) != _archive_of(first):
         problems.error(
             Rule.DIFFERENT_ARCHIVES,
             claim.source,
@@ -61,6 +61,10 @@ def _report(what: str, claim: Claim, first: Claim, problems: Problems) -> None:
         )
     else:
         warn_of_duplicate(what, claim.source, first.source, problems)
+
+
+def _archive_of(claim: Claim) -> tuple[str | None, bool]:
+    return claim.entry.archive, claim.entry.allow_damaged
 
 
 def _own_claim(entry: Entry) -> Claim:

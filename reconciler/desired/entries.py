@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from reconciler.desired.archives import Archive
 from reconciler.desired.inventory import Inventory
 from reconciler.desired.listing import Listing, warn_of_leading_zero
 from reconciler.desired.plain_entries import PlainEntries, PlainSeries
@@ -27,10 +28,10 @@ ReasonTexts = tuple[str, str | None, str | None]
 """A reason as it is written: code, text, ticket."""
 
 
-ReadArchive = Callable[[YamlMapping], str | None]
-"""Reads under which folder an entry is archived first."""
+ReadArchive = Callable[[YamlMapping], Archive]
+"""Reads where an entry is archived first."""
 
-_Group = tuple[str, str, ReasonTexts | None, str | None, str | None]
+_Group = tuple[str, str, ReasonTexts | None, str | None, Archive]
 """What instances share that become one entry: study, series, reason, hold, archive."""
 
 
@@ -124,7 +125,8 @@ class _EntryReader:
                 gathered.source,
                 self._reason_of(reason),
                 hold,
-                archive=archive,
+                archive=archive.folder,
+                allow_damaged=archive.allow_damaged,
             )
 
     def _read_instances(self, entry: YamlMapping, reason: ReasonTexts | None) -> None:
@@ -146,6 +148,7 @@ class _EntryReader:
     def _whole(self, entry: YamlMapping, reason: ReasonTexts | None) -> Entry:
         study, series = cast(str, entry["studiesId"]), cast(str | None, entry.get("seriesId"))
         source, hold = self._source(entry.place), cast(str | None, entry.get("hold"))
+        archive = self._archive(entry)
         self._warn_of_leading_zeros(entry)
         return Entry(
             self._intent,
@@ -155,7 +158,8 @@ class _EntryReader:
             source,
             self._reason_of(reason),
             hold,
-            archive=self._archive(entry),
+            archive=archive.folder,
+            allow_damaged=archive.allow_damaged,
         )
 
     def _read_inventory(self, entry: YamlMapping, reason: ReasonTexts | None) -> None:
@@ -175,7 +179,8 @@ class _EntryReader:
                     self._reason_of(reason),
                     cast(str | None, entry.get("hold")),
                     from_inventory=True,
-                    archive=archive,
+                    archive=archive.folder,
+                    allow_damaged=archive.allow_damaged,
                 )
             )
 
@@ -195,8 +200,8 @@ class _EntryReader:
             "give it a reason with a code of DICOM CID 7031, or the file a default",
         )
 
-    def _archive(self, entry: YamlMapping) -> str | None:
-        return self._read_archive(entry) if self._intent is Intent.REMOVE else None
+    def _archive(self, entry: YamlMapping) -> Archive:
+        return self._read_archive(entry) if self._intent is Intent.REMOVE else Archive()
 
     def _reason_of(self, texts: ReasonTexts | None) -> Reason | None:
         if texts is None:

@@ -105,6 +105,7 @@ def _expected(types: str | list[str]) -> str:
         "array": "a list",
         "string": "text",
         "integer": "a whole number",
+        "boolean": "true or false",
     }
     names = [types] if isinstance(types, str) else types
     return " or ".join(words[name] for name in names)
@@ -113,6 +114,8 @@ def _expected(types: str | list[str]) -> str:
 def _type_hint(fault: Fault) -> str | None:
     if fault.wanted == "integer":
         return "write it in plain decimal digits, without quotes, signs or leading zeros"
+    if fault.wanted == "boolean":
+        return "write it without quotes"
     if fault.wanted == "array":
         return "start each item with '- '"
     return None

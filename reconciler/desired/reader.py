@@ -9,7 +9,7 @@ Python parser elsewhere; both give the same events.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import yaml
 
@@ -27,19 +27,20 @@ def read_document(
     source: SourceText,
     path: str,
     *,
-    integer_keys: Collection[str],
+    scalar_types: Mapping[str, str],
     problems: Problems,
     takers: Mapping[str, Taker] | None = None,
 ) -> Value:
     """The one document of a file; None if there is none, which is a problem already.
 
-    ``integer_keys`` are the keys whose plain decimal whole numbers become ``int``. ``takers`` take
-    items of the lists under these keys of the document, which are then not part of the result. It
-    may be incomplete where ``problems`` says so.
+    ``scalar_types`` are the keys whose plain decimal whole numbers become ``int`` (``integer``),
+    or whose plain ``true`` and ``false`` become ``bool`` (``boolean``). ``takers`` take items of
+    the lists under these keys of the document, which are then not part of the result. It may be
+    incomplete where ``problems`` says so.
     """
     try:
         parser = _PARSER(source)
-        return TreeBuilder(parser.get_event, path, integer_keys, problems, takers or {}).document()
+        return TreeBuilder(parser.get_event, path, scalar_types, problems, takers or {}).document()
     except UnicodeDecodeError:
         decode(source.whole(), path, problems)
     except yaml.YAMLError as error:

@@ -36,9 +36,9 @@ def desired_state_schema() -> Mapping[str, Any]:
 
 
 @cache
-def integer_keys() -> frozenset[str]:
-    """The keys whose values the schema wants as integers."""
-    return frozenset(_integer_keys(desired_state_schema()))
+def scalar_types() -> Mapping[str, str]:
+    """The keys whose values the schema wants as ``integer`` or ``boolean``, and which of them."""
+    return dict(_scalar_types(desired_state_schema()))
 
 
 def check_document(root: Value, path: str, problems: Problems) -> bool:
@@ -135,9 +135,9 @@ def _validator() -> Draft202012Validator:
     return Draft202012Validator(desired_state_schema())
 
 
-def _integer_keys(schema: Any) -> Iterator[str]:
+def _scalar_types(schema: Any) -> Iterator[tuple[str, str]]:
     if isinstance(schema, dict):
         for key, value in schema.items():
-            if isinstance(value, dict) and value.get("type") == "integer":
-                yield key
-            yield from _integer_keys(value)
+            if isinstance(value, dict) and value.get("type") in ("integer", "boolean"):
+                yield key, value["type"]
+            yield from _scalar_types(value)

@@ -1,8 +1,8 @@
 """A YAML document as plain values that know where they stand.
 
-Scalars are raw text; only whole numbers under keys that ask for one are ``int``, and plain null
-forms are ``None``. Mappings and sequences are ``dict`` and ``list``, so that ``jsonschema`` reads
-them as they are.
+Scalars are raw text; only whole numbers and flags under keys that ask for one are ``int`` and
+``bool``, and plain null forms are ``None``. Mappings and sequences are ``dict`` and ``list``, so
+that ``jsonschema`` reads them as they are.
 """
 
 from __future__ import annotations

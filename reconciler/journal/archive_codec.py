@@ -83,6 +83,7 @@ def _archived_to_json(record: Archived) -> dict[str, object]:
         "sha256": record.sha256,
         "bytes": record.size,
         "reportedBytes": record.reported_size,
+        "damage": record.damage or None,
         **removal_to_json(record.source, record.reason),
     }
 
@@ -132,6 +133,7 @@ def _archived(fields: Fields) -> Archived:
         source=source_of(fields),
         reason=reason_of(fields),
         reported_size=number_or_none(fields, "reportedBytes"),
+        damage=text_or_none(fields, "damage") or "",
     )
 
 

@@ -139,9 +139,10 @@ class Archived:
     """An instance is kept, verified and on disk; the record is so too before the DELETE leaves.
 
     ``path`` is relative to the run's bag, ``archive``/run; ``size`` is in bytes, and so is
-    ``reported_size``, what the store says of it: the Content-Length of its answer, else its own
-    account of how the instance is kept, which is on record and decides nothing. ``source`` and
-    ``reason`` are those of the removal that the files declare.
+    ``reported_size``, the store's own account of how the instance is kept (not the length that
+    its answer announced), None where it does not say. ``source`` and ``reason`` are those of the
+    removal that the files declare. ``damage`` says in what the copy is not whole, which the files
+    allow; empty for a whole one.
     """
 
     time: datetime
@@ -154,6 +155,7 @@ class Archived:
     source: Source
     reason: Reason
     reported_size: int | None = None
+    damage: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ class ConcurrencyLimit:
     """Additive increase and multiplicative decrease, as TCP does it, on the latency of answers.
 
     Each second the median of the answers of one kind is compared with the best median so far.
-    ``most`` is the number of workers: until answers come late, nobody ever waits here. ``stop``
-    ends every waiting.
+    ``most`` is the number of workers: until answers come late, they hardly ever wait here.
+    ``stop`` ends every waiting.
     """
 
     def __init__(

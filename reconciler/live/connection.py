@@ -100,7 +100,8 @@ class Connection:
                 settings.read_timeout,
                 settings.proxies,
             ),
-            adapter=SharedContextAdapter(_context(settings), pool_maxsize=settings.parallelism),
+            # A worker that archives asks for the size of what it retrieves meanwhile.
+            adapter=SharedContextAdapter(_context(settings), pool_maxsize=2 * settings.parallelism),
             identity=_identity(settings),
             limiter=RateLimiter(settings.max_qps, stop=stop),
             concurrency=ConcurrencyLimit(settings.parallelism, stop=stop),

@@ -6,10 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from copy import copy
-from pathlib import Path
-from typing import Self, TypeVar
+from typing import BinaryIO, Self, TypeVar
 
-from reconciler.dicom_file import HEAD, NotDicomFileError, read_head
+from reconciler.dicom.file_head import HEAD, NotDicomFileError, read_head
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live import probe_reply, store_reply
 from reconciler.live.answer import Answer, Stream
@@ -187,7 +186,7 @@ class DicomWebStore(ABC):
         call = Call(RequestKind.RENDER, path, accept=_IMAGES[0], encoding="identity")
         return self._transport.read(call, read)
 
-    def store(self, file: Path) -> StoreReply:
+    def store(self, file: BinaryIO) -> StoreReply:
         """Send one file, once. A 401 is not repeated here; the next request has a fresh token."""
         body = MultipartFile(file)
         try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
-from pathlib import Path
+from typing import BinaryIO
 
 _CHUNK = 256 * 1024
 
@@ -12,17 +13,16 @@ _CHUNK = 256 * 1024
 class MultipartFile:
     """A ``multipart/related`` body of one part (PS3.18 section 8.6.1.2), of known length.
 
-    The boundary is made of the file's name and size, so that it needs no randomness; whether the
-    file holds it, which would take 2¹²⁸ tries to bring about, is not looked for.
-
-    Raises:
-        OSError: the file cannot be found.
+    The boundary is made of what the system knows of the file, so that it needs no randomness;
+    whether the file holds it, which would take 2¹²⁸ tries to bring about, is not looked for.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         self._file = file
-        self._size = file.stat().st_size
-        name = hashlib.sha256(f"{file.name}:{self._size}".encode()).hexdigest()[:32]
+        status = os.fstat(file.fileno())
+        self._size = status.st_size
+        known = f"{status.st_dev}:{status.st_ino}:{status.st_mtime_ns}:{self._size}"
+        name = hashlib.sha256(known.encode()).hexdigest()[:32]
         boundary = f"reconciler-{name}"
         self.content_type = f'multipart/related; type="application/dicom"; boundary={boundary}'
         self._head = f"--{boundary}\r\nContent-Type: application/dicom\r\n\r\n".encode()
@@ -40,10 +40,10 @@ class MultipartFile:
         """
         yield self._head
         left = self._size
-        with self._file.open("rb") as stream:
-            while left and (chunk := stream.read(min(_CHUNK, left))):
-                left -= len(chunk)
-                yield chunk
+        self._file.seek(0)
+        while left and (chunk := self._file.read(min(_CHUNK, left))):
+            left -= len(chunk)
+            yield chunk
         if left:
-            raise OSError(f"{self._file} became shorter while it was sent")
+            raise OSError("the file became shorter while it was sent")
         yield self._tail

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesHeaderParser
 
+from reconciler.live.answer import read_size
 from reconciler.live.faults import AttemptError, Fault, NoAnswerError
 
 _LONGEST_HEAD = 64 * 1024
@@ -46,7 +47,7 @@ def read_single_part(content_type: str, chunks: Iterator[bytes]) -> Part:
     length = headers.get("Content-Length", "")
     return Part(
         headers.get("Content-Type", ""),
-        int(length) if length.isascii() and length.isdigit() else None,
+        read_size(length),
         text.until_last(delimiter),
     )
 

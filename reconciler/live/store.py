@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from reconciler.live.labels import AuditLabels
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -131,11 +130,9 @@ class DicomStore(ReadableStore, Protocol):
     def delete(self, instance: InstanceAddress) -> DeleteReply:
         """Send exactly one DELETE for one instance; never raises for what a server does."""
 
-    def store(self, file: Path) -> StoreReply:
+    def store(self, file: BinaryIO) -> StoreReply:
         """Send exactly one DICOM file, once (STOW-RS); never raises for what a server does.
 
-        The file is read while it is sent. An instance that is stored already is not replaced.
-
-        Raises:
-            OSError: the file cannot be found.
+        The open file is read from its beginning while it is sent. An instance that is stored
+        already is not replaced.
         """

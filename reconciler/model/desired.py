@@ -102,7 +102,8 @@ class Entry:
 
     ``series_uid`` None means the whole study; ``instances`` None means the whole series (or
     study). An inventory gives one entry a series, whose ``source.path`` is the CSV file.
-    ``archive`` is the absolute path of the folder under which a remove is kept first.
+    ``archive`` is the absolute path of the folder under which a remove is kept first;
+    ``allow_damaged`` says that the copy there need not be whole.
     """
 
     intent: Intent
@@ -114,6 +115,7 @@ class Entry:
     hold: str | None = None
     from_inventory: bool = False
     archive: str | None = None
+    allow_damaged: bool = False
 
     @property
     def is_whole(self) -> bool:

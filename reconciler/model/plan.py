@@ -74,7 +74,8 @@ class DeletionGroup:
 
     ``instances`` maps each SOP Instance UID to the line that declares it; ``by_whole`` says that
     the line names the series or study as a whole; ``archive`` is the absolute path of the folder
-    under which each instance is kept before it is deleted.
+    under which each instance is kept before it is deleted, ``allow_damaged`` that the copy there
+    need not be whole.
     """
 
     path: str
@@ -82,6 +83,7 @@ class DeletionGroup:
     by_whole: bool
     instances: Mapping[str, int]
     archive: str | None = None
+    allow_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,17 +37,26 @@ class RestoreOutcome(Enum):
 class ArchivedInstance:
     """An instance as a run archived it, and where its removal was declared.
 
-    ``size`` is in bytes.
+    ``path`` is that of the file below the ``archive``'s folder, with / between its parts, as the
+    record has it: `file` is for messages, and what is read is opened part by part. ``size`` is in
+    bytes; ``damage`` says in what the copy was not whole.
     """
 
     run: str
     store: StoreAddress
     instance: InstanceAddress
-    file: Path
+    archive: Path
+    path: str
     sha256: str
     size: int
     source: Source
     reason: Reason
+    damage: str = ""
+
+    @property
+    def file(self) -> Path:
+        """Where it should lie."""
+        return self.archive / self.path
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,7 @@ def _decode_group(value: Json) -> DeletionGroup:
         decode_flag(value["by_whole"]),
         instances,
         _decode_archive(value["archive"]),
+        decode_flag(value.get("allow_damaged", False)),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from reconciler.model.desired import InputFile, Limits, Reason
 from reconciler.model.plan import (
+    DeletionGroup,
     Finding,
     KeptEntry,
     Plan,
@@ -67,16 +68,18 @@ def _encode_series(series: SeriesPlan) -> Json:
         "seriesId": series.series_uid,
         "instances": series.instances,
         "emptied": series.emptied,
-        "deletions": [
-            {
-                "path": group.path,
-                "reason": encode_reason(group.reason),
-                "by_whole": group.by_whole,
-                "archive": group.archive,
-                "instances": dict(group.instances.items()),
-            }
-            for group in series.groups
-        ],
+        "deletions": [_encode_group(group) for group in series.groups],
+    }
+
+
+def _encode_group(group: DeletionGroup) -> Json:
+    return {
+        "path": group.path,
+        "reason": encode_reason(group.reason),
+        "by_whole": group.by_whole,
+        "archive": group.archive,
+        **({"allow_damaged": True} if group.allow_damaged else {}),
+        "instances": dict(group.instances.items()),
     }
 
 

@@ -149,14 +149,17 @@ def _decide_instance(verdict: Verdict, decisions: SeriesDecisions, live: LiveSto
 
 
 def _groups(deletions: Mapping[str, Claim]) -> tuple[DeletionGroup, ...]:
-    lines: dict[tuple[str, bool, Reason, str | None], dict[str, int]] = {}
+    lines: dict[tuple[str, bool, Reason, str | None, bool], dict[str, int]] = {}
     for uid, claim in deletions.items():
         entry = claim.entry
-        key = (claim.source.path, entry.is_whole, _reason(entry), entry.archive)
+        archive = (entry.archive, entry.allow_damaged)
+        key = (claim.source.path, entry.is_whole, _reason(entry), *archive)
         lines.setdefault(key, {})[uid] = claim.source.line
     return tuple(
-        DeletionGroup(path, reason, by_whole, DeclaredInstances(instances.items()), archive)
-        for (path, by_whole, reason, archive), instances in sorted(
+        DeletionGroup(
+            path, reason, by_whole, DeclaredInstances(instances.items()), archive, allow_damaged
+        )
+        for (path, by_whole, reason, archive, allow_damaged), instances in sorted(
             lines.items(), key=lambda item: next(iter(item[1]))
         )
     )

@@ -13,6 +13,7 @@ from reconciler.model.plan import Finding, SavedPlan, StorePlan, StudyPlan, Why
 from reconciler.model.thumbnail import Thumbnail, Thumbnails
 from reconciler.reporting.page import render_page
 from reconciler.reporting.wording import (
+    DAMAGED_TOO,
     FINDING_TITLES,
     blast_radius,
     describe_reason,
@@ -58,6 +59,7 @@ def plan_as_html(
             "thumbnails": thumbnails,
             "thumbnail_of": partial(_thumbnail, thumbnails or {}),
             "data_url": _data_url,
+            "damaged_too": DAMAGED_TOO,
             "shown_images": sum(not one.problem for one in (thumbnails or {}).values()),
         },
     )

@@ -17,6 +17,7 @@ from reconciler.model.plan import (
     StudyPlan,
 )
 from reconciler.reporting.wording import (
+    DAMAGED_TOO,
     FINDING_TITLES,
     blast_radius,
     describe_gate,
@@ -73,7 +74,8 @@ def _series_effect(series: SeriesPlan) -> str:
 def _group(group: DeletionGroup) -> Iterator[str]:
     yield _wrapped("      ", describe_reason(group.reason))
     if group.archive is not None:
-        yield _wrapped("      ", f"archived under {group.archive} first")
+        allowed = DAMAGED_TOO if group.allow_damaged else ""
+        yield _wrapped("      ", f"archived under {group.archive} first{allowed}")
     if group.by_whole:
         line = min(group.instances.values())
         yield _wrapped("      ", f"named as a whole by {group.path}:{line}")

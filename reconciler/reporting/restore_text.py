@@ -22,6 +22,8 @@ def pending_as_text(
     """What a restore would put back; the stable summary line last."""
     for one in sorted(waiting, key=lambda one: (one.store, one.instance)):
         yield f"{one.instance.instance_uid}\n  {plain(str(one.file))}, {one.size:,} bytes\n"
+        if one.damage:
+            yield f"  damaged when it was archived: {plain(one.damage)}\n"
         yield f"  removed by run {one.run}, as {plain(str(one.source))} asked\n"
     for result in settled:
         if result.detail:

@@ -15,6 +15,7 @@ from reconciler.model.plan import (
 )
 from reconciler.reporting.markdown import Detail, Grain, escape, folded, listed
 from reconciler.reporting.wording import (
+    DAMAGED_TOO,
     FINDING_TITLES,
     describe_reason,
     describe_subject,
@@ -84,7 +85,8 @@ def _groups(series: SeriesPlan) -> Iterator[str]:
     for group in series.groups:
         yield f"{escape(describe_reason(group.reason))}\n\n"
         if group.archive is not None:
-            yield f"archived under {escape(group.archive)} first\n\n"
+            allowed = DAMAGED_TOO if group.allow_damaged else ""
+            yield f"archived under {escape(group.archive)} first{allowed}\n\n"
         for uid, line in group.instances.items():
             yield f"- `{uid}` ({escape(group.path)}:{line})\n"
         yield "\n"

@@ -17,6 +17,9 @@ from reconciler.model.traffic import Traffic
 UNKNOWN = "unknown"
 """Stands where the record does not say."""
 
+DAMAGED_TOO = ", and deleted even if the copy is damaged"
+"""What is said behind an archive that allows damaged copies."""
+
 FINDING_TITLES = {
     Why.MISPLACED: "Misplaced: wanted removed, but stored under another study or series",
     Why.MISSING: "Missing: wanted kept, but not in the store",

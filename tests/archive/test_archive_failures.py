@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
 from reconciler.applying import archive as archive_module
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
-from reconciler.live.answer import Stream
 from reconciler.model.address import InstanceAddress
 
 from .conftest import Site
@@ -181,35 +178,3 @@ def test_an_archive_in_the_state_folder_is_refused(site: Site, tmp_path: Path) -
         refusal = site.run("apply", "plan.json", "--state", state)
         assert (refusal.code, "state folder" in refusal.err) == (1, True)
     assert site.deletes() == []
-
-
-STORAGE = r":getStorageInfo$"
-
-
-def archived_records(site: Site) -> list[Mapping[str, Any]]:
-    (run,) = site.runs()
-    return [record for record in site.records(run) if record["type"] == "archived"]
-
-
-def test_the_announced_length_is_the_size_that_the_store_reports(site: Site) -> None:
-    site.ask_removal(site.fill(3)[:1])
-    site.plan()
-    assert site.apply().code == 0
-    (record,) = archived_records(site)
-    assert record["reportedBytes"] == record["bytes"] > 0
-    assert not [one for one in site.emulator.requests() if "getStorageInfo" in one.path]
-
-
-@pytest.mark.parametrize("is_told", [True, False])
-def test_without_an_announced_length_the_size_is_asked_for_and_decides_nothing(
-    site: Site, monkeypatch: pytest.MonkeyPatch, *, is_told: bool
-) -> None:
-    site.ask_removal(site.fill(3)[:1])
-    site.plan()
-    monkeypatch.setattr(Stream, "length", None)  # as of an answer that comes in chunks
-    if not is_told:
-        site.emulator.set_faults(Faults((FaultRule(FaultKind.STATUS, "GET", STORAGE, status=403),)))
-    assert site.apply().code == 0
-    (record,) = archived_records(site)
-    assert record["reportedBytes"] == (record["bytes"] if is_told else None)
-    assert len([one for one in site.emulator.requests() if "getStorageInfo" in one.path]) == 1

@@ -106,10 +106,11 @@ def test_query_archive_and_restore_of_a_large_instance_stay_under_200_mb(tmp_pat
             answers.append(done.stdout.rpartition("peak ")[0])
             return int(done.stdout.rpartition("peak ")[2])
 
-        body = MultipartFile(tmp_path / "large.dcm")
-        headers = {"Content-Type": body.content_type}
         studies = f"{url}/v1/{DEMO_STORE}/dicomWeb/studies"
-        assert requests.post(studies, data=body, headers=headers, timeout=60).status_code == 200
+        with (tmp_path / "large.dcm").open("rb") as file:
+            body = MultipartFile(file)
+            headers = {"Content-Type": body.content_type}
+            assert requests.post(studies, data=body, headers=headers, timeout=60).status_code == 200
         assert peak_of("query", SELECT, "--output", "images", "--format", "jsonl") < MOST
         assert sha256_of(next((project / "images").rglob("*.dcm"))) == expected
         assert peak_of("query", SELECT, "--format", "jsonl") < MOST

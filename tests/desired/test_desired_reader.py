@@ -21,7 +21,9 @@ def read(text: str | bytes):
     problems = Problems()
     data = text.encode() if isinstance(text, str) else text
     source = SourceText(io.BytesIO(data))
-    return read_document(source, "a.yaml", integer_keys={"count"}, problems=problems), problems
+    return read_document(
+        source, "a.yaml", scalar_types={"count": "integer"}, problems=problems
+    ), problems
 
 
 def rules(problems: Problems) -> list[tuple[int, int, str]]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reconciler.desired.acceptance import is_plain_keep, is_plain_remove
-from reconciler.desired.schema import desired_state_schema, integer_keys
+from reconciler.desired.schema import desired_state_schema, scalar_types
 from reconciler.desired.tree import Value, YamlMapping, YamlSequence
 from reconciler.desired.wording import NOUNS, UID_KEYS
 from reconciler.model import address
@@ -70,7 +70,9 @@ def test_every_text_with_a_form_has_words_for_its_message() -> None:
 def test_the_integers_are_known() -> None:
     limits = {"maxDeletions", "maxStudiesEmptied", "maxSeriesEmptied"}
     limits |= {"maxStudyPercent", "maxKeptMissing", "maxNeverSeen", "maxReappeared"}
-    assert integer_keys() == {"version", "count"} | limits
+    integers = {key for key, kind in scalar_types().items() if kind == "integer"}
+    assert integers == {"version", "count"} | limits
+    assert scalar_types().keys() - integers == {"allowDamaged"}
 
 
 NEARLY = st.text("019azAZ.-_:/\n\r é１", max_size=70) | st.from_regex(r"[0-9.]{60,70}")

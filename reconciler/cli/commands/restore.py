@@ -25,12 +25,14 @@ from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.journal.folder import run_file
 from reconciler.journal.history import History
+from reconciler.journal.inside import open_inside
 from reconciler.live.endpoint import Endpoint
 from reconciler.model.provenance import Provenance
-from reconciler.model.restore import RestoreReport, RestoreResult
+from reconciler.model.restore import ArchivedInstance, RestoreReport, RestoreResult
 from reconciler.model.service import is_one_service
 from reconciler.reporting.restore_json import restore_as_json
 from reconciler.reporting.restore_text import pending_as_text, restore_as_text
+from reconciler.reporting.wording import plain
 
 REPROBE_SECONDS = 30.0
 """How long an instance that is not there after it was stored is looked for again."""
@@ -112,7 +114,8 @@ def command(
         **given,  # type: ignore[arg-type]  # click hands over exactly the options above
     )
     require_writable(options.report)
-    read = partial(read_archived, options.state, run, only=only, archive=archive)
+    moved = None if archive is None else archive.absolute()
+    read = partial(read_archived, options.state, run, only=only, archive=moved)
     archived = read()
     if options.dry_run:
         return _show(archived, options)
@@ -156,12 +159,23 @@ def _restore_on_record(
 def _show(archived: ArchivedRun, options: _Options) -> int:
     pending = _pending(archived, options)
     write_document(pending_as_text(pending.settled, pending.waiting))
-    lost = [one for one in pending.waiting if not one.file.is_file()]
-    for one in lost:
-        say(f"missing: {one.file}")
+    lost = [one for one in pending.waiting if not _is_there(one)]
     if lost:
         say("  hint: if the archive was moved, name the folder that holds the bag with --archive")
     return ExitCode.INCOMPLETE if lost else ExitCode.SUCCESS
+
+
+def _is_there(archived: ArchivedInstance) -> bool:
+    """Whether there is a file to restore from; where there is none, it is told why."""
+    try:
+        open_inside(archived.archive, archived.path).close()
+    except FileNotFoundError:
+        say(f"missing: {plain(str(archived.file))}")
+    except OSError as error:
+        say(f"not to be read: {plain(str(archived.file))}: {error.strerror}")
+    else:
+        return True
+    return False
 
 
 def _pending(archived: ArchivedRun, options: _Options) -> Pending:

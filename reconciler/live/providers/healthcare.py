@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live import delete_reply
-from reconciler.live.answer import Stream
+from reconciler.live.answer import Stream, read_size
 from reconciler.live.bodies import is_json, media_type, parse_json
 from reconciler.live.channel import RequestKind
 from reconciler.live.dicomweb import DicomWebStore, not_retrieved
@@ -95,7 +95,5 @@ def _storage(told: dict[str, object]) -> StorageInfo:
     match told.get("blobStorageInfo"):
         case {**blob}:
             size, kept = str(blob.get("sizeBytes", "")), blob.get("storageClass")
-            return StorageInfo(
-                int(size) if size.isdecimal() else None, kept if isinstance(kept, str) else None
-            )
+            return StorageInfo(read_size(size), kept if isinstance(kept, str) else None)
     return StorageInfo()

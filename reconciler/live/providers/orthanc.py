@@ -15,7 +15,7 @@ from functools import partial
 
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live import delete_reply
-from reconciler.live.answer import Answer, Stream
+from reconciler.live.answer import Answer, Stream, read_size
 from reconciler.live.bodies import has_own_error_body, is_dicom, media_type, parse_json
 from reconciler.live.channel import RequestKind
 from reconciler.live.dicomweb import DicomWebStore, not_retrieved
@@ -153,13 +153,17 @@ class OrthancStore(DicomWebStore):
         return delete_reply.classify(answer, _names_remaining)
 
     def storage(self, instance: InstanceAddress) -> StorageInfo:
-        """The size of the DICOM file; Orthanc knows no storage classes."""
-        identifier = self._look_up(instance)
+        """The size of the DICOM file; Orthanc knows no storage classes.
+
+        Addresses are compared only where it holds several instances of this UID.
+        """
+        found = self._candidates(instance.instance_uid, "Instance")
+        identifier = found[0] if len(found) == 1 else self._look_up(instance)
         if identifier is None:
             raise LiveError(f"the instance {instance} could not be looked up")
         path = f"/instances/{identifier}/attachments/dicom/size"
         size = self._ask(Call(RequestKind.STORAGE, path, accept="*/*")).body
-        return StorageInfo(int(size) if size.isdigit() else None)
+        return StorageInfo(read_size(size.decode("ascii", "replace")))
 
     @contextmanager
     def opened(self, instance: InstanceAddress, piece: int) -> Iterator[Body]:

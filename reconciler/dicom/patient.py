@@ -1,0 +1,70 @@
+"""Whose a DICOM file is, by its beginning.
+
+Broken files make pydicom raise and warn of anything, in words that hold what it read; whoever runs
+this in a process of its own silences its warnings.
+"""
+
+from __future__ import annotations
+
+import zlib
+from io import BytesIO
+from typing import Any
+
+from reconciler.dicom.encoding import BIG_ENDIAN, DEFLATED, encoding_of
+from reconciler.dicom.file_head import HEAD, NotDicomFileError, read_head
+
+LONGEST_PATIENT_ID = 1024
+"""Characters: LO has 64 at most (PS3.5 section 6.2), and real ones have more."""
+
+_PATIENT_ID = 0x00100020
+
+
+def patient_id_of(head: bytes) -> str:
+    """The Patient ID of a DICOM file; ``head`` are its first `HEAD` bytes, or all of it.
+
+    Raises:
+        NotDicomFileError: it is no DICOM file, or says no Patient ID, or several.
+    """
+    meta = read_head(head)
+    dataset = head[meta.dataset_offset :]
+    if meta.transfer_syntax_uid in DEFLATED:
+        dataset = _inflated(dataset)
+    patient_id = _patient_id(dataset, meta.transfer_syntax_uid)
+    if isinstance(patient_id, str) and 0 < len(patient_id.strip()) <= LONGEST_PATIENT_ID:
+        return patient_id.strip()
+    raise NotDicomFileError("it says no Patient ID")
+
+
+def _inflated(dataset: bytes) -> bytes:
+    """The beginning of a compressed dataset, up to `HEAD`."""
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(dataset, HEAD)
+    except zlib.error as error:
+        raise NotDicomFileError("it is a DICOM file that cannot be read") from error
+
+
+def _patient_id(dataset: bytes, transfer_syntax_uid: str) -> object:
+    """The value as pydicom decodes it; of elements after it, by their tags, nothing is looked at.
+
+    Raises:
+        NotDicomFileError: it is broken.
+    """
+    # pydicom takes half a second to import, which runs that need no patient need not spend.
+    from pydicom.config import disable_value_validation  # noqa: PLC0415
+    from pydicom.filereader import read_dataset  # noqa: PLC0415
+
+    def is_past(tag: int, _vr: Any, _length: int) -> bool:
+        return tag > _PATIENT_ID
+
+    encoding = encoding_of(transfer_syntax_uid)
+    try:
+        with disable_value_validation():
+            read = read_dataset(
+                BytesIO(dataset),
+                is_implicit_VR=encoding.is_implicit,
+                is_little_endian=encoding.order is not BIG_ENDIAN,
+                stop_when=is_past,
+            )
+            return read.get("PatientID")
+    except Exception:  # noqa: BLE001 - of a broken file it raises anything, and quotes it
+        raise NotDicomFileError("it is a DICOM file that cannot be read") from None
