@@ -129,13 +129,15 @@ class Restorer:
 
         Raises:
             JournalError: an intent could not be made durable.
-            OSError: the file is no longer what was checked.
+            OSError: the file is no longer what was checked; nothing was sent.
         """
         deadline = time.monotonic() + self._patience.attempt_for
         index = self._order.index(archived.store)
         while True:
             number = len(replies) + 1
             if not original.is_unchanged:
+                if replies:
+                    return
                 raise OSError("it was changed after it was checked")
             self._journal.commit(RestoreIntent(self._now(), index, archived.instance, number))
             reply = self._store(archived).store(original.file)

@@ -23,6 +23,8 @@ from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_
 from reconciler.journal.folder import run_file
 from reconciler.model.address import InstanceAddress
 
+from .proxy import Change, proxy_of
+
 HEAD = "version: 1\nstore:\n" + "".join(
     f"  {name}: {value}\n" for name, value in DEMO_STORE.as_parameters().items()
 )
@@ -178,6 +180,21 @@ def site(
         monkeypatch.setenv("RECONCILER_ENDPOINT", emulator.url)
         archive, store = tmp_path / "archive", tmp_path / "store"
         yield Site(folder, archive, emulator, store, type_command, stack.close)
+
+
+Through = Callable[[Change], None]
+
+
+@pytest.fixture
+def through(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Through]:
+    """Let the tool speak to the store through a proxy from now on."""
+    with ExitStack() as stack:
+
+        def insert(change: Change) -> None:
+            url = stack.enter_context(proxy_of(site.emulator.url, change))
+            monkeypatch.setenv("RECONCILER_ENDPOINT", url)
+
+        yield insert
 
 
 @pytest.fixture

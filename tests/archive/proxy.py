@@ -25,7 +25,7 @@ class Reply:
 
 
 Change = Callable[[str, Reply], Reply]
-"""Gets the path of a GET and what the store answers; gives what the tool gets."""
+"""Gets method and path of a request and what the store answers; gives what the tool gets."""
 
 
 @contextmanager
@@ -45,7 +45,7 @@ def proxy_of(origin: str, change: Change) -> Iterator[str]:
             ) as answered:
                 kind = answered.headers.get("Content-Type", "")
                 reply = Reply(answered.status_code, kind, answered.content)
-            self.give(change(self.path, reply) if self.command == "GET" else reply)
+            self.give(change(f"{self.command} {self.path}", reply))
 
         def give(self, reply: Reply) -> None:
             self.send_response(reply.status)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.desired import load_desired_state
+from reconciler.desired.canonical import canonical
 from reconciler.errors import DesiredStateError
 from reconciler.model.problem import Problem
 
@@ -82,6 +83,13 @@ remove:
         ("{path: ''}", "empty-value", "path"),
         ("{path: /srv/a, x: 1}", "unknown-key", "'x'"),
         ("[/srv/a]", "wrong-type", "archive"),
+        ("{allowDamaged: true}", "missing-key", "path"),
+        ("{path: /srv/a, allowDamaged: 'true'}", "wrong-type", "it must be true or false"),
+        ("{path: /srv/a, allowDamaged: yes}", "wrong-type", "it must be true or false"),
+        ("{path: /srv/a, allowDamaged: True}", "wrong-type", "it must be true or false"),
+        ("{path: /srv/a, allowDamaged: 1}", "wrong-type", "it must be true or false"),
+        ("{path: /srv/a, allowDamaged: }", "empty-value", "allowDamaged"),
+        ("{path: /srv/a, allowdamaged: true}", "unknown-key", "'allowdamaged'"),
     ],
 )
 @pytest.mark.parametrize("place", ["file", "entry"])
@@ -91,6 +99,44 @@ def test_what_is_no_archive(tmp_path: Path, place: str, archive: str, rule: str,
     found = problems(tmp_path, f"{head}remove:\n  - studiesId: '1'{entry}\n")
     assert [problem.rule for problem in found] == [rule]
     assert said in found[0].message
+
+
+def test_damaged_copies_are_allowed_where_the_archive_says_so(tmp_path: Path) -> None:
+    body = """\
+archive: {path: /srv/a, allowDamaged: true}
+remove:
+  - studiesId: '1'
+  - {studiesId: '2', archive: {path: /srv/a}}
+  - {studiesId: '3', archive: {path: /srv/a, allowDamaged: false}}
+  - {studiesId: '4', archive: none}
+  - {studiesId: '5', seriesId: '5.1', instancesId: 5.1.1}
+  - {studiesId: '5', seriesId: '5.1', instancesId: 5.1.2, archive: {path: /srv/a}}
+"""
+    assert load(tmp_path, body)["5"] == "/srv/a"
+    (store,) = load_desired_state([tmp_path / "project/specs"], root=tmp_path / "project").stores
+    allowed = {
+        (entry.study_uid, entry.instances and entry.instances.uids)
+        for entry in store.removes.entries
+        if entry.allow_damaged
+    }
+    assert allowed == {("1", None), ("5", ("5.1.1",))}
+
+
+def test_fmt_writes_the_flag_behind_the_path() -> None:
+    text = (
+        HEAD
+        + """archive:
+  allowDamaged: true  # until the old archive is gone
+  path: /srv/a
+remove:
+  - archive: {allowDamaged: false, path: /srv/b}
+    studiesId: '1'
+"""
+    )
+    written = canonical(text, "a.yaml")
+    assert "  path: /srv/a\n  allowDamaged: true  # until the old archive is gone\n" in written
+    assert "      path: /srv/b\n      allowDamaged: false\n" in written
+    assert canonical(written, "a.yaml") == written
 
 
 def test_a_keep_has_no_archive(tmp_path: Path) -> None:
@@ -120,6 +166,16 @@ def test_one_thing_with_two_archives_is_an_error(tmp_path: Path) -> None:
 remove:
   - {studiesId: '1', archive: {path: /srv/a}}
   - studiesId: '1'
+"""
+    (found,) = problems(tmp_path, body)
+    assert (found.rule, found.source.line) == ("different-archives", 6)
+
+
+def test_one_thing_that_may_and_may_not_be_damaged_is_an_error(tmp_path: Path) -> None:
+    body = """\
+remove:
+  - {studiesId: '1', archive: {path: /srv/a}}
+  - {studiesId: '1', archive: {path: /srv/a, allowDamaged: true}}
 """
     (found,) = problems(tmp_path, body)
     assert (found.rule, found.source.line) == ("different-archives", 6)

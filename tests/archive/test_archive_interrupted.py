@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
+import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
 from reconciler.emulator import Faults
 from reconciler.journal.history import History
+from reconciler.model.address import InstanceAddress
 
 from .conftest import Site
 
@@ -97,6 +101,68 @@ def test_what_has_its_name_but_no_record_is_proven_or_set_aside(site: Site) -> N
     manifest = (bag / "manifest-sha256.txt").read_text()
     assert "1.2.3.dcm" not in manifest
     assert f"{three.instance_uid}.dcm" in manifest
+
+
+def interrupted(site: Site) -> tuple[Path, list[InstanceAddress]]:
+    """An apply of three instances that was killed; its bag, and what is in the store."""
+    instances = site.fill(8)
+    site.ask_removal(instances[:3])
+    site.plan()
+    site.emulator.set_faults(Faults(latency=0.1))
+    kill_once_archived(site)
+    site.emulator.set_faults(Faults())
+    (run,) = site.runs()
+    return site.archive / run, instances
+
+
+def test_links_special_files_and_damaged_ones_are_set_aside(site: Site) -> None:
+    bag, (*_, one, two) = interrupted(site)
+    folder = bag / f"data{one}".rpartition("/")[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = {a: next((site.store_folder / "files").rglob(f"{a[2]}.dcm")) for a in (one, two)}
+    (folder / f"{one[2]}.dcm").symlink_to(stored[one])
+    (folder / f"{two[2]}.dcm").write_bytes(stored[two].read_bytes()[:-1])
+    os.mkfifo(folder / "1.2.3.dcm")
+    (bag / "data" / "elsewhere").symlink_to(site.store_folder / "files")
+
+    assert site.apply().code == 0
+    assert site.validate_bags() >= 3
+    manifest = (bag / "manifest-sha256.txt").read_text()
+    assert "elsewhere" not in manifest
+    aside = [path.name for path in (bag / "set-aside").rglob("*") if not path.is_dir()]
+    assert {"1.2.3.dcm", f"{one[2]}.dcm", f"{two[2]}.dcm"} == set(aside)
+    assert (bag / "set-aside" / "elsewhere").is_symlink()
+    assert not any(name in manifest for name in aside)
+    assert site.content() >= {one, two}
+
+
+@pytest.mark.parametrize("name", ["", "data", "incoming", "set-aside"])
+def test_a_bag_that_is_a_link_is_not_completed(site: Site, name: str) -> None:
+    """Whoever put it there may have anything removed or overwritten where it leads."""
+    bag, _ = interrupted(site)
+    time.sleep(0.3)  # what the store had received when the process died still takes effect
+    left = site.content()
+    folder, outside = bag / name, site.archive.with_name("outside")
+    if folder.exists():
+        shutil.move(folder, outside)
+    outside.mkdir(exist_ok=True)
+    (outside / "mine.part").write_text("not the bag's")
+    folder.symlink_to(outside)
+    answer = site.apply()
+    assert answer.code == 4
+    assert "cannot be completed" in answer.out
+    assert "is a link" in answer.out
+    assert (outside / "mine.part").exists()
+    assert site.content() == left
+
+
+def test_a_recorded_file_that_is_a_link_stops_the_run(site: Site) -> None:
+    bag, _ = interrupted(site)
+    file, *_ = (bag / "data").rglob("*.dcm")
+    file.symlink_to(shutil.move(file, site.archive.with_name("outside")))
+    answer = site.apply()
+    assert answer.code == 4
+    assert "a link in its path" in answer.out
 
 
 def test_a_killed_restore_resumes_and_reports_over_all(site: Site) -> None:

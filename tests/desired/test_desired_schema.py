@@ -154,6 +154,10 @@ SCALARS = (
     | st.integers()
 )
 REASONS = st.dictionaries(st.sampled_from(["code", "text", "ticket", "odd"]), SCALARS).map(mapping)
+ARCHIVES = st.fixed_dictionaries(
+    {"path": st.sampled_from(["/srv/a", "srv", "/\n"]) | SCALARS},
+    optional={"allowDamaged": st.booleans() | SCALARS, "odd": SCALARS},
+).map(mapping) | st.sampled_from(["none", "None"])
 VALUES = SCALARS | st.lists(SCALARS, max_size=3).map(sequence) | REASONS
 KEYS = st.sampled_from(["studiesId", "seriesId", "instancesId", "reason", "hold", "odd"])
 ADDRESSES = st.fixed_dictionaries(
@@ -162,6 +166,7 @@ ADDRESSES = st.fixed_dictionaries(
         "seriesId": st.just("1.3") | SCALARS,
         "instancesId": st.lists(st.just("1.4") | SCALARS, max_size=3).map(sequence) | SCALARS,
         "reason": REASONS | SCALARS,
+        "archive": ARCHIVES | SCALARS,
         "hold": SCALARS,
         "inventory": SCALARS,
     },

@@ -180,6 +180,8 @@ GROUPS = st.builds(
     REASONS,
     st.booleans(),
     st.dictionaries(UIDS, st.integers(1, 1_000_000), min_size=1, max_size=3),
+    st.none() | TEXTS.map("/{}".format),
+    st.booleans(),
 )
 
 
