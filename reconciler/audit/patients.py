@@ -10,6 +10,7 @@ from pathlib import Path
 from reconciler.dicom.file_head import HEAD, NotDicomFileError
 from reconciler.dicom.patient import LONGEST_PATIENT_ID, patient_id_of
 from reconciler.errors import UsageError
+from reconciler.journal.inside import open_inside
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion
 
 COLUMNS = ["studiesId", "PatientID"]
@@ -93,11 +94,11 @@ def _patients(path: Path, rows: Iterable[list[str]]) -> dict[str, str]:
 def archived_patient(copy: ArchivedCopy) -> str | None:
     """The Patient ID (0010,0020) of an archived copy.
 
-    None where it has none or several, where it cannot be read, and where it is not what was
-    archived.
+    None where it has none or several, where it cannot be read or lies elsewhere, and where it is
+    not what was archived.
     """
     try:
-        with copy.path.open("rb") as file:
+        with open_inside(copy.archive, copy.path) as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != copy.sha256:
                 return None
             file.seek(0)

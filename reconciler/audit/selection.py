@@ -225,7 +225,8 @@ def _evidence(attempts: Sequence[Attempt]) -> _Evidence:
 
 
 def _copy(run: str, archived: Archived) -> ArchivedCopy:
-    return ArchivedCopy(Path(archived.archive) / run / archived.path, archived.sha256)
+    path = f"{run}/{archived.path}"
+    return ArchivedCopy(Path(archived.archive), path, archived.sha256, archived.damage)
 
 
 def _about_run_of(proof: Proof) -> RecordedRun:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 """Without waiting, since what is no file may never answer."""
 
 
-def open_inside(folder: Path, name: str) -> BinaryIO:
+def open_inside(folder: Path, name: str) -> BufferedReader:
     """Open a regular file below a folder; ``name`` has / between its parts.
 
     The folder is absolute and may be reached through links. Below it none is followed.
@@ -51,7 +51,7 @@ def _open_at(folder: int, name: str, flags: int) -> int:
         raise
 
 
-def _regular(descriptor: int) -> BinaryIO:
+def _regular(descriptor: int) -> BufferedReader:
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)

@@ -28,10 +28,21 @@ class RecordedRun:
 
 @dataclass(frozen=True, slots=True)
 class ArchivedCopy:
-    """Where the instance was kept before it was deleted, and the SHA-256 of that file."""
+    """Where the instance was kept before it was deleted, and the SHA-256 of that file.
 
-    path: Path
+    ``path`` is that of the file below the ``archive``'s folder, as the record has it: `file` is
+    for messages. ``damage`` says in what the copy was not whole.
+    """
+
+    archive: Path
+    path: str
     sha256: str
+    damage: str = ""
+
+    @property
+    def file(self) -> Path:
+        """Where it was written."""
+        return self.archive / self.path
 
 
 @dataclass(frozen=True, slots=True)

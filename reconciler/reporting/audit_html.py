@@ -15,6 +15,7 @@ from reconciler.model.plan import Why
 from reconciler.reporting.charts import columns, shares
 from reconciler.reporting.page import render_page
 from reconciler.reporting.wording import (
+    describe_copy,
     describe_counts,
     describe_evidence,
     describe_reason,
@@ -117,6 +118,7 @@ def report_as_html(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
             "reason": describe_reason,
             "removals": describe_removals(report),
             "requester": describe_requester,
+            "copy": describe_copy,
             "evidence": describe_evidence,
             "counted": describe_counts,
             "Why": Why,

@@ -114,7 +114,8 @@ def _deletion(deletion: RecordedDeletion) -> dict[str, Any]:
         "reason": reason
         and {"code": reason.code.value, "text": reason.text, "ticket": reason.ticket},
         "declared_at": source and {"path": source.path, "line": source.line},
-        "archived": copy and {"path": str(copy.path), "sha256": copy.sha256},
+        "archived": copy
+        and {"path": str(copy.file), "sha256": copy.sha256, "damage": copy.damage or None},
         "patient": deletion.patient,
         "attempts": deletion.attempts,
         "answers": [

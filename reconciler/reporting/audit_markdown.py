@@ -22,6 +22,7 @@ from reconciler.model.provenance import Provenance
 from reconciler.reporting.markdown import escape
 from reconciler.reporting.wording import (
     UNKNOWN,
+    describe_copy,
     describe_counts,
     describe_evidence,
     describe_reason,
@@ -247,7 +248,7 @@ def _deleted(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
             escape(describe_reason(one.reason)) if one.reason else "not on record",
             escape(str(one.source)) if one.source else "not on record",
             _code(one.run.run),
-            escape(describe_evidence(one)) + (", archived before" if one.copy else ""),
+            escape(describe_evidence(one) + describe_copy(one.copy)),
         )
         for one in newest
     ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from reconciler.model.audit import AuditReport, Selection
-from reconciler.model.deletion import Answer, RecordedDeletion
+from reconciler.model.deletion import Answer, ArchivedCopy, RecordedDeletion
 from reconciler.model.desired import Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
@@ -177,6 +177,13 @@ def describe_evidence(deletion: RecordedDeletion) -> str:
     seen = deletion.presence
     parts.append(f"then a retrieve: {seen.value}" if seen else "no retrieve on record")
     return "; ".join(parts)
+
+
+def describe_copy(copy: ArchivedCopy | None) -> str:
+    """What is said behind the evidence of the copy that was archived; nothing without one."""
+    if copy is None:
+        return ""
+    return ", archived before" + (f" (damaged: {copy.damage})" if copy.damage else "")
 
 
 def _describe_answer(answer: Answer) -> str:

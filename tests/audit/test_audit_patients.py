@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -30,7 +31,7 @@ def copy_of(folder: Path, patient_id: str | None) -> ArchivedCopy:
         dataset.PatientID = patient_id
     path = folder / f"{patient_id}.dcm"
     dataset.save_as(path)
-    return ArchivedCopy(path, hashlib.sha256(path.read_bytes()).hexdigest())
+    return ArchivedCopy(path.parent, path.name, hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def archived(folder: Path, patient_id: str | None, uid: str = "1.4") -> RecordedDeletion:
@@ -62,14 +63,21 @@ def test_what_is_known_by_no_id_is_counted_by_study(tmp_path: Path) -> None:
     assert (ids.unknown, ids.pseudonyms) == (1, 1)
 
 
-@pytest.mark.parametrize("damage", ["changed", "gone", "without an id", "several ids"])
+@pytest.mark.parametrize(
+    "damage", ["changed", "gone", "a link", "a pipe", "without an id", "several ids"]
+)
 def test_a_copy_that_does_not_say_it_is_no_reason_to_guess(tmp_path: Path, damage: str) -> None:
     one = archived(tmp_path, None if damage == "without an id" else "PAT-1")
     assert one.copy is not None
     if damage == "changed":
-        one.copy.path.write_bytes(one.copy.path.read_bytes() + b"\0")
+        one.copy.file.write_bytes(one.copy.file.read_bytes() + b"\0")
     elif damage == "gone":
-        one.copy.path.unlink()
+        one.copy.file.unlink()
+    elif damage == "a link":
+        one.copy.file.symlink_to(one.copy.file.rename(tmp_path / "elsewhere"))
+    elif damage == "a pipe":
+        one.copy.file.unlink()
+        os.mkfifo(one.copy.file)
     elif damage == "several ids":
         one = archived(tmp_path, "A\\B")
 
