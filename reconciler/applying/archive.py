@@ -75,8 +75,10 @@ class Archive:
 
     def keep(
         self, store: DicomStore, index: int, instance: InstanceAddress, group: DeletionGroup
-    ) -> None:
+    ) -> Path | None:
         """Keep one instance of the group, if the group has an archive; on record when it returns.
+
+        Gives the copy; None where none is asked for.
 
         ``index`` is the store's place in the run's first record. How large the store says that
         the instance is, is asked for while it is retrieved.
@@ -86,7 +88,7 @@ class Archive:
             JournalError: it is kept, and the journal cannot take that.
         """
         if group.archive is None:
-            return
+            return None
         bag = self._bag(group.archive)
         figure = self._asking.submit(_reported_size, store, instance)
         try:
@@ -119,6 +121,7 @@ class Archive:
                 arrived.damage,
             )
         )
+        return bag.path / path
 
     @property
     def bags(self) -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""Delete one instance: whose it is, archive, intent, attempt, result, proof.
+"""Delete one instance: archive, whose it is, intent, attempt, result, proof.
 
 The only place in the project that calls a store's ``delete``.
 """
@@ -16,6 +16,7 @@ from reconciler.applying.outcome import Ending, ending_of, outcome_of
 from reconciler.applying.patients import NotIdentifiedError, read_patient
 from reconciler.applying.stopping import Stop
 from reconciler.applying.vouching import vouched
+from reconciler.dicom.patient import load_pydicom
 from reconciler.errors import JournalError, LiveError
 from reconciler.journal.records import Intent, Result, Verified
 from reconciler.journal.writer import RunJournal
@@ -94,6 +95,8 @@ class Deleter:
         self._journal = journal
         self._labels = labels
         self._patient_key = patient_key
+        if patient_key is not None:
+            load_pydicom()
         self._archive = archive
         self._patience = patience
         self._stop = stop
@@ -199,8 +202,8 @@ class Deleter:
             JournalError: an intent could not be made durable.
         """
         store = self._store(target)
-        patient = read_patient(store, target.instance, self._patient_key)
-        self._archive.keep(store, target.index, target.instance, target.group)
+        copy = self._archive.keep(store, target.index, target.instance, target.group)
+        patient = read_patient(store, target.instance, self._patient_key, copy)
         deadline = time.monotonic() + self._patience.attempt_for
         while True:
             number = len(replies) + 1

@@ -75,9 +75,7 @@ def find_pending(archived: ArchivedRun, history: History) -> Pending:
         match pasts[one.store].last_word(one.instance):
             case PutBack(run=one.run, outcome=outcome, is_there=True):
                 settled.append(RestoreResult(one.store, one.instance, outcome))
-            case Removed(run, place) if (
-                run not in archived.runs and place > places[one.run]
-            ):
+            case Removed(run, place) if run not in archived.runs and place > places[one.run]:
                 why = f"run {run} removed it later; it is not put back"
                 settled.append(
                     RestoreResult(one.store, one.instance, RestoreOutcome.NOT_ATTEMPTED, why)

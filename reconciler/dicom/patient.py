@@ -7,6 +7,7 @@ this in a process of its own silences its warnings.
 from __future__ import annotations
 
 import zlib
+from importlib import import_module
 from io import BytesIO
 from typing import Any
 
@@ -17,6 +18,11 @@ LONGEST_PATIENT_ID = 1024
 """Characters: LO has 64 at most (PS3.5 section 6.2), and real ones have more."""
 
 _PATIENT_ID = 0x00100020
+
+
+def load_pydicom() -> None:
+    """Import what reads a Patient ID; many threads that import it at once make that fail."""
+    import_module("pydicom.filereader")
 
 
 def patient_id_of(head: bytes) -> str:

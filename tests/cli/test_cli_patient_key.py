@@ -215,6 +215,7 @@ def stored_for(project: Project, patient_id: str, instance: InstanceAddress, fil
     dataset = Dataset()
     dataset.SOPClassUID = SecondaryCaptureImageStorage
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID = instance
+    dataset.SpecificCharacterSet = "ISO_IR 192"
     dataset.PatientID = patient_id
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -237,3 +238,24 @@ def test_in_a_study_of_two_patients_each_instance_has_its_own_pseudonym(
     assert found[other.instance_uid] not in {None, PSEUDONYM}
     rows = list(csv.DictReader(io.StringIO(project.run("audit", "export", "--format", "csv").out)))
     assert {row["instancesId"]: row["patient"] for row in rows} == found
+
+
+def test_where_a_copy_is_archived_the_patient_is_read_from_it(
+    project: Project, key: Path, tmp_path: Path
+) -> None:
+    """An id beyond ASCII is what the store says: a file may leave its encoding open."""
+    plain, beyond = (InstanceAddress("1.2.9", "1.2.9.1", f"1.2.9.1.{end}") for end in (1, 2))
+    stored_for(project, "SYNTHETIC", plain, tmp_path / "plain.dcm")
+    stored_for(project, "J\u00f6RG", beyond, tmp_path / "beyond.dcm")
+    archive = f"archive: {{path: {tmp_path / 'archive'}}}\n"
+    project.write("a.yaml", REASON + LIMITS_OPEN + archive + removal([plain, beyond]))
+    project.run("plan", "--out", "plan.json")
+    project.emulator.clear_requests()
+    assert project.run("apply", "plan.json", "--patient-key", key).code == 0
+
+    found = patients(project)
+    assert found[plain.instance_uid] == PSEUDONYM
+    assert found[beyond.instance_uid] not in {None, PSEUDONYM}
+    paths = [one.path for one in project.emulator.requests() if one.path.endswith("/metadata")]
+    assert [path.count(plain.instance_uid) for path in paths].count(1) == 1  # the proof alone
+    assert [path.count(beyond.instance_uid) for path in paths].count(1) == 2
