@@ -14,6 +14,7 @@ from reconciler.drill.promises import (
     unknown_blocks,
     wrong_uid_is_no_success,
 )
+from reconciler.drill.record_promises import later_removal_stands
 from reconciler.drill.trial import BrokenPromiseError, Program, Trials
 from reconciler.emulator import EmulatorSettings, running_emulator
 from reconciler.errors import ReconcilerError
@@ -25,6 +26,7 @@ PROMISES: tuple[tuple[str, Callable[[Trials], str]], ...] = (
     ("a kept instance survives every fault", kept_survives_every_fault),
     ("kill -9 in the middle of apply resumes with exact accounting", kill_9_resumes),
     ("restore gives identical bytes", restore_gives_identical_bytes),
+    ("a later removal stands against an older plan and its restore", later_removal_stands),
 )
 """In the order in which they are tried."""
 

@@ -17,7 +17,7 @@ import pytest
 
 from reconciler.cli.commands import selftest as command
 from reconciler.cli.main import run
-from reconciler.drill import promises
+from reconciler.drill import promises, record_promises
 from reconciler.drill.selftest import PROMISES, Verdict, selftest
 from reconciler.drill.trial import BrokenPromiseError, Program, Trials
 from reconciler.emulator import EmulatorSettings, running_emulator
@@ -138,6 +138,11 @@ HealthcareStore.store = store
 restoration._compared = lambda original, found: Comparison.IDENTICAL
 """
 
+NO_LAST_WORD = """
+from reconciler.journal.history import StoreHistory
+StoreHistory.last_word = lambda self, instance: None
+"""
+
 BREAKAGES = [
     (promises.plan_deletes_nothing, PLAN_MAY_CHANGE_THINGS, "would have changed the store"),
     (promises.unknown_blocks, ANY_404_IS_ABSENT, "1 of 5 strange answers"),
@@ -148,6 +153,7 @@ BREAKAGES = [
     (promises.kill_9_resumes, NO_INTENTS, "the journal does not know of"),
     (promises.kill_9_resumes, NOTHING_IS_TAKEN_OVER, "for someone else's"),
     (promises.restore_gives_identical_bytes, RESTORE_CHANGES_A_BYTE, "same bytes: 40 instances"),
+    (record_promises.later_removal_stands, NO_LAST_WORD, "the old plan deleted again"),
 ]
 
 
