@@ -31,8 +31,8 @@ from .ground import Ground, Kill, Loss, Meanwhile, Site
 from .model import Key
 from .past import QUIET, Made, Past, Spec, Trouble
 
-GIVEN = os.environ.get("RECONCILER_HISTORIES")
-HISTORIES = int(GIVEN or 60)
+HISTORIES = int(os.environ.get("RECONCILER_HISTORIES", "60"))
+ARE_RANDOM = "RECONCILER_HISTORIES" in os.environ
 STEPS = 14
 
 A = [Key("a", number) for number in (1, 2, 3)]
@@ -279,7 +279,7 @@ def test_every_reader_tells_the_story_of_every_history(ground: Ground) -> None:
             max_examples=HISTORIES,
             stateful_step_count=STEPS,
             deadline=None,
-            derandomize=GIVEN is None,
+            derandomize=not ARE_RANDOM,
             database=None,
             print_blob=True,
             report_multiple_bugs=False,
