@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from reconciler.drill.trial import PLAN, REPORT, Trial, Trials, kill, one_by_one, require, series
-from reconciler.emulator import FaultKind, FaultRule, Faults
+from reconciler.emulator import DELETION, FaultKind, FaultRule, Faults
 from reconciler.errors import ExitCode
 from reconciler.model.outcome import Outcome
 
@@ -46,7 +46,7 @@ def later_removal_stands(trials: Trials) -> str:
 def _kill_in_delete(trial: Trial, planned: int) -> None:
     """Kill an apply whose last DELETE gets no answer, when all others are proven."""
     path = rf"{trial.store}/dicomWeb/.*/instances/[0-9.]+\.{planned}$"
-    trial.emulator.set_faults(Faults((FaultRule(FaultKind.HANG, "DELETE", path),)))
+    trial.emulator.set_faults(Faults((FaultRule(FaultKind.HANG, DELETION, path),)))
     process = trial.start("apply", PLAN, "--parallelism", "1")
     trial.wait_until(lambda: len(trial.content()) == 1, process)
     trial.wait_until(lambda: _intents(trial) == planned, process)

@@ -10,7 +10,7 @@ It keeps DICOM files on disk and an SQLite index of them, breaks on request (`Fa
 every request. `run` serves until a signal, `serve` on the caller's event loop.
 """
 
-from reconciler.emulator.faults import FaultKind, FaultRule, Faults
+from reconciler.emulator.faults import DELETION, FaultKind, FaultRule, Faults
 from reconciler.emulator.parsing import NotDicomError
 from reconciler.emulator.request_log import RequestRecord
 from reconciler.emulator.serving import run, serve
@@ -26,6 +26,7 @@ from reconciler.emulator.thread import Emulator, running_emulator
 
 __all__ = [
     "ALL_PERMISSIONS",
+    "DELETION",
     "DEMO_STORE",
     "AlreadyStoredError",
     "Emulator",

@@ -6,6 +6,9 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+DELETION = "DELETE"
+"""The ``method`` of a rule for deletions."""
+
 
 class FaultKind(Enum):
     """What happens to a request that a rule fires for."""
