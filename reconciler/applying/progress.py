@@ -9,7 +9,7 @@ from reconciler.applying.deletion import Target
 from reconciler.journal.fold import Attempt
 from reconciler.journal.history import PlanHistory
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.outcome import InstanceResult, Outcome
+from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Plan
 from reconciler.model.reply import ReplyKind
 
@@ -58,13 +58,10 @@ class PlanProgress:
         }
         return cls(outcomes, replies, settled_gone)
 
-    def gone(self, plan: Plan) -> Iterator[InstanceResult]:
-        """The plan's deletions that its earlier runs have proven."""
-        for store in plan.stores:
-            for instance in store.deletions():
-                outcome = self.outcomes.get((store.store, instance))
-                if outcome is not None and outcome.is_gone:
-                    yield InstanceResult(store.store, instance, outcome)
+    @property
+    def gone(self) -> frozenset[PlannedKey]:
+        """What earlier runs of the plan have proven to be gone."""
+        return frozenset(key for key, outcome in self.outcomes.items() if outcome.is_gone)
 
     def targets(self, plan: Plan, stores: tuple[StoreAddress, ...]) -> Iterator[Target]:
         """All deletions of the plan; ``stores`` are those of the run's first record."""

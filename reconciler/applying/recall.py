@@ -48,7 +48,7 @@ def recall(
     What earlier runs of the plan have proven is listed again, study by study, and what a listing
     shows is probed.
     """
-    done = {(one.store, one.instance) for one in progress.gone(saved.plan)}
+    done = progress.gone
     shown = _listed_again(done, stores, parallelism=parallelism)
     unknown_to_plan = _unlisted(saved, done, progress, last_word)
     seen = _look([*shown, *unknown_to_plan], stores, parallelism=parallelism)

@@ -78,8 +78,8 @@ def apply_line(report: ApplyReport) -> str:
 def taken_over_line(report: ApplyReport) -> str:
     """How much of the plan an earlier run has proven, and not this one."""
     return (
-        f"{plural(report.taken_over, 'instance')} of these had been proven gone by an earlier run"
-        " of the plan."
+        f"{report.taken_over:,} of these instances had been proven gone by an earlier run of the"
+        " plan."
     )
 
 
@@ -163,7 +163,7 @@ def describe_removals(report: AuditReport) -> list[str]:
         )
     absent = report.outcomes.get(Outcome.ALREADY_ABSENT, 0)
     if absent:
-        lines.append(f"{plural(absent, 'instance')} had gone already, not by a DELETE of that run.")
+        lines.append(f"{plural(absent, 'planned deletion')} found the instance already absent.")
     return lines
 
 

@@ -113,7 +113,7 @@ def test_a_resumed_plan_says_what_the_earlier_run_proved(
     answer = apply(project)
     assert answer.code == 0
     assert outcomes(project) == {"deleted": 3}
-    assert "2 instances of these had been proven gone by an earlier run" in answer.out
+    assert "2 of these instances had been proven gone by an earlier run" in answer.out
     assert len(project.deletes()) == 1
 
 

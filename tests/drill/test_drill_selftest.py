@@ -97,8 +97,8 @@ from reconciler.cli import planning
 planning.mark_never_seen = lambda plan, known: plan
 """
 NOTHING_IS_KNOWN = """
-from reconciler.journal.history import History
-History.known = lambda self, store: frozenset()
+from reconciler.journal.history import StoreHistory
+StoreHistory.known = property(lambda self: frozenset())
 """
 REMOVE_WINS = """
 from reconciler.cli import acceptance
@@ -117,7 +117,6 @@ RunJournal.commit = commit
 """
 NOTHING_IS_TAKEN_OVER = """
 from reconciler.applying.progress import PlanProgress
-PlanProgress.gone = lambda self, plan: iter(())
 PlanProgress.of = classmethod(lambda cls, *arguments: cls({}, {}))
 """
 RESTORE_CHANGES_A_BYTE = """
