@@ -13,7 +13,9 @@ from reconciler.model.address import InstanceAddress
 from .conftest import Answer, Project, removal
 
 REASON = 'reason: {code: "113037", ticket: QA-7}\n'
-LIMITS = "limits: {maxSeriesEmptied: 1, maxStudiesEmptied: 1, maxStudyPercent: 100}\n"
+LIMITS = (
+    "limits: {maxSeriesEmptied: 1, maxStudiesEmptied: 1, maxStudyPercent: 100, maxNeverSeen: 3}\n"
+)
 
 
 @pytest.fixture
