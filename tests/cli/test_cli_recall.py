@@ -28,7 +28,10 @@ def instances(project: Project, tmp_path: Path) -> list[InstanceAddress]:
 
 
 def plan_without_record(project: Project, name: str) -> None:
-    """A plan that was made on another machine, which has no state folder of ours."""
+    """A plan that was made on another machine, which has no state folder of ours.
+
+    What is gone was never seen there, which the limit lets pass.
+    """
     assert project.run("plan", "--out", name, "--state", "elsewhere").code == 0
 
 
