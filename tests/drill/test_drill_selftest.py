@@ -121,7 +121,6 @@ PlanProgress.of = classmethod(lambda cls, *arguments: cls({}, {}))
 """
 RESTORE_CHANGES_A_BYTE = """
 import tempfile
-from pathlib import Path
 from reconciler.applying import restoration
 from reconciler.applying.restore_outcome import Comparison
 from reconciler.live.providers.healthcare import HealthcareStore
@@ -130,7 +129,7 @@ def store(self, file):
     file.seek(0)
     changed = bytearray(file.read())
     changed[0] ^= 1
-    with tempfile.NamedTemporaryFile() as other:
+    with tempfile.TemporaryFile() as other:
         other.write(changed)
         other.flush()
         return really_store(self, other)
