@@ -1,10 +1,11 @@
 """What it costs to archive, beside plain `requests` that streams to disk with the same care.
 
 Both retrieve every instance as stored, hash it while it arrives, fsync it, read it back from the
-disk, compare, rename it and fsync its folder; the archive also checks the SOP Instance UID and
-has a journal record on disk for each. Each runs in a process of its own with as many threads
-against an embedded store in another process; peak memory is the process's own (VmHWM). The pairs
-alternate, and the median of their ratios is printed.
+disk, compare, rename it and fsync its folder; the archive also asks for the size that the store
+reports, reads the dataset through to its end, and has a journal record on disk for each. Each runs
+in a process of its own with as many threads against an embedded store in another process; peak
+memory is the process's own (VmHWM). The pairs alternate, and the median of their ratios is
+printed.
 
     python benchmarks/archive.py                                           # a quick look
     python benchmarks/archive.py --instances 5000 --megabytes 1024 --large-megabytes 2048
