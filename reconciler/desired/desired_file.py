@@ -10,11 +10,12 @@ from typing import cast
 
 from reconciler.desired.archives import Archive, Archives
 from reconciler.desired.entries import read_entries
+from reconciler.desired.lfs import is_pointer, report_pointer
 from reconciler.desired.pins import Pins
 from reconciler.desired.plain_entries import PlainEntries
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
-from reconciler.desired.project_paths import report_unreadable
+from reconciler.desired.project_paths import open_file, report_unreadable
 from reconciler.desired.reader import read_document
 from reconciler.desired.schema import check_document, scalar_types
 from reconciler.desired.source_text import SourceText
@@ -54,7 +55,7 @@ def read_desired_file(
     """Read one file; None if it is invalid, which is a problem already."""
     plain = {intent: PlainEntries() for intent in Intent}
     try:
-        with Path(root, path).open("rb") as file:
+        with open_file(Path(root, path)) as file:
             source = SourceText(file, progress)
             document = read_document(
                 source,
@@ -66,6 +67,9 @@ def read_desired_file(
             digest = source.sha256()
     except OSError as error:
         report_unreadable(Source(path, 1), path, error, problems)
+        return None
+    if isinstance(document, str) and is_pointer(document):
+        report_pointer(Source(path, 1), path, problems)
         return None
     if document is None or not check_document(document, path, problems):
         return None

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.desired.csv_rows import CsvLines, NotRows, Row
+from reconciler.desired.lfs import is_pointer, report_pointer
 from reconciler.desired.listing import Listing, warn_of_leading_zero
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
+from reconciler.desired.project_paths import open_file
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import quoted, uid_fault
 from reconciler.errors import DesiredStateError
@@ -42,7 +44,7 @@ def read_inventory(
     Raises:
         OSError: the file cannot be read.
     """
-    with file.open("rb") as stream:
+    with open_file(file) as stream:
         lines = CsvLines(stream, path, problems, progress or ReadProgress())
         reader = _Reader(path, problems)
         count: int | None = None
@@ -102,6 +104,9 @@ class _Reader:
     def _is_header(self, row: Row) -> bool:
         if sorted(row.cells) == sorted(COLUMNS):
             return True
+        if is_pointer(row.text):
+            report_pointer(Source(self._path, row.line), self._path, self._problems)
+            return False
         odd = next((i for i, cell in enumerate(row.cells) if cell and cell not in COLUMNS), None)
         if odd is not None:
             at, message = odd, f"{quoted(row.cells[odd])} is not a column of an inventory"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,7 +15,7 @@ from reconciler.desired.limits import smallest_limits
 from reconciler.desired.pins import Pins
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ProgressCallback, ReadProgress
-from reconciler.desired.selection import Selection, select_files
+from reconciler.desired.selection import Selection, Walked, select_files
 from reconciler.desired.services import check_one_service, check_providers
 from reconciler.desired.two_addresses import check_addresses
 from reconciler.errors import DesiredStateError
@@ -31,6 +31,9 @@ from reconciler.model.desired import (
 )
 from reconciler.model.problem import Source
 
+Inspect = Callable[[Walked, Sequence[str], Problems], None]
+"""Called with where files were looked for, and with all that were read."""
+
 
 def load_desired_state(
     paths: Sequence[Path],
@@ -39,6 +42,7 @@ def load_desired_state(
     queried: QueriedRemoves | None = None,
     one_service: bool = True,
     on_progress: ProgressCallback | None = None,
+    inspect: Inspect | None = None,
 ) -> DesiredState:
     """Read what the PATHs, files or folders, ask of the stores that they name.
 
@@ -48,7 +52,8 @@ def load_desired_state(
 
     With ``queried`` the removes are its own alone: all files, those of the PATHs too, add their
     keeps and the limits of its store. Without ``one_service`` the files may be about several,
-    which is no matter as long as no store is asked. ``on_progress`` hears how far the reading is.
+    which is no matter as long as no store is asked. ``on_progress`` hears how far the reading is;
+    ``inspect`` may add problems of the places that were read.
 
     Raises:
         DesiredStateError: with every problem of every file; never another exception for what a
@@ -61,6 +66,8 @@ def load_desired_state(
     progress = ReadProgress(on_progress)
     pins = Pins(real_root, problems, progress)
     files = _read(selection, pins, real_root, problems, progress)
+    if inspect is not None:
+        inspect(selection.walked, [*selection.files, *pins.names], problems)
     if queried is not None and queried.removes is not None:
         files.append(_queried_file(queried.input, *queried.removes))
     check_providers(files, problems)

@@ -23,6 +23,8 @@ class Pins:
         self._progress = progress
         self._problems = problems
         self._inventories: dict[str, Inventory] = {}
+        self.names: set[str] = set()
+        """All that were asked for, also those that are not there."""
 
     def inventories(self) -> tuple[Inventory, ...]:
         """All that were read."""
@@ -40,6 +42,7 @@ class Pins:
         if name is None:
             report_outside(source, written, self._problems)
             return None
+        self.names.add(name)
         try:
             inventory = self._read(full, name)
         except FileNotFoundError:

@@ -1,9 +1,12 @@
-"""Names files by where they really are in the project, and says what cannot be read."""
+"""Names files by where they really are in the project, opens them, and says what cannot be read."""
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
@@ -24,6 +27,23 @@ def relative_to_root(path: Path | str, real_root: str) -> str | None:
     return inside
 
 
+def open_file(path: Path) -> BinaryIO:
+    """Open a file to read its bytes; does not wait for the other end of a pipe.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return file
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
+
+
 def report_outside(source: Source, name: str, problems: Problems) -> None:
     """Report a path that leaves the project, or whose name is not text."""
     shown = _printable(name)
@@ -38,6 +58,8 @@ def report_outside(source: Source, name: str, problems: Problems) -> None:
 
 def report_unreadable(source: Source, name: str, error: OSError, problems: Problems) -> None:
     """Report a file or folder that the system does not let us read."""
+    name = _printable(name)
+    source = Source(_printable(source.path), source.line, source.column)
     problems.error(
         Rule.UNREADABLE_FILE,
         source,

@@ -12,6 +12,12 @@ class Rule(StrEnum):
     PATH_OUTSIDE_ROOT = "path-outside-root"
     NO_DESIRED_STATE_FILE = "no-desired-state-file"
     UNREADABLE_FILE = "unreadable-file"
+    LFS_POINTER = "lfs-pointer"
+    NOT_CHECKED_OUT = "not-checked-out"
+    DELETED_UNCOMMITTED = "deleted-uncommitted"
+    GIT_NOT_KNOWN = "git-not-known"
+    STATE_REFUSED = "state-refused"
+    STATE_NOT_IGNORED = "state-not-ignored"
     NOT_UTF8 = "not-utf8"
     EMPTY_FILE = "empty-file"
     YAML_SYNTAX = "yaml-syntax"
@@ -60,6 +66,12 @@ _MEANINGS = {
     Rule.PATH_OUTSIDE_ROOT: "A PATH or a file that another one names lies outside the project",
     Rule.NO_DESIRED_STATE_FILE: "A PATH holds no file that ends in .yaml or .yml",
     Rule.UNREADABLE_FILE: "A file or folder cannot be read",
+    Rule.LFS_POINTER: "A Git LFS pointer stands in the place of a file",
+    Rule.NOT_CHECKED_OUT: "The work tree lacks or hides what git holds where files are read",
+    Rule.DELETED_UNCOMMITTED: "What git holds where files are read is deleted, and not in a commit",
+    Rule.GIT_NOT_KNOWN: "git could not be asked",
+    Rule.STATE_REFUSED: "The state folder came with the checkout, or leads out of itself",
+    Rule.STATE_NOT_IGNORED: "git does not ignore the state folder",
     Rule.NOT_UTF8: "A file is not text in UTF-8",
     Rule.EMPTY_FILE: "A file says nothing",
     Rule.YAML_SYNTAX: "A file is not valid YAML",

@@ -1,6 +1,7 @@
 """Which files are read: those that the PATHs select, and the keeps of all others under specs/.
 
-Symbolic links are followed; a file is known by where it really is.
+Symbolic links are followed; a file is known by where it really is. What cannot be looked at is an
+error, since a hold could lie there.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reconciler.desired.problems import Problems
@@ -25,46 +26,134 @@ SPECS = "specs"
 """The folder of the project whose keeps always count."""
 
 
+@dataclass(slots=True)
+class Walked:
+    """Where files were looked for: the folders, and the links in them that were followed."""
+
+    folders: set[str] = field(default_factory=set)
+    links: set[str] = field(default_factory=set)
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """The files to read, by path relative to the project's root, each with its role."""
 
     paths: tuple[str, ...]
     files: Mapping[str, InputRole]
+    walked: Walked
+
+
+def has_specs(root: Path) -> bool:
+    """Whether the project has the folder whose keeps always count, or something in its place."""
+    return os.path.lexists(Path(os.path.realpath(root), SPECS))
 
 
 def select_files(
     paths: Sequence[Path], root: Path, role: InputRole, problems: Problems
 ) -> Selection:
     """Expand the PATHs, to files in this role, and add the keeps of what lies under specs/."""
-    real_root = os.path.realpath(root)
+    walk = _Walk(os.path.realpath(root), problems)
     names: set[str] = set()
     files: dict[str, InputRole] = {}
     for path in paths:
-        name = relative_to_root(path, real_root)
+        name = relative_to_root(path, walk.real_root)
         if name is None:
             report_outside(Source(path.as_posix(), 1), path.as_posix(), problems)
             continue
         names.add(name)
-        found = _expand(name, real_root, problems)
-        files.update(dict.fromkeys(found, role))
-    for name in _neighbours(real_root, problems):
+        files.update(dict.fromkeys(walk.expand(name), role))
+    for name in walk.neighbours():
         files.setdefault(name, InputRole.KEEPS)
-    return Selection(tuple(sorted(names)), dict(sorted(files.items())))
+    return Selection(tuple(sorted(names)), dict(sorted(files.items())), walk.walked)
 
 
-def _expand(name: str, real_root: str, problems: Problems) -> list[str]:
-    full = Path(real_root, name)
-    mode = _mode(full, name, problems)
-    if stat.S_ISDIR(mode):
-        found = list(_files_below(full, real_root, problems, set()))
-        if not found:
-            _report_no_file(name, "holds no desired-state file", problems)
-        return found
-    if mode and not (stat.S_ISREG(mode) and _is_named_as_yaml(full)):
-        _report_no_file(name, "is not a desired-state file", problems)
-        return []
-    return [name] if mode else []
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Looks for files, and notes where."""
+
+    real_root: str
+    problems: Problems
+    walked: Walked = field(default_factory=Walked)
+
+    def expand(self, name: str) -> list[str]:
+        """The files that a PATH names or holds."""
+        full = Path(self.real_root, name)
+        mode = _mode(full, name, self.problems)
+        if stat.S_ISDIR(mode):
+            found = list(self._files_below(full, set()))
+            if not found:
+                self._report_no_file(name, "holds no desired-state file")
+            return found
+        if mode and not (stat.S_ISREG(mode) and _is_named_as_yaml(name)):
+            self._report_no_file(name, "is not a desired-state file")
+            return []
+        return [name] if mode else []
+
+    def neighbours(self) -> Iterator[str]:
+        """The files under ``specs/``."""
+        if not has_specs(Path(self.real_root)):
+            return iter(())
+        specs = Path(self.real_root, SPECS)
+        self._note_link(specs)
+        return self._files_below(specs, set())
+
+    def _files_below(self, folder: Path, visited: set[str]) -> Iterator[str]:
+        name = relative_to_root(folder, self.real_root)
+        if name is None:
+            self._report_outside(folder)
+            return
+        if name in visited:
+            return
+        visited.add(name)
+        self.walked.folders.add(name)
+        for child in self._children(folder, name):
+            yield from self._found(child, visited)
+
+    def _children(self, folder: Path, name: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(folder) as children:
+                return sorted(children, key=lambda child: child.name)
+        except OSError as error:
+            report_unreadable(Source(name, 1), name, error, self.problems)
+            return []
+
+    def _found(self, child: os.DirEntry[str], visited: set[str]) -> Iterator[str]:
+        """The files that something in a folder is, holds or leads to."""
+        path = Path(child.path)
+        is_read = _is_named_as_yaml(child.name)
+        if child.name.startswith(".") and not is_read:
+            return
+        try:
+            is_folder = stat.S_ISDIR(child.stat().st_mode)
+        except OSError as error:
+            shown = path.relative_to(self.real_root).as_posix()
+            report_unreadable(Source(shown, 1), shown, error, self.problems)
+            return
+        if is_folder and not child.name.startswith("."):
+            self._note_link(path)
+            yield from self._files_below(path, visited)
+        elif is_read and not is_folder:
+            self._note_link(path)
+            yield from self._file(path)
+
+    def _file(self, path: Path) -> Iterator[str]:
+        name = relative_to_root(path, self.real_root)
+        if name is None:
+            self._report_outside(path)
+        else:
+            yield name
+
+    def _note_link(self, path: Path) -> None:
+        if path.is_symlink():
+            self.walked.links.add(path.relative_to(self.real_root).as_posix())
+
+    def _report_outside(self, path: Path) -> None:
+        shown = path.relative_to(self.real_root).as_posix()
+        report_outside(Source(shown, 1), shown, self.problems)
+
+    def _report_no_file(self, name: str, message: str) -> None:
+        hint = "desired-state files end in .yaml or .yml"
+        self.problems.error(Rule.NO_DESIRED_STATE_FILE, Source(name, 1), f"{name} {message}", hint)
 
 
 def _mode(path: Path, name: str, problems: Problems) -> int:
@@ -79,64 +168,5 @@ def _mode(path: Path, name: str, problems: Problems) -> int:
     return 0
 
 
-def _is_named_as_yaml(path: Path) -> bool:
-    return path.name.lower().endswith((".yaml", ".yml"))
-
-
-def has_specs(root: Path) -> bool:
-    """Whether the project has the folder whose keeps always count, or something in its place."""
-    return os.path.lexists(Path(os.path.realpath(root), SPECS))
-
-
-def _neighbours(real_root: str, problems: Problems) -> Iterator[str]:
-    if not has_specs(Path(real_root)):
-        return iter(())
-    return _files_below(Path(real_root, SPECS), real_root, problems, set())
-
-
-def _files_below(
-    folder: Path, real_root: str, problems: Problems, visited: set[str]
-) -> Iterator[str]:
-    name = relative_to_root(folder, real_root)
-    if name is None:
-        shown = folder.relative_to(real_root).as_posix()
-        report_outside(Source(shown, 1), shown, problems)
-        return
-    if name in visited:
-        return
-    visited.add(name)
-    for child, is_folder in _children(folder, name, problems):
-        if not is_folder:
-            yield from _file(child, real_root, problems)
-        elif not child.name.startswith("."):
-            yield from _files_below(child, real_root, problems, visited)
-
-
-def _children(folder: Path, name: str, problems: Problems) -> list[tuple[Path, bool]]:
-    """What lies in a folder, in order, and whether it is a folder itself."""
-    try:
-        with os.scandir(folder) as children:
-            return sorted((Path(child.path), child.is_dir()) for child in children)
-    except OSError as error:
-        report_unreadable(Source(name, 1), name, error, problems)
-        return []
-
-
-def _file(path: Path, real_root: str, problems: Problems) -> Iterator[str]:
-    if not _is_named_as_yaml(path):
-        return
-    name = relative_to_root(path, real_root)
-    if name is not None:
-        yield name
-        return
-    shown = path.relative_to(real_root).as_posix()
-    report_outside(Source(shown, 1), shown, problems)
-
-
-def _report_no_file(name: str, message: str, problems: Problems) -> None:
-    problems.error(
-        Rule.NO_DESIRED_STATE_FILE,
-        Source(name, 1),
-        f"{name} {message}",
-        "desired-state files end in .yaml or .yml",
-    )
+def _is_named_as_yaml(name: str) -> bool:
+    return name.lower().endswith((".yaml", ".yml"))
