@@ -8,7 +8,7 @@ RUN python -m venv /opt/reconciler \
     && /opt/reconciler/bin/pip install --no-cache-dir --disable-pip-version-check .
 
 FROM python:3.13-slim
-# git tells of a plan which commit its files are of.
+# git tells of a plan which commit its files are of, and whether all of them are here.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends git \
     && rm -rf /var/lib/apt/lists/*

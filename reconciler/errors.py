@@ -13,10 +13,12 @@
      │   ├─ PreflightError           no such store, or no permission
      │   └─ ReadOnlyError            a planning transport was asked to change something
      ├─ ReceiverError                a receiver of audit messages did not take them
+     ├─ GitError                     git could not be asked
      ├─ JournalError                 the record cannot be written or read
      │   └─ BrokenJournal            a record is not as it was written
      ├─ Refused                      exit 3: the answer is no
      │   ├─ PlanRefused              edited, expired, stale, or made for another store
+     │   ├─ StateRefused             the state folder came with a checkout, or leads elsewhere
      │   ├─ GatesClosed              a gate of the plan is closed
      │   ├─ SignatureRefused         a signature is not good, or not to be given
      │   └─ NotApproved              nobody said yes
@@ -106,6 +108,10 @@ class ReceiverError(ReconcilerError):
     """A receiver of audit messages did not take them."""
 
 
+class GitError(ReconcilerError):
+    """git could not be asked, in its own words."""
+
+
 class JournalError(ReconcilerError):
     """The journal cannot be written or read."""
 
@@ -127,6 +133,10 @@ class Refused(ReconcilerError):  # noqa: N818 - the answer is no; nothing went w
 
 class PlanRefused(Refused):
     """The plan was edited, has expired, is stale, or was made for another store."""
+
+
+class StateRefused(Refused):
+    """The state folder may hold what no run on this machine wrote."""
 
 
 class GatesClosed(Refused):

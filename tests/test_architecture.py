@@ -19,6 +19,7 @@ MAY_IMPORT = {
     "json_stream": set(),
     "dicom": set(),
     "desired": {"model", "errors"},
+    "checkout": {"model", "errors", "desired"},
     "live": {"model", "errors", "json_stream", "dicom"},
     "planning": {"model", "errors", "json_stream"},
     "journal": {"model", "errors"},
@@ -46,12 +47,13 @@ ONLY_IN = {
     "jinja2": {"reporting"},
     "markupsafe": {"reporting"},
     "sqlite3": {"emulator"},
+    "subprocess": {"checkout", "drill", "cli"},
     "ssl": {"live", "emulator", "audit"},
     "socket": {"emulator", "audit", "cli"},
     "click": {"cli"},
     "rich": {"cli"},
 }
-"""Third-party packages (and sqlite3, ssl, socket) with the rooms that use them."""
+"""Third-party packages (and sqlite3, ssl, socket, subprocess) with the rooms that use them."""
 
 ONLY_IN_CLI = {"print", "sys.exit", "os.environ", "os.getenv"}
 CALLED_ONLY_IN_CLI = {

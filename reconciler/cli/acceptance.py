@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from reconciler.checkout import Checkout
 from reconciler.cli import environment
 from reconciler.cli.applying import ApplyOptions
 from reconciler.cli.console import say
-from reconciler.cli.project import git_state
-from reconciler.desired import SPECS, has_specs, load_desired_state
+from reconciler.cli.project import checkout_of
+from reconciler.cli.reading import read_desired_state
+from reconciler.desired import SPECS, Rule, has_specs
 from reconciler.errors import DesiredStateError, PlanRefused
 from reconciler.model.desired import DesiredState, InputRole, QueriedRemoves
 from reconciler.model.plan import SavedPlan
+from reconciler.model.problem import Severity
 from reconciler.planning.acceptance import (
     require_clean,
     require_digest,
@@ -32,26 +35,37 @@ def require_acceptable(saved: SavedPlan, options: ApplyOptions) -> None:
     """
     require_unexpired(saved, environment.now())
     require_reviewed(saved, options)
-    desired = _load(saved, options)
+    checkout = checkout_of(options.root)
+    desired = _load(saved, options, checkout)
     if saved.plan.has_deletions and not has_specs(options.root):
         say(f"note: {options.root} has no folder {SPECS}/, so no keep of it was looked for")
     require_nothing_kept(saved, desired.keeps)
     require_same_inputs(saved, desired.inputs)
     if options.require_clean:
-        require_clean(saved, git_state(options.root, desired.inputs))
+        require_clean(saved, checkout.state(desired.inputs))
     require_open_gates(gates_of(saved))
 
 
-def _load(saved: SavedPlan, options: ApplyOptions) -> DesiredState:
-    """What the files of the plan ask for now, and what all those under specs/ keep."""
+def _load(saved: SavedPlan, options: ApplyOptions, checkout: Checkout) -> DesiredState:
+    """What the files of the plan ask for now, and what all those under specs/ keep.
+
+    Which ones are deleted and not committed is said.
+    """
     paths = [options.root / path for path in saved.plan.paths]
     try:
-        return load_desired_state(paths, root=options.root, queried=_queried(saved))
+        desired = read_desired_state(
+            paths, root=options.root, queried=_queried(saved), checkout=checkout
+        )
     except DesiredStateError as error:
+        wrong = next(one for one in error.problems if one.severity is Severity.ERROR)
         raise PlanRefused(
-            f"the input files are not those that were planned: {error.problems[0]}",
+            f"the input files are not those that were planned: {wrong}",
             hint="correct the files, then make the plan again",
         ) from error
+    for problem in desired.warnings:
+        if problem.rule == Rule.DELETED_UNCOMMITTED:
+            say(str(problem))
+    return desired
 
 
 def _queried(saved: SavedPlan) -> QueriedRemoves | None:

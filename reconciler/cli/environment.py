@@ -13,7 +13,6 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import assert_never
 
 from reconciler import __version__
@@ -24,8 +23,6 @@ from reconciler.live.endpoint import DEFAULT_ENDPOINT, Endpoint, parse_endpoint
 from reconciler.model.address import Provider, StoreAddress
 from reconciler.model.provenance import Requester
 from reconciler.reporting.syslog import Sender
-
-STATE_FOLDER = ".reconciler"
 
 ENDPOINT_VARIABLES = {
     Provider.GOOGLE: "RECONCILER_ENDPOINT",
@@ -70,11 +67,6 @@ def holder(run: str) -> str:
 def requester() -> Requester | None:
     """Who had the run done, where a CI that is known here runs it."""
     return requester_of(os.environ)
-
-
-def state_folder(given: Path | None, root: Path) -> Path:
-    """Where journal and locks live."""
-    return given if given is not None else root / STATE_FOLDER
 
 
 def endpoint(given: str | None, provider: Provider = Provider.GOOGLE) -> Endpoint:

@@ -16,7 +16,7 @@ from reconciler.cli.environment import endpoint as find_endpoint
 from reconciler.cli.events import NO_EVENTS, Events
 from reconciler.cli.other_services import note_other_services
 from reconciler.cli.progress import progress
-from reconciler.cli.project import git_state
+from reconciler.cli.project import checkout_of
 from reconciler.cli.reading import read_desired_state, read_history
 from reconciler.cli.recording import record_plan
 from reconciler.errors import EndpointError, ExitCode
@@ -62,7 +62,10 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         LiveError: a store cannot be asked.
         JournalError: the state folder cannot be read.
     """
-    desired = read_desired_state(request.paths, root=request.root, queried=request.queried)
+    checkout = checkout_of(request.root)
+    desired = read_desired_state(
+        request.paths, root=request.root, queried=request.queried, checkout=checkout
+    )
     if desired.warnings:
         report_problems(desired.warnings)
         request.events.emit(diagnostic_events(desired.warnings))
@@ -95,7 +98,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         expires=created + request.max_age,
         tool_version=__version__,
         endpoint=str(endpoint),
-        git=git_state(request.root, plan.inputs),
+        git=checkout.state(plan.inputs),
         returned=find_returned(plan, lambda store, one: pasts[store].last_word(one)),
         unrecorded=unrecorded_stores(plan, known),
     )

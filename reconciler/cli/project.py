@@ -1,17 +1,15 @@
-"""Where the project is, and what git says of it."""
+"""Where the project and its state are, and the git that is asked about both."""
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-from collections.abc import Iterable
+import os
 from pathlib import Path
 
-from reconciler.errors import UsageError
-from reconciler.model.desired import InputFile
-from reconciler.model.plan import GitState
+from reconciler.checkout import Checkout, Git, require_own_state
+from reconciler.cli.console import say
+from reconciler.errors import GitError, StateRefused, UsageError
 
-_GIT_SECONDS = 30
+STATE_FOLDER = ".reconciler"
 
 
 def find_root(given: Path | None) -> Path:
@@ -35,35 +33,35 @@ def folder_in_repository(root: Path) -> str:
     return "" if folder == "." else folder
 
 
-def git_state(root: Path, inputs: Iterable[InputFile]) -> GitState | None:
-    """How the input files stand to HEAD; None without a repository, a commit, or git.
+def git() -> Git:
+    """The user's own git."""
+    return Git.of(os.environ)
 
-    Nothing else of the work tree counts: the state folder and plan files may lie in it.
+
+def checkout_of(root: Path) -> Checkout:
+    """The work tree that the project's files are read from."""
+    return Checkout(root, git())
+
+
+def find_state(given: Path | None, root: Path) -> Path:
+    """Where journal and locks live, whatever lies there."""
+    return given if given is not None else root / STATE_FOLDER
+
+
+def state_folder(given: Path | None, root: Path, *, only_reads: bool = False) -> Path:
+    """Where journal and locks live, once it is known to be no part of what was checked out.
+
+    What ``only_reads`` the record goes on with a note where git cannot be asked.
+
+    Raises:
+        StateRefused: it came with the checkout or leads out of itself, or that is not known.
     """
-    commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD")
-    listing = _git(root, "ls-tree", "-r", "-z", "HEAD")
-    if commit is None or listing is None:
-        return None
-    paths = {file.path for file in inputs}
-    # Each line is mode, type and blob, a tab, and the path.
-    tracked = {line.partition("\t")[2]: line for line in listing.split("\0")}
-    held = [tracked[path] for path in sorted(paths & tracked.keys())]
-    tree = hashlib.sha256("\0".join(held).encode(errors="surrogateescape"))
-    changed = _git(root, "diff", "--name-only", "-z", "--relative", "HEAD") or ""
-    dirty = bool(paths - tracked.keys() or paths.intersection(changed.split("\0")))
-    return GitState(commit.strip(), tree.hexdigest(), dirty)
-
-
-def _git(root: Path, *arguments: str) -> str | None:
+    folder = find_state(given, root)
     try:
-        done = subprocess.run(  # noqa: S603 - fixed arguments, no shell
-            ["git", "-C", str(root), *arguments],  # noqa: S607 - the user's own git
-            capture_output=True,
-            text=True,
-            errors="surrogateescape",
-            timeout=_GIT_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
+        require_own_state(folder, is_named=given is not None, git=git())
+    except GitError as error:
+        unknown = f"whether git tracks the state folder {folder} is not known: {error}"
+        if not only_reads:
+            raise StateRefused(unknown, hint=error.hint) from error
+        say(f"note: {unknown}")
+    return folder

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from reconciler.checkout import Checkout
 from reconciler.cli.progress import BYTES, progress
 from reconciler.desired import load_desired_state
 from reconciler.journal.history import History
@@ -17,13 +18,19 @@ def read_desired_state(
     paths: Sequence[Path],
     *,
     root: Path,
+    checkout: Checkout,
     queried: QueriedRemoves | None = None,
     one_service: bool = True,
 ) -> DesiredState:
-    """As `load_desired_state`."""
+    """As `load_desired_state`; what the checkout hides is a problem as well."""
     with progress("reading files", BYTES) as counter:
         return load_desired_state(
-            paths, root=root, queried=queried, one_service=one_service, on_progress=counter.update
+            paths,
+            root=root,
+            queried=queried,
+            one_service=one_service,
+            on_progress=counter.update,
+            inspect=checkout.inspect,
         )
 
 

@@ -137,7 +137,7 @@ def require_clean(saved: SavedPlan, now: GitState | None) -> None:
     if saved.git.dirty or now.dirty:
         when = "when the plan was made" if saved.git.dirty else "now"
         raise PlanRefused(
-            f"an input file differs from the commit {when}",
+            f"the input files are not what the commit holds {when}: one differs or is deleted",
             hint="commit the files, have them reviewed and plan again",
         )
     if saved.git.tree != now.tree:

@@ -186,4 +186,5 @@ def site(tmp_path: Path, tools: Path) -> Iterator[Site]:
         (found.workspace / "specs").mkdir(parents=True)
         found.artifacts.mkdir(parents=True)
         found.git("init", "--quiet", "--initial-branch", "main")
+        (found.workspace / ".gitignore").write_text("/.reconciler/\n")
         yield found

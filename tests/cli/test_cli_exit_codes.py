@@ -300,6 +300,12 @@ def _(project: Project) -> int:
     return project.run("restore", "20260301T090000Z-1f2e3d4c").code
 
 
+@row("restore", 3)
+def _(project: Project) -> int:
+    (project.folder / ".reconciler").symlink_to("elsewhere")
+    return project.run("restore", "20260301T090000Z-1f2e3d4c").code
+
+
 @row("restore", 4)
 def _(project: Project) -> int:
     project, run = restorable(project)

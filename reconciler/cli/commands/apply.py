@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import environment, github
+from reconciler.cli import github
 from reconciler.cli.acceptance import require_acceptable
 from reconciler.cli.applying import ApplyOptions, apply_plan
 from reconciler.cli.console import require_writable
@@ -24,7 +24,7 @@ from reconciler.cli.options import (
     store_options,
 )
 from reconciler.cli.planning import PlanRequest
-from reconciler.cli.project import find_root, folder_in_repository
+from reconciler.cli.project import find_root, folder_in_repository, state_folder
 from reconciler.cli.reading import read_saved_plan
 from reconciler.cli.recording import record_nothing_done
 from reconciler.errors import Refused, UsageError
@@ -96,7 +96,7 @@ def command(
     ):
         options = ApplyOptions(
             root=project,
-            state=environment.state_folder(state, project),
+            state=state_folder(state, project),
             events=events,
             **given,  # type: ignore[arg-type]  # click hands over exactly the options above
         )

@@ -17,7 +17,7 @@ from reconciler.audit.syslog import Handover, Patience, Receiver, hand_over
 from reconciler.cli import environment
 from reconciler.cli.console import report_error, require_writable, say, write_document, write_file
 from reconciler.cli.options import root_option, state_option
-from reconciler.cli.project import find_root
+from reconciler.cli.project import find_root, state_folder
 from reconciler.cli.record_selection import selection_options
 from reconciler.errors import BrokenJournal, ExitCode, JournalError, ReceiverError, UsageError
 from reconciler.journal.ledger import open_ledger
@@ -179,7 +179,7 @@ def command(
     require_writable(out)
     listed = read_patients(patients) if patients is not None else {}
     patient_ids = PatientIds(listed, archived=archived_patients)
-    snapshot = Snapshot.take(environment.state_folder(state, find_root(root)))
+    snapshot = Snapshot.take(state_folder(state, find_root(root), only_reads=True))
     if receiver is not None:
         snapshot = snapshot.without_runs_under_way()
     problems: list[JournalError] = []

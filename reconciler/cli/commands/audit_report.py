@@ -14,7 +14,7 @@ from reconciler.cli import environment
 from reconciler.cli.console import require_writable, say, write_document, write_file
 from reconciler.cli.formats import Writes, format_options
 from reconciler.cli.options import root_option, state_option
-from reconciler.cli.project import find_root
+from reconciler.cli.project import find_root, state_folder
 from reconciler.cli.record_selection import selection_options
 from reconciler.errors import ExitCode
 from reconciler.model.audit import AuditReport, Selection
@@ -64,7 +64,7 @@ def command(
       reconciler audit report --reason 113037 --format json
     """
     require_writable(*(path for _, path in writes))
-    snapshot = Snapshot.take(environment.state_folder(state, find_root(root)))
+    snapshot = Snapshot.take(state_folder(state, find_root(root), only_reads=True))
     report = make_report(snapshot, selection, made=environment.now(), tool_version=__version__)
     for problem in report.problems:
         say(f"error: {problem}")

@@ -14,7 +14,7 @@ from reconciler.cli import environment
 from reconciler.cli.console import require_writable, say, write_file
 from reconciler.cli.given_file import read_given
 from reconciler.cli.options import root_option, state_option
-from reconciler.cli.project import find_root
+from reconciler.cli.project import find_root, state_folder
 from reconciler.errors import ExitCode, SignatureRefused, UsageError
 from reconciler.reporting.wording import utc
 
@@ -54,7 +54,7 @@ def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: 
       reconciler audit verify --signature head.json --public-key key.pub
     """
     require_writable(out)
-    folder = environment.state_folder(state, find_root(root))
+    folder = state_folder(state, find_root(root), only_reads=True)
     snapshot = Snapshot.take(folder)
     signed = replace(
         head_of(snapshot.records(_run_file(snapshot, run))), time=utc(environment.now())

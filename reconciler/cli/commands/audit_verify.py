@@ -10,11 +10,10 @@ import click
 from reconciler.audit.signing import read_signed
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
-from reconciler.cli import environment
 from reconciler.cli.console import say, write_document
 from reconciler.cli.given_file import read_given
 from reconciler.cli.options import root_option, state_option
-from reconciler.cli.project import find_root
+from reconciler.cli.project import find_root, state_folder
 from reconciler.errors import ExitCode, UsageError
 from reconciler.model.verification import FindingKind
 from reconciler.reporting.verification_text import verification_as_text
@@ -83,7 +82,7 @@ def command(
                 f"--head {head!r} is not a head",
                 hint="it is 64 hexadecimal digits, as runs print it",
             )
-    folder = environment.state_folder(state, find_root(root))
+    folder = state_folder(state, find_root(root), only_reads=True)
     found = verify(Snapshot.take(folder), runs=runs, heads=heads)
     write_document(verification_as_text(found))
     if found.count(corruption=True):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import environment
 from reconciler.cli.console import require_writable, write_file
 from reconciler.cli.events import events_option, opened_events
 from reconciler.cli.formats import PLAN_FORMS, Writes, format_options
@@ -21,7 +20,7 @@ from reconciler.cli.options import (
     store_options,
 )
 from reconciler.cli.planning import PlanRequest, make_saved_plan, plan_exit_code
-from reconciler.cli.project import find_root, folder_in_repository
+from reconciler.cli.project import find_root, folder_in_repository, state_folder
 from reconciler.cli.showing import PlanView, show_plan, shown_if_invalid
 from reconciler.live.stages import ProbeMode
 from reconciler.planning.gates import gates_of
@@ -84,7 +83,7 @@ def command(
             PlanRequest(
                 paths=paths or (project / DEFAULT_PATH,),
                 root=project,
-                state=environment.state_folder(state, project),
+                state=state_folder(state, project),
                 endpoint=endpoint,
                 parallelism=parallelism,
                 max_qps=max_qps,

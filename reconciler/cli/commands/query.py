@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from reconciler.cli import environment
 from reconciler.cli.options import (
     max_age_option,
     patient_key_option,
@@ -16,7 +15,7 @@ from reconciler.cli.options import (
     state_option,
     store_options,
 )
-from reconciler.cli.project import find_root
+from reconciler.cli.project import find_root, state_folder
 from reconciler.cli.querying import QueryOptions, run_delete, run_selects, tell
 from reconciler.cli.reasons import reason_options
 from reconciler.errors import UsageError
@@ -124,7 +123,7 @@ def command(
     project = find_root(root)
     options = QueryOptions(
         root=project,
-        state=environment.state_folder(state, project),
+        state=state_folder(state, project),
         **given,  # type: ignore[arg-type]  # click hands over exactly the options above
     )
     match statements[0]:

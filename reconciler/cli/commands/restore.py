@@ -19,7 +19,7 @@ from reconciler.cli.console import require_writable, say, write_document, write_
 from reconciler.cli.options import root_option, state_option, store_options
 from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
-from reconciler.cli.project import find_root
+from reconciler.cli.project import find_root, state_folder
 from reconciler.cli.recording import record_nothing_done
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
@@ -110,7 +110,7 @@ def command(
       reconciler restore 20260301T090000Z-1f2e3d4c --only 1.2.840.113619.2.1.1.1
     """
     options = _Options(
-        state=environment.state_folder(state, find_root(root)),
+        state=state_folder(state, find_root(root)),
         **given,  # type: ignore[arg-type]  # click hands over exactly the options above
     )
     require_writable(options.report)

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import environment
 from reconciler.cli.console import require_writable, write_document
 from reconciler.cli.formats import PLAN_FORMS, Writes, format_options, render, write_forms
 from reconciler.cli.options import root_option, state_option, store_options
-from reconciler.cli.project import find_root
+from reconciler.cli.project import find_root, state_folder
 from reconciler.cli.reading import read_saved_plan
 from reconciler.cli.showing import write_plan_document
 from reconciler.cli.thumbnails import ThumbnailOptions, plan_thumbnails
@@ -70,7 +69,7 @@ def command(
                 "--thumbnails is of no use without a page",
                 hint="add --write html=plan.html or --format html",
             )
-        folder = environment.state_folder(state, find_root(root))
+        folder = state_folder(state, find_root(root), only_reads=True)
         options = ThumbnailOptions(endpoint, parallelism, max_qps, folder)
         images = plan_thumbnails(saved, options)
     write_forms(writes, partial(_rendered, saved, images), private=images is not None)

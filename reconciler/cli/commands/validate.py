@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 import click
 
+from reconciler.checkout import is_ignored, require_own_state
 from reconciler.cli import github
 from reconciler.cli.console import report_problems, require_writable, write_document
 from reconciler.cli.formats import VALIDATION_FORMS, Writes, format_options, write_forms
-from reconciler.cli.options import DEFAULT_PATH, paths_argument, root_option
-from reconciler.cli.project import find_root, folder_in_repository
+from reconciler.cli.options import DEFAULT_PATH, paths_argument, root_option, state_option
+from reconciler.cli.project import (
+    STATE_FOLDER,
+    checkout_of,
+    find_root,
+    find_state,
+    folder_in_repository,
+    git,
+)
 from reconciler.cli.reading import read_desired_state
-from reconciler.errors import DesiredStateError, ExitCode
+from reconciler.desired import Rule
+from reconciler.errors import DesiredStateError, ExitCode, GitError, StateRefused
+from reconciler.model.desired import DesiredState
+from reconciler.model.problem import Problem, Severity, Source
 from reconciler.model.validation import Validation
 from reconciler.reporting.places import in_repository
 from reconciler.reporting.step_outputs import validation_outputs
@@ -24,12 +35,18 @@ from reconciler.reporting.validation_markdown import validation_as_markdown
 @click.command(name="validate")
 @paths_argument
 @format_options(VALIDATION_FORMS)
+@state_option
 @root_option
-def command(paths: tuple[Path, ...], form: str, writes: Writes, root: Path | None) -> int:
+def command(
+    paths: tuple[Path, ...], form: str, writes: Writes, state: Path | None, root: Path | None
+) -> int:
     """Check desired-state files, without asking any store.
 
     PATHS are files and folders (default: specs/). Every problem of every file is reported at
     once, as path:line:column. Exit code 1 when there is an error.
+
+    In a git repository an error is also what it holds where files are read and the work tree does
+    not show, and a state folder that it tracks. One that it does not ignore is a warning.
 
     \b
     Examples:
@@ -40,7 +57,8 @@ def command(paths: tuple[Path, ...], form: str, writes: Writes, root: Path | Non
     project = find_root(root)
     folder = folder_in_repository(project)
     require_writable(*(path for _, path in writes))
-    validation = _validate(paths or (project / DEFAULT_PATH,), project)
+    problems = list(_state_problems(find_state(state, project), is_named=state is not None))
+    validation = _validate(paths or (project / DEFAULT_PATH,), project, problems)
     if validation.problems:
         report_problems(validation.problems)
     github.annotate(lambda: in_repository(validation.problems, folder))
@@ -51,9 +69,35 @@ def command(paths: tuple[Path, ...], form: str, writes: Writes, root: Path | Non
     return ExitCode.ERROR if validation.desired is None else ExitCode.SUCCESS
 
 
-def _validate(paths: Sequence[Path], project: Path) -> Validation:
+def _validate(paths: Sequence[Path], project: Path, state: Sequence[Problem]) -> Validation:
+    desired: DesiredState | None = None
     try:
-        desired = read_desired_state(paths, root=project, one_service=False)
+        desired = read_desired_state(
+            paths, root=project, one_service=False, checkout=checkout_of(project)
+        )
+        found = desired.warnings
     except DesiredStateError as error:
-        return Validation(error.problems, None)
-    return Validation(desired.warnings, desired)
+        found = error.problems
+    if any(problem.severity is Severity.ERROR for problem in state):
+        desired = None
+    problems = sorted((*found, *state), key=lambda problem: problem.sort_key)
+    return Validation(tuple(problems), desired)
+
+
+def _state_problems(folder: Path, *, is_named: bool) -> Iterator[Problem]:
+    """What stands against the state folder; every command that uses it refuses an error."""
+    place = Source(STATE_FOLDER, 1)
+    try:
+        require_own_state(folder, is_named=is_named, git=git())
+        line = is_ignored(folder, git())
+    except StateRefused as error:
+        yield Problem(place, Rule.STATE_REFUSED.value, str(error), error.hint)
+    except GitError as error:
+        message = f"whether git tracks the state folder {folder} is not known: {error}"
+        yield Problem(place, Rule.GIT_NOT_KNOWN.value, message, error.hint)
+    else:
+        if line is not None:
+            message = f"git does not ignore the state folder {folder}, so a commit may take it in"
+            hint = f"add this line to .gitignore: {line}"
+            rule = Rule.STATE_NOT_IGNORED.value
+            yield Problem(Source(".gitignore", 1), rule, message, hint, Severity.WARNING)
