@@ -5,6 +5,7 @@
     ReconcilerError                  exit 1: the question could not be answered
      ├─ UsageError                   the command line asks for something impossible
      ├─ DesiredStateError            invalid files; carries every problem
+     │   └─ HiddenFilesError         exit 3: not all that may hold keeps could be read
      ├─ StatementError               a query that cannot be run; carries every problem
      ├─ PlanFileError                not a plan file that this version can read
      ├─ LiveError                    the store could not be asked
@@ -70,6 +71,12 @@ class DesiredStateError(ReconcilerError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("the desired state is not valid")
         self.problems = tuple(problems)
+
+
+class HiddenFilesError(DesiredStateError):
+    """Not all could be read that may hold keeps: hidden by the checkout, or unreadable."""
+
+    exit_code = ExitCode.REFUSED
 
 
 class StatementError(ReconcilerError):

@@ -15,10 +15,11 @@ from reconciler.desired.limits import smallest_limits
 from reconciler.desired.pins import Pins
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ProgressCallback, ReadProgress
+from reconciler.desired.rules import HIDES
 from reconciler.desired.selection import Selection, Walked, select_files
 from reconciler.desired.services import check_one_service, check_providers
 from reconciler.desired.two_addresses import check_addresses
-from reconciler.errors import DesiredStateError
+from reconciler.errors import DesiredStateError, HiddenFilesError
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import (
     Claims,
@@ -29,7 +30,7 @@ from reconciler.model.desired import (
     InputRole,
     QueriedRemoves,
 )
-from reconciler.model.problem import Source
+from reconciler.model.problem import Severity, Source
 
 Inspect = Callable[[Walked, Sequence[str], Problems], None]
 """Called with where files were looked for, and with all that were read."""
@@ -56,6 +57,7 @@ def load_desired_state(
     ``inspect`` may add problems of the places that were read.
 
     Raises:
+        HiddenFilesError: not all could be read that may hold keeps.
         DesiredStateError: with every problem of every file; never another exception for what a
             file holds.
     """
@@ -76,7 +78,7 @@ def load_desired_state(
     keeps = _keeps(files)
     stores = _stores(files, keeps, problems)
     if problems.has_errors:
-        raise DesiredStateError(problems.sorted())
+        raise _invalid(problems)
     return DesiredState(
         stores=stores,
         paths=selection.paths,
@@ -101,8 +103,14 @@ def stores_of(paths: Sequence[Path], *, root: Path) -> frozenset[StoreAddress]:
     files = _read(selection, pins, real_root, problems, progress)
     check_providers(files, problems)
     if problems.has_errors:
-        raise DesiredStateError(problems.sorted())
+        raise _invalid(problems)
     return frozenset(file.store for file in files)
+
+
+def _invalid(problems: Problems) -> DesiredStateError:
+    found = problems.sorted()
+    is_hidden = any(one.rule in HIDES and one.severity is Severity.ERROR for one in found)
+    return (HiddenFilesError if is_hidden else DesiredStateError)(found)
 
 
 def _read(

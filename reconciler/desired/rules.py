@@ -61,6 +61,11 @@ class Rule(StrEnum):
         return _MEANINGS[self]
 
 
+HIDES = frozenset(
+    {Rule.UNREADABLE_FILE, Rule.LFS_POINTER, Rule.NOT_CHECKED_OUT, Rule.GIT_NOT_KNOWN}
+)
+"""What leaves open whether all keeps were read."""
+
 _MEANINGS = {
     Rule.PATH_NOT_FOUND: "A PATH or a file that another one names does not exist",
     Rule.PATH_OUTSIDE_ROOT: "A PATH or a file that another one names lies outside the project",

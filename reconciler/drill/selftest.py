@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from reconciler.drill.checkout_promises import (
+    committed_record_is_not_believed,
+    hidden_hold_is_refused,
+)
 from reconciler.drill.promises import (
     kept_survives_every_fault,
     kill_9_resumes,
@@ -27,6 +31,8 @@ PROMISES: tuple[tuple[str, Callable[[Trials], str]], ...] = (
     ("kill -9 in the middle of apply resumes with exact accounting", kill_9_resumes),
     ("restore gives identical bytes", restore_gives_identical_bytes),
     ("a later removal stands against an older plan and its restore", later_removal_stands),
+    ("a record that came with a checkout is not believed", committed_record_is_not_believed),
+    ("a hold that a checkout leaves out is refused, not forgotten", hidden_hold_is_refused),
 )
 """In the order in which they are tried."""
 

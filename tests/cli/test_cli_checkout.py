@@ -63,15 +63,15 @@ def refused_everywhere(project: Project, reason: str) -> Answer:
     """No command plans or deletes by these files; the answer of ``validate``."""
     (project.folder / "plan.json").unlink(missing_ok=True)
     planned = project.run("plan", "--out", "plan.json")
-    assert planned.code == 1
+    assert planned.code == 3
     assert reason in planned.err
     assert not (project.folder / "plan.json").exists()
     for arguments in (["apply", "--auto-approve"], ["plan", "specs/retention/r.yaml"]):
         refused = project.run(*arguments)
-        assert (refused.code, reason in refused.err) == (1, True)
+        assert (refused.code, reason in refused.err) == (3, True)
     sql = delete_statement(project)
     queried = project.run("query", sql, "--reason", "113039")
-    assert (queried.code, reason in queried.err) == (1, True)
+    assert (queried.code, reason in queried.err) == (3, True)
     assert project.deletes() == []
     validated = project.run("validate")
     assert (validated.code, reason in validated.err) == (1, True)
@@ -258,7 +258,7 @@ def test_the_project_may_lie_below_the_top_and_what_lies_beside_it_is_no_matter(
     assert held.run("plan", "--root", ".").last_line.startswith("Plan: 0 to delete")
     git(held.folder, "sparse-checkout", "set", "--cone", "imaging/specs/retention")
     refused = held.run("plan", "--root", ".")
-    assert refused.code == 1
+    assert refused.code == 3
     assert f"{HOLD} is not in the work tree" in refused.err
 
 
@@ -272,7 +272,7 @@ def test_a_linked_work_tree_is_a_checkout_too(
     assert json.loads((other / "plan.json").read_text())["git"]["dirty"] is False
     git(other, "update-index", "--skip-worktree", HOLD)
     (other / HOLD).unlink()
-    assert held.run("plan").code == 1
+    assert held.run("plan").code == 3
 
 
 def submodule(project: Project, path: str) -> Path:
@@ -295,18 +295,18 @@ def test_a_submodule_that_is_not_checked_out_is_refused(held: Project, path: str
     assert json.loads((held.folder / "plan.json").read_text())["git"]["dirty"] is False
     git(held.folder, "submodule", "--quiet", "deinit", "--all", "--force")
     refused = held.run("plan", "specs/retention/r.yaml")
-    assert refused.code == 1
+    assert refused.code == 3
     assert f"git submodule update --init {path}" in refused.err
     shutil.rmtree(held.folder / path)
     git(held.folder, "config", "diff.ignoreSubmodules", "all")
-    assert held.run("plan").code == 1
+    assert held.run("plan").code == 3
 
 
 def test_what_a_submodule_hides_is_seen(held: Project) -> None:
     submodule(held, "specs")
     git(held.folder / "specs", "sparse-checkout", "set", "--cone", "retention")
     refused = held.run("plan")
-    assert refused.code == 1
+    assert refused.code == 3
     assert f"{HOLD} is not in the work tree" in refused.err
 
 
@@ -321,7 +321,7 @@ def test_a_submodule_that_stayed_behind_is_refused(held: Project) -> None:
     git(legal, "checkout", "-q", "HEAD~1")
     git(held.folder, "config", "diff.ignoreSubmodules", "all")
     refused = held.run("plan")
-    assert refused.code == 1
+    assert refused.code == 3
     assert "git submodule update specs/legal" in refused.err
     git(held.folder, "add", "specs/legal")
     assert held.run("plan", "--format", "json").json["git"]["dirty"] is True
@@ -331,7 +331,7 @@ def test_an_empty_git_folder_makes_no_submodule(held: Project) -> None:
     submodule(held, "specs/legal")
     git(held.folder, "submodule", "--quiet", "deinit", "--all", "--force")
     (held.folder / "specs/legal/.git").mkdir()
-    assert held.run("plan").code == 1
+    assert held.run("plan").code == 3
 
 
 def test_files_of_a_repository_that_no_commit_names_are_not_clean(held: Project) -> None:
@@ -352,13 +352,13 @@ def test_all_of_specs_and_the_folder_of_a_path_count(held: Project) -> None:
     assert held.run("plan", "lists").last_line.startswith("Plan: 0 to delete")
     git(held.folder, "sparse-checkout", "set", "--no-cone", "/lists/")
     refused = held.run("plan", "lists/own/r.yaml")
-    assert (refused.code, f"{HOLD} is not in the work tree" in refused.err) == (1, True)
+    assert (refused.code, f"{HOLD} is not in the work tree" in refused.err) == (3, True)
     git(held.folder, "sparse-checkout", "set", "--no-cone", "/lists/own/", "/specs/")
     git(held.folder, "rm", "-q", "--sparse", HOLD)
     commit(held.folder)
     assert not (lists / "hold.yaml").exists()
     refused = held.run("plan", "lists")
-    assert (refused.code, "lists/hold.yaml is not in the work tree" in refused.err) == (1, True)
+    assert (refused.code, "lists/hold.yaml is not in the work tree" in refused.err) == (3, True)
     # A PATH that names one file asks for no other outside of specs/.
     assert held.run("plan", "lists/own/r.yaml").code == 0
 
@@ -375,7 +375,7 @@ def test_an_inventory_outside_of_specs_counts_too(held: Project) -> None:
     commit(held.folder)
     git(held.folder, "sparse-checkout", "set", "--cone", "specs")
     refused = held.run("plan")
-    assert refused.code == 1
+    assert refused.code == 3
     assert "git sparse-checkout add lists" in refused.err
 
 
@@ -584,7 +584,7 @@ def test_without_git_nothing_is_planned_in_a_checkout(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     refused = held.run("plan", "--state", tmp_path / "state")
-    assert refused.code == 1
+    assert refused.code == 3
     assert "git is not installed" in refused.err
     shutil.rmtree(held.folder / ".git")
     assert held.run("plan").code == 0
@@ -639,5 +639,5 @@ def test_a_folder_that_may_not_be_looked_into_is_an_error(
         (held.folder / "specs/legal").chmod(0)
     refused = held.run("plan")
     (held.folder / "specs/legal").chmod(stat.S_IRWXU)
-    assert refused.code == 1
+    assert refused.code == 3
     assert "specs/legal cannot be read: Permission denied" in refused.err

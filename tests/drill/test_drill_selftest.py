@@ -17,7 +17,7 @@ import pytest
 
 from reconciler.cli.commands import selftest as command
 from reconciler.cli.main import run
-from reconciler.drill import promises, record_promises
+from reconciler.drill import checkout_promises, promises, record_promises
 from reconciler.drill.selftest import PROMISES, Verdict, selftest
 from reconciler.drill.trial import BrokenPromiseError, Program, Trials
 from reconciler.emulator import EmulatorSettings, running_emulator
@@ -141,6 +141,14 @@ NO_LAST_WORD = """
 from reconciler.journal.history import StoreHistory
 StoreHistory.last_word = lambda self, instance: None
 """
+ANY_STATE_IS_BELIEVED = """
+from reconciler.cli import project
+project.require_own_state = lambda *given, **named: None
+"""
+WHAT_IS_THERE_IS_ALL = """
+from reconciler.checkout import Checkout
+Checkout.inspect = lambda *given: None
+"""
 
 BREAKAGES = [
     (promises.plan_deletes_nothing, PLAN_MAY_CHANGE_THINGS, "would have changed the store"),
@@ -153,6 +161,12 @@ BREAKAGES = [
     (promises.kill_9_resumes, NOTHING_IS_TAKEN_OVER, "for someone else's"),
     (promises.restore_gives_identical_bytes, RESTORE_CHANGES_A_BYTE, "same bytes: 40 instances"),
     (record_promises.later_removal_stands, NO_LAST_WORD, "0 of its instances are told"),
+    (
+        checkout_promises.committed_record_is_not_believed,
+        ANY_STATE_IS_BELIEVED,
+        "`apply` exited with 0",
+    ),
+    (checkout_promises.hidden_hold_is_refused, WHAT_IS_THERE_IS_ALL, "`plan` exited with 0"),
 ]
 
 
