@@ -16,6 +16,7 @@ from reconciler.model.address import InstanceAddress
 from reconciler.model.audit import AuditReport, ChangingRun, RemovalCounts, Selection
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.outcome import Outcome
+from reconciler.model.plan import Why
 from reconciler.model.restore import RestoreOutcome
 from reconciler.model.service import Store, store_at
 
@@ -62,7 +63,7 @@ def make_report(
         unproven=totals.unproven,
         changes=changes,
         coverage=tuple(
-            replace(plan, gone=totals.gone_by_plan[plan_id])
+            replace(plan, gone=min(totals.gone_by_plan[plan_id], plan.counts[Why.LISTED]))
             for plan_id, plan in runs.plans.latest().items()
             if selection.is_all
         ),
