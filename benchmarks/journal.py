@@ -24,7 +24,6 @@ from apply import emulator_process, fill
 
 from reconciler.applying.archive import Archive
 from reconciler.applying.deletion import Deleter, Patience, Target
-from reconciler.applying.patients import Patients
 from reconciler.applying.run import Account, delete_all
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.emulator import DEMO_STORE
@@ -105,7 +104,7 @@ def delete(
         stores={DEMO_STORE: connection.store(DEMO_STORE)},
         journal=journal,
         labels=AuditLabels("bench", "bench"),
-        patients=Patients(None, journal, stop=stop, now=now),
+        patient_key=None,
         archive=Archive("bench", journal, now=now),
         patience=Patience(lambda _, retry_after: retry_after or 0.1),
         stop=stop,

@@ -134,7 +134,7 @@ def _look(
                 connection.store(store.store),
                 parallelism=request.parallelism,
                 mode=request.probe,
-                deleted=pasts[store.store].gone().keys(),
+                deleted=pasts[store.store].gone(),
                 on_progress=request.events.probing(store.store, counter.update),
             )
     say(f"sent {traffic_line(connection.traffic)}")

@@ -51,16 +51,19 @@ class PlanHistory:
 class _Past:
     """What is on record of one instance: its latest removal and its latest restore.
 
-    An attempt that did not prove it to be gone moves neither.
+    An attempt that did not prove it to be gone moves neither. ``is_gone`` is what the latest proof
+    or restore says, whoever removed it.
     """
 
     removed: Removed | None = None
     put_back: PutBack | None = None
+    is_gone: bool = False
 
     def add_restore(self, done: RestoreDone) -> None:
         """Take a restore; one that is not verified moves nothing."""
         one = done.record
         if one.outcome.is_restored:
+            self.is_gone = False
             self.put_back = PutBack(
                 one.run, done.run.name, done.run.place, one.outcome, one.source, one.reason
             )
@@ -68,6 +71,7 @@ class _Past:
     def add_proof(self, proof: Proof) -> None:
         """Take a proof: a removal has the place of its attempt; what was found gone is none."""
         remover = proof.removal
+        self.is_gone |= proof.record.outcome.is_gone
         if remover is not None:
             if self.removed is None or self.removed.place <= remover.place:
                 self.removed = Removed(remover.name, remover.place)
@@ -98,10 +102,9 @@ class StoreHistory:
         past = self._pasts.get(instance)
         return past.last_word if past else None
 
-    def gone(self) -> Mapping[InstanceAddress, Removed]:
-        """The instances whose last word is a removal."""
-        words = ((instance, past.last_word) for instance, past in self._pasts.items())
-        return {instance: word for instance, word in words if isinstance(word, Removed)}
+    def gone(self) -> frozenset[InstanceAddress]:
+        """The instances that are proven to be gone, whoever removed them."""
+        return frozenset(one for one, past in self._pasts.items() if past.is_gone)
 
     def note(self, instance: InstanceAddress) -> _Past:
         """Take note that a run was to delete the instance."""

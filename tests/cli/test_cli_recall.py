@@ -98,13 +98,13 @@ def test_what_another_plan_removed_meanwhile_is_already_absent_without_a_delete(
     for name in ("first.json", "second.json"):
         assert project.run("plan", "--out", name).code == 0
     assert apply(project, "first.json").code == 0
+    (first,) = runs(project)
     project.emulator.clear_requests()
 
     assert apply(project, "second.json").code == 0
     assert outcomes(project) == {"already_absent": 3}
     assert project.deletes() == []
     assert project.run("audit", "report").out.startswith("# 3 instances removed\n")
-    (first, _) = runs(project)
     restored = project.run("restore", first)
     assert restored.code == 0
     assert project.content() == set(instances)

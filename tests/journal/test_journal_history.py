@@ -104,8 +104,9 @@ def names(folder):
 
 def gone(folder, store=STORE, endpoint=ENDPOINT):
     """By whom each instance was removed, of those that are gone by their last word."""
-    found = History.read(folder).of(store, endpoint).gone()
-    return {instance: word.run for instance, word in found.items()}
+    past = History.read(folder).of(store, endpoint)
+    words = {instance: past.last_word(instance) for instance in past.known}
+    return {instance: word.run for instance, word in words.items() if isinstance(word, Removed)}
 
 
 def last_word(folder, instance, endpoint=ENDPOINT):
@@ -123,7 +124,7 @@ def test_a_folder_that_does_not_exist_has_no_history(tmp_path):
     history = History.read(tmp_path / "none")
 
     assert history.runs == []
-    assert history.of(STORE, ENDPOINT).gone() == {}
+    assert history.of(STORE, ENDPOINT).gone() == frozenset()
     assert history.open_attempts(STORE, ENDPOINT) == ()
     assert history.of_plan("plan-1") is None
 
@@ -238,6 +239,15 @@ def test_a_restore_stands_against_a_settlement_of_what_was_tried_before_it(tmp_p
     record("r3", settled("r2", A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT), plan="plan-3")
 
     assert last_word(tmp_path, A).restore == "back"
+
+
+def test_what_was_found_gone_is_gone_until_it_is_put_back(tmp_path, record):
+    """A listing that still shows it is not believed, whoever removed it."""
+    record("r1", verified(A, Outcome.ALREADY_ABSENT), *tried(B, Outcome.DELETED))
+    assert History.read(tmp_path).of(STORE, ENDPOINT).gone() == {A, B}
+    record("back", restored("r1", B), restores=("r1",))
+    record("r2", *tried(A, Outcome.FAILED), plan="plan-2")
+    assert History.read(tmp_path).of(STORE, ENDPOINT).gone() == {A}
 
 
 def test_what_was_restored_and_is_then_found_gone_is_not_there_any_more(tmp_path, record):
