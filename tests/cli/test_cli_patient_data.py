@@ -140,7 +140,7 @@ def look(project: Project, typed: Typist, stored: list[InstanceAddress], images:
             output = ("--output", images) if what == "SELECT data" else ("--format", "json")
             typed("query", f"{what} FROM {where(project, one)}", *output)
     lost = FaultRule(
-        FaultKind.TRUNCATE, "GET", rf"{stored[0].instance_uid}/metadata$", body_bytes=700
+        FaultKind.TRUNCATE, "GET", rf"{stored[0].instance_uid}(/metadata)?$", body_bytes=700
     )
     project.emulator.set_faults(Faults((lost,)))
     typed("plan", "--probe", "retrieve", code=3)
