@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 from reconciler.errors import EndpointError
+from reconciler.live.exchange import connections_of
 
 
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
@@ -49,10 +51,14 @@ class SharedContextAdapter(HTTPAdapter):
     Stock `requests` loads the CA bundle anew for every connection: 14 ms of CPU each, which
     halves the speed of 64 threads over TLS. Handing a context to the pool alone does not help,
     because ``cert_verify`` sets the CA file again. An origin of plain http needs none.
+    ``doubt`` is that of `connections_of`.
     """
 
-    def __init__(self, context: ssl.SSLContext | None, *, pool_maxsize: int) -> None:
+    def __init__(
+        self, context: ssl.SSLContext | None, *, pool_maxsize: int, doubt: threading.Event
+    ) -> None:
         self._context = context
+        self._doubt = doubt
         self._pool: Any = None
         super().__init__(pool_connections=1, pool_maxsize=pool_maxsize)
 
@@ -68,7 +74,9 @@ class SharedContextAdapter(HTTPAdapter):
         Stock `requests` parses the URL five times for it, with every request.
         """
         if self._pool is None:
-            self._pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            pool.ConnectionCls = connections_of(pool.ConnectionCls, self._doubt)
+            self._pool = pool
         return self._pool
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Response:

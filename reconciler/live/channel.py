@@ -42,6 +42,9 @@ class RequestKind(Enum):
     STORE = "store"
 
 
+_CHANGES = frozenset({RequestKind.DELETE, RequestKind.STORE})
+"""The kinds with connections of their own: what follows their reply is never read as a proof."""
+
 _OF_ONE_SIZE = frozenset({RequestKind.PROBE, RequestKind.DELETE})
 """The kinds whose answers take equally long, so that late ones tell something of the store."""
 
@@ -62,6 +65,8 @@ class Channel:
     It goes straight to the adapter instead of through a `requests` session: a session would walk
     the environment twice for every request (0.4 ms, more with many variables), let a .netrc
     replace the token, and follow redirects. Proxies and CA bundle are decided once instead.
+    ``readings`` and ``changes`` hold the connections of either sort of request; ``doubt`` is set
+    where a reply was not that of its request.
     """
 
     def __init__(
@@ -69,7 +74,9 @@ class Channel:
         endpoint: Endpoint,
         settings: ChannelSettings,
         *,
-        adapter: SharedContextAdapter,
+        readings: SharedContextAdapter,
+        changes: SharedContextAdapter,
+        doubt: threading.Event,
         identity: Identity,
         limiter: RateLimiter,
         concurrency: ConcurrencyLimit,
@@ -79,7 +86,9 @@ class Channel:
         self.endpoint = endpoint
         self.identity = identity
         self._settings = settings
-        self._adapter = adapter
+        self._readings = readings
+        self._changes = changes
+        self._doubt = doubt
         self._limiter = limiter
         self._concurrency = concurrency
         self._request_ids = request_ids
@@ -125,18 +134,26 @@ class Channel:
         self._limiter.acquire()
         with self._concurrency.one(kind if kind in _OF_ONE_SIZE else None):
             self._count(kind)
-            stream = self._exchange(request, request_id)
+            stream = self._exchange(request, request_id, kind)
         self._learn(stream.status, identity)
         return stream
 
+    def doubt(self) -> bool:
+        """Use no connection twice from now on; whether that is new."""
+        is_new = not self._doubt.is_set()
+        self._doubt.set()
+        return is_new
+
     def close(self) -> None:
         """Close the idle connections."""
-        self._adapter.close()
+        self._readings.close()
+        self._changes.close()
 
-    def _exchange(self, request: PreparedRequest, request_id: str) -> Stream:
+    def _exchange(self, request: PreparedRequest, request_id: str, kind: RequestKind) -> Stream:
+        adapter = self._changes if kind in _CHANGES else self._readings
         timeouts = (self._settings.connect_timeout, self._settings.read_timeout)
         with mapped_faults(request_id):
-            response = self._adapter.send(
+            response = adapter.send(
                 request, stream=True, timeout=timeouts, proxies=self._proxies
             )
         retry_after = parse_retry_after(response.headers.get("Retry-After"), self._now())

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import assert_never
 
@@ -92,6 +93,9 @@ class Connection:
     ) -> None:
         self._settings = settings
         self._retrying = Retrying(settings.retry, random_source=random_source, stop=stop)
+        self._random = random_source
+        doubt = threading.Event()
+        connections = partial(SharedContextAdapter, _context(settings), doubt=doubt)
         self._channel = Channel(
             settings.endpoint,
             ChannelSettings(
@@ -101,7 +105,9 @@ class Connection:
                 settings.proxies,
             ),
             # A worker that archives asks for the size of what it retrieves meanwhile.
-            adapter=SharedContextAdapter(_context(settings), pool_maxsize=2 * settings.parallelism),
+            readings=connections(pool_maxsize=2 * settings.parallelism),
+            changes=connections(pool_maxsize=settings.parallelism),
+            doubt=doubt,
             identity=_identity(settings),
             limiter=RateLimiter(settings.max_qps, stop=stop),
             concurrency=ConcurrencyLimit(settings.parallelism, stop=stop),

@@ -11,6 +11,7 @@ import requests
 import urllib3
 
 from reconciler.errors import LiveError
+from reconciler.live.exchange import UnaskedError
 
 
 class Fault(Enum):
@@ -21,6 +22,7 @@ class Fault(Enum):
     NO_TOKEN = "the token service gave no answer; nothing was sent"  # noqa: S105 - not a secret
     TIMEOUT = "no answer in time"
     BROKEN = "the connection broke"
+    UNASKED = "bytes came that nobody asked for; the connection is closed"
 
     @property
     def nothing_was_sent(self) -> bool:
@@ -58,6 +60,10 @@ class NoAnswerError(AttemptError):
         self.request_id = request_id
 
 
+class ForeignReplyError(AttemptError):
+    """The answer is about something else than was asked, as one to another request would be."""
+
+
 @contextmanager
 def mapped_faults(request_id: str) -> Iterator[None]:
     """Turn whatever `requests`, urllib3 and the socket raise into `NoAnswerError`."""
@@ -82,6 +88,7 @@ def fault_of(error: BaseException) -> Fault:
 
 _FAULTS: tuple[tuple[tuple[type[BaseException], ...], Fault], ...] = (
     ((ssl.SSLCertVerificationError,), Fault.UNTRUSTED),
+    ((UnaskedError,), Fault.UNASKED),
     (
         (
             # Refused, no route, no such host, and (ProxyError) no tunnel to the service.

@@ -14,7 +14,7 @@ from requests import PreparedRequest
 from reconciler.errors import LiveError, ReadOnlyError
 from reconciler.live.answer import Answer, Stream
 from reconciler.live.channel import Channel, RequestKind
-from reconciler.live.faults import AttemptError, NoAnswerError
+from reconciler.live.faults import AttemptError, ForeignReplyError, NoAnswerError
 from reconciler.live.labels import AuditLabels
 from reconciler.live.multipart import MultipartFile
 from reconciler.live.retry import RETRYABLE_STATUSES, Retrying
@@ -137,7 +137,12 @@ class Transport:
 
     def _read_once(self, call: Call, reader: Callable[[Stream], T]) -> T:
         with self._ask(call) as stream:
-            return reader(stream)
+            try:
+                return reader(stream)
+            except ForeignReplyError as error:
+                # On a connection of its own the next reply is that of its request.
+                error.may_pass = self._channel.doubt()
+                raise
 
     def _ask(self, call: Call) -> Stream:
         stream = self._send(call)

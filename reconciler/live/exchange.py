@@ -1,0 +1,109 @@
+"""Connections on which a reply belongs to its request.
+
+HTTP/1.1 does not say which request a reply answers: it is the next one on the connection (RFC 9112
+section 9.2). One reply too many, such as a duplicate of a proxy, would be read as the reply to the
+next request. So where a reply ends, and where a connection is taken for the next request, nothing
+more may have arrived. If something has, the connection is closed, the reply that it follows is not
+believed, and from then on every request has a connection of its own.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+from collections.abc import Callable
+from typing import Any, cast
+
+from urllib3.connection import HTTPConnection
+
+_INFORMATIONAL = range(100, 200)
+
+
+class UnaskedError(http.client.HTTPException):
+    """Bytes followed a reply that nobody had asked for."""
+
+
+def connections_of(base: type[HTTPConnection], doubt: threading.Event) -> type[HTTPConnection]:
+    """The class of urllib3's connections, with these checks.
+
+    ``doubt`` is set where bytes came that nobody asked for; while it is set, no connection is
+    used twice.
+    """
+
+    class Connection(base):  # type: ignore[misc,valid-type]  # the base is that of the scheme or proxy
+        """One connection of the pool."""
+
+        def response_class(self, sock: socket.socket, *args: Any, **options: Any) -> Reply:
+            """What `http.client` makes of the next reply."""
+            return Reply(sock, *args, doubt=doubt, **options)
+
+        @property
+        def is_connected(self) -> bool:
+            """Whether it may be used once more; urllib3 asks, and closes it if not."""
+            if super().is_connected:
+                return not doubt.is_set()
+            sock = self.sock
+            if sock is not None and _has_arrived(sock, lambda: sock.recv(1)):
+                doubt.set()
+            return False
+
+    return cast(type[HTTPConnection], Connection)
+
+
+class Reply(http.client.HTTPResponse):
+    """A reply that raises `UnaskedError` at its end if anything follows it."""
+
+    def __init__(
+        self, sock: socket.socket, *args: Any, doubt: threading.Event, **options: Any
+    ) -> None:
+        super().__init__(sock, *args, **options)
+        self._sock = sock
+        self._doubt = doubt
+        self._is_left = False
+
+    def begin(self) -> None:
+        """Read the headers; a reply with two lengths is the last one (RFC 9112 section 6.3)."""
+        super().begin()
+        if self.chunked and "content-length" in self.headers:
+            self.will_close = True
+
+    def close(self) -> None:
+        """Leave the reply, and with it the connection, wherever it has been read to."""
+        self._is_left = True
+        super().close()
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """The status line of the reply, and not of what is told before it (RFC 9110, 15.2).
+
+        `http.client` knows 100 alone, and takes 103 for the reply.
+        """
+        while True:
+            status: tuple[str, int, str] = super()._read_status()  # type: ignore[misc]  # not in typeshed
+            if status[1] not in _INFORMATIONAL:
+                return status
+            http.client.parse_headers(self.fp)
+
+    def _close_conn(self) -> None:
+        """Close the file at the end of the body."""
+        follows = not self._is_left and _has_arrived(self._sock, self._peek)
+        super()._close_conn()  # type: ignore[misc]  # not in typeshed
+        if follows:
+            self._doubt.set()
+            raise UnaskedError("bytes came that nobody asked for")
+
+    def _peek(self) -> bytes:
+        # What was read ahead with the reply, else what the socket (TLS included) gives at once.
+        return self.fp.peek(1)
+
+
+def _has_arrived(sock: socket.socket, read: Callable[[], bytes]) -> bool:
+    """Whether ``read`` gives anything without waiting."""
+    timeout = sock.gettimeout()
+    sock.settimeout(0)
+    try:
+        return bool(read())
+    except OSError:  # nothing yet; or it broke, as whoever uses it next will see
+        return False
+    finally:
+        sock.settimeout(timeout)
