@@ -49,7 +49,7 @@ ONLY_IN = {
     "sqlite3": {"emulator"},
     "subprocess": {"checkout", "drill", "cli"},
     "ssl": {"live", "emulator", "audit"},
-    "socket": {"emulator", "audit", "cli"},
+    "socket": {"live", "emulator", "audit", "cli"},
     "click": {"cli"},
     "rich": {"cli"},
 }

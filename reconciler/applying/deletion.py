@@ -15,7 +15,6 @@ from reconciler.applying.archive import Archive, NotArchivedError
 from reconciler.applying.outcome import Ending, ending_of, outcome_of
 from reconciler.applying.patients import NotIdentifiedError, read_patient
 from reconciler.applying.stopping import Stop
-from reconciler.applying.vouching import vouched
 from reconciler.dicom.patient import load_pydicom
 from reconciler.errors import JournalError, LiveError
 from reconciler.journal.records import Intent, Result, Verified
@@ -126,9 +125,10 @@ class Deleter:
         last = replies[-1]
         kinds = (*target.earlier, *(reply.kind for reply in replies))
         self._heed(target, last)
-        seen = self._look(target, ending_of(kinds))
-        if last.kind is not ReplyKind.ACCEPTED:
-            seen = vouched(seen, self._store(target))
+        ending = ending_of(kinds)
+        seen = self._store(target).confirmed(
+            target.instance, self._look(target, ending), explained=ending is Ending.ACCEPTED
+        )
         outcome = outcome_of(kinds, seen.presence)
         detail = "" if outcome.is_gone else _explain(last, seen)
         return self._verified(target, seen, outcome, detail)
@@ -141,7 +141,7 @@ class Deleter:
         """
         self._repeat_preflight(target.store)
         store = self._store(target)
-        seen = vouched(store.probe(target.instance), store)
+        seen = store.confirmed(target.instance, store.probe(target.instance))
         if seen.presence is Presence.ABSENT:
             kinds = (*target.earlier, ReplyKind.NOT_FOUND)
             return self._unsent(target, seen, outcome_of(kinds, seen.presence))

@@ -7,11 +7,11 @@ before anything is deleted, and so is what an earlier run of the plan is said to
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from reconciler.applying.progress import PlannedKey, PlanProgress
-from reconciler.applying.vouching import vouched
 from reconciler.errors import LiveError
 from reconciler.live.store import ReadableStore
 from reconciler.live.workers import run_workers
@@ -51,7 +51,9 @@ def recall(
     done = progress.gone
     shown = _listed_again(done, stores, parallelism=parallelism)
     unknown_to_plan = _unlisted(saved, done, progress, last_word)
-    seen = _look([*shown, *unknown_to_plan], stores, parallelism=parallelism)
+    seen = _look(shown, stores, parallelism=parallelism)
+    # Of what was proven before, only what is there again matters.
+    seen |= _look(list(unknown_to_plan), stores, parallelism=parallelism, confirmed=True)
     present = {key for key, one in seen.items() if one.presence is Presence.PRESENT}
     found = find_returned(saved.plan, lambda *key: last_word(*key) if key in present else None)
     anew = {(one.store, one.instance) for one in found}
@@ -104,13 +106,23 @@ def _listed_again(
 
 
 def _look(
-    keys: Collection[PlannedKey], stores: Mapping[StoreAddress, ReadableStore], *, parallelism: int
+    keys: Collection[PlannedKey],
+    stores: Mapping[StoreAddress, ReadableStore],
+    *,
+    parallelism: int,
+    confirmed: bool = False,
 ) -> dict[PlannedKey, Observation]:
+    """Probe each of them, then have the absences confirmed, if they are to be."""
     seen: dict[PlannedKey, Observation] = {}
 
     def look_at(key: PlannedKey) -> None:
-        store = stores[key[0]]
-        seen[key] = vouched(store.probe(key[1]), store)
+        seen[key] = stores[key[0]].probe(key[1])
 
-    run_workers(keys, look_at, parallelism=min(parallelism, len(keys)))
+    def confirm(key: PlannedKey) -> None:
+        seen[key] = stores[key[0]].confirmed(key[1], seen[key], since=since)
+
+    workers = min(parallelism, len(keys))
+    run_workers(keys, look_at, parallelism=workers)
+    since = time.monotonic()
+    run_workers(keys if confirmed else (), confirm, parallelism=workers)
     return seen

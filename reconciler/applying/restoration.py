@@ -14,7 +14,6 @@ from reconciler.applying.deletion import REPROBE_PAUSES, Patience
 from reconciler.applying.fingerprint import Fingerprint, read_file, take_fingerprint
 from reconciler.applying.restore_outcome import OUTCOMES, Comparison, StoreEnding, ending_of
 from reconciler.applying.stopping import Stop
-from reconciler.applying.vouching import vouched
 from reconciler.dicom.file_head import NotDicomFileError
 from reconciler.errors import JournalError, LiveError
 from reconciler.journal.inside import open_inside
@@ -211,10 +210,12 @@ class Restorer:
             if found is not None:
                 return _Seen(_compared(original, found))
             problem = "the retrieve broke off"
-        look = vouched(store.probe(archived.instance), store)
+        look = store.probe(archived.instance)
+        # What was listed before the instance was stored says nothing.
+        look = store.confirmed(archived.instance, look, since=time.monotonic())
         if look.presence is Presence.ABSENT:
             return _Seen(Comparison.ABSENT)
-        return _Seen(Comparison.UNKNOWN, problem)
+        return _Seen(Comparison.UNKNOWN, look.detail or problem)
 
     def _restored(
         self, archived: ArchivedInstance, outcome: RestoreOutcome, detail: str

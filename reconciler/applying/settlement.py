@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 from reconciler.applying.outcome import outcome_of
-from reconciler.applying.vouching import vouched
 from reconciler.journal.fold import Attempt
 from reconciler.journal.records import Settled
 from reconciler.journal.writer import RunJournal
@@ -15,6 +14,7 @@ from reconciler.live.workers import run_workers
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
+from reconciler.model.reply import ReplyKind
 
 
 def settle(
@@ -38,7 +38,9 @@ def settle(
     def settle_one(attempt: Attempt) -> None:
         run, address = attempt.run.name, attempt.store.address
         store = stores[address]
-        seen = vouched(store.probe(attempt.instance), store)
+        seen = store.probe(attempt.instance)
+        explained = ReplyKind.ACCEPTED in attempt.replies
+        seen = store.confirmed(attempt.instance, seen, explained=explained)
         if seen.presence is Presence.UNKNOWN:
             return
         outcome = outcome_of(attempt.replies, seen.presence)

@@ -66,6 +66,8 @@ _STRANGE: tuple[Mapping[str, Any], ...] = (
     {"fault": FaultKind.STATUS, "status": 400},
     {"fault": FaultKind.STATUS, "status": 403},
     {"fault": FaultKind.HTML, "status": 404},
+    {"fault": FaultKind.STATUS, "status": 404, "body": '{"message": "no Route matched"}'},
+    {"fault": FaultKind.STATUS, "status": 404, "body": '"Not Found"'},
     {"fault": FaultKind.HTML, "status": 200},
     {"fault": FaultKind.REDIRECT, "location": "/"},
 )

@@ -10,6 +10,7 @@ from reconciler.drill.checkout_promises import (
     committed_record_is_not_believed,
     hidden_hold_is_refused,
 )
+from reconciler.drill.gateway_promises import gateway_404_is_no_absence
 from reconciler.drill.promises import (
     kept_survives_every_fault,
     kill_9_resumes,
@@ -26,6 +27,7 @@ from reconciler.errors import ReconcilerError
 PROMISES: tuple[tuple[str, Callable[[Trials], str]], ...] = (
     ("plan sends no DELETE", plan_deletes_nothing),
     ("an unknown answer blocks apply", unknown_blocks),
+    ("a gateway's 404 is no absence", gateway_404_is_no_absence),
     ("a UID that was never stored does not read as success", wrong_uid_is_no_success),
     ("a kept instance survives every fault", kept_survives_every_fault),
     ("kill -9 in the middle of apply resumes with exact accounting", kill_9_resumes),

@@ -29,6 +29,7 @@ _RULE_TYPES: Mapping[str, Any] = {
     "seconds": _NUMBER,
     "status": int,
     "retry_after": int,
+    "body": str,
     "body_bytes": int,
     "location": str,
     "per_second": int,

@@ -16,7 +16,8 @@ class FaultKind(Enum):
     LATENCY = "latency"
     """Waits ``seconds`` before anything else; the rules after it still apply."""
     STATUS = "status"
-    """An error of ``status`` in the configured shape, with ``retry_after`` where given."""
+    """An error of ``status`` in the configured shape, with ``retry_after`` where given; or with
+    ``body``, a text of JSON, in its place."""
     RESET = "reset"
     """The connection is reset (RST) instead of an answer."""
     HANG = "hang"
@@ -56,6 +57,7 @@ class FaultRule:
     seconds: float = 0.0
     status: int | None = None
     retry_after: int | None = None
+    body: str | None = None
     body_bytes: int | None = None
     location: str | None = None
     per_second: int | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.emulator.answer import Answer, error_answer, json_answer
+from reconciler.emulator.answer import JSON, Answer, error_answer, json_answer
 from reconciler.emulator.faults import FaultKind, FaultRule
 from reconciler.emulator.settings import ErrorShape
 
@@ -36,6 +36,8 @@ def substitute(rule: FaultRule, shape: ErrorShape, *, changed: bool) -> Answer:
             answer = json_answer({"name": "projects/p/locations/l/datasets/d/operations/1"})
         case FaultKind.RATE_CAP:
             answer = error(429, shape, retry_after=rule.retry_after)
+        case _ if rule.body is not None:
+            answer = Answer(rule.status or 500, JSON, (rule.body.encode(),))
         case _:
             answer = error(rule.status or 500, shape, retry_after=rule.retry_after)
     return replace(answer, changed=changed)

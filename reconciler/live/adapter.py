@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 import threading
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed's gap
@@ -51,14 +52,19 @@ class SharedContextAdapter(HTTPAdapter):
     Stock `requests` loads the CA bundle anew for every connection: 14 ms of CPU each, which
     halves the speed of 64 threads over TLS. Handing a context to the pool alone does not help,
     because ``cert_verify`` sets the CA file again. An origin of plain http needs none.
-    ``doubt`` is that of `connections_of`.
+    ``doubt`` and ``reuse`` are those of `connections_of`.
     """
 
     def __init__(
-        self, context: ssl.SSLContext | None, *, pool_maxsize: int, doubt: threading.Event
+        self,
+        context: ssl.SSLContext | None,
+        *,
+        pool_maxsize: int,
+        doubt: threading.Event,
+        reuse: bool = True,
     ) -> None:
         self._context = context
-        self._doubt = doubt
+        self._connections = partial(connections_of, doubt=doubt, reuse=reuse)
         self._pool: Any = None
         super().__init__(pool_connections=1, pool_maxsize=pool_maxsize)
 
@@ -74,10 +80,20 @@ class SharedContextAdapter(HTTPAdapter):
         Stock `requests` parses the URL five times for it, with every request.
         """
         if self._pool is None:
-            pool = super().get_connection_with_tls_context(request, verify, proxies, cert)
-            pool.ConnectionCls = connections_of(pool.ConnectionCls, self._doubt)
+            pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
+            pool.ConnectionCls = self._connections(pool.ConnectionCls)
             self._pool = pool
         return self._pool
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        """Give path and query; what goes through a proxy is left to `requests`.
+
+        It parses the URL twice for it, which is checked to begin with the origin.
+        """
+        if proxies:
+            return super().request_url(request, proxies)
+        url = request.url or ""
+        return url[url.index("/", len("https://")) :]
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Response:
         """Wrap the answer without looking for cookies, which are never sent back."""

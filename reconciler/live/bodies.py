@@ -10,7 +10,6 @@ from typing import Any
 from reconciler.live.answer import Answer
 
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}")
-_DICOM_TYPES = frozenset({"application/dicom", "application/dicom+json"})
 _DICOM_PART = re.compile(r';\s*type="?application/dicom(?:\+(?:json|xml))?"?\s*(?:;|$)')
 _CODE_KEYS = frozenset({"code", "HttpStatus"})
 
@@ -21,12 +20,10 @@ def media_type(content_type: str) -> str:
     return text if _MEDIA_TYPE.fullmatch(text) else ""
 
 
-def is_dicom(content_type: str) -> bool:
-    """Whether it is a content type of DICOM instances or metadata (PS3.18 section 8.7.3)."""
-    kind = media_type(content_type)
-    if kind == "multipart/related":
-        return _DICOM_PART.search(content_type.lower()) is not None
-    return kind in _DICOM_TYPES
+def is_multipart_dicom(content_type: str) -> bool:
+    """Whether it is a content type of several DICOM parts (PS3.18 section 8.7.3)."""
+    is_multipart = media_type(content_type) == "multipart/related"
+    return is_multipart and _DICOM_PART.search(content_type.lower()) is not None
 
 
 def is_json(content_type: str) -> bool:

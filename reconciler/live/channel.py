@@ -65,8 +65,8 @@ class Channel:
     It goes straight to the adapter instead of through a `requests` session: a session would walk
     the environment twice for every request (0.4 ms, more with many variables), let a .netrc
     replace the token, and follow redirects. Proxies and CA bundle are decided once instead.
-    ``readings`` and ``changes`` hold the connections of either sort of request; ``doubt`` is set
-    where a reply was not that of its request.
+    ``readings`` and ``changes`` hold the connections of either sort of request, ``apart`` those of
+    requests that have one each; ``doubt`` is set where a reply was not that of its request.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class Channel:
         *,
         readings: SharedContextAdapter,
         changes: SharedContextAdapter,
+        apart: SharedContextAdapter,
         doubt: threading.Event,
         identity: Identity,
         limiter: RateLimiter,
@@ -88,6 +89,7 @@ class Channel:
         self._settings = settings
         self._readings = readings
         self._changes = changes
+        self._apart = apart
         self._doubt = doubt
         self._limiter = limiter
         self._concurrency = concurrency
@@ -117,8 +119,10 @@ class Channel:
             parallelism=self._concurrency.limit,
         )
 
-    def send(self, request: PreparedRequest, kind: RequestKind) -> Stream:
+    def send(self, request: PreparedRequest, kind: RequestKind, *, apart: bool = False) -> Stream:
         """Send exactly once and give the answer as soon as its headers are there.
+
+        ``apart`` is on a connection of its own.
 
         Raises:
             NoAnswerError: no answer came.
@@ -134,9 +138,15 @@ class Channel:
         self._limiter.acquire()
         with self._concurrency.one(kind if kind in _OF_ONE_SIZE else None):
             self._count(kind)
-            stream = self._exchange(request, request_id, kind)
+            adapter = self._changes if kind in _CHANGES else self._readings
+            stream = self._exchange(self._apart if apart else adapter, request, request_id)
         self._learn(stream.status, identity)
         return stream
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether no connection is used twice any more."""
+        return self._doubt.is_set()
 
     def doubt(self) -> bool:
         """Use no connection twice from now on; whether that is new."""
@@ -148,14 +158,14 @@ class Channel:
         """Close the idle connections."""
         self._readings.close()
         self._changes.close()
+        self._apart.close()
 
-    def _exchange(self, request: PreparedRequest, request_id: str, kind: RequestKind) -> Stream:
-        adapter = self._changes if kind in _CHANGES else self._readings
+    def _exchange(
+        self, adapter: SharedContextAdapter, request: PreparedRequest, request_id: str
+    ) -> Stream:
         timeouts = (self._settings.connect_timeout, self._settings.read_timeout)
         with mapped_faults(request_id):
-            response = adapter.send(
-                request, stream=True, timeout=timeouts, proxies=self._proxies
-            )
+            response = adapter.send(request, stream=True, timeout=timeouts, proxies=self._proxies)
         retry_after = parse_retry_after(response.headers.get("Retry-After"), self._now())
         return Stream(response, request_id=request_id, retry_after=retry_after)
 

@@ -26,7 +26,7 @@ from reconciler.live.rate import RateLimiter
 from reconciler.live.retry import Retrying, RetryPolicy
 from reconciler.live.store import DicomStore
 from reconciler.live.transport import Guards, Transport
-from reconciler.model.address import Provider, StoreAddress
+from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 from reconciler.model.traffic import Traffic
 
 DEFAULT_PARALLELISM = 32
@@ -73,9 +73,9 @@ class ConnectionSettings:
 class Connection:
     """One for all stores of a run; a context manager that closes the connections.
 
-    ``now``, ``random_source`` and ``request_ids`` are the clock for Retry-After dates, the jitter
-    of the back-off and the source of X-Request-Id. ``stop`` ends all waiting, so that what is in
-    flight ends soon; it does not forbid further requests.
+    ``now``, ``random_source`` and ``request_ids`` are the clock for Retry-After dates, the source
+    of jitter and of UIDs that nothing has, and that of X-Request-Id. ``stop`` ends all waiting, so
+    that what is in flight ends soon; it does not forbid further requests.
 
     Raises:
         CredentialsError: there are no credentials where they are needed.
@@ -107,6 +107,7 @@ class Connection:
             # A worker that archives asks for the size of what it retrieves meanwhile.
             readings=connections(pool_maxsize=2 * settings.parallelism),
             changes=connections(pool_maxsize=settings.parallelism),
+            apart=connections(pool_maxsize=settings.parallelism, reuse=False),
             doubt=doubt,
             identity=_identity(settings),
             limiter=RateLimiter(settings.max_qps, stop=stop),
@@ -152,12 +153,19 @@ class Connection:
         match address.provider:
             case Provider.GOOGLE:
                 transport = self._transport(healthcare.guards(address))
-                return HealthcareStore(address, transport, page_size=self._settings.page_size)
+                nobody = InstanceAddress(*(self._new_uid() for _ in InstanceAddress._fields))
+                return HealthcareStore(
+                    address, transport, page_size=self._settings.page_size, nobody=nobody
+                )
             case Provider.ORTHANC:
                 transport = self._transport(orthanc.guards())
                 return OrthancStore(address, transport, page_size=self._settings.page_size)
             case _:
                 assert_never(address.provider)
+
+    def _new_uid(self) -> str:
+        """A UID made of a UUID (PS3.5 section B.2), which nothing else has."""
+        return f"2.25.{self._random.getrandbits(128)}"
 
     def _transport(self, guards: Guards) -> Transport:
         return Transport(self._channel, guards, self._retrying, read_only=self._settings.read_only)

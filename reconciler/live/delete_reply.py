@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from reconciler.live.absence import NOT_FOUND, names_missing
 from reconciler.live.answer import Answer
 from reconciler.live.bodies import has_own_error_body, is_html, names_operation, parse_json
 from reconciler.live.faults import Fault
-from reconciler.live.probe_reply import describe
+from reconciler.live.probe_reply import describe, describe_foreign
 from reconciler.model.reply import DeleteReply, ReplyKind
 
 _BY_STATUS = {
@@ -24,7 +25,6 @@ _BY_STATUS = {
 
 _OK = 200
 _NO_CONTENT = 204
-_NOT_FOUND = 404
 _CLIENT_ERRORS = range(400, 500)
 
 
@@ -33,10 +33,18 @@ def is_empty(answer: Answer) -> bool:
     return not answer.body.strip() or parse_json(answer.body) == {}
 
 
-def classify(answer: Answer, is_done: Callable[[Answer], bool] = is_empty) -> DeleteReply:
-    """Read the answer to one DELETE; ``is_done`` says whether a 200 or 204 is what it should be."""
-    kind = _kind(answer, is_done)
-    detail = "" if kind is ReplyKind.ACCEPTED else describe(answer)
+def classify(
+    answer: Answer,
+    is_done: Callable[[Answer], bool] = is_empty,
+    is_missing: Callable[[Answer], bool] = names_missing,
+) -> DeleteReply:
+    """Read the answer to one DELETE.
+
+    ``is_done`` says whether a 200 or 204 is what it should be, ``is_missing`` whether a 404 is.
+    """
+    kind = _kind(answer, is_done, is_missing)
+    say = describe_foreign if kind is ReplyKind.FOREIGN else describe
+    detail = "" if kind is ReplyKind.ACCEPTED else say(answer)
     if kind is ReplyKind.OPERATION:
         detail += " naming a long-running operation"
     return DeleteReply(kind, answer.status, detail, answer.retry_after, answer.request_id)
@@ -48,15 +56,19 @@ def classify_fault(fault: Fault, request_id: str | None) -> DeleteReply:
     return DeleteReply(kind, None, fault.value, request_id=request_id)
 
 
-def _kind(answer: Answer, is_done: Callable[[Answer], bool]) -> ReplyKind:
+def _kind(
+    answer: Answer, is_done: Callable[[Answer], bool], is_missing: Callable[[Answer], bool]
+) -> ReplyKind:
     if names_operation(answer):
         return ReplyKind.OPERATION
     if answer.status in _BY_STATUS:
         return _BY_STATUS[answer.status]
     if answer.status in {_OK, _NO_CONTENT} and _is_plain(answer) and is_done(answer):
         return ReplyKind.ACCEPTED
+    if answer.status == NOT_FOUND:
+        return ReplyKind.NOT_FOUND if is_missing(answer) else ReplyKind.FOREIGN
     if answer.status in _CLIENT_ERRORS and has_own_error_body(answer):
-        return ReplyKind.NOT_FOUND if answer.status == _NOT_FOUND else ReplyKind.REFUSED
+        return ReplyKind.REFUSED
     return ReplyKind.FOREIGN
 
 

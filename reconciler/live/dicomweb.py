@@ -6,17 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from copy import copy
+from functools import partial
 from typing import BinaryIO, Self, TypeVar
 
 from reconciler.dicom.file_head import HEAD, NotDicomFileError, read_head
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live import probe_reply, store_reply
 from reconciler.live.answer import Answer, Stream
-from reconciler.live.bodies import has_own_error_body, is_dicom, is_json, media_type
+from reconciler.live.bodies import is_json, media_type
 from reconciler.live.channel import RequestKind
-from reconciler.live.faults import AttemptError, NoAnswerError
+from reconciler.live.faults import AttemptError, ForeignReplyError, NoAnswerError
 from reconciler.live.labels import AuditLabels
 from reconciler.live.multipart import MultipartFile
+from reconciler.live.probe_reply import DICOM_JSON, is_dataset
 from reconciler.live.rows import (
     MODALITY,
     SERIES_INSTANCE_UID,
@@ -26,6 +28,7 @@ from reconciler.live.rows import (
     read_patient_id,
     read_series,
     read_studies,
+    require_dataset_of,
 )
 from reconciler.live.store import Body
 from reconciler.live.transport import Call, Transport
@@ -53,7 +56,6 @@ _MOST_OF_AN_IMAGE = 1024 * 1024
 
 _OK = 200
 _NO_CONTENT = 204
-_EMPTY_ARRAY_SIZE = 2
 
 
 class DicomWebStore(ABC):
@@ -80,6 +82,21 @@ class DicomWebStore(ABC):
         """Ask how an instance is kept."""
 
     @abstractmethod
+    def observed(self, answer: Answer, depth: int) -> Observation:
+        """What the answer to a look says; ``depth`` is of how many UIDs the address was."""
+
+    @abstractmethod
+    def confirmed(
+        self,
+        instance: InstanceAddress,
+        seen: Observation,
+        *,
+        explained: bool = False,
+        since: float | None = None,
+    ) -> Observation:
+        """The same observation; UNKNOWN for an absence that the store does not confirm."""
+
+    @abstractmethod
     def delete(self, instance: InstanceAddress) -> DeleteReply:
         """Send one DELETE for one instance."""
 
@@ -89,32 +106,30 @@ class DicomWebStore(ABC):
         other._transport = self._transport.labelled(labels)
         return other
 
-    def is_own_error(self, answer: Answer) -> bool:
-        """Whether a 404 is the server's own word that what was asked for does not exist."""
-        return has_own_error_body(answer)
-
     def probe(self, instance: InstanceAddress) -> Observation:
-        """Retrieve the instance's metadata and drain it unread.
+        """Retrieve the instance's metadata; of these only whose they are is looked at.
 
         No pixel data moves, no retrieval fee of a cold storage class is due, and the answer is
         small enough to keep the connection.
         """
-        return self._look(f"{self._web}{instance}/metadata", _drained)
+        return self._look(instance, partial(_metadata, instance=instance))
 
     def probe_whole(self, study_uid: str, series_uid: str | None) -> Observation:
         """Retrieve the metadata of the series or study, headers only: it may be huge."""
-        return self._look(f"{self.whole(study_uid, series_uid)}/metadata", _headers)
+        uids = (study_uid,) if series_uid is None else (study_uid, series_uid)
+        return self._look(uids, _headers)
 
     def list_instances(
         self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
     ) -> Iterator[InstanceAddress]:
         """Search by path; a row of another study or series makes the listing malformed."""
-        asked = (study_uid, series_uid or "")
+
+        def is_asked(found: InstanceAddress) -> bool:
+            return found.study_uid == study_uid and series_uid in {None, found.series_uid}
+
+        read = partial(_only, is_asked, "study or series")
         path = f"{self.whole(study_uid, series_uid)}/instances"
-        for found in self._search(path, _INSTANCE_FIELDS, read_addresses, at_most=at_most):
-            if (found.study_uid, found.series_uid if series_uid else "") != asked:
-                raise LiveError("the search answered with a row of another study or series")
-            yield found
+        yield from self._search(path, _INSTANCE_FIELDS, read, at_most=at_most)
 
     def list_studies(self) -> Iterator[str]:
         """Search the whole store."""
@@ -130,10 +145,8 @@ class DicomWebStore(ABC):
         if not is_uid(instance_uid):
             raise LiveError(f"not a UID: {instance_uid!r}")
         query = f"SOPInstanceUID={instance_uid}&{_INSTANCE_FIELDS}"
-        found = tuple(self._search(f"{self._web}/instances", query, read_addresses))
-        if any(instance.instance_uid != instance_uid for instance in found):
-            raise LiveError("the search answered with a row of another instance")
-        return tuple(sorted(found))
+        read = partial(_only, lambda found: found.instance_uid == instance_uid, "instance")
+        return tuple(sorted(self._search(f"{self._web}/instances", query, read)))
 
     def patient(self, instance: InstanceAddress, key: PatientKey) -> str | None:
         """RetrieveMetadata of the instance; its Patient ID is hashed as soon as it is decoded."""
@@ -146,7 +159,7 @@ class DicomWebStore(ABC):
             return None if patient_id is None else key.pseudonym(patient_id)
 
         path = f"{self._web}{instance}/metadata"
-        call = Call(RequestKind.METADATA, path, accept="application/dicom+json")
+        call = Call(RequestKind.METADATA, path, accept=DICOM_JSON)
         return self._transport.read(call, read)
 
     def retrieve(self, instance: InstanceAddress) -> AbstractContextManager[Body]:
@@ -202,13 +215,22 @@ class DicomWebStore(ABC):
         series = "" if series_uid is None else f"/series/{series_uid}"
         return f"{self._web}/studies/{study_uid}{series}"
 
-    def _look(self, path: str, reader: Callable[[Stream], Answer]) -> Observation:
-        call = Call(RequestKind.PROBE, path, accept="application/dicom+json")
+    def _look(self, uids: tuple[str, ...], reader: Callable[[Stream], Answer]) -> Observation:
         try:
-            answer = self._transport.read(call, reader)
+            return self.observed(self.metadata(uids, reader), len(uids))
         except LiveError as error:
             return unknown(str(error))
-        return probe_reply.observe(answer, self.is_own_error)
+
+    def metadata(self, uids: tuple[str, ...], reader: Callable[[Stream], Answer]) -> Answer:
+        """Ask for the metadata of a study, of a series, or of an instance, by that many UIDs.
+
+        Raises:
+            LiveError: no usable answer after all attempts, or no credentials.
+        """
+        levels = zip(("studies", "series", "instances"), uids, strict=False)
+        path = "".join(f"/{level}/{uid}" for level, uid in levels)
+        call = Call(RequestKind.PROBE, f"{self._web}{path}/metadata", accept=DICOM_JSON)
+        return self._transport.read(call, reader)
 
     def _search(
         self, path: str, query: str, reader: Reader[Row], *, at_most: int | None = None
@@ -230,13 +252,14 @@ class DicomWebStore(ABC):
 
         def read(stream: Stream) -> list[Row]:
             if stream.status == _NO_CONTENT:
+                stream.drain()
                 return []
             if stream.status != _OK or not is_json(stream.content_type):
                 what = probe_reply.describe(stream.answer())
                 raise AttemptError(f"the search answered {what}", may_pass=False)
             return list(reader(stream.chunks(_ROWS_PIECE)))
 
-        call = Call(RequestKind.SEARCH, path, query, accept="application/dicom+json")
+        call = Call(RequestKind.SEARCH, path, query, accept=DICOM_JSON)
         return self._transport.read(call, read)
 
 
@@ -245,18 +268,27 @@ _SERIES_FIELDS = f"includefield={MODALITY},{SERIES_RELATED_INSTANCES}"
 _INSTANCE_FIELDS = f"includefield={STUDY_INSTANCE_UID},{SERIES_INSTANCE_UID}"
 
 
+def _only(
+    is_asked: Callable[[InstanceAddress], bool], what: str, chunks: Iterator[bytes]
+) -> Iterator[InstanceAddress]:
+    """The addresses of a page; one that was not asked for makes all of it worthless."""
+    for found in read_addresses(chunks):
+        if not is_asked(found):
+            raise ForeignReplyError(f"the search answered with a row of another {what}")
+        yield found
+
+
 def _headers(stream: Stream) -> Answer:
-    if stream.status == _OK and is_dicom(stream.content_type):
+    if is_dataset(stream.status, stream.content_type):
         return Answer(stream.status, stream.content_type)
     return stream.answer()
 
 
-def _drained(stream: Stream) -> Answer:
-    if stream.status != _OK or not is_dicom(stream.content_type):
-        return stream.answer()
-    if stream.drain() <= _EMPTY_ARRAY_SIZE:
-        raise AttemptError("HTTP 200 without a dataset")
-    return Answer(stream.status, stream.content_type)
+def _metadata(stream: Stream, instance: InstanceAddress) -> Answer:
+    answer = stream.answer()
+    if is_dataset(answer.status, answer.content_type):
+        require_dataset_of(instance, answer)
+    return answer
 
 
 def not_retrieved(instance: InstanceAddress, stream: Stream) -> LiveError:

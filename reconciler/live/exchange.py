@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import http.client
 import socket
+import ssl
 import threading
-from collections.abc import Callable
 from typing import Any, cast
 
 from urllib3.connection import HTTPConnection
+from urllib3.util.wait import wait_for_read
 
 _INFORMATIONAL = range(100, 200)
 
@@ -24,11 +25,13 @@ class UnaskedError(http.client.HTTPException):
     """Bytes followed a reply that nobody had asked for."""
 
 
-def connections_of(base: type[HTTPConnection], doubt: threading.Event) -> type[HTTPConnection]:
+def connections_of(
+    base: type[HTTPConnection], doubt: threading.Event, *, reuse: bool
+) -> type[HTTPConnection]:
     """The class of urllib3's connections, with these checks.
 
-    ``doubt`` is set where bytes came that nobody asked for; while it is set, no connection is
-    used twice.
+    ``doubt`` is set where bytes came that nobody asked for; while it is set, and without
+    ``reuse``, no connection is used twice.
     """
 
     class Connection(base):  # type: ignore[misc,valid-type]  # the base is that of the scheme or proxy
@@ -42,9 +45,9 @@ def connections_of(base: type[HTTPConnection], doubt: threading.Event) -> type[H
         def is_connected(self) -> bool:
             """Whether it may be used once more; urllib3 asks, and closes it if not."""
             if super().is_connected:
-                return not doubt.is_set()
+                return reuse and not doubt.is_set()
             sock = self.sock
-            if sock is not None and _has_arrived(sock, lambda: sock.recv(1)):
+            if sock is not None and _has_arrived(sock):
                 doubt.set()
             return False
 
@@ -86,24 +89,33 @@ class Reply(http.client.HTTPResponse):
 
     def _close_conn(self) -> None:
         """Close the file at the end of the body."""
-        follows = not self._is_left and _has_arrived(self._sock, self._peek)
+        follows = not self._is_left and (self._is_read_ahead() or _has_arrived(self._sock))
         super()._close_conn()  # type: ignore[misc]  # not in typeshed
         if follows:
             self._doubt.set()
             raise UnaskedError("bytes came that nobody asked for")
 
-    def _peek(self) -> bytes:
-        # What was read ahead with the reply, else what the socket (TLS included) gives at once.
-        return self.fp.peek(1)
+    def _is_read_ahead(self) -> bool:
+        """Whether more than the reply was read from the socket."""
+        file: Any = self.fp
+        file.raw.readinto = _read_nothing
+        return bool(file.peek(1))
 
 
-def _has_arrived(sock: socket.socket, read: Callable[[], bytes]) -> bool:
-    """Whether ``read`` gives anything without waiting."""
+def _read_nothing(_: object) -> None:
+    """Stand in for a socket that has nothing to give."""
+
+
+def _has_arrived(sock: socket.socket) -> bool:
+    """Whether there are bytes to be read at once, also such as TLS has decrypted already."""
+    is_pending = isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+    if not (is_pending or wait_for_read(sock, timeout=0)):
+        return False
     timeout = sock.gettimeout()
     sock.settimeout(0)
     try:
-        return bool(read())
-    except OSError:  # nothing yet; or it broke, as whoever uses it next will see
+        return sock.recv(1) != b""  # nothing: it is closed
+    except OSError:  # only what concerns TLS itself; or it broke, as its next user will see
         return False
     finally:
         sock.settimeout(timeout)

@@ -23,13 +23,15 @@ class Facts:
     """The answers so far, each under what was asked; filled by the stages of a survey.
 
     ``listings`` are those of whole studies and series. ``glimpses`` are the kept instances that
-    a listing of their series, perhaps only its beginning, shows: it proves nothing of the others.
+    a listing of their series, perhaps only its beginning, shows: it proves nothing of the others,
+    unless the series is in ``seen_whole``.
     A search gave other addresses of the instance, or the text of what hid them. ``whole_probes``
     answers for the wholes that no listed instance vouches for.
     """
 
     listings: dict[Whole, StudyContents] = field(default_factory=dict)
     glimpses: dict[SeriesAddress, frozenset[str]] = field(default_factory=dict)
+    seen_whole: set[SeriesAddress] = field(default_factory=set)
     probes: dict[SeriesAddress, dict[str, Observation]] = field(default_factory=dict)
     searches: dict[InstanceAddress, tuple[InstanceAddress, ...] | str] = field(default_factory=dict)
     whole_probes: dict[Whole, Observation] = field(default_factory=dict)
@@ -55,6 +57,19 @@ class Facts:
             return listing.series.get(series.series_uid, _NOTHING)
         return self.glimpses.get(series, _NOTHING)
 
+    def shows(self, instance: InstanceAddress) -> bool | None:
+        """Whether the listing of its study or series has a row of it, stale or not.
+
+        None if there is no such listing. Of a glimpse, only for what is kept by name.
+        """
+        study_uid, series_uid, uid = instance
+        for whole in ((study_uid, None), (study_uid, series_uid)):
+            listing = self.listings.get(whole, _NOT_LISTED)
+            if listing.problem is None:
+                return uid in listing.series.get(series_uid, _NOTHING)
+        is_whole = instance.series in self.seen_whole
+        return uid in self.glimpses[instance.series] if is_whole else None
+
     def listing_problem(self, study_uid: str) -> str | None:
         """What hid the listing of a study."""
         return self.listings.get((study_uid, None), _NOT_LISTED).problem
@@ -73,19 +88,26 @@ class Facts:
 
     def present_by_probe(self) -> Iterator[InstanceAddress]:
         """Every instance that a probe has found; a listing is not enough."""
-        for series, seen in self.probes.items():
-            for uid, observation in seen.items():
-                if observation.presence is Presence.PRESENT:
-                    yield InstanceAddress(*series, uid)
+        return self._by_probe(Presence.PRESENT)
+
+    def absent_by_probe(self) -> Iterator[InstanceAddress]:
+        """Every instance that a probe says is absent."""
+        return self._by_probe(Presence.ABSENT)
 
     def doubted(self, doubt: Observation) -> Facts:
         """The same facts, with ``doubt`` in the place of every proof of absence."""
         return Facts(
             self.listings,
             self.glimpses,
-            {series: _doubted(seen, doubt) for series, seen in self.probes.items()},
+            probes={series: _doubted(seen, doubt) for series, seen in self.probes.items()},
             whole_probes=_doubted(self.whole_probes, doubt),
         )
+
+    def _by_probe(self, presence: Presence) -> Iterator[InstanceAddress]:
+        for series, seen in self.probes.items():
+            for uid, observation in seen.items():
+                if observation.presence is presence:
+                    yield InstanceAddress(*series, uid)
 
     def _fresh(self, listing: StudyContents, series: SeriesAddress) -> frozenset[str]:
         rows = listing.series.get(series.series_uid, _NOTHING)

@@ -57,6 +57,7 @@ def refresh(
         survey.glimpse(series_to_glimpse(questions, facts))
     survey.probe(instances_to_probe(questions, facts, gone, mode))
     survey.probe(kept_in_doubt(questions, facts))
+    survey.confirm_absences()
     survey.search(instances_to_search(questions, facts, gone))
     survey.confirm(wholes_to_confirm(questions, facts))
     return conclude(store.address, questions, _vouched(store, facts))

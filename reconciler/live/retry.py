@@ -74,6 +74,10 @@ class Retrying:
         self._random = random_source
         self._stop = stop
 
+    def pause(self, seconds: float) -> bool:
+        """Wait; whether the run stops."""
+        return self._stop.wait(seconds)
+
     def call(self, attempt: Callable[[], T]) -> T:
         """Give the first result that ``attempt`` returns.
 

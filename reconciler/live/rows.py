@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from reconciler.json_stream import JsonStream
-from reconciler.live.faults import AttemptError
+from reconciler.live.answer import Answer
+from reconciler.live.bodies import parse_json
+from reconciler.live.faults import AttemptError, ForeignReplyError
 from reconciler.model.address import InstanceAddress, is_uid
 from reconciler.model.live import SeriesListing
 
@@ -19,6 +21,9 @@ PATIENT_ID = "00100020"
 STUDY_RELATED_SERIES = "00201206"
 STUDY_RELATED_INSTANCES = "00201208"
 SERIES_RELATED_INSTANCES = "00201209"
+
+_IDENTITY = (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
+"""In the order of an `InstanceAddress`, and of a dataset (PS3.18 section F.2.2)."""
 
 _MODALITY = re.compile(r"[A-Z0-9_ ]{1,16}")
 """PS3.5 section 6.2: a Code String; whatever else stands there is not passed on."""
@@ -60,6 +65,59 @@ def read_counts(chunks: Iterator[bytes], tag: str) -> Iterator[int]:
         yield _count(row, tag) or 0
 
 
+def require_dataset_of(instance: InstanceAddress, answer: Answer) -> None:
+    """Make sure that metadata, or as much of them as was read, are those of the instance.
+
+    The SOP Instance UID must be there, the other two are compared where they are.
+
+    Raises:
+        AttemptError: there is no dataset, or it does not say of which instance it is.
+        ForeignReplyError: it is that of another instance.
+    """
+    row = _only_dataset(answer.body) if answer.is_whole else _beginning(answer.body)
+    if not row:
+        raise AttemptError("HTTP 200 without a dataset")
+    named = [_named(row, tag) for tag in _IDENTITY]
+    if named[-1] is None:
+        raise AttemptError("the metadata do not say of which instance they are")
+    if any(uid not in {None, asked} for uid, asked in zip(named, instance, strict=True)):
+        raise ForeignReplyError("the metadata are those of another instance")
+
+
+def _only_dataset(body: bytes) -> dict[str, Any]:
+    match parse_json(body):
+        case [dict(row)]:
+            return row
+        case [_, _, *_]:
+            raise ForeignReplyError("the metadata are those of several instances")
+    return {}
+
+
+def _beginning(body: bytes) -> dict[str, Any]:
+    """The elements at the beginning of metadata that are too long to be read to their end."""
+    row: dict[str, Any] = {}
+    stream = JsonStream([body])
+    try:
+        for _ in stream.items():
+            for tag in stream.members():
+                row[tag] = stream.value()
+                if row.keys() >= set(_IDENTITY):
+                    return row
+    except ValueError:
+        """The rest was not read."""
+    return row
+
+
+def _named(row: dict[str, Any], tag: str) -> str | None:
+    """The UID under a tag; None where none stands, and no UID for what cannot be read as one."""
+    match row.get(tag, {}):
+        case {"Value": [str(uid)]}:
+            return uid
+        case {**element} if not element.get("Value"):
+            return None
+    return ""
+
+
 def read_patient_id(chunks: Iterator[bytes], instance: InstanceAddress) -> str | None:
     """Read the Patient ID in the metadata of an instance; None where it has none (PS3.3 C.7.1.1).
 
@@ -70,9 +128,8 @@ def read_patient_id(chunks: Iterator[bytes], instance: InstanceAddress) -> str |
     rows = list(read_rows(chunks))
     if len(rows) != 1:
         raise AttemptError("the metadata are not those of one instance")
-    tags = (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
-    if tuple(_uid(rows[0], tag) for tag in tags) != instance:
-        raise AttemptError("the metadata are those of another instance")
+    if tuple(_uid(rows[0], tag) for tag in _IDENTITY) != instance:
+        raise ForeignReplyError("the metadata are those of another instance")
     match rows[0].get(PATIENT_ID, {}):
         case {"Value": [str(patient_id)], **others} if not others.keys() - {"vr"}:
             return patient_id if patient_id.strip() else None

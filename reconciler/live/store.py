@@ -43,12 +43,32 @@ class ReadableStore(Protocol):
     def probe(self, instance: InstanceAddress) -> Observation:
         """Look for an instance with a retrieve that never downloads pixel data.
 
-        ABSENT only on a 404 in the store's own words; what is unclear after the retries is
-        UNKNOWN. Never raises for what a server does.
+        PRESENT only if the answer names this instance, ABSENT only on a 404 in the store's own
+        words, which counts once it is `confirmed`; what is unclear after the retries is UNKNOWN.
+        Never raises for what a server does.
+        """
+
+    def confirmed(
+        self,
+        instance: InstanceAddress,
+        seen: Observation,
+        *,
+        explained: bool = False,
+        since: float | None = None,
+    ) -> Observation:
+        """The same observation; UNKNOWN for an absence that nothing else confirms.
+
+        ``explained`` says that a DELETE of the instance was accepted. ``since`` is when the
+        absence had been seen, in monotonic seconds: only what the store says after that confirms
+        it. None is now, and what it said shortly before will do. It may wait, for as long as a
+        listing may lag behind deletions.
         """
 
     def probe_whole(self, study_uid: str, series_uid: str | None) -> Observation:
-        """Look for a study, or for a series of it, as `probe` does for an instance."""
+        """Look for a study, or for a series of it, as `probe` does for an instance.
+
+        PRESENT says that there is something, by the headers alone.
+        """
 
     def list_instances(
         self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None

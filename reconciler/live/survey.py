@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
 from itertools import islice
 from typing import TypeVar
@@ -14,7 +15,14 @@ from reconciler.live.stages import Batch
 from reconciler.live.store import ReadableStore
 from reconciler.live.workers import run_workers
 from reconciler.model.address import InstanceAddress, SeriesAddress
-from reconciler.model.live import Observation, Presence, StudyContents, unknown
+from reconciler.model.live import (
+    ABSENT,
+    ABSENT_BY_TEXT,
+    Observation,
+    Presence,
+    StudyContents,
+    unknown,
+)
 
 T = TypeVar("T")
 
@@ -45,6 +53,7 @@ class Survey:
         self._deleted = deleted
         self._progress = _Progress(on_progress)
         self._stop = stop
+        self._since = 0.0
 
     def read_listings(self, wholes: Collection[Whole]) -> None:
         """List series and studies; what hides a listing is noted in its place."""
@@ -57,6 +66,16 @@ class Survey:
     def probe(self, batches: Collection[Batch]) -> None:
         """Probe instances one by one."""
         self._ask(_instances(batches), self._probe, sum(len(uids) for _, uids in batches))
+
+    def confirm_absences(self) -> None:
+        """Have each absence confirmed that no listing agrees with so far."""
+        doubtful = []
+        for instance in list(self.facts.absent_by_probe()):
+            if self.facts.shows(instance) is False:
+                self.facts.note_probe(instance, ABSENT)
+            else:
+                doubtful.append(instance)
+        self._ask(doubtful, self._confirm_absence, len(doubtful))
 
     def search(self, instances: Collection[InstanceAddress]) -> None:
         """Look for absent instances at other addresses of the store."""
@@ -71,6 +90,7 @@ class Survey:
             question(item)
             self._progress.step()
 
+        self._since = time.monotonic()
         self._progress.expect(count)
         workers = min(self._parallelism, count)
         run_workers(items, ask, parallelism=workers, stop=self._stop)
@@ -91,15 +111,26 @@ class Survey:
         kept = self._questions.kept_in(series)
         rows = self._store.list_instances(*series, at_most=at_most)
         try:
-            found = {row.instance_uid for row in islice(rows, at_most)}
+            found = [row.instance_uid for row in islice(rows, at_most)]
         except LiveError:
             return  # a probe of each will tell
-        self.facts.glimpses[series] = frozenset(kept & found)
+        self.facts.glimpses[series] = frozenset(kept.intersection(found))
+        if len(found) < at_most:
+            self.facts.seen_whole.add(series)
 
-    def _probe(self, instance: InstanceAddress) -> Observation:
-        seen = self._store.probe(instance)
+    def _probe(self, instance: InstanceAddress) -> None:
+        self.facts.note_probe(instance, self._store.probe(instance))
+
+    def _confirm_absence(self, instance: InstanceAddress) -> Observation:
+        seen = self.facts.probed_in(instance.series)[instance.instance_uid]
+        seen = self._store.confirmed(instance, seen, since=self._since)
         self.facts.note_probe(instance, seen)
         return seen
+
+    def _look(self, instance: InstanceAddress) -> Observation:
+        """Probe an instance, and have its absence confirmed at once."""
+        self._probe(instance)
+        return self._confirm_absence(instance)
 
     def _search(self, instance: InstanceAddress) -> None:
         try:
@@ -112,12 +143,12 @@ class Survey:
 
     def _is_stale(self, row: InstanceAddress) -> bool:
         """Whether a row that is recorded as deleted is really gone."""
-        return row in self._deleted and self._probe(row).presence is Presence.ABSENT
+        return row in self._deleted and self._look(row).presence is Presence.ABSENT
 
     def _confirm(self, whole: Whole) -> None:
         listing = self.facts.listing_of(whole)
         for row in islice(_rows(whole[0], listing.series), _MOST_CONFIRMATIONS):
-            seen = self._probe(row)
+            seen = self._look(row)
             match seen.presence:
                 case Presence.PRESENT:
                     return
@@ -135,7 +166,7 @@ class Survey:
         seen = self._store.probe_whole(*whole)
         if seen.presence is Presence.PRESENT:
             return unknown("the store has it, though its listing shows no instance")
-        return seen
+        return ABSENT if seen == ABSENT_BY_TEXT else seen  # the listing agrees: it shows nothing
 
 
 def _instances(batches: Iterable[Batch]) -> Iterator[InstanceAddress]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -71,6 +72,7 @@ class Transport:
         self._retrying = retrying
         self._read_only = read_only
         self._labels = labels.headers() if labels else {}
+        self._is_apart = False
 
     def labelled(self, labels: AuditLabels) -> Transport:
         """The same, with these labels on every request."""
@@ -78,10 +80,25 @@ class Transport:
             self._channel, self._guards, self._retrying, read_only=self._read_only, labels=labels
         )
 
+    def apart(self) -> Transport:
+        """The same, with a connection of its own for each reading: its reply is certainly its."""
+        other = copy(self)
+        other._is_apart = True
+        return other
+
     @property
     def origin(self) -> str:
         """The endpoint's origin, for messages."""
         return self._channel.endpoint.origin
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether some reply was not that of its request; no connection is used twice since."""
+        return self._channel.is_in_doubt
+
+    def pause(self, seconds: float) -> bool:
+        """Wait between two readings that belong together; whether the run stops."""
+        return self._retrying.pause(seconds)
 
     def read(self, call: Call, reader: Callable[[Stream], T]) -> T:
         """Ask, and give what ``reader`` makes of the answer; both are repeated as one.
@@ -159,7 +176,7 @@ class Transport:
         request = self._prepare(method, call)
         if self._read_only and method != "GET":
             _check_question(request, self._guards.question)
-        return self._channel.send(request, call.kind)
+        return self._channel.send(request, call.kind, apart=self._is_apart)
 
     def _prepare(self, method: str, call: Call) -> PreparedRequest:
         headers = {"Accept": call.accept, "Accept-Encoding": call.encoding, **self._labels}

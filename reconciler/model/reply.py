@@ -12,7 +12,7 @@ class ReplyKind(Enum):
     ACCEPTED = "accepted"
     """200 or 204, and no operation named."""
     NOT_FOUND = "not_found"
-    """404 with the API's own error body."""
+    """404 in the API's own words."""
     REFUSED = "refused"
     """A clear no that another attempt would not change: 400, 403, 405 …"""
     UNAUTHENTICATED = "unauthenticated"

@@ -125,21 +125,21 @@ class _Lookup:
         """Ask what the columns need; what goes wrong is in the answer."""
         found = _Found(instance)
         if self._probes:
-            self._see(found, self._store.probe(instance))
+            self._see(found)
             if found.seen.presence is not Presence.PRESENT:
                 return found
         try:
             self._fill(found)
         except LiveError as error:
-            self._see(found, self._store.probe(instance))
+            self._see(found)
             if found.seen.presence is Presence.PRESENT:
                 found.problem = str(error)
         except OSError as error:
             found.problem = f"{error.filename or self._output}: {error.strerror or error}"
         return found
 
-    def _see(self, found: _Found, seen: Observation) -> None:
-        found.seen = seen
+    def _see(self, found: _Found) -> None:
+        found.seen = seen = self._store.confirmed(found.instance, self._store.probe(found.instance))
         if seen.presence is Presence.UNKNOWN:
             found.problem = seen.detail
 

@@ -17,7 +17,7 @@ import pytest
 
 from reconciler.cli.commands import selftest as command
 from reconciler.cli.main import run
-from reconciler.drill import checkout_promises, promises, record_promises
+from reconciler.drill import checkout_promises, gateway_promises, promises, record_promises
 from reconciler.drill.selftest import PROMISES, Verdict, selftest
 from reconciler.drill.trial import BrokenPromiseError, Program, Trials
 from reconciler.emulator import EmulatorSettings, running_emulator
@@ -83,6 +83,10 @@ really_observe = probe_reply.observe
 def observe(answer, *rest):
     return Observation(Presence.ABSENT) if answer.status == 404 else really_observe(answer, *rest)
 probe_reply.observe = observe
+"""
+NO_LISTING_IS_ASKED = """
+from reconciler.live.providers.healthcare import HealthcareStore
+HealthcareStore.confirmed = lambda store, instance, seen, **named: seen
 """
 AN_INCOMPLETE_PLAN_PASSES = """
 from reconciler.planning import gates
@@ -152,8 +156,13 @@ Checkout.inspect = lambda *given: None
 
 BREAKAGES = [
     (promises.plan_deletes_nothing, PLAN_MAY_CHANGE_THINGS, "would have changed the store"),
-    (promises.unknown_blocks, ANY_404_IS_ABSENT, "1 of 5 strange answers"),
+    (promises.unknown_blocks, ANY_404_IS_ABSENT, "2 of 7 strange answers"),
     (promises.unknown_blocks, AN_INCOMPLETE_PLAN_PASSES, "`apply` exited with 0"),
+    (
+        gateway_promises.gateway_404_is_no_absence,
+        NO_LISTING_IS_ASKED,
+        "4 instances are called gone",
+    ),
     (promises.wrong_uid_is_no_success, NOTHING_IS_NEVER_SEEN, "`plan` exited with 0"),
     (promises.wrong_uid_is_no_success, NOTHING_IS_KNOWN, "`plan` exited with 3"),
     (promises.kept_survives_every_fault, REMOVE_WINS, "gone, but not to be removed: 4 instances"),

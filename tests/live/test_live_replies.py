@@ -28,20 +28,48 @@ def answer(status: int, kind: str = JSON, body: bytes = b"", **more: object) -> 
 PRESENT = [
     answer(200, DICOM_JSON),
     answer(200, "Application/DICOM+JSON; charset=utf-8"),
-    answer(200, "application/dicom"),
-    answer(200, "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.50"),
-    answer(200, 'multipart/related; type="application/dicom"; boundary=x'),
-    answer(200, "multipart/related; boundary=x; type=application/dicom"),
 ]
 ABSENT = [
     answer(404, JSON, own(404)),
     answer(404, JSON, b"[" + own(404) + b"]"),
-    answer(404, JSON, b'"the instance does not exist"'),
     answer(404, "", own(404)),
-    answer(404, "", b'{"HttpStatus": 404, "Message": "Unknown resource"}'),
     answer(404, DICOM_JSON, own(404)),
+    answer(404, JSON, b'{"code": 404, "message": "no Route matched"}'),
+    answer(404, JSON, b'{"code": "404"}'),
+    answer(404, JSON, b'[{"code": 404}]'),
+    answer(404, JSON, b'{"code": 404, "error": "Not Found"}'),
+    answer(404, JSON, b'{"code": 404, "error": {"code": 404}}'),
+]
+FOREIGN_404 = [
+    b'"the instance does not exist"',  # what a text is worth, the store must find out
+    b'{"message": "no Route matched"}',
+    b'{"message": "no Route matched with those values", "request_id": "1"}',
+    b'{"error": "not found"}',
+    b'{"error": {"message": "not found"}}',
+    b'{"error": {"status": "NOT_FOUND"}}',
+    b'{"detail": "Not Found"}',
+    b'{"title": "Not Found", "status": 404}',
+    b'{"HttpStatus": 404, "Message": "Unknown resource"}',
+    b'{"code": 404, "error": {"code": 403}}',
+    b'{"code": 403, "code": 404}',
+    b'{"code": 404, "n": NaN}',
+    b'{"code": 404.0}',
+    b'{"code": [404]}',
+    b'{"code": true}',
+    b'{"code": null}',
+    b'{"errors": [{"code": 404}]}',
+    b'[[{"code": 404}]]',
+    '{"code": 404}'.encode("utf-16"),
+    b'\xef\xbb\xbf{"code": 404}',
+    b'{"code": 404}{"code": 404}',
+    b'" "',
 ]
 UNKNOWN = [
+    *(answer(404, JSON, body) for body in FOREIGN_404),
+    answer(200, "application/dicom"),
+    answer(200, "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.50"),
+    answer(200, 'multipart/related; type="application/dicom"; boundary=x'),
+    answer(200, "application/dicom+xml"),
     answer(200, "text/html", HTML),
     answer(200, JSON, b"{}"),
     answer(200, ""),
@@ -82,6 +110,13 @@ def test_an_answer_to_a_probe(replied: Answer, presence: Presence) -> None:
     assert (seen.detail != "") is (presence is Presence.UNKNOWN)
 
 
+@pytest.mark.parametrize("body", FOREIGN_404)
+def test_a_404_of_something_in_between_says_so(body: bytes) -> None:
+    told = "HTTP 404, not in the API's own words"
+    assert observe(answer(404, JSON, body)).detail == told
+    assert classify(answer(404, JSON, body)).detail == told
+
+
 @pytest.mark.parametrize("replied", UNKNOWN)
 def test_an_unknown_never_quotes_a_body(replied: Answer) -> None:
     assert "Doe" not in observe(replied).detail
@@ -109,7 +144,8 @@ DELETIONS = [
     (answer(206, JSON, b"{}"), ReplyKind.FOREIGN),
     (answer(404, JSON, own(404)), ReplyKind.NOT_FOUND),
     (answer(404, JSON, b"[" + own(404) + b"]"), ReplyKind.NOT_FOUND),
-    (answer(404, JSON, b'"no such instance"'), ReplyKind.NOT_FOUND),
+    (answer(404, JSON, b'{"code": 404}'), ReplyKind.NOT_FOUND),
+    *((answer(404, JSON, body), ReplyKind.FOREIGN) for body in FOREIGN_404),
     (answer(404, "text/html", HTML), ReplyKind.FOREIGN),
     (answer(404, JSON, own(403)), ReplyKind.FOREIGN),
     (answer(404, "", b""), ReplyKind.FOREIGN),

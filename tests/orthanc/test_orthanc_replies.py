@@ -58,7 +58,7 @@ def tags(identifier: str, address: InstanceAddress) -> dict[tuple[str, str], Rep
 HEALTHY: dict[tuple[str, str], Reply] = {
     SEARCH: (200, "application/dicom+json", b"[]"),
     SYSTEM: (200, "application/json", b'{"ApiVersion": 16, "Version": "1.10.1"}'),
-    METADATA: (200, "application/dicom+json", b'[{"00080018": {"vr": "UI"}}]'),
+    METADATA: (200, "application/dicom+json", b'[{"00080018": {"Value": ["1.2.1.1"]}}]'),
     LOOKUP: found(ID),
     **tags(ID, ONE),
     DELETE: (200, "application/json", b'{"RemainingAncestor": null}'),

@@ -1,7 +1,7 @@
 """Random faults on the wire, none of which lets the store tell a lie.
 
-A store that answers 404 in its own words for what it holds, or a clear refusal for what it did,
-cannot be told from one that speaks the truth; everything else must be.
+A store whose listings, too, deny what it holds, or that clearly refuses what it did, cannot be
+told from one that speaks the truth; everything else must be.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ _probabilities = st.sampled_from([1.0, 0.5])
 _pages = st.sampled_from([404, 200, 403, 502])
 _locations = st.sampled_from(["/elsewhere", "/v1/elsewhere", "https://192.0.2.1/"])
 _bytes = st.sampled_from([None, 0, 1, 40])
+
+WORDS = ('{"message": "no Route matched"}', '"Not Found"', '{"code": 404}')
+"""With which something in between answers 404 for the store, less and more like it."""
 
 _one_instance = st.sampled_from(ADDRESSES).map(lambda one: f"{one.instance_uid}(/metadata)?$")
 _places = st.sampled_from([r"/metadata$", r"/instances\?", None, ":testIamPermissions"])
@@ -74,6 +77,7 @@ def _all(path: str) -> SearchStrategy[Faults]:
         {"fault": FaultKind.HTML, "status": 404},
         {"fault": FaultKind.STATUS, "status": 403},
         {"fault": FaultKind.RESET},
+        *({"fault": FaultKind.STATUS, "status": 404, "body": body} for body in WORDS),
     ]
     rules = [FaultRule(method="GET", path=path, **way) for way in ways]
     return st.sampled_from([Faults((rule,)) for rule in rules])
@@ -93,6 +97,21 @@ _deletions = _rules(
 )
 
 
+def _gateway(*methods: str | None) -> SearchStrategy[list[FaultRule]]:
+    """Something answers for the store, on the paths of instances alone."""
+    path = r"/instances/[0-9.]+(/metadata)?$"
+    return st.builds(
+        lambda body, method, probability: [
+            FaultRule(
+                FaultKind.STATUS, method, path, status=404, body=body, probability=probability
+            )
+        ],
+        st.sampled_from(WORDS),
+        st.sampled_from(methods),
+        _probabilities,
+    )
+
+
 def _faults(rules: SearchStrategy[list[FaultRule]]) -> SearchStrategy[Faults]:
     seeds = st.integers(0, 1000)
     return st.builds(lambda some, seed: Faults(tuple(some), seed=seed), rules, seeds)
@@ -106,6 +125,7 @@ while_planning = {
     "all listings fail": _all(r"/studies/[^?]*/instances\?"),
     "all searches of the store fail": _all(r"/dicomWeb/instances\?"),
     "some requests fail": _faults(st.lists(_readings, min_size=1, max_size=2)),
+    "a gateway answers": _faults(_gateway("GET")),
     "the store vanishes": st.just(Faults()),
 }
 while_applying = {
@@ -113,6 +133,7 @@ while_applying = {
     "deletions and proofs fail": _faults(
         st.tuples(_few_deletions, _readings).map(lambda both: [*both[0], both[1]])
     ),
+    "a gateway answers": _faults(_gateway("GET", "DELETE", None)),
     **{mishap.value: st.just(Faults()) | _faults(_few_deletions) for mishap in Mishap},
 }
 """By what happens; a mishap is an `Incident` besides the faults."""

@@ -40,7 +40,7 @@ from reconciler.journal.folder import runs_folder
 from reconciler.journal.history import History
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import Intent, Record
-from reconciler.live import connection
+from reconciler.live import confirmation, connection
 from reconciler.live.connection import ConnectionSettings
 from reconciler.live.providers.healthcare import HealthcareStore
 from reconciler.live.retry import RetryPolicy
@@ -64,6 +64,11 @@ REPORT = Path("report.json")
 
 LAG = 3600.0
 """Seconds that a search lags behind deletions: longer than any example."""
+
+SHORT_LAG = 0.05
+"""Seconds that it lags while something is applied: an apply waits longer for it, for `PATIENCE`."""
+
+PATIENCE = 0.3
 
 _ROOT = "1.2.826.0.1.3680043.10.1"
 
@@ -131,9 +136,9 @@ class Site:
             url = f"{self.emulator.url}/v1/{self.store}/dicomWeb{one}"
             assert requests.delete(url, timeout=10).status_code == 200
 
-    def break_with(self, faults: Faults) -> None:
+    def break_with(self, faults: Faults, *, lag: float = LAG) -> None:
         """Put faults in force, beside a search that lags, and forget the requests so far."""
-        self.emulator.set_faults(replace(faults, search_lag=LAG))
+        self.emulator.set_faults(replace(faults, search_lag=lag))
         self.emulator.clear_requests()
 
     def mend(self) -> None:
@@ -305,6 +310,7 @@ def quick_commands() -> Iterator[None]:
         patch.setattr(connection, "tls_context", cache(connection.tls_context))
         patch.setattr(patience, "RetryPolicy", lambda: QUICK_DELETION)
         patch.setattr(applying, "REPROBE_SECONDS", 0.0)
+        patch.setattr(confirmation, "SEARCH_LAG", PATIENCE)
         for name in ("GOOGLE_APPLICATION_CREDENTIALS", "http_proxy", "HTTP_PROXY"):
             patch.delenv(name, raising=False)
         yield

@@ -14,7 +14,8 @@ folder fail:
   accepted, a reset as a refusal (`delete_reply`); the guard on DELETE removed, or matching a part
   of the path (`_check_deletable`);
 - applying: the intent written after the DELETE, or queued and not committed; absence taken for
-  granted (`Deleter`); not vouched for by a pre-flight (`vouched`); earlier attempts forgotten
+  granted (`Deleter`); not confirmed by a listing (`HealthcareStore.confirmed`); earlier attempts
+  forgotten
   (`ending_of`), also those of a run that crashed (`PlanProgress.remaining`); settling skipped
   (`settle`); gates not evaluated again (`require_acceptable`); a completed plan applied again,
   what earlier runs brought about not counted, the unproven called a success (`Apply`); what was
@@ -42,7 +43,18 @@ from reconciler.model.plan import Plan
 from reconciler.planning.plan_file import read_plan
 
 from .breakages import while_applying
-from .harness import PLAN, REPORT, Answer, Crash, Ground, Incident, Mishap, Site, witnessed
+from .harness import (
+    PLAN,
+    REPORT,
+    SHORT_LAG,
+    Answer,
+    Crash,
+    Ground,
+    Incident,
+    Mishap,
+    Site,
+    witnessed,
+)
 from .plan_checks import (
     check_limits,
     deletions_of,
@@ -100,7 +112,7 @@ def apply_and_check(
     site: Site, world: World, plan: Plan, faults: Faults, incident: Incident | None
 ) -> Applied:
     before = site.content()
-    site.break_with(faults)
+    site.break_with(faults, lag=SHORT_LAG)
     with witnessed(site, incident) as witness:
         answer = run_apply(site)
     after = site.content()
@@ -218,7 +230,8 @@ def check_the_end(site: Site, world: World, plan: Plan, applied: Applied) -> Non
     """With the faults off and the lag over, what was done holds and what was not can be."""
     before = site.content()
     if applied.code in {0, 4, CRASHED}:
-        site.break_with(FIRST_LOOK_FAILS if applied.code == CRASHED else Faults())
+        first = FIRST_LOOK_FAILS if applied.code == CRASHED else Faults()
+        site.break_with(first, lag=SHORT_LAG)
         check_second_apply(site, plan, applied)
         site.break_with(Faults())
     if applied.code == CRASHED:

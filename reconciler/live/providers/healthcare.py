@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
 
 from reconciler.errors import CredentialsError, LiveError
-from reconciler.live import delete_reply
-from reconciler.live.answer import Stream, read_size
+from reconciler.live import delete_reply, probe_reply
+from reconciler.live.absence import Word, names_missing, word_of
+from reconciler.live.answer import Answer, Stream, read_size
 from reconciler.live.bodies import is_json, media_type, parse_json
 from reconciler.live.channel import RequestKind
+from reconciler.live.confirmation import Listings, Texts
 from reconciler.live.dicomweb import DicomWebStore, not_retrieved
 from reconciler.live.faults import NoAnswerError
 from reconciler.live.probe_reply import describe
@@ -18,7 +21,13 @@ from reconciler.live.providers import healthcare_preflight
 from reconciler.live.store import Body
 from reconciler.live.transport import UID, Call, Guards, Transport
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.live import StorageInfo
+from reconciler.model.live import (
+    ABSENT_BY_TEXT,
+    Observation,
+    Presence,
+    StorageInfo,
+    unknown,
+)
 from reconciler.model.reply import DeleteReply, ReplyKind
 
 _OK = 200
@@ -41,11 +50,24 @@ def guards(address: StoreAddress) -> Guards:
 
 
 class HealthcareStore(DicomWebStore):
-    """Speaks for one DICOM store; see `DicomStore` for what each method promises."""
+    """Speaks for one DICOM store; see `DicomStore` for what each method promises.
 
-    def __init__(self, address: StoreAddress, transport: Transport, *, page_size: int) -> None:
+    ``nobody`` is an address at which there is no instance, of UIDs made for this run.
+    """
+
+    def __init__(
+        self,
+        address: StoreAddress,
+        transport: Transport,
+        *,
+        page_size: int,
+        nobody: InstanceAddress,
+    ) -> None:
         root = f"{store_path(address)}/dicomWeb"
         super().__init__(address, transport, root=root, page_size=page_size)
+        self._nobody = nobody
+        self._listings = Listings()
+        self._texts = Texts()
 
     def preflight(self, *, deleting: bool, storing: bool = False) -> None:
         """Get the store's resource, then ask which permissions the caller has."""
@@ -57,15 +79,76 @@ class HealthcareStore(DicomWebStore):
             storing=storing,
         )
 
+    def probe(self, instance: InstanceAddress) -> Observation:
+        """As for every server; what is PRESENT speaks for the paths of its study."""
+        seen = super().probe(instance)
+        if seen.presence is Presence.PRESENT:
+            self._texts.note_present(instance.study_uid)
+        return seen
+
+    def observed(self, answer: Answer, depth: int) -> Observation:
+        """A bare text says ABSENT only if what nobody has gets the same one."""
+        if word_of(answer) is not Word.TEXT:
+            return probe_reply.observe(answer)
+        if self._is_nobodys(answer, depth):
+            return ABSENT_BY_TEXT
+        return unknown("HTTP 404 with another text than what nobody has gets")
+
+    def confirmed(
+        self,
+        instance: InstanceAddress,
+        seen: Observation,
+        *,
+        explained: bool = False,
+        since: float | None = None,
+    ) -> Observation:
+        """Compare an absence with its study's listing, unless an accepted DELETE explains it.
+
+        That suffices where the 404 was the reply to the probe; if in doubt, one is sent that has
+        a connection of its own.
+        """
+        if seen.presence is not Presence.ABSENT:
+            return seen
+        if explained and self._transport.is_in_doubt:
+            seen = self.probe(instance)
+        has_control = self._texts.has_control(instance.study_uid)
+        if explained and (seen != ABSENT_BY_TEXT or has_control):
+            return seen
+        return self._listings.confirm(
+            instance, self._apart().list_instances, self._transport.pause, since=since
+        )
+
     def delete(self, instance: InstanceAddress) -> DeleteReply:
         """Send one DELETE. A 401 is not repeated here; the next request has a fresh token."""
+        if self._texts.wants_control(instance.study_uid):
+            self.probe(instance)
         try:
             answer = self._transport.delete(f"{self._web}{instance}")
         except NoAnswerError as error:
             return delete_reply.classify_fault(error.fault, error.request_id)
         except CredentialsError as error:
             return DeleteReply(ReplyKind.UNAUTHENTICATED, None, f"{error}; nothing was sent")
-        return delete_reply.classify(answer)
+        return delete_reply.classify(answer, is_missing=self._says_missing)
+
+    def _says_missing(self, answer: Answer) -> bool:
+        """Whether the answer to a DELETE says that there is no such instance."""
+        if word_of(answer) is not Word.TEXT:
+            return names_missing(answer)
+        try:
+            return self._is_nobodys(answer, len(self._nobody))
+        except LiveError:
+            return False
+
+    def _is_nobodys(self, answer: Answer, depth: int) -> bool:
+        return self._texts.is_nobodys(
+            answer, depth, lambda: self._apart().metadata(self._nobody[:depth], Stream.answer)
+        )
+
+    def _apart(self) -> HealthcareStore:
+        """The same store, for what confirms the replies of shared connections."""
+        other = copy(self)
+        other._transport = self._transport.apart()
+        return other
 
     def storage(self, instance: InstanceAddress) -> StorageInfo:
         """GetStorageInfo of the instance: where its blob is; no patient data."""

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from functools import partial
 
 from reconciler.errors import CredentialsError, LiveError
-from reconciler.live import delete_reply
+from reconciler.live import delete_reply, probe_reply
 from reconciler.live.answer import Answer, Stream, read_size
-from reconciler.live.bodies import has_own_error_body, is_dicom, media_type, parse_json
+from reconciler.live.bodies import has_own_error_body, is_multipart_dicom, media_type, parse_json
 from reconciler.live.channel import RequestKind
 from reconciler.live.dicomweb import DicomWebStore, not_retrieved
 from reconciler.live.faults import AttemptError, NoAnswerError
@@ -66,10 +66,26 @@ class OrthancStore(DicomWebStore):
         """Search for what nobody has; Orthanc has no resource of its store, nor permissions."""
         orthanc_preflight.check(self._transport, changing=deleting or storing)
 
-    def is_own_error(self, answer: Answer) -> bool:
-        """A 404 in Orthanc's words that says "inexistent item", not "unknown path"."""
-        told = parse_json(answer.body) if has_own_error_body(answer) else None
-        return isinstance(told, dict) and told.get("OrthancStatus") == _INEXISTENT_ITEM
+    def observed(self, answer: Answer, depth: int) -> Observation:  # noqa: ARG002 - of the base
+        """A 404 counts if it says "inexistent item", not "unknown path"."""
+        return probe_reply.observe(answer, _says_inexistent)
+
+    def confirmed(
+        self,
+        instance: InstanceAddress,  # noqa: ARG002 - the signature is the base class's
+        seen: Observation,
+        *,
+        explained: bool = False,
+        since: float | None = None,  # noqa: ARG002 - the signature is the base class's
+    ) -> Observation:
+        """Ask whether the store still answers; what `probe` says was looked up already."""
+        if explained or seen.presence is not Presence.ABSENT:
+            return seen
+        try:
+            self.preflight(deleting=False)
+        except LiveError as error:
+            return unknown(f"answered 404, but then the pre-flight failed: {error}")
+        return seen
 
     def probe(self, instance: InstanceAddress) -> Observation:
         """Retrieve the metadata; an absence must also be what the lookup says.
@@ -150,7 +166,7 @@ class OrthancStore(DicomWebStore):
             answer = self._transport.delete(f"/instances/{identifier}")
         except NoAnswerError as error:
             return delete_reply.classify_fault(error.fault, error.request_id)
-        return delete_reply.classify(answer, _names_remaining)
+        return delete_reply.classify(answer, _names_remaining, has_own_error_body)
 
     def storage(self, instance: InstanceAddress) -> StorageInfo:
         """The size of the DICOM file; Orthanc knows no storage classes.
@@ -175,9 +191,7 @@ class OrthancStore(DicomWebStore):
             encoding="identity",
         )
         with self._transport.open(call) as stream:
-            kind = media_type(stream.content_type)
-            is_dicom_part = kind == "multipart/related" and is_dicom(stream.content_type)
-            if stream.status != _OK or not is_dicom_part:
+            if stream.status != _OK or not is_multipart_dicom(stream.content_type):
                 raise not_retrieved(instance, stream)
             part = read_single_part(stream.content_type, stream.chunks(piece))
             if media_type(part.content_type) != "application/dicom":
@@ -241,6 +255,11 @@ class OrthancStore(DicomWebStore):
         if answer.status != _OK or not answer.is_whole:
             raise LiveError(f"Orthanc could not be asked for the instance: {describe(answer)}")
         return answer
+
+
+def _says_inexistent(answer: Answer) -> bool:
+    told = parse_json(answer.body) if has_own_error_body(answer) else None
+    return isinstance(told, dict) and told.get("OrthancStatus") == _INEXISTENT_ITEM
 
 
 def _require_all(found: int, counted: int, what: str) -> None:
