@@ -17,7 +17,7 @@ from pathlib import Path
 
 from reconciler.applying.archive import Archive, BagInfo
 from reconciler.applying.bags import Bags, UnfinishedBag
-from reconciler.applying.deletion import Deleter, Patience, Target
+from reconciler.applying.deletion import Deleter, Patience, Target, not_taken_over
 from reconciler.applying.progress import PlanProgress
 from reconciler.applying.recall import Recalled, recall
 from reconciler.applying.run import Account, delete_all
@@ -40,6 +40,7 @@ from reconciler.model.plan import SavedPlan
 from reconciler.model.provenance import Provenance
 from reconciler.planning.gates import gates_of, require_open_gates
 
+_NOT_SEEN = "a listing shows what an earlier run proved gone, and the store gives no clear answer"
 _MET_OPERATION = (
     "an interrupted run of this plan had a DELETE answered with an operation: something larger"
     " than an instance was being deleted"
@@ -268,6 +269,8 @@ class Apply:
             breaker=Breaker(settings.stop_after, self.stop),
             parallelism=settings.parallelism,
         )
+        if recalled.unclear:
+            self.stop.request(RunState.STOPPED, _NOT_SEEN)
         kept = bags.finish(archive)
         is_done = account.is_proven and bags.are_complete
         done = ExitCode.SUCCESS if is_done else ExitCode.INCOMPLETE
@@ -290,10 +293,13 @@ class Apply:
             key = (target.store, target.instance)
             outcome = progress.outcomes.get(key)
             seen = recalled.seen.get(key)
-            if outcome is not None and outcome.is_gone and key not in recalled.back:
+            if key in recalled.unclear:
+                account.add(not_taken_over(target, recalled.unclear[key]))
+            elif outcome is not None and outcome.is_gone and key not in recalled.back:
                 account.take_over(outcome)
             elif seen is not None and seen.presence is not Presence.PRESENT:
-                account.add(deleter.recalled(target, seen))
+                own = replace(target, earlier=()) if key in recalled.explained else target
+                account.add(deleter.recalled(own, seen))
             else:
                 yield target
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import UsageError
-from reconciler.journal.folder import run_file
+from reconciler.journal.folder import is_run_name, run_file
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import Archived, RestoreStarted, RunStarted
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -19,12 +19,16 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class ArchivedRun:
-    """``runs`` are the run that was asked for, last, and the runs of its plan that it resumed."""
+    """``runs`` are the run that was asked for, last, and the runs of its plan that it resumed.
+
+    ``missing`` are those of them that are not on record, so that their copies are not known.
+    """
 
     runs: tuple[str, ...]
     endpoint: str
     stores: tuple[StoreAddress, ...]
     instances: tuple[ArchivedInstance, ...]
+    missing: tuple[str, ...] = ()
 
 
 def read_archived(
@@ -42,16 +46,19 @@ def read_archived(
     started = _started(state, run)
     runs = (*started.resumes, run)
     found: dict[tuple[StoreAddress, InstanceAddress], ArchivedInstance] = {}
+    missing = tuple(name for name in started.resumes if not run_file(state, name).exists())
     for name in runs:
+        if name in missing:
+            continue
         for archived in _archived(state, name, archive):
             found[archived.store, archived.instance] = archived
     wanted = _chosen(found.values(), set(only), run)
-    return ArchivedRun(runs, started.endpoint, started.stores, tuple(wanted))
+    return ArchivedRun(runs, started.endpoint, started.stores, tuple(wanted), missing)
 
 
 def _started(state: Path, run: str) -> RunStarted:
     file = run_file(state, run)
-    if Path(run).name != run or not file.is_file():
+    if not is_run_name(run) or not file.is_file():
         raise UsageError(
             f"there is no run {run!r} in the state folder {state}",
             hint="name a run as apply reports it; --state names the folder with its journal",

@@ -150,10 +150,12 @@ class Deleter:
     def recalled(self, target: Target, seen: Observation) -> InstanceResult:
         """Account for an instance that was removed before and was not seen now: no DELETE is sent.
 
-        What was not seen for certain is neither gone nor to be deleted.
+        What was not seen for certain is neither gone nor to be deleted. What is absent may have
+        gone by an earlier attempt of the plan.
         """
         if seen.presence is Presence.ABSENT:
-            return self._unsent(target, seen, Outcome.ALREADY_ABSENT)
+            kinds = (*target.earlier, ReplyKind.NOT_FOUND)
+            return self._unsent(target, seen, outcome_of(kinds, seen.presence))
         detail = f"not deleted, since it was removed before; retrieve: {seen.detail}"
         return self._unsent(target, seen, Outcome.UNCONFIRMED, detail)
 
@@ -301,6 +303,12 @@ class Deleter:
 
     def _result(self, target: Target, outcome: Outcome, detail: str) -> InstanceResult:
         return InstanceResult(target.store, target.instance, outcome, detail)
+
+
+def not_taken_over(target: Target, seen: Observation) -> InstanceResult:
+    """What an earlier run of the plan proved gone, and what a listing shows now; it stays so."""
+    detail = f"an earlier run proved it gone, but a listing shows it; retrieve: {seen.detail}"
+    return InstanceResult(target.store, target.instance, Outcome.UNCONFIRMED, detail)
 
 
 def _may_try_again(replies: list[DeleteReply]) -> bool:

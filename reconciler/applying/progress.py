@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from reconciler.applying.deletion import Target
 from reconciler.journal.fold import Attempt
@@ -18,14 +18,15 @@ PlannedKey = tuple[StoreAddress, InstanceAddress]
 
 @dataclass(frozen=True, slots=True)
 class PlanProgress:
-    """The outcomes of earlier runs of one plan, and the replies that its open attempts had.
+    """The outcomes of earlier runs of one plan, and their attempts that proved nothing.
 
-    ``settled_gone`` are the instances that were just found gone after attempts of other plans.
+    ``others`` are the attempts of other plans that were just found to have removed their instance,
+    by the places of their runs.
     """
 
-    outcomes: Mapping[PlannedKey, Outcome]
-    replies: Mapping[PlannedKey, tuple[ReplyKind | None, ...]]
-    settled_gone: Set[PlannedKey] = frozenset()
+    outcomes: Mapping[PlannedKey, Outcome] = field(default_factory=dict)
+    attempts: Mapping[PlannedKey, Sequence[Attempt]] = field(default_factory=dict)
+    others: Mapping[PlannedKey, int] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -37,26 +38,27 @@ class PlanProgress:
         """Put together what is on record and what was just settled."""
         runs = set(earlier.runs) if earlier else set()
         outcomes = dict(earlier.outcomes) if earlier else {}
-        outcomes |= {
-            (store, instance): outcome
-            for (run, store, instance), outcome in settled.items()
-            if run in runs
-        }
-        # What was tried and is not proven to be gone may yet come to have had its effect.
-        recorded = earlier.outcomes if earlier else {}
-        replies: dict[PlannedKey, tuple[ReplyKind | None, ...]] = {
-            key: (None,) for key, outcome in recorded.items() if not outcome.is_gone
-        }
+        tried = {key: list(some) for key, some in earlier.failed.items()} if earlier else {}
+        others: dict[PlannedKey, int] = {}
         for attempt in attempts:
+            key = (attempt.store.address, attempt.instance)
+            outcome = settled.get((attempt.run.name, *key))
             if attempt.run.name in runs:
-                key = (attempt.store.address, attempt.instance)
-                replies[key] = (*replies.get(key, ()), *attempt.replies)
-        settled_gone = {
-            (store, instance)
-            for (run, store, instance), outcome in settled.items()
-            if run not in runs and outcome.is_gone
-        }
-        return cls(outcomes, replies, settled_gone)
+                # What was tried and is not proven to be gone may yet come to have had its effect.
+                tried.setdefault(key, []).append(attempt)
+                if outcome is not None:
+                    outcomes[key] = outcome
+            elif outcome is not None and outcome.is_gone:
+                others[key] = max(attempt.run.place, others.get(key, -1))
+        return cls(outcomes, tried, others)
+
+    def tried_at(self, key: PlannedKey) -> int:
+        """The place of the latest run of the plan that tried it in vain; -1 for none."""
+        return max((one.run.place for one in self.attempts.get(key, ())), default=-1)
+
+    def replies(self, key: PlannedKey) -> tuple[ReplyKind | None, ...]:
+        """The replies to those attempts, in their order."""
+        return tuple(reply for one in self.attempts.get(key, ()) for reply in one.replies)
 
     @property
     def gone(self) -> frozenset[PlannedKey]:
@@ -69,4 +71,4 @@ class PlanProgress:
             index = stores.index(store.store)
             for instance, group in store.grouped_deletions():
                 key = (store.store, instance)
-                yield Target(store.store, index, instance, group, self.replies.get(key, ()))
+                yield Target(store.store, index, instance, group, self.replies(key))

@@ -24,14 +24,18 @@ from reconciler.planning.returned import LastWords, find_returned
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """``seen`` is what a look gave of those that the record, and not the plan, knows to be removed.
+    """What a look gave of the instances of which the record says more than the plan.
 
-    ``back`` are those that an earlier run of the plan removed and that are there again.
-    ``returned`` is what the plan lists, with all of these that are there.
+    ``seen`` are those of which it may decide without a DELETE. Of them ``explained`` are those that
+    another run removed after the plan's own attempts. ``back`` are those that an earlier run of the
+    plan removed and that are there again, ``unclear`` those that a listing still shows and that
+    gave no clear answer. ``returned`` is what the plan lists, with all of these that are there.
     """
 
     seen: Mapping[PlannedKey, Observation] = field(default_factory=dict)
+    explained: Set[PlannedKey] = frozenset()
     back: Set[PlannedKey] = frozenset()
+    unclear: Mapping[PlannedKey, Observation] = field(default_factory=dict)
     returned: tuple[Returned, ...] = ()
 
 
@@ -50,32 +54,40 @@ def recall(
     """
     done = progress.gone
     shown = _listed_again(done, stores, parallelism=parallelism)
-    unknown_to_plan = _unlisted(saved, done, progress, last_word)
-    seen = _look(shown, stores, parallelism=parallelism)
-    # Of what was proven before, only what is there again matters.
-    seen |= _look(list(unknown_to_plan), stores, parallelism=parallelism, confirmed=True)
-    present = {key for key, one in seen.items() if one.presence is Presence.PRESENT}
+    unknown_to_plan = dict(_unlisted(saved, done, progress, last_word))
+    again = _look(shown, stores, parallelism=parallelism)
+    seen = _look(unknown_to_plan, stores, parallelism=parallelism, confirmed=True)
+    back = frozenset(_that_are(Presence.PRESENT, again))
+    present = back | set(_that_are(Presence.PRESENT, seen))
     found = find_returned(saved.plan, lambda *key: last_word(*key) if key in present else None)
     anew = {(one.store, one.instance) for one in found}
     listed = (one for one in saved.returned if (one.store, one.instance) not in anew)
     return Recalled(
-        {key: one for key, one in seen.items() if key not in done},
-        present & done,
+        seen,
+        frozenset(key for key, place in unknown_to_plan.items() if place > progress.tried_at(key)),
+        back,
+        {key: again[key] for key in _that_are(Presence.UNKNOWN, again)},
         (*listed, *found),
     )
 
 
+def _that_are(presence: Presence, seen: Mapping[PlannedKey, Observation]) -> Iterator[PlannedKey]:
+    return (key for key, one in seen.items() if one.presence is presence)
+
+
 def _unlisted(
     saved: SavedPlan, done: Set[PlannedKey], progress: PlanProgress, last_word: LastWords
-) -> Iterator[PlannedKey]:
+) -> Iterator[tuple[PlannedKey, int]]:
+    """The instances of which the plan does not list the last word, with the place of that word."""
     listed = {(one.store, one.instance): (one.run, one.restored) for one in saved.returned}
     for key in _planned(saved.plan):
         if key in done:
             continue
         word = last_word(*key)
-        is_news = word is not None and listed.get(key) != (word.run, isinstance(word, PutBack))
-        if is_news or key in progress.settled_gone:
-            yield key
+        if word is not None and listed.get(key) != (word.run, isinstance(word, PutBack)):
+            yield key, max(word.place, progress.others.get(key, -1))
+        elif key in progress.others:
+            yield key, progress.others[key]
 
 
 def _planned(plan: Plan) -> Iterator[PlannedKey]:

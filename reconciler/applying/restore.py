@@ -61,6 +61,11 @@ class Pending:
     """Put back by an earlier restore, or removed by a later run."""
     waiting: tuple[ArchivedInstance, ...]
 
+    @property
+    def taken_over(self) -> int:
+        """How many an earlier restore has put back."""
+        return sum(result.outcome.is_restored for result in self.settled)
+
 
 def find_pending(archived: ArchivedRun, history: History) -> Pending:
     """Take out what is back already, and what was removed by a later attempt.
@@ -188,7 +193,7 @@ class Restore:
         except JournalError as error:
             self.stop.request(RunState.STOPPED, str(error))
             exit_code = ExitCode.INCOMPLETE
-        report = self._report(first, account, journal.head, state)
+        report = self._report(first, account, journal.head, state, pending.taken_over)
         return report, exit_code
 
     def _restore_all(
@@ -218,11 +223,16 @@ class Restore:
         self, first: RestoreStarted, pending: Pending
     ) -> tuple[RestoreReport, ExitCode]:
         account = _Account(pending.settled)
-        report = self._report(first, account, None, RunState.COMPLETED)
+        report = self._report(first, account, None, RunState.COMPLETED, pending.taken_over)
         return report, ExitCode.SUCCESS if account.is_proven else ExitCode.INCOMPLETE
 
     def _report(
-        self, first: RestoreStarted, account: _Account, head: str | None, state: RunState
+        self,
+        first: RestoreStarted,
+        account: _Account,
+        head: str | None,
+        state: RunState,
+        taken_over: int,
     ) -> RestoreReport:
         return RestoreReport(
             run=first.run,
@@ -235,6 +245,7 @@ class Restore:
             stopped_because=self.stop.reason,
             resumed=first.resumes,
             journal_head=head,
+            taken_over=taken_over,
         )
 
 

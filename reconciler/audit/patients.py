@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
 from reconciler.dicom.file_head import HEAD, NotDicomFileError
 from reconciler.dicom.patient import LONGEST_PATIENT_ID, patient_id_of
 from reconciler.errors import UsageError
 from reconciler.journal.inside import open_inside
+from reconciler.model.address import StoreAddress
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion
 
 COLUMNS = ["studiesId", "PatientID"]
@@ -19,13 +20,21 @@ COLUMNS = ["studiesId", "PatientID"]
 class PatientIds:
     """The patient id of a deletion: by its study in a list, by its own copy, by its pseudonym.
 
-    A study may hold images of two patients, so a copy speaks for its own instance only.
+    A study may hold images of two patients, so a copy speaks for its own instance only, and of the
+    ``mixed`` studies the list says nothing.
 
     ``unknown`` and ``pseudonyms`` count the studies that are known by no id.
     """
 
-    def __init__(self, listed: Mapping[str, str], *, archived: bool) -> None:
+    def __init__(
+        self,
+        listed: Mapping[str, str],
+        *,
+        archived: bool,
+        mixed: Set[tuple[StoreAddress, str]] = frozenset(),
+    ) -> None:
         self._listed = listed
+        self._mixed = mixed
         self._archived = archived
         # By hash: a record may have a study for each deletion.
         self._unknown: set[int] = set()
@@ -44,7 +53,8 @@ class PatientIds:
     def of(self, deletion: RecordedDeletion) -> str | None:
         """The id, or what stands in its place."""
         study = (deletion.store, deletion.instance.study_uid)
-        known = self._listed.get(study[1]) or self._from_copy(deletion.copy)
+        listed = None if study in self._mixed else self._listed.get(study[1])
+        known = listed or self._from_copy(deletion.copy)
         if known is not None:
             return known
         (self._unknown if deletion.patient is None else self._pseudonyms).add(hash(study))
@@ -52,6 +62,17 @@ class PatientIds:
 
     def _from_copy(self, copy: ArchivedCopy | None) -> str | None:
         return archived_patient(copy) if self._archived and copy is not None else None
+
+
+def mixed_studies(deletions: Iterable[RecordedDeletion]) -> frozenset[tuple[StoreAddress, str]]:
+    """The studies that hold instances of more than one patient, by the pseudonyms on record."""
+    patients: dict[tuple[StoreAddress, str], str] = {}
+    mixed = set()
+    for one in deletions:
+        study = (one.store, one.instance.study_uid)
+        if one.patient is not None and patients.setdefault(study, one.patient) != one.patient:
+            mixed.add(study)
+    return frozenset(mixed)
 
 
 def read_patients(path: Path) -> dict[str, str]:

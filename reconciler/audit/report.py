@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,7 +16,6 @@ from reconciler.model.address import InstanceAddress
 from reconciler.model.audit import AuditReport, ChangingRun, RemovalCounts, Selection
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.outcome import Outcome
-from reconciler.model.plan import Why
 from reconciler.model.restore import RestoreOutcome
 from reconciler.model.service import Store, store_at
 
@@ -35,7 +34,8 @@ def make_report(
     deletions = selected_deletions(snapshot, selection)
     checked = check(snapshot)
     runs = read_runs(snapshot, selection, checked)
-    totals = _Totals()
+    latest = runs.plans.latest()
+    totals = _Totals(latest)
     for deletion in deletions:
         totals.add(deletion)
     changes = _selected_changes(runs, totals, selection)
@@ -63,8 +63,8 @@ def make_report(
         unproven=totals.unproven,
         changes=changes,
         coverage=tuple(
-            replace(plan, gone=min(totals.gone_by_plan[plan_id], plan.counts[Why.LISTED]))
-            for plan_id, plan in runs.plans.latest().items()
+            replace(plan, gone=len(totals.gone_by_plan[plan_id]))
+            for plan_id, plan in latest.items()
             if selection.is_all
         ),
         refusals=runs.plans.refusals(),
@@ -151,15 +151,15 @@ def _keep(members: set[int], key: int, *, member: bool) -> None:
 
 
 class _Totals:
-    """Deletions by what is asked about them."""
+    """Deletions by what is asked about them; ``plans`` are those that coverage is asked of."""
 
-    def __init__(self) -> None:
+    def __init__(self, plans: Iterable[str]) -> None:
         self.outcomes: Counter[Outcome] = Counter()
         self.removals = _Removals()
         self.reasons: dict[str, Counter[str]] = {}
         self._stores: Counter[Store] = Counter()
         self.actors: Counter[str] = Counter()
-        self.gone_by_plan: Counter[str] = Counter()
+        self.gone_by_plan: dict[str, set[int]] = {plan_id: set() for plan_id in plans}
         self.runs: set[str] = set()
         self.proven_later = 0
         self._unproven: dict[tuple[Store, InstanceAddress], RecordedDeletion] = {}
@@ -178,7 +178,8 @@ class _Totals:
             self._add_unproven(deletion)
             return
         self.proven_later += earlier is not None
-        self.gone_by_plan[deletion.run.plan_id] += deletion.restored_by is None
+        if (gone := self.gone_by_plan.get(deletion.run.plan_id)) is not None:
+            _keep(gone, hash(_key(deletion)), member=deletion.restored_by is None)
         if deletion.is_removal and self.removals.add(deletion):
             self._add_removal(deletion)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import missing_run
@@ -103,6 +103,13 @@ class _Linked:
             yield record
 
 
+class _Emptying(NamedTuple):
+    """How many deletions empty a study, and the hashes of the instances that are gone so far."""
+
+    deletions: int
+    gone: set[int]
+
+
 class _Deletions:
     """The deletions of the runs that are read, one after the other."""
 
@@ -114,7 +121,7 @@ class _Deletions:
         self._named = named
         self._on_problem = on_problem
         self._plans: dict[str, int] = {}
-        self._missing_to_empty: dict[tuple[str, _Study], int] = {}
+        self._to_empty: dict[tuple[str, _Study], _Emptying] = {}
 
     def of(self, snapshot: Snapshot) -> Iterator[RecordedDeletion]:
         fold = Fold(path.stem for path in snapshot.changing)
@@ -139,12 +146,14 @@ class _Deletions:
         self._plans[plan_id] = began.run.place
         for one in began.emptied:
             study = (began.run.stores[one.store], one.study_uid)
-            self._missing_to_empty[plan_id, study] = one.deletions
+            self._to_empty[plan_id, study] = _Emptying(one.deletions, set())
 
     def _proven(self, proof: Proof) -> RecordedDeletion:
         record = proof.record
         is_gone = record.outcome.is_gone
-        first = proof.attempts[0] if proof.attempts else None
+        is_own = bool(proof.attempts) or proof.cause is None or proof.removal is None
+        attempts = proof.attempts if is_own else proof.earlier
+        first = attempts[0] if attempts else None
         declared = first.first if first else record if isinstance(record, Verified) else None
         return RecordedDeletion(
             _about_run_of(proof),
@@ -158,33 +167,34 @@ class _Deletions:
             reason=declared.reason if declared else None,
             settled_by=proof.by.name if proof.run is not proof.by else None,
             is_removal=proof.removal is not None,
-            place=(proof.run or proof.by).place,
+            place=(proof.removal or proof.run or proof.by).place,
             proven_at=proof.by.place,
             empties_study=is_gone and self._is_last(proof),
             restored_by=self._restored_by(proof) if is_gone else None,
-            **_evidence(proof.attempts),
+            **_evidence(attempts),
         )
 
     def _is_last(self, proof: Proof) -> bool:
-        """Whether, with one more proof, every deletion that empties the study is proven.
+        """Whether this completes the deletions that empty the study, each instance counted once.
 
         Not where something of the study was put back meanwhile.
         """
         study = (proof.store, proof.record.instance.study_uid)
         plan_id = (proof.run.plan_id if proof.run else None) or ""
-        left = self._missing_to_empty.pop((plan_id, study), 0) - 1
-        if left > 0:
-            self._missing_to_empty[plan_id, study] = left
-        if left != 0:
+        emptying = self._to_empty.get((plan_id, study))
+        if emptying is None:
             return False
+        emptying.gone.add(hash(proof.record.instance))
+        if len(emptying.gone) < emptying.deletions:
+            return False
+        del self._to_empty[plan_id, study]
         began, now = self._plans[plan_id], proof.by.place
         return not any(began < back.place < now for back in self._study_restores.get(study, ()))
 
     def _restored_by(self, proof: Proof) -> str | None:
-        """The first restore after the attempt, whenever that was settled."""
-        place = (proof.run or proof.by).place
+        """The first restore after the look: what was restored before it was gone again then."""
         later = self._restores.get((proof.store, proof.record.instance), ())
-        return next((run.name for run in later if run.place > place), None)
+        return next((run.name for run in later if run.place > proof.by.place), None)
 
 
 def _unproven(attempt: Attempt) -> RecordedDeletion:

@@ -98,7 +98,7 @@ def _require_untracked(folder: Path, repository: Repository, places: list[Path])
         f"the state folder {folder} came with a checkout, so what it says is not believed:"
         f" git tracks {shown}",
         hint=f"take it out of git (git -C {shlex.quote(str(top))} rm -r --cached PATH), ignore it,"
-        " and commit that; or name another folder with --state",
+        " commit that, and move away what no run here wrote; or name another folder with --state",
     )
 
 

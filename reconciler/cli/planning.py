@@ -21,6 +21,7 @@ from reconciler.cli.reading import read_desired_state, read_history
 from reconciler.cli.recording import record_plan
 from reconciler.errors import EndpointError, ExitCode
 from reconciler.journal.history import StoreHistory
+from reconciler.journal.latest import known_stores
 from reconciler.live.connection import Connection
 from reconciler.live.endpoint import Endpoint
 from reconciler.live.refresh import refresh
@@ -29,6 +30,7 @@ from reconciler.model.address import StoreAddress
 from reconciler.model.desired import DesiredState, QueriedRemoves
 from reconciler.model.live import LiveStore
 from reconciler.model.plan import SavedPlan
+from reconciler.model.service import store_at
 from reconciler.planning.gates import closed_gates, gates_of
 from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
 from reconciler.planning.plan_file import digest_of
@@ -88,6 +90,8 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         principal = connection.principal
     known = {store: past.known for store, past in pasts.items()}
     plan = mark_never_seen(made, known)
+    on_record = known_stores(request.state)
+    recorded = {store for store in stores if store_at(str(endpoint), store) in on_record}
     require_archives_outside(plan, request.state)
     created = now()
     saved = SavedPlan(
@@ -100,7 +104,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         endpoint=str(endpoint),
         git=checkout.state(plan.inputs),
         returned=find_returned(plan, lambda store, one: pasts[store].last_word(one)),
-        unrecorded=unrecorded_stores(plan, known),
+        unrecorded=unrecorded_stores(plan, recorded),
     )
     record_plan(saved, request.state, principal=principal)
     return saved

@@ -87,6 +87,11 @@ class Attempt:
         return tuple(one.kind if one else None for one in self.results.values())
 
     @property
+    def may_have_acted(self) -> bool:
+        """Whether some DELETE may have had its effect: one was accepted, or had no clear answer."""
+        return any(reply not in _CLEARLY_REFUSED for reply in self.replies)
+
+    @property
     def was_sent(self) -> bool:
         """Whether a DELETE may have left at all; `Verified` as not attempted denies it."""
         return any(result is not None for result in self.results.values())
@@ -124,8 +129,14 @@ class Proof:
             return None
         if isinstance(self.record, Settled):
             return self.run
-        attempts = self.attempts or self.earlier
-        return attempts[-1].run if attempts else None
+        attempt = self.cause
+        return attempt.run if attempt else None
+
+    @property
+    def cause(self) -> Attempt | None:
+        """The latest attempt that may have removed the instance."""
+        acted = [one for one in (*self.earlier, *self.attempts) if one.may_have_acted]
+        return acted[-1] if acted else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +162,25 @@ class Read:
     met_operation: bool
 
 
-Event = Began | Proof | RestoreDone | Read
+@dataclass(frozen=True, slots=True)
+class Untried:
+    """A run meant to delete an instance, and it is on record that no DELETE of it left."""
 
+    run: Run
+    store: Store
+    instance: InstanceAddress
+
+
+Event = Began | Proof | Untried | RestoreDone | Read
+
+_CLEARLY_REFUSED = frozenset(
+    {
+        ReplyKind.NOT_FOUND,
+        ReplyKind.REFUSED,
+        ReplyKind.UNAUTHENTICATED,
+        ReplyKind.THROTTLED,
+    }
+)
 _REMOVALS = frozenset({Outcome.DELETED, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT})
 
 
@@ -222,6 +250,8 @@ class Fold:
                 met_operation |= record.kind is ReplyKind.OPERATION
             yield from self._take(run, tables, record)
         for table in tables:
+            for instance in table.copies:
+                yield Untried(run, table.store, instance)
             table.copies.clear()
         yield Read(run, records.head or "", ended, met_operation)
 
@@ -229,6 +259,12 @@ class Fold:
         """The attempts that nothing has closed, store by store."""
         for table in self._tables.values():
             for attempts in table.open.values():
+                yield from attempts
+
+    def failed_attempts(self) -> Iterator[Attempt]:
+        """The attempts that were closed without a proof that the instance is gone."""
+        for table in self._tables.values():
+            for attempts in table.failed.values():
                 yield from attempts
 
     def _begin(self, started: RunStarted | RestoreStarted) -> tuple[Run, tuple[EmptiedStudy, ...]]:
@@ -283,7 +319,7 @@ def _open(run: Run, table: _Table, intent: Intent) -> None:
         attempt.results[intent.attempt] = None
 
 
-def _verify(run: Run, table: _Table, record: Verified) -> Iterable[Proof]:
+def _verify(run: Run, table: _Table, record: Verified) -> Iterable[Proof | Untried]:
     table.copies.pop(record.instance, None)
     known = table.open.get(record.instance, ())
     own = _of_run(run.name, known)
@@ -294,7 +330,9 @@ def _verify(run: Run, table: _Table, record: Verified) -> Iterable[Proof]:
         if one is own or (record.outcome.is_gone and one.run.plan_id == run.plan_id)
     ]
     _take_out(table.open, closed)
-    return () if is_unsent else (_proof(run, run, table, record, closed),)
+    if is_unsent:
+        return (Untried(run, table.store, record.instance),)
+    return (_proof(run, run, table, record, closed),)
 
 
 def _proof(

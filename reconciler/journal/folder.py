@@ -8,10 +8,17 @@ messages have.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 FOLDER_MODE = 0o700
 RUN_SUFFIX = ".jsonl"
+_RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
+
+
+def is_run_name(text: str) -> bool:
+    """Whether ``text`` may be the name of a run, which is also that of its file."""
+    return _RUN.fullmatch(text) is not None
 
 
 def runs_folder(folder: Path) -> Path:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Self
 
 from reconciler.errors import JournalError
-from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, RestoreDone
+from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, RestoreDone, Untried
 from reconciler.journal.folder import RUN_SUFFIX, runs_folder
 from reconciler.journal.order import RunStart, in_order
 from reconciler.journal.reader import read_run
@@ -31,14 +31,17 @@ class PlanHistory:
 
     ``started`` is when the latest run began, ``ended`` the end of the latest run that came to
     one; ``outcomes`` the last outcome of each instance, what a later run settled for these runs
-    included. Of a plan that is over only those that are not gone are kept. ``met_operation`` says
-    that a DELETE of one of the runs was answered with a long-running operation.
+    included. Of a plan that is over only those that are not gone are kept. ``failed`` are the
+    attempts that are closed without a proof that the instance is gone, by instance.
+    ``met_operation`` says that a DELETE of one of the runs was answered with a long-running
+    operation.
     """
 
     runs: tuple[str, ...]
     started: datetime
     ended: RunEnded | None
     outcomes: Mapping[PlannedKey, Outcome]
+    failed: Mapping[PlannedKey, Sequence[Attempt]] = field(default_factory=dict)
     met_operation: bool = False
 
     @property
@@ -71,12 +74,12 @@ class _Past:
     def add_proof(self, proof: Proof) -> None:
         """Take a proof: a removal has the place of its attempt; what was found gone is none."""
         remover = proof.removal
-        self.is_gone |= proof.record.outcome.is_gone
-        if remover is not None:
-            if self.removed is None or self.removed.place <= remover.place:
-                self.removed = Removed(remover.name, remover.place)
-        elif proof.record.outcome.is_gone and self.put_back is not None:
-            self.put_back = self.put_back._replace(is_there=False)
+        if remover is not None and (self.removed is None or self.removed.place <= remover.place):
+            self.removed = Removed(remover.name, remover.place)
+        if proof.record.outcome.is_gone:
+            self.is_gone = True
+            if self.put_back is not None:  # it came before the look, whenever the attempt was
+                self.put_back = self.put_back._replace(is_there=False)
 
     @property
     def last_word(self) -> LastWord | None:
@@ -123,6 +126,7 @@ class StoreHistory:
 class _Plan:
     runs: list[Read] = field(default_factory=list)
     outcomes: dict[PlannedKey, Outcome] = field(default_factory=dict)
+    failed: dict[PlannedKey, list[Attempt]] = field(default_factory=dict)
 
 
 class History:
@@ -152,6 +156,9 @@ class History:
         for attempt in fold.open_attempts():
             history._stores.setdefault(attempt.store, StoreHistory()).note(attempt.instance)
             history._open.setdefault(attempt.store, []).append(attempt)
+        for attempt in fold.failed_attempts():
+            failed = history._plans[attempt.run.plan_id or ""].failed
+            failed.setdefault((attempt.store.address, attempt.instance), []).append(attempt)
         return history
 
     def of(self, store: StoreAddress, endpoint: str) -> StoreHistory:
@@ -182,6 +189,7 @@ class History:
             plan.runs[-1].run.started.time,
             ends[-1] if ends else None,
             plan.outcomes,
+            plan.failed,
             any(run.met_operation for run in plan.runs),
         )
 
@@ -200,6 +208,8 @@ class History:
                 self._stores.setdefault(event.store, StoreHistory()).add(event)
                 if isinstance(event, Proof):
                     self._add_outcome(event)
+            case Untried():
+                self._stores.setdefault(event.store, StoreHistory()).note(event.instance)
             case Read():
                 self._add_run(event)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from pathlib import Path
 from threading import Lock
@@ -12,12 +11,9 @@ from typing import Self
 from reconciler.errors import JournalError
 from reconciler.journal.chain import body_of, chained, hash_of
 from reconciler.journal.durable import Batch, DurableFile
-from reconciler.journal.folder import make_folder, reading_file, run_file, sync_folder
+from reconciler.journal.folder import is_run_name, make_folder, reading_file, run_file, sync_folder
 from reconciler.journal.readings import FirstReading
 from reconciler.journal.records import FirstRecord, Record
-
-_RUN = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]{0,99}")
-"""A run's name is also the name of its file."""
 
 
 class RunJournal:
@@ -42,7 +38,7 @@ class RunJournal:
             JournalError: it cannot be written, or there is a run of this name.
             ValueError: the name of the run cannot be the name of a file.
         """
-        if not _RUN.fullmatch(first.run):
+        if not is_run_name(first.run):
             raise ValueError(f"not the name of a run: {first.run!r}")
         path = _file_of(folder, first)
         try:

@@ -75,7 +75,8 @@ class RestoreReport:
 
     ``restores`` are the runs whose archives are put back; ``not_restored`` names every instance
     whose archived dataset is not proven to be in the store. A restore that found nothing left to
-    do has the name of the restore before it, and no ``journal_head``.
+    do has no ``journal_head``. ``taken_over`` is how many an earlier restore has put back, and this
+    one has not looked at.
     """
 
     run: str
@@ -88,6 +89,7 @@ class RestoreReport:
     stopped_because: str | None = None
     resumed: tuple[str, ...] = ()
     journal_head: str | None = None
+    taken_over: int = 0
 
     @property
     def planned(self) -> int:

@@ -63,12 +63,12 @@ def _is_unknown(plan: StorePlan, known: Set[InstanceAddress]) -> Callable[[Findi
     return is_unknown
 
 
-def unrecorded_stores(plan: Plan, known: KnownInstances) -> tuple[StoreAddress, ...]:
-    """The stores with something never seen of which the record knows nothing at all."""
+def unrecorded_stores(plan: Plan, recorded: Set[StoreAddress]) -> tuple[StoreAddress, ...]:
+    """The stores with something never seen that are not among those on record."""
     return tuple(
         store.store
         for store in plan.stores
-        if store.count(Why.NEVER_SEEN) and not known.get(store.store)
+        if store.count(Why.NEVER_SEEN) and store.store not in recorded
     )
 
 

@@ -55,8 +55,8 @@ def _declared(plan: StorePlan) -> Iterator[tuple[InstanceAddress, DeletionGroup,
 
 
 def _is_same_line(removal: PutBack, group: DeletionGroup) -> bool:
-    """Whether the file still asks for what was undone; its line may have moved."""
-    return removal.source.path == group.path and removal.reason == group.reason
+    """Whether the files still ask for what was undone; the line, or the file, may have moved."""
+    return removal.reason == group.reason
 
 
 def gates_on_returned(plan: Plan, returned: Sequence[Returned]) -> tuple[Gate, ...]:

@@ -24,6 +24,7 @@ def restore_as_json(report: RestoreReport, exit_code: int) -> Iterator[str]:
         "ended": _time(report.ended),
         "exit_code": exit_code,
         "archived": report.planned,
+        "taken_over": report.taken_over,
         "outcomes": {outcome.value: report.counts.get(outcome, 0) for outcome in RestoreOutcome},
         "journal_head": report.journal_head,
     }

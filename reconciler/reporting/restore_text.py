@@ -24,7 +24,7 @@ def pending_as_text(
         yield f"{one.instance.instance_uid}\n  {plain(str(one.file))}, {one.size:,} bytes\n"
         if one.damage:
             yield f"  damaged when it was archived: {plain(one.damage)}\n"
-        yield f"  removed by run {one.run}, as {plain(str(one.source))} asked\n"
+        yield f"  archived by run {one.run}, as {plain(str(one.source))} asked\n"
     for result in settled:
         if result.detail:
             yield f"{result.instance.instance_uid}\n  {plain(result.detail)}\n"
@@ -48,6 +48,9 @@ def restore_as_text(report: RestoreReport) -> Iterator[str]:
         yield f"… and {len(named) - SHOWN:,} more (all of them with --report)\n"
     if report.stopped_because:
         yield f"Stopped: {plain(report.stopped_because)}\n"
+    if report.taken_over:
+        yield f"{report.taken_over:,} of these had been put back by an earlier restore,"
+        yield " and were not looked at again.\n"
     for run in report.resumed:
         yield f"Resumed restore {run}\n"
     yield f"Restored run {', '.join(report.restores)}\n"

@@ -209,17 +209,9 @@ def test_a_first_run_has_everything_before_it() -> None:
     ]
 
 
-def test_what_settling_proved_is_not_deleted_again() -> None:
-    progress = PlanProgress({(STORE, ONE): DELETED, (STORE, TWO): FAILED}, {})
+def test_what_settling_proved_is_gone() -> None:
+    progress = PlanProgress({(STORE, ONE): DELETED, (STORE, TWO): FAILED})
     assert progress.gone == {(STORE, ONE)}
-    targets = progress.targets(plan(), (STORE,))
-    assert {one.instance for one in targets} == {ONE, TWO, THREE}
-
-
-def test_the_replies_of_interrupted_runs_stay_with_their_instance() -> None:
-    progress = PlanProgress({}, {(STORE, TWO): (UNCLEAR, None)})
-    earlier = {one.instance: one.earlier for one in progress.targets(plan(), (STORE,))}
-    assert earlier == {ONE: (), TWO: (UNCLEAR, None), THREE: ()}
 
 
 NOON = datetime(2026, 1, 1, tzinfo=UTC)
@@ -236,24 +228,32 @@ def attempt(run: str, instance: InstanceAddress, kind: ReplyKind) -> Attempt:
 def test_attempts_of_other_plans_say_nothing_about_this_one_but_that_it_is_gone() -> None:
     attempts = [attempt("other-run", ONE, UNCLEAR)]
     progress = PlanProgress.of(None, attempts, {("other-run", STORE, ONE): DELETED})
-    assert (progress.outcomes, progress.replies) == ({}, {})
-    assert progress.settled_gone == {(STORE, ONE)}
+    assert (progress.outcomes, progress.replies((STORE, ONE))) == ({}, ())
+    assert progress.others == {(STORE, ONE): 0}
+
+
+def earlier(*runs: str, failed: Attempt | None = None) -> PlanHistory:
+    failures = {(STORE, ONE): [failed]} if failed else {}
+    return PlanHistory(runs, NOON, None, {}, failures)
 
 
 def test_an_instance_that_several_runs_left_open_has_the_replies_of_all() -> None:
     """The 503 of the first may have been the deletion, whatever the second was told."""
-    earlier = PlanHistory(("first", "second"), datetime(2026, 1, 1, tzinfo=UTC), None, {})
-    attempts = [
-        attempt("first", ONE, UNCLEAR),
-        attempt("second", ONE, THROTTLED),
-    ]
-    progress = PlanProgress.of(earlier, attempts, {})
-    assert progress.replies == {(STORE, ONE): (UNCLEAR, THROTTLED)}
+    attempts = [attempt("first", ONE, UNCLEAR), attempt("second", ONE, THROTTLED)]
+    progress = PlanProgress.of(earlier("first", "second"), attempts, {})
+    assert progress.replies((STORE, ONE)) == (UNCLEAR, THROTTLED)
 
 
-def test_an_attempt_that_was_once_unconfirmed_stays_unclear() -> None:
-    unconfirmed = {(STORE, ONE): Outcome.UNCONFIRMED}
-    earlier = PlanHistory(("a", "b"), datetime(2026, 1, 1, tzinfo=UTC), None, unconfirmed)
-    attempts = [attempt("b", ONE, THROTTLED)]
-    progress = PlanProgress.of(earlier, attempts, {})
-    assert progress.replies == {(STORE, ONE): (None, THROTTLED)}
+@pytest.mark.parametrize("reply", ReplyKind)
+def test_an_attempt_that_failed_counts_with_what_it_was_told(reply: ReplyKind) -> None:
+    """A clear no explains no absence; whatever had no clear answer may."""
+    known = earlier("a", "b", failed=attempt("a", ONE, reply))
+    progress = PlanProgress.of(known, [attempt("b", ONE, THROTTLED)], {})
+    assert progress.replies((STORE, ONE)) == (reply, THROTTLED)
+    assert progress.tried_at((STORE, ONE)) == 0
+
+
+def test_what_was_recorded_without_an_attempt_leaves_none() -> None:
+    """Its copy failed, so that no DELETE was sent."""
+    known = PlanHistory(("a",), NOON, None, {(STORE, ONE): FAILED})
+    assert PlanProgress.of(known, (), {}).replies((STORE, ONE)) == ()

@@ -121,7 +121,7 @@ RunJournal.commit = commit
 """
 NOTHING_IS_TAKEN_OVER = """
 from reconciler.applying.progress import PlanProgress
-PlanProgress.of = classmethod(lambda cls, *arguments: cls({}, {}))
+PlanProgress.of = classmethod(lambda cls, *arguments: cls())
 """
 RESTORE_CHANGES_A_BYTE = """
 import tempfile

@@ -9,6 +9,7 @@ from reconciler.errors import JournalError
 from reconciler.journal.history import History
 from reconciler.journal.latest import known_stores, links_of_run
 from reconciler.journal.records import (
+    Archived,
     Intent,
     Restored,
     RestoreStarted,
@@ -50,7 +51,9 @@ def verified(instance, outcome, store=0):
 
 def tried(instance, outcome, store=0):
     """An attempt and its proof."""
-    return intent(instance, store=store), verified(instance, outcome, store)
+    kind = ReplyKind.ACCEPTED if outcome.is_gone else ReplyKind.UNCLEAR
+    told = Result(NOON, store, instance, 1, kind, None)
+    return intent(instance, store=store), told, verified(instance, outcome, store)
 
 
 def settled(run, instance, outcome, store=STORE):
@@ -232,13 +235,14 @@ def test_a_removal_has_the_place_of_its_attempt_not_of_its_settlement(tmp_path, 
     assert last_word(tmp_path, A) == Removed("r2", 1)
 
 
-def test_a_restore_stands_against_a_settlement_of_what_was_tried_before_it(tmp_path, record):
+def test_what_is_settled_after_a_restore_is_there_no_more_whenever_it_was_tried(tmp_path, record):
     record("r1", *tried(A, Outcome.DELETED))
     record("r2", intent(A), plan="plan-2")
     record("back", restored("r1", A), restores=("r1",))
     record("r3", settled("r2", A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT), plan="plan-3")
 
     assert last_word(tmp_path, A).restore == "back"
+    assert not last_word(tmp_path, A).is_there
 
 
 def test_what_was_found_gone_is_gone_until_it_is_put_back(tmp_path, record):
@@ -474,3 +478,32 @@ def test_the_reading_of_a_history_tells_how_far_it_is(tmp_path, record):
     told = []
     assert len(History.read(tmp_path, lambda done, total: told.append((done, total))).runs) == 2
     assert told[-1] == (size, size)
+
+
+def test_an_attempt_that_was_clearly_refused_removes_nothing(tmp_path, record):
+    refused = Result(NOON, 0, A, 1, ReplyKind.REFUSED, 403)
+    record("r1", intent(A), refused, verified(A, Outcome.FAILED))
+    record("r2", verified(A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT))
+
+    assert last_word(tmp_path, A) is None
+
+
+@pytest.mark.parametrize("is_intended", [False, True])
+def test_what_was_only_prepared_is_known(tmp_path, record, is_intended):
+    copy = Archived(NOON, 0, A, "/a", "data/a.dcm", "0" * 64, 1, Source("specs/a.yaml", 7), REASON)
+    intended = [intent(A), verified(A, Outcome.NOT_ATTEMPTED)] if is_intended else []
+    record("r1", copy, *intended)
+
+    past = History.read(tmp_path).of(STORE, ENDPOINT)
+    assert past.known == {A}
+    assert past.last_word(A) is None
+
+
+def test_the_failed_attempts_of_a_plan_are_told_with_their_replies(tmp_path, record):
+    record("r1", *tried(A, Outcome.FAILED))
+    record("x1", *tried(A, Outcome.FAILED), plan="plan-x")
+    plan = History.read(tmp_path).of_plan("plan-1")
+
+    assert {key: [one.replies for one in some] for key, some in plan.failed.items()} == {
+        (STORE, A): [(ReplyKind.UNCLEAR,)]
+    }

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from reconciler.audit.patients import PatientIds, read_patients
+from reconciler.audit.patients import PatientIds, mixed_studies, read_patients
+from reconciler.audit.report import selected_deletions
 from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.syslog import Handover, Patience, Receiver, hand_over
@@ -21,6 +22,7 @@ from reconciler.cli.project import find_root, state_folder
 from reconciler.cli.record_selection import selection_options
 from reconciler.errors import BrokenJournal, ExitCode, JournalError, ReceiverError, UsageError
 from reconciler.journal.ledger import open_ledger
+from reconciler.model.address import StoreAddress
 from reconciler.model.audit import Selection
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.reporting.deletions_csv import deletions_as_csv
@@ -40,6 +42,17 @@ Render = Callable[[Deletions, PatientOf], Iterable[str]]
 
 def _csv(deletions: Deletions, _: PatientOf) -> Iterable[str]:
     return deletions_as_csv(deletions)
+
+
+def _mixed(snapshot: Snapshot) -> frozenset[tuple[StoreAddress, str]]:
+    """The studies of which a list cannot say whose they are; said, too."""
+    mixed = mixed_studies(selected_deletions(snapshot, Selection()))
+    if mixed:
+        say(
+            f"note: the record names more than one patient in {plural(len(mixed), 'study')}; the"
+            " list of patients does not count there"
+        )
+    return mixed
 
 
 def _events(deletions: Deletions) -> Deletions:
@@ -178,10 +191,12 @@ def command(
     _check_syslog(form, out, receiver, authority or certificate)
     require_writable(out)
     listed = read_patients(patients) if patients is not None else {}
-    patient_ids = PatientIds(listed, archived=archived_patients)
     snapshot = Snapshot.take(state_folder(state, find_root(root), only_reads=True))
     if receiver is not None:
         snapshot = snapshot.without_runs_under_way()
+    patient_ids = PatientIds(
+        listed, archived=archived_patients, mixed=_mixed(snapshot) if listed else frozenset()
+    )
     problems: list[JournalError] = []
     deletions = recorded_deletions(snapshot, selection, problems.append)
     if receiver is not None:

@@ -117,6 +117,8 @@ def command(
     moved = None if archive is None else archive.absolute()
     read = partial(read_archived, options.state, run, only=only, archive=moved)
     archived = read()
+    for missing in archived.missing:
+        say(f"note: run {missing} is not on record here; what it archived is not restored")
     if options.dry_run:
         return _show(archived, options)
     report, exit_code = _restore_on_record(read, archived, options)
