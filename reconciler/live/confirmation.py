@@ -39,11 +39,19 @@ _MOST_STUDIES = 128
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """What a study's listing showed, or what hid it; ``asked`` is in monotonic seconds."""
+    """What a study's listing showed, or what hid it; ``asked`` is in monotonic seconds.
+
+    Of the rows only hashes are held, a quarter of their size. Two that are equal by chance leave an
+    absence unconfirmed; they never confirm one.
+    """
 
     asked: float
-    rows: frozenset[InstanceAddress] = frozenset()
+    rows: frozenset[int] = frozenset()
     problem: str = ""
+
+    def shows(self, instance: InstanceAddress) -> bool:
+        """Whether there is a row of it."""
+        return hash(instance) in self.rows
 
 
 class _Study:
@@ -82,7 +90,7 @@ class Listings:
             listing = self._listing(instance, read, unshown=oldest, shown=newest)
             if listing.problem:
                 return unknown(f"HTTP 404, but its study cannot be listed: {listing.problem}")
-            if instance not in listing.rows:
+            if not listing.shows(instance):
                 return ABSENT
             left = seen + SEARCH_LAG - listing.asked
             newest = listing.asked + min(wait, left)
@@ -107,7 +115,7 @@ class Listings:
         with study.lock:
             latest = study.listing
             if latest is not None:
-                decides = not latest.problem and instance not in latest.rows
+                decides = not (latest.problem or latest.shows(instance))
                 if latest.asked >= (unshown if decides else shown):
                     return latest
             study.listing = _read(instance.study_uid, read)
@@ -125,7 +133,7 @@ class Listings:
 def _read(study_uid: str, read: Callable[[str], Iterable[InstanceAddress]]) -> _Listing:
     asked = time.monotonic()
     try:
-        return _Listing(asked, frozenset(read(study_uid)))
+        return _Listing(asked, frozenset(map(hash, read(study_uid))))
     except LiveError as error:
         return _Listing(asked, problem=str(error))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -118,6 +119,7 @@ class _Lookup:
         self._store = store
         self._columns = columns
         self._output = output
+        self._since = time.monotonic()
         # A listing shows what is there; only what is named one by one must be looked for.
         self._probes = Column.PRESENCE in columns or not (is_listed or columns & _ASKING)
 
@@ -139,7 +141,8 @@ class _Lookup:
         return found
 
     def _see(self, found: _Found) -> None:
-        found.seen = seen = self._store.confirmed(found.instance, self._store.probe(found.instance))
+        seen = self._store.probe(found.instance)
+        found.seen = seen = self._store.confirmed(found.instance, seen, since=self._since)
         if seen.presence is Presence.UNKNOWN:
             found.problem = seen.detail
 

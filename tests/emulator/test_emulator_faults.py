@@ -51,6 +51,14 @@ def test_too_many_requests(site, strike, retry_after):
     assert site.get(site.ct).status_code == 200
 
 
+def test_an_error_in_the_words_of_a_gateway(site, strike):
+    strike("status", status=404, body='{"message": "no Route matched"}')
+    answer = site.get(site.ct)
+    assert (answer.status_code, answer.json()) == (404, {"message": "no Route matched"})
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert site.get(site.ct).status_code == 200
+
+
 @pytest.mark.parametrize("after_effect", [False, True])
 def test_unavailable_before_and_after_the_effect(site, strike, after_effect):
     strike("status", status=503, after_effect=after_effect)
@@ -170,6 +178,7 @@ def test_faults_are_set_and_read_over_http(site):
         "rules": [
             {"fault": "status", "status": 503, "after_effect": True, "method": "DELETE"},
             {"fault": "reset", "path": "studies/", "times": 1, "probability": 0.5},
+            {"fault": "status", "status": 404, "body": '"no"', "path": "nothing"},
         ],
     }
     assert site.session.put(control, json=document).status_code == 200

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import pytest
 
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
+from reconciler.live import confirmation
 from reconciler.model.address import InstanceAddress, SeriesAddress
 
 from .conftest import STORE, TABLE, Site, where
@@ -251,3 +252,17 @@ def test_options_that_do_not_fit_are_refused(site: Site, arguments: list[str], s
     assert answer.code == 1
     assert said in answer.err
     assert site.emulator.requests() == []
+
+
+@pytest.mark.parametrize("body", ['{"message": "no Route matched"}', '"No"', '{"code": 404}'])
+def test_the_404_of_a_gateway_is_unknown(
+    site: Site, body: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirmation, "SEARCH_LAG", 0.3)
+    (uid,) = fill(site, 1)
+    on_instances = r"/instances/[0-9.]+(/metadata)?$"
+    rule = FaultRule(FaultKind.STATUS, "GET", on_instances, status=404, body=body)
+    site.emulator.set_faults(Faults((rule,)))
+    one = where(InstanceAddress(*SERIES, uid))
+    answer = site.query(f"SELECT presence {one}", "--format", "jsonl")
+    assert (answer.code, json.loads(answer.out)) == (1, {"presence": "unknown"})
