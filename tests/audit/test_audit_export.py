@@ -349,3 +349,39 @@ def test_what_no_delete_of_ours_removed_is_no_delete_event(tmp_path: Path, form:
         "already_absent",
         "failed",
     ]
+
+
+def test_two_proofs_of_one_instance_empty_no_study_of_two(tmp_path: Path) -> None:
+    """It was stored again between the two runs of the plan."""
+    emptied = [EmptiedStudy(0, "1.2.1", 2)]
+    write(tmp_path, started("a", emptied), *attempt(instance(1)))
+    again = replace(started("b", emptied, ["a"]), after=("a",))
+    write(tmp_path, again, *attempt(instance(1)), *attempt(instance(2), Outcome.FAILED))
+
+    assert not any(one.empties_study for one in deletions_of(tmp_path))
+
+
+def test_a_proof_has_the_evidence_of_the_attempt_that_it_is_of(tmp_path: Path) -> None:
+    """The DELETE had no clear answer; the run that went on sent none, since it was gone."""
+    first, answer, proof = attempt(instance(1), status=503)
+    unclear = replace(answer, kind=ReplyKind.UNCLEAR, request_id="r-0")
+    write(tmp_path, started("a"), first, unclear, replace(proof, outcome=Outcome.UNCONFIRMED))
+    late = replace(proof, outcome=Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT)
+    write(tmp_path, replace(started("b", resumes=["a"]), after=("a",)), late)
+
+    *_, told = deletions_of(tmp_path)
+
+    assert (told.run.run, told.attempts, told.is_removal, told.is_event) == ("b", 1, True, True)
+    assert [one.status for one in told.answers] == [503]
+    assert told.reason is not None
+
+
+def test_what_was_gone_after_a_restore_is_not_told_as_restored(tmp_path: Path) -> None:
+    write(tmp_path, started("a"), *attempt(instance(1))[:1])
+    write_restore(tmp_path, "r", "a", instance(1), NOON + MINUTE)
+    unclear = Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT
+    settled = Settled(NOON, "a", STORE, instance(1), Presence.ABSENT, unclear)
+    later = replace(started("b"), plan_id="plan-2", after=("a",), time=NOON + 2 * MINUTE)
+    write(tmp_path, later, settled)
+
+    assert [one.restored_by for one in deletions_of(tmp_path)] == [None]

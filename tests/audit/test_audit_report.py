@@ -344,3 +344,15 @@ def test_a_removal_without_a_clear_answer_is_told_apart(tmp_path: Path) -> None:
     write(tmp_path, started("a"), *attempt(instance(1), unclear), *attempt(instance(2)))
 
     assert report_of(tmp_path).removed == RemovalCounts(2, series=1, studies=1, unclear=1)
+
+
+def test_coverage_counts_an_instance_once_however_often_its_plan_removed_it(
+    tmp_path: Path,
+) -> None:
+    write(tmp_path, plan_made("p", NOON), plan_ended(listed=2))
+    write(tmp_path, started("a"), *attempt(instance(1)))
+    again = replace(started("b", resumes=["a"]), after=("a",))
+    write(tmp_path, again, *attempt(instance(1)), *attempt(instance(2), Outcome.FAILED))
+
+    (coverage,) = report_of(tmp_path).coverage
+    assert (coverage.asked, coverage.gone, coverage.proven) == (2, 1, 1)

@@ -259,3 +259,22 @@ def test_where_a_copy_is_archived_the_patient_is_read_from_it(
     paths = [one.path for one in project.emulator.requests() if one.path.endswith("/metadata")]
     assert [path.count(plain.instance_uid) for path in paths].count(1) == 1  # the proof alone
     assert [path.count(beyond.instance_uid) for path in paths].count(1) == 2
+
+
+def test_a_list_by_study_does_not_speak_for_a_study_of_two_patients(
+    project: Project, key: Path, tmp_path: Path
+) -> None:
+    mine, other = (InstanceAddress("1.2.9", "1.2.9.1", f"1.2.9.1.{end}") for end in (1, 2))
+    stored_for(project, "SYNTHETIC", mine, tmp_path / "mine.dcm")
+    stored_for(project, "ANOTHER", other, tmp_path / "other.dcm")
+    project.write("a.yaml", REASON + LIMITS_OPEN + removal([mine, other]))
+    project.run("plan", "--out", "plan.json")
+    assert project.run("apply", "plan.json", "--patient-key", key).code == 0
+    listed = tmp_path / "patients.csv"
+    listed.write_text("studiesId,PatientID\n1.2.9,LISTED\n")
+
+    answer = project.run("audit", "export", "--format", "fhir", "--patients", listed)
+
+    assert "LISTED" not in answer.out
+    assert "the record names more than one patient in 1 study" in answer.err
+    assert PSEUDONYM in answer.out

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import requests
 
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.model.address import InstanceAddress
@@ -191,3 +192,52 @@ def test_the_other_name_of_an_endpoint_has_the_same_past(
     assert "maxReappeared" in planned.out
     (run,) = runs(project)
     assert project.run("restore", run, "--dry-run").code == 0
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_what_a_listing_shows_and_no_probe_finds_absent_is_not_taken_over(
+    project: Project, instances: list[InstanceAddress], *, is_listed: bool
+) -> None:
+    """One strange answer neither reads as success nor opens a gate for good."""
+    stopped_apply(project, instances[2])
+    project.fill(1, 1, [1])
+    uid = instances[0].instance_uid
+    strange = FaultRule(FaultKind.HTML, "GET", f"{uid}/metadata", status=200)
+    hidden = FaultRule(FaultKind.STATUS, "GET", "/instances[?]", status=403)
+    project.emulator.set_faults(Faults((strange,) if is_listed else (strange, hidden)))
+
+    assert apply(project).code == 4
+    assert outcomes(project)["unconfirmed"] >= 1
+    project.emulator.set_faults(Faults())
+    refused = apply(project)
+    assert refused.code == 3
+    assert "maxReappeared" in refused.err
+    assert instances[0] in project.content()
+
+
+def test_an_absence_that_a_clear_no_came_before_is_not_of_our_making(
+    project: Project, instances: list[InstanceAddress]
+) -> None:
+    stopped_apply(project, instances[2])
+    url = f"{project.emulator.url}/v1/{project.store}/dicomWeb{instances[2]}"
+    requests.delete(url, timeout=10).raise_for_status()
+
+    assert apply(project).code == 0
+    assert outcomes(project) == {"deleted": 2, "already_absent": 1}
+
+
+def test_a_request_that_moved_to_another_file_is_still_the_one_that_was_undone(
+    project: Project, instances: list[InstanceAddress]
+) -> None:
+    assert project.run("plan", "--out", "plan.json").code == 0
+    assert apply(project).code == 0
+    (run,) = runs(project)
+    assert project.run("restore", run).code == 0
+    specs = project.folder / "specs"
+    (specs / "a.yaml").rename(specs / "moved.yaml")
+
+    planned = project.run("plan", "--out", "late.json")
+    assert planned.code == 3
+    assert "restored: 3 of at most 0" in planned.out
+    again = project.run("restore", run)
+    assert "3 of these had been put back by an earlier restore" in again.out
