@@ -35,6 +35,7 @@ from reconciler.live.store import DicomStore
 from reconciler.model.address import StoreAddress
 from reconciler.model.live import Presence
 from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
+from reconciler.model.past import PutBack
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan
 from reconciler.model.provenance import Provenance
@@ -69,12 +70,14 @@ class ApplySettings:
 class Applied:
     """The report of an apply; ``is_earlier`` when the plan had been applied before.
 
-    ``bags`` are where the run has archived instances.
+    ``put_back`` is how many of its instances a restore has put back since. ``bags`` are where the
+    run has archived instances.
     """
 
     report: ApplyReport
     exit_code: int
     is_earlier: bool = False
+    put_back: int = 0
     bags: tuple[Path, ...] = ()
 
 
@@ -126,7 +129,7 @@ class Apply:
         with hold_locks(self.state, self.stores, holder=self.settings.holder, since=since):
             left = self._left()
             if left.earlier and left.earlier.ended and left.earlier.is_over:
-                return self._earlier(left.earlier, left.earlier.ended)
+                return self._earlier(left.history, left.earlier, left.earlier.ended)
             refusal = self._refusal()
             if refusal and left.is_nothing:
                 raise refusal
@@ -296,7 +299,7 @@ class Apply:
             if key in recalled.unclear:
                 account.add(not_taken_over(target, recalled.unclear[key]))
             elif outcome is not None and outcome.is_gone and key not in recalled.back:
-                account.take_over(outcome)
+                account.take_over(outcome, is_earlier=key not in progress.settled)
             elif seen is not None and seen.presence is not Presence.PRESENT:
                 own = replace(target, earlier=()) if key in recalled.explained else target
                 account.add(deleter.recalled(own, seen))
@@ -314,7 +317,9 @@ class Apply:
     ) -> RunEnded:
         """Record the end; a journal that cannot take it leaves the run to be resumed."""
         state = self._state(is_done=is_done)
-        ended = RunEnded(self.now(), state, account.counts, exit_code, self.stop.reason)
+        ended = RunEnded(
+            self.now(), state, account.counts, exit_code, self.stop.reason, account.taken_over
+        )
         try:
             journal.commit(ended)
         except JournalError as error:
@@ -354,7 +359,7 @@ class Apply:
             taken_over=account.taken_over,
         )
 
-    def _earlier(self, earlier: PlanHistory, ended: RunEnded) -> Applied:
+    def _earlier(self, history: History, earlier: PlanHistory, ended: RunEnded) -> Applied:
         """Report what the plan's own run came to, and do nothing."""
         not_gone = tuple(
             InstanceResult(store, instance, outcome)
@@ -372,5 +377,15 @@ class Apply:
             not_gone=not_gone,
             stopped_because=ended.stopped_because,
             resumed=earlier.runs[:-1],
+            taken_over=ended.taken_over,
         )
-        return Applied(report, ended.exit_code, is_earlier=True)
+        return Applied(report, ended.exit_code, is_earlier=True, put_back=self._put_back(history))
+
+    def _put_back(self, history: History) -> int:
+        """How many of the plan's instances a restore has put back since."""
+        return sum(
+            isinstance(past.last_word(instance), PutBack)
+            for store in self.saved.plan.stores
+            for past in [history.of(store.store, self.saved.endpoint)]
+            for instance in store.deletions()
+        )

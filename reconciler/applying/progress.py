@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from reconciler.applying.deletion import Target
@@ -20,13 +20,14 @@ PlannedKey = tuple[StoreAddress, InstanceAddress]
 class PlanProgress:
     """The outcomes of earlier runs of one plan, and their attempts that proved nothing.
 
-    ``others`` are the attempts of other plans that were just found to have removed their instance,
-    by the places of their runs.
+    ``settled`` are those whose outcome was found out just now. ``others`` are the attempts of other
+    plans that were just found to have removed their instance, by the places of their runs.
     """
 
     outcomes: Mapping[PlannedKey, Outcome] = field(default_factory=dict)
     attempts: Mapping[PlannedKey, Sequence[Attempt]] = field(default_factory=dict)
     others: Mapping[PlannedKey, int] = field(default_factory=dict)
+    settled: Set[PlannedKey] = frozenset()
 
     @classmethod
     def of(
@@ -40,6 +41,7 @@ class PlanProgress:
         outcomes = dict(earlier.outcomes) if earlier else {}
         tried = {key: list(some) for key, some in earlier.failed.items()} if earlier else {}
         others: dict[PlannedKey, int] = {}
+        now: set[PlannedKey] = set()
         for attempt in attempts:
             key = (attempt.store.address, attempt.instance)
             outcome = settled.get((attempt.run.name, *key))
@@ -48,9 +50,10 @@ class PlanProgress:
                 tried.setdefault(key, []).append(attempt)
                 if outcome is not None:
                     outcomes[key] = outcome
+                    now.add(key)
             elif outcome is not None and outcome.is_gone:
                 others[key] = max(attempt.run.place, others.get(key, -1))
-        return cls(outcomes, tried, others)
+        return cls(outcomes, tried, others, now)
 
     def tried_at(self, key: PlannedKey) -> int:
         """The place of the latest run of the plan that tried it in vain; -1 for none."""

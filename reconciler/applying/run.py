@@ -25,11 +25,14 @@ class Account:
         self._on_result = on_result
         self._lock = threading.Lock()
 
-    def take_over(self, outcome: Outcome) -> None:
-        """Count what an earlier run of the plan has proven; may be called from any worker."""
+    def take_over(self, outcome: Outcome, *, is_earlier: bool) -> None:
+        """Count what an attempt of an earlier run has done, proven by that run or settled by this.
+
+        May be called from any worker.
+        """
         with self._lock:
             self.counts[outcome] += 1
-            self.taken_over += 1
+            self.taken_over += is_earlier
 
     @property
     def is_proven(self) -> bool:

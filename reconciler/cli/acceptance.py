@@ -60,7 +60,7 @@ def _load(saved: SavedPlan, options: ApplyOptions, checkout: Checkout) -> Desire
         wrong = next(one for one in error.problems if one.severity is Severity.ERROR)
         raise PlanRefused(
             f"the input files are not those that were planned: {wrong}",
-            hint="correct the files, then make the plan again",
+            hint=wrong.hint or "correct the files, then make the plan again",
         ) from error
     for problem in desired.warnings:
         if problem.rule == Rule.DELETED_UNCOMMITTED:

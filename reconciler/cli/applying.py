@@ -41,7 +41,7 @@ from reconciler.reporting.events import (
 )
 from reconciler.reporting.report_markdown import report_as_markdown
 from reconciler.reporting.step_outputs import report_outputs
-from reconciler.reporting.wording import apply_line, traffic_line
+from reconciler.reporting.wording import apply_line, plural, traffic_line
 
 REPROBE_SECONDS = 30.0
 """How long an instance that is still there after its deletion is looked for again."""
@@ -130,8 +130,8 @@ def _endpoint(saved: SavedPlan, options: ApplyOptions) -> Endpoint:
     note_other_services((store.store for store in saved.plan.stores), str(endpoint), options.state)
     if saved.plan.has_deletions and not has_runs(options.state):
         say(
-            f"note: {options.state} holds no earlier run, so that a plan is applied only once"
-            " rests on its expiry alone"
+            f"note: {options.state} holds no earlier run; if this plan was applied with another"
+            " state folder, only its expiry stops it from being applied again"
         )
     return endpoint
 
@@ -195,6 +195,8 @@ def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None)
     exit_code = applied.exit_code
     if applied.is_earlier:
         say("this plan was applied before; this is what came of it, and nothing was done now")
+        if applied.put_back:
+            say(f"  put back by a restore since: {plural(applied.put_back, 'instance')}")
         if not applied.report.is_success:
             say("  hint: make a new plan for what is left")
     elif signalled is not None and not applied.report.is_success:

@@ -115,6 +115,7 @@ def _deletion_record_to_json(record: DeletionRecord) -> dict[str, object]:
                 "counts": {outcome.value: record.counts.get(outcome, 0) for outcome in Outcome},
                 "exitCode": record.exit_code,
                 "stoppedBecause": record.stopped_because,
+                "takenOver": record.taken_over,
             }
         case _:
             assert_never(record)
@@ -233,6 +234,7 @@ def _run_ended(fields: Fields) -> RunEnded:
         counts={outcome: number(counts, outcome.value) for outcome in Outcome},
         exit_code=number(fields, "exitCode"),
         stopped_because=text_or_none(fields, "stoppedBecause"),
+        taken_over=number(fields, "takenOver"),
     )
 
 

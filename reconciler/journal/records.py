@@ -125,13 +125,17 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The last record of a run that came to its end; ``counts`` are over the whole plan."""
+    """The last record of a run that came to its end; ``counts`` are over the whole plan.
+
+    ``taken_over`` is how many of what is gone an earlier run has proven, and not this one.
+    """
 
     time: datetime
     state: RunState
     counts: Mapping[Outcome, int]
     exit_code: int
     stopped_because: str | None = None
+    taken_over: int = 0
 
 
 @dataclass(frozen=True, slots=True)

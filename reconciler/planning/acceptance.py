@@ -137,7 +137,8 @@ def require_clean(saved: SavedPlan, now: GitState | None) -> None:
     if saved.git.dirty or now.dirty:
         when = "when the plan was made" if saved.git.dirty else "now"
         raise PlanRefused(
-            f"the input files are not what the commit holds {when}: one differs or is deleted",
+            f"the input files are not what the commit holds: {when} one differs, is in no commit,"
+            " or is deleted",
             hint="commit the files, have them reviewed and plan again",
         )
     if saved.git.tree != now.tree:

@@ -38,7 +38,7 @@ SHOWN = 100
 """So many rows of each table are shown; the rest are counted."""
 
 _ENDS_CODE = frozenset("`|\\")
-_MEANING_OF_REMOVALS = "Removals by DELETEs of this tool, each proven by a retrieve:"
+_MEANING_OF_REMOVALS = "Removals by DELETEs of this tool, each proven absent by a retrieve:"
 
 
 def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion]) -> Iterator[str]:

@@ -150,7 +150,7 @@ def describe_removals(report: AuditReport) -> list[str]:
     lines = []
     if removed.instances:
         of = f"{plural(removed.series, 'series')} in {plural(removed.studies, 'study')}"
-        lines.append(f"These are instances of {of}, each proven by a retrieve.")
+        lines.append(f"These are instances of {of}, each proven absent by a retrieve.")
     if removed.unclear:
         lines.append(
             f"{plural(removed.unclear, 'instance')} of them went after an attempt without a clear"

@@ -165,7 +165,7 @@ def test_every_fact_is_on_the_page() -> None:
     text = page_of(50).text
     for fact in (
         "43 instances removed",
-        "These are instances of 2 series in 1 study, each proven by a retrieve.",
+        "These are instances of 2 series in 1 study, each proven absent by a retrieve.",
         "3 instances of them went after an attempt without a clear answer.",
         "1 instance had been stored again and went again, which makes 44 removals.",
         "This is a part of the record: only reason 113039",

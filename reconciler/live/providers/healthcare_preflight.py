@@ -6,6 +6,7 @@ import json
 from typing import NoReturn
 
 from reconciler.errors import CredentialsError, PreflightError
+from reconciler.live.absence import NOT_FOUND, names_missing
 from reconciler.live.answer import Answer, Stream
 from reconciler.live.bodies import is_json, parse_json
 from reconciler.live.channel import RequestKind
@@ -86,8 +87,9 @@ def _refuse(transport: Transport, address: StoreAddress, answer: Answer) -> NoRe
             hint="run `gcloud auth application-default login`, or name a credentials file in"
             " GOOGLE_APPLICATION_CREDENTIALS",
         )
+    is_own = answer.status != NOT_FOUND or names_missing(answer)
     message, hint = _EXPLAINED.get(
-        answer.status,
+        answer.status if is_own else None,
         (
             f"{{store}} cannot be used: {transport.origin} answered {describe(answer)}",
             "is this the endpoint of the Healthcare API, and is no proxy in between?",
@@ -96,10 +98,10 @@ def _refuse(transport: Transport, address: StoreAddress, answer: Answer) -> NoRe
     raise PreflightError(message.format(store=address), hint=hint)
 
 
-_EXPLAINED = {
-    404: (
+_EXPLAINED: dict[int | None, tuple[str, str]] = {
+    NOT_FOUND: (
         "there is no DICOM store {store}",
-        "check dicomStoresId first, then the other three parameters of the store",
+        "check dicomStoresId first, then the other three parameters, then the endpoint",
     ),
     403: (
         "the caller may not see {store}, or its dataset does not exist",
