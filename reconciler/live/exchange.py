@@ -44,10 +44,12 @@ def connections_of(
         @property
         def is_connected(self) -> bool:
             """Whether it may be used once more; urllib3 asks, and closes it if not."""
-            if super().is_connected:
-                return reuse and not doubt.is_set()
             sock = self.sock
-            if sock is not None and _has_arrived(sock):
+            if sock is None or doubt.is_set() or not reuse:
+                return False
+            if not wait_for_read(sock, timeout=0):
+                return True
+            if _has_arrived(sock):
                 doubt.set()
             return False
 

@@ -36,7 +36,7 @@ ON_INSTANCES = r"/instances/[0-9.]+(/metadata)?$"
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confirmation, "SEARCH_LAG", 0.3)
-    monkeypatch.setattr(applying, "REPROBE_SECONDS", 0.3)
+    monkeypatch.setattr(applying, "REPROBE_SECONDS", 0.05)
     deletion = RetryPolicy(first_wait=0.01, deadline=0.1)
     monkeypatch.setattr(patience, "RetryPolicy", lambda: deletion)
     reading = RetryPolicy(attempts=3, first_wait=0.0)
