@@ -116,7 +116,7 @@ def test_a_state_folder_that_cannot_be_made_lets_nothing_begin(
     site.prepare(planned=4)
     (site.folder / "in-the-way").write_text("a file")
     done = site.run("apply", *arguments, state=site.folder / "in-the-way")
-    assert done.code == 1, done
+    assert done.code == 3, done
     assert done.err.count("error:") == 1
     assert "in-the-way" in done.err
     assert not site.deletes()
