@@ -74,9 +74,14 @@ class Reply(http.client.HTTPResponse):
             self.will_close = True
 
     def close(self) -> None:
-        """Leave the reply, and with it the connection, wherever it has been read to."""
+        """Leave the reply, and with it the connection, wherever it has been read to.
+
+        One that was read to its end has nothing left to close, and its connection may be another
+        thread's by now, which closes this reply with it: both at once would fail.
+        """
         self._is_left = True
-        super().close()
+        if not self.isclosed():
+            super().close()
 
     def _read_status(self) -> tuple[str, int, str]:
         """The status line of the reply, and not of what is told before it (RFC 9110, 15.2).
