@@ -4,8 +4,8 @@ Kills at every step, resumes, other plans in between, late settlements, old plan
 restores, removals again, others who store and delete, a second state folder whose runs are copied
 in, plans that are made without the record, applies to two stores at once, clocks that jump.
 
-By default the same histories are tried each time. ``RECONCILER_HISTORIES`` is a number of random
-ones; where one fails, its steps are printed, and with ``--hypothesis-seed`` they are found again.
+``RECONCILER_HISTORIES`` is how many are tried, each with a seed of its own, from
+``RECONCILER_HISTORIES_SEED`` on: where one fails, its seed and its steps are printed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -32,10 +32,10 @@ from .model import Key
 from .past import QUIET, Made, Past, Spec, Trouble
 
 HISTORIES = int(os.environ.get("RECONCILER_HISTORIES", "60"))
-ARE_RANDOM = "RECONCILER_HISTORIES" in os.environ
+FIRST = int(os.environ.get("RECONCILER_HISTORIES_SEED", "1"))
 STEPS = 14
 
-A = [Key("a", number) for number in (1, 2, 3)]
+A = [Key("a", number) for number in (1, 2)]
 B = [Key("b", 1)]
 T = TypeVar("T")
 
@@ -96,6 +96,7 @@ woes = st.builds(
 maybe_woe = st.none() | st.none() | woes
 files = st.sampled_from([*"aabbcco"])
 states = st.sampled_from(["first"] * 4 + ["second"])
+backs = st.sampled_from(["restore", "someone", "restore", "someone", "nobody"])
 by_name = st.sampled_from([False] * 3 + [True])
 with_record = st.sampled_from([True] * 5 + [False])
 some = st.frozensets(st.sampled_from(A), min_size=1, max_size=2)
@@ -162,30 +163,53 @@ class Histories(RuleBasedStateMachine):
     def plan(self, file: str, state: str, by_name: bool, with_record: bool) -> None:
         self._plan(file, state if with_record else "empty", by_name=by_name)
 
-    @rule(
-        file=files,
-        state=states,
-        by_name=by_name,
-        with_record=with_record,
-        due=maybe_kill,
-        woe=maybe_woe,
-    )
+    @rule(file=files, back=backs, by_name=by_name, with_record=with_record, due=maybe_kill)
     def remove(
-        self,
-        *,
-        file: str,
-        state: str,
-        by_name: bool,
-        with_record: bool,
-        due: Kill | None,
-        woe: Woe | None,
+        self, *, file: str, back: str, by_name: bool, with_record: bool, due: Kill | None
     ) -> None:
-        made = self._plan(file, state if with_record else "empty", by_name=by_name)
-        self._apply(made, state, due, woe)
+        self._have_back(file, back)
+        record = "first" if with_record else "empty"
+        self._apply(self._plan(file, record, by_name=by_name), "first", due)
 
-    @rule(file=files, due=kills)
-    def die_while_removing(self, file: str, due: Kill) -> None:
-        self._apply(self._plan(file, "first", by_name=False), "first", due)
+    @rule(file=files, back=backs, due=kills, woe=maybe_woe)
+    def die_while_removing(self, file: str, back: str, due: Kill, woe: Woe | None) -> None:
+        self._have_back(file, back)
+        self._apply(self._plan(file, "first", by_name=False), "first", due, woe)
+
+    @rule(file=files, back=backs, woe=woes)
+    def fail_to_remove(self, file: str, back: str, woe: Woe) -> None:
+        self._have_back(file, back)
+        self._apply(self._plan(file, "first", by_name=False), "first", woe=woe)
+
+    @rule(file=files, back=backs, pick=picks, woe=maybe_woe)
+    def remove_what_someone_else_removed(
+        self, file: str, back: str, pick: int, woe: Woe | None
+    ) -> None:
+        """Between plan and apply."""
+        self._have_back(file, back)
+        made = self._plan(file, "first", by_name=False)
+        if made.planned.keys & self.site.content():
+            self.past.someone_removes(picked(sorted(made.planned.keys & self.site.content()), pick))
+        self._apply(made, "first", woe=woe)
+
+    @rule(file=files, back=backs)
+    def remove_and_have_it_back(self, file: str, back: str) -> None:
+        """A removal that is undone: by a restore, or by someone who stores it again."""
+        self._apply(self._plan(file, "first", by_name=False), "first")
+        self._have_back(file, back)
+
+    @rule(file=files, back=backs, due=maybe_kill, copies=st.booleans())
+    def remove_with_another_record(
+        self, file: str, back: str, due: Kill | None, copies: bool
+    ) -> None:
+        """With a second state folder, whose runs are copied into the first."""
+        self._have_back(file, back)
+        self._apply(self._plan(file, "second", by_name=False), "second", due)
+        if copies:
+            self.past.copy("second", "first")
+            for run in self.past.runs["first"].values():
+                if run.plan is not None:
+                    self.homes[run.plan] = "first"
 
     @rule(pick=picks, state=states, due=maybe_kill, woe=maybe_woe)
     def apply_an_old_plan(self, pick: int, state: str, due: Kill | None, woe: Woe | None) -> None:
@@ -213,13 +237,6 @@ class Histories(RuleBasedStateMachine):
     def set_the_clock(self, by: timedelta) -> None:
         self.site.clock.jump(by)
 
-    @rule()
-    def copy_runs_in(self) -> None:
-        self.past.copy("second", "first")
-        for run in self.past.runs["first"].values():
-            if run.plan is not None:
-                self.homes[run.plan] = "first"
-
     @rule(file=files, step=st.integers(1, 14), by=st.just(timedelta()) | jumps)
     def remove_from_two_stores_at_once(self, file: str, step: int, by: timedelta) -> None:
         """While an apply to one store works, another to the other store comes and goes."""
@@ -242,6 +259,22 @@ class Histories(RuleBasedStateMachine):
         self.past.look(state)
 
     # Steps
+
+    def _have_back(self, file: str, how: str) -> None:
+        """See to it that something is there to remove: so that more happens in a history."""
+        keys = self.past.specs[file].keys
+        if how == "nobody" or keys & self.site.content():
+            return
+        archived = [
+            run
+            for state, run in self._archived()
+            if state == "first" and keys & self.past.model(state).archived(run)
+        ]
+        if how == "restore" and archived:
+            self.past.restore(archived[-1])
+        else:
+            for key in sorted(keys):
+                self.past.someone_stores(key)
 
     def _plan(self, file: str, record: str, *, by_name: bool) -> Made:
         endpoint = self.site.by_name if by_name else self.site.by_address
@@ -273,17 +306,23 @@ class Histories(RuleBasedStateMachine):
 
 
 def test_every_reader_tells_the_story_of_every_history(ground: Ground) -> None:
-    run_state_machine_as_test(
-        lambda: Histories(ground),
-        settings=settings(
-            max_examples=HISTORIES,
-            stateful_step_count=STEPS,
-            deadline=None,
-            derandomize=not ARE_RANDOM,
-            database=None,
-            print_blob=True,
-            report_multiple_bugs=False,
-            phases=[Phase.explicit, Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
+    """Each is an example of its own: hypothesis would try variations of few."""
+    for number in range(FIRST, FIRST + HISTORIES):
+        # The first example is the simplest, in which nothing happens; the second is random.
+        tries = settings(SETTINGS, max_examples=2)
+        try:
+            run_state_machine_as_test(seed(number)(lambda: Histories(ground)), settings=tries)
+        except BaseException as error:
+            error.add_note(f"RECONCILER_HISTORIES=1 RECONCILER_HISTORIES_SEED={number} tries it")
+            raise
+
+
+SETTINGS = settings(
+    stateful_step_count=STEPS,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    report_multiple_bugs=False,
+    phases=[Phase.explicit, Phase.generate, Phase.shrink],
+    suppress_health_check=list(HealthCheck),
+)
