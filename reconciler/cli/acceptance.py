@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reconciler.checkout import Checkout
 from reconciler.cli import environment
 from reconciler.cli.applying import ApplyOptions
@@ -59,7 +61,7 @@ def _load(saved: SavedPlan, options: ApplyOptions, checkout: Checkout) -> Desire
     except DesiredStateError as error:
         wrong = next(one for one in error.problems if one.severity is Severity.ERROR)
         raise PlanRefused(
-            f"the input files are not those that were planned: {wrong}",
+            f"the input files are not those that were planned: {replace(wrong, hint=None)}",
             hint=wrong.hint or "correct the files, then make the plan again",
         ) from error
     for problem in desired.warnings:

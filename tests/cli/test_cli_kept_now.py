@@ -138,7 +138,9 @@ def test_of_many_keeps_the_first_are_named(planned: Project) -> None:
 def test_invalid_files_there_are_a_refusal_that_names_the_first_problem(planned: Project) -> None:
     reseal(planned, lambda plan: replace(plan, paths=(), inputs=inputs_now(planned)))
     planned.write("hold.yaml", "keeps: []\n")
-    assert ": specs/hold.yaml:7:1: " in refused(planned).replace("\n  ", " ")
+    told = refused(planned)
+    assert ": specs/hold.yaml:7:1: " in told.replace("\n  ", " ")
+    assert told.count("hint: ") == 1
 
 
 def test_a_keep_of_something_else_refuses_nothing(planned: Project) -> None:
