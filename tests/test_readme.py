@@ -379,7 +379,7 @@ def test_the_decision_table_is_the_programs() -> None:
 
 def test_the_outcome_table_is_the_programs() -> None:
     columns = (Presence.ABSENT, Presence.PRESENT, Presence.UNKNOWN)
-    rows = table(DESIGN, "the attempts came to")
+    rows = table(DESIGN, "the attempts together")
     for (head, *cells), ending in zip(rows, Ending, strict=True):
         assert head.startswith(ending.value)
         assert [codes(cell)[0] for cell in cells] == [
@@ -388,7 +388,7 @@ def test_the_outcome_table_is_the_programs() -> None:
 
 
 def test_the_outcome_table_of_a_restore_is_the_programs() -> None:
-    rows = table(DESIGN, "the attempts to store came to", *(one.value for one in Comparison))
+    rows = table(DESIGN, "the attempts to store together", *(one.value for one in Comparison))
     for (head, *cells), ending in zip(rows, StoreEnding, strict=True):
         assert head.startswith(ending.value)
         assert [codes(cell)[0] for cell in cells] == [

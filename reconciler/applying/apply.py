@@ -360,7 +360,7 @@ class Apply:
         )
 
     def _earlier(self, history: History, earlier: PlanHistory, ended: RunEnded) -> Applied:
-        """Report what the plan's own run came to, and do nothing."""
+        """Report the outcome of the plan's own run, and do nothing."""
         not_gone = tuple(
             InstanceResult(store, instance, outcome)
             for (store, instance), outcome in sorted(earlier.outcomes.items())

@@ -1,4 +1,4 @@
-"""The outcome table: what the replies and the verifying probe come to."""
+"""The outcome table: what follows from the replies and the verifying probe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reconciler.model.reply import ReplyKind
 
 
 class Ending(Enum):
-    """What the DELETE attempts of one instance came to, taken together."""
+    """The DELETE attempts of one instance, taken together."""
 
     ACCEPTED = "accepted"
     """The store said yes."""

@@ -46,7 +46,7 @@ class PlanProgress:
             key = (attempt.store.address, attempt.instance)
             outcome = settled.get((attempt.run.name, *key))
             if attempt.run.name in runs:
-                # What was tried and is not proven to be gone may yet come to have had its effect.
+                # What was tried and is not proven to be gone may yet have its effect.
                 tried.setdefault(key, []).append(attempt)
                 if outcome is not None:
                     outcomes[key] = outcome

@@ -55,7 +55,7 @@ class RestoreSettings:
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What an archived run's instances have come to before a restore does anything."""
+    """How an archived run's instances stand before a restore does anything."""
 
     settled: tuple[RestoreResult, ...]
     """Put back by an earlier restore, or removed by a later run."""

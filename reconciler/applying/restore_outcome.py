@@ -1,4 +1,4 @@
-"""The outcome table of a restore: what the replies and the comparison come to."""
+"""The outcome table of a restore: what follows from the replies and the comparison."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reconciler.model.restore import RestoreOutcome
 
 
 class StoreEnding(Enum):
-    """What the attempts to store one instance came to, taken together."""
+    """The attempts to store one instance, taken together."""
 
     STORED = "stored"
     """The store said yes."""

@@ -61,7 +61,7 @@ class Plans:
         return dict(self._latest[files] for files in sorted(self._latest))
 
     def _add_kept(self, made: PlanMade, record: KeptSeen, named: Counter[_KeepKey]) -> None:
-        """Entries of one plan that are told apart by their line alone are one."""
+        """Entries of one plan that differ only in their line are one."""
         if self._selection.reasons or not self._selection.takes_study(record.study_uid):
             return
         store, source = made.stores[record.store], record.source

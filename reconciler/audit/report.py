@@ -78,7 +78,7 @@ def make_report(
 
 
 def selected_deletions(snapshot: Snapshot, selection: Selection) -> Iterator[RecordedDeletion]:
-    """The deletions that are asked for; what cannot be read is told by the check of the record.
+    """The deletions that are asked for; the check of the record reports what cannot be read.
 
     Raises as `recorded_deletions`.
     """
@@ -106,7 +106,7 @@ class _Removals:
 
     @property
     def counts(self) -> RemovalCounts:
-        """What the removals come to."""
+        """How many removals there are, and of what."""
         return RemovalCounts(
             len(self._proven_at),
             len(self._series),

@@ -89,7 +89,7 @@ class Runs:
 
 
 def read_runs(snapshot: Snapshot, selection: Selection, checked: Checked) -> Runs:
-    """Read what is not about deletions; what cannot be read was told by the check.
+    """Read what is not about deletions; the check has reported what cannot be read.
 
     Raises:
         JournalError: the order of the runs contradicts itself.

@@ -45,10 +45,10 @@ def recorded_deletions(
     Memory holds only the attempts that are open or failed, what was restored, and how much is
     missing to the studies that plans empty.
 
-    They come in the order of their proofs. An attempt that its run left without a proof is told
-    with the proof of the run that settled it, or of a later run of the same plan that went on with
+    They come in the order of their proofs. An attempt that its run left without a proof has
+    the proof of the run that settled it, or of a later run of the same plan that went on with
     it; where there is none, it comes last and is unconfirmed. A run that cannot be read to its end
-    is told to ``on_problem``, and so is one that another names and that is not there; what was
+    is passed to ``on_problem``, and so is one that another names and that is not there; what was
     read counts, and so do the other runs.
 
     Raises:
@@ -66,7 +66,7 @@ def recorded_deletions(
 
 
 def _restores(snapshot: Snapshot) -> _Restores:
-    """What was put back and proven; what cannot be read is told when deletions are."""
+    """What was put back and proven; what cannot be read is reported with the deletions."""
     restores: dict[_Instance, list[Run]] = {}
     fold = Fold(path.stem for path in snapshot.changing)
     for path in snapshot.changing:

@@ -68,7 +68,7 @@ class Snapshot:
 
     @cached_property
     def starts(self) -> Mapping[Path, FirstRecord]:
-        """The first records of the files; what is none is told by whoever reads the file."""
+        """The first records of the files; whoever reads the file reports what is none."""
         return dict(self._starts())
 
     @cached_property
@@ -118,7 +118,7 @@ class Snapshot:
             is_held_now = any(is_held(self.state, store) for store in first.stores)
             # It may have come to its end since its size was noted.
             return is_held_now or path.stat().st_size > self._sizes[path]
-        except (JournalError, OSError):  # it is told by whoever reads the file
+        except (JournalError, OSError):  # whoever reads the file reports it
             return False
 
     def _starts(self) -> Iterator[tuple[Path, FirstRecord]]:

@@ -96,7 +96,7 @@ def _foreign(path: Path) -> Finding:
 
 
 def _named(snapshot: Snapshot, files: Iterable[Path]) -> Iterator[str]:
-    """The hashes that the first records name; what cannot be read is told of later."""
+    """The hashes that the first records name; what cannot be read is reported later."""
     for path in files:
         try:
             first = next(iter(snapshot.records(path)), None)

@@ -1,4 +1,4 @@
-"""Whether a file holds what git stores as a blob, told from its bytes alone.
+"""Whether a file holds what git stores as a blob, by its bytes alone.
 
 Neither the index, which can be made to say that nothing changed, nor a filter of the repository is
 asked. What git writes at checkout may differ from the blob in two ways that are explained here:

@@ -175,7 +175,7 @@ def _lacks(
 
 
 def _is_same(place: Path, tracked: Tracked, found: Place) -> bool:
-    """Whether a place holds what git does; told only of those of which `lack_of` needs to know."""
+    """Whether a place holds what git does; checked only where `lack_of` needs to know."""
     is_asked = tracked.is_hidden or tracked.held.kind is Kind.LINK
     if is_asked and found is Place.LINK:
         return _leads_to(place, tracked.held.oid)

@@ -20,7 +20,7 @@ class Place(Enum):
     OTHER = "other"
     NOTHING = "nothing"
     CLOSED = "closed"
-    """It cannot be told: a folder above may not be looked into."""
+    """Not known: a folder above may not be looked into."""
 
 
 def repositories_above(folder: Path) -> Iterator[Path]:

@@ -33,7 +33,7 @@ events_option = click.option(
 )
 
 _STEPS = 100
-"""So often at most is told how far the look at a store has come."""
+"""How often, at most, the progress of the look at a store is reported."""
 
 
 class Events:

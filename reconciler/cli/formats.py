@@ -75,10 +75,10 @@ REPORT_FORMS: Mapping[str, Callable[[ApplyReport, int], Iterator[str]]] = {
     "json": report_as_json,
     "markdown": lambda report, _: report_as_markdown(report),
 }
-"""Each takes what an apply came to and its exit code."""
+"""Each takes the result of an apply and its exit code."""
 
 INSTEAD_OF_A_PLAN = frozenset({"markdown", "sarif", "junit", "codequality"})
-"""The forms in which ``plan`` tells of invalid files; the others have nothing to hold."""
+"""The forms in which ``plan`` reports invalid files; the others have nothing to hold."""
 
 
 def render(saved: SavedPlan, form: str, folder: str = "") -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a step of GitHub Actions is told besides: annotations, its summary, its outputs.
+"""What a step of GitHub Actions gets besides: annotations, its summary, its outputs.
 
 Elsewhere nothing happens. What cannot be written there is said, and stops nothing: a deletion
 that is under way must not end because a summary could not be written.

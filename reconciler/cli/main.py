@@ -111,7 +111,7 @@ def main(args: list[str] | None = None) -> NoReturn:
 
 
 def run(args: list[str] | None = None) -> int:
-    """Run the command line; the exit code, of which a step of GitHub Actions is told."""
+    """Run the command line; the exit code, which a step of GitHub Actions gets as an output."""
     code = _run(args)
     github.set_outputs({"exit_code": int(code)})
     return code

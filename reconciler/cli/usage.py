@@ -11,7 +11,7 @@ from reconciler.errors import UsageError
 
 
 def unknown_command(name: str, known: Iterable[str]) -> UsageError:
-    """No such command, with the one that was meant, as far as that can be told."""
+    """No such command, with the one that was meant, as far as that can be guessed."""
     close = get_close_matches(name, known, n=1)
     hint = f"did you mean {close[0]}?" if close else "reconciler --help lists the commands"
     return UsageError(f"no such command: {name}", hint=hint)

@@ -157,7 +157,7 @@ class _Walk:
 
 
 def _mode(path: Path, name: str, problems: Problems) -> int:
-    """What a path is, as in ``st_mode``; 0 if that cannot be told, which is a problem."""
+    """What a path is, as in ``st_mode``; 0 if that is not known, which is a problem."""
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):

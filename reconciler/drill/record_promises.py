@@ -1,4 +1,4 @@
-"""Promises on the record: what is told of removals is so in every history. See `promises`."""
+"""Promises on the record: what it says of removals is true in every history. See `promises`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def later_removal_stands(trials: Trials) -> str:
     trial.run("apply", PLAN, "--report", REPORT, exit_codes={ExitCode.SUCCESS})
     require(kept=len(trial.changes_asked()) == sent, seen="the old plan deleted again")
     found = trial.report()["outcomes"][Outcome.ALREADY_ABSENT.value]
-    require(kept=found == 1, seen=f"{found} of its instances are told to be removed by another")
+    require(kept=found == 1, seen=f"{found} of its instances are reported as removed by another")
     trial.run("restore", trial.report()["run"], exit_codes={ExitCode.INCOMPLETE})
     missing = held - trial.content()
     seen = f"{len(missing)} of 1 that a later run removed are not there after the restore"

@@ -1,4 +1,4 @@
-"""What the runs of a state folder come to: attempts, the proofs that close them, and restores.
+"""The fold over the runs of a state folder: attempts, the proofs that close them, and restores.
 
 The one reading of the record that every other is made from. Its rules:
 

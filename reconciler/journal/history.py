@@ -29,7 +29,7 @@ _FINAL = frozenset({RunState.COMPLETED, RunState.ABORTED})
 class PlanHistory:
     """How far a plan came over all its runs, which stand in their order.
 
-    ``started`` is when the latest run began, ``ended`` the end of the latest run that came to
+    ``started`` is when the latest run began, ``ended`` the end of the latest run that has
     one; ``outcomes`` the last outcome of each instance, what a later run settled for these runs
     included. Of a plan that is over only those that are not gone are kept. ``failed`` are the
     attempts that are closed without a proof that the instance is gone, by instance.
@@ -233,7 +233,7 @@ class History:
 
 
 def _in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """The files of the runs in their order; what holds no first record is read first, to tell."""
+    """The files of the runs in their order; what holds no first record is first, to be reported."""
     by_name = {path.stem: path for path in paths}
     starts = {name: _start_of(path) for name, path in by_name.items()}
     ordered = in_order(start for start in starts.values() if start is not None)

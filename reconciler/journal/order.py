@@ -13,7 +13,7 @@ from reconciler.journal.records import FirstRecord, RestoreStarted, RunStarted
 
 
 class RunStart(NamedTuple):
-    """What tells the place of a run among those of its folder.
+    """What decides the place of a run among those of its folder.
 
     ``earlier`` are the runs that it names as before it: those after which no other run of the
     folder came when it began, and those that it resumes or restores.

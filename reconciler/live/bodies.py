@@ -50,7 +50,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def has_own_error_body(answer: Answer) -> bool:
-    """Whether the error is told in the API's own words, and not by something in between.
+    """Whether the error is in the API's own words, and not by something in between.
 
     A JSON object, an array of one object, or a string; any code in it is the answer's status.
     """

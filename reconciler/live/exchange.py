@@ -84,7 +84,7 @@ class Reply(http.client.HTTPResponse):
             super().close()
 
     def _read_status(self) -> tuple[str, int, str]:
-        """The status line of the reply, and not of what is told before it (RFC 9110, 15.2).
+        """The status line of the reply, and not of an interim response before it (RFC 9110, 15.2).
 
         `http.client` knows 100 alone, and takes 103 for the reply.
         """

@@ -1,4 +1,4 @@
-"""What an auditor asks of the record, and what it comes to."""
+"""What an auditor asks of the record, and its answers."""
 
 from __future__ import annotations
 

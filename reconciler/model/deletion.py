@@ -1,4 +1,4 @@
-"""One deletion as the record tells it, with what an auditor asks about it."""
+"""One deletion as it is on record, with what an auditor asks about it."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class ReplyKind(Enum):
-    """What one DELETE attempt came to."""
+    """The result of one DELETE attempt."""
 
     ACCEPTED = "accepted"
     """200 or 204, and no operation named."""
@@ -43,7 +43,7 @@ class DeleteReply:
 
 
 class StoreReplyKind(Enum):
-    """What one attempt to store an instance (STOW-RS) came to."""
+    """The result of one attempt to store an instance (STOW-RS)."""
 
     STORED = "stored"
     """200, and no instance is named as failed."""

@@ -1,4 +1,4 @@
-"""What a check of desired-state files came to."""
+"""The result of a check of desired-state files."""
 
 from __future__ import annotations
 

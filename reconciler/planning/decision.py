@@ -1,4 +1,4 @@
-"""The decision table: what one instance's intent and presence come to."""
+"""The decision table: what follows from one instance's intent and presence."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def _decode_archive(value: object) -> str | None:
 
 
 _FOUND = frozenset({Why.MISSING, Why.ALREADY_ABSENT, Why.MISPLACED, Why.PROBE_FAILED})
-"""What may stand in the stable part; the local history tells what was never seen."""
+"""What may stand in the stable part; the local history decides what was never seen."""
 
 
 def _decode_finding(stream: JsonStream) -> Finding:

@@ -121,7 +121,7 @@ def _read(path: Path, sealed: SealedBytes) -> SavedPlan:
     try:
         saved = _decode(path, JsonStream(sealed.chunks()))
     except (*_UNREADABLE, PlanFileError) as error:
-        # What was edited is told as edited, whatever it reads like now.
+        # What was edited is reported as edited, whatever it reads like now.
         sealed.skip()
         if sealed.has_seal:
             _require_seal(path, sealed)

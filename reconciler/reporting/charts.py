@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 MOST_SERIES = 6
-"""So many colours can be told from each other; what is beyond them is one more, "other"."""
+"""So many colours can be distinguished; what is beyond them is one more, "other"."""
 OTHER = "other"
 
 _MOST_MONTHS = 36

@@ -2,7 +2,7 @@
 
 A message is about one study of one run and one store, one patient and one reason; successes and
 failures are apart. Of a study that is emptied the message with the last deletion says so, so that
-it is told once.
+it is stated once.
 """
 
 from __future__ import annotations

@@ -108,7 +108,7 @@ def _no_op(store: Mapping[str, str], finding: Finding) -> Event:
 def plan_summary_event(
     saved: SavedPlan, summary: Mapping[str, int], exit_code: int | None
 ) -> Event:
-    """What the plan comes to; no exit code where an apply goes on from it."""
+    """The result of the plan; no exit code where an apply goes on from it."""
     return {
         "type": "summary",
         "operation": "plan",
@@ -142,7 +142,7 @@ def apply_result_event(result: InstanceResult) -> Event:
 
 
 def apply_summary_event(report: ApplyReport, exit_code: int) -> Event:
-    """What the apply comes to, earlier runs of the plan included."""
+    """The result of the apply, earlier runs of the plan included."""
     return {
         "type": "summary",
         "operation": "apply",

@@ -23,7 +23,7 @@ def fingerprinted(problems: Iterable[Problem]) -> Iterator[tuple[Problem, str]]:
     """Each problem with a name of 64 hexadecimal digits, no two alike.
 
     It rests on rule, file and words, never on a line, a column or how many; of equal ones the
-    second and later are told apart by their order.
+    second and later differ by their order.
     """
     seen: Counter[tuple[str, str, str]] = Counter()
     for problem in problems:

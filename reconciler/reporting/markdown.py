@@ -1,4 +1,4 @@
-"""Markdown that stays under a limit: told in ever less detail until it is short enough."""
+"""Markdown that stays under a limit: with ever less detail until it is short enough."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Grain(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """How much is told; of each list ``rows`` at most, all where that is None."""
+    """How much is shown; of each list ``rows`` at most, all where that is None."""
 
     grain: Grain = Grain.INSTANCES
     rows: int | None = None

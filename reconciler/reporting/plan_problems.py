@@ -17,7 +17,7 @@ from reconciler.model.problem import Problem, Severity, Source
 from reconciler.reporting.wording import describe_gate, describe_subject, plural
 
 MOST = 1000
-"""So many problems of one rule are told one by one; the rest is counted."""
+"""So many problems of one rule are listed one by one; the rest is counted."""
 
 
 class PlanRule(StrEnum):
@@ -110,7 +110,7 @@ def _problems(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Problem]:
 
 
 def _home(store: StorePlan, plan: Plan) -> Source:
-    """The first line of a file that limits the store, as far as the plan tells which."""
+    """The first line of a file that limits the store, as far as the plan names it."""
     selected = [file.path for file in plan.inputs if file.role is InputRole.SELECTED]
     speaking = _paths(store)
     about = [path for path in selected if path in speaking] or selected

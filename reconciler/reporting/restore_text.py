@@ -38,7 +38,7 @@ def pending_as_text(
 def restore_as_text(report: RestoreReport) -> Iterator[str]:
     """Render in pieces; the stable summary line last."""
     ordered = sorted(report.not_restored, key=lambda result: (result.store, result.instance))
-    # Those that nobody tried for one reason are told by that reason alone.
+    # Those that nobody tried for one reason are listed under that reason alone.
     named = [one for one in ordered if one.detail != report.stopped_because]
     for result in named[:SHOWN]:
         yield f"{result.outcome.value}: {result.instance.instance_uid}\n"

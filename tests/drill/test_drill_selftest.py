@@ -169,7 +169,11 @@ BREAKAGES = [
     (promises.kill_9_resumes, NO_INTENTS, "the journal does not know of"),
     (promises.kill_9_resumes, NOTHING_IS_TAKEN_OVER, "for someone else's"),
     (promises.restore_gives_identical_bytes, RESTORE_CHANGES_A_BYTE, "same bytes: 40 instances"),
-    (record_promises.later_removal_stands, NO_LAST_WORD, "0 of its instances are told"),
+    (
+        record_promises.later_removal_stands,
+        NO_LAST_WORD,
+        "0 of its instances are reported as removed",
+    ),
     (
         checkout_promises.committed_record_is_not_believed,
         ANY_STATE_IS_BELIEVED,

@@ -58,8 +58,8 @@ def command(
     Checks every run, or each RUN that is named: that each line has the hash of the line before. The
     chain alone does not show that its end was cut off, or that it was written anew. A head that was
     kept elsewhere does, for its run and for all runs that this one follows on. Forks, runs without
-    an end, a torn last line, foreign files and a clock that went back are told, and are no
-    corruption; so is a missing run that no head vouches for.
+    an end, a torn last line, foreign files and a clock that went back are reported, and are
+    no corruption; so is a missing run that no head vouches for.
 
     Exit code 3 when a record is broken, something that a head vouches for is not there or the
     signature is not good, 1 when a run cannot be checked.

@@ -168,7 +168,7 @@ def _show(archived: ArchivedRun, options: _Options) -> int:
 
 
 def _is_there(archived: ArchivedInstance) -> bool:
-    """Whether there is a file to restore from; where there is none, it is told why."""
+    """Whether there is a file to restore from; where there is none, says why."""
     try:
         open_inside(archived.archive, archived.path).close()
     except FileNotFoundError:
