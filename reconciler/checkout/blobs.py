@@ -33,7 +33,7 @@ def blob_id(content: bytes, like: str) -> str:
 
 
 def is_content_of(file: Path, oid: str, *, sha256: str | None = None) -> bool:
-    """Whether a file's bytes, whose SHA-256 must be ``sha256`` if that is given, are a blob's.
+    """Whether a file holds a blob's bytes; with ``sha256``, only if they also have that digest.
 
     Raises:
         OSError: it cannot be read.
@@ -83,12 +83,15 @@ def _chunks(stream: BinaryIO, on_read: Callable[[bytes], None]) -> Iterator[byte
 
 
 def _with_lf(stream: BinaryIO, on_read: Callable[[bytes], None]) -> Iterator[bytes]:
-    """The lines with LF for CRLF; after another CR, which no conversion explains, nothing."""
+    """The lines with LF for CRLF, up to one with another CR, which no conversion explains.
+
+    That line does not count as read, so that the digest of what was read is not the file's.
+    """
     for line in stream:
-        on_read(line)
         converted = line.replace(b"\r\n", b"\n")
         if b"\r" in converted:
             return
+        on_read(line)
         yield converted
 
 

@@ -50,6 +50,16 @@ def test_a_file_is_the_blob_that_git_makes_of_it(top: Path, content: bytes) -> N
         (b"a\n", b"a\r", False),
         (b"a\n\n", b"a\r\r\n", False),
         (b"a b\n", b"a  b\n", False),
+        *[  # a stray CR hides nothing that stands before or after it on its line, wherever that is
+            (LINES, before + odd + after, False)
+            for odd in (b"remove: []\r", b"remove: []\r# more", b"\r", b"x\r\r\n")
+            for before, after in [
+                (LINES, b""),
+                (LINES.replace(b"\n", b"\r\n"), b""),
+                (b"", LINES),
+                (LINES[:11], LINES[11:]),
+            ]
+        ],
     ],
 )
 def test_only_line_ends_of_a_checkout_are_explained(

@@ -27,6 +27,15 @@ def ask_everything(top: Path, git: Git) -> None:
     repository.without_content(one.held.oid for one in listing.tracked.values())
 
 
+def test_what_git_tracks_below_a_folder_is_found_in_any_case(repository: Path, git: Git) -> None:
+    """Where the file system ignores case, both names are one folder."""
+    (repository / ".Reconciler").mkdir()
+    (repository / ".Reconciler" / "a").write_text("x")
+    run_git(repository, "add", "-A", "-f")
+    found = Repository.open(repository, git).tracked_below([".reconciler"])
+    assert found == [".Reconciler/a"]
+
+
 HOSTILE = {
     "core.fsmonitor": "COMMAND",
     "core.pager": "COMMAND",

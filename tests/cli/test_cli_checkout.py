@@ -451,6 +451,19 @@ def test_a_deletion_that_is_committed_is_no_matter(held: Project) -> None:
     assert held.run("apply", "plan.json", "--require-clean").code == 0
 
 
+def test_a_change_behind_a_stray_cr_is_not_clean(held: Project) -> None:
+    git(held.folder, "rm", "-q", HOLD)
+    commit(held.folder)
+    removes = held.folder / "specs/retention/r.yaml"
+    removes.write_bytes(
+        removes.read_bytes() + f"      - {address(1, 1, 3).instance_uid}\r".encode()
+    )
+    planned = held.run("plan", "--out", "plan.json", "--format", "json")
+    assert planned.json["git"]["dirty"]
+    assert held.run("apply", "plan.json", "--require-clean").code == 3
+    assert held.deletes() == []
+
+
 def same_stat(project: Project) -> None:
     """Changed within the granularity of what the index remembers."""
     path = project.folder / "specs/retention/r.yaml"

@@ -11,7 +11,10 @@ from collections.abc import Iterator
 
 import pydicom
 import pytest
+from pydicom.uid import UID_dictionary
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 
+from reconciler.dicom import encoding
 from reconciler.dicom.examination import Examination, examine
 from reconciler.dicom.file_head import NotDicomFileError, read_head
 
@@ -187,6 +190,21 @@ ITEM = WRITE.item(WRITE.element(0x00080060, "CS", b"CT"), delimited=False)
         (WRITE.element(PIXEL_DATA, "OW", bytes(16), 17), "in the middle of its pixel data"),
         (WRITE.element(0x7FE00009, "OD", bytes(8), 0xFFFFFFFE), "in the middle of its pixel data"),
         (WRITE.element(0x00080018, "UI", b"1.2.3.5\0"), "two different UIDs"),
+        (WRITE.element(0x00000002, "UL", bytes(4)), "no data element"),
+        (  # a delimiter before the defined end of the sequence, and of the item
+            WRITE.element(
+                0x00081115, "SQ", WRITE.tag(0xFFFEE0DD, 0) + WRITE.element(0x00080060, "CS", b"")
+            ),
+            "no data element",
+        ),
+        (
+            WRITE.element(
+                0x00081115,
+                "SQ",
+                WRITE.item(WRITE.tag(0xFFFEE00D, 0) + WRITE.tag(0xFFFEE000, 0), delimited=False),
+            ),
+            "no data element",
+        ),
     ],
 )
 def test_what_is_no_dataset(dataset: bytes, said: str) -> None:
@@ -196,8 +214,22 @@ def test_what_is_no_dataset(dataset: bytes, said: str) -> None:
 
 
 def test_a_uid_that_is_none_is_not_taken_into_memory() -> None:
-    found = examined(file_of(WRITE.element(0x00080018, "UN", bytes(70_000))))
+    found = examined(file_of(WRITE.element(0x00080018, "UN", b"1" * 70_000)))
     assert found == Examination("", "", "", "")
+
+
+def test_the_encodings_are_those_of_the_standard() -> None:
+    """PS3.6 annex A, and PS3.5 table 7.1-1, as pydicom has them."""
+    deflated = {uid for uid, (name, *_) in UID_dictionary.items() if "Deflate" in name}
+    assert deflated == encoding.DEFLATED
+    assert {vr.value.encode() for vr in EXPLICIT_VR_LENGTH_32} == encoding.LONG_VRS
+
+
+def test_a_length_that_is_no_vr_shows_an_implicit_element_in_an_explicit_dataset() -> None:
+    length = int.from_bytes(b"aa\0\0", "little")
+    implicit = Writer(implicit=True).element(0x00091010, "", bytes(length))
+    found = examined(file_of(WRITE.element(0x00080008, "CS", b"A ") + implicit + WRITE.uids()))
+    assert (found.address, found.damage) == (ADDRESS, "")
 
 
 @pytest.mark.parametrize("kind", ["delimited", "defined"])

@@ -275,3 +275,15 @@ def test_only_the_metadata_of_the_instance_say_present(scripted, connect, told, 
     else:
         assert seen.presence is Presence.UNKNOWN
         assert presence in seen.detail
+
+
+def test_a_listing_that_failed_is_asked_for_again_when_it_may_have_recovered(
+    emulator, store, here
+) -> None:
+    gone = here[0]._replace(instance_uid="1.1.1.99")
+    failing = FaultRule(FaultKind.STATUS, status=403, path=r"/instances$|/instances\?")
+    emulator.set_faults(Faults((failing,)))
+    assert "cannot be listed" in look(store, gone).detail
+    emulator.set_faults(Faults())
+    time.sleep(0.5)
+    assert look(store, gone) == ABSENT

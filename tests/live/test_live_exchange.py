@@ -1,5 +1,6 @@
 """A reply belongs to its request: what nobody asked for is never read as an answer."""
 
+import io
 import ssl
 import threading
 from contextlib import ExitStack
@@ -205,3 +206,55 @@ def test_a_reply_with_two_lengths_is_the_last_of_its_connection(behind, here) ->
     store = behind(behaviour)
     assert [store.probe(here[0]) for _ in range(3)] == [PRESENT] * 3
     assert behaviour.lied == 0
+
+
+KIND = "application/dicom+json"
+
+
+def test_what_lies_beyond_the_buffer_shows_too(behind, here) -> None:
+    """The reply fills the reader's buffer, so what follows it waits in the socket."""
+    head = len(reply(200, b" " * 8000, KIND)) - 8000
+    true = reply(200, metadata_of(here[0]).ljust(io.DEFAULT_BUFFER_SIZE - head), KIND)
+    assert len(true) == io.DEFAULT_BUFFER_SIZE
+    store = behind(Behaviour(NOT_THERE, When.AT_ONCE, fake=true))
+    assert UNASKED in store.probe(here[0]).detail
+
+
+@pytest.mark.parametrize("ending", ["/metadata", "/instances"])
+def test_the_listing_that_confirms_has_a_connection_of_its_own(behind, here, ending) -> None:
+    """An empty listing that comes before it is sent, after the probe or an earlier listing."""
+    behaviour = Behaviour(
+        reply(200, b"[]", KIND),
+        When.NEXT,
+        matches=lambda method, path: path.partition("?")[0].endswith(ending),
+    )
+    store = behind(behaviour)
+    assert store.probe(here[0]) == PRESENT
+    assert store.confirmed(here[0], ABSENT).presence is Presence.UNKNOWN
+    assert len(behaviour.seen) > 2
+
+
+def test_what_nobody_has_is_asked_for_on_a_connection_of_its_own(behind, here) -> None:
+    words = reply(404, b'"Not Found"')
+    store = behind(
+        Behaviour(
+            words,
+            When.NEXT,
+            matches=lambda method, path: path.endswith(f"{here[0].instance_uid}/metadata"),
+            fake=words,
+        )
+    )
+    assert store.probe(here[0]).presence is Presence.UNKNOWN
+
+
+def test_in_doubt_an_explained_absence_is_looked_at_once_more(behind, here) -> None:
+    behaviour = Behaviour(
+        NOT_THERE,
+        When.AT_ONCE,
+        matches=lambda method, path: path.endswith(f"{here[7].instance_uid}/metadata"),
+    )
+    store = behind(behaviour)
+    assert store.confirmed(here[0], ABSENT, explained=True) == ABSENT
+    assert behaviour.seen == []
+    store.probe(here[7])
+    assert store.confirmed(here[0], ABSENT, explained=True) == PRESENT
