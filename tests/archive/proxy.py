@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import requests
+
+from ..serving import QuietHandler, serving_http
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,7 @@ Change = Callable[[str, Reply], Reply]
 def proxy_of(origin: str, change: Change) -> Iterator[str]:
     """Serve until the block ends; gives the origin."""
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-
+    class Handler(QuietHandler):
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name: self.headers[name] for name in ("Accept", "Content-Type")}
@@ -62,14 +58,5 @@ def proxy_of(origin: str, change: Change) -> Iterator[str]:
 
         do_GET = do_POST = do_DELETE = answer  # noqa: N815 - the names are http.server's
 
-        def log_message(self, *args: object) -> None:
-            """Stay quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving_http(Handler) as url:
+        yield url

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -22,6 +21,8 @@ from reconciler.live.endpoint import parse_endpoint
 from reconciler.live.providers.healthcare import HealthcareStore
 from reconciler.live.retry import RetryPolicy
 from reconciler.model.address import InstanceAddress
+
+from ..serving import QuietHandler, serving_http
 
 Connect = Callable[..., Connection]
 
@@ -107,11 +108,7 @@ class Scripted:
 def scripted() -> Iterator[Scripted]:
     script = Scripted()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = -1
-
+    class Handler(QuietHandler):
         def answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(length)
@@ -129,15 +126,5 @@ def scripted() -> Iterator[Scripted]:
 
         do_GET = do_POST = do_DELETE = answer  # noqa: N815 - the names are http.server's
 
-        def log_message(self, *args: object) -> None:
-            """Stay quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        script.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield script
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving_http(Handler) as script.url:
+        yield script

@@ -7,13 +7,14 @@ import re
 import socket
 import socketserver
 import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from urllib.parse import urlsplit
+
+from ..serving import serving
 
 DOES_NOT_EXIST = b'{"error": {"code": 404, "message": "not found", "status": "NOT_FOUND"}}'
 
@@ -114,15 +115,8 @@ def running_proxy(
         allow_reuse_address = True
         request_queue_size = 128
 
-    with Server(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            scheme = "https" if context else "http"
-            yield f"{scheme}://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Server(("127.0.0.1", 0), Handler)) as port:
+        yield f"{'https' if context else 'http'}://127.0.0.1:{port}"
 
 
 def read_request(wire: socket.socket) -> tuple[str, str, dict[str, str], bytes] | None:

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -22,6 +21,7 @@ from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 from reconciler.model.live import Presence
 from reconciler.model.reply import ReplyKind
 
+from ..serving import QuietHandler, serving_http
 from .conftest import STORE
 
 ONE = InstanceAddress("1.2", "1.2.1", "1.2.1.1")
@@ -88,9 +88,7 @@ def fake() -> Iterator[Fake]:
 
 @contextmanager
 def serving(fake: Fake) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
+    class Handler(QuietHandler):
         def answer(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             fake.seen.append((self.command, self.path))
@@ -104,17 +102,8 @@ def serving(fake: Fake) -> Iterator[str]:
 
         do_GET = do_POST = do_DELETE = answer  # noqa: N815 - the names are http.server's
 
-        def log_message(self, *args: object) -> None:
-            """Stay quiet."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving_http(Handler) as origin:
+        yield origin
 
 
 def connection(url: str, *, read_only: bool = False) -> Connection:
