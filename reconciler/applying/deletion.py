@@ -142,27 +142,27 @@ class Deleter:
         self._repeat_preflight(target.store)
         store = self._store(target)
         seen = store.confirmed(target.instance, store.probe(target.instance))
-        if seen.presence is Presence.ABSENT:
-            kinds = (*target.earlier, ReplyKind.NOT_FOUND)
-            return self._unsent(target, seen, outcome_of(kinds, seen.presence))
         return self._unsent(target, seen, Outcome.FAILED, f"not deleted, since {reason}")
 
     def recalled(self, target: Target, seen: Observation) -> InstanceResult:
         """Account for an instance that was removed before and was not seen now: no DELETE is sent.
 
-        What was not seen for certain is neither gone nor to be deleted. What is absent may have
-        gone by an earlier attempt of the plan.
+        What was not seen for certain is neither gone nor to be deleted.
         """
-        if seen.presence is Presence.ABSENT:
-            kinds = (*target.earlier, ReplyKind.NOT_FOUND)
-            return self._unsent(target, seen, outcome_of(kinds, seen.presence))
         detail = f"not deleted, since it was removed before; retrieve: {seen.detail}"
         return self._unsent(target, seen, Outcome.UNCONFIRMED, detail)
 
     def _unsent(
-        self, target: Target, seen: Observation, outcome: Outcome, detail: str = ""
+        self, target: Target, seen: Observation, outcome: Outcome, detail: str
     ) -> InstanceResult:
-        """Record what became of an instance of which this run sent no DELETE."""
+        """Record what became of an instance of which this run sent no DELETE.
+
+        ``outcome`` and ``detail`` are of one that is not absent. One that is may have gone by an
+        earlier attempt of the plan.
+        """
+        if seen.presence is Presence.ABSENT:
+            outcome = outcome_of((*target.earlier, ReplyKind.NOT_FOUND), seen.presence)
+            detail = ""
         self._record(
             Verified(
                 self._now(),

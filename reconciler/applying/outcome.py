@@ -25,9 +25,6 @@ class Ending(Enum):
     """The store began to delete something larger."""
 
 
-_AMBIGUOUS = frozenset({ReplyKind.UNCLEAR, ReplyKind.FOREIGN, None})
-
-
 def ending_of(replies: Sequence[ReplyKind | None]) -> Ending:
     """Take all attempts together; None stands for an attempt whose reply is not known.
 
@@ -38,7 +35,7 @@ def ending_of(replies: Sequence[ReplyKind | None]) -> Ending:
         return Ending.OPERATION
     if ReplyKind.ACCEPTED in replies:
         return Ending.ACCEPTED
-    if _AMBIGUOUS.intersection(replies):
+    if any(reply is None or not reply.is_clear_no for reply in replies):
         return Ending.AMBIGUOUS
     return Ending.NOT_FOUND if replies[-1] is ReplyKind.NOT_FOUND else Ending.REFUSED
 

@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 
 from reconciler.applying.deletion import Target
 from reconciler.journal.fold import Attempt
-from reconciler.journal.history import PlanHistory
+from reconciler.journal.history import PlanHistory, PlannedKey
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Plan
 from reconciler.model.reply import ReplyKind
-
-PlannedKey = tuple[StoreAddress, InstanceAddress]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
-from reconciler.applying.progress import PlannedKey, PlanProgress
+from reconciler.applying.progress import PlanProgress
 from reconciler.errors import LiveError
+from reconciler.journal.history import PlannedKey
 from reconciler.live.store import ReadableStore
 from reconciler.live.workers import run_workers
 from reconciler.model.address import StoreAddress

@@ -122,14 +122,15 @@ class _Removals:
 
     def add(self, deletion: RecordedDeletion) -> bool:
         """Count one removal; whether it is not just another account of one that was counted."""
-        key = hash(_key(deletion))
+        store, instance = _key(deletion)
+        key = hash((store, instance))
         before = self._proven_at.get(key)
         is_clear = deletion.outcome is Outcome.DELETED
         is_new = before is None or deletion.place > before
         if is_new:
             self._again += before is not None
-            self._series.add(hash((deletion.store, deletion.instance[:2])))
-            self._studies.add(hash((deletion.store, deletion.instance.study_uid)))
+            self._series.add(hash((store, instance[:2])))
+            self._studies.add(hash((store, instance.study_uid)))
             self._proven_at[key] = deletion.proven_at
             _keep(self._unclear, key, member=not is_clear)
             _keep(self._back, key, member=deletion.restored_by is not None)

@@ -93,10 +93,6 @@ class _Linked:
         self._records = records
         self._named = named
 
-    @property
-    def head(self) -> str | None:
-        return self._records.head
-
     def __iter__(self) -> Iterator[Record]:
         for record in self._records:
             self._named.pop(self._records.head or "", None)

@@ -98,11 +98,7 @@ def _foreign(path: Path) -> Finding:
 def _named(snapshot: Snapshot, files: Iterable[Path]) -> Iterator[str]:
     """The hashes that the first records name; what cannot be read is reported later."""
     for path in files:
-        try:
-            first = next(iter(snapshot.records(path)), None)
-        except JournalError:
-            continue
-        if isinstance(first, FirstRecord):
+        if first := snapshot.starts.get(path):
             yield from _predecessors(first)
 
 

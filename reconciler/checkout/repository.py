@@ -42,9 +42,8 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """A path that the commit or the index holds, from the top of the work tree."""
+    """What the commit and the index hold at a path."""
 
-    path: str
     committed: Held | None = None
     staged: Held | None = None
     skip_worktree: bool = False
@@ -124,7 +123,7 @@ class Repository:
             tag, mode, oid, _stage = about.decode("ascii").split(" ")
             path = os.fsdecode(name)
             tracked[path] = replace(
-                tracked.get(path) or Tracked(path),
+                tracked.get(path) or Tracked(),
                 staged=Held(mode, oid),
                 skip_worktree=tag in "Ss",
                 assume_unchanged=tag.islower(),
@@ -140,7 +139,7 @@ class Repository:
             about, _, name = record.partition(b"\t")
             mode, _type, oid = about.decode("ascii").split(" ")
             path = os.fsdecode(name)
-            tracked[path] = Tracked(path, committed=Held(mode, oid))
+            tracked[path] = Tracked(committed=Held(mode, oid))
         return tracked
 
     def tracked_below(self, paths: Iterable[str]) -> list[str]:

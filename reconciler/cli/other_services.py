@@ -17,13 +17,12 @@ def note_other_services(stores: Iterable[StoreAddress], endpoint: str, state: Pa
     Its address is the user's own label, so only the endpoint says which store it is. What was done
     at the other one does not count here.
     """
+    known = known_stores(state)
     for store in stores:
         if store.provider is not Provider.ORTHANC:
             continue
         here = store_at(endpoint, store)
-        others = sorted(
-            one.service for one in known_stores(state) if one.address == store and one != here
-        )
+        others = sorted(one.service for one in known if one.address == store and one != here)
         if others:
             say(
                 f"note: the record knows {store} at {', '.join(others)} too; what was done there"

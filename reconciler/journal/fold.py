@@ -2,8 +2,8 @@
 
 The one reading of the record that every other is made from. Its rules:
 
-* An attempt begins with its intent and has the place of its run, whenever it is closed. One of
-  which it is on record that no DELETE left is none.
+* An attempt begins with its intent and has the place of its run, whenever it is closed. An intent
+  whose DELETE is on record as never sent is not an attempt.
 * A verification closes the attempts of its own run; one that proves the instance to be gone closes
   those of earlier runs of the same plan too, which it goes on with. A settlement closes the attempt
   of the run that it names, and says nothing of one that is proven already.
@@ -89,11 +89,11 @@ class Attempt:
     @property
     def may_have_acted(self) -> bool:
         """Whether some DELETE may have had its effect: one was accepted, or had no clear answer."""
-        return any(reply not in _CLEARLY_REFUSED for reply in self.replies)
+        return any(reply is None or not reply.is_clear_no for reply in self.replies)
 
     @property
-    def was_sent(self) -> bool:
-        """Whether a DELETE may have left at all; `Verified` as not attempted denies it."""
+    def was_answered(self) -> bool:
+        """Whether a reply to one of its DELETEs is on record."""
         return any(result is not None for result in self.results.values())
 
 
@@ -125,7 +125,7 @@ class Proof:
     @property
     def removal(self) -> Run | None:
         """The run whose attempt removed the instance; None if none did."""
-        if self.record.outcome not in _REMOVALS:
+        if not self.record.outcome.is_removal:
             return None
         if isinstance(self.record, Settled):
             return self.run
@@ -157,7 +157,6 @@ class Read:
     """
 
     run: Run
-    head: str
     ended: RunEnded | RestoreEnded | None
     met_operation: bool
 
@@ -172,16 +171,6 @@ class Untried:
 
 
 Event = Began | Proof | Untried | RestoreDone | Read
-
-_CLEARLY_REFUSED = frozenset(
-    {
-        ReplyKind.NOT_FOUND,
-        ReplyKind.REFUSED,
-        ReplyKind.UNAUTHENTICATED,
-        ReplyKind.THROTTLED,
-    }
-)
-_REMOVALS = frozenset({Outcome.DELETED, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT})
 
 
 class _Table:
@@ -201,10 +190,6 @@ class Records(Protocol):
     @property
     def path(self) -> Path:
         """The file that holds them."""
-
-    @property
-    def head(self) -> str | None:
-        """The hash of the last line that was read."""
 
     def __iter__(self) -> Iterator[Record]:
         """Read from first to last."""
@@ -253,7 +238,7 @@ class Fold:
             for instance in table.copies:
                 yield Untried(run, table.store, instance)
             table.copies.clear()
-        yield Read(run, records.head or "", ended, met_operation)
+        yield Read(run, ended, met_operation)
 
     def open_attempts(self) -> Iterator[Attempt]:
         """The attempts that nothing has closed, store by store."""
@@ -323,7 +308,7 @@ def _verify(run: Run, table: _Table, record: Verified) -> Iterable[Proof | Untri
     table.copies.pop(record.instance, None)
     known = table.open.get(record.instance, ())
     own = _of_run(run.name, known)
-    is_unsent = record.outcome is Outcome.NOT_ATTEMPTED and not (own and own.was_sent)
+    is_unsent = record.outcome is Outcome.NOT_ATTEMPTED and not (own and own.was_answered)
     closed = [
         one
         for one in known

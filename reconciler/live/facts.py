@@ -78,10 +78,6 @@ class Facts:
         """What probes say of the series' instances."""
         return self.probes.get(series, {})
 
-    def is_absent(self, instance: InstanceAddress) -> bool:
-        """Whether a probe says that it is absent."""
-        return _is(self.probed_in(instance.series).get(instance.instance_uid), Presence.ABSENT)
-
     def note_probe(self, instance: InstanceAddress, seen: Observation) -> None:
         """Take note of what a probe says; from any thread."""
         self.probes.setdefault(instance.series, {})[instance.instance_uid] = seen

@@ -30,11 +30,6 @@ def is_uid(text: str) -> bool:
     return len(text) <= UID_MAX_LENGTH and _UID.fullmatch(text) is not None
 
 
-def has_leading_zero(uid: str) -> bool:
-    """Whether a component of ``uid`` has a leading zero, which PS3.5 section 9.1 forbids."""
-    return any(len(part) > 1 and part[0] == "0" for part in uid.split("."))
-
-
 def is_project_id(text: str) -> bool:
     """Whether ``text`` may be a ``projectsId``; ``example.com:project`` is domain-scoped."""
     return len(text) <= UID_MAX_LENGTH * 2 and _PROJECT_ID.fullmatch(text) is not None

@@ -26,8 +26,14 @@ class Outcome(Enum):
         """Whether the instance is proven to be absent."""
         return self in _GONE
 
+    @property
+    def is_removal(self) -> bool:
+        """Whether it is proven to be absent, and a DELETE of ours may have brought that about."""
+        return self in _REMOVALS
+
 
 _GONE = frozenset({Outcome.DELETED, Outcome.ALREADY_ABSENT, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT})
+_REMOVALS = _GONE - {Outcome.ALREADY_ABSENT}
 
 
 class RunState(Enum):

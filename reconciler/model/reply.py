@@ -26,6 +26,21 @@ class ReplyKind(Enum):
     OPERATION = "operation"
     """A long-running operation: something larger than an instance is being deleted."""
 
+    @property
+    def is_clear_no(self) -> bool:
+        """Whether the DELETE had no effect, by the store's own word."""
+        return self in _CLEAR_NOES
+
+
+_CLEAR_NOES = frozenset(
+    {
+        ReplyKind.NOT_FOUND,
+        ReplyKind.REFUSED,
+        ReplyKind.UNAUTHENTICATED,
+        ReplyKind.THROTTLED,
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class DeleteReply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -34,6 +35,7 @@ def is_one_service(stores: Iterable[StoreAddress], endpoint: str, other: str) ->
     return bool(pairs) and all(one == another for one, another in pairs)
 
 
+@lru_cache(maxsize=1024)
 def service_of(provider: Provider, endpoint: str) -> str:
     """The name of the service, the same for every endpoint of it.
 

@@ -85,13 +85,7 @@ def outcome_indicator(outcome: Outcome) -> str:
 
 def life_cycle(outcome: Outcome) -> str:
     """By RFC 3881 section 5.5.3: permanent erasure only where this attempt may have brought it."""
-    match outcome:
-        case Outcome.DELETED | Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT:
-            return _PERMANENT_ERASURE
-        case Outcome.ALREADY_ABSENT | Outcome.NOT_ATTEMPTED | Outcome.FAILED | Outcome.UNCONFIRMED:
-            return _ACCESS_OR_USE
-        case _:
-            assert_never(outcome)
+    return _PERMANENT_ERASURE if outcome.is_removal else _ACCESS_OR_USE
 
 
 def _participants(deletion: RecordedDeletion) -> Iterator[Element]:

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from reconciler.model.deletion import RecordedDeletion
-from reconciler.model.outcome import Outcome
 from reconciler.reporting.dicom_audit import PatientOf
 from reconciler.reporting.dicom_audit_xml import outcome_indicator
 from reconciler.reporting.fingerprints import deletion_fingerprint
@@ -27,7 +26,6 @@ PATIENT_DELETE_PROFILE = f"{BALP}/StructureDefinition/IHE.BasicAudit.PatientDele
 _BALP_ENTITIES = f"{BALP}/CodeSystem/BasicAuditEntityType"
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 _DCM = "http://dicom.nema.org/resources/ontology/DCM"
-_ERASED = frozenset({Outcome.DELETED, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT})
 _ABSENT = {
     "extension": [
         {
@@ -70,7 +68,7 @@ def _event(deletion: RecordedDeletion, patient_id: str | None) -> dict[str, Any]
         },
         "entity": list(_entities(deletion, patient_id)),
     }
-    if patient_id and deletion.outcome in _ERASED:
+    if patient_id and deletion.outcome.is_removal:
         event["meta"] = {"profile": [PATIENT_DELETE_PROFILE]}
     if deletion.reason is not None:
         code = deletion.reason.code

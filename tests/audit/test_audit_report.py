@@ -23,6 +23,7 @@ from reconciler.journal.readings import (
     ReturnedSeen,
 )
 from reconciler.journal.records import Record, RunEnded, Settled
+from reconciler.model.address import Provider
 from reconciler.model.audit import AuditReport, RemovalCounts, Selection
 from reconciler.model.desired import InputFile, InputRole, Reason, ReasonCode
 from reconciler.model.gate import GateName
@@ -356,3 +357,18 @@ def test_coverage_counts_an_instance_once_however_often_its_plan_removed_it(
 
     (coverage,) = report_of(tmp_path).coverage
     assert (coverage.asked, coverage.gone, coverage.proven) == (2, 1, 1)
+
+
+def test_what_two_services_hold_under_one_label_is_not_one_thing(tmp_path: Path) -> None:
+    orthanc = replace(STORE, provider=Provider.ORTHANC)
+    for run, host in (("a", "one"), ("b", "two")):
+        first = replace(
+            started(run),
+            endpoint=f"https://{host}.example.org",
+            stores=(orthanc,),
+            plan_id=f"plan-{host}",
+        )
+        write(tmp_path, first, *attempt(instance(1)))
+
+    removed = report_of(tmp_path).removed
+    assert (removed.instances, removed.series, removed.studies) == (2, 2, 2)

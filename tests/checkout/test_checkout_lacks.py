@@ -24,7 +24,7 @@ FLAGS = ("", "skip_worktree", "assume_unchanged")
 def tracked(kind: Kind, flag: str = "", *, staged: bool = True) -> Tracked:
     held = Held(MODES[kind], "0" * 40)
     flags = {flag: True} if flag else {}
-    return Tracked("a", held, held if staged else None, **flags)
+    return Tracked(held, held if staged else None, **flags)
 
 
 @pytest.mark.parametrize(("kind", "place"), list(product(Kind, Place)))

@@ -507,3 +507,70 @@ def test_the_failed_attempts_of_a_plan_are_told_with_their_replies(tmp_path, rec
     assert {key: [one.replies for one in some] for key, some in plan.failed.items()} == {
         (STORE, A): [(ReplyKind.UNCLEAR,)]
     }
+
+
+# -- attempts of several runs of one plan ----------------------------------------------------
+
+
+UNCLEAR = (intent(A), result(A, ReplyKind.UNCLEAR), verified(A, Outcome.UNCONFIRMED))
+
+
+def test_what_another_plan_saw_absent_leaves_the_attempt_of_the_first_open(tmp_path, record):
+    record("a", *UNCLEAR)
+    absent = verified(A, Outcome.ALREADY_ABSENT)
+    record("b", intent(A), result(A, ReplyKind.NOT_FOUND), absent, plan="plan-2")
+
+    failed = History.read(tmp_path).of_plan("plan-1").failed
+    assert {key: [one.run.name for one in some] for key, some in failed.items()} == {
+        (STORE, A): ["a"]
+    }
+
+    record("c", verified(A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT))
+    assert gone(tmp_path) == {A: "a"}
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [ReplyKind.NOT_FOUND, ReplyKind.REFUSED, ReplyKind.UNAUTHENTICATED, ReplyKind.THROTTLED],
+)
+def test_a_later_clear_refusal_is_not_what_removed_the_instance(tmp_path, record, kind):
+    record("a", *UNCLEAR)
+    record("b", intent(A), result(A, kind), verified(A, Outcome.UNCONFIRMED))
+    record("c", verified(A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT))
+
+    assert gone(tmp_path) == {A: "a"}
+
+
+def test_what_a_later_run_removed_is_not_tried_in_vain(tmp_path, record):
+    record("a", *UNCLEAR)
+    record("b", *tried(A, Outcome.DELETED))
+
+    assert History.read(tmp_path).of_plan("plan-1").failed == {}
+
+
+def test_a_run_may_be_settled_again_once_its_instance_is_gone(tmp_path, record):
+    record("a", intent(A), result(A, ReplyKind.UNCLEAR))
+    again = (intent(A), result(A, ReplyKind.UNCLEAR), verified(A, Outcome.FAILED))
+    record("b", settled("a", A, Outcome.FAILED), *again)
+    record("c", settled("a", A, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT))
+
+    assert gone(tmp_path) == {A: "a"}
+
+
+def test_a_restore_counts_for_a_run_only_where_something_of_it_was_restored(tmp_path, record):
+    record("a", *tried(A, Outcome.DELETED))
+    record("b", *tried(B, Outcome.DELETED))
+    record("r", restored("b", B), restores=("a", "b"))
+
+    history = History.read(tmp_path)
+    assert (history.restores_of("a"), history.restores_of("b")) == ((), ("r",))
+
+
+def test_runs_of_another_folder_take_their_places_by_their_time(tmp_path, record):
+    record("b", minute=0)
+    elsewhere = tmp_path / "other"
+    head = record("a", minute=5, folder=elsewhere)
+    (elsewhere / "runs" / "a.jsonl").rename(tmp_path / "runs" / "a.jsonl")
+
+    links = links_of_run(tmp_path)
+    assert (links["after"], links["previous_head"]) == (("b", "a"), head)
