@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -9,6 +10,20 @@ from enum import Enum
 from reconciler.reporting.wording import plain
 
 _ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#~&$"})
+_AUTOLINKED = re.compile(
+    r"""(?<=[@#!$%&~^])(?=[\w"'])   # @user, #12, !12, ~"label"; the @ of an address
+      | (?<=\bGH)(?=-\d)            # GH-12
+      | (?<=:)(?=//)                # https://…
+      | (?<=\bwww)(?=\.)            # www.…
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Where GitHub and GitLab would begin a mention, a reference or a link amid plain text.
+
+They look for these in the rendered text, where a backslash escape has no effect any more.
+"""
+_APART = "&#8203;"
+"""A zero-width space: nothing is seen, and nothing is linked."""
 
 
 class Grain(Enum):
@@ -74,8 +89,8 @@ def _within(pieces: Iterable[str], limit: Limit) -> str | None:
 
 
 def escape(text: str) -> str:
-    """Words from a file, shown as text whatever they hold."""
-    return plain(text).translate(_ESCAPED)
+    """Words from a file as text, whatever they hold: nobody is notified and nothing is linked."""
+    return _APART.join(part.translate(_ESCAPED) for part in _AUTOLINKED.split(plain(text)))
 
 
 def listed(lines: Sequence[str], detail: Detail) -> Iterator[str]:

@@ -214,7 +214,9 @@ def test_hostile_words_are_shown_as_words(words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [*HOSTILE, "x` | <b>\n\n# Heading\n[a](http://e)", "\ud800"], ids=ascii
+    "words",
+    [*HOSTILE, "x` | <b>\n\n# Heading\n[a](http://e)", "ask @alice, #1", "`@alice #1", "\ud800"],
+    ids=ascii,
 )
 def test_hostile_words_are_text_in_markdown_too(words: str) -> None:
     def rendered(digest: str, told: str) -> str:
@@ -227,6 +229,7 @@ def test_hostile_words_are_text_in_markdown_too(words: str) -> None:
     hostile.encode()
     assert len(hostile.splitlines()) == len(harmless.splitlines())
     outside_code = re.sub(r"`[^`]*`", "", hostile)
+    assert not re.search(r"@\w|#\d|://", outside_code.replace("&#8203;", "\N{ZERO WIDTH SPACE}"))
     assert not re.search(r"(?<!\\)<|^#+ Heading|(?<!\\)\]\(", outside_code, re.MULTILINE)
     cells = [re.sub(r"\\.", "", line).count("|") for line in hostile.splitlines()]
     assert cells == [line.count("|") for line in harmless.splitlines()]

@@ -46,7 +46,14 @@ HOSTILE = [
     "\u2028# line",
     "http://example.org/<b>",
     "$x$",
+    'ask @alice and @org/team, see #12, org/x#3, GH-7, !5 and ~"urgent"',
+    "https://example.org/a, www.example.org or alice@example.org",
 ]
+
+LINKED = re.compile(
+    r"""@[a-z0-9]|[#!~%$&^](?=[\d"])|\bgh-\d|https?://|ftp://|\bwww\.""", re.IGNORECASE
+)
+"""What GitHub or GitLab would notify somebody for, or link, in a rendered text."""
 
 
 def text_of(saved: SavedPlan) -> str:
@@ -172,7 +179,9 @@ def shape_of(markdown: str) -> list[tuple[str, str]]:
 
 def shown_text(markdown: str) -> str:
     children = [token for token in tokens_of(markdown) if token.type in {"text", "text_special"}]
-    return "".join(token.content for token in children)
+    text = "".join(token.content for token in children)
+    assert not LINKED.search(text)
+    return text.replace("\N{ZERO WIDTH SPACE}", "")
 
 
 @pytest.mark.parametrize("words", HOSTILE, ids=ascii)
