@@ -16,6 +16,10 @@ from reconciler.reporting.fingerprints import fingerprinted
 from reconciler.reporting.wording import plain
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+_HOME = "https://dicom-reconciler.example"
+"""The address of the documentation; it gets its real one with the first release."""
+_RULES = f"{_HOME}/reference/rules/"
+_HELP = "Each finding says what is wrong where, and its hint how to correct it."
 
 
 def problems_as_sarif(problems: Sequence[Problem], rules: Mapping[str, str]) -> Iterator[str]:
@@ -34,10 +38,22 @@ def _driver(rules: Mapping[str, str]) -> dict[str, Any]:
     return {
         "name": "reconciler",
         "version": __version__,
-        "rules": [
-            {"id": str(rule), "shortDescription": {"text": meaning}}
-            for rule, meaning in rules.items()
-        ],
+        "informationUri": _HOME,
+        "rules": [_rule(rule, f"{meaning}.") for rule, meaning in rules.items()],
+    }
+
+
+def _rule(rule: str, meaning: str) -> dict[str, Any]:
+    """With what GitHub's code scanning needs, which shows the full description and the help."""
+    return {
+        "id": str(rule),
+        "shortDescription": {"text": meaning},
+        "fullDescription": {"text": meaning},
+        "help": {
+            "text": f"{meaning} {_HELP}",
+            "markdown": f"{meaning} {_HELP} See [all rules]({_RULES}).",
+        },
+        "helpUri": _RULES,
     }
 
 
@@ -47,7 +63,8 @@ def _result(problem: Problem, fingerprint: str, index: Mapping[str, int]) -> dic
         "ruleId": str(problem.rule),
         "ruleIndex": index[problem.rule],
         "level": problem.severity.value,
-        "message": {"text": plain(problem.message) + hint},
+        # Not to be read as a link of SARIF (section 3.11.6), whatever words of a file are in it.
+        "message": {"text": (plain(problem.message) + hint).replace("](", "] (")},
         "locations": [{"physicalLocation": _location(problem)}],
         # The one name of a fingerprint that GitHub looks at.
         "partialFingerprints": {"primaryLocationLineHash": fingerprint},

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
@@ -85,6 +88,28 @@ def test_sarif_is_what_its_schema_says_and_every_rule_is_explained() -> None:
     assert place["artifactLocation"]["uri"] == "specs/b%20c.yaml"
     assert place["region"] == {"startLine": 2, "startColumn": 7}
     assert "hint: correct it" in run["results"][0]["message"]["text"]
+
+
+def test_sarif_breaks_no_rule_of_the_standard_or_of_github(tmp_path: Path) -> None:
+    modules = Path(sys.prefix) / "node" / "node_modules" / "@microsoft"
+    tool = modules / "sarif-multitool-linux" / "Sarif.Multitool"
+    if not tool.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail("sarif-multitool is not installed: script/bootstrap test installs it")
+        pytest.skip("sarif-multitool is not installed")
+    tool.chmod(0o755)
+    log, found = tmp_path / "log.sarif", tmp_path / "found.sarif"
+    log.write_text("".join(problems_as_sarif(PROBLEMS, RULES)))
+    command = [tool, "validate", log, "--rule-kind", "Sarif;Ghas", "--output", found]
+    subprocess.run(command, check=True, capture_output=True)
+    results = json.loads(found.read_text())["runs"][0]["results"]
+    assert [(one["ruleId"], one["message"]) for one in results if one["level"] != "note"] == []
+
+
+def test_words_of_a_file_are_no_link_in_sarif() -> None:
+    words = "[click](https://example.org)"
+    (result,) = sarif_of([Problem(Source("a.yaml", 1), "tag", words, words)])["results"]
+    assert "](" not in result["message"]["text"]
 
 
 def test_sarif_without_a_problem_is_a_run_without_results() -> None:
