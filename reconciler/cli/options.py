@@ -33,7 +33,9 @@ state_option: Decorator = click.option(
     type=click.Path(path_type=Path),
     envvar="RECONCILER_STATE",
     metavar="DIR",
-    help="The state folder with the journal [env: RECONCILER_STATE; default: .reconciler].",
+    show_envvar=True,
+    show_default=".reconciler",
+    help="The state folder with the journal.",
 )
 
 
@@ -57,8 +59,8 @@ patient_key_option: Decorator = click.option(
     type=_PatientKeyFile(),
     envvar="RECONCILER_PATIENT_KEY",
     metavar="FILE",
-    help="Put on record whose each instance is, as a pseudonym by the key in this file [env:"
-    " RECONCILER_PATIENT_KEY].",
+    show_envvar=True,
+    help="Put on record whose each instance is, as a pseudonym by the key in this file.",
 )
 
 
@@ -84,6 +86,8 @@ max_age_option: Decorator = click.option(
     "--max-age",
     type=Duration(),
     default="24h",
+    envvar="RECONCILER_MAX_AGE",
+    show_envvar=True,
     show_default=True,
     help="How long the plan may be applied.",
 )
@@ -93,6 +97,8 @@ probe_option: Decorator = click.option(
     "--probe",
     type=click.Choice([mode.value for mode in ProbeMode]),
     default=ProbeMode.AUTO.value,
+    envvar="RECONCILER_PROBE",
+    show_envvar=True,
     show_default=True,
     help="How to look: by listings where they may decide and cost less, or each instance by a"
     " retrieve.",
@@ -106,13 +112,15 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
             click.option(
                 "--endpoint",
                 metavar="URL",
-                help="The origin of the service [env: RECONCILER_ENDPOINT, for Orthanc"
+                help="The origin of the service [env var: RECONCILER_ENDPOINT, for Orthanc"
                 " RECONCILER_ORTHANC_ENDPOINT; default: https://healthcare.googleapis.com].",
             ),
             click.option(
                 "--parallelism",
                 type=click.IntRange(1, 64),
                 default=32,
+                envvar="RECONCILER_PARALLELISM",
+                show_envvar=True,
                 show_default=True,
                 help="Requests at a time.",
             ),
@@ -120,6 +128,8 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 "--max-qps",
                 type=click.FloatRange(min=0, min_open=True),
                 metavar="N",
+                envvar="RECONCILER_MAX_QPS",
+                show_envvar=True,
                 help="Requests a second at most; halves when the service answers 429.",
             ),
         ]

@@ -42,6 +42,8 @@ from reconciler.live.stages import ProbeMode
 @click.option(
     "--require-clean",
     is_flag=True,
+    envvar="RECONCILER_REQUIRE_CLEAN",
+    show_envvar=True,
     help="Go on only if the input files are those of a git commit, unchanged since the plan.",
 )
 @format_options(REPORT_FORMS)
@@ -56,6 +58,8 @@ from reconciler.live.stages import ProbeMode
     "--stop-after-failures",
     type=click.IntRange(min=1),
     default=10,
+    envvar="RECONCILER_STOP_AFTER_FAILURES",
+    show_envvar=True,
     show_default=True,
     metavar="N",
     help="Stop after so many unproven deletions in a row.",

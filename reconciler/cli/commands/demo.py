@@ -23,7 +23,7 @@ try:
 except ModuleNotFoundError as missing:
     raise UsageError(
         f"the demo needs the package {missing.name}",
-        hint="install the extra: pip install 'reconciler[emulator]'",
+        hint="install the extra: pip install 'dicom-reconciler[emulator]'",
     ) from missing
 
 

@@ -19,7 +19,7 @@ try:
 except ModuleNotFoundError as missing:
     raise UsageError(
         f"the embedded store needs the package {missing.name}",
-        hint="install the extra: pip install 'reconciler[emulator]'",
+        hint="install the extra: pip install 'dicom-reconciler[emulator]'",
     ) from missing
 
 

@@ -76,6 +76,8 @@ class _Options:
     "--stop-after-failures",
     type=click.IntRange(min=1),
     default=10,
+    envvar="RECONCILER_STOP_AFTER_FAILURES",
+    show_envvar=True,
     show_default=True,
     metavar="N",
     help="Stop after so many unproven restores in a row.",

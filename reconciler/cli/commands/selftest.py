@@ -21,7 +21,7 @@ try:
 except ModuleNotFoundError as missing:
     raise UsageError(
         f"the selftest needs the package {missing.name}",
-        hint="install the extra: pip install 'reconciler[emulator]'",
+        hint="install the extra: pip install 'dicom-reconciler[emulator]'",
     ) from missing
 
 _OF_THE_USER = (
