@@ -1,15 +1,18 @@
-"""The schemas are found however the package is installed."""
+"""The package is whole however it is installed, and what is installed is ours."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
+import tomllib
 import venv
 import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = sorted(path.name for path in (ROOT / "schemas").glob("*.json"))
@@ -83,3 +86,34 @@ def test_this_installation_finds_its_schemas(tmp_path: Path) -> None:
         text=True,
     )
     assert done.stdout.strip()
+
+
+def test_nothing_installs_the_project_of_a_stranger() -> None:
+    """On the package index the bare name of our command is another project."""
+    bare = "reconc" + "iler"
+    installs = re.compile(
+        rf"(?<![\w.-]){bare}(?:\[\w|\s*@\s|[=~<>!]=)|pip install\b[^\n`]*[\s'\"]{bare}(?![\w/-])"
+    )
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True)
+    for name in listed.stdout.decode().split("\0"):
+        path = ROOT / name
+        if name == "CHANGELOG.md" or not path.is_file():
+            continue
+        text = path.read_bytes().decode("utf-8", "replace")
+        assert not installs.search(text), name
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert (project["name"], [*project["scripts"]]) == (f"dicom-{bare}", [bare])
+
+
+def test_the_lock_has_every_dependency_with_its_hashes() -> None:
+    text = (ROOT / "requirements.txt").read_text()
+    locked = {}
+    for entry in re.split(r"\n(?=\S)", text.partition("\n")[2].strip()):
+        requirement = Requirement(entry.partition("\\\n")[0])
+        assert "--hash=sha256:" in entry, requirement
+        (version,) = requirement.specifier
+        locked[requirement.name] = version.version
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wanted = [*pyproject["project"]["dependencies"], *pyproject["build-system"]["requires"]]
+    for requirement in map(Requirement, wanted):
+        assert locked[requirement.name] in requirement.specifier, "run script/lock"
