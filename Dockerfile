@@ -1,11 +1,11 @@
 # An image with reconciler alone, from this checkout: docker build --tag reconciler .
 FROM python:3.13-slim AS build
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml requirements.txt README.md LICENSE ./
 COPY schemas ./schemas
+COPY script ./script
 COPY reconciler ./reconciler
-RUN python -m venv /opt/reconciler \
-    && /opt/reconciler/bin/pip install --no-cache-dir --disable-pip-version-check .
+RUN script/install /opt/reconciler
 
 FROM python:3.13-slim
 # git tells of a plan which commit its files are of, and whether all of them are here.

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Site:
     emulator: Emulator
     tools: Path
     number: int = 7
+    environment: dict[str, str] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
 
     @property
@@ -104,6 +105,7 @@ class Site:
         dispatch: Any = None,
         fork: bool = False,
         start: Start | None = None,
+        given: Mapping[str, str] | None = None,
     ) -> tuple[Job, dict[str, str]] | None:
         """Run a job of an example workflow; None if its condition does not hold."""
         spec = workflow(name)["jobs"][job]
@@ -130,9 +132,10 @@ class Site:
         environment["PATH"] = f"{self.tools}:{environment['PATH']}"
         environment["RECONCILER_ENDPOINT"] = self.emulator.url
         environment["FAKE_GH"] = str(self.folder / "world")
+        environment |= self.environment
         done = Job(
             self.workspace, temp, environment, github, self.artifacts,
-            needs=needs or {}, dispatch=dispatch or {}, start=start,
+            needs=needs or {}, dispatch=dispatch or {}, start=start, given=given or {},
         )  # fmt: skip
         condition = spec.get("if", "true")
         if filled(f"${{{{ {condition} }}}}", {"github": github}) != "true":
@@ -140,22 +143,45 @@ class Site:
         self.jobs.append(done)
         return done, done.run_job(spec)
 
-    def planned(self) -> Job:
-        """Run the jobs of a pull request up to its plan."""
-        validated = self.run("plan.yml", "validate")
+    def planned(self, **given: str) -> Job:
+        """Run the jobs of a pull request up to its plan, with these inputs of the action."""
+        inputs = {name.replace("_", "-"): value for name, value in given.items()}
+        validated = self.run("plan.yml", "validate", given=inputs)
         assert validated is not None
         assert not validated[0].failed
-        planned = self.run("plan.yml", "plan")
+        planned = self.run("plan.yml", "plan", given=inputs)
         assert planned is not None
         return planned[0]
 
-    def reviewed(self, *, of: str = "hospital/specs") -> None:
-        """Let the faked GitHub know the plan's run, as after a review; `of` is whose run it was."""
+    def plan_run(self, **changed: Any) -> dict[str, Any]:
+        """What GitHub says of the run that planned the pull request; it ended at eleven."""
+        return {
+            "id": 11,
+            "head_sha": self.git("rev-parse", "HEAD"),
+            "head_repository": {"full_name": "hospital/specs"},
+            "path": ".github/workflows/reconciler-plan.yml",
+            "display_title": f"reconciler plan of pull request {self.number}",
+            "status": "completed",
+            "run_attempt": 1,
+            "created_at": "2026-03-01T10:50:00Z",
+            "updated_at": "2026-03-01T11:00:00Z",
+            "pull_requests": [],  # as GitHub has it once the pull request is closed
+            **changed,
+        }
+
+    def review(self, who: str = "bob", state: str = "APPROVED", **changed: Any) -> dict[str, Any]:
+        """What GitHub says of a review, at noon."""
         head = self.git("rev-parse", "HEAD")
-        self.know("pulls", [{"number": self.number, "head": {"sha": head}}])
-        path = ".github/workflows/reconciler-plan.yml"
-        run = {"id": 11, "head_sha": head, "head_repository": {"full_name": of}, "path": path}
-        self.know("runs", [run])
+        submitted = {"commit_id": head, "submitted_at": "2026-03-01T12:00:00Z"}
+        return {"user": {"login": who}, "state": state, **submitted, **changed}
+
+    def reviewed(self, *runs: dict[str, Any], reviews: Sequence[dict[str, Any]] = ()) -> None:
+        """Let the faked GitHub know of plans, their review, and the merge."""
+        head = self.git("rev-parse", "HEAD")
+        pull = {"number": self.number, "head": {"sha": head}, "base": {"ref": "main"}}
+        self.know("pulls", [pull])
+        self.know("runs", runs or [self.plan_run()])
+        self.know("reviews", reviews or [self.review()])
 
     def applied(self, **options: Any) -> Job:
         """Run the jobs that follow a merge."""
@@ -167,15 +193,39 @@ class Site:
         return done[0]
 
 
+PLANTED = (
+    *("venv", "ensurepip", "pip", "hatchling", "setuptools", "sitecustomize", "usercustomize"),
+    *("reconciler", "requests", "click", "yaml", "google", "json", "subprocess"),
+)
+
+
+def plant(checkout: Path) -> dict[str, str]:
+    """Put modules and packages into a checkout, and lead an interpreter there by its variables.
+
+    Whichever is imported writes its name into the file ``trace`` beside the checkout.
+    """
+    trace = checkout.parent / "trace"
+    line = f"open({str(trace)!r}, 'a').write(__file__ + chr(10))\n"
+    for name in PLANTED:
+        (checkout / name).mkdir()
+        for file in (f"{name}.py", f"{name}/__init__.py", f"{name}/__main__.py"):
+            (checkout / file).write_text(line)
+    return dict.fromkeys(("PYTHONPATH", "PYTHONUSERBASE"), str(checkout))
+
+
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What the runner has: the faked gh, and reconciler as the action's own step installs it."""
     folder = tmp_path_factory.mktemp("tools")
     shutil.copy(Path(__file__).with_name("gh"), folder / "gh")
-    job = Job(folder, folder, dict(os.environ), {"repository": "r"}, folder, action=ROOT)
+    checkout = folder / "checkout"
+    checkout.mkdir()
+    environment, trace = os.environ | plant(checkout), folder / "trace"
+    job = Job(checkout, folder, environment, {"repository": "r"}, folder, action=ROOT)
     action = workflow("../../../action.yml")
     job._run_steps([action["runs"]["steps"][0]], {})
     assert not job.failed, job.steps
+    assert not trace.exists(), trace.read_text()
     return folder
 
 

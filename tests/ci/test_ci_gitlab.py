@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
+import sys
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,18 +17,19 @@ from typing import Any
 import pytest
 import yaml
 
-from .conftest import Site
+from .conftest import Site, plant
 from .runner import ROOT
+from .test_ci_files import BUILT_FROM
 
 pytestmark = pytest.mark.slow
 
 
-def component() -> dict[str, Any]:
+def component(**given_too: str) -> dict[str, Any]:
     """The jobs of the component, as the example in docs/ci fills in its inputs."""
     header, jobs = (ROOT / "templates" / "reconciler.yml").read_text().split("\n---\n")
     inputs = yaml.safe_load(header)["spec"]["inputs"]
     example = yaml.safe_load((ROOT / "docs" / "ci" / "gitlab-ci.yml").read_text())
-    given = example["include"][0]["inputs"]
+    given = {**example["include"][0]["inputs"], **given_too}
     assert given.keys() <= inputs.keys()
     values = {name: given.get(name, spec.get("default")) for name, spec in inputs.items()}
     assert None not in values.values(), "the example leaves out an input that is required"
@@ -36,9 +41,9 @@ def component() -> dict[str, Any]:
 class Pipeline:
     """Runs jobs as GitLab does: each in a clone of its own, with artifacts and the cache."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, **inputs: str) -> None:
         self._site = site
-        self._jobs = component()
+        self._jobs = component(**inputs)
         self.folders: dict[str, Path] = {}
 
     def run(self, name: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -132,6 +137,40 @@ def test_a_plan_whose_file_changed_since_is_refused(site: Site) -> None:
     site.remove([1])
     assert pipeline.run("reconciler-apply").returncode == 3
     assert site.left() == {0, 1, 2, 3}
+
+
+def archive(folder: Path) -> tuple[str, str]:
+    """An archive of this project, as GitLab makes one; its address and its SHA-256."""
+    path = folder / "reconciler-v0.1.0.tar.gz"
+    with tarfile.open(path, "w:gz") as made:
+        for name in BUILT_FROM:
+            made.add(ROOT / name, f"reconciler-v0.1.0/{name}", filter=without_caches)
+    return path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def without_caches(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    return None if "__pycache__" in member.name else member
+
+
+def test_the_tool_is_installed_from_the_archive_and_nothing_of_the_checkout_runs(
+    site: Site, tmp_path: Path
+) -> None:
+    site.fill(4)
+    variables = plant(site.workspace)
+    site.remove([0])
+    source, sha256 = archive(tmp_path)
+    pipeline = Pipeline(site, source=source, sha256=sha256)
+    bare = {**variables, "PATH": os.environ["PATH"].replace(str(Path(sys.prefix) / "bin"), "")}
+    planned = pipeline.run("reconciler-plan", **bare)
+    assert planned.returncode == 0, planned.stderr
+    assert "Plan: 1 to delete" in planned.stdout
+    trace = site.folder / "trace"
+    assert not trace.exists(), trace.read_text()
+
+    other = Pipeline(site, source=source, sha256="0" * 64)
+    refused = other.run("reconciler-plan", **bare)
+    assert refused.returncode != 0
+    assert "checksum did NOT match" in refused.stderr
 
 
 def test_the_jobs_token_is_where_googles_client_reads_it_and_private(site: Site) -> None:

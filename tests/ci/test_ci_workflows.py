@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -13,12 +15,12 @@ import pytest
 
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 
-from .conftest import SERIES, Site
+from .conftest import SERIES, Site, plant
 from .runner import Job
 
 pytestmark = pytest.mark.slow
 
-MARKER = "<!-- reconciler plan -->"
+MARKER = r"<!-- reconciler plan [0-9a-f]{40} -->"
 
 
 def test_a_pull_request_is_planned_commented_and_labelled(site: Site) -> None:
@@ -27,7 +29,7 @@ def test_a_pull_request_is_planned_commented_and_labelled(site: Site) -> None:
     job = site.planned()
     assert not job.failed
     (comment,) = site.world("comments")
-    assert comment["body"].startswith(MARKER)
+    assert re.match(MARKER, comment["body"])
     assert "Plan: 2 to delete" in comment["body"]
     assert site.world("labels") == ["deletes images"]
     plan = json.loads((site.artifacts / "reconciler-plan" / "plan.json").read_text())
@@ -58,7 +60,7 @@ def test_a_comment_never_shows_the_plan_of_an_earlier_push(site: Site) -> None:
     site.emulator.set_faults(Faults(rules=(refusal,)))
     assert site.planned().failed
     (comment,) = site.world("comments")
-    assert comment["body"].startswith(f"{MARKER}\nNo plan could be made (exit code 1)")
+    assert re.match(MARKER + r"\nNo plan could be made \(exit code 1\)", comment["body"])
     assert site.git("rev-parse", "HEAD") in comment["body"]
 
 
@@ -111,18 +113,14 @@ def test_who_approved_the_change_and_the_job_is_on_record(site: Site) -> None:
     site.fill(4)
     site.remove([0])
     site.planned()
-    site.reviewed()
-    head = site.git("rev-parse", "HEAD")
-    reviews = [
-        ("bob", "APPROVED", head),
-        ("carol", "APPROVED", "an earlier push"),
-        ("dave", "APPROVED", head),
-        ("dave", "CHANGES_REQUESTED", head),
-        ("bob", "COMMENTED", head),
-    ]
-    site.know(
-        "reviews",
-        [{"user": {"login": who}, "state": s, "commit_id": at} for who, s, at in reviews],
+    site.reviewed(
+        reviews=[
+            site.review("bob"),
+            site.review("carol", commit_id="an earlier push"),
+            site.review("dave"),
+            site.review("dave", "CHANGES_REQUESTED"),
+            site.review("bob", "COMMENTED"),
+        ]
     )
     site.know("approvals", [{"user": {"login": "erin"}, "state": "approved"}])
 
@@ -171,18 +169,151 @@ def test_a_plan_that_went_stale_between_review_and_merge_is_refused(site: Site) 
     assert site.left() == {0, 1, 2, 3, 9}
 
 
-@pytest.mark.parametrize("of", [None, "someone/fork"], ids=["no run", "of a fork"])
-def test_without_a_plan_of_this_repository_nothing_is_applied(site: Site, of: str | None) -> None:
-    site.fill(4)
-    site.remove([0])
-    site.planned()
-    if of:
-        site.reviewed(of=of)
+def refused(site: Site, words: str) -> None:
+    """No plan counts as reviewed, and the job says why."""
     found = site.run("apply.yml", "reviewed")
     assert found is not None
     assert found[0].failed
-    assert "no pull request with a plan was merged as" in found[0].step("find").out
+    assert words in found[0].step("find").out
     assert "digest" not in found[0].step("find").outputs
+
+
+def test_a_commit_of_no_pull_request_is_not_applied(site: Site) -> None:
+    site.remove([0])
+    refused(site, "no pull request was merged as")
+
+
+LATER = "2026-03-01T12:00:01Z"
+NO_PLAN = "no plan of pull request 7 had finished when"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"head_repository": {"full_name": "someone/fork"}},
+        {"display_title": "reconciler plan of pull request 8"},
+        {"display_title": "reconciler plan of pull request 8", "pull_requests": [{"number": 8}]},
+        {"updated_at": LATER},
+        {"status": "in_progress"},
+        {"head_sha": "0" * 40},
+    ],
+    ids=["fork", "other", "other by number", "after the approval", "unfinished", "earlier push"],
+)
+def test_a_plan_that_was_not_reviewed_is_not_applied(site: Site, changed: dict[str, str]) -> None:
+    site.fill(4)
+    site.remove([0])
+    site.planned()
+    site.reviewed(site.plan_run(**changed))
+    refused(site, NO_PLAN)
+    assert "Nothing was applied: no plan of" in site.world("comments")[-1]["body"]
+
+
+def test_a_plan_that_was_replaced_after_the_approval_is_not_applied(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    site.planned()
+    earlier = site.plan_run(id=10, created_at="2026-03-01T09:00:00Z")
+    site.reviewed(earlier, site.plan_run(run_attempt=2, updated_at=LATER))
+    refused(site, "plan run 11 was run again after the approval")
+
+
+def test_the_first_approval_that_counts_decides_which_plan_was_reviewed(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    site.planned()
+    early = site.review("carol", submitted_at="2026-03-01T10:59:59Z")
+    site.reviewed(reviews=[early, site.review("bob")])
+    refused(site, NO_PLAN)
+    site.reviewed(reviews=[early, site.review("bob"), site.review("carol")])
+    assert not site.applied().failed
+
+
+def test_a_merge_that_nobody_approved_is_not_applied(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    site.planned()
+    site.reviewed(reviews=[site.review("bob", "CHANGES_REQUESTED")])
+    refused(site, "nobody approved")
+
+
+def test_the_result_is_written_back_to_the_pull_request(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    site.planned()
+    site.reviewed()
+    site.emulator.set_faults(Faults(rules=(FaultRule(FaultKind.STATUS, status=403),)))
+    assert site.applied().failed
+    result = site.world("comments")[-1]
+    assert result["number"] == site.number
+    assert "Nothing was applied (exit code" in result["body"]
+    site.emulator.set_faults(Faults())
+    assert not site.applied().failed
+    result = site.world("comments")[-1]
+    assert "1 planned: 1 deleted" in result["body"]
+    assert len(site.world("comments")) == 2  # the plan, and one result
+
+
+# What lies in the checkout is the pull request's
+
+
+def test_nothing_of_the_checkout_is_imported(site: Site) -> None:
+    site.fill(4)
+    site.environment = plant(site.workspace)
+    site.remove([0])
+    assert not site.planned().failed
+    site.reviewed()
+    assert not site.applied().failed
+    assert site.left() == {1, 2, 3}
+    trace = site.folder / "trace"
+    assert not trace.exists(), trace.read_text()
+
+
+def test_what_is_planted_would_leave_its_trace(tmp_path: Path) -> None:
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    variables = plant(checkout)
+    for environment in (os.environ, os.environ | variables):
+        subprocess.run([sys.executable, "-m", "venv"], cwd=checkout, env=environment, check=False)
+    assert {"venv", "sitecustomize"} <= {
+        Path(line).parent.name for line in (tmp_path / "trace").read_text().splitlines()
+    }
+
+
+# The plan's comment
+
+
+def test_a_strangers_comment_with_the_marker_is_left_alone(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    site.planned()
+    (own,) = site.world("comments")
+    stranger = {**own, "author": "mallory"}
+    site.know("comments", [stranger])
+    site.planned()
+    site.planned()
+    first, second = site.world("comments")
+    assert first == stranger
+    assert second["author"] == "github-actions[bot]"
+
+
+def test_plans_of_two_folders_have_a_comment_each(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    site.planned()
+    other = site.workspace / "other"
+    other.mkdir()
+    (site.workspace / "specs").rename(other / "specs")
+    site.planned(working_directory="other")
+    site.planned(working_directory="other", paths="specs/a.yaml")
+    assert len(site.world("comments")) == 3
+
+
+def test_the_page_of_the_plan_is_an_artifact(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    site.planned()
+    (page,) = (site.artifacts / "reconciler-plan-page").iterdir()
+    assert page.read_text().startswith("<!doctype html>")
 
 
 def saved(site: Site, digest: str) -> Job:
@@ -195,7 +326,7 @@ def test_a_saved_plan_of_a_fork_another_digest_or_other_files_is_refused(site: S
     site.fill(4)
     site.remove([0])
     digest = site.planned().step("plan").outputs["digest"]
-    site.reviewed(of="someone/fork")
+    site.reviewed(site.plan_run(head_repository={"full_name": "someone/fork"}))
     assert saved(site, digest).step("Check where the plan comes from").outcome == "failure"
     site.reviewed()
     other = saved(site, f"sha256:{'0' * 64}")
