@@ -123,7 +123,8 @@ def connect(
 ) -> Connection:
     """Open what all stores of a run share.
 
-    Proxies, CA bundle and credentials file are read from the environment here, once.
+    Proxies, CA bundle and credentials are read from the environment here, once; an empty variable
+    is one that is not set.
 
     Raises:
         CredentialsError: there are no credentials where they are needed.
@@ -135,9 +136,9 @@ def connect(
         user_agent=f"reconciler/{__version__}",
         parallelism=parallelism,
         max_qps=max_qps,
-        credentials_file=os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"),
-        username=os.environ.get("RECONCILER_ORTHANC_USERNAME"),
-        password=os.environ.get("RECONCILER_ORTHANC_PASSWORD"),
+        credentials_file=os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or None,
+        username=os.environ.get("RECONCILER_ORTHANC_USERNAME") or None,
+        password=os.environ.get("RECONCILER_ORTHANC_PASSWORD") or None,
         proxies=urllib.request.getproxies(),
         ca_bundle=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE"),
     )

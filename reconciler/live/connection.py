@@ -60,7 +60,7 @@ class ConnectionSettings:
     credentials_file: str | None = None
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-    proxies: Mapping[str, str] = field(default_factory=dict)
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     ca_bundle: str | None = None
 
     def __post_init__(self) -> None:

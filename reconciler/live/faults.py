@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
+import re
+import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
 
@@ -18,16 +21,80 @@ class Fault(Enum):
     """Why no answer came, or no whole one; the value is what a user reads."""
 
     NOT_SENT = "no connection; nothing was sent"
+    UNKNOWN_HOST = "the host name is unknown; nothing was sent"
+    PROXY = "no connection to the proxy; nothing was sent"
+    UNKNOWN_PROXY = "the host name of the proxy is unknown; nothing was sent"
+    PROXY_ADDRESS = "the address of the proxy is not valid; nothing was sent"
+    PROXY_LOGIN = "the proxy asks for a user name and a password (HTTP 407); nothing was sent"
+    NO_TUNNEL = "the proxy does not connect to this host; nothing was sent"
     UNTRUSTED = "the certificate of the server is not trusted; nothing was sent"
+    OUTDATED = "the certificate of the server is not trusted: it has expired; nothing was sent"
+    EARLY = "the certificate of the server is not trusted: it is not valid yet; nothing was sent"
+    OTHER_HOST = (
+        "the certificate of the server is not trusted: it is for another host; nothing was sent"
+    )
     NO_TOKEN = "the token service gave no answer; nothing was sent"  # noqa: S105 - not a secret
+    NO_TLS = "the server does not speak TLS on this port"
+    TLS = "the server and this machine agree on no version or cipher of TLS"
+    CLIENT_CERTIFICATE = "the server asks for a client certificate"
+    NO_HTTP = "the reply is not HTTP"
     TIMEOUT = "no answer in time"
     BROKEN = "the connection broke"
     UNASKED = "bytes came that nobody asked for; the connection is closed"
 
     @property
     def nothing_was_sent(self) -> bool:
-        """Whether it is certain that the service saw nothing of the request."""
-        return self in {Fault.NOT_SENT, Fault.UNTRUSTED, Fault.NO_TOKEN}
+        """Whether it is certain that the service saw nothing of the request.
+
+        An error of TLS is not certain: it may come amid a connection.
+        """
+        return self.value.endswith("nothing was sent")
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether another attempt may do better."""
+        return self not in _LASTING
+
+    @property
+    def hint(self) -> str | None:
+        """What to do about it, where the fault says that much."""
+        return _HINTS.get(self)
+
+
+_LASTING = frozenset(
+    {
+        Fault.PROXY_ADDRESS,
+        Fault.PROXY_LOGIN,
+        Fault.UNTRUSTED,
+        Fault.OUTDATED,
+        Fault.EARLY,
+        Fault.OTHER_HOST,
+        Fault.NO_TLS,
+        Fault.TLS,
+        Fault.CLIENT_CERTIFICATE,
+    }
+)
+
+_PROXY = "look at HTTPS_PROXY or ALL_PROXY; NO_PROXY names the hosts that are reached without it"
+
+_HINTS = {
+    Fault.UNKNOWN_HOST: "look at the spelling of the endpoint and at the DNS of this machine; where"
+    " only a proxy knows the name, set HTTPS_PROXY",
+    Fault.PROXY: _PROXY,
+    Fault.UNKNOWN_PROXY: _PROXY,
+    Fault.PROXY_ADDRESS: "write HTTPS_PROXY as http://HOST:PORT; SOCKS is not supported",
+    Fault.PROXY_LOGIN: "write HTTPS_PROXY as http://USER:PASSWORD@HOST:PORT",
+    Fault.NO_TUNNEL: "let the proxy allow CONNECT to this host and port, or name it in NO_PROXY",
+    Fault.UNTRUSTED: "give the file of the authority that signed it as the CA bundle, in"
+    " REQUESTS_CA_BUNDLE",
+    Fault.OUTDATED: "renew the certificate of the server, and look at the clock of this machine",
+    Fault.EARLY: "look at the clock of this machine and at that of the server",
+    Fault.OTHER_HOST: "write the endpoint with a host name that the certificate of the server has",
+    Fault.NO_TLS: "look at the port; plain http is allowed to this machine only",
+    Fault.TLS: "the server must offer TLS 1.2 or 1.3, and may not ask for a client certificate",
+    Fault.CLIENT_CERTIFICATE: "reconciler presents none: use an endpoint that does not ask for one",
+    Fault.NO_HTTP: "look at the port; if the server speaks TLS there, write https",
+}
 
 
 class AttemptError(LiveError):
@@ -53,9 +120,7 @@ class NoAnswerError(AttemptError):
     """No answer came, or it broke off."""
 
     def __init__(self, fault: Fault, *, request_id: str | None = None) -> None:
-        untrusted = fault is Fault.UNTRUSTED
-        hint = "give the file of the authority that signed it as the CA bundle"
-        super().__init__(fault.value, hint=hint if untrusted else None, may_pass=not untrusted)
+        super().__init__(fault.value, hint=fault.hint, may_pass=fault.may_pass)
         self.fault = fault
         self.request_id = request_id
 
@@ -81,25 +146,92 @@ def fault_of(error: BaseException) -> Fault:
     """
     causes = list(_causes(error))
     for kinds, fault in _FAULTS:
-        if any(isinstance(cause, kinds) for cause in causes):
-            return fault
+        if cause := next((cause for cause in causes if isinstance(cause, kinds)), None):
+            return fault if isinstance(fault, Fault) else fault(cause, causes)
     return Fault.BROKEN
 
 
-_FAULTS: tuple[tuple[tuple[type[BaseException], ...], Fault], ...] = (
-    ((ssl.SSLCertVerificationError,), Fault.UNTRUSTED),
+def _untrusted(error: BaseException, _: object) -> Fault:
+    return _VERIFICATION.get(getattr(error, "verify_code", 0), Fault.UNTRUSTED)
+
+
+_VERIFICATION = {
+    9: Fault.EARLY,  # X509_V_ERR_CERT_NOT_YET_VALID
+    10: Fault.OUTDATED,  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: Fault.OTHER_HOST,  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: Fault.OTHER_HOST,  # X509_V_ERR_IP_ADDRESS_MISMATCH
+}
+"""OpenSSL's reasons, in x509_vfy.h, that are no lack of an authority."""
+
+
+def _of_proxy(_: BaseException, causes: Sequence[BaseException]) -> Fault:
+    if any(isinstance(cause, socket.gaierror) for cause in causes):
+        return Fault.UNKNOWN_PROXY
+    # The status is only in the text, which is that of `http.client`.
+    told = next((told for cause in causes if (told := _NO_TUNNEL.match(str(cause)))), None)
+    if told is None:
+        return Fault.PROXY
+    return Fault.PROXY_LOGIN if told["status"] == "407" else Fault.NO_TUNNEL
+
+
+_NO_TUNNEL = re.compile(r"Tunnel connection failed: (?P<status>[0-9]{3})")
+
+
+def _unsent(_: BaseException, causes: Sequence[BaseException]) -> Fault:
+    unknown = any(isinstance(cause, socket.gaierror) for cause in causes)
+    return Fault.UNKNOWN_HOST if unknown else Fault.NOT_SENT
+
+
+def _of_tls(error: BaseException, _: object) -> Fault:
+    reason = getattr(error, "reason", None) or ""
+    return next(
+        (fault for end, fault in _TLS_REASONS.items() if reason.endswith(end)), Fault.BROKEN
+    )
+
+
+_TLS_REASONS = {
+    "WRONG_VERSION_NUMBER": Fault.NO_TLS,
+    "ALERT_CERTIFICATE_REQUIRED": Fault.CLIENT_CERTIFICATE,
+    "ALERT_HANDSHAKE_FAILURE": Fault.TLS,
+    "ALERT_PROTOCOL_VERSION": Fault.TLS,
+    "UNSUPPORTED_PROTOCOL": Fault.TLS,
+}
+"""How OpenSSL's reasons end; what is before depends on the version of the protocol."""
+
+
+def _of_status_line(error: BaseException, _: object) -> Fault:
+    closed = isinstance(error, http.client.RemoteDisconnected)
+    return Fault.BROKEN if closed else Fault.NO_HTTP
+
+
+_Kinds = tuple[type[BaseException], ...]
+_Chosen = Callable[[BaseException, Sequence[BaseException]], Fault]
+
+_FAULTS: tuple[tuple[_Kinds, Fault | _Chosen], ...] = (
+    ((ssl.SSLCertVerificationError,), _untrusted),
     ((UnaskedError,), Fault.UNASKED),
     (
         (
-            # Refused, no route, no such host, and (ProxyError) no tunnel to the service.
+            requests.exceptions.InvalidProxyURL,
+            requests.exceptions.InvalidSchema,  # a proxy of SOCKS without its library
+            urllib3.exceptions.LocationValueError,
+            urllib3.exceptions.ProxySchemeUnknown,
+        ),
+        Fault.PROXY_ADDRESS,
+    ),
+    ((urllib3.exceptions.ProxyError,), _of_proxy),
+    (
+        (
+            # Refused, no route, no such host.
             urllib3.exceptions.NewConnectionError,
             urllib3.exceptions.ConnectTimeoutError,
-            urllib3.exceptions.ProxyError,
             requests.ConnectTimeout,
         ),
-        Fault.NOT_SENT,
+        _unsent,
     ),
     ((urllib3.exceptions.ReadTimeoutError, requests.ReadTimeout, TimeoutError), Fault.TIMEOUT),
+    ((ssl.SSLError,), _of_tls),
+    ((http.client.BadStatusLine,), _of_status_line),
 )
 
 

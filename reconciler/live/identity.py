@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Protocol
 
 from reconciler.errors import CredentialsError
+
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")  # RFC 7617 section 2
 
 
 class Identity(Protocol):
@@ -50,7 +53,17 @@ class BasicIdentity:
             raise CredentialsError(
                 "a user name (without a colon) and a password are needed, or none of them"
             )
-        token = base64.b64encode(f"{username}:{password}".encode()).decode()
+        try:
+            text = f"{username}:{password}".encode()
+        except UnicodeEncodeError:
+            # Not as its cause: its text quotes the password.
+            raise CredentialsError("user name and password must be UTF-8") from None
+        if _CONTROL.search(text):
+            raise CredentialsError(
+                "a user name and a password cannot hold control characters",
+                hint="look for a line end behind the value, as a file of secrets may have",
+            )
+        token = base64.b64encode(text).decode()
         self._headers = {"authorization": f"Basic {token}"}
 
     def headers(self) -> Mapping[str, str]:

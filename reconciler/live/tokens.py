@@ -2,30 +2,83 @@
 
 from __future__ import annotations
 
+import queue
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import google.auth.credentials
-import google.auth.exceptions
+from google.auth.credentials import TokenState
 
 from reconciler.errors import CredentialsError
 from reconciler.live.faults import Fault, NoAnswerError
+from reconciler.live.token_refusal import may_pass, refusal
+from reconciler.live.token_session import TokenSession
 
-_OAUTH_ERROR = re.compile(r"[a-z_]{3,40}")  # RFC 6749 section 5.2, such as invalid_grant
+_HEADER_VALUE = re.compile(r"(?:Bearer )?[\x21-\x7e]+")
+"""A token, or the project that is billed: nothing that would end or split a header."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSource:
+    """What access tokens are made of: google-auth's ``credentials`` and ``request``.
+
+    ``session`` is that of the request. ``longest`` is in seconds, for all that one token takes;
+    ``hint`` says what to look at where these credentials give none.
+    """
+
+    credentials: Any
+    request: Any
+    session: TokenSession
+    longest: float
+    hint: str
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether there is a token, good for some minutes more."""
+        return self.credentials.token_state is TokenState.FRESH
+
+    def headers(self) -> dict[str, str]:
+        """The headers with the token that is there.
+
+        Raises:
+            CredentialsError: it is none that a header can carry.
+        """
+        headers: dict[str, str] = {}
+        try:
+            # Not before_request: that would refresh without a lock, and ask other hosts for more.
+            self.credentials.apply(headers)
+            is_usable = all(_HEADER_VALUE.fullmatch(value) for value in headers.values())
+        except Exception:  # noqa: BLE001 - the token may be of any JSON type, and is in the message
+            is_usable = False
+        if not is_usable:
+            raise refusal(None, self.session.last, self.hint)
+        return headers
+
+    def fetch(self) -> None:
+        """Fetch a token; it raises whatever google-auth makes of what it meets.
+
+        Raises:
+            CredentialsError: what came is no token, or expired when it came.
+        """
+        self.credentials.refresh(self.request)
+        self.headers()
+        if self.credentials.token_state is TokenState.INVALID:
+            raise CredentialsError(
+                "the access token had expired when it came",
+                hint="look at the clock of this machine and at that of the token service",
+            )
 
 
 class SharedToken:
     """The credentials of a run; without any, requests go out unsigned.
 
     google-auth does not lock a refresh: 64 threads that start together would fetch 64 tokens.
-    ``credentials`` and ``request`` are google-auth's.
     """
 
-    def __init__(self, credentials: Any, request: Any) -> None:
-        self._credentials = credentials
-        self._request = request
+    def __init__(self, source: TokenSource | None) -> None:
+        self._source = source
         self._lock = threading.Lock()
         self._rejected: str | None = None
         self._failure: CredentialsError | None = None
@@ -33,7 +86,7 @@ class SharedToken:
     @property
     def may_renew(self) -> bool:
         """Whether another token may do better: with credentials, yes."""
-        return self._credentials is not None
+        return self._source is not None
 
     @property
     def principal(self) -> str | None:
@@ -41,8 +94,9 @@ class SharedToken:
 
         A machine's own account has the name ``default`` until its first token is fetched.
         """
+        credentials = self._source and self._source.credentials
         for name in ("service_account_email", "account"):
-            told = getattr(self._credentials, name, None)
+            told = getattr(credentials, name, None)
             if isinstance(told, str) and told not in {"", "default"}:
                 return told
         return None
@@ -51,14 +105,17 @@ class SharedToken:
         """The headers that say who asks, with a token that is good by its date.
 
         Raises:
-            CredentialsError: the token service refuses a token.
-            NoAnswerError: the token service could not be asked.
+            CredentialsError: the credentials give no token.
+            NoAnswerError: the token service gave no answer; another attempt may do better.
         """
-        if self._credentials is None:
+        if self._source is None:
             return {}
-        if self._needs_refresh():
-            self._refresh()
-        return self._applied()
+        if self._failure is not None:
+            # The other threads must not repeat a question that has been answered with no.
+            raise self._failure
+        if self._needs_refresh(self._source):
+            self._refresh(self._source)
+        return self._source.headers()
 
     def reject(self, sent: Mapping[str, str]) -> None:
         """Take note that the service answered 401 to these headers.
@@ -67,42 +124,51 @@ class SharedToken:
         """
         self._rejected = sent.get("authorization")
 
-    def _applied(self) -> dict[str, str]:
-        # Not before_request: that would refresh without a lock, and look up more at other hosts.
-        headers: dict[str, str] = {}
-        self._credentials.apply(headers)
-        return headers
-
-    def _needs_refresh(self) -> bool:
-        if self._credentials.token_state is not google.auth.credentials.TokenState.FRESH:
+    def _needs_refresh(self, source: TokenSource) -> bool:
+        if not source.is_fresh:
             return True
-        return self._rejected is not None and self._rejected == self._applied()["authorization"]
+        return self._rejected is not None and self._rejected == source.headers()["authorization"]
 
-    def _refresh(self) -> None:
+    def _refresh(self, source: TokenSource) -> None:
         with self._lock:
             if self._failure is not None:
-                # The other threads must not repeat a question that has been answered with no.
                 raise self._failure
-            if not self._needs_refresh():
+            if not self._needs_refresh(source):
                 return
-            try:
-                self._credentials.refresh(self._request)
-            except google.auth.exceptions.GoogleAuthError as error:
-                if _may_pass(error):
-                    raise NoAnswerError(Fault.NO_TOKEN) from error
-                self._failure = _refused(error)
-                raise self._failure from error
-            self._rejected = None
+            source.session.last = None
+            error = _outcome(source.fetch, within=source.longest)
+            if error is None:
+                self._rejected = None
+                return
+            # Not as its cause: the texts of google-auth quote replies, tokens among them.
+            if may_pass(error, source.session.last):
+                raise NoAnswerError(Fault.NO_TOKEN)
+            self._failure = refusal(error, source.session.last, source.hint)
+            raise self._failure
 
 
-def _may_pass(error: google.auth.exceptions.GoogleAuthError) -> bool:
-    return error.retryable or isinstance(error, google.auth.exceptions.TransportError)
+def _outcome(work: Callable[[], None], *, within: float) -> BaseException | None:
+    """What ``work`` raises; a `CredentialsError` if it is not done within so many seconds.
 
+    It runs in a thread that nobody waits for afterwards. The time limits of sockets hold for each
+    wait, not for a reply that comes byte by byte, and none for a file that is a pipe.
+    """
+    outcome: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 
-def _refused(error: google.auth.exceptions.GoogleAuthError) -> CredentialsError:
-    code = str(error.args[0]).partition(":")[0] if error.args else ""
-    shown = f" ({code})" if _OAUTH_ERROR.fullmatch(code) else ""
-    return CredentialsError(
-        f"the token service does not accept the credentials{shown}",
-        hint="sign in again, or look whether the key of the service account was revoked",
-    )
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - cryptography panics with no Exception
+            outcome.put(error)
+        else:
+            outcome.put(None)
+
+    threading.Thread(target=run, name="token", daemon=True).start()
+    try:
+        return outcome.get(timeout=within)
+    except queue.Empty:
+        return CredentialsError(
+            f"no access token came within {within:g} s",
+            hint="look at the token service, and at the file, URL or executable that the"
+            " credentials file names",
+        )

@@ -81,7 +81,7 @@ def token_requests(emulator: Emulator) -> int:
 
 
 def credentials_of(connection: Connection):
-    return connection._channel.identity._credentials
+    return connection._channel.identity._source.credentials
 
 
 def test_a_service_account_signs_the_requests(guarded, signed) -> None:
