@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 import threading
 from collections.abc import Mapping
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed's gap
@@ -15,35 +18,98 @@ from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
 from reconciler.errors import EndpointError
+from reconciler.live.endpoint import is_address
 from reconciler.live.exchange import connections_of
 
 
 def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
     """Build the context that verifies certificate and host name of every connection.
 
+    ``ca_bundle`` is a file of certificates, or a folder that holds them by their hashes.
+
     Raises:
-        EndpointError: the CA bundle cannot be read.
+        EndpointError: it is neither.
     """
+    source = Path(ca_bundle or DEFAULT_CA_BUNDLE_PATH)
     try:
-        return ssl.create_default_context(cafile=ca_bundle or DEFAULT_CA_BUNDLE_PATH)
-    except (OSError, ssl.SSLError) as error:
-        raise EndpointError(
-            f"the CA bundle {ca_bundle or DEFAULT_CA_BUNDLE_PATH!r} cannot be read",
-            hint="it must be a file of certificates in PEM form",
-        ) from error
+        if not source.is_dir():
+            return ssl.create_default_context(cafile=source)
+        if any(_HASHED.fullmatch(file.name) for file in source.iterdir()):
+            return ssl.create_default_context(capath=source)
+    except ssl.SSLError:
+        reason = "holds no certificate in PEM form"
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    else:
+        reason = "is a folder that holds no certificate by its hash"
+    raise EndpointError(
+        f"the CA bundle {str(source)!r} {reason}",
+        hint="REQUESTS_CA_BUNDLE must name a file of certificates in PEM form, or a folder of them"
+        " on which `openssl rehash` was run",
+    )
+
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+"""How OpenSSL looks for an authority in a folder: the hash of its name, and a number."""
 
 
 def proxies_for(url: str, proxies: Mapping[str, str]) -> dict[str, str]:
     """Choose the proxy of a URL, in the form that `requests` takes.
 
     ``proxies`` is what ``urllib.request.getproxies()`` gives: scheme (or ``all``) to proxy, and
-    ``no`` for the hosts that are reached directly.
+    ``no`` for the hosts that are reached directly, by name, address or network.
+
+    Raises:
+        EndpointError: the proxy is none, or ``no`` has an address with a prefix that is none.
     """
     parts = urlsplit(url)
     proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if proxy is None or proxy_bypass_environment(parts.netloc, dict(proxies)):
+    if proxy is None:
         return {}
+    networks = [_network(entry.strip()) for entry in proxies.get("no", "").split(",")]
+    if is_address(host := parts.hostname or ""):
+        address = ip_address(host)
+        if any(network is not None and address in network for network in networks):
+            return {}
+    if proxy_bypass_environment(parts.netloc, dict(proxies)):
+        return {}
+    _check_proxy(proxy)
     return {parts.scheme: proxy}
+
+
+def _check_proxy(proxy: str) -> None:
+    """Refuse what is no address of a proxy; it may hold a password, so it is not shown."""
+    try:
+        parts = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        has_scheme = _PROXY_SCHEME.fullmatch(parts.scheme) is not None
+        has_host = _PROXY_HOST.fullmatch(parts.hostname or "") is not None
+        is_valid = has_scheme and has_host and parts.port != 0
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise EndpointError(
+            "the address of the proxy is not valid",
+            hint="write HTTPS_PROXY or ALL_PROXY as http://HOST:PORT, or with"
+            " USER:PASSWORD@ before HOST",
+        )
+
+
+_PROXY_SCHEME = re.compile(r"https?|socks[45][ah]?")
+_PROXY_HOST = re.compile(r"[A-Za-z0-9._:%-]+")
+
+
+def _network(entry: str) -> IPv4Network | IPv6Network | None:
+    """An entry of NO_PROXY as a network (RFC 4632, RFC 4291 section 2.3), if it is one."""
+    address, slash, _ = entry.partition("/")
+    if not slash or not is_address(address):
+        return None
+    try:
+        return ip_network(entry, strict=False)
+    except ValueError:
+        raise EndpointError(
+            f"NO_PROXY has {entry!r}, which is not a network",
+            hint="write ADDRESS/BITS, such as 10.0.0.0/8",
+        ) from None
 
 
 class SharedContextAdapter(HTTPAdapter):

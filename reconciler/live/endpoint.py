@@ -11,8 +11,9 @@ from reconciler.model.service import is_loopback
 
 DEFAULT_ENDPOINT = "https://healthcare.googleapis.com"
 
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # RFC 1123 section 2.1
 _ORIGIN = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])"
+    rf"(?P<scheme>https?)://(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])"
     r"(?::(?P<port>[0-9]{1,5}))?/?",
     re.IGNORECASE | re.ASCII,
 )
@@ -46,7 +47,7 @@ def parse_endpoint(text: str) -> Endpoint:
         raise _malformed(text)
     scheme, host = match["scheme"].lower(), match["host"].lower()
     port = int(match["port"] or _DEFAULT_PORTS[scheme])
-    if not 0 < port <= _HIGHEST_PORT or (host.startswith("[") and not _is_ip(host)):
+    if not 0 < port <= _HIGHEST_PORT or (host.startswith("[") and not is_address(host.strip("[]"))):
         raise _malformed(text)
     loopback = is_loopback(host.strip("[]"))
     if scheme == "http" and not loopback:
@@ -58,18 +59,25 @@ def parse_endpoint(text: str) -> Endpoint:
     return Endpoint(f"{scheme}://{host}{suffix}", loopback)
 
 
+def is_address(host: str) -> bool:
+    """Whether it is an IP address, one of IPv6 without brackets."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def _malformed(text: str) -> EndpointError:
+    if _ORIGIN.fullmatch(text.replace("_", "x")):
+        return EndpointError(
+            f"the host of the endpoint {text!r} has an underscore",
+            hint="a host name has letters, digits and hyphens between its dots: give the server"
+            " another name",
+        )
     # A user or password in the text must not reach a log, so it is not echoed then.
     shown = "the endpoint" if "@" in text else f"the endpoint {text!r}"
     return EndpointError(
         f"{shown} is not the origin of a service",
         hint="write https://HOST or https://HOST:PORT, without user, path, query or fragment",
     )
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    return True

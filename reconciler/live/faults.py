@@ -24,7 +24,7 @@ class Fault(Enum):
     UNKNOWN_HOST = "the host name is unknown; nothing was sent"
     PROXY = "no connection to the proxy; nothing was sent"
     UNKNOWN_PROXY = "the host name of the proxy is unknown; nothing was sent"
-    PROXY_ADDRESS = "the address of the proxy is not valid; nothing was sent"
+    NO_SOCKS = "a SOCKS proxy needs the package PySocks; nothing was sent"
     PROXY_LOGIN = "the proxy asks for a user name and a password (HTTP 407); nothing was sent"
     NO_TUNNEL = "the proxy does not connect to this host; nothing was sent"
     UNTRUSTED = "the certificate of the server is not trusted; nothing was sent"
@@ -63,7 +63,7 @@ class Fault(Enum):
 
 _LASTING = frozenset(
     {
-        Fault.PROXY_ADDRESS,
+        Fault.NO_SOCKS,
         Fault.PROXY_LOGIN,
         Fault.UNTRUSTED,
         Fault.OUTDATED,
@@ -82,7 +82,7 @@ _HINTS = {
     " only a proxy knows the name, set HTTPS_PROXY",
     Fault.PROXY: _PROXY,
     Fault.UNKNOWN_PROXY: _PROXY,
-    Fault.PROXY_ADDRESS: "write HTTPS_PROXY as http://HOST:PORT; SOCKS is not supported",
+    Fault.NO_SOCKS: "install requests[socks], or name an HTTP proxy in HTTPS_PROXY",
     Fault.PROXY_LOGIN: "write HTTPS_PROXY as http://USER:PASSWORD@HOST:PORT",
     Fault.NO_TUNNEL: "let the proxy allow CONNECT to this host and port, or name it in NO_PROXY",
     Fault.UNTRUSTED: "give the file of the authority that signed it as the CA bundle, in"
@@ -119,8 +119,10 @@ class AttemptError(LiveError):
 class NoAnswerError(AttemptError):
     """No answer came, or it broke off."""
 
-    def __init__(self, fault: Fault, *, request_id: str | None = None) -> None:
-        super().__init__(fault.value, hint=fault.hint, may_pass=fault.may_pass)
+    def __init__(
+        self, fault: Fault, *, request_id: str | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(fault.value, hint=hint or fault.hint, may_pass=fault.may_pass)
         self.fault = fault
         self.request_id = request_id
 
@@ -210,15 +212,9 @@ _Chosen = Callable[[BaseException, Sequence[BaseException]], Fault]
 _FAULTS: tuple[tuple[_Kinds, Fault | _Chosen], ...] = (
     ((ssl.SSLCertVerificationError,), _untrusted),
     ((UnaskedError,), Fault.UNASKED),
-    (
-        (
-            requests.exceptions.InvalidProxyURL,
-            requests.exceptions.InvalidSchema,  # a proxy of SOCKS without its library
-            urllib3.exceptions.LocationValueError,
-            urllib3.exceptions.ProxySchemeUnknown,
-        ),
-        Fault.PROXY_ADDRESS,
-    ),
+    ((requests.exceptions.InvalidSchema,), Fault.NO_SOCKS),
+    # The endpoint is a valid name; so it is that of the proxy which cannot be looked up.
+    ((urllib3.exceptions.LocationValueError,), Fault.UNKNOWN_PROXY),
     ((urllib3.exceptions.ProxyError,), _of_proxy),
     (
         (

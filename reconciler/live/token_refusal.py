@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from google.auth.exceptions import GoogleAuthError
 
-from reconciler.errors import CredentialsError
+from reconciler.errors import CredentialsError, LiveError
 from reconciler.live.retry import RETRYABLE_STATUSES
 from reconciler.live.token_session import Exchange
 
@@ -24,14 +24,22 @@ _OAUTH_ERRORS = frozenset(
 """RFC 6749 section 5.2 and RFC 8693 section 2.2.2."""
 
 
-def may_pass(error: BaseException, last: Exchange | None) -> bool:
+def may_pass(error: BaseException, last: Exchange) -> bool:
     """Whether another attempt may give a token, by what the last request for one met."""
-    if isinstance(error, CredentialsError) or last is None:
+    if isinstance(error, LiveError):
         return False
     if last.fault is not None:
         return last.fault.may_pass
     asks_again = isinstance(error, GoogleAuthError) and error.retryable
     return asks_again or last.status in RETRYABLE_STATUSES
+
+
+def advice(last: Exchange) -> str:
+    """What to look at where no attempt gave a token."""
+    met = f"HTTP {last.status}" if last.fault is None else last.fault.value.partition(";")[0]
+    return (
+        f"this machine must reach {last.host} for an access token, by the proxy or directly: {met}"
+    )
 
 
 def refusal(error: BaseException | None, last: Exchange | None, hint: str) -> CredentialsError:
@@ -40,8 +48,8 @@ def refusal(error: BaseException | None, last: Exchange | None, hint: str) -> Cr
     ``last`` is the request that was answered last, or not answered. Texts of ``error`` are not
     shown: they quote replies, keys and what an executable printed.
     """
-    if isinstance(error, CredentialsError):
-        return error
+    if isinstance(error, LiveError):
+        return CredentialsError(str(error), hint=error.hint)
     if last is None:
         kind = "" if error is None else f" ({type(error).__name__})"
         return CredentialsError(f"the credentials give no access token{kind}", hint=hint)

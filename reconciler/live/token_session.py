@@ -36,7 +36,7 @@ class TokenSession(requests.Session):
     """A session that takes nothing from the environment: a .netrc must not answer for a token.
 
     The host of the token service is only known when it is asked, so the proxy is chosen then.
-    ``last`` is what was asked last, None if nothing was since it was set to None.
+    ``last`` is what was asked last; None if nothing was since it was set to None.
     """
 
     def __init__(self, proxies: Mapping[str, str], *, verify: bool | str) -> None:
@@ -58,7 +58,6 @@ class TokenSession(requests.Session):
             requests.RequestException: no answer came, or a broken one.
         """
         scheme, host = _destination(request)
-        self.last = Exchange(host)
         may_be_plain = request.method != "POST" or is_loopback(host)
         if scheme != "https" and not (scheme == "http" and may_be_plain):
             raise CredentialsError(

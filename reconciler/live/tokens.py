@@ -13,7 +13,7 @@ from google.auth.credentials import TokenState
 
 from reconciler.errors import CredentialsError
 from reconciler.live.faults import Fault, NoAnswerError
-from reconciler.live.token_refusal import may_pass, refusal
+from reconciler.live.token_refusal import advice, may_pass, refusal
 from reconciler.live.token_session import TokenSession
 
 _HEADER_VALUE = re.compile(r"(?:Bearer )?[\x21-\x7e]+")
@@ -62,6 +62,7 @@ class TokenSource:
         Raises:
             CredentialsError: what came is no token, or expired when it came.
         """
+        self.session.last = None
         self.credentials.refresh(self.request)
         self.headers()
         if self.credentials.token_state is TokenState.INVALID:
@@ -135,15 +136,15 @@ class SharedToken:
                 raise self._failure
             if not self._needs_refresh(source):
                 return
-            source.session.last = None
             error = _outcome(source.fetch, within=source.longest)
             if error is None:
                 self._rejected = None
                 return
             # Not as its cause: the texts of google-auth quote replies, tokens among them.
-            if may_pass(error, source.session.last):
-                raise NoAnswerError(Fault.NO_TOKEN)
-            self._failure = refusal(error, source.session.last, source.hint)
+            last = source.session.last
+            if last is not None and may_pass(error, last):
+                raise NoAnswerError(Fault.NO_TOKEN, hint=advice(last))
+            self._failure = refusal(error, last, source.hint)
             raise self._failure
 
 

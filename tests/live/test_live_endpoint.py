@@ -61,6 +61,10 @@ def test_plain_http_stays_on_this_machine(text: str) -> None:
         "https://[::1",
         "https://[:::::]",
         "https://ho st",
+        "https://host..example",
+        "https://host.-x.example",
+        f"https://{'x' * 64}.example",
+        "https://user_name:secret@host",
         "http://\uff11\uff12\uff17.0.0.1",
     ],
 )
@@ -69,3 +73,12 @@ def test_anything_but_an_origin_is_refused(text: str) -> None:
         parse_endpoint(text)
     assert "secret" not in str(caught.value)
     assert caught.value.hint is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["https://orthanc_1:8043", "http://my_store.example", "https://_dicom._tcp.example/"]
+)
+def test_an_underscore_in_a_host_is_named(text: str) -> None:
+    with pytest.raises(EndpointError, match="underscore") as caught:
+        parse_endpoint(text)
+    assert "hyphens" in caught.value.hint

@@ -23,20 +23,30 @@ from reconciler.model.reply import ReplyKind
 MISSING = InstanceAddress("1.2", "1.2.1", "1.2.1.1")
 
 
-def make_certificate(folder: Path, host: str) -> tuple[Path, Path]:
-    """A self-signed certificate for an IP address, and its key."""
+def make_certificate(
+    folder: Path,
+    host: str,
+    *,
+    dns_name: str | None = None,
+    valid: tuple[timedelta, timedelta] = (timedelta(days=-1), timedelta(days=1)),
+) -> tuple[Path, Path]:
+    """A self-signed certificate for an IP address, or for a name instead, and its key.
+
+    It is ``valid`` from the one to the other, counted from now.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "loopback")])
     now = datetime.now(UTC)
+    subject = x509.DNSName(dns_name) if dns_name else x509.IPAddress(ip_address(host))
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(host))]), False)
+        .not_valid_before(now + valid[0])
+        .not_valid_after(now + valid[1])
+        .add_extension(x509.SubjectAlternativeName([subject]), False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
         .sign(key, hashes.SHA256())
     )

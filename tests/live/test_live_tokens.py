@@ -337,6 +337,16 @@ def test_a_subject_token_that_nobody_writes_ends(service, load, monkeypatch, tmp
     os.close(os.open(pipe, os.O_WRONLY))  # lets the thread end
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_token_service_out_of_reach_is_named(service, content_of, load, kind) -> None:
+    closed = content_of(kind)
+    name = "token_url" if "token_url" in closed else "token_uri"
+    closed[name] = "http://127.0.0.1:9/token"
+    service.answers = lambda method, path: Reply(b"busy", 503)
+    error = refused(load(closed), NoAnswerError)
+    assert "127.0.0.1" in error.hint
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 @pytest.mark.parametrize("kind", ["file", "url"])
 def test_a_token_service_that_is_busy_is_asked_again(service, connection, kind, status) -> None:

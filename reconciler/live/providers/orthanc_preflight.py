@@ -68,7 +68,7 @@ def _ask(transport: Transport, call: Call) -> Answer:
     except AttemptError as error:
         raise PreflightError(
             f"{transport.origin} could not be asked: {error}",
-            hint=error.hint or "look at the network and at the endpoint, then try again",
+            hint=error.hint or "look at the network, and at scheme, host and port of the endpoint",
         ) from error
 
 
