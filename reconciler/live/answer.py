@@ -9,17 +9,10 @@ from types import TracebackType
 import requests
 
 from reconciler.live.faults import Fault, NoAnswerError, mapped_faults
+from reconciler.live.numbers import read_number
 
 BODY_LIMIT = 64 * 1024
 """Bytes of a body that are read or drained; beyond it, closing is cheaper than draining."""
-
-_MOST_DIGITS = 18
-
-
-def read_size(text: str) -> int | None:
-    """A number of bytes as an answer writes it; None for what is none, or is out of all bounds."""
-    is_size = text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS
-    return int(text) if is_size else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +62,7 @@ class Stream:
         """The bytes that the header announces; None where it says nothing of the decoded body."""
         text = self._response.headers.get("Content-Length", "")
         encoded = "Content-Encoding" in self._response.headers
-        return None if encoded else read_size(text)
+        return None if encoded else read_number(text)
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """The decoded body, in pieces of so many bytes at most."""

@@ -19,8 +19,8 @@ from reconciler.live.concurrency import ConcurrencyLimit
 from reconciler.live.endpoint import Endpoint
 from reconciler.live.faults import mapped_faults
 from reconciler.live.identity import Identity
+from reconciler.live.numbers import read_retry_after
 from reconciler.live.rate import RateLimiter
-from reconciler.live.retry import parse_retry_after
 from reconciler.model.traffic import Traffic
 
 _UNAUTHENTICATED = 401
@@ -166,7 +166,7 @@ class Channel:
         timeouts = (self._settings.connect_timeout, self._settings.read_timeout)
         with mapped_faults(request_id):
             response = adapter.send(request, stream=True, timeout=timeouts, proxies=self._proxies)
-        retry_after = parse_retry_after(response.headers.get("Retry-After"), self._now())
+        retry_after = read_retry_after(response.headers.get("Retry-After"), self._now())
         return Stream(response, request_id=request_id, retry_after=retry_after)
 
     def _learn(self, status: int, identity: Mapping[str, str]) -> None:

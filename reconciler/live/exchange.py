@@ -10,6 +10,7 @@ believed, and from then on every request has a connection of its own.
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import threading
@@ -18,7 +19,13 @@ from typing import Any, cast
 from urllib3.connection import HTTPConnection
 from urllib3.util.wait import wait_for_read
 
+from reconciler.live.numbers import read_number
+
 _INFORMATIONAL = range(100, 200)
+
+_LONGEST_CHUNK_LINE = 1024
+"""Bytes of a chunk's size and extensions; the latter mean nothing here."""
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
 
 
 class UnaskedError(http.client.HTTPException):
@@ -68,10 +75,16 @@ class Reply(http.client.HTTPResponse):
         self._is_left = False
 
     def begin(self) -> None:
-        """Read the headers; a reply with two lengths is the last one (RFC 9112 section 6.3)."""
+        """Read the headers, and what they say of the length (RFC 9112 section 6.3).
+
+        A reply with two sorts of length is the last one; one whose length is no number is none.
+        """
         super().begin()
-        if self.chunked and "content-length" in self.headers:
+        lengths = set(self.headers.get_all("content-length", []))
+        if self.chunked and lengths:
             self.will_close = True
+        elif len(lengths) > 1 or any(read_number(one.strip()) is None for one in lengths):
+            raise http.client.HTTPException("the length of the reply is not a number")
 
     def close(self) -> None:
         """Leave the reply, and with it the connection, wherever it has been read to.
@@ -93,6 +106,14 @@ class Reply(http.client.HTTPResponse):
             if status[1] not in _INFORMATIONAL:
                 return status
             http.client.parse_headers(self.fp)
+
+    def _read_next_chunk_size(self) -> int:
+        """The size of the next chunk (RFC 9112 section 7.1); `http.client` also takes -1."""
+        line: bytes = self.fp.readline(_LONGEST_CHUNK_LINE + 1)
+        match = _CHUNK_LINE.fullmatch(line)
+        if match is None:
+            raise http.client.HTTPException("the size of a chunk is not a number")
+        return int(match[1], 16)
 
     def _close_conn(self) -> None:
         """Close the file at the end of the body."""

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from email.message import Message
 from email.parser import BytesHeaderParser
 
-from reconciler.live.answer import read_size
 from reconciler.live.faults import AttemptError, Fault, NoAnswerError
+from reconciler.live.numbers import read_number
 
 _LONGEST_HEAD = 64 * 1024
 _END = b"--"
+_BOUNDARY = re.compile(
+    r""";\s*boundary=(?:"(?P<quoted>[\w'()+,./:=? -]{0,69}[\w'()+,./:=?-])"|"""
+    r"""(?P<plain>[\w'()+,./:=?-]{1,70}))\s*(?:;|$)""",
+    re.ASCII | re.IGNORECASE,
+)
+"""RFC 2046 section 5.1.1; also what ought to be in quotes and is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +50,23 @@ def read_single_part(content_type: str, chunks: Iterator[bytes]) -> Part:
         raise AttemptError("the multipart answer holds no part")
     text.put_back(b"\r\n")
     headers = BytesHeaderParser().parsebytes(text.take_until(b"\r\n\r\n").lstrip(b"\r\n"))
-    length = headers.get("Content-Length", "")
     return Part(
-        headers.get("Content-Type", ""),
-        read_size(length),
+        _plain(headers.get("Content-Type")),
+        read_number(_plain(headers.get("Content-Length"))),
         text.until_last(delimiter),
     )
 
 
+def _plain(header: object) -> str:
+    """The text of a header; of one that is not ASCII the email package makes an object."""
+    return header if isinstance(header, str) else ""
+
+
 def _boundary(content_type: str) -> bytes:
-    message = Message()
-    message["Content-Type"] = content_type
-    boundary = message.get_boundary()
-    if not boundary or not boundary.isascii():
+    match = _BOUNDARY.search(content_type)
+    if match is None:
         raise AttemptError("the multipart answer names no boundary")
-    return boundary.encode()
+    return (match["quoted"] or match["plain"]).encode()
 
 
 class _Text:

@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from reconciler.live.faults import AttemptError
@@ -18,7 +16,6 @@ T = TypeVar("T")
 RETRYABLE_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 """The statuses that the Healthcare API's best practices say to retry."""
 
-_MOST_DIGITS = 9
 _MOST_DOUBLINGS = 60
 
 
@@ -43,25 +40,6 @@ class RetryPolicy:
             * jitter
         )
         return max(backoff, min(retry_after or 0.0, self.longest_retry_after))
-
-
-def parse_retry_after(text: str | None, now: datetime) -> float | None:
-    """Read a Retry-After header, seconds or an HTTP date (RFC 9110, section 10.2.3).
-
-    Gives seconds from ``now``, never negative; None for a text that is neither.
-    """
-    if text is None:
-        return None
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:_MOST_DIGITS])
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, (date - now).total_seconds())
 
 
 class Retrying:

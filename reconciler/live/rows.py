@@ -10,6 +10,7 @@ from reconciler.json_stream import JsonStream
 from reconciler.live.answer import Answer
 from reconciler.live.bodies import parse_json
 from reconciler.live.faults import AttemptError, ForeignReplyError
+from reconciler.live.numbers import read_number
 from reconciler.model.address import InstanceAddress, is_uid
 from reconciler.model.live import SeriesListing
 
@@ -60,9 +61,15 @@ def read_series(chunks: Iterator[bytes]) -> Iterator[SeriesListing]:
 
 
 def read_counts(chunks: Iterator[bytes], tag: str) -> Iterator[int]:
-    """Read the number under a tag of each row; 0 where none stands. Raises as `read_addresses`."""
+    """Read the number under a tag of each row; one that has none is malformed.
+
+    Raises as `read_addresses`.
+    """
     for row in read_rows(chunks):
-        yield _count(row, tag) or 0
+        count = _count(row, tag)
+        if count is None:
+            raise AttemptError(f"the search answered with a row whose {tag} is not a number")
+        yield count
 
 
 def require_dataset_of(instance: InstanceAddress, answer: Answer) -> None:
@@ -179,8 +186,8 @@ def _modality(row: dict[str, Any]) -> str | None:
 def _count(row: dict[str, Any], tag: str) -> int | None:
     """A number: an IS, which some servers write as a string (PS3.18 annex F)."""
     match row.get(tag):
-        case {"Value": [int() | str() as count]} if str(count).isdecimal():
-            return int(count)
+        case {"Value": [count]}:
+            return read_number(count)
     return None
 
 

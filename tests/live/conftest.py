@@ -93,12 +93,14 @@ def dicom_file(study: str, series: str, instance: str, size: int) -> bytes:
 class Scripted:
     """A server whose answers a test writes: ``replies`` maps (method, path) to an answer.
 
-    An answer is (status, headers, body); what is not scripted is 404 with an empty body.
+    An answer is (status, headers, body); what is not scripted is 404 with an empty body. ``raw``
+    has those that are sent byte by byte as they stand, after which the connection is closed.
     ``seen`` are the requests, ``connections`` how many connections they came over.
     """
 
     def __init__(self) -> None:
         self.replies: dict[tuple[str, str], tuple[int, dict[str, str], bytes]] = {}
+        self.raw: dict[tuple[str, str], bytes] = {}
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
         self.connections: set[object] = set()
         self.url = ""
@@ -115,6 +117,10 @@ def scripted() -> Iterator[Scripted]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             script.seen.append((self.command, self.path, headers, body))
             script.connections.add(self.client_address)
+            if (raw := script.raw.get((self.command, self.path))) is not None:
+                self.wfile.write(raw)
+                self.close_connection = True
+                return
             status, extra, content = script.replies.get((self.command, self.path), (404, {}, b""))
             self.send_response(status)
             for name, value in ({"Content-Length": str(len(content))} | extra).items():

@@ -3,38 +3,17 @@
 import random
 import threading
 import time
-from datetime import UTC, datetime
 
 import pytest
 
 from reconciler.live.faults import AttemptError
-from reconciler.live.retry import Retrying, RetryPolicy, parse_retry_after
+from reconciler.live.retry import Retrying, RetryPolicy
 
-NOW = datetime(2026, 5, 4, 12, 0, 0, tzinfo=UTC)
 QUICK = RetryPolicy(attempts=4, first_wait=0.0)
 
 
 def retrying(policy: RetryPolicy, stop: threading.Event | None = None) -> Retrying:
     return Retrying(policy, random_source=random.Random(1), stop=stop or threading.Event())
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        (None, None),
-        ("0", 0.0),
-        (" 7 ", 7.0),
-        ("Mon, 04 May 2026 12:00:30 GMT", 30.0),
-        ("Mon, 04 May 2026 11:59:00 GMT", 0.0),
-        ("soon", None),
-        ("-5", None),
-        ("1.5", None),
-        ("\uff17", None),
-        ("9" * 400, 999999999.0),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(text: str | None, seconds: float | None) -> None:
-    assert parse_retry_after(text, NOW) == seconds
 
 
 @pytest.mark.parametrize(

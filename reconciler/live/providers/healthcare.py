@@ -10,12 +10,13 @@ from copy import copy
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live import delete_reply, probe_reply
 from reconciler.live.absence import Word, names_missing, word_of
-from reconciler.live.answer import Answer, Stream, read_size
+from reconciler.live.answer import Answer, Stream
 from reconciler.live.bodies import is_json, media_type, parse_json
 from reconciler.live.channel import RequestKind
 from reconciler.live.confirmation import Listings, Texts
 from reconciler.live.dicomweb import DicomWebStore, not_retrieved
 from reconciler.live.faults import NoAnswerError
+from reconciler.live.numbers import read_number
 from reconciler.live.probe_reply import describe
 from reconciler.live.providers import healthcare_preflight
 from reconciler.live.store import Body
@@ -177,6 +178,6 @@ class HealthcareStore(DicomWebStore):
 def _storage(told: dict[str, object]) -> StorageInfo:
     match told.get("blobStorageInfo"):
         case {**blob}:
-            size, kept = str(blob.get("sizeBytes", "")), blob.get("storageClass")
-            return StorageInfo(read_size(size), kept if isinstance(kept, str) else None)
+            size, kept = read_number(blob.get("sizeBytes")), blob.get("storageClass")
+            return StorageInfo(size, kept if isinstance(kept, str) else None)
     return StorageInfo()

@@ -15,11 +15,12 @@ from functools import partial
 
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live import delete_reply, probe_reply
-from reconciler.live.answer import Answer, Stream, read_size
+from reconciler.live.answer import Answer, Stream
 from reconciler.live.bodies import has_own_error_body, is_multipart_dicom, media_type, parse_json
 from reconciler.live.channel import RequestKind
 from reconciler.live.dicomweb import DicomWebStore, not_retrieved
 from reconciler.live.faults import AttemptError, NoAnswerError
+from reconciler.live.numbers import read_number
 from reconciler.live.parts import read_single_part
 from reconciler.live.probe_reply import describe
 from reconciler.live.providers import orthanc_preflight
@@ -145,11 +146,10 @@ class OrthancStore(DicomWebStore):
         """As `list_instances`; how many there are stands in Orthanc's statistics."""
         found = list(super().list_studies())
         told = parse_json(self._ask(Call(RequestKind.SEARCH, "/statistics")).body)
-        match told:
-            case {"CountStudies": int(counted)}:
-                _require_all(len(found), counted, "studies")
-            case _:
-                raise LiveError("Orthanc does not say how many studies it holds")
+        counted = read_number(told.get("CountStudies")) if isinstance(told, dict) else None
+        if counted is None:
+            raise LiveError("Orthanc does not say how many studies it holds")
+        _require_all(len(found), counted, "studies")
         yield from dict.fromkeys(found)  # a study that two patients share has two rows
 
     def delete(self, instance: InstanceAddress) -> DeleteReply:
@@ -179,7 +179,7 @@ class OrthancStore(DicomWebStore):
             raise LiveError(f"the instance {instance} could not be looked up")
         path = f"/instances/{identifier}/attachments/dicom/size"
         size = self._ask(Call(RequestKind.STORAGE, path, accept="*/*")).body
-        return StorageInfo(read_size(size.decode("ascii", "replace")))
+        return StorageInfo(read_number(size.decode("ascii", "replace")))
 
     @contextmanager
     def opened(self, instance: InstanceAddress, piece: int) -> Iterator[Body]:
