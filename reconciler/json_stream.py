@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-_SPACE = " \t\r\n"
+_NO_SPACE = re.compile(r"[^ \t\r\n]")
 
 
 class JsonError(ValueError):
@@ -41,11 +42,10 @@ class JsonStream:
     def peek(self) -> str:
         """The next character that is not white space; empty at the end."""
         while True:
-            text = self._text
-            while self._at < len(text) and text[self._at] in _SPACE:
-                self._at += 1
-            if self._at < len(text):
-                return text[self._at]
+            if found := _NO_SPACE.search(self._text, self._at):
+                self._at = found.start()
+                return self._text[self._at]
+            self._at = len(self._text)
             if not self._grow(1):
                 return ""
 

@@ -8,6 +8,7 @@ from types import TracebackType
 
 import requests
 
+from reconciler.live.bounds import Term
 from reconciler.live.faults import Fault, NoAnswerError, mapped_faults
 from reconciler.live.numbers import read_number
 
@@ -34,17 +35,25 @@ class Stream:
     """An answer whose headers are there and whose body still arrives; close it.
 
     Every reading raises `NoAnswerError` when the body breaks off: before its announced length,
-    in the middle of a chunk, or by a timeout.
+    in the middle of a chunk, or because it takes too long; and when it has more than
+    so many bytes as its ``term`` says.
     """
 
     def __init__(
-        self, response: requests.Response, *, request_id: str, retry_after: float | None
+        self,
+        response: requests.Response,
+        *,
+        request_id: str,
+        retry_after: float | None,
+        term: Term,
     ) -> None:
         self.status = response.status_code
         self.content_type: str = response.headers.get("Content-Type", "")
         self.retry_after = retry_after
         self.request_id = request_id
         self._response = response
+        self._term = term
+        self._room = term.size
 
     def __enter__(self) -> Stream:
         return self
@@ -60,9 +69,14 @@ class Stream:
     @property
     def length(self) -> int | None:
         """The bytes that the header announces; None where it says nothing of the decoded body."""
-        text = self._response.headers.get("Content-Length", "")
-        encoded = "Content-Encoding" in self._response.headers
-        return None if encoded else read_number(text)
+        return (
+            None if self.is_encoded else read_number(self._response.headers.get("Content-Length"))
+        )
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the body is sent in another form, such as gzip (RFC 9110 section 8.4)."""
+        return "Content-Encoding" in self._response.headers
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """The decoded body, in pieces of so many bytes at most."""
@@ -100,10 +114,15 @@ class Stream:
         self._response.close()
 
     def _read(self, size: int) -> bytes:
+        if not self._term.left():  # one piece that came may decode to thousands
+            raise NoAnswerError(Fault.TIMEOUT, request_id=self.request_id)
         with mapped_faults(self.request_id):
             data: bytes = self._response.raw.read(size, decode_content=True)
         if not data and not self._ended_as_announced():
             raise NoAnswerError(Fault.BROKEN, request_id=self.request_id)
+        self._room -= len(data)
+        if self._room < 0:
+            raise NoAnswerError(Fault.ENDLESS, request_id=self.request_id)
         return data
 
     def _ended_as_announced(self) -> bool:

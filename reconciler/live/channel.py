@@ -15,9 +15,11 @@ from requests import PreparedRequest
 from reconciler.errors import LiveError
 from reconciler.live.adapter import SharedContextAdapter, proxies_for
 from reconciler.live.answer import Stream
+from reconciler.live.bounds import Bounds, Stopping, Term
 from reconciler.live.concurrency import ConcurrencyLimit
 from reconciler.live.endpoint import Endpoint
-from reconciler.live.faults import mapped_faults
+from reconciler.live.exchange import answered_within
+from reconciler.live.faults import Fault, NoAnswerError, mapped_faults
 from reconciler.live.identity import Identity
 from reconciler.live.numbers import read_retry_after
 from reconciler.live.rate import RateLimiter
@@ -45,17 +47,30 @@ class RequestKind(Enum):
 _CHANGES = frozenset({RequestKind.DELETE, RequestKind.STORE})
 """The kinds with connections of their own: what follows their reply is never read as a proof."""
 
+_SMALL = frozenset(
+    {
+        RequestKind.PREFLIGHT,
+        RequestKind.PROBE,
+        RequestKind.STORAGE,
+        RequestKind.LOOKUP,
+        RequestKind.DELETE,
+    }
+)
+"""The kinds whose answers end within one time in all; the others within one by their size."""
+
+_IMAGES = frozenset({RequestKind.RETRIEVE})
+
 _OF_ONE_SIZE = frozenset({RequestKind.PROBE, RequestKind.DELETE})
 """The kinds whose answers take equally long, so that late ones tell something of the store."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelSettings:
-    """``connect_timeout`` and ``read_timeout`` are in seconds, the latter for each piece read."""
+    """``connect_timeout`` is in seconds, ``bounds`` are those of every answer."""
 
     user_agent: str
     connect_timeout: float
-    read_timeout: float
+    bounds: Bounds
     proxies: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -83,6 +98,7 @@ class Channel:
         concurrency: ConcurrencyLimit,
         request_ids: Callable[[], str],
         now: Callable[[], datetime],
+        stop: threading.Event,
     ) -> None:
         self.endpoint = endpoint
         self.identity = identity
@@ -95,6 +111,7 @@ class Channel:
         self._concurrency = concurrency
         self._request_ids = request_ids
         self._now = now
+        self._stopping = Stopping(stop)
         # Requests to this machine never go through a proxy.
         direct = endpoint.is_loopback
         self._proxies = {} if direct else proxies_for(endpoint.origin, settings.proxies)
@@ -139,7 +156,7 @@ class Channel:
         with self._concurrency.one(kind if kind in _OF_ONE_SIZE else None):
             self._count(kind)
             adapter = self._changes if kind in _CHANGES else self._readings
-            stream = self._exchange(self._apart if apart else adapter, request, request_id)
+            stream = self._exchange(self._apart if apart else adapter, request, request_id, kind)
         self._learn(stream.status, identity)
         return stream
 
@@ -161,13 +178,29 @@ class Channel:
         self._apart.close()
 
     def _exchange(
-        self, adapter: SharedContextAdapter, request: PreparedRequest, request_id: str
+        self,
+        adapter: SharedContextAdapter,
+        request: PreparedRequest,
+        request_id: str,
+        kind: RequestKind,
     ) -> Stream:
-        timeouts = (self._settings.connect_timeout, self._settings.read_timeout)
-        with mapped_faults(request_id):
+        term = self._term(kind)
+        connecting = term.left(self._settings.connect_timeout)
+        if not connecting:
+            raise NoAnswerError(Fault.STOPPED, request_id=request_id)
+        timeouts = (connecting, self._settings.bounds.window)
+        with mapped_faults(request_id), answered_within(term):
             response = adapter.send(request, stream=True, timeout=timeouts, proxies=self._proxies)
         retry_after = read_retry_after(response.headers.get("Retry-After"), self._now())
-        return Stream(response, request_id=request_id, retry_after=retry_after)
+        return Stream(response, request_id=request_id, retry_after=retry_after, term=term)
+
+    def _term(self, kind: RequestKind) -> Term:
+        """How long the answer to a request of this kind may take, from now on."""
+        bounds = self._settings.bounds
+        if kind in _IMAGES:
+            return Term(bounds, self._stopping, rate=bounds.image_rate, size=bounds.image_size)
+        rate = None if kind in _SMALL else bounds.json_rate
+        return Term(bounds, self._stopping, rate=rate, size=bounds.json_size)
 
     def _learn(self, status: int, identity: Mapping[str, str]) -> None:
         if status == _TOO_MANY_REQUESTS:

@@ -14,6 +14,7 @@ from typing import assert_never
 
 from reconciler.errors import LiveError
 from reconciler.live.adapter import SharedContextAdapter, tls_context
+from reconciler.live.bounds import Bounds
 from reconciler.live.channel import Channel, ChannelSettings
 from reconciler.live.concurrency import ConcurrencyLimit
 from reconciler.live.credentials import load_token
@@ -55,7 +56,7 @@ class ConnectionSettings:
     max_qps: float | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     connect_timeout: float = 10.0
-    read_timeout: float = 60.0
+    bounds: Bounds = field(default_factory=Bounds)
     page_size: int = DEFAULT_PAGE_SIZE
     credentials_file: str | None = None
     username: str | None = None
@@ -101,7 +102,7 @@ class Connection:
             ChannelSettings(
                 settings.user_agent,
                 settings.connect_timeout,
-                settings.read_timeout,
+                settings.bounds,
                 settings.proxies,
             ),
             # A worker that archives asks for the size of what it retrieves meanwhile.
@@ -114,6 +115,7 @@ class Connection:
             concurrency=ConcurrencyLimit(settings.parallelism, stop=stop),
             request_ids=request_ids,
             now=now,
+            stop=stop,
         )
 
     def __enter__(self) -> Connection:

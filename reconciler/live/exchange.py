@@ -5,20 +5,28 @@ section 9.2). One reply too many, such as a duplicate of a proxy, would be read 
 next request. So where a reply ends, and where a connection is taken for the next request, nothing
 more may have arrived. If something has, the connection is closed, the reply that it follows is not
 believed, and from then on every request has a connection of its own.
+
+Every byte of a reply passes through `_Wire`, which waits no longer than the `Term` of the reply.
 """
 
 from __future__ import annotations
 
 import http.client
+import io
 import re
 import socket
 import ssl
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 from urllib3.connection import HTTPConnection
 from urllib3.util.wait import wait_for_read
 
+from reconciler.live.bounds import EndlessError, Term
 from reconciler.live.numbers import read_number
 
 _INFORMATIONAL = range(100, 200)
@@ -26,6 +34,20 @@ _INFORMATIONAL = range(100, 200)
 _LONGEST_CHUNK_LINE = 1024
 """Bytes of a chunk's size and extensions; the latter mean nothing here."""
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\n]*)?\r?\n")
+
+
+_term: ContextVar[Term] = ContextVar("term")
+"""Of the request that this thread sends: `requests` and urllib3 hand nothing through."""
+
+
+@contextmanager
+def answered_within(term: Term) -> Iterator[None]:
+    """Hold the replies to what is sent in the block to a term."""
+    token = _term.set(term)
+    try:
+        yield
+    finally:
+        _term.reset(token)
 
 
 class UnaskedError(http.client.HTTPException):
@@ -46,7 +68,7 @@ def connections_of(
 
         def response_class(self, sock: socket.socket, *args: Any, **options: Any) -> Reply:
             """What `http.client` makes of the next reply."""
-            return Reply(sock, *args, doubt=doubt, **options)
+            return Reply(sock, *args, doubt=doubt, term=_term.get(), **options)
 
         @property
         def is_connected(self) -> bool:
@@ -63,13 +85,74 @@ def connections_of(
     return cast(type[HTTPConnection], Connection)
 
 
+class _Wire(io.RawIOBase):
+    """The bytes of one reply as they arrive; ``file`` keeps the socket open, as `makefile` does.
+
+    Reading raises `TimeoutError` when the term is over, `EndlessError` when more has come than
+    `allow` said.
+    """
+
+    def __init__(self, sock: socket.socket, file: io.RawIOBase, term: Term) -> None:
+        super().__init__()
+        self._sock = sock
+        self._file = file
+        self._term = term
+        self._room = term.head_size
+
+    def readable(self) -> bool:
+        """It is, for `io.BufferedReader`."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Wait for the next piece."""
+        timeout = self._sock.gettimeout()
+        try:
+            count = self._wait(buffer)
+        finally:
+            self._sock.settimeout(timeout)
+        self._room -= count
+        if self._room < 0:
+            raise EndlessError("more arrived than any answer has")
+        return count
+
+    def allow(self, size: int) -> None:
+        """Let so many bytes arrive from now on."""
+        self._room = size
+
+    def disregard(self, size: int) -> None:
+        """Take so many bytes that arrived for no progress."""
+        self._term.note(0.0, -size)
+
+    def close(self) -> None:
+        """Give the socket back."""
+        self._file.close()
+        super().close()
+
+    def _wait(self, buffer: Any) -> int:
+        while left := self._term.left():
+            self._sock.settimeout(left)
+            began = time.monotonic()
+            try:
+                count = self._sock.recv_into(buffer)
+            except TimeoutError:
+                self._term.note(time.monotonic() - began, 0)
+            else:
+                self._term.note(time.monotonic() - began, count)
+                return count
+        raise TimeoutError("the answer did not end in time")
+
+
 class Reply(http.client.HTTPResponse):
-    """A reply that raises `UnaskedError` at its end if anything follows it."""
+    """A reply that ends within its term, and raises `UnaskedError` if anything follows it."""
 
     def __init__(
-        self, sock: socket.socket, *args: Any, doubt: threading.Event, **options: Any
+        self, sock: socket.socket, *args: Any, doubt: threading.Event, term: Term, **options: Any
     ) -> None:
         super().__init__(sock, *args, **options)
+        file: Any = self.fp
+        self._term = term
+        self._wire = _Wire(sock, file.detach(), term)
+        self.fp = io.BufferedReader(self._wire)
         self._sock = sock
         self._doubt = doubt
         self._is_left = False
@@ -80,6 +163,8 @@ class Reply(http.client.HTTPResponse):
         A reply with two sorts of length is the last one; one whose length is no number is none.
         """
         super().begin()
+        self._wire.allow(self._term.size)
+        self._term.begin_body()
         lengths = set(self.headers.get_all("content-length", []))
         if self.chunked and lengths:
             self.will_close = True
@@ -113,7 +198,13 @@ class Reply(http.client.HTTPResponse):
         match = _CHUNK_LINE.fullmatch(line)
         if match is None:
             raise http.client.HTTPException("the size of a chunk is not a number")
+        self._wire.disregard(len(line))
         return int(match[1], 16)
+
+    def _read_and_discard_trailer(self) -> None:
+        """Pass by the headers after the last chunk."""
+        self._wire.allow(self._term.head_size)
+        super()._read_and_discard_trailer()  # type: ignore[misc]  # not in typeshed
 
     def _close_conn(self) -> None:
         """Close the file at the end of the body."""

@@ -14,6 +14,7 @@ import requests
 import urllib3
 
 from reconciler.errors import LiveError
+from reconciler.live.bounds import EndlessError
 from reconciler.live.exchange import UnaskedError
 
 
@@ -40,6 +41,8 @@ class Fault(Enum):
     NO_HTTP = "the reply is not HTTP"
     TIMEOUT = "no answer in time"
     BROKEN = "the connection broke"
+    STOPPED = "the run stops; nothing was sent"
+    ENDLESS = "the answer has no end"
     UNASKED = "bytes came that nobody asked for; the connection is closed"
 
     @property
@@ -72,6 +75,7 @@ _LASTING = frozenset(
         Fault.NO_TLS,
         Fault.TLS,
         Fault.CLIENT_CERTIFICATE,
+        Fault.ENDLESS,
     }
 )
 
@@ -212,6 +216,7 @@ _Chosen = Callable[[BaseException, Sequence[BaseException]], Fault]
 _FAULTS: tuple[tuple[_Kinds, Fault | _Chosen], ...] = (
     ((ssl.SSLCertVerificationError,), _untrusted),
     ((UnaskedError,), Fault.UNASKED),
+    ((EndlessError,), Fault.ENDLESS),
     ((requests.exceptions.InvalidSchema,), Fault.NO_SOCKS),
     # The endpoint is a valid name; so it is that of the proxy which cannot be looked up.
     ((urllib3.exceptions.LocationValueError,), Fault.UNKNOWN_PROXY),

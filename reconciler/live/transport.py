@@ -25,6 +25,7 @@ T = TypeVar("T")
 UID = r"(?![0-9.]{65})[0-9]+(?:\.[0-9]+)*"
 """The pattern of a UID in a path (PS3.5 section 9.1), leading zeros let through."""
 
+_IDENTITY = "identity"
 _UNAUTHENTICATED = 401
 
 
@@ -169,6 +170,9 @@ class Transport:
         if stream.status in RETRYABLE_STATUSES:
             _discard(stream)
             raise AttemptError(f"HTTP {stream.status}", retry_after=stream.retry_after)
+        if stream.is_encoded and call.encoding == _IDENTITY:
+            stream.close()
+            raise AttemptError("the answer is encoded, which was not asked for", may_pass=False)
         return stream
 
     def _send(self, call: Call) -> Stream:

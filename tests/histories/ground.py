@@ -47,6 +47,7 @@ from reconciler.emulator import (
     running_emulator,
 )
 from reconciler.live import connection
+from reconciler.live.bounds import Bounds
 from reconciler.live.connection import ConnectionSettings
 from reconciler.live.retry import RetryPolicy
 from reconciler.model.address import InstanceAddress, SeriesAddress
@@ -235,7 +236,9 @@ def _set_signal(number: int, handler: object) -> object:
 @contextmanager
 def seams(clock: Clock) -> Iterator[None]:
     """Put clock, randomness, waits and steps into the product's hands, for all examples."""
-    quick = partial(ConnectionSettings, retry=RetryPolicy(2, 0.0), read_timeout=10.0)
+    quick = partial(
+        ConnectionSettings, retry=RetryPolicy(2, 0.0), bounds=Bounds(whole=10.0, window=10.0)
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(HTTPAdapter, "send", _send)
         patch.setattr(os, "fsync", _sync)

@@ -16,6 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
+from reconciler.live.bounds import Bounds
 from reconciler.live.connection import Connection, ConnectionSettings
 from reconciler.live.endpoint import parse_endpoint
 from reconciler.live.providers.healthcare import HealthcareStore
@@ -40,7 +41,7 @@ def connect() -> Iterator[Connect]:
 
         def open_connection(url: str, **settings: object) -> Connection:
             stop = settings.pop("stop", None) or threading.Event()
-            defaults = {"read_only": False, "read_timeout": 5.0, "retry": QUICK}
+            defaults = {"read_only": False, "bounds": Bounds(whole=5.0, window=5.0), "retry": QUICK}
             numbers = itertools.count(1)
             connection = Connection(
                 ConnectionSettings(parse_endpoint(url), **(defaults | settings)),

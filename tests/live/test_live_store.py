@@ -15,6 +15,7 @@ from reconciler.emulator import (
     running_emulator,
 )
 from reconciler.errors import CredentialsError, LiveError, PreflightError
+from reconciler.live.bounds import Bounds
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import ABSENT, ABSENT_BY_TEXT, PRESENT, Presence
 from reconciler.model.reply import ReplyKind
@@ -74,7 +75,7 @@ def test_whatever_else_is_answered_is_unknown(emulator, store, one, faults, deta
 
 
 def test_no_answer_in_time_is_unknown(emulator, connect, one) -> None:
-    store = connect(emulator.url, read_timeout=0.2).store(DEMO_STORE)
+    store = connect(emulator.url, bounds=Bounds(whole=0.2)).store(DEMO_STORE)
     emulator.set_faults(fault(FaultKind.HANG))
     assert store.probe(one).detail == "no answer in time after 3 attempts"
 

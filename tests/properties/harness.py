@@ -41,6 +41,7 @@ from reconciler.journal.history import History
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import Intent, Record
 from reconciler.live import confirmation, connection
+from reconciler.live.bounds import Bounds
 from reconciler.live.connection import ConnectionSettings
 from reconciler.live.providers.healthcare import HealthcareStore
 from reconciler.live.retry import RetryPolicy
@@ -304,7 +305,9 @@ def quick_commands() -> Iterator[None]:
     that costs more than all else that a command does here. The environment's credentials and
     proxies play no part.
     """
-    settings = partial(ConnectionSettings, retry=QUICK_READING, read_timeout=10.0)
+    settings = partial(
+        ConnectionSettings, retry=QUICK_READING, bounds=Bounds(whole=10.0, window=10.0)
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(environment, "ConnectionSettings", settings)
         patch.setattr(connection, "tls_context", cache(connection.tls_context))
