@@ -69,9 +69,8 @@ class Stream:
     @property
     def length(self) -> int | None:
         """The bytes that the header announces; None where it says nothing of the decoded body."""
-        return (
-            None if self.is_encoded else read_number(self._response.headers.get("Content-Length"))
-        )
+        text = self._response.headers.get("Content-Length")
+        return None if self.is_encoded else read_number(text)
 
     @property
     def is_encoded(self) -> bool:

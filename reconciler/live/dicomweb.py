@@ -46,6 +46,9 @@ PIECE = 1024 * 1024
 _ROWS_PIECE = 128 * 1024
 """Bytes a piece of a listing: many are read at once, and rows are small."""
 
+_MOST_ROWS = 1_000_000
+"""The largest offset that the Healthcare API takes."""
+
 _META_PIECE = 4096
 """Bytes a piece where only the File Meta Information is wanted, which seldom has a thousand."""
 
@@ -235,17 +238,25 @@ class DicomWebStore(ABC):
     def _search(
         self, path: str, query: str, reader: Reader[Row], *, at_most: int | None = None
     ) -> Iterator[Row]:
+        """Read page by page until one is empty: a server may give fewer rows than are asked for.
+
+        A page of nothing but rows of the one before makes the search unreadable, as one beyond
+        `_MOST_ROWS` does.
+        """
         limit = min(self._page_size, at_most or self._page_size)
+        read = partial(_limited, limit, reader)
         before: frozenset[Row] = frozenset()
         offset = 0
-        while True:
-            page = self.page(path, f"{query}&limit={limit}&offset={offset}", reader)
+        while page := self.page(path, f"{query}&limit={limit}&offset={offset}", read):
             # An instance that arrives while pages are read shifts what follows it.
-            yield from (row for row in page if row not in before)
-            if len(page) < limit:
-                return
+            new = [row for row in page if row not in before]
+            if not new:
+                raise AttemptError("the search answered twice with the same rows", may_pass=False)
+            yield from new
             before = frozenset(page)
             offset += len(page)
+            if offset > _MOST_ROWS:
+                raise AttemptError(f"the search has more than {_MOST_ROWS:,} rows", may_pass=False)
 
     def page(self, path: str, query: str, reader: Reader[Row]) -> list[Row]:
         """Read one page of a search; 204 says that nothing matches. Raises as `list_instances`."""
@@ -276,6 +287,14 @@ def _only(
         if not is_asked(found):
             raise ForeignReplyError(f"the search answered with a row of another {what}")
         yield found
+
+
+def _limited(limit: int, reader: Reader[Row], chunks: Iterator[bytes]) -> Iterator[Row]:
+    """The rows of a page, no more than were asked for (PS3.18 section 8.3.4.4)."""
+    for number, row in enumerate(reader(chunks)):
+        if number == limit:
+            raise AttemptError("the search answered with more rows than asked", may_pass=False)
+        yield row
 
 
 def _headers(stream: Stream) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from reconciler.json_stream import JsonStream
@@ -29,7 +30,8 @@ _IDENTITY = (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
 _MODALITY = re.compile(r"[A-Z0-9_ ]{1,16}")
 """PS3.5 section 6.2: a Code String; whatever else stands there is not passed on."""
 
-_LONGEST_ROW = 16 * 1024 * 1024  # characters
+_LONGEST_ROW = 1024 * 1024  # characters; decoded it may take 24 times as many bytes
+_LONGEST_DATASET = 16 * 1024 * 1024  # characters
 
 
 def read_addresses(chunks: Iterator[bytes]) -> Iterator[InstanceAddress]:
@@ -132,7 +134,7 @@ def read_patient_id(chunks: Iterator[bytes], instance: InstanceAddress) -> str |
         AttemptError: the body is not an array of this instance's dataset, or says the id in a way
             that is not understood; it never quotes the body.
     """
-    rows = list(read_rows(chunks))
+    rows = list(islice(read_rows(chunks, longest=_LONGEST_DATASET), 2))
     if len(rows) != 1:
         raise AttemptError("the metadata are not those of one instance")
     if tuple(_uid(rows[0], tag) for tag in _IDENTITY) != instance:
@@ -145,13 +147,15 @@ def read_patient_id(chunks: Iterator[bytes], instance: InstanceAddress) -> str |
     raise AttemptError("the metadata say in no known way whose the instance is")
 
 
-def read_rows(chunks: Iterator[bytes]) -> Iterator[dict[str, Any]]:
+def read_rows(chunks: Iterator[bytes], *, longest: int = _LONGEST_ROW) -> Iterator[dict[str, Any]]:
     """Decode an array of objects while it arrives, without ever holding two of them.
+
+    None has more than ``longest`` characters.
 
     Raises:
         AttemptError: the body is not JSON, or not an array of objects.
     """
-    stream = JsonStream(chunks, longest=_LONGEST_ROW)
+    stream = JsonStream(chunks, longest=longest)
     try:
         for _ in stream.items():
             row = stream.value()

@@ -39,6 +39,7 @@ def test_what_is_no_modality_is_not_passed_on(scripted, connect) -> None:
         {"Content-Type": "application/dicom+json"},
         row,
     )
+    scripted.replies["GET", f"{path}?{query[:-1]}1"] = (204, {}, b"")
     store = connect(scripted.url).store(DEMO_STORE)
     assert list(store.list_series("1")) == [SeriesListing("1.2", None, 12)]
 

@@ -56,10 +56,11 @@ def metadata_requests(emulator) -> list[str]:
 
 
 def searches(emulator) -> list[str]:
+    """By their first pages."""
     return [
         record.path.partition("dicomWeb")[2].partition("?")[0]
         for record in emulator.requests()
-        if "includefield" in record.path
+        if "includefield" in record.path and record.path.endswith("&offset=0")
     ]
 
 
