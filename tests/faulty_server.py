@@ -7,6 +7,7 @@ import itertools
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,7 +26,7 @@ class Faulty:
 
     It sends the pieces of ``speech`` with a pause of ``interval`` seconds after each; without one
     the true reply. ``rewrite`` changes the path that is really asked for. ``struck`` is set once
-    such a request has come; ``seen`` are all of them.
+    such a request has come, ``times`` is when, in monotonic seconds; ``seen`` are all requests.
     """
 
     matches: Callable[[str, str], bool]
@@ -34,6 +35,7 @@ class Faulty:
     rewrite: Callable[[str], str] = lambda path: path
     struck: threading.Event = field(default_factory=threading.Event)
     seen: list[tuple[str, str]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
 
 
 @contextmanager
@@ -57,6 +59,7 @@ def running_faulty_server(upstream: str, faulty: Faulty) -> Iterator[str]:
             if not is_struck or faulty.speech is None:
                 self.request.sendall(true)
                 return
+            faulty.times.append(time.monotonic())
             faulty.struck.set()
             for piece in faulty.speech(true):
                 self.request.sendall(piece)
