@@ -53,7 +53,8 @@ class Behaviour:
     """What the proxy does; ``extra`` follows the reply to each request that ``matches``.
 
     ``fake`` is the reply to these requests in place of the true one, which then has no effect.
-    ``seen`` are the requests; ``lied`` how often extra bytes were sent.
+    ``seen`` are the requests; ``lied`` how often extra bytes have been sent. With `When.NEXT` the
+    true reply to the next request is not sent before ``pause`` returns.
     """
 
     extra: bytes = b""
@@ -63,6 +64,7 @@ class Behaviour:
     chunked: bool = False
     seen: list[tuple[str, str]] = field(default_factory=list)
     lied: int = 0
+    pause: Callable[[], object] = lambda: time.sleep(0.02)
 
 
 @contextmanager
@@ -89,7 +91,7 @@ def running_proxy(
                 if held:
                     wire.sendall(held)
                     behaviour.lied += 1
-                    time.sleep(0.02)
+                    behaviour.pause()
                 held = self.answer(wire, method, path, headers, body)
 
         def answer(self, wire, method, path, headers, body) -> bytes:
@@ -97,17 +99,18 @@ def running_proxy(
             fake = behaviour.fake if is_struck else None
             true = fake or ask(host, method, path, headers, body, chunked=behaviour.chunked)
             extra = behaviour.extra if is_struck else b""
-            behaviour.lied += bool(extra) and behaviour.when is not When.NEXT
-            match behaviour.when:
+            when = behaviour.when
+            match when:
                 case When.AT_ONCE:
                     wire.sendall(true + extra)
                 case When.SOON | When.IDLE:
                     wire.sendall(true)
-                    time.sleep(0.01 if behaviour.when is When.IDLE else 0)
+                    time.sleep(0.01 if when is When.IDLE else 0)
                     wire.sendall(extra)
                 case When.NEXT:
                     wire.sendall(true)
                     return extra
+            behaviour.lied += bool(extra)
             return b""
 
     class Server(socketserver.ThreadingTCPServer):

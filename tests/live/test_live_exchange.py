@@ -3,6 +3,7 @@
 import io
 import ssl
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -140,7 +141,8 @@ def test_after_a_first_stray_reply_no_connection_is_used_twice(behind, here) -> 
     behaviour = Behaviour(NOT_THERE, When.IDLE)
     store = behind(behaviour)
     assert store.probe(here[0]) == PRESENT
-    threading.Event().wait(0.1)
+    while not behaviour.lied:
+        time.sleep(0.01)
     behaviour.when = When.NEXT  # would be read as the answer of what comes second
     assert [store.probe(one) for one in here] == [PRESENT] * 8
     assert behaviour.lied == 1
@@ -149,12 +151,17 @@ def test_after_a_first_stray_reply_no_connection_is_used_twice(behind, here) -> 
 def test_an_absence_that_was_read_off_a_stray_reply_is_not_confirmed(behind, here) -> None:
     """It comes after the request and before its answer, so nothing tells it from the answer."""
     first = here[0]
+    is_read = threading.Event()
     behaviour = Behaviour(
-        NOT_THERE, When.NEXT, matches=lambda method, path: path.endswith(f"{first}/metadata")
+        NOT_THERE,
+        When.NEXT,
+        matches=lambda method, path: path.endswith(f"{first}/metadata"),
+        pause=is_read.wait,
     )
     store = behind(behaviour)
     assert store.probe(first) == PRESENT
     seen = store.probe(here[1])
+    is_read.set()
     assert seen == ABSENT  # as much as HTTP/1.1 can tell
     assert behaviour.lied == 1
     assert store.confirmed(here[1], seen).presence is Presence.UNKNOWN
