@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]  # typeshed's gap
+from weakref import WeakSet
 
 from requests import PreparedRequest, Response
 from requests.adapters import DEFAULT_CA_BUNDLE_PATH, HTTPAdapter
@@ -110,6 +111,28 @@ def _network(entry: str) -> IPv4Network | IPv6Network | None:
             f"NO_PROXY has {entry!r}, which is not a network",
             hint="write ADDRESS/BITS, such as 10.0.0.0/8",
         ) from None
+
+
+class BoundedAdapter(HTTPAdapter):
+    """An adapter for any origin, whose answers end as `answered_within` says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._bounded: WeakSet[Any] = WeakSet()
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: Any,
+        proxies: Any = None,
+        cert: Any = None,
+    ) -> Any:
+        """Give the pool of an origin; its replies are read as those of a store."""
+        pool: Any = super().get_connection_with_tls_context(request, verify, proxies, cert)
+        if pool not in self._bounded:
+            pool.ConnectionCls = connections_of(pool.ConnectionCls, threading.Event(), reuse=True)
+            self._bounded.add(pool)
+        return pool
 
 
 class SharedContextAdapter(HTTPAdapter):

@@ -79,6 +79,11 @@ class Term:
         self._end = time.monotonic() + bounds.whole if rate is None else inf
         self._pace = None if rate is None else _Pace(rate, bounds.window)
 
+    @classmethod
+    def of_small(cls, bounds: Bounds, stopping: Stopping) -> Term:
+        """The term of a small answer."""
+        return cls(bounds, stopping, rate=None, size=bounds.json_size)
+
     def left(self, most: float = _STEP) -> float:
         """Seconds for which the server may be waited for, at most so many; 0 when time is over."""
         if self._pace is not None and self._pace.is_too_slow:

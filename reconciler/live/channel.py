@@ -98,7 +98,7 @@ class Channel:
         concurrency: ConcurrencyLimit,
         request_ids: Callable[[], str],
         now: Callable[[], datetime],
-        stop: threading.Event,
+        stopping: Stopping,
     ) -> None:
         self.endpoint = endpoint
         self.identity = identity
@@ -111,7 +111,7 @@ class Channel:
         self._concurrency = concurrency
         self._request_ids = request_ids
         self._now = now
-        self._stopping = Stopping(stop)
+        self._stopping = stopping
         # Requests to this machine never go through a proxy.
         direct = endpoint.is_loopback
         self._proxies = {} if direct else proxies_for(endpoint.origin, settings.proxies)
@@ -197,10 +197,11 @@ class Channel:
     def _term(self, kind: RequestKind) -> Term:
         """How long the answer to a request of this kind may take, from now on."""
         bounds = self._settings.bounds
+        if kind in _SMALL:
+            return Term.of_small(bounds, self._stopping)
         if kind in _IMAGES:
             return Term(bounds, self._stopping, rate=bounds.image_rate, size=bounds.image_size)
-        rate = None if kind in _SMALL else bounds.json_rate
-        return Term(bounds, self._stopping, rate=rate, size=bounds.json_size)
+        return Term(bounds, self._stopping, rate=bounds.json_rate, size=bounds.json_size)
 
     def _learn(self, status: int, identity: Mapping[str, str]) -> None:
         if status == _TOO_MANY_REQUESTS:

@@ -14,7 +14,7 @@ from typing import assert_never
 
 from reconciler.errors import LiveError
 from reconciler.live.adapter import SharedContextAdapter, tls_context
-from reconciler.live.bounds import Bounds
+from reconciler.live.bounds import Bounds, Stopping, Term
 from reconciler.live.channel import Channel, ChannelSettings
 from reconciler.live.concurrency import ConcurrencyLimit
 from reconciler.live.credentials import load_token
@@ -96,6 +96,7 @@ class Connection:
         self._retrying = Retrying(settings.retry, random_source=random_source, stop=stop)
         self._random = random_source
         doubt = threading.Event()
+        stopping = Stopping(stop)
         connections = partial(SharedContextAdapter, _context(settings), doubt=doubt)
         self._channel = Channel(
             settings.endpoint,
@@ -110,12 +111,12 @@ class Connection:
             changes=connections(pool_maxsize=settings.parallelism),
             apart=connections(pool_maxsize=settings.parallelism, reuse=False),
             doubt=doubt,
-            identity=_identity(settings),
+            identity=_identity(settings, partial(Term.of_small, settings.bounds, stopping)),
             limiter=RateLimiter(settings.max_qps, stop=stop),
             concurrency=ConcurrencyLimit(settings.parallelism, stop=stop),
             request_ids=request_ids,
             now=now,
-            stop=stop,
+            stopping=stopping,
         )
 
     def __enter__(self) -> Connection:
@@ -173,7 +174,7 @@ class Connection:
         return Transport(self._channel, guards, self._retrying, read_only=self._settings.read_only)
 
 
-def _identity(settings: ConnectionSettings) -> Identity:
+def _identity(settings: ConnectionSettings, term: Callable[[], Term]) -> Identity:
     """The credentials of the provider, and of no other."""
     match settings.provider:
         case Provider.GOOGLE:
@@ -182,6 +183,7 @@ def _identity(settings: ConnectionSettings) -> Identity:
                 credentials_file=settings.credentials_file,
                 proxies=settings.proxies,
                 ca_bundle=settings.ca_bundle,
+                term=term,
             )
         case Provider.ORTHANC:
             return BasicIdentity(settings.username, settings.password)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 
 from reconciler.errors import CredentialsError
+from reconciler.live.bounds import Term
 from reconciler.live.endpoint import Endpoint
 from reconciler.live.token_session import TokenSession
 from reconciler.live.tokens import SharedToken, TokenSource
@@ -38,8 +39,11 @@ def load_token(
     credentials_file: str | None,
     proxies: Mapping[str, str],
     ca_bundle: str | None,
+    term: Callable[[], Term],
 ) -> SharedToken:
     """Find the credentials for an endpoint; no token is fetched for them yet.
+
+    ``term`` makes that of each answer of a token service.
 
     Away from loopback they are the given file's, else those that google-auth finds (gcloud's
     sign-in, the metadata server, a workload's identity). On loopback only a given file counts:
@@ -50,7 +54,7 @@ def load_token(
     """
     if credentials_file is None and endpoint.is_loopback:
         return SharedToken(None)
-    session = TokenSession(proxies, verify=ca_bundle or True)
+    session = TokenSession(proxies, verify=ca_bundle or True, term=term)
     request = functools.partial(Request(session), timeout=_REQUEST_TIMEOUT)
     found = _by_default(request) if credentials_file is None else _from_file(credentials_file)
     credentials: Any = found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +12,9 @@ import requests
 import urllib3
 
 from reconciler.errors import CredentialsError
-from reconciler.live.adapter import proxies_for
+from reconciler.live.adapter import BoundedAdapter, proxies_for
+from reconciler.live.bounds import Term
+from reconciler.live.exchange import answered_within
 from reconciler.live.faults import Fault, fault_of
 from reconciler.model.service import is_loopback
 
@@ -39,13 +41,18 @@ class TokenSession(requests.Session):
     ``last`` is what was asked last; None if nothing was since it was set to None.
     """
 
-    def __init__(self, proxies: Mapping[str, str], *, verify: bool | str) -> None:
+    def __init__(
+        self, proxies: Mapping[str, str], *, verify: bool | str, term: Callable[[], Term]
+    ) -> None:
         super().__init__()
+        self.mount("https://", BoundedAdapter())
+        self.mount("http://", BoundedAdapter())
         self.trust_env = False
         self.verify = verify
         self.headers["Accept-Encoding"] = "identity"
         self.last: Exchange | None = None
         self._proxies = proxies
+        self._term = term
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Follow no redirect: the request holds the secret, and the reply the token."""
@@ -69,8 +76,9 @@ class TokenSession(requests.Session):
         kwargs["proxies"] = {} if is_direct else proxies_for(request.url or "", self._proxies)
         kwargs["stream"] = True
         try:
-            response = super().send(request, **kwargs)
-            body = _read(response)
+            with answered_within(self._term()):
+                response = super().send(request, **kwargs)
+                body = _read(response)
         except requests.RequestException as error:
             self.last = Exchange(host, fault=fault_of(error))
             raise

@@ -2,6 +2,8 @@
 
 import json
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +22,7 @@ from reconciler.emulator import (
     running_emulator,
 )
 from reconciler.errors import CredentialsError
+from reconciler.live.bounds import Bounds, Stopping, Term
 from reconciler.live.connection import Connection
 from reconciler.live.credentials import load_token
 from reconciler.live.endpoint import parse_endpoint
@@ -27,6 +30,16 @@ from reconciler.live.workers import run_workers
 from reconciler.model.address import InstanceAddress
 from reconciler.model.live import ABSENT, Presence
 from reconciler.model.reply import ReplyKind
+
+from ..faulty_server import (
+    Faulty,
+    continues,
+    running_faulty_server,
+    silence,
+    slow_body,
+    slow_head,
+    white_space,
+)
 
 MISSING = InstanceAddress("1.2", "1.2.1", "1.2.1.1")
 
@@ -179,6 +192,32 @@ def test_a_token_service_out_of_reach_is_no_verdict(guarded, connect, service_ac
     assert guarded.requests() == []
 
 
+@pytest.mark.parametrize("stops", [True, False])
+@pytest.mark.parametrize("speech", [silence, slow_head, slow_body, continues, white_space])
+def test_a_token_service_whose_answer_has_no_end_is_no_verdict(
+    guarded, connect, service_account, speech, stops
+) -> None:
+    stop = threading.Event()
+    faulty = Faulty(lambda method, path: path == "/token", speech, 0.05)
+    short = Bounds(whole=0.4, json_size=1024**2)
+    bounds = Bounds(in_flight=0.2, after_stop=0.2) if stops else short
+    with running_faulty_server(guarded.url, faulty) as url:
+        file = service_account(f"{url}/token")
+        store = connect(guarded.url, credentials_file=file, bounds=bounds, stop=stop).store(
+            DEMO_STORE
+        )
+        if stops:
+            threading.Thread(target=lambda: faulty.struck.wait() and stop.set()).start()
+        began = time.monotonic()
+        reply = store.delete(MISSING)
+        assert time.monotonic() - began < 15
+    # What is too long is no reply of a token service; what is too slow may be one another time.
+    is_long = speech is white_space and not stops
+    assert reply.kind is (ReplyKind.UNAUTHENTICATED if is_long else ReplyKind.THROTTLED)
+    assert "nothing was sent" in reply.detail
+    assert not any(one.method == "DELETE" for one in guarded.requests())
+
+
 def test_loopback_is_anonymous_unless_a_file_is_given(emulator, connect, monkeypatch) -> None:
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "/nonexistent.json")
     monkeypatch.setenv("GCE_METADATA_HOST", "127.0.0.1:9")
@@ -196,6 +235,7 @@ def test_away_from_loopback_credentials_are_needed(monkeypatch, tmp_path) -> Non
             credentials_file=None,
             proxies={},
             ca_bundle=None,
+            term=lambda: Term.of_small(Bounds(), Stopping(threading.Event())),
         )
     assert "gcloud auth application-default login" in caught.value.hint
 

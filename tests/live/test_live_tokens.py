@@ -8,6 +8,7 @@ import logging
 import os
 import shlex
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,6 +23,7 @@ from google.oauth2 import credentials as user_credentials
 from reconciler.emulator import DEMO_STORE
 from reconciler.errors import CredentialsError
 from reconciler.live import credentials
+from reconciler.live.bounds import Bounds, Stopping, Term
 from reconciler.live.connection import Connection
 from reconciler.live.credentials import load_token
 from reconciler.live.endpoint import parse_endpoint
@@ -82,13 +84,18 @@ def write(tmp_path: Path) -> Callable[[dict[str, Any]], str]:
     return write_file
 
 
+def term() -> Term:
+    """That of the answer to a request for a token."""
+    return Term.of_small(Bounds(), Stopping(threading.Event()))
+
+
 @pytest.fixture
 def load(write: Callable[[dict[str, Any]], str]) -> Callable[..., SharedToken]:
     """The token of a credentials file, for a service elsewhere."""
 
     def load_content(content: dict[str, Any], proxies: dict[str, str] | None = None) -> SharedToken:
         return load_token(
-            AWAY, credentials_file=write(content), proxies=proxies or {}, ca_bundle=None
+            AWAY, credentials_file=write(content), proxies=proxies or {}, ca_bundle=None, term=term
         )
 
     return load_content
@@ -175,7 +182,11 @@ def test_credentials_of_every_kind_sign_and_ask_their_token_service_only(
 def test_the_metadata_server_gives_a_token(service, metadata) -> None:
     service.answers = on_metadata(good())
     token = load_token(
-        AWAY, credentials_file=None, proxies={"http": "http://127.0.0.1:9"}, ca_bundle=None
+        AWAY,
+        credentials_file=None,
+        proxies={"http": "http://127.0.0.1:9"},
+        ca_bundle=None,
+        term=term,
     )
     assert token.headers() == {"authorization": f"Bearer {SECRET}-good"}
     assert token.principal == EMAIL
@@ -248,7 +259,7 @@ def test_a_malformed_reply_of_the_metadata_server_is_a_credentials_error(
     service, metadata, reply
 ) -> None:
     service.answers = on_metadata(reply)
-    token = load_token(AWAY, credentials_file=None, proxies={}, ca_bundle=None)
+    token = load_token(AWAY, credentials_file=None, proxies={}, ca_bundle=None, term=term)
     refused(token, (CredentialsError, NoAnswerError))
 
 
