@@ -90,7 +90,7 @@ def _from_file(path: str) -> Any:
         return load(json.loads(text))[0]
     except Exception:  # noqa: BLE001 - google-auth and its signers raise what the JSON makes of them
         # Not as its cause: their texts quote the file, which holds a private key.
-        raise _unreadable(path, "it is none, or lacks a part") from None
+        raise _unreadable(path, "its JSON or its key is malformed") from None
 
 
 def _unreadable(path: str, reason: str | None) -> CredentialsError:
