@@ -37,12 +37,14 @@ def classify(
     answer: Answer,
     is_done: Callable[[Answer], bool] = is_empty,
     is_missing: Callable[[Answer], bool] = names_missing,
+    is_own_error: Callable[[Answer], bool] = has_own_error_body,
 ) -> DeleteReply:
     """Read the answer to one DELETE.
 
-    ``is_done`` says whether a 200 or 204 is what it should be, ``is_missing`` whether a 404 is.
+    ``is_done`` says whether a 200 or 204 is what it should be, ``is_missing`` whether a 404 is,
+    ``is_own_error`` whether another 4xx is the server's own.
     """
-    kind = _kind(answer, is_done, is_missing)
+    kind = _kind(answer, is_done, is_missing, is_own_error)
     say = describe_foreign if kind is ReplyKind.FOREIGN else describe
     detail = "" if kind is ReplyKind.ACCEPTED else say(answer)
     if kind is ReplyKind.OPERATION:
@@ -57,7 +59,10 @@ def classify_fault(fault: Fault, request_id: str | None) -> DeleteReply:
 
 
 def _kind(
-    answer: Answer, is_done: Callable[[Answer], bool], is_missing: Callable[[Answer], bool]
+    answer: Answer,
+    is_done: Callable[[Answer], bool],
+    is_missing: Callable[[Answer], bool],
+    is_own_error: Callable[[Answer], bool],
 ) -> ReplyKind:
     if names_operation(answer):
         return ReplyKind.OPERATION
@@ -67,7 +72,7 @@ def _kind(
         return ReplyKind.ACCEPTED
     if answer.status == NOT_FOUND:
         return ReplyKind.NOT_FOUND if is_missing(answer) else ReplyKind.FOREIGN
-    if answer.status in _CLIENT_ERRORS and has_own_error_body(answer):
+    if answer.status in _CLIENT_ERRORS and is_own_error(answer):
         return ReplyKind.REFUSED
     return ReplyKind.FOREIGN
 

@@ -109,6 +109,12 @@ class DicomWebStore(ABC):
         other._transport = self._transport.labelled(labels)
         return other
 
+    def _apart(self) -> Self:
+        """The same store, for what confirms the replies of shared connections."""
+        other = copy(self)
+        other._transport = self._transport.apart()
+        return other
+
     def probe(self, instance: InstanceAddress) -> Observation:
         """Retrieve the instance's metadata; of these only whose they are is looked at.
 

@@ -1,4 +1,4 @@
-"""A real Orthanc of Debian's packages, with pydicom's real files in it, and a project beside it."""
+"""Real Orthancs of Debian's packages, with pydicom's real files in them, and a project beside."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import hashlib
 import io
 import json
 import os
-import shutil
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,9 @@ from reconciler.cli.main import run
 from reconciler.live.endpoint import parse_endpoint
 from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 
+from .releases import RELEASES, Release
+
 STORE = StoreAddress("clinic", "room-7", "radiology", "mini-pacs", Provider.ORTHANC)
-PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 USER, PASSWORD = "reconciler", "not: a secret"
 SECONDS_TO_START = 30.0
 
@@ -46,19 +46,8 @@ OPEN = (
 )
 
 
-def require_orthanc() -> str:
-    """Where Orthanc is; without it the tests are left out, though never in CI."""
-    binary = shutil.which("Orthanc") or shutil.which("Orthanc", path="/usr/sbin")
-    if binary is not None and PLUGIN.exists():
-        return binary
-    missing = "Debian's packages orthanc and orthanc-dicomweb are not installed"
-    if os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    pytest.skip(missing)
-
-
 @contextmanager
-def running_orthanc(folder: Path, **options: object) -> Iterator[str]:
+def running_orthanc(release: Release, folder: Path, **options: object) -> Iterator[str]:
     """Run an Orthanc until the block ends; gives its origin."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -70,19 +59,21 @@ def running_orthanc(folder: Path, **options: object) -> Iterator[str]:
         "DicomServerEnabled": False,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
-        "Plugins": [str(PLUGIN)],
+        "Plugins": [str(release.plugin)],
         **options,
     }
     file = folder / "orthanc.json"
     file.write_text(json.dumps(settings))
     log = (folder / "orthanc.log").open("wb")
-    with log, subprocess.Popen([require_orthanc(), str(file)], stdout=log, stderr=log) as process:
+    command = [*release.command, str(file)]
+    environment = {**os.environ, **release.environment}
+    with log, subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process:
         try:
             url = f"http://127.0.0.1:{port}"
             await_answer(url, process)
             yield url
         finally:
-            process.terminate()
+            process.kill()  # its folder is thrown away, and an orderly end takes seconds
 
 
 def await_answer(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -101,31 +92,50 @@ class Server:
 
     url: str
     auth: tuple[str, str] | None = None
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def ask(self, method: str, path: str, data: bytes = b"") -> requests.Response:
+        return self.session.request(
+            method, f"{self.url}{path}", data=data, auth=self.auth, timeout=30
+        )
 
     def put(self, file: bytes) -> str:
         """Store a DICOM file; Orthanc's identifier of it, empty if it does not take it."""
-        answer = requests.post(f"{self.url}/instances", data=file, auth=self.auth, timeout=30)
+        answer = self.ask("POST", "/instances", file)
         return str(answer.json().get("ID", "")) if answer.ok else ""
 
+    def drop(self, *addresses: InstanceAddress) -> None:
+        """Delete instances behind the program's back."""
+        for name, address in self.addresses().items():
+            if address in addresses:
+                self.ask("DELETE", f"/instances/{name}")
+
     def clear(self) -> None:
-        for patient in requests.get(f"{self.url}/patients", auth=self.auth, timeout=30).json():
-            requests.delete(f"{self.url}/patients/{patient}", auth=self.auth, timeout=30)
+        for patient in self.ask("GET", "/patients").json():
+            self.ask("DELETE", f"/patients/{patient}")
 
     def count(self) -> int:
-        return len(requests.get(f"{self.url}/instances", auth=self.auth, timeout=30).json())
+        return len(self.ask("GET", "/instances").json())
+
+    def addresses(self) -> dict[str, InstanceAddress]:
+        """The address of every instance that it holds, by Orthanc's identifier."""
+        tags = ("0020-000d", "0020-000e", "0008-0018")
+        return {
+            name: InstanceAddress(
+                *(
+                    self.ask("GET", f"/instances/{name}/content/{tag}").text.strip("\0 ")
+                    for tag in tags
+                )
+            )
+            for name in self.ask("GET", "/instances").json()
+        }
 
     def content(self) -> dict[InstanceAddress, str]:
         """The address and the sha256 of every instance that it holds."""
-        found = {}
-        for name in requests.get(f"{self.url}/instances", auth=self.auth, timeout=30).json():
-            path = f"{self.url}/instances/{name}"
-            file = requests.get(f"{path}/file", auth=self.auth, timeout=30).content
-            tags = (
-                requests.get(f"{path}/content/{tag}", auth=self.auth, timeout=30).text.strip("\0 ")
-                for tag in ("0020-000d", "0020-000e", "0008-0018")
-            )
-            found[InstanceAddress(*tags)] = hashlib.sha256(file).hexdigest()
-        return found
+        return {
+            address: hashlib.sha256(self.ask("GET", f"/instances/{name}/file").content).hexdigest()
+            for name, address in self.addresses().items()
+        }
 
 
 @dataclass(frozen=True)
@@ -189,9 +199,14 @@ def real_files() -> list[bytes]:
     return [file for file in read if file[128:132] == b"DICM"]
 
 
+@pytest.fixture(scope="session", params=RELEASES)
+def release(request: pytest.FixtureRequest) -> Release:
+    return RELEASES[request.param]()
+
+
 @pytest.fixture(scope="session")
-def orthanc_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as url:
+def orthanc_url(release: Release, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_orthanc(release, tmp_path_factory.mktemp("orthanc")) as url:
         yield url
 
 

@@ -32,14 +32,29 @@ LOOKUP = ("POST", "/tools/lookup")
 DELETE = ("DELETE", f"/instances/{ID}")
 SEARCH = ("GET", "/dicom-web/instances?SOPInstanceUID=2.25.0&limit=1")
 SYSTEM = ("GET", "/system")
+FIND = (
+    "GET",
+    "/dicom-web/instances?SOPInstanceUID=1.2.1.1&includefield=0020000D,0020000E"
+    "&limit=5000&offset=0",
+)
 HTML = (502, "text/html", b"<!DOCTYPE html><title>Doe^Jane</title>")
 
 Reply = tuple[int, str | None, bytes]
 
 
-def own(status: int, code: int) -> Reply:
+def own(status: int, code: int, kind: str | None = None) -> Reply:
+    """Orthanc's error object; since release 1.12 it is sent as text/plain."""
     told = {"HttpStatus": status, "OrthancStatus": code, "Details": "Doe^Jane"}
-    return status, None, json.dumps(told).encode()
+    return status, kind, json.dumps(told).encode()
+
+
+def row(address: InstanceAddress) -> dict[str, object]:
+    tags = ("0020000D", "0020000E", "00080018")
+    return {tag: {"vr": "UI", "Value": [uid]} for tag, uid in zip(tags, address, strict=True)}
+
+
+def listed(*addresses: InstanceAddress) -> Reply:
+    return 200, "application/dicom+json", json.dumps(list(map(row, addresses))).encode()
 
 
 def found(*identifiers: object, level: str = "Instance") -> Reply:
@@ -173,7 +188,14 @@ def test_a_lookup_that_does_not_name_this_instance_alone_sends_no_delete(
         ((200, "application/json", b"{}"), "foreign"),
         ((200, "text/html", b"<html>"), "foreign"),
         (own(404, 7), "not_found"),
+        (own(404, 7, "text/plain"), "not_found"),
+        ((404, None, b""), "not_found"),
+        ((404, "text/plain", b"404 page not found"), "foreign"),
+        ((404, "text/html", b"<html>"), "foreign"),
+        ((404, "application/json", b'{"code": 404}'), "foreign"),
         (own(403, 0), "refused"),
+        (own(403, 0, "text/plain"), "refused"),
+        ((403, "application/json", b'{"code": 403}'), "foreign"),
         ((401, None, b""), "unauthenticated"),
         (own(500, 1), "unclear"),
         (HTML, "unclear"),
@@ -189,14 +211,10 @@ def test_what_a_delete_came_to(fake: Fake, reply: Reply, kind: str) -> None:
     ("changes", "presence"),
     [
         ({}, Presence.PRESENT),
-        ({METADATA: own(404, 7), LOOKUP: found()}, Presence.ABSENT),
-        ({METADATA: own(404, 7)}, Presence.UNKNOWN),
-        ({METADATA: own(404, 7), LOOKUP: HTML}, Presence.UNKNOWN),
-        ({METADATA: own(404, 7), LOOKUP: (401, None, b"")}, Presence.UNKNOWN),
-        ({METADATA: own(404, 17)}, Presence.UNKNOWN),
-        ({METADATA: (404, "text/html", b"<html>")}, Presence.UNKNOWN),
-        ({METADATA: (404, None, b"")}, Presence.UNKNOWN),
-        ({METADATA: (401, None, b"")}, Presence.UNKNOWN),
+        ({METADATA: (401, None, b""), LOOKUP: found()}, Presence.UNKNOWN),
+        ({METADATA: (403, None, b""), LOOKUP: found()}, Presence.UNKNOWN),
+        ({METADATA: (410, None, b""), LOOKUP: found()}, Presence.UNKNOWN),
+        ({METADATA: (302, None, b""), LOOKUP: found()}, Presence.UNKNOWN),
         ({METADATA: own(500, 1)}, Presence.UNKNOWN),
         ({METADATA: HTML}, Presence.UNKNOWN),
     ],
@@ -206,6 +224,90 @@ def test_a_probe_has_three_answers(
 ) -> None:
     fake.replies |= changes
     assert fake.store.probe(ONE).presence is presence
+
+
+NOT_FOUND = [
+    own(404, 7),
+    own(404, 7, "text/plain"),
+    (404, None, b""),
+    (404, "text/plain", b"404 page not found"),
+    (404, "text/html", b"<html>"),
+]
+"""As releases and options write it, and as gateways do."""
+
+
+@pytest.mark.parametrize("missing", NOT_FOUND)
+@pytest.mark.parametrize(
+    ("lookup", "presence"),
+    [
+        ({LOOKUP: found()}, Presence.ABSENT),
+        ({LOOKUP: found(ID, level="Series")}, Presence.ABSENT),
+        (tags(ID, ONE._replace(series_uid="1.3")), Presence.ABSENT),
+        ({}, Presence.UNKNOWN),
+        ({LOOKUP: own(404, 17, "text/plain")}, Presence.UNKNOWN),
+        ({LOOKUP: (404, None, b"")}, Presence.UNKNOWN),
+        ({LOOKUP: (401, None, b"")}, Presence.UNKNOWN),
+        ({LOOKUP: HTML}, Presence.UNKNOWN),
+        ({LOOKUP: (200, "text/html", b"<html>")}, Presence.UNKNOWN),
+        ({LOOKUP: (200, "text/plain", b"[]")}, Presence.UNKNOWN),
+        ({LOOKUP: (200, None, b"[]")}, Presence.UNKNOWN),
+        ({LOOKUP: (200, "application/json", b"{}")}, Presence.UNKNOWN),
+        ({LOOKUP: (200, "application/json", b"")}, Presence.UNKNOWN),
+        ({LOOKUP: (204, None, b"")}, Presence.UNKNOWN),
+        ({LOOKUP: (302, None, b"")}, Presence.UNKNOWN),
+    ],
+)
+def test_a_404_is_an_absence_only_if_the_lookup_finds_nothing(
+    fake: Fake, missing: Reply, lookup: dict[tuple[str, str], Reply], presence: Presence
+) -> None:
+    fake.replies |= {METADATA: missing, **lookup}
+    assert fake.store.probe(ONE).presence is presence
+
+
+@pytest.mark.parametrize("missing", NOT_FOUND)
+@pytest.mark.parametrize(
+    ("lookup", "presence"),
+    [
+        (found(), Presence.ABSENT),
+        (found(ID, level="Study"), Presence.UNKNOWN),
+        ((404, None, b""), Presence.UNKNOWN),
+        ((200, "text/plain", b"[]"), Presence.UNKNOWN),
+    ],
+)
+def test_so_is_that_of_a_whole(
+    fake: Fake, missing: Reply, lookup: Reply, presence: Presence
+) -> None:
+    fake.replies |= {("GET", "/dicom-web/studies/1.2/metadata"): missing, LOOKUP: lookup}
+    assert fake.store.probe_whole("1.2", None).presence is presence
+
+
+@pytest.mark.parametrize(
+    ("search", "presence"),
+    [
+        (listed(), Presence.ABSENT),
+        ((204, None, b""), Presence.ABSENT),
+        (listed(ONE._replace(series_uid="1.3")), Presence.ABSENT),
+        (listed(ONE), Presence.UNKNOWN),
+        (listed(ONE._replace(instance_uid="1.3")), Presence.UNKNOWN),
+        ((404, None, b""), Presence.UNKNOWN),
+        ((200, "text/html", b"<html>"), Presence.UNKNOWN),
+        ((200, "application/json", b"{}"), Presence.UNKNOWN),
+        (HTML, Presence.UNKNOWN),
+    ],
+)
+def test_a_lookup_by_another_service_is_no_proof_against_a_search(
+    fake: Fake, search: Reply, presence: Presence
+) -> None:
+    """A gateway answers 404 below a path, and sends lookups to an Orthanc that holds nothing."""
+    fake.replies |= {METADATA: (404, None, b""), LOOKUP: found(), FIND: search}
+    seen = fake.store.confirmed(ONE, fake.store.probe(ONE))
+    assert seen.presence is presence
+
+
+def test_an_accepted_delete_explains_an_absence(fake: Fake) -> None:
+    fake.replies |= {METADATA: (404, None, b""), LOOKUP: found(), FIND: (404, None, b"")}
+    seen = fake.store.confirmed(ONE, fake.store.probe(ONE), explained=True)
+    assert seen.presence is Presence.ABSENT
 
 
 @pytest.mark.parametrize(

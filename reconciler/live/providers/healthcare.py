@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import copy
 
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live import delete_reply, probe_reply
@@ -144,12 +143,6 @@ class HealthcareStore(DicomWebStore):
         return self._texts.is_nobodys(
             answer, depth, lambda: self._apart().metadata(self._nobody[:depth], Stream.answer)
         )
-
-    def _apart(self) -> HealthcareStore:
-        """The same store, for what confirms the replies of shared connections."""
-        other = copy(self)
-        other._transport = self._transport.apart()
-        return other
 
     def storage(self, instance: InstanceAddress) -> StorageInfo:
         """GetStorageInfo of the instance: where its blob is; no patient data."""

@@ -16,14 +16,14 @@ from functools import partial
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live import delete_reply, probe_reply
 from reconciler.live.answer import Answer, Stream
-from reconciler.live.bodies import has_own_error_body, is_multipart_dicom, media_type, parse_json
+from reconciler.live.bodies import is_json, is_multipart_dicom, media_type, parse_json
 from reconciler.live.channel import RequestKind
 from reconciler.live.dicomweb import DicomWebStore, not_retrieved
 from reconciler.live.faults import AttemptError, NoAnswerError
 from reconciler.live.numbers import read_number
 from reconciler.live.parts import read_single_part
 from reconciler.live.probe_reply import describe
-from reconciler.live.providers import orthanc_preflight
+from reconciler.live.providers import orthanc_preflight, orthanc_replies
 from reconciler.live.providers.orthanc_preflight import ROOT
 from reconciler.live.rows import (
     SERIES_RELATED_INSTANCES,
@@ -39,8 +39,6 @@ from reconciler.model.reply import DeleteReply, ReplyKind
 
 _OK = 200
 _UNAUTHENTICATED = 401
-_INEXISTENT_ITEM = 7
-"""Orthanc's own code of a 404 for something that it does not hold; 17 is an unknown path."""
 
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
 _IN_STUDY, _IN_SERIES = STUDY_RELATED_INSTANCES, SERIES_RELATED_INSTANCES
@@ -68,30 +66,38 @@ class OrthancStore(DicomWebStore):
         orthanc_preflight.check(self._transport, changing=deleting or storing)
 
     def observed(self, answer: Answer, depth: int) -> Observation:  # noqa: ARG002 - of the base
-        """A 404 counts if it says "inexistent item", not "unknown path"."""
-        return probe_reply.observe(answer, _says_inexistent)
+        """Any 404 may be an absence, whatever it says; the lookup that follows decides.
+
+        Its words differ by release and options, and gateways write their own.
+        """
+        return probe_reply.observe(answer, lambda _: True)
 
     def confirmed(
         self,
-        instance: InstanceAddress,  # noqa: ARG002 - the signature is the base class's
+        instance: InstanceAddress,
         seen: Observation,
         *,
         explained: bool = False,
-        since: float | None = None,  # noqa: ARG002 - the signature is the base class's
+        since: float | None = None,  # noqa: ARG002 - it is searched for after that in any case
     ) -> Observation:
-        """Ask whether the store still answers; what `probe` says was looked up already."""
-        if explained or seen.presence is not Presence.ABSENT:
+        """Search for the instance; what `probe` says was looked up already.
+
+        So a lookup that another service answers, or nobody's, is no proof against what the
+        DICOMweb interface holds.
+        """
+        is_explained = explained and not self._transport.is_in_doubt
+        if is_explained or seen.presence is not Presence.ABSENT:
             return seen
         try:
-            self.preflight(deleting=False)
+            is_shown = instance in self._apart().find(instance.instance_uid)
         except LiveError as error:
-            return unknown(f"answered 404, but then the pre-flight failed: {error}")
-        return seen
+            return unknown(f"HTTP 404, but then it could not be searched for: {error}")
+        return unknown("HTTP 404, but a search shows it") if is_shown else seen
 
     def probe(self, instance: InstanceAddress) -> Observation:
-        """Retrieve the metadata; an absence must also be what the lookup says.
+        """Retrieve the metadata; it is absent if it is for the lookup, too.
 
-        The plugin answers 404 for an address that two patients share, too.
+        The plugin answers 404 for an address that two patients share, gateways for anything.
         """
         seen = super().probe(instance)
         if seen.presence is not Presence.ABSENT:
@@ -99,8 +105,8 @@ class OrthancStore(DicomWebStore):
         try:
             is_known = bool(self._matching(instance))
         except LiveError as error:
-            return unknown(f"absent by DICOMweb, but not looked up: {error}")
-        return unknown("absent by DICOMweb, but Orthanc's lookup knows it") if is_known else seen
+            return unknown(f"HTTP 404, but not looked up: {error}")
+        return unknown("HTTP 404, but Orthanc's lookup knows it") if is_known else seen
 
     def probe_whole(self, study_uid: str, series_uid: str | None) -> Observation:
         """As `probe`; what the lookup knows under any address is not absent."""
@@ -111,9 +117,9 @@ class OrthancStore(DicomWebStore):
         try:
             is_known = bool(self._candidates(uid, level))
         except LiveError as error:
-            return unknown(f"absent by DICOMweb, but not looked up: {error}")
-        where = "elsewhere, or for two patients"
-        return unknown(f"absent here, but Orthanc's lookup knows it {where}") if is_known else seen
+            return unknown(f"HTTP 404, but not looked up: {error}")
+        where = "here, elsewhere, or for two patients"
+        return unknown(f"HTTP 404, but Orthanc's lookup knows it {where}") if is_known else seen
 
     def list_instances(
         self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
@@ -166,7 +172,12 @@ class OrthancStore(DicomWebStore):
             answer = self._transport.delete(f"/instances/{identifier}")
         except NoAnswerError as error:
             return delete_reply.classify_fault(error.fault, error.request_id)
-        return delete_reply.classify(answer, _names_remaining, has_own_error_body)
+        return delete_reply.classify(
+            answer,
+            is_done=orthanc_replies.names_remaining,
+            is_missing=orthanc_replies.says_missing,
+            is_own_error=orthanc_replies.is_own_error,
+        )
 
     def storage(self, instance: InstanceAddress) -> StorageInfo:
         """The size of the DICOM file; Orthanc knows no storage classes.
@@ -229,7 +240,8 @@ class OrthancStore(DicomWebStore):
             body=uid.encode(),
             content_type="text/plain",
         )
-        found = parse_json(self._ask(call).body)
+        answer = self._ask(call)
+        found = parse_json(answer.body) if is_json(answer.content_type) else None
         if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
             raise AttemptError("the lookup did not answer with a list")
         found = [one.get("ID") for one in found if one.get("Type") == level]
@@ -257,11 +269,6 @@ class OrthancStore(DicomWebStore):
         return answer
 
 
-def _says_inexistent(answer: Answer) -> bool:
-    told = parse_json(answer.body) if has_own_error_body(answer) else None
-    return isinstance(told, dict) and told.get("OrthancStatus") == _INEXISTENT_ITEM
-
-
 def _require_all(found: int, counted: int, what: str) -> None:
     """Refuse a listing that is shorter than what is there; one patient's or several's."""
     if found < counted:
@@ -269,12 +276,6 @@ def _require_all(found: int, counted: int, what: str) -> None:
             f"the search shows {found} of the {counted} {what} that Orthanc counts: its options"
             " LimitFindResults and LimitFindInstances may cut it short, or two patients share UIDs"
         )
-
-
-def _names_remaining(answer: Answer) -> bool:
-    """What Orthanc answers to a deletion: the nearest ancestor that is left, or null."""
-    told = parse_json(answer.body)
-    return isinstance(told, dict) and "RemainingAncestor" in told
 
 
 def _quoted(identifier: object) -> str:

@@ -1,0 +1,195 @@
+"""The same workflow with options that change answers, and behind gateways that take paths away."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.address import InstanceAddress
+
+from ..archive.proxy import Reply, proxy_of
+from .conftest import (
+    OPEN,
+    PASSWORD,
+    REASON,
+    USER,
+    Server,
+    Site,
+    make_site,
+    remove,
+    running_orthanc,
+    small_file,
+)
+from .releases import Release
+
+FULL = {"StudiesMetadata": "Full", "SeriesMetadata": "Full"}
+MAIN_TAGS = {"StudiesMetadata": "MainDicomTags", "SeriesMetadata": "MainDicomTags"}
+EXTRAPOLATED = {"StudiesMetadata": "Extrapolate", "SeriesMetadata": "Extrapolate"}
+OPTIONS: Mapping[str, Mapping[str, object]] = {
+    "described": {"DicomWeb": FULL},
+    "undescribed": {"HttpDescribeErrors": False, "DicomWeb": MAIN_TAGS},
+    "password": {
+        "AuthenticationEnabled": True,
+        "RegisteredUsers": {USER: PASSWORD},
+        "HttpDescribeErrors": False,
+        "CheckRevisions": True,
+        "KeepAlive": False,
+    },
+    "compressed": {
+        "StorageCompression": True,
+        "HttpCompressionEnabled": True,
+        "RestApiWriteToFileSystemEnabled": True,
+        "DicomWeb": EXTRAPOLATED,
+    },
+}
+STUDY = [InstanceAddress("1.2", "1.2.1", f"1.2.1.{number}") for number in range(6)]
+NEVER_THERE = InstanceAddress("1.2", "1.2.1", "1.2.1.99")
+IN_NO_STUDY = InstanceAddress("1.9", "1.9.1", "1.9.1.1")
+NOTHING_KNOWN = re.compile("0 to delete, 0 already absent, 0 kept, 0 missing, [34] unknown")
+
+
+@pytest.fixture(scope="module", params=OPTIONS)
+def running(
+    request: pytest.FixtureRequest, release: Release, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    options = OPTIONS[request.param]
+    auth = (USER, PASSWORD) if "RegisteredUsers" in options else None
+    with running_orthanc(release, tmp_path_factory.mktemp("options"), **options) as url:
+        yield Server(url, auth)
+
+
+@pytest.fixture
+def optioned(
+    running: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Site:
+    running.clear()
+    for address in STUDY:
+        assert running.put(small_file(address))
+    if running.auth is not None:
+        monkeypatch.setenv("RECONCILER_ORTHANC_USERNAME", USER)
+        monkeypatch.setenv("RECONCILER_ORTHANC_PASSWORD", PASSWORD)
+    return make_site(tmp_path, running, monkeypatch, capsys)
+
+
+def test_what_is_absent_is_understood_and_what_is_deleted_is_proven_and_restored(
+    optioned: Site,
+) -> None:
+    site, before = optioned, optioned.server.content()
+    limits = OPEN.replace("}", ", maxNeverSeen: 3}")
+    whole = "  - {studiesId: 1.8}\n"
+    keep = "keep: [{studiesId: 1.2, seriesId: 1.2.1, instancesId: [1.2.1.5]}]\n"
+    named = [*STUDY[:4], NEVER_THERE, IN_NO_STUDY]
+    site.write(
+        REASON + limits + f"archive: {{path: {site.archive}}}\n" + remove(*named) + whole + keep
+    )
+    planned = "Plan: 4 to delete, 0 already absent, 1 kept, 0 missing, 0 unknown, 3 never seen"
+    assert planned in site.plan("--probe", "retrieve").out
+    assert planned in site.plan().out
+    site.server.drop(STUDY[0])
+
+    assert site.run("apply", "plan.json", "--report", "report.json").code == 0
+    outcomes = site.report()["outcomes"]
+    assert (outcomes["deleted"], outcomes["already_absent"]) == (3, 1)
+    assert set(site.server.content()) == {STUDY[4], STUDY[5]}
+    assert "0 to delete, 4 already absent, 1 kept, 0 missing, 0 unknown, 3 never seen" in (
+        site.plan().out
+    )
+
+    answer = site.run("restore", site.report()["run"])
+    assert (answer.code, "3 identical" in answer.out) == (0, True)
+    del before[STUDY[0]]
+    assert site.server.content() == before
+
+
+def test_a_read_only_orthanc_is_planned_and_not_changed(
+    release: Release,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with running_orthanc(release, tmp_path) as url:
+        assert Server(url).put(small_file(STUDY[0]))
+    with running_orthanc(release, tmp_path, ReadOnly=True) as url:
+        site = make_site(tmp_path, Server(url), monkeypatch, capsys)
+        if not site.server.ask("GET", "/system").json().get("ReadOnly"):
+            pytest.skip("this release has no option ReadOnly")
+        limits = OPEN.replace("}", ", maxNeverSeen: 1}")
+        site.write(REASON + limits + remove(STUDY[0], STUDY[1]))
+        planned = "1 to delete, 0 already absent, 0 kept, 0 missing, 0 unknown, 1 never seen"
+        assert planned in site.plan().out
+        answer = site.run("apply", "plan.json")
+        assert (answer.code, site.server.count()) == (1, 1)
+        assert "is set to be read only" in answer.err
+
+
+# Behind a gateway
+
+
+@pytest.mark.parametrize(
+    "taken_away",
+    [
+        r"/metadata$",
+        r"/dicom-web/studies/",
+        r"/dicom-web/",
+        r"/(dicom-web/studies|tools)/",
+        r"",
+    ],
+)
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Reply(404, "text/plain", b""),
+        Reply(404, "text/html", b"<html>"),
+        Reply(404, "text/plain", b'{"HttpStatus": 404, "OrthancStatus": 7}'),
+    ],
+)
+def test_what_a_gateway_answers_404_for_is_not_absent(
+    taken_away: str,
+    reply: Reply,
+    site: Site,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for address in STUDY:
+        server.put(small_file(address))
+    site.write(REASON + OPEN + remove(*STUDY[:3]))
+
+    def change(line: str, answered: Reply) -> Reply:
+        return reply if re.search(taken_away, line) else answered
+
+    with proxy_of(server.url, change) as url:
+        monkeypatch.setenv("RECONCILER_ORTHANC_ENDPOINT", url)
+        answer = site.run("plan", "--probe", "retrieve")
+    assert answer.code == (1 if re.search(taken_away, "GET /dicom-web/instances") else 3)
+    if answer.code == 3:
+        assert NOTHING_KNOWN.search(answer.out)
+
+
+def test_a_lookup_in_another_orthanc_does_not_make_it_absent(
+    release: Release,
+    tmp_path: Path,
+    site: Site,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A gateway takes retrieves away, and sends what is not DICOMweb to an empty Orthanc."""
+    for address in STUDY:
+        server.put(small_file(address))
+    site.write(REASON + OPEN + remove(*STUDY[:3]))
+
+    def change(line: str, answered: Reply) -> Reply:
+        if line.startswith("POST /tools/lookup"):
+            return Reply(200, "application/json", b"[]")
+        return Reply(404, "", b"") if line.endswith("/metadata") else answered
+
+    with proxy_of(server.url, change) as url:
+        monkeypatch.setenv("RECONCILER_ORTHANC_ENDPOINT", url)
+        answer = site.run("plan", "--probe", "retrieve")
+    assert answer.code == 3
+    assert NOTHING_KNOWN.search(answer.out)
