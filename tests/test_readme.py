@@ -397,7 +397,8 @@ def test_the_outcome_table_of_a_restore_is_the_programs() -> None:
 
 
 def test_every_kind_of_answer_to_a_store_is_explained() -> None:
-    kinds = [codes(kind)[0] for _, kind, _ in table(DESIGN, "answer to STOW-RS", "store kind")]
+    rows = table(DESIGN, "answer to the request that stores", "store kind")
+    kinds = [codes(kind)[0] for _, kind, _ in rows]
     assert kinds == [kind.value for kind in StoreReplyKind]
 
 

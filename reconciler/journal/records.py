@@ -1,8 +1,8 @@
 """What the journal holds: one frozen value for each type of record.
 
 Times are UTC and are written in milliseconds. ``store`` is an index into the stores of the run's
-first record, ``attempt`` counts the DELETEs (or STOW-RS requests) of one instance in one run from
-1, ``detail`` never holds patient data.
+first record, ``attempt`` counts the DELETEs (or requests that store) of one instance in one run
+from 1, ``detail`` never holds patient data.
 """
 
 from __future__ import annotations

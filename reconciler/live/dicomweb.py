@@ -16,8 +16,8 @@ from reconciler.live.answer import Answer, Stream
 from reconciler.live.bodies import is_json, media_type
 from reconciler.live.channel import RequestKind
 from reconciler.live.faults import AttemptError, ForeignReplyError, NoAnswerError
+from reconciler.live.file_body import FileBody, MultipartFile
 from reconciler.live.labels import AuditLabels
-from reconciler.live.multipart import MultipartFile
 from reconciler.live.probe_reply import DICOM_JSON, is_dataset
 from reconciler.live.rows import (
     MODALITY,
@@ -209,15 +209,26 @@ class DicomWebStore(ABC):
         return self._transport.read(call, read)
 
     def store(self, file: BinaryIO) -> StoreReply:
+        """One STOW-RS request of one part."""
+        path = f"{self._web}/studies"
+        return self.sent(path, MultipartFile(file), store_reply.classify, accept=DICOM_JSON)
+
+    def sent(
+        self,
+        path: str,
+        body: FileBody,
+        classify: Callable[[Answer], StoreReply],
+        *,
+        accept: str,
+    ) -> StoreReply:
         """Send one file, once. A 401 is not repeated here; the next request has a fresh token."""
-        body = MultipartFile(file)
         try:
-            answer = self._transport.store(f"{self._web}/studies", body)
+            answer = self._transport.store(path, body, accept=accept)
         except NoAnswerError as error:
             return store_reply.classify_fault(error.fault, error.request_id)
         except CredentialsError as error:
             return StoreReply(StoreReplyKind.UNAUTHENTICATED, None, f"{error}; nothing was sent")
-        return store_reply.classify(answer)
+        return classify(answer)
 
     def whole(self, study_uid: str, series_uid: str | None) -> str:
         """The path of a study, or of a series of it."""

@@ -151,7 +151,7 @@ class DicomStore(ReadableStore, Protocol):
         """Send exactly one DELETE for one instance; never raises for what a server does."""
 
     def store(self, file: BinaryIO) -> StoreReply:
-        """Send exactly one DICOM file, once (STOW-RS); never raises for what a server does.
+        """Send exactly one DICOM file, once; never raises for what a server does.
 
         The open file is read from its beginning while it is sent. An instance that is stored
         already is not replaced.

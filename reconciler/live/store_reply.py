@@ -1,9 +1,11 @@
-"""What the answer to a STOW-RS request of one instance says, as a total function.
+"""What the answer to a request that stores one instance says, as a total function.
 
-PS3.18 section 10.5.3: 200 when all was stored, 202 when some was, 409 when nothing was.
+STOW-RS (PS3.18 section 10.5.3): 200 when all was stored, 202 when some was, 409 when nothing was.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from reconciler.live.answer import Answer
 from reconciler.live.bodies import has_own_error_body, is_html, is_json, media_type, parse_json
@@ -29,9 +31,25 @@ _CLIENT_ERRORS = range(400, 500)
 _FAILED_SOP_SEQUENCE = "00081198"
 
 
-def classify(answer: Answer) -> StoreReply:
-    """Read the answer to one request that stores one instance."""
-    kind = _kind(answer)
+def store_response(answer: Answer) -> StoreReplyKind:
+    """What a status that is not one of a load balancer says, with its body, to STOW-RS."""
+    if answer.status == _OK and _is_store_response(answer):
+        return StoreReplyKind.STORED
+    if answer.status == _CONFLICT and (_is_told(answer) or has_own_error_body(answer)):
+        return StoreReplyKind.ALREADY_EXISTS
+    if answer.status in _CLIENT_ERRORS and has_own_error_body(answer):
+        return StoreReplyKind.REFUSED
+    return StoreReplyKind.FOREIGN
+
+
+def classify(
+    answer: Answer, said: Callable[[Answer], StoreReplyKind] = store_response
+) -> StoreReply:
+    """Read the answer to one request that stores one instance.
+
+    ``said`` reads what is no page for a browser, and whose status does not say it alone.
+    """
+    kind = _kind(answer, said)
     detail = "" if kind is StoreReplyKind.STORED else describe(answer)
     return StoreReply(kind, answer.status, detail, answer.retry_after, answer.request_id)
 
@@ -42,18 +60,10 @@ def classify_fault(fault: Fault, request_id: str | None) -> StoreReply:
     return StoreReply(kind, None, fault.value, request_id=request_id)
 
 
-def _kind(answer: Answer) -> StoreReplyKind:
+def _kind(answer: Answer, said: Callable[[Answer], StoreReplyKind]) -> StoreReplyKind:
     if answer.status in _BY_STATUS:
         return _BY_STATUS[answer.status]
-    if is_html(answer):
-        return StoreReplyKind.FOREIGN
-    if answer.status == _OK and _is_store_response(answer):
-        return StoreReplyKind.STORED
-    if answer.status == _CONFLICT and (_is_told(answer) or has_own_error_body(answer)):
-        return StoreReplyKind.ALREADY_EXISTS
-    if answer.status in _CLIENT_ERRORS and has_own_error_body(answer):
-        return StoreReplyKind.REFUSED
-    return StoreReplyKind.FOREIGN
+    return StoreReplyKind.FOREIGN if is_html(answer) else said(answer)
 
 
 def _is_store_response(answer: Answer) -> bool:

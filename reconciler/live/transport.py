@@ -16,8 +16,8 @@ from reconciler.errors import LiveError, ReadOnlyError
 from reconciler.live.answer import Answer, Stream
 from reconciler.live.channel import Channel, RequestKind
 from reconciler.live.faults import AttemptError, ForeignReplyError, NoAnswerError
+from reconciler.live.file_body import FileBody
 from reconciler.live.labels import AuditLabels
-from reconciler.live.multipart import MultipartFile
 from reconciler.live.retry import RETRYABLE_STATUSES, Retrying
 
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Call:
     query: str = ""
     accept: str = "application/json"
     encoding: str = "gzip"
-    body: bytes | MultipartFile | None = None
+    body: bytes | FileBody | None = None
     content_type: str = "application/json"
 
 
@@ -130,7 +130,7 @@ class Transport:
         with self._channel.send(request, RequestKind.DELETE) as stream:
             return stream.answer()
 
-    def store(self, path: str, body: MultipartFile) -> Answer:
+    def store(self, path: str, body: FileBody, *, accept: str) -> Answer:
         """Send one DICOM file, once.
 
         Raises:
@@ -144,7 +144,7 @@ class Transport:
         call = Call(
             RequestKind.STORE,
             path,
-            accept="application/dicom+json",
+            accept=accept,
             body=body,
             content_type=body.content_type,
         )

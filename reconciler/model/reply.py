@@ -58,12 +58,12 @@ class DeleteReply:
 
 
 class StoreReplyKind(Enum):
-    """The result of one attempt to store an instance (STOW-RS)."""
+    """The result of one attempt to store an instance."""
 
     STORED = "stored"
-    """200, and no instance is named as failed."""
+    """200, and the body says so."""
     ALREADY_EXISTS = "already_exists"
-    """409: the store holds an instance of this UID already, or refuses the file for its content."""
+    """The store holds an instance of this UID already, or refuses the file for its content."""
     REFUSED = "refused"
     """A clear no that another attempt would not change: 400, 403, 413, 415 …"""
     UNAUTHENTICATED = "unauthenticated"

@@ -12,7 +12,7 @@ import pytest
 from reconciler.applying.restore_outcome import OUTCOMES, Comparison, StoreEnding, ending_of
 from reconciler.live.answer import Answer
 from reconciler.live.faults import Fault
-from reconciler.live.multipart import MultipartFile
+from reconciler.live.file_body import MultipartFile
 from reconciler.live.providers.healthcare import guards
 from reconciler.live.store_reply import classify, classify_fault
 from reconciler.model.address import StoreAddress

@@ -123,7 +123,9 @@ class Server:
         return {
             name: InstanceAddress(
                 *(
-                    self.ask("GET", f"/instances/{name}/content/{tag}").text.strip("\0 ")
+                    self.ask("GET", f"/instances/{name}/content/{tag}")
+                    .content.decode()
+                    .strip("\0 ")
                     for tag in tags
                 )
             )

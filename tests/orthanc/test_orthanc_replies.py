@@ -9,12 +9,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from reconciler.errors import CredentialsError, LiveError, PreflightError
 from reconciler.live.connection import Connection, ConnectionSettings
 from reconciler.live.endpoint import parse_endpoint
+from reconciler.live.file_body import FileBody
 from reconciler.live.retry import RetryPolicy
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, Provider, StoreAddress
@@ -86,6 +88,7 @@ class Fake:
     def __init__(self) -> None:
         self.replies = dict(HEALTHY)
         self.seen: list[tuple[str, str]] = []
+        self.sent: list[tuple[str | None, bytes]] = []
         self.store: DicomStore
 
     @property
@@ -105,8 +108,9 @@ def fake() -> Iterator[Fake]:
 def serving(fake: Fake) -> Iterator[str]:
     class Handler(QuietHandler):
         def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            sent = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             fake.seen.append((self.command, self.path))
+            fake.sent.append((self.headers.get("Content-Type"), sent))
             status, kind, body = fake.replies.get((self.command, self.path), own(404, 17))
             self.send_response(status)
             if kind is not None:
@@ -234,6 +238,57 @@ NOT_FOUND = [
     (404, "text/html", b"<html>"),
 ]
 """As releases and options write it, and as gateways do."""
+
+
+def became(status: object) -> Reply:
+    return 200, "application/json", json.dumps({"ID": ID, "Status": status}).encode()
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "said"),
+    [
+        (became("Success"), "stored", ""),
+        (became("AlreadyStored"), "already_exists", "AlreadyStored"),
+        (became("FilteredOut"), "refused", "FilteredOut"),
+        (became("Doe^Jane"), "foreign", "HTTP 200 with application/json"),
+        (became(["Success"]), "foreign", "HTTP 200"),
+        ((200, "application/json", b'[{"Status": "Success"}]'), "foreign", "HTTP 200"),
+        ((200, "application/dicom+json", b'{"00081199": {}}'), "foreign", "HTTP 200"),
+        ((200, "text/html", b"<html>"), "foreign", "HTML"),
+        ((200, None, b""), "foreign", "HTTP 200"),
+        (own(400, 15), "refused", "HTTP 400, OrthancStatus 15"),
+        (own(400, 15, "text/plain"), "refused", "HTTP 400, OrthancStatus 15"),
+        (own(507, 19, "text/plain"), "refused", "HTTP 507, OrthancStatus 19"),
+        ((400, None, b""), "foreign", "HTTP 400"),
+        ((404, "text/html", b"<html>"), "foreign", "HTML"),
+        ((413, "application/json", b'{"code": 413}'), "foreign", "HTTP 413"),
+        ((401, None, b""), "unauthenticated", "HTTP 401"),
+        (own(500, 1), "unclear", "HTTP 500"),
+        (HTML, "unclear", "HTTP 502"),
+    ],
+)
+def test_an_answer_to_a_file(
+    fake: Fake, tmp_path: Path, reply: Reply, kind: str, said: str
+) -> None:
+    fake.replies["POST", "/instances"] = reply
+    (tmp_path / "a.dcm").write_bytes(b"a file")
+    with (tmp_path / "a.dcm").open("rb") as file:
+        answered = fake.store.store(file)
+    assert fake.seen == [("POST", "/instances")]
+    assert fake.sent == [("application/dicom", b"a file")]
+    assert (answered.kind.value, said in answered.detail) == (kind, True)
+    assert "Doe" not in answered.detail
+    assert (answered.detail == "") is (kind == "stored")
+
+
+@pytest.mark.parametrize("path", ["/dicom-web/studies", "/instances/", f"/instances/{ID}"])
+def test_the_one_path_of_a_file_is_that_of_all_instances(
+    fake: Fake, tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "a.dcm").write_bytes(b"a file")
+    with (tmp_path / "a.dcm").open("rb") as file, pytest.raises(LiveError):
+        fake.store._transport.store(path, FileBody(file), accept="application/json")
+    assert fake.seen == []
 
 
 @pytest.mark.parametrize("missing", NOT_FOUND)

@@ -97,9 +97,9 @@ def command(
     """Put back what a run archived before it deleted it.
 
     RUN is the name of a run, as apply reports it; what it resumed belongs to it. Each archived
-    file is checked against its recorded sha256, stored by STOW-RS, retrieved again and compared:
-    identical (the same bytes), same_dataset (only preamble or File Meta Information differ) or
-    conflict (the store holds other content, which is never replaced).
+    file is checked against its recorded sha256, stored, retrieved again and compared: identical
+    (the same bytes), same_dataset (only preamble or File Meta Information differ) or conflict (the
+    store holds other content, which is never replaced).
 
     Exit code 0 when every archived dataset is proven to be back, 4 when it is not, 5 when another
     run holds the lock. After an interruption the same command goes on. As long as a file still

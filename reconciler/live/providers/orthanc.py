@@ -1,8 +1,9 @@
 """An Orthanc server with its DICOMweb plugin at the plugin's default root.
 
-Its DICOMweb interface reads, searches and stores; a DELETE there is answered with 405. An instance
-is deleted through Orthanc's own REST interface, by the identifier that Orthanc gives it, which is
-a hash of patient, study, series and instance and so stays with one address.
+Its DICOMweb interface reads and searches; a DELETE there is answered with 405, and its STOW-RS
+refuses files that Orthanc itself takes. What changes something goes through Orthanc's own REST
+interface: an instance is deleted by the identifier that Orthanc gives it, which is a hash of
+patient, study, series and instance and so stays with one address.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import BinaryIO
 
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live import delete_reply, probe_reply
@@ -20,6 +22,7 @@ from reconciler.live.bodies import is_json, is_multipart_dicom, media_type, pars
 from reconciler.live.channel import RequestKind
 from reconciler.live.dicomweb import DicomWebStore, not_retrieved
 from reconciler.live.faults import AttemptError, NoAnswerError
+from reconciler.live.file_body import FileBody
 from reconciler.live.numbers import read_number
 from reconciler.live.parts import read_single_part
 from reconciler.live.probe_reply import describe
@@ -35,7 +38,7 @@ from reconciler.live.store import Body
 from reconciler.live.transport import Call, Guards, Transport
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Observation, Presence, SeriesListing, StorageInfo, unknown
-from reconciler.model.reply import DeleteReply, ReplyKind
+from reconciler.model.reply import DeleteReply, ReplyKind, StoreReply
 
 _OK = 200
 _UNAUTHENTICATED = 401
@@ -51,7 +54,7 @@ def guards() -> Guards:
     return Guards(
         delete=re.compile(f"/instances/{_ID}"),
         question=re.compile("/tools/lookup"),
-        store=re.compile(f"{ROOT}/studies"),
+        store=re.compile("/instances"),
     )
 
 
@@ -178,6 +181,11 @@ class OrthancStore(DicomWebStore):
             is_missing=orthanc_replies.says_missing,
             is_own_error=orthanc_replies.is_own_error,
         )
+
+    def store(self, file: BinaryIO) -> StoreReply:
+        """Send the file to Orthanc's own interface; it says whether it was stored already."""
+        body = FileBody(file)
+        return self.sent("/instances", body, orthanc_replies.stored, accept="application/json")
 
     def storage(self, instance: InstanceAddress) -> StorageInfo:
         """The size of the DICOM file; Orthanc knows no storage classes.

@@ -6,18 +6,29 @@ release 1.12 and as text/plain since; with its option HttpDescribeErrors off, a 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
+from reconciler.live import store_reply
 from reconciler.live.answer import Answer
 from reconciler.live.bodies import parse_json
+from reconciler.model.reply import StoreReply, StoreReplyKind
+
+_OK = 200
+
+_STORE_STATUSES: Mapping[str, StoreReplyKind] = {
+    "Success": StoreReplyKind.STORED,
+    "AlreadyStored": StoreReplyKind.ALREADY_EXISTS,
+    "FilteredOut": StoreReplyKind.REFUSED,
+}
+"""What Orthanc answers to a file that it understands; the last where a script of its own refuses
+what arrives."""
 
 
 def is_own_error(answer: Answer) -> bool:
     """Whether the body is Orthanc's error object, about this status."""
-    told = parse_json(answer.body) if answer.is_whole else None
-    return (
-        isinstance(told, dict)
-        and told.get("HttpStatus") == answer.status
-        and "OrthancStatus" in told
-    )
+    told = _told(answer)
+    return told.get("HttpStatus") == answer.status and "OrthancStatus" in told
 
 
 def says_missing(answer: Answer) -> bool:
@@ -27,5 +38,32 @@ def says_missing(answer: Answer) -> bool:
 
 def names_remaining(answer: Answer) -> bool:
     """Whether it is a yes to a DELETE: the nearest ancestor that is left, or null."""
-    told = parse_json(answer.body)
-    return isinstance(told, dict) and "RemainingAncestor" in told
+    return "RemainingAncestor" in _told(answer)
+
+
+def stored(answer: Answer) -> StoreReply:
+    """Read the answer to one file, with Orthanc's own word for it or the code of its error."""
+    reply = store_reply.classify(answer, _stored_kind)
+    code = _told(answer).get("OrthancStatus")
+    is_error = is_own_error(answer) and isinstance(code, int)
+    said = f"OrthancStatus {code}" if is_error else _store_status(answer)
+    return replace(reply, detail=f"{reply.detail}, {said}") if reply.detail and said else reply
+
+
+def _stored_kind(answer: Answer) -> StoreReplyKind:
+    status = _store_status(answer)
+    if status is not None:
+        return _STORE_STATUSES[status]
+    return StoreReplyKind.REFUSED if is_own_error(answer) else StoreReplyKind.FOREIGN
+
+
+def _store_status(answer: Answer) -> str | None:
+    """The word for what became of the file, if it is one of Orthanc's."""
+    status = _told(answer).get("Status") if answer.status == _OK else None
+    return status if isinstance(status, str) and status in _STORE_STATUSES else None
+
+
+def _told(answer: Answer) -> dict[str, object]:
+    """The body's members, none if it is not a whole JSON object."""
+    told = parse_json(answer.body) if answer.is_whole else None
+    return told if isinstance(told, dict) else {}
