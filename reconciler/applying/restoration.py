@@ -34,6 +34,11 @@ _FORBIDDEN = 403
 _READINGS = 3
 """So often an instance is retrieved whose body breaks off."""
 
+_WAY_OUT = (
+    "; the file is as it was archived: restore again once the store takes it, or store it by"
+    " other means"
+)
+
 
 class _UnfitError(Exception):
     """The archived file is not what may be stored; ``str`` goes on after "the archived file"."""
@@ -90,7 +95,7 @@ class Restorer:
     def restore(self, archived: ArchivedInstance) -> RestoreResult:
         """Store, compare, record; what goes wrong is in the outcome, never an exception."""
         if self._stop.is_requested:
-            return _result(archived, RestoreOutcome.NOT_ATTEMPTED, self._stop.reason or "")
+            return RestoreResult(archived, RestoreOutcome.NOT_ATTEMPTED, self._stop.reason or "")
         try:
             file = open_inside(archived.archive, archived.path)
         except OSError as error:
@@ -111,7 +116,7 @@ class Restorer:
         except JournalError as error:
             self._stop.request(RunState.STOPPED, str(error))
             if not replies:
-                return _result(archived, RestoreOutcome.NOT_ATTEMPTED, str(error))
+                return RestoreResult(archived, RestoreOutcome.NOT_ATTEMPTED, str(error))
         except OSError as error:
             return self._restored(archived, RestoreOutcome.FAILED, _unreadable(error))
         self._heed(archived.store, replies[-1])
@@ -119,6 +124,8 @@ class Restorer:
         seen = self._look(archived, original.fingerprint, ending)
         outcome = OUTCOMES[ending, seen.comparison]
         detail = "" if outcome.is_restored else _explain(replies[-1], seen)
+        if outcome is RestoreOutcome.FAILED:
+            detail += _WAY_OUT
         return self._restored(archived, outcome, detail)
 
     def _attempt(
@@ -232,7 +239,7 @@ class Restorer:
                 detail,
             )
         )
-        return _result(archived, outcome, detail)
+        return RestoreResult(archived, outcome, detail)
 
     def _record(self, record: RestoreReplied | Restored) -> None:
         """Append without waiting; a journal that fails now stops the run, not this proof."""
@@ -269,11 +276,8 @@ def _may_try_again(replies: list[StoreReply]) -> bool:
 def _explain(reply: StoreReply, seen: _Seen) -> str:
     """Say in one line why the restore is not proven."""
     look = seen.comparison.value + (f" ({seen.detail})" if seen.detail else "")
-    return f"store: {reply.detail or reply.kind.value}; retrieve: {look}"
-
-
-def _result(archived: ArchivedInstance, outcome: RestoreOutcome, detail: str) -> RestoreResult:
-    return RestoreResult(archived.store, archived.instance, outcome, detail)
+    said = reply.kind.value + (f" ({reply.detail})" if reply.detail else "")
+    return f"store: {said}; retrieve: {look}"
 
 
 def _unreadable(error: OSError) -> str:

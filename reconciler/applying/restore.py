@@ -79,12 +79,10 @@ def find_pending(archived: ArchivedRun, history: History) -> Pending:
     for one in archived.instances:
         match pasts[one.store].last_word(one.instance):
             case PutBack(run=one.run, outcome=outcome, is_there=True):
-                settled.append(RestoreResult(one.store, one.instance, outcome))
+                settled.append(RestoreResult(one, outcome))
             case Removed(run, place) if run not in archived.runs and place > places[one.run]:
                 why = f"run {run} removed it later; it is not put back"
-                settled.append(
-                    RestoreResult(one.store, one.instance, RestoreOutcome.NOT_ATTEMPTED, why)
-                )
+                settled.append(RestoreResult(one, RestoreOutcome.NOT_ATTEMPTED, why))
             case _:
                 waiting.append(one)
     return Pending(tuple(settled), tuple(waiting))
@@ -217,7 +215,7 @@ class Restore:
         )
         for left in remaining:
             why = self.stop.reason or ""
-            account.add(RestoreResult(left.store, left.instance, RestoreOutcome.NOT_ATTEMPTED, why))
+            account.add(RestoreResult(left, RestoreOutcome.NOT_ATTEMPTED, why))
 
     def _nothing_to_do(
         self, first: RestoreStarted, pending: Pending

@@ -63,10 +63,14 @@ class ArchivedInstance:
 class RestoreResult:
     """One archived instance and what became of it; ``detail`` never holds patient data."""
 
-    store: StoreAddress
-    instance: InstanceAddress
+    archived: ArchivedInstance
     outcome: RestoreOutcome
     detail: str = ""
+
+    @property
+    def place(self) -> tuple[StoreAddress, InstanceAddress]:
+        """What results are sorted by."""
+        return self.archived.store, self.archived.instance
 
 
 @dataclass(frozen=True, slots=True)

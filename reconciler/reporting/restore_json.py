@@ -28,7 +28,7 @@ def restore_as_json(report: RestoreReport, exit_code: int) -> Iterator[str]:
         "outcomes": {outcome.value: report.counts.get(outcome, 0) for outcome in RestoreOutcome},
         "journal_head": report.journal_head,
     }
-    ordered = sorted(report.not_restored, key=lambda result: (result.store, result.instance))
+    ordered = sorted(report.not_restored, key=lambda result: result.place)
     yield "{\n" + "".join(f"  {json.dumps(key)}: {json.dumps(header[key])},\n" for key in header)
     yield '  "not_restored": ['
     for index, result in enumerate(ordered):
@@ -38,10 +38,11 @@ def restore_as_json(report: RestoreReport, exit_code: int) -> Iterator[str]:
 
 def _result(result: RestoreResult) -> dict[str, str]:
     return {
-        **result.store.as_parameters(),
-        **result.instance.as_parameters(),
+        **result.archived.store.as_parameters(),
+        **result.archived.instance.as_parameters(),
         "outcome": result.outcome.value,
         "detail": result.detail,
+        "file": str(result.archived.file),
     }
 
 

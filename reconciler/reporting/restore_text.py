@@ -27,7 +27,7 @@ def pending_as_text(
         yield f"  archived by run {one.run}, as {plain(str(one.source))} asked\n"
     for result in settled:
         if result.detail:
-            yield f"{result.instance.instance_uid}\n  {plain(result.detail)}\n"
+            yield f"{result.archived.instance.instance_uid}\n  {plain(result.detail)}\n"
     restored = sum(result.outcome.is_restored for result in settled)
     yield (
         f"Restore: {len(waiting) + len(settled)} archived: {len(waiting)} to restore,"
@@ -37,13 +37,14 @@ def pending_as_text(
 
 def restore_as_text(report: RestoreReport) -> Iterator[str]:
     """Render in pieces; the stable summary line last."""
-    ordered = sorted(report.not_restored, key=lambda result: (result.store, result.instance))
+    ordered = sorted(report.not_restored, key=lambda result: result.place)
     # Those that nobody tried for one reason are listed under that reason alone.
     named = [one for one in ordered if one.detail != report.stopped_because]
     for result in named[:SHOWN]:
-        yield f"{result.outcome.value}: {result.instance.instance_uid}\n"
+        yield f"{result.outcome.value}: {result.archived.instance.instance_uid}\n"
         if result.detail:
             yield f"  {plain(result.detail)}\n"
+        yield f"  {plain(str(result.archived.file))}\n"
     if len(named) > SHOWN:
         yield f"… and {len(named) - SHOWN:,} more (all of them with --report)\n"
     if report.stopped_because:

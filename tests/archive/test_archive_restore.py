@@ -256,10 +256,14 @@ def data_file(name: str) -> bytes:
 def test_the_outcome_says_what_was_proven(
     site: Site, rule: FaultRule, line: str, code: int
 ) -> None:
-    run = archive_all(site, site.fill(2)[:1])
+    (one,) = addresses = site.fill(2)[:1]
+    run = archive_all(site, addresses)
     site.emulator.set_faults(Faults((rule,)))
     answer = site.run("restore", run)
     assert (answer.code, line in answer.last_line) == (code, True), answer.out
+    # What is not back can be found, and if the store does not take it there is another way.
+    assert (str(site.archive / run / f"data{one}.dcm") in answer.out) is (code != 0)
+    assert ("store it by other means" in answer.out) is ("failed" in line)
 
 
 def test_a_damaged_archive_is_not_restored(site: Site) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pydicom
 import pytest
@@ -47,9 +48,11 @@ OPEN = (
 
 
 @contextmanager
-def running_orthanc(release: Release, folder: Path, **options: object) -> Iterator[str]:
-    """Run an Orthanc until the block ends; gives its origin."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
+def running_orthanc(
+    release: Release, folder: Path, origin: str | None = None, **options: object
+) -> Iterator[str]:
+    """Run an Orthanc until the block ends; gives its origin, a new one if none is given."""
+    with socket.create_server(("127.0.0.1", urlsplit(origin or "").port or 0)) as free:
         port = free.getsockname()[1]
     settings = {
         "Name": "test",

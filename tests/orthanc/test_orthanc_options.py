@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -126,6 +127,48 @@ def test_a_read_only_orthanc_is_planned_and_not_changed(
         answer = site.run("apply", "plan.json")
         assert (answer.code, site.server.count()) == (1, 1)
         assert "is set to be read only" in answer.err
+
+
+FILTER = "function ReceivedInstanceFilter(dicom, origin)\n  return false\nend\n"
+
+
+def test_a_file_that_orthanc_no_longer_takes_is_named_with_the_way_out(
+    release: Release,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A script of Orthanc's refuses what arrives; once it is gone the same command goes on."""
+    script = tmp_path / "filter.lua"
+    script.write_text(FILTER)
+    with running_orthanc(release, tmp_path) as url:
+        site = make_site(tmp_path, Server(url), monkeypatch, capsys)
+        for address in STUDY[:3]:
+            site.server.put(small_file(address))
+        before = site.server.content()
+        site.write(REASON + OPEN + f"archive: {{path: {site.archive}}}\n" + remove(*STUDY[:2]))
+        site.plan()
+        assert site.run("apply", "plan.json", "--report", "report.json").code == 0
+    run = site.report()["run"]
+
+    with running_orthanc(release, tmp_path, url, LuaScripts=[str(script)]):
+        answer = site.run("restore", run, "--report", "restored.json")
+        assert (answer.code, site.server.count()) == (4, 1)
+    assert "2 failed" in answer.out
+    left = json.loads(Path("restored.json").read_text())["not_restored"]
+    for address, one in zip(STUDY[:2], left, strict=True):
+        file = site.archive / run / f"data{address}.dcm"
+        assert f"\n  {file}\n" in answer.out
+        assert (one["file"], file.is_file()) == (str(file), True)
+    assert (
+        "store: refused (HTTP 200 with application/json, FilteredOut); retrieve: absent; the"
+        in (answer.out)
+    )
+    assert "restore again once the store takes it, or store it by other means" in answer.out
+
+    with running_orthanc(release, tmp_path, url):
+        assert site.run("restore", run).code == 0
+        assert site.server.content() == before
 
 
 # Behind a gateway
