@@ -122,18 +122,19 @@ class Server:
 
     def addresses(self) -> dict[str, InstanceAddress]:
         """The address of every instance that it holds, by Orthanc's identifier."""
-        tags = ("0020-000d", "0020-000e", "0008-0018")
-        return {
-            name: InstanceAddress(
-                *(
-                    self.ask("GET", f"/instances/{name}/content/{tag}")
-                    .content.decode()
-                    .strip("\0 ")
-                    for tag in tags
-                )
+        studies, series, instances = (
+            {one["ID"]: one for one in self.ask("GET", f"/{level}?expand").json()}
+            for level in ("studies", "series", "instances")
+        )
+        found = {}
+        for name, instance in instances.items():
+            parent = series[instance["ParentSeries"]]
+            found[name] = InstanceAddress(
+                studies[parent["ParentStudy"]]["MainDicomTags"]["StudyInstanceUID"],
+                parent["MainDicomTags"]["SeriesInstanceUID"],
+                instance["MainDicomTags"]["SOPInstanceUID"],
             )
-            for name in self.ask("GET", "/instances").json()
-        }
+        return found
 
     def content(self) -> dict[InstanceAddress, str]:
         """The address and the sha256 of every instance that it holds."""

@@ -174,22 +174,19 @@ def test_a_file_that_orthanc_no_longer_takes_is_named_with_the_way_out(
 # Behind a gateway
 
 
+OWN = Reply(404, "text/plain", b'{"HttpStatus": 404, "OrthancStatus": 7}')
+
+
 @pytest.mark.parametrize(
-    "taken_away",
+    ("taken_away", "reply"),
     [
-        r"/metadata$",
-        r"/dicom-web/studies/",
-        r"/dicom-web/",
-        r"/(dicom-web/studies|tools)/",
-        r"",
-    ],
-)
-@pytest.mark.parametrize(
-    "reply",
-    [
-        Reply(404, "text/plain", b""),
-        Reply(404, "text/html", b"<html>"),
-        Reply(404, "text/plain", b'{"HttpStatus": 404, "OrthancStatus": 7}'),
+        (r"/metadata$", OWN),
+        (r"/metadata$", Reply(404, "text/plain", b"")),
+        (r"/dicom-web/studies/", OWN),
+        (r"/dicom-web/", OWN),
+        (r"/(dicom-web/studies|tools)/", OWN),
+        (r"", OWN),
+        (r"", Reply(404, "text/html", b"<html>")),
     ],
 )
 def test_what_a_gateway_answers_404_for_is_not_absent(
