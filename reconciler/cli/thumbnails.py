@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 from reconciler.cli import environment
@@ -17,6 +18,9 @@ from reconciler.model.plan import Plan, SavedPlan
 from reconciler.model.thumbnail import MOST_THUMBNAILS, Thumbnails
 from reconciler.planning.acceptance import require_endpoint
 from reconciler.reporting.wording import plural
+
+_TRIES = 3
+"""Instances of a series: a report among its images has none, and neither may its siblings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +34,7 @@ class ThumbnailOptions:
 
 
 def plan_thumbnails(saved: SavedPlan, options: ThumbnailOptions) -> Thumbnails:
-    """The first instance to delete of each series, rendered by the store; some may be missing.
+    """An instance to delete of each series, rendered by the store; some may be missing.
 
     Each leaves a line in the record, as whatever reads image bytes.
 
@@ -39,7 +43,7 @@ def plan_thumbnails(saved: SavedPlan, options: ThumbnailOptions) -> Thumbnails:
         LiveError: the store cannot be asked.
     """
     say("warning: the page will hold images of patients; keep it as you keep the images themselves")
-    wanted = list(islice(_firsts(saved.plan), MOST_THUMBNAILS))
+    wanted = list(islice(_candidates(saved.plan), MOST_THUMBNAILS))
     stores = tuple(dict.fromkeys(store for store, _ in wanted))
     provider = environment.provider_of(stores)
     endpoint = environment.endpoint(options.endpoint, provider)
@@ -62,24 +66,35 @@ def plan_thumbnails(saved: SavedPlan, options: ThumbnailOptions) -> Thumbnails:
             record.begin(str(endpoint), connection.principal)
         found = {}
         fetched = fetch_thumbnails(
-            ((opened[store], instance) for store, instance in wanted),
+            ((opened[store], instances) for store, instances in wanted),
             parallelism=options.parallelism,
         )
-        for (store, instance), thumbnail in zip(wanted, fetched, strict=True):
-            record.read(store, instance, thumbnail.problem)
-            found[store, instance.series] = thumbnail
-    missing = sum(bool(one.problem) for one in found.values())
-    beyond = sum(1 for _ in _firsts(saved.plan)) - len(found)
-    say(
-        f"{plural(len(found) - missing, 'image')} fetched, {missing:,} not to be had,"
-        f" {plural(beyond, 'series')} beyond the first {MOST_THUMBNAILS}"
-    )
+        for (store, _), attempts in zip(wanted, fetched, strict=True):
+            for instance, thumbnail in attempts:
+                record.read(store, instance, thumbnail.problem)
+                found[store, instance.series] = thumbnail
+    say(_summary(found, sum(1 for _ in _candidates(saved.plan)) - len(found)))
     return found
 
 
-def _firsts(plan: Plan) -> Iterator[tuple[StoreAddress, InstanceAddress]]:
+def _candidates(plan: Plan) -> Iterator[tuple[StoreAddress, tuple[InstanceAddress, ...]]]:
+    """The instances of each series that are asked for, until one has an image."""
     for store in plan.stores:
         for study in store.studies:
             for series in study.series:
-                uid = next(iter(next(iter(series.groups)).instances))
-                yield store.store, InstanceAddress(study.study_uid, series.series_uid, uid)
+                uids = islice(chain.from_iterable(one.instances for one in series.groups), _TRIES)
+                yield (
+                    store.store,
+                    tuple(InstanceAddress(study.study_uid, series.series_uid, uid) for uid in uids),
+                )
+
+
+def _summary(found: Thumbnails, beyond: int) -> str:
+    """One line: how many images there are, why the others are missing, and what was left out."""
+    problems = Counter(one.problem for one in found.values() if one.problem)
+    reasons = ", ".join(f"{problem}: {count:,}" for problem, count in problems.most_common())
+    return (
+        f"{plural(len(found) - problems.total(), 'image')} fetched,"
+        f" {problems.total():,} missing{f' ({reasons})' if reasons else ''},"
+        f" {plural(beyond, 'series')} beyond the first {MOST_THUMBNAILS}"
+    )

@@ -36,6 +36,7 @@ from reconciler.model.address import InstanceAddress, StoreAddress, is_uid
 from reconciler.model.live import FileMeta, Observation, SeriesListing, StorageInfo, unknown
 from reconciler.model.patient import PatientKey
 from reconciler.model.reply import DeleteReply, StoreReply, StoreReplyKind
+from reconciler.model.thumbnail import Thumbnail
 
 Row = TypeVar("Row")
 Reader = Callable[[Iterator[bytes]], Iterator[Row]]
@@ -190,19 +191,18 @@ class DicomWebStore(ABC):
                     return FileMeta(found.sop_class_uid, found.transfer_syntax_uid)
         raise LiveError(f"the instance {instance} does not begin with File Meta Information")
 
-    def rendered(self, instance: InstanceAddress) -> bytes:
+    def rendered(self, instance: InstanceAddress) -> Thumbnail:
         """RetrieveRendered, JPEG or PNG, up to `_MOST_OF_AN_IMAGE`."""
 
-        def read(stream: Stream) -> bytes:
+        def read(stream: Stream) -> Thumbnail:
             if stream.status != _OK or media_type(stream.content_type) not in _IMAGES:
-                what = probe_reply.describe(stream.answer())
-                raise AttemptError(f"no image: {what}", may_pass=False)
+                return Thumbnail(problem=probe_reply.describe(stream.answer()))
             data = b""
             for piece in stream.chunks(PIECE):
                 data += piece
                 if len(data) > _MOST_OF_AN_IMAGE:
-                    raise AttemptError("no image: it is too large", may_pass=False)
-            return data
+                    return Thumbnail(problem="too large")
+            return Thumbnail.of(data)
 
         path = f"{self._web}{instance}/rendered"
         call = Call(RequestKind.RENDER, path, accept=_IMAGES[0], encoding="identity")

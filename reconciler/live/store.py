@@ -12,6 +12,7 @@ from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import FileMeta, Observation, SeriesListing, StorageInfo
 from reconciler.model.patient import PatientKey
 from reconciler.model.reply import DeleteReply, StoreReply
+from reconciler.model.thumbnail import Thumbnail
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,11 +134,13 @@ class ReadableStore(Protocol):
             LiveError: it could not be opened.
         """
 
-    def rendered(self, instance: InstanceAddress) -> bytes:
+    def rendered(self, instance: InstanceAddress) -> Thumbnail:
         """Retrieve an instance as an image that shows its pixels (PS3.18 10.4.1.1.3).
 
+        The thumbnail has a problem where the store answered with no image, or with too large a one.
+
         Raises:
-            LiveError: there is none, it is too large, or it was not to be had.
+            LiveError: the store did not answer.
         """
 
 

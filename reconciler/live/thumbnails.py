@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live.store import ReadableStore
 from reconciler.model.address import InstanceAddress
 from reconciler.model.thumbnail import Thumbnail
 
-_MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
+
+class Attempt(NamedTuple):
+    """One instance that was asked for, and what there is of it."""
+
+    instance: InstanceAddress
+    thumbnail: Thumbnail
+
+
+class _Fetched(NamedTuple):
+    attempts: tuple[Attempt, ...]
+    refused: CredentialsError | None = None
 
 
 def fetch_thumbnails(
-    wanted: Iterable[tuple[ReadableStore, InstanceAddress]], *, parallelism: int
-) -> Iterator[Thumbnail]:
-    """The image of each instance, in order; what cannot be had says why.
+    wanted: Iterable[tuple[ReadableStore, Sequence[InstanceAddress]]], *, parallelism: int
+) -> Iterator[tuple[Attempt, ...]]:
+    """Ask for instances of each series until one has an image; the last attempt counts.
+
+    Yields the attempts of each series, in the order of ``wanted``.
 
     Raises:
         CredentialsError: there are no credentials that the service accepts; after the last one, so
@@ -24,29 +37,25 @@ def fetch_thumbnails(
     """
     refused: CredentialsError | None = None
     with ThreadPoolExecutor(parallelism, thread_name_prefix="thumbnail") as threads:
-        for found in threads.map(_fetch, wanted):
-            if isinstance(found, CredentialsError):
-                refused = found
-                yield Thumbnail(problem=str(found))
-            else:
-                yield found
+        for fetched in threads.map(_fetch, wanted):
+            refused = fetched.refused or refused
+            yield fetched.attempts
     if refused is not None:
         raise refused
 
 
-def _fetch(wanted: tuple[ReadableStore, InstanceAddress]) -> Thumbnail | CredentialsError:
-    store, instance = wanted
-    try:
-        return thumbnail_of(store.rendered(instance))
-    except CredentialsError as error:
-        return error
-    except LiveError as error:
-        return Thumbnail(problem=str(error))
-
-
-def thumbnail_of(data: bytes) -> Thumbnail:
-    """An image by what its bytes are, whatever a header says of them."""
-    for magic, media_type in _MAGIC.items():
-        if data.startswith(magic):
-            return Thumbnail(media_type, data)
-    return Thumbnail(problem="what came is neither JPEG nor PNG")
+def _fetch(wanted: tuple[ReadableStore, Sequence[InstanceAddress]]) -> _Fetched:
+    """Ask on only where the store answered that an instance has no image."""
+    store, instances = wanted
+    attempts: list[Attempt] = []
+    for instance in instances:
+        try:
+            thumbnail = store.rendered(instance)
+        except LiveError as error:
+            attempts.append(Attempt(instance, Thumbnail(problem=str(error))))
+            refused = error if isinstance(error, CredentialsError) else None
+            return _Fetched(tuple(attempts), refused)
+        attempts.append(Attempt(instance, thumbnail))
+        if not thumbnail.problem:
+            break
+    return _Fetched(tuple(attempts))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 
 import pytest
+from pydicom import dcmread
+from pydicom.data import get_testdata_file
 
 from reconciler.drill.real_files import store_real_files
 from reconciler.emulator import DEMO_STORE
 from reconciler.emulator.faults import FaultKind, FaultRule, Faults
-from reconciler.errors import CredentialsError
-from reconciler.live.thumbnails import fetch_thumbnails, thumbnail_of
+from reconciler.errors import CredentialsError, LiveError
+from reconciler.live.thumbnails import fetch_thumbnails
 from reconciler.model.address import InstanceAddress
-from reconciler.model.thumbnail import MOST_THUMBNAILS
+from reconciler.model.thumbnail import MOST_THUMBNAILS, Thumbnail
 
 from .conftest import LIMITS_OPEN, REASON, Project, removal
 
@@ -40,12 +43,22 @@ def rendered(project: Project) -> list[str]:
     return [one.path for one in project.emulator.requests() if one.path.endswith("/rendered")]
 
 
+def retrieved(project: Project) -> list[dict[str, object]]:
+    """The records between the start of the only query and its end."""
+    readings = (project.folder / ".reconciler" / "readings").iterdir()
+    (lines,) = [text for path in readings if "query_started" in (text := path.read_text())]
+    started, *records, ended = [json.loads(line) for line in lines.splitlines()]
+    assert (started["type"], ended["type"]) == ("query_started", "query_ended")
+    assert {one["type"] for one in records} <= {"retrieved"}
+    return records
+
+
 def test_the_page_shows_an_image_and_says_what_it_holds(planned: Project) -> None:
     answer = planned.run("show", "plan.json", "--thumbnails", PAGE)
 
     assert answer.code == 0
     assert "warning: the page will hold images of patients" in answer.err
-    assert "1 image fetched, 0 not to be had, 0 series beyond" in answer.err
+    assert "1 image fetched, 0 missing, 0 series beyond" in answer.err
     ((media_type, data, alt),) = IMAGE.findall(page(planned))
     assert media_type == "image/jpeg"
     assert base64.b64decode(data, validate=True).startswith(b"\xff\xd8\xff")
@@ -56,10 +69,7 @@ def test_the_page_shows_an_image_and_says_what_it_holds(planned: Project) -> Non
 
 def test_it_is_on_record_that_the_image_was_read(planned: Project) -> None:
     planned.run("show", "plan.json", "--thumbnails", PAGE)
-    readings = (planned.folder / ".reconciler" / "readings").iterdir()
-    (lines,) = [text for path in readings if "query_started" in (text := path.read_text())]
-    records = [json.loads(line) for line in lines.splitlines()]
-    assert [one["type"] for one in records] == ["query_started", "retrieved", "query_ended"]
+    assert len(retrieved(planned)) == 1
     assert planned.run("audit", "verify").code == 0
 
 
@@ -103,7 +113,7 @@ def test_what_cannot_be_had_leaves_the_reason_in_its_place(
     planned.emulator.set_faults(Faults((rule,)))
     answer = planned.run("show", "plan.json", "--thumbnails", PAGE)
     assert answer.code == 0
-    assert "0 images fetched, 1 not to be had" in answer.err
+    assert f"0 images fetched, 1 missing ({reason}" in answer.err
     assert "<img" not in page(planned)
     assert f"no image: {reason}" in page(planned)
 
@@ -113,8 +123,56 @@ def test_an_image_that_is_too_large_for_a_page_is_left_out(
 ) -> None:
     monkeypatch.setattr("reconciler.live.dicomweb._MOST_OF_AN_IMAGE", 1_000)
     planned.run("show", "plan.json", "--thumbnails", PAGE)
-    assert "no image: it is too large" in page(planned)
+    assert "no image: too large" in page(planned)
     assert "<img" not in page(planned)
+
+
+def test_real_files_have_images_and_the_others_a_reason_each(project: Project) -> None:
+    stored = store_real_files(project.emulator, DEMO_STORE)
+    project.write("a.yaml", REASON + LIMITS_OPEN + removal(list(stored.values())))
+    assert project.run("plan", "--out", "plan.json").code == 0
+    answer = project.run("show", "plan.json", "--thumbnails", PAGE)
+    series = len({one.series for one in stored.values()})
+    shown = len(IMAGE.findall(page(project)))
+    assert f"{shown} images fetched, {series - shown} missing (HTTP 400: " in answer.err
+    assert shown >= 38
+    assert page(project).count("no image: HTTP 400") == series - shown
+
+
+@pytest.mark.parametrize(
+    ("first", "asked"),
+    [(0, 1), (1, 2), (2, 3), (3, 3)],
+    ids=["the first", "the second", "the third", "none of three"],
+)
+def test_the_next_instances_of_a_series_are_tried(project: Project, first: int, asked: int) -> None:
+    """``first`` instances without pixels come before those with them, as reports may."""
+    addresses = []
+    for number in range(5):
+        dataset = dcmread(get_testdata_file("CT_small.dcm"))
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.3.{number}"
+        if number < first:
+            del dataset.PixelData
+        file = io.BytesIO()
+        dataset.save_as(file)
+        addresses.append(project.emulator.ingest(DEMO_STORE, file.getvalue()))
+    project.write("a.yaml", REASON + LIMITS_OPEN + removal(addresses))
+    assert project.run("plan", "--out", "plan.json").code == 0
+    answer = project.run("show", "plan.json", "--thumbnails", PAGE)
+    paths = [f"{one}/rendered" for one in addresses[:asked]]
+    assert [one.rpartition("/dicomWeb")[2] for one in rendered(project)] == paths
+    assert len(IMAGE.findall(page(project))) == (first < 3)
+    assert ("0 missing," if first < 3 else "1 missing (HTTP 400: 1),") in answer.err
+    assert len(retrieved(project)) == asked
+
+
+def test_a_store_that_does_not_answer_is_not_asked_for_the_next_instance() -> None:
+    class Store:
+        def rendered(self, instance: InstanceAddress) -> Thumbnail:
+            raise LiveError("no connection")
+
+    instances = [InstanceAddress("1.2", "1.3", f"1.4.{number}") for number in range(3)]
+    (attempts,) = fetch_thumbnails([(Store(), instances)], parallelism=1)  # type: ignore[list-item]  # enough of a store
+    assert [one.thumbnail.problem for one in attempts] == ["no connection"]
 
 
 def test_of_many_series_the_first_are_shown_and_the_rest_is_counted(project: Project) -> None:
@@ -129,21 +187,21 @@ def test_of_many_series_the_first_are_shown_and_the_rest_is_counted(project: Pro
 
 @pytest.mark.parametrize("data", [b"", b"<svg onload='x'>", b"GIF89a", b"\xff\xd8"])
 def test_what_is_no_image_of_these_two_kinds_is_none(data: bytes) -> None:
-    found = thumbnail_of(data)
-    assert (found.data, found.problem) == (b"", "what came is neither JPEG nor PNG")
+    found = Thumbnail.of(data)
+    assert (found.data, found.problem) == (b"", "neither JPEG nor PNG")
 
 
 def test_what_was_read_before_the_credentials_ended_is_still_on_record() -> None:
     class Store:
-        def rendered(self, instance: InstanceAddress) -> bytes:
+        def rendered(self, instance: InstanceAddress) -> Thumbnail:
             if instance.instance_uid == "1.4.0":
                 raise CredentialsError("no longer accepted")
-            return b"\xff\xd8\xff"
+            return Thumbnail("image/jpeg", b"\xff\xd8\xff")
 
-    wanted = [(Store(), InstanceAddress("1.2", "1.3", f"1.4.{number}")) for number in range(3)]
+    wanted = [(Store(), [InstanceAddress("1.2", "1.3", f"1.4.{number}")]) for number in range(3)]
     fetched = fetch_thumbnails(wanted, parallelism=1)  # type: ignore[arg-type]  # enough of a store
-    found = [next(fetched).problem for _ in wanted]
-    assert found == ["no longer accepted", "", ""]
+    found = [[one.thumbnail.problem for one in next(fetched)] for _ in wanted]
+    assert found == [["no longer accepted"], [""], [""]]
     with pytest.raises(CredentialsError):
         next(fetched)
 

@@ -47,9 +47,9 @@ def command(
 ) -> None:
     """Render a saved PLAN, offline but for --thumbnails.
 
-    With --thumbnails the first instance to delete of each series is rendered by the store that the
-    plan is for, and the page holds the images: keep it as you keep the images themselves. What was
-    fetched is on record, as that of a query. Nothing else asks the store, and the options of the
+    With --thumbnails one instance to delete of each series is rendered by the store that the plan
+    is for, and the page holds the images: keep it as you keep the images themselves. What was asked
+    for is on record, as that of a query. Nothing else asks the store, and the options of the
     store and the record count for nothing else.
 
     \b
