@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -16,6 +17,7 @@ from reconciler.emulator.routes import answer_api
 from reconciler.emulator.sending import reset, send, send_truncated
 from reconciler.emulator.substitutes import error, substitute
 from reconciler.emulator.tokens import Tokens
+from reconciler.model.service import is_loopback
 
 
 class Application:
@@ -30,7 +32,15 @@ class Application:
         self._monotonic = monotonic
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request, or break it as the faults say."""
+        """Answer one request, or break it as the faults say.
+
+        One that names another host is refused and leaves no trace: a page of the web could send it
+        after it rebound its own name to the loopback address.
+        """
+        if not _names_this_machine(request.headers.get("Host", "")):
+            shape = self.service.settings.error_shape
+            message = "The Host header does not name a loopback address."
+            return await send(request, error_answer(421, message, shape))
         if request.raw_path.startswith(PREFIX):
             return await send(request, await self._worded(self._control.answer(request)))
         record = self.log.received(
@@ -100,3 +110,11 @@ class Application:
     ) -> web.StreamResponse:
         self.log.answered(record, status=answer.status, changed=answer.changed)
         return await send(request, answer)
+
+
+def _names_this_machine(host: str) -> bool:
+    """Whether a Host header (RFC 9110 section 7.2) has a name of the loopback interface."""
+    try:
+        return is_loopback(urlsplit(f"//{host}").hostname or "")
+    except ValueError:
+        return False

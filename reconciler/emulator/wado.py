@@ -55,10 +55,10 @@ def _multipart(call: Call, instances: list[StoredInstance]) -> Answer:
 
 def _parts(call: Call, instances: list[StoredInstance]) -> Iterator[bytes | FilePiece]:
     for instance in instances:
-        head = f"\r\n--{_BOUNDARY}\r\nContent-Type: {_content_type(instance)}\r\n\r\n"
-        yield head.encode()
+        yield f"--{_BOUNDARY}\r\nContent-Type: {_content_type(instance)}\r\n\r\n".encode()
         yield _file(call, instance)
-    yield f"\r\n--{_BOUNDARY}--\r\n".encode()
+        yield b"\r\n"
+    yield f"--{_BOUNDARY}--\r\n".encode()
 
 
 async def retrieve_metadata(call: Call) -> Answer:

@@ -67,7 +67,7 @@ def test_a_client_that_leaves_amid_its_request_is_on_record(site):
     """Without it, who waits for an answer to every request would wait for ever."""
     host, _, port = site.emulator.url.removeprefix("http://").partition(":")
     with socket.create_connection((host, int(port))) as client:
-        head = f"POST /v1/{DEMO_STORE}:testIamPermissions HTTP/1.1\r\nHost: x\r\n"
+        head = f"POST /v1/{DEMO_STORE}:testIamPermissions HTTP/1.1\r\nHost: localhost\r\n"
         client.sendall(f"{head}Content-Length: 100\r\n\r\n{{".encode())
         while not site.emulator.requests():
             time.sleep(0.01)

@@ -15,11 +15,11 @@ JPEG_2000 = "1.2.840.10008.1.2.4.90"
 
 
 def parts(answer):
-    boundary = answer.headers["Content-Type"].partition("boundary=")[2].encode()
-    return [
-        part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n")
-        for part in answer.content.split(b"--" + boundary)[1:-1]
-    ]
+    """The contents of the parts; the body has no preamble (RFC 2046 section 5.1.1)."""
+    delimiter = b"--" + answer.headers["Content-Type"].partition("boundary=")[2].encode()
+    preamble, *found, end = answer.content.split(delimiter)
+    assert (preamble, end) == (b"", b"--\r\n")
+    return [part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n") for part in found]
 
 
 def test_an_instance_comes_as_it_is_stored_in_a_single_part(site):

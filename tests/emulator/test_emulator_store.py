@@ -17,11 +17,6 @@ def test_a_store_answers_its_name_also_with_alt_json(site):
     assert (answer.status_code, answer.json()) == (200, {"name": str(DEMO_STORE)})
 
 
-def test_the_host_header_does_not_matter(site):
-    answer = site.session.get(site.url(), headers={"Host": "healthcare.googleapis.com"})
-    assert answer.status_code == 200
-
-
 @pytest.mark.parametrize(
     ("store", "status"),
     [(OTHER, 404), (replace(DEMO_STORE, dataset_id="nowhere"), 403)],

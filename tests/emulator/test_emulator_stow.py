@@ -45,6 +45,17 @@ def test_a_single_part_body_is_taken_too(site, mr):
     assert len(site.emulator.instances(DEMO_STORE)) == 2
 
 
+@pytest.mark.parametrize("preamble", [b"\r\n", b"to be ignored\r\n"])
+def test_a_preamble_is_ignored(site, mr, preamble):
+    """RFC 2046 section 5.1.1."""
+    body = preamble + b"--cut\r\nContent-Type: application/dicom\r\n\r\n" + mr + b"\r\n--cut--\r\n"
+    headers = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=cut'}
+    assert site.session.post(site.web("/studies"), data=body, headers=headers).status_code == 200
+    (stored,) = site.emulator.instances(DEMO_STORE) - {site.ct}
+    accept = {"Accept": "application/dicom; transfer-syntax=*"}
+    assert site.get(stored, headers=accept).content == mr
+
+
 def test_the_same_instance_again_is_409(site):
     answer = post(site, site.ct_bytes)
     assert answer.status_code == 409
