@@ -24,13 +24,14 @@ class StoredInstance(NamedTuple):
     size: int
 
 
-class StoreSize(NamedTuple):
-    """What a store holds in all."""
+class Size(NamedTuple):
+    """How much there is; sizes are in bytes."""
 
     studies: int
     series: int
     instances: int
-    bytes: int
+    blobs: int
+    structured: int
 
 
 _BELOW = (
@@ -71,15 +72,18 @@ class Index:
         """The rows of a search; they may list what was removed and is not purged."""
         return self._connection.execute(statement, parameters).fetchall()
 
-    def size(self, store: int) -> StoreSize:
-        """How much the store holds."""
+    def size(self, store: int, uids: tuple[str, ...]) -> Size:
+        """How much the store holds, or a study or series of it, as many UIDs as given."""
+        study, series = (*uids, None, None)[:2]
         found = self._connection.execute(
             "SELECT COUNT(DISTINCT study_uid), COUNT(DISTINCT study_uid || '/' || series_uid),"
-            " COUNT(*), COALESCE(SUM(size), 0)"
-            " FROM instances WHERE store = ? AND deleted_at IS NULL",
-            (store,),
+            " COUNT(*), COALESCE(SUM(size), 0), COALESCE(SUM(LENGTH(CAST(json AS BLOB))), 0)"
+            " FROM instances JOIN metadata USING (id) WHERE store = :store AND deleted_at IS NULL"
+            " AND (:study IS NULL OR study_uid = :study)"
+            " AND (:series IS NULL OR series_uid = :series)",
+            {"store": store, "study": study, "series": series},
         )
-        return StoreSize(*found.fetchone())
+        return Size(*found.fetchone())
 
     def remove(self, instances: Iterable[StoredInstance], *, listed_from: float | None) -> None:
         """Remove instances, all at once.

@@ -24,10 +24,23 @@ class MediaRange:
     media_type: str
     parameters: dict[str, str]
 
+    @property
+    def weight(self) -> float:
+        """Its ``q``, from 0 to 1; 1 where it has none that can be read."""
+        try:
+            return float(self.parameters.get("q", "1"))
+        except ValueError:
+            return 1.0
+
 
 def media_ranges(accept: str) -> list[MediaRange]:
-    """Read an Accept header, in the order in which it was written."""
-    return [_media_range(element) for element in _split(accept, ",") if element.strip()]
+    """Read an Accept header (RFC 9110 section 12.5.1), the preferred elements first.
+
+    What is equally preferred stays in the order in which it was written, and what has the weight 0
+    is left out.
+    """
+    ranges = [_media_range(element) for element in _split(accept, ",") if element.strip()]
+    return sorted((one for one in ranges if one.weight > 0), key=lambda one: -one.weight)
 
 
 def chosen_form(accept: str, transfer_syntax_uid: str, *, single: bool) -> Form | None:

@@ -15,11 +15,12 @@ from reconciler.emulator.dataset_resource import (
     check_permission,
 )
 from reconciler.emulator.deletion import delete_below, delete_instance
+from reconciler.emulator.metrics import series_metrics, store_metrics, study_metrics
 from reconciler.emulator.rendering import retrieve_rendered
 from reconciler.emulator.resource_path import DatasetPath, StorePath, dataset_of, parse_path
 from reconciler.emulator.search import search_instances, search_series, search_studies
 from reconciler.emulator.settings import Permission
-from reconciler.emulator.store_resource import get_metrics, get_store, test_permissions
+from reconciler.emulator.store_resource import get_store, test_permissions
 from reconciler.emulator.stow import store
 from reconciler.emulator.wado import retrieve, retrieve_metadata, storage_info
 
@@ -38,7 +39,7 @@ _INSTANCE = f"{_SERIES}/instances/*"
 
 _ROUTES: Mapping[str, Mapping[str, Route]] = {
     "": {"GET": Route(get_store, Permission.GET_STORE)},
-    ":getDICOMStoreMetrics": {"GET": Route(get_metrics, Permission.GET_STORE)},
+    ":getDICOMStoreMetrics": {"GET": Route(store_metrics, Permission.GET_STORE)},
     _STUDY: {
         "GET": Route(retrieve, _READ),
         "DELETE": Route(delete_below, Permission.DELETE),
@@ -65,6 +66,8 @@ _ROUTES: Mapping[str, Mapping[str, Route]] = {
     f"{_STUDY}/metadata": {"GET": Route(retrieve_metadata, _READ)},
     f"{_SERIES}/metadata": {"GET": Route(retrieve_metadata, _READ)},
     f"{_INSTANCE}/metadata": {"GET": Route(retrieve_metadata, _READ)},
+    f"{_STUDY}:getStudyMetrics": {"GET": Route(study_metrics, _READ)},
+    f"{_SERIES}:getSeriesMetrics": {"GET": Route(series_metrics, _READ)},
     f"{_INSTANCE}:getStorageInfo": {"GET": Route(storage_info, _READ)},
 }
 

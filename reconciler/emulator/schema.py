@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlite3
 from pathlib import Path
 
+from reconciler.emulator.fuzzy_matching import IS_FUZZY_MATCH, is_fuzzy_match
+
 _STATEMENTS = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = OFF;  -- survives the end of the process; a power cut costs test data only
@@ -87,6 +89,7 @@ def open_database(path: Path) -> sqlite3.Connection:
     What was only listed because of a search lag when the last run ended is forgotten.
     """
     connection = sqlite3.connect(path, isolation_level=None)
+    connection.create_function(IS_FUZZY_MATCH, 2, is_fuzzy_match, deterministic=True)
     connection.executescript(_STATEMENTS)
     connection.execute("DELETE FROM instances WHERE deleted_at IS NOT NULL")
     return connection

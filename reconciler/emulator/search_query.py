@@ -44,11 +44,15 @@ _UNSEARCHABLE: Mapping[Level, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SearchQuery:
-    """One search: values to match by keyword, and further attributes to answer, by tag."""
+    """One search: values to match by keyword, and further attributes to answer, by tag.
+
+    ``is_fuzzy`` says that Patient's Name is matched by the beginnings of its words.
+    """
 
     level: Level
     page: Page
     matches: Mapping[str, str] = field(default_factory=dict)
+    is_fuzzy: bool = False
     include: frozenset[str] = frozenset()
     include_all: bool = False
 
@@ -64,13 +68,14 @@ def read_query(
     matches: dict[str, str] = {}
     numbers = {"limit": _DEFAULT_LIMITS[level], "offset": 0}
     include: set[str] = set()
+    is_fuzzy = False
     for name, value in parameters:
         if name in numbers:
             numbers[name] = _number(name, value)
         elif name == "includefield":
             include.update(value.split(","))
         elif name == "fuzzymatching":
-            _refuse_fuzzy(value)
+            is_fuzzy = _boolean(name, value)
         elif name not in _SYSTEM_PARAMETERS:
             matches[_searchable(level, name)] = value
     if any(matches.get(keyword, uid) != uid for keyword, uid in scope.items()):
@@ -80,6 +85,7 @@ def read_query(
         level,
         _page(level, numbers["limit"], numbers["offset"]),
         {**matches, **scope},
+        is_fuzzy,
         frozenset(_tag(name) for name in include - {"all", ""}),
         include_all,
     )
@@ -99,9 +105,10 @@ def _number(name: str, value: str) -> int:
     return int(value)
 
 
-def _refuse_fuzzy(value: str) -> None:
-    if value != "false":
-        raise ApiError(400, "The emulator does not serve 'fuzzymatching'.")
+def _boolean(name: str, value: str) -> bool:
+    if value not in {"true", "false"}:
+        raise ApiError(400, f"{name!r} is neither true nor false.")
+    return value == "true"
 
 
 def _searchable(level: Level, name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import assert_never
 
+from reconciler.emulator.fuzzy_matching import IS_FUZZY_MATCH
 from reconciler.emulator.search_query import Level, SearchQuery
 
 _COLUMNS: Mapping[str, str] = {
@@ -62,7 +63,7 @@ def search_statement(store: int, query: SearchQuery) -> tuple[str, tuple[str | i
     conditions = ["store = ?"]
     values: list[str] = []
     for keyword, value in query.matches.items():
-        condition, bound = _condition(keyword, value)
+        condition, bound = _condition(keyword, value, is_fuzzy=query.is_fuzzy)
         conditions.append(condition)
         values.extend(bound)
     statement = (
@@ -87,13 +88,12 @@ def _joins(query: SearchQuery) -> str:
             assert_never(query.level)
 
 
-def _condition(keyword: str, value: str) -> tuple[str, list[str]]:
-    """Single value, list of UID, or range matching (PS3.4 section C.2.2.2)."""
+def _condition(keyword: str, value: str, *, is_fuzzy: bool) -> tuple[str, list[str]]:
+    """Single value, range or fuzzy matching (PS3.4 section C.2.2.2)."""
     column = _COLUMNS[keyword]
-    if keyword.endswith("UID"):
-        uids = value.split(",")
-        return f"{column} IN ({', '.join('?' * len(uids))})", uids
     if keyword == "StudyDate" and "-" in value:
         first, _, last = value.partition("-")
         return f"{column} <> '' AND {column} BETWEEN ? AND ?", [first, last or "99999999"]
+    if keyword == "PatientName" and is_fuzzy:
+        return f"{IS_FUZZY_MATCH}({column}, ?)", [value]
     return f"{column} = ?", [value]

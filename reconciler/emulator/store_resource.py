@@ -1,4 +1,4 @@
-"""The store itself: get, testIamPermissions, getDICOMStoreMetrics."""
+"""The store itself: get and testIamPermissions."""
 
 from __future__ import annotations
 
@@ -12,20 +12,6 @@ from reconciler.model.address import StoreAddress
 async def get_store(call: Call) -> Answer:
     """Answer the DicomStore."""
     return json_answer({"name": str(call.path.store)})
-
-
-async def get_metrics(call: Call) -> Answer:
-    """Answer the DicomStoreMetrics; 64-bit numbers are strings, as in all of the API's JSON."""
-    size = call.service.storage.index.size(call.store)
-    return json_answer(
-        {
-            "name": str(call.path.store),
-            "studyCount": str(size.studies),
-            "seriesCount": str(size.series),
-            "instanceCount": str(size.instances),
-            "blobStorageSizeBytes": str(size.bytes),
-        }
-    )
 
 
 async def test_permissions(

@@ -78,6 +78,6 @@ async def storage_info(call: Call) -> Answer:
         {
             "referencedResource": f"{call.path.store}/dicomWeb{instance.address}",
             "blobStorageInfo": {"sizeBytes": str(instance.size), "storageClass": "STANDARD"},
-            "structuredStorageInfo": {"sizeBytes": str(len(metadata))},
+            "structuredStorageInfo": {"sizeBytes": str(len(metadata.encode()))},
         }
     )

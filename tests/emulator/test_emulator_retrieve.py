@@ -47,6 +47,8 @@ def test_multipart_is_the_default(site, accept):
         (f"application/dicom; transfer-syntax={JPEG_2000}", 406),
         (f"{MULTIPART}; transfer-syntax={JPEG_2000}", 406),
         (f"application/dicom; transfer-syntax={JPEG_2000}, {AS_STORED}", 200),
+        (f"{AS_STORED}; q=0", 406),
+        (f"{AS_STORED}; q=0, {MULTIPART}; q=0.1", 200),
         ('multipart/related; type="application/octet-stream"', 406),
         ("text/html", 406),
         ("application/json", 406),

@@ -5,7 +5,14 @@ from dataclasses import replace
 import pytest
 import requests
 
-from reconciler.emulator import DEMO_STORE, EmulatorSettings, ErrorShape, running_emulator
+from reconciler.emulator import (
+    DEMO_STORE,
+    EmulatorSettings,
+    ErrorShape,
+    Faults,
+    running_emulator,
+)
+from reconciler.model.address import SeriesAddress
 
 OTHER = replace(DEMO_STORE, dicom_store_id="other")
 READ = "healthcare.dicomStores.dicomWebRead"
@@ -44,10 +51,53 @@ def test_permissions_on_a_missing_store_are_an_empty_set_not_an_error(site):
     assert (answer.status_code, answer.json()) == (200, {})
 
 
-def test_metrics_count_what_is_stored(site):
-    metrics = site.session.get(site.url(":getDICOMStoreMetrics")).json()
-    assert metrics["studyCount"] == metrics["seriesCount"] == metrics["instanceCount"] == "1"
-    assert metrics["blobStorageSizeBytes"] == str(len(site.ct_bytes))
+def sizes(site, addresses):
+    """The sums over instances, as their own storage info has them."""
+    infos = [site.get(f"{one}:getStorageInfo").json() for one in addresses]
+    return {
+        name: str(sum(int(info[kind]["sizeBytes"]) for info in infos))
+        for name, kind in {
+            "blobStorageSizeBytes": "blobStorageInfo",
+            "structuredStorageSizeBytes": "structuredStorageInfo",
+        }.items()
+    }
+
+
+def test_metrics_count_what_a_store_a_study_and_a_series_hold(site):
+    other = site.ct.series._replace(series_uid="1.2.3")
+    site.emulator.ingest_synthetic(DEMO_STORE, site.ct.series, ["1.2.3.1", "1.2.3.2"])
+    site.emulator.ingest_synthetic(DEMO_STORE, other, ["1.2.3.3"])
+    site.emulator.ingest_synthetic(DEMO_STORE, SeriesAddress("1.4", "1.4.5"), ["1.4.5.6"])
+    everything = site.emulator.instances(DEMO_STORE)
+    study = [one for one in everything if one.study_uid == site.ct.study_uid]
+    series = [one for one in study if one.series == site.ct.series]
+    name = f"{DEMO_STORE}/dicomWeb/studies/{site.ct.study_uid}"
+    assert site.session.get(site.url(":getDICOMStoreMetrics")).json() == {
+        "name": str(DEMO_STORE),
+        "studyCount": "2",
+        "seriesCount": "3",
+        "instanceCount": "5",
+    } | sizes(site, everything)
+    assert site.get(f"/studies/{site.ct.study_uid}:getStudyMetrics").json() == {
+        "study": name,
+        "seriesCount": "2",
+        "instanceCount": "4",
+    } | sizes(site, study)
+    assert site.get(f"{site.ct.series}:getSeriesMetrics").json() == {
+        "series": f"{name}/series/{site.ct.series_uid}",
+        "instanceCount": "3",
+    } | sizes(site, series)
+
+
+def test_metrics_of_what_is_gone_are_404(site):
+    site.emulator.set_faults(Faults(search_lag=30))
+    site.delete(site.ct)
+    for path in (
+        f"/studies/{site.ct.study_uid}:getStudyMetrics",
+        f"{site.ct.series}:getSeriesMetrics",
+    ):
+        assert site.get(path).status_code == 404
+    assert site.session.get(site.url(":getDICOMStoreMetrics")).json()["instanceCount"] == "0"
 
 
 def test_stores_are_created_listed_and_apart_from_each_other(site):
