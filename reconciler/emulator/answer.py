@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -13,6 +13,7 @@ from reconciler.emulator.settings import ErrorShape
 
 JSON = "application/json; charset=UTF-8"
 DICOM_JSON = "application/dicom+json"
+_BOUNDARY = "dicom-part-boundary"
 
 _STATUS_NAMES = {
     400: "INVALID_ARGUMENT",
@@ -33,10 +34,31 @@ _STATUS_NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class FilePiece:
-    """A part of a body that is a whole file, read when it is sent."""
+    """A part of a body that is so many bytes of a file from ``offset`` on, read when it is sent."""
 
     path: Path
     size: int
+    offset: int = 0
+
+    def part(self, start: int, size: int) -> FilePiece:
+        """So many bytes of it, as far as it has them."""
+        return FilePiece(self.path, max(0, min(size, self.size - start)), self.offset + start)
+
+
+@dataclass(frozen=True, slots=True)
+class MadePiece:
+    """A part of a body that is made when it is sent, in a thread; it has ``size`` bytes.
+
+    ``make`` raises `ApiError` where it cannot; the body breaks off then.
+    """
+
+    size: int
+    make: Callable[[], bytes]
+
+
+Piece = bytes | FilePiece | MadePiece
+Part = tuple[str, tuple[Piece, ...]]
+"""The content type of a part of a multipart body, and its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +67,14 @@ class Answer:
 
     status: int
     content_type: str | None = None
-    pieces: tuple[bytes | FilePiece, ...] = ()
+    pieces: tuple[Piece, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
     changed: bool = False
 
     @property
     def length(self) -> int:
         """The size of the body in bytes."""
-        return sum(
-            piece.size if isinstance(piece, FilePiece) else len(piece) for piece in self.pieces
-        )
+        return sum(len(one) if isinstance(one, bytes) else one.size for one in self.pieces)
 
 
 class ApiError(Exception):
@@ -72,9 +92,18 @@ def json_answer(document: object, *, status: int = 200, changed: bool = False) -
     return Answer(status, JSON, (body,), changed=changed)
 
 
-def dicom_json_answer(body: bytes) -> Answer:
-    """An answer of datasets in the DICOM JSON Model (PS3.18 annex F)."""
-    return Answer(200, DICOM_JSON, (body,))
+def multipart_answer(media_type: str, parts: Iterable[Part]) -> Answer:
+    """An answer of parts, each with its own content type (RFC 2046 section 5.1); no preamble."""
+    content_type = f'multipart/related; type="{media_type}"; boundary={_BOUNDARY}'
+    return Answer(200, content_type, tuple(_multipart(parts)))
+
+
+def _multipart(parts: Iterable[Part]) -> Iterator[Piece]:
+    for content_type, pieces in parts:
+        yield f"--{_BOUNDARY}\r\nContent-Type: {content_type}\r\n\r\n".encode()
+        yield from pieces
+        yield b"\r\n"
+    yield f"--{_BOUNDARY}--\r\n".encode()
 
 
 def error_answer(

@@ -14,7 +14,7 @@ from reconciler.emulator.control import PREFIX, Control
 from reconciler.emulator.faults import FaultKind, FaultRule
 from reconciler.emulator.request_log import RequestLog, RequestRecord
 from reconciler.emulator.routes import answer_api
-from reconciler.emulator.sending import reset, send, send_truncated
+from reconciler.emulator.sending import in_one_piece, reset, send, send_truncated
 from reconciler.emulator.substitutes import error, substitute
 from reconciler.emulator.tokens import Tokens
 from reconciler.model.service import is_loopback
@@ -95,7 +95,10 @@ class Application:
         authorization = request.headers.get("Authorization")
         if settings.require_token and not self.tokens.accepts(authorization):
             return error(401, settings.error_shape)
-        return await self._worded(answer_api(request, self.service))
+        return await self._worded(self._served(request))
+
+    async def _served(self, request: web.BaseRequest) -> Answer:
+        return await in_one_piece(await answer_api(request, self.service))
 
     async def _worded(self, answering: Coroutine[None, None, Answer]) -> Answer:
         """The answer; or the error, in the configured shape."""

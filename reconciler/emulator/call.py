@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from urllib.parse import parse_qsl
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
-from reconciler.emulator.answer import Answer, ApiError
+from reconciler.emulator.answer import DICOM_JSON, Answer, ApiError
 from reconciler.emulator.fault_injector import FaultInjector
 from reconciler.emulator.index import StoredInstance
 from reconciler.emulator.resource_path import StorePath
 from reconciler.emulator.settings import EmulatorSettings
 from reconciler.emulator.storage import Storage
+
+_SYSTEM_PARAMETERS = {"alt", "fields", "key", "prettyPrint", "quotaUser"}
+"""Parameters that every method of the API takes; they change nothing here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +45,38 @@ class Call:
         return ", ".join(self.request.headers.getall("Accept", ())) or "*/*"
 
     def query(self) -> list[tuple[str, str]]:
-        """The query's parameters in their order."""
+        """The query's parameters in their order, without those that every method takes."""
         query = self.request.raw_path.partition("?")[2]
-        return parse_qsl(query, keep_blank_values=True)
+        pairs = parse_qsl(query, keep_blank_values=True)
+        return [(name, value) for name, value in pairs if name not in _SYSTEM_PARAMETERS]
+
+    def datasets(self, texts: Iterable[str]) -> Answer:
+        """An answer of datasets in the DICOM JSON Model (PS3.18 annex F), with absolute URIs."""
+        body = f"[{','.join(texts)}]".encode()
+        origin = f"{self.request.scheme}://{self._authority()}"
+        # In the value of an attribute the quotes would be escaped.
+        body = body.replace(b'"BulkDataURI":"/', f'"BulkDataURI":"{origin}/'.encode())
+        return Answer(200, DICOM_JSON, (body,))
+
+    def _authority(self) -> str:
+        """The Host header; with the port of the socket where the client left it out."""
+        host = self.request.host
+        if urlsplit(f"//{host}").port is not None or self.request.transport is None:
+            return host
+        return f"{host}:{self.request.transport.get_extra_info('sockname')[1]}"
+
+    def only_instance(self) -> StoredInstance:
+        """The one instance that the path addresses.
+
+        Raises:
+            ApiError: 404 if there is none.
+        """
+        (instance,) = self.instances()
+        return instance
+
+    def file(self, instance: StoredInstance) -> Path:
+        """The file of an instance of the store."""
+        return self.service.storage.path(self.store, instance)
 
     def instances(self) -> list[StoredInstance]:
         """The instances that the path addresses.

@@ -2,38 +2,54 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from typing import Any
 
-from pydicom import DataElement, Dataset
+from pydicom import DataElement, Dataset, config
+
+from reconciler.emulator.bulk_data import is_bulk_data, place_of
 
 JsonDataset = dict[str, dict[str, Any]]
 """Attributes by tag in upper-case hexadecimal, each with ``vr`` and its value."""
 
-_BULK_DATA_THRESHOLD = 1024
-"""Binary values above so many bytes are left out."""
 _CHARACTER_SET = "00080005"
+_LARGEST_SEQUENCE = 1 << 20
+"""Bytes, counted in its JSON; the service says "approximately"."""
 
 
 def dataset_to_json(dataset: Dataset, bulk_data: str) -> JsonDataset:
-    """Convert a dataset; large binary values become a URI below ``bulk_data``.
+    """Convert a dataset; bulk data become a URI below ``bulk_data``, by `bulk_data.place_of`.
 
-    Attributes that cannot be converted are left out: real files hold values that break the
-    standard.
+    Left out are attributes that cannot be converted, since real files hold values that break the
+    standard, and sequences of more than 1 MiB, as the service leaves them out.
     """
+    with config.strict_reading():
+        return _attributes(dataset, bulk_data)
 
-    def uri(element: DataElement) -> str:
-        return f"{bulk_data}/{element.tag.json_key}"
 
-    converted: JsonDataset = dataset.to_json_dict(
-        bulk_data_threshold=_BULK_DATA_THRESHOLD,
-        bulk_data_element_handler=uri,
-        suppress_invalid_tags=True,
-    )
+def _attributes(dataset: Dataset, uri: str) -> JsonDataset:
+    converted: JsonDataset = {}
+    for tag in dataset.keys():  # noqa: SIM118 - a dataset iterates over elements, and fails there
+        with contextlib.suppress(Exception):  # pydicom raises whatever a broken value leads to
+            attribute = _attribute(dataset[tag], f"{uri}/{place_of(tag)}")
+            if attribute is not None:
+                converted[f"{tag:08X}"] = attribute
     if _CHARACTER_SET in converted:  # JSON is UTF-8, whatever the file was
         converted[_CHARACTER_SET] = {"vr": "CS", "Value": ["ISO_IR 192"]}
     return converted
+
+
+def _attribute(element: DataElement, uri: str) -> dict[str, Any] | None:
+    if is_bulk_data(element):
+        return {"vr": element.VR.rpartition(" ")[2], "BulkDataURI": uri}
+    if element.VR != "SQ":
+        attribute: dict[str, Any] = element.to_json_dict(None, 0)
+        return attribute
+    items = [_attributes(item, f"{uri}/{number}") for number, item in enumerate(element.value)]
+    is_too_large = len(json_text(items)) > _LARGEST_SEQUENCE
+    return None if is_too_large else {"vr": "SQ", "Value": items}
 
 
 def json_text(document: object) -> str:

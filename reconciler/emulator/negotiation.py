@@ -1,13 +1,45 @@
-"""Content negotiation of RetrieveInstance, RetrieveSeries and RetrieveStudy (PS3.18 section 8.7).
+"""Content negotiation of instances, frames and bulk data (PS3.18 section 8.7).
 
-The emulator does not transcode: it serves the stored transfer syntax, which is also what it takes
-an Accept without ``transfer-syntax`` to mean.
+The emulator does not transcode instances: it serves the stored transfer syntax, which is also what
+it takes an Accept without ``transfer-syntax`` to mean. Frames it also decodes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+
+OCTET_STREAM = "application/octet-stream"
+EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+_AS_STORED = "*"
+
+_IMAGE_TYPES = {
+    "1.2.840.10008.1.2.4.50": "image/jpeg",
+    "1.2.840.10008.1.2.4.51": "image/jpeg",
+    "1.2.840.10008.1.2.4.57": "image/jpeg",
+    "1.2.840.10008.1.2.4.70": "image/jpeg",
+    "1.2.840.10008.1.2.4.80": "image/jls",
+    "1.2.840.10008.1.2.4.81": "image/jls",
+    "1.2.840.10008.1.2.4.90": "image/jp2",
+    "1.2.840.10008.1.2.4.91": "image/jp2",
+    "1.2.840.10008.1.2.4.201": "image/jphc",
+    "1.2.840.10008.1.2.4.202": "image/jphc",
+    "1.2.840.10008.1.2.4.203": "image/jphc",
+    "1.2.840.10008.1.2.4.110": "image/jxl",
+    "1.2.840.10008.1.2.4.112": "image/jxl",
+    "1.2.840.10008.1.2.5": "image/dicom-rle",
+    "1.2.840.10008.1.2.8.1": "application/x-deflate",
+}
+"""The media types in which the service gives frames of a transfer syntax as they are stored."""
+
+DECODABLE = frozenset(_IMAGE_TYPES) | {
+    "1.2.840.10008.1.2",
+    EXPLICIT_VR_LITTLE_ENDIAN,
+    "1.2.840.10008.1.2.2",
+    "1.2.840.10008.1.2.1.99",
+    "1.2.840.10008.1.2.4.111",
+}
+"""The transfer syntaxes that the service transcodes from."""
 
 
 class Form(Enum):
@@ -67,6 +99,59 @@ def _form(media_range: MediaRange, *, single: bool) -> Form | None:
             return Form.SINGLE_PART
         case _:
             return None
+
+
+@dataclass(frozen=True, slots=True)
+class FrameForm:
+    """How frames are given: the media type of the parts, and whether they are decoded first."""
+
+    media_type: str
+    decoded: bool = False
+
+
+def chosen_frame_form(accept: str, transfer_syntax_uid: str) -> FrameForm | None:
+    """The form for frames of what is stored in this transfer syntax, None for 406."""
+    for media_range in media_ranges(accept):
+        form = _frame_form(media_range, transfer_syntax_uid)
+        if form is not None:
+            return form
+    return None
+
+
+def _frame_form(media_range: MediaRange, stored: str) -> FrameForm | None:
+    wanted = _type_of_parts(media_range)
+    syntax = media_range.parameters.get("transfer-syntax", EXPLICIT_VR_LITTLE_ENDIAN)
+    if wanted == OCTET_STREAM and syntax == _AS_STORED:
+        return FrameForm(OCTET_STREAM)
+    if wanted == OCTET_STREAM and syntax == EXPLICIT_VR_LITTLE_ENDIAN and stored in DECODABLE:
+        return FrameForm(OCTET_STREAM, decoded=True)
+    image_type = _IMAGE_TYPES.get(stored)
+    if image_type is not None and (wanted, syntax) == (image_type, stored):
+        return FrameForm(image_type)
+    return None
+
+
+def _type_of_parts(media_range: MediaRange) -> str | None:
+    match media_range.media_type:
+        case "*/*" | "multipart/*":
+            return OCTET_STREAM
+        case "multipart/related":
+            parts = media_range.parameters.get("type", OCTET_STREAM)
+            return OCTET_STREAM if parts == "*/*" else parts
+        case _:
+            return None
+
+
+def bulk_data_form(accept: str) -> Form | None:
+    """The form for bulk data, which are only given as they are stored; None for 406."""
+    for media_range in media_ranges(accept):
+        if media_range.parameters.get("transfer-syntax", _AS_STORED) != _AS_STORED:
+            continue
+        if _type_of_parts(media_range) == OCTET_STREAM:
+            return Form.MULTIPART
+        if media_range.media_type in {OCTET_STREAM, "application/*"}:
+            return Form.SINGLE_PART
+    return None
 
 
 def accepts(accept: str, *media_types: str) -> bool:

@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
+from reconciler.emulator.bulk_data import PIXEL_DATA, place_of
 from reconciler.emulator.dicom_json import JsonDataset, dataset_to_json, first_value, json_text
+from reconciler.emulator.elements import Element, read_before
 from reconciler.emulator.rows import Rows, rows_of
 from reconciler.emulator.tags import SEARCHABLE
 from reconciler.model.address import InstanceAddress, StoreAddress
 
-_PIXEL_DATA = "7FE00010"
+_VRS_OF_PIXELS = dict(zip(PIXEL_DATA, ("OW", "OF", "OD"), strict=True))
+"""Those of Implicit VR (PS3.6)."""
 _ONE_AT_A_TIME = threading.Lock()
 """While pydicom converts to JSON it is strict, in the whole process: another thread would refuse
 files that break the standard in small ways."""
@@ -62,10 +65,9 @@ def parse_file(path: Path, store: StoreAddress) -> ParsedInstance:
         NotDicomError: it is not a DICOM file, or a UID that the store needs is missing.
     """
     try:
-        with _ONE_AT_A_TIME, path.open("rb") as file:
-            dataset = dcmread(file, stop_before_pixels=True)
-            has_pixel_data = file.read(1) != b""
-            return _parsed(dataset, path.stat().st_size, store, has_pixel_data=has_pixel_data)
+        with _ONE_AT_A_TIME:
+            dataset, pixel_data = read_before(path, *PIXEL_DATA)
+            return _parsed(dataset, pixel_data, path.stat().st_size, store)
     except InvalidDicomError as error:
         raise NotDicomError("not a DICOM file") from error
     except _UNREADABLE as error:
@@ -73,13 +75,16 @@ def parse_file(path: Path, store: StoreAddress) -> ParsedInstance:
 
 
 def _parsed(
-    dataset: Dataset, size: int, store: StoreAddress, *, has_pixel_data: bool
+    dataset: Dataset, pixel_data: Element | None, size: int, store: StoreAddress
 ) -> ParsedInstance:
     address = _address(dataset)
     bulk_data = f"/v1/{store}/dicomWeb{address}/bulkdata"
     metadata = dataset_to_json(dataset, bulk_data)
-    if has_pixel_data:
-        metadata[_PIXEL_DATA] = {"vr": "OW", "BulkDataURI": f"{bulk_data}/{_PIXEL_DATA}"}
+    if pixel_data is not None:
+        metadata[f"{pixel_data.tag:08X}"] = {
+            "vr": pixel_data.vr or _VRS_OF_PIXELS[pixel_data.tag],
+            "BulkDataURI": f"{bulk_data}/{place_of(pixel_data.tag)}",
+        }
     return ParsedInstance(
         address,
         str(dataset.SOPClassUID),

@@ -1,7 +1,6 @@
-"""RetrieveRendered (PS3.18 section 10.4.1.1.3): the first frame as an image.
+"""RetrieveRendered of an instance or a frame (PS3.18 section 10.4.1.1.3), as JPEG or PNG.
 
-pydicom decodes with numpy, and Pillow writes the image; both may be missing, and not every
-transfer syntax can be decoded with what is installed: each of these is an error answer.
+pydicom decodes with numpy, and Pillow writes the image. What they cannot decode is an error answer.
 """
 
 from __future__ import annotations
@@ -9,56 +8,65 @@ from __future__ import annotations
 import asyncio
 import io
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-from pydicom import Dataset, dcmread
+from pydicom import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
 from pydicom.pixels.utils import pixel_array
 
 from reconciler.emulator.answer import Answer, ApiError
 from reconciler.emulator.call import Call
+from reconciler.emulator.images import Image, frame_numbers, open_image, refusing
 from reconciler.emulator.negotiation import media_ranges
+from reconciler.emulator.viewport import Viewport, parse_viewport, seen_through
 
 _FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "*/*": "JPEG", "image/*": "JPEG"}
 _CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png"}
 
 
 async def retrieve_rendered(call: Call) -> Answer:
-    """Answer an instance's first frame as JPEG, or as PNG where that is asked for."""
-    (instance,) = call.instances()
+    """Answer one frame, the first unless the path names one."""
+    instance = call.only_instance()
     asked = [_FORMATS.get(media_range.media_type) for media_range in media_ranges(call.accept)]
     image_format = next(filter(None, asked), None)
     if image_format is None:
         raise ApiError(406, "Rendered instances are available as image/jpeg and image/png.")
-    path = call.service.storage.path(call.store, instance)
-    image = await asyncio.to_thread(render, path, image_format)
-    return Answer(200, _CONTENT_TYPES[image_format], (image,))
+    viewport = _viewport(call)
+
+    def rendered() -> bytes:
+        image = open_image(call.file(instance))
+        numbers = frame_numbers(call.path.part or "1", image.frames)
+        if len(numbers) > 1:
+            raise ApiError(400, "An image shows one frame.")
+        return _render(image, numbers[0], image_format, viewport)
+
+    body = await asyncio.to_thread(rendered)
+    return Answer(200, _CONTENT_TYPES[image_format], (body,))
 
 
-def render(path: Path, image_format: str) -> bytes:
-    """The first frame of a file as ``JPEG`` or ``PNG``.
-
-    Raises:
-        ApiError: 406 without Pillow or numpy, 400 where the pixel data cannot be decoded.
-    """
-    try:
-        images = import_module("PIL.Image")
-        pixels = _pixels(path)
-    except ImportError as error:
-        raise ApiError(406, "Rendering needs Pillow and numpy, which are not installed.") from error
-    except (AttributeError, KeyError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise ApiError(400, "The instance has no pixel data that can be rendered.") from error
-    image = io.BytesIO()
-    images.fromarray(_in_eight_bits(pixels)).save(image, image_format)
-    return image.getvalue()
+def _viewport(call: Call) -> Viewport | None:
+    parameters = dict(call.query())
+    text = parameters.pop("viewport", None)
+    if parameters:
+        raise ApiError(400, f"The parameter {min(parameters)!r} is not supported.")
+    return None if text is None else parse_viewport(text)
 
 
-def _pixels(path: Path) -> Any:
-    """The first frame as it is meant to be seen, in any range of values."""
-    dataset = dcmread(path, stop_before_pixels=True)
-    deflated = dataset.file_meta.TransferSyntaxUID.is_deflated  # only readable as a whole
-    frame = pixel_array(dcmread(path) if deflated else path, index=0)
+def _render(image: Image, number: int, image_format: str, viewport: Viewport | None) -> bytes:
+    with refusing(400, "The instance has no pixel data that can be rendered."):
+        shown = import_module("PIL.Image").fromarray(_in_eight_bits(_pixels(image, number)))
+        if viewport is not None:
+            shown = seen_through(viewport, shown)
+        written = io.BytesIO()
+        shown.save(written, image_format)
+        return written.getvalue()
+
+
+def _pixels(image: Image, number: int) -> Any:
+    """A frame as it is meant to be seen, in any range of values."""
+    dataset = image.dataset
+    is_inflated = isinstance(image.pixels.value, bytes)  # and so the dataset has its pixel data
+    frame = pixel_array(dataset if is_inflated else image.path, index=number - 1)
     match dataset.get("PhotometricInterpretation"):
         case "PALETTE COLOR":
             return apply_color_lut(frame, dataset)

@@ -14,6 +14,8 @@ from reconciler.emulator.answer import ApiError
 from reconciler.model.address import StoreAddress, is_uid
 
 _LEVELS = ("studies", "series", "instances")
+_INSTANCE = 7
+"""The segments of an instance's path, from ``dicomWeb`` on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +24,14 @@ class StorePath:
 
     ``shape`` is what follows the store, with ``*`` for each UID and with the verb of a custom
     method, such as ``/dicomWeb/studies/*/series/*`` or ``:getDICOMStoreMetrics``; the store itself
-    has the empty shape. ``uids`` are those of study, series and instance, as far as given.
+    has the empty shape. ``uids`` are those of study, series and instance, as far as given. ``part``
+    is what the last ``*`` stands for below an instance: a list of frames, or a place of bulk data.
     """
 
     store: StoreAddress
     shape: str
     uids: tuple[str, ...] = ()
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,15 @@ def _store_path(parents: tuple[str, str, str], segments: list[str]) -> StorePath
         raise ApiError(400, "The request path holds a UID that is not valid.")
     for place in places:
         below[place] = "*"
+    part = ""
+    match below[_INSTANCE:]:
+        case ["frames", part, *rest]:
+            below[_INSTANCE:] = ["frames", "*", *rest]
+        case ["bulkdata", *words] if words:
+            part = "/".join(words)
+            below[_INSTANCE:] = ["bulkdata", "*"]
     shape = "".join(f"/{word}" for word in below) + colon + verb
-    return StorePath(StoreAddress(*parents, identifier), shape, uids)
+    return StorePath(StoreAddress(*parents, identifier), shape, uids, part)
 
 
 def dataset_of(store: StoreAddress) -> str:

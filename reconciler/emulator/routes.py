@@ -8,6 +8,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from reconciler.emulator.answer import Answer, ApiError
+from reconciler.emulator.bulk_data_resource import retrieve_bulk_data
 from reconciler.emulator.call import Call, Method, Service
 from reconciler.emulator.dataset_resource import (
     answer_dataset,
@@ -15,6 +16,7 @@ from reconciler.emulator.dataset_resource import (
     check_permission,
 )
 from reconciler.emulator.deletion import delete_below, delete_instance
+from reconciler.emulator.frames import retrieve_frames
 from reconciler.emulator.metrics import series_metrics, store_metrics, study_metrics
 from reconciler.emulator.rendering import retrieve_rendered
 from reconciler.emulator.resource_path import DatasetPath, StorePath, dataset_of, parse_path
@@ -54,6 +56,9 @@ _ROUTES: Mapping[str, Mapping[str, Route]] = {
         "DELETE": Route(delete_instance, Permission.DELETE),
     },
     f"{_INSTANCE}/rendered": {"GET": Route(retrieve_rendered, _READ)},
+    f"{_INSTANCE}/frames/*": {"GET": Route(retrieve_frames, _READ)},
+    f"{_INSTANCE}/frames/*/rendered": {"GET": Route(retrieve_rendered, _READ)},
+    f"{_INSTANCE}/bulkdata/*": {"GET": Route(retrieve_bulk_data, _READ)},
     "/dicomWeb/studies": {
         "GET": Route(search_studies, _READ),
         "POST": Route(store, Permission.WRITE),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from reconciler.emulator.answer import Answer, ApiError, dicom_json_answer
+from reconciler.emulator.answer import Answer, ApiError
 from reconciler.emulator.call import Call
 from reconciler.emulator.dicom_json import JsonDataset, json_text
 from reconciler.emulator.negotiation import accepts
@@ -40,7 +40,7 @@ async def _search(call: Call, *, level: Level) -> Answer:
         _MAKERS[level](call, query, row)
         for row in storage.index.search(*search_statement(call.store, query))
     ]
-    return dicom_json_answer(f"[{','.join(texts)}]".encode()) if texts else _NO_CONTENT
+    return call.datasets(texts) if texts else _NO_CONTENT
 
 
 search_studies = partial(_search, level=Level.STUDIES)

@@ -13,8 +13,6 @@ from reconciler.emulator.tags import SEARCHABLE
 
 _MAX_OFFSET = 1_000_000
 _TAG_DIGITS = 8
-_SYSTEM_PARAMETERS = {"alt", "fields", "key", "prettyPrint", "quotaUser"}
-"""Parameters that every method of the API takes; they change nothing here."""
 
 
 class Level(Enum):
@@ -76,7 +74,7 @@ def read_query(
             include.update(value.split(","))
         elif name == "fuzzymatching":
             is_fuzzy = _boolean(name, value)
-        elif name not in _SYSTEM_PARAMETERS:
+        else:
             matches[_searchable(level, name)] = value
     if any(matches.get(keyword, uid) != uid for keyword, uid in scope.items()):
         raise ApiError(400, "The query contradicts the request path.")

@@ -6,13 +6,12 @@ import asyncio
 import gzip
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from pathlib import Path
 
 from aiohttp import web
 
-from reconciler.emulator.answer import Answer, FilePiece
+from reconciler.emulator.answer import DICOM_JSON, JSON, Answer, ApiError, FilePiece, MadePiece
 
 _CHUNK = 1 << 18
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -24,7 +23,7 @@ async def send(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
     """Send the answer; a small one goes out in one piece."""
     answer = await _compressed(request, answer)
     if answer.length <= _CHUNK:
-        return _response_in_one(answer)
+        return _response_in_one(await in_one_piece(answer))
     return await _stream(request, answer, answer.length)
 
 
@@ -48,10 +47,20 @@ def reset(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response()
 
 
+async def in_one_piece(answer: Answer) -> Answer:
+    """The same answer, made in full if it is small.
+
+    Raises:
+        ApiError: a part of it cannot be made.
+    """
+    if answer.length > _CHUNK:
+        return answer
+    return replace(answer, pieces=(b"".join([chunk async for chunk in _chunks(answer)]),))
+
+
 def _response_in_one(answer: Answer) -> web.Response:
-    response = web.Response(
-        status=answer.status, headers=answer.headers, body=b"".join(_chunks(answer))
-    )
+    body = b"".join(one for one in answer.pieces if isinstance(one, bytes))
+    response = web.Response(status=answer.status, headers=answer.headers, body=body)
     if answer.content_type is None:
         response.headers.popall("Content-Type", None)
     else:
@@ -65,35 +74,45 @@ async def _stream(request: web.BaseRequest, answer: Answer, sent: int) -> web.St
         response.headers["Content-Type"] = answer.content_type
     response.content_length = answer.length
     await response.prepare(request)
-    for chunk in _chunks(answer):
-        await response.write(chunk[:sent])
-        sent -= len(chunk)
-        if sent <= 0:
-            break
+    try:
+        async for chunk in _chunks(answer):
+            await response.write(chunk[:sent])
+            sent -= len(chunk)
+            if sent <= 0:
+                break
+    except ApiError:  # too late for an error answer
+        return reset(request)
     return response
 
 
-def _chunks(answer: Answer) -> Iterator[bytes]:
+async def _chunks(answer: Answer) -> AsyncIterator[bytes]:
     for piece in answer.pieces:
-        if isinstance(piece, FilePiece):
-            yield from _file_chunks(piece.path)
-        else:
-            yield piece
+        match piece:
+            case FilePiece():
+                for chunk in _file_chunks(piece):
+                    yield chunk
+            case MadePiece():
+                yield await asyncio.to_thread(piece.make)
+            case _:
+                yield piece
 
 
-def _file_chunks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
+def _file_chunks(piece: FilePiece) -> Iterator[bytes]:
+    left = piece.size
+    with piece.path.open("rb") as file:
+        file.seek(piece.offset)
+        while chunk := file.read(min(_CHUNK, left)):
+            left -= len(chunk)
             yield chunk
 
 
 async def _compressed(request: web.BaseRequest, answer: Answer) -> Answer:
     """The answer with gzip, where the client accepts it and the body is text worth it."""
-    is_text = all(isinstance(piece, bytes) for piece in answer.pieces)
+    is_text = answer.content_type in {JSON, DICOM_JSON}
     accepted = "gzip" in request.headers.get("Accept-Encoding", "")
     if not (is_text and accepted and answer.length >= _WORTH_COMPRESSING):
         return answer
-    body = b"".join(_chunks(answer))
+    body = b"".join([chunk async for chunk in _chunks(answer)])
     if len(body) < _WORTH_A_THREAD:
         packed = gzip.compress(body, 1, mtime=0)
     else:

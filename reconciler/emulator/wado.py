@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from reconciler.emulator.answer import (
-    Answer,
-    ApiError,
-    FilePiece,
-    dicom_json_answer,
-    json_answer,
-)
+from reconciler.emulator.answer import Answer, ApiError, FilePiece, json_answer, multipart_answer
 from reconciler.emulator.call import Call
 from reconciler.emulator.index import StoredInstance
 from reconciler.emulator.negotiation import Form, accepts, chosen_form
 
 _INSTANCE_UIDS = 3
-_BOUNDARY = "dicom-part-boundary"
 
 
 async def retrieve(call: Call) -> Answer:
@@ -41,7 +32,7 @@ def _content_type(instance: StoredInstance) -> str:
 
 
 def _file(call: Call, instance: StoredInstance) -> FilePiece:
-    return FilePiece(call.service.storage.path(call.store, instance), instance.size)
+    return FilePiece(call.file(instance), instance.size)
 
 
 def _single_part(call: Call, instance: StoredInstance) -> Answer:
@@ -49,16 +40,8 @@ def _single_part(call: Call, instance: StoredInstance) -> Answer:
 
 
 def _multipart(call: Call, instances: list[StoredInstance]) -> Answer:
-    content_type = f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}'
-    return Answer(200, content_type, tuple(_parts(call, instances)))
-
-
-def _parts(call: Call, instances: list[StoredInstance]) -> Iterator[bytes | FilePiece]:
-    for instance in instances:
-        yield f"--{_BOUNDARY}\r\nContent-Type: {_content_type(instance)}\r\n\r\n".encode()
-        yield _file(call, instance)
-        yield b"\r\n"
-    yield f"--{_BOUNDARY}--\r\n".encode()
+    parts = ((_content_type(instance), (_file(call, instance),)) for instance in instances)
+    return multipart_answer("application/dicom", parts)
 
 
 async def retrieve_metadata(call: Call) -> Answer:
@@ -67,12 +50,12 @@ async def retrieve_metadata(call: Call) -> Answer:
         raise ApiError(406, "Metadata is available as application/dicom+json only.")
     index = call.service.storage.index
     texts = [index.metadata(instance.number) for instance in call.instances()]
-    return dicom_json_answer(f"[{','.join(texts)}]".encode())
+    return call.datasets(texts)
 
 
 async def storage_info(call: Call) -> Answer:
     """Answer where and how large an instance is stored; no patient data."""
-    (instance,) = call.instances()
+    instance = call.only_instance()
     metadata = call.service.storage.index.metadata(instance.number)
     return json_answer(
         {
