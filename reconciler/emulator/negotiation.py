@@ -1,7 +1,7 @@
 """Content negotiation of instances, frames and bulk data (PS3.18 section 8.7).
 
-The emulator does not transcode instances: it serves the stored transfer syntax, which is also what
-it takes an Accept without ``transfer-syntax`` to mean. Frames it also decodes.
+An Accept without ``transfer-syntax`` means Explicit VR Little Endian. The emulator decodes frames
+into it. It does not transcode instances, so those in another transfer syntax are not acceptable.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ def chosen_form(accept: str, transfer_syntax_uid: str, *, single: bool) -> Form 
     """
     for media_range in media_ranges(accept):
         form = _form(media_range, single=single)
-        asked = media_range.parameters.get("transfer-syntax", "*")
-        if form is not None and asked in {"*", transfer_syntax_uid}:
+        asked = media_range.parameters.get("transfer-syntax", EXPLICIT_VR_LITTLE_ENDIAN)
+        if form is not None and asked in {_AS_STORED, transfer_syntax_uid}:
             return form
     return None
 

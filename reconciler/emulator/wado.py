@@ -23,7 +23,12 @@ def _form(call: Call, instance: StoredInstance) -> Form:
     single = len(call.path.uids) == _INSTANCE_UIDS
     form = chosen_form(call.accept, instance.transfer_syntax_uid, single=single)
     if form is None:
-        raise ApiError(406, "None of the accepted media types and transfer syntaxes is available.")
+        stored = instance.transfer_syntax_uid
+        raise ApiError(
+            406,
+            "None of the accepted media types is available. Instances are not transcoded:"
+            f" accept 'transfer-syntax={stored}' or 'transfer-syntax=*'.",
+        )
     return form
 
 

@@ -59,6 +59,21 @@ def test_nothing_is_transcoded(site, accept, status):
     assert site.get(site.ct, headers={"Accept": accept}).status_code == status
 
 
+@pytest.mark.parametrize("name", ["MR_small_implicit.dcm", "MR_small_RLE.dcm", "image_dfl.dcm"])
+def test_without_a_transfer_syntax_the_default_is_explicit_little_endian(site, ct_path, name):
+    """The service would transcode, which not every transfer syntax allows."""
+    site.delete(site.ct)
+    source = ct_path.parent / name
+    instance = site.emulator.ingest(DEMO_STORE, source)
+    for accept in (None, "*/*", MULTIPART, "application/dicom"):
+        answer = site.get(instance, headers={"Accept": accept})
+        assert answer.status_code == 406
+        assert "transfer-syntax=*" in answer.json()["error"]["message"]
+    stored = dcmread(source, stop_before_pixels=True).file_meta.TransferSyntaxUID
+    for accept in (AS_STORED, f"application/dicom; transfer-syntax={stored}"):
+        assert site.get(instance, headers={"Accept": accept}).content == source.read_bytes()
+
+
 def test_series_and_study_come_as_multipart_of_all_their_instances(site):
     site.emulator.ingest_synthetic(DEMO_STORE, site.ct.series, ["1.2.3", "1.2.4"])
     for path in (site.ct.series, f"/studies/{site.ct.study_uid}"):
