@@ -1,10 +1,11 @@
 """Apply a plan: lock, settle, recall, check, delete, account.
 
 What is checked when, and why in this order: the locks come first, so that no other run changes
-the journal that is read next; a plan that was applied is only reported; the store must answer;
-open intents of unfinished runs are settled, and the bags of their archives completed, which no
-refusal may prevent; then the plan must be acceptable still, and its gates open by what the record
-says and the store shows; only then is anything deleted.
+the journal that is read next; a plan that was applied is only reported; the store must answer, and
+what it says of an instance that nobody has must be an absence; open intents of unfinished runs are
+settled, and the bags of their archives completed, which no refusal may prevent; then the plan must
+be acceptable still, and its gates open by what the record says and the store shows; only then is
+anything deleted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 from reconciler.applying.archive import Archive, BagInfo
 from reconciler.applying.bags import Bags, UnfinishedBag
 from reconciler.applying.deletion import Deleter, Patience, Target, not_taken_over
+from reconciler.applying.first_proof import require_absence
 from reconciler.applying.progress import PlanProgress
 from reconciler.applying.recall import Recalled, recall
 from reconciler.applying.run import Account, delete_all
@@ -32,7 +34,7 @@ from reconciler.journal.records import EmptiedStudy, RunEnded, RunStarted
 from reconciler.journal.writer import RunJournal
 from reconciler.live.labels import AuditLabels
 from reconciler.live.store import DicomStore
-from reconciler.model.address import StoreAddress
+from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence
 from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
 from reconciler.model.past import PutBack
@@ -52,15 +54,16 @@ _MET_OPERATION = (
 class ApplySettings:
     """How an apply goes about it.
 
-    ``run`` is the new run's name; ``holder`` says in the lock who runs it; ``stop_after`` is the
-    number of unproven deletions in a row that stops the run. With ``patient_key`` it is on record
-    whose each instance is, as a pseudonym.
+    ``run`` is the new run's name; ``holder`` says in the lock who runs it; ``nobody`` is an address
+    at which there is nothing. ``stop_after`` is the number of unproven deletions that stops the
+    run. With ``patient_key`` it is on record whose each instance is, as a pseudonym.
     """
 
     run: str
     holder: str
     tool_version: str
     patience: Patience
+    nobody: InstanceAddress
     parallelism: int = 32
     stop_after: int = 10
     patient_key: PatientKey | None = None
@@ -137,6 +140,7 @@ class Apply:
             if not first.planned and left.is_nothing:
                 return self._nothing_to_do(first)
             self._require_answers(left.attempts)
+            refusal = refusal or self._absences_unclear()
             recalled = Recalled()
             if not left.attempts and not refusal:
                 recalled, refusal = self._recall(left, PlanProgress.of(left.earlier, (), {}))
@@ -165,9 +169,21 @@ class Apply:
 
     def _require_answers(self, attempts: tuple[Attempt, ...]) -> None:
         """Pass the pre-flight of every store that something is deleted from or settled in."""
-        planned = {store.store for store in self.saved.plan.stores if store.studies}
-        for store in sorted(planned | {attempt.store.address for attempt in attempts}):
+        settled = {attempt.store.address for attempt in attempts}
+        for store in sorted(self._deleted_from() | settled):
             self.stores[store].preflight(deleting=True)
+
+    def _absences_unclear(self) -> Refused | None:
+        """Why no deletion could be proven, in some store that something is deleted from."""
+        try:
+            for store in sorted(self._deleted_from()):
+                require_absence(self.stores[store], self.settings.nobody)
+        except Refused as refusal:
+            return refusal
+        return None
+
+    def _deleted_from(self) -> set[StoreAddress]:
+        return {store.store for store in self.saved.plan.stores if store.studies}
 
     def _recall(self, left: _Left, progress: PlanProgress) -> tuple[Recalled, Refused | None]:
         """Hold the record against the store, and the plan's gates against both."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.applying.archive import Archive, NotArchivedError
+from reconciler.applying.first_proof import FirstProofs
 from reconciler.applying.outcome import Ending, ending_of, outcome_of
 from reconciler.applying.patients import NotIdentifiedError, read_patient
 from reconciler.applying.stopping import Stop
@@ -99,6 +100,7 @@ class Deleter:
         self._archive = archive
         self._patience = patience
         self._stop = stop
+        self._first_proofs = FirstProofs(stores, stop)
         self._now = now
         self._preflight_lock = threading.Lock()
 
@@ -109,19 +111,40 @@ class Deleter:
         """
         if self._stop.is_requested:
             return self._result(target, Outcome.NOT_ATTEMPTED, self._stop.reason or "")
-        replies: list[DeleteReply] = []
         try:
-            self._attempt(target, replies)
-        except _StoppedError as stopped:
-            return self._not_sent(target, is_on_record=stopped.is_on_record)
+            patient = self._prepare(target)
         except NotIdentifiedError as error:
             return self._spared(target, f"its Patient ID could not be read: {error}")
         except NotArchivedError as error:
             return self._spared(target, f"it could not be archived: {error}")
         except JournalError as error:
-            self._stop.request(RunState.STOPPED, str(error))
+            return self._unrecorded(target, error)
+        with self._first_proofs.turn(target.store):
+            return self._delete(target, patient)
+
+    def _prepare(self, target: Target) -> PatientSeen | None:
+        """Do what comes before the first intent; several workers may, whatever is proven.
+
+        Raises:
+            NotIdentifiedError: its patient is to be on record, and was not read.
+            NotArchivedError: the files want it archived first, and it is not.
+            JournalError: the copy could not be recorded.
+        """
+        store = self._store(target)
+        copy = self._archive.keep(store, target.index, target.instance, target.group)
+        return read_patient(store, target.instance, self._patient_key, copy)
+
+    def _delete(self, target: Target, patient: PatientSeen | None) -> InstanceResult:
+        """Send what DELETEs it takes, then prove what they did."""
+        replies: list[DeleteReply] = []
+        try:
+            self._attempt(target, patient, replies)
+        except _StoppedError as stopped:
+            return self._not_sent(target, is_on_record=stopped.is_on_record)
+        except JournalError as error:
             if not replies:
-                return self._result(target, Outcome.NOT_ATTEMPTED, str(error))
+                return self._unrecorded(target, error)
+            self._stop.request(RunState.STOPPED, str(error))
         last = replies[-1]
         kinds = (*target.earlier, *(reply.kind for reply in replies))
         self._heed(target, last)
@@ -131,7 +154,9 @@ class Deleter:
         )
         outcome = outcome_of(kinds, seen.presence)
         detail = "" if outcome.is_gone else _explain(last, seen)
-        return self._verified(target, seen, outcome, detail)
+        result = self._verified(target, seen, outcome, detail)
+        self._first_proofs.heed(result, last.kind)
+        return result
 
     def _spared(self, target: Target, reason: str) -> InstanceResult:
         """Account for an instance of which no DELETE was sent, since what must come before failed.
@@ -177,6 +202,11 @@ class Deleter:
         )
         return self._result(target, outcome, detail)
 
+    def _unrecorded(self, target: Target, error: JournalError) -> InstanceResult:
+        """Account for an instance of which nothing can be recorded, so that no DELETE is sent."""
+        self._stop.request(RunState.STOPPED, str(error))
+        return self._result(target, Outcome.NOT_ATTEMPTED, str(error))
+
     def _not_sent(self, target: Target, *, is_on_record: bool) -> InstanceResult:
         """Account for an instance whose DELETE never left; an intent on record is taken back."""
         reason = self._stop.reason or ""
@@ -192,20 +222,18 @@ class Deleter:
         )
         return self._result(target, outcome, detail)
 
-    def _attempt(self, target: Target, replies: list[DeleteReply]) -> None:
+    def _attempt(
+        self, target: Target, patient: PatientSeen | None, replies: list[DeleteReply]
+    ) -> None:
         """Attempt until the answer is clear, the time is over, or the run stops.
 
-        All that takes long comes before the first intent: from then on a DELETE may have left.
+        All that takes long came before the first intent: from then on a DELETE may have left.
 
         Raises:
-            NotIdentifiedError: its patient is to be on record, and was not read; nothing was sent.
-            NotArchivedError: the files want it archived first, and it is not; nothing was sent.
             _StoppedError: the run stopped before anything was sent.
             JournalError: an intent could not be made durable.
         """
         store = self._store(target)
-        copy = self._archive.keep(store, target.index, target.instance, target.group)
-        patient = read_patient(store, target.instance, self._patient_key, copy)
         deadline = time.monotonic() + self._patience.attempt_for
         while True:
             number = len(replies) + 1

@@ -38,29 +38,34 @@ def _overrides(new: RunState, old: RunState) -> bool:
 
 
 class Breaker:
-    """Stops a run after so many consecutive deletions, or restores, that are not proven.
+    """Stops a run after so many deletions, or restores, that are not proven.
 
-    Many failures in a row are one cause, and more requests would not cure it.
+    Many failures are one cause, and more requests would not cure it. A proof ends a row of
+    failures; but an unconfirmed deletion may have removed what nobody can prove, and counts until
+    the run ends.
     """
 
     def __init__(self, limit: int, stop: Stop, *, of: str = "deletions") -> None:
         self._of = of
         self._limit = limit
         self._stop = stop
-        self._row = 0
+        self._unproven = 0
+        self._unconfirmed = 0
         self._lock = threading.Lock()
 
     def record(self, outcome: Outcome) -> None:
         """Count one outcome; outcomes of different workers count in the order they end."""
-        if outcome is not Outcome.NOT_ATTEMPTED:
-            self.count(proven=outcome.is_gone)
+        if outcome is Outcome.NOT_ATTEMPTED:
+            return
+        if outcome is Outcome.UNCONFIRMED:
+            with self._lock:
+                self._unconfirmed += 1
+        self.count(proven=outcome.is_gone)
 
     def count(self, *, proven: bool) -> None:
         """Count one that was attempted."""
         with self._lock:
-            self._row = 0 if proven else self._row + 1
-            broken = self._row >= self._limit
+            self._unproven = self._unconfirmed if proven else self._unproven + 1
+            broken = self._unproven >= self._limit
         if broken:
-            self._stop.request(
-                RunState.STOPPED, f"{self._limit} {self._of} in a row could not be proven"
-            )
+            self._stop.request(RunState.STOPPED, f"{self._limit} {self._of} could not be proven")

@@ -28,7 +28,7 @@ from reconciler.journal.history import has_runs
 from reconciler.live.connection import Connection
 from reconciler.live.endpoint import Endpoint
 from reconciler.live.stages import ProbeMode
-from reconciler.model.address import Provider
+from reconciler.model.address import InstanceAddress, Provider
 from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan, Why
@@ -146,7 +146,7 @@ def _apply(
     stop: Stop,
 ) -> Applied:
     """Do it, and let progress and events tell of it."""
-    settings = _settings(options, run)
+    settings = _settings(options, run, connection.nobody())
     total = saved.plan.count(Why.LISTED)
     done = itertools.count(1)
 
@@ -179,12 +179,13 @@ def _apply(
     return replace(applied, report=replace(applied.report, traffic=connection.traffic))
 
 
-def _settings(options: ApplyOptions, run: str) -> ApplySettings:
+def _settings(options: ApplyOptions, run: str, nobody: InstanceAddress) -> ApplySettings:
     return ApplySettings(
         run=run,
         holder=environment.holder(run),
         tool_version=__version__,
         patience=make_patience(REPROBE_SECONDS),
+        nobody=nobody,
         parallelism=options.parallelism,
         stop_after=options.stop_after_failures,
         patient_key=options.patient_key,

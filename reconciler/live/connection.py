@@ -156,15 +156,18 @@ class Connection:
         match address.provider:
             case Provider.GOOGLE:
                 transport = self._transport(healthcare.guards(address))
-                nobody = InstanceAddress(*(self._new_uid() for _ in InstanceAddress._fields))
                 return HealthcareStore(
-                    address, transport, page_size=self._settings.page_size, nobody=nobody
+                    address, transport, page_size=self._settings.page_size, nobody=self.nobody()
                 )
             case Provider.ORTHANC:
                 transport = self._transport(orthanc.guards())
                 return OrthancStore(address, transport, page_size=self._settings.page_size)
             case _:
                 assert_never(address.provider)
+
+    def nobody(self) -> InstanceAddress:
+        """An address at which there is nothing: of new UIDs."""
+        return InstanceAddress(*(self._new_uid() for _ in InstanceAddress._fields))
 
     def _new_uid(self) -> str:
         """A UID made of a UUID (PS3.5 section B.2), which nothing else has."""

@@ -138,7 +138,7 @@ def test_nothing_stops_by_itself() -> None:
 
 
 @pytest.mark.parametrize("outcome", [FAILED, UNCONFIRMED])
-def test_so_many_unproven_deletions_in_a_row_stop_the_run(outcome: Outcome) -> None:
+def test_so_many_unproven_deletions_stop_the_run(outcome: Outcome) -> None:
     stop = Stop()
     breaker = Breaker(3, stop)
     for last in (False, False, True):
@@ -147,17 +147,28 @@ def test_so_many_unproven_deletions_in_a_row_stop_the_run(outcome: Outcome) -> N
         assert stop.is_requested is last
     assert (stop.state, stop.reason) == (
         RunState.STOPPED,
-        "3 deletions in a row could not be proven",
+        "3 deletions could not be proven",
     )
 
 
 @pytest.mark.parametrize("outcome", [DELETED, ALREADY_ABSENT, AMBIGUOUS])
-def test_a_proven_deletion_ends_the_row(outcome: Outcome) -> None:
+def test_a_proven_deletion_ends_a_row_of_failures(outcome: Outcome) -> None:
     stop = Stop()
     breaker = Breaker(2, stop)
     for one in (FAILED, outcome, FAILED, outcome, UNCONFIRMED):
         breaker.record(one)
     assert not stop.is_requested
+
+
+@pytest.mark.parametrize("outcome", [DELETED, ALREADY_ABSENT, AMBIGUOUS])
+def test_no_other_proof_makes_up_for_an_unconfirmed_deletion(outcome: Outcome) -> None:
+    stop = Stop()
+    breaker = Breaker(3, stop)
+    for one in (UNCONFIRMED, outcome, FAILED, outcome, UNCONFIRMED, outcome):
+        breaker.record(one)
+        assert not stop.is_requested
+    breaker.record(FAILED)
+    assert stop.is_requested
 
 
 def test_what_was_not_attempted_neither_counts_nor_ends_the_row() -> None:

@@ -137,7 +137,7 @@ def test_a_full_disk_stops_the_run(site: Site) -> None:
     assert (report["outcomes"]["failed"], report["outcomes"]["not_attempted"]) == (3, 7)
     assert sum(report["outcomes"].values()) == report["planned"] == 10
     assert "File too large" in report["not_gone"][0]["detail"]
-    assert "in a row" in report["stopped_because"]
+    assert "could not be proven" in report["stopped_because"]
     assert len(site.content()) == 12
     assert site.deletes() == []
     # With room again, the same plan goes on.

@@ -62,7 +62,8 @@ from reconciler.live.stages import ProbeMode
     show_envvar=True,
     show_default=True,
     metavar="N",
-    help="Stop after so many unproven deletions in a row.",
+    help="Stop once N deletions are unconfirmed, or failed in a row; up to --parallelism more may"
+    " be under way by then.",
 )
 @max_age_option
 @probe_option
