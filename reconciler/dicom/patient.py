@@ -6,6 +6,7 @@ this in a process of its own silences its warnings.
 
 from __future__ import annotations
 
+import codecs
 import zlib
 from importlib import import_module
 from io import BytesIO
@@ -21,8 +22,13 @@ _PATIENT_ID = 0x00100020
 
 
 def load_pydicom() -> None:
-    """Import what reads a Patient ID; many threads that import it at once make that fail."""
+    """Import what reads a Patient ID, with the codecs of every Specific Character Set.
+
+    Before threads read any: many that import pydicom at once make that fail.
+    """
     import_module("pydicom.filereader")
+    for encoding in import_module("pydicom.charset").python_encoding.values():
+        codecs.lookup(encoding)
 
 
 def patient_id_of(head: bytes) -> str:

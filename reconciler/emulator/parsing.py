@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import struct
 import threading
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydicom import Dataset
+from pydicom.charset import python_encoding
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from reconciler.emulator.bulk_data import PIXEL_DATA, place_of
@@ -35,6 +37,9 @@ _UNREADABLE = (
     struct.error,
 )
 """What pydicom raises on broken files, beside its own InvalidDicomError."""
+
+for _encoding in python_encoding.values():
+    codecs.lookup(_encoding)  # imports it, which the threads that parse must not do at once
 
 
 class NotDicomError(Exception):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -32,13 +33,18 @@ async def retrieve_rendered(call: Call) -> Answer:
     if image_format is None:
         raise ApiError(406, "Rendered instances are available as image/jpeg and image/png.")
     viewport = _viewport(call)
+    images = _images()
 
     def rendered() -> bytes:
-        image = open_image(call.file(instance))
+        with refusing(400, "The instance has no pixel data that can be rendered."):
+            return drawn(open_image(call.file(instance)))
+
+    def drawn(image: Image) -> bytes:
         numbers = frame_numbers(call.path.part or "1", image.frames)
         if len(numbers) > 1:
             raise ApiError(400, "An image shows one frame.")
-        return _render(image, numbers[0], image_format, viewport)
+        pixels = _in_eight_bits(_pixels(image, numbers[0]))
+        return _written(images.fromarray(pixels), image_format, viewport)
 
     body = await asyncio.to_thread(rendered)
     return Answer(200, _CONTENT_TYPES[image_format], (body,))
@@ -52,14 +58,22 @@ def _viewport(call: Call) -> Viewport | None:
     return None if text is None else parse_viewport(text)
 
 
-def _render(image: Image, number: int, image_format: str, viewport: Viewport | None) -> bytes:
-    with refusing(400, "The instance has no pixel data that can be rendered."):
-        shown = import_module("PIL.Image").fromarray(_in_eight_bits(_pixels(image, number)))
-        if viewport is not None:
-            shown = seen_through(viewport, shown)
-        written = io.BytesIO()
-        shown.save(written, image_format)
-        return written.getvalue()
+@cache
+def _images() -> Any:
+    """Pillow with all its plugins, when the first image is asked for.
+
+    Not in the threads that render: several that import one package at once can fail.
+    """
+    images = import_module("PIL.Image")
+    images.init()
+    return images
+
+
+def _written(image: Any, image_format: str, viewport: Viewport | None) -> bytes:
+    shown = image if viewport is None else seen_through(viewport, image)
+    written = io.BytesIO()
+    shown.save(written, image_format)
+    return written.getvalue()
 
 
 def _pixels(image: Image, number: int) -> Any:
