@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterable, Mapping, Set
+from io import TextIOWrapper
 from pathlib import Path
 
 from reconciler.dicom.file_head import HEAD, NotDicomFileError
@@ -13,6 +14,7 @@ from reconciler.errors import UsageError
 from reconciler.journal.inside import open_inside
 from reconciler.model.address import StoreAddress
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion
+from reconciler.regular_file import open_regular
 
 COLUMNS = ["studiesId", "PatientID"]
 
@@ -82,7 +84,7 @@ def read_patients(path: Path) -> dict[str, str]:
         UsageError: it cannot be read, or is not such a file. No message holds a patient id.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with TextIOWrapper(open_regular(path), encoding="utf-8-sig", newline="") as file:
             return _patients(path, csv.reader(file, strict=True))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error

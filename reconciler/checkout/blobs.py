@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from reconciler.desired.project_paths import open_file
+from reconciler.regular_file import open_regular
 
 _CHUNK = 1 << 18
 _LENGTH_OF_SHA1 = 40
@@ -38,7 +38,7 @@ def is_content_of(file: Path, oid: str, *, sha256: str | None = None) -> bool:
     Raises:
         OSError: it cannot be read.
     """
-    with open_file(file) as stream:
+    with open_regular(file) as stream:
         plain = _read(stream, oid, os.fstat(stream.fileno()).st_size, _chunks)
         if sha256 is not None and plain.sha256 != sha256:
             return False

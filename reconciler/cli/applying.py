@@ -14,7 +14,8 @@ from reconciler.applying.apply import Applied, Apply, ApplySettings
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment, github
 from reconciler.cli.archives import require_archives_outside
-from reconciler.cli.console import report_error, say, write_document, write_file
+from reconciler.cli.console import report_error, say, write_document
+from reconciler.cli.destination import write_file
 from reconciler.cli.events import Events
 from reconciler.cli.formats import REPORT_FORMS, Writes
 from reconciler.cli.other_services import note_other_services

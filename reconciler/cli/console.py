@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from functools import singledispatch
-from pathlib import Path
 
 import click
 
@@ -18,7 +15,6 @@ from reconciler.errors import (
     GatesClosed,
     ReconcilerError,
     StatementError,
-    UsageError,
 )
 from reconciler.model.problem import Problem, Severity
 
@@ -57,49 +53,9 @@ def _gathered(pieces: Iterable[str]) -> Iterator[str]:
 
 
 def say(text: str) -> None:
-    """Write a line for people to stderr."""
-    click.echo(text, err=True)
-
-
-def require_writable(*paths: Path | None) -> None:
-    """Find out before a long or irrevocable step whether its results can be written.
-
-    Raises:
-        UsageError: a file cannot be created or replaced at one of the paths.
-    """
-    for path in paths:
-        if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK)):
-            raise UsageError(f"cannot write {path}", hint="name a file in a folder that exists")
-
-
-def write_file(path: Path, pieces: Iterable[str], *, private: bool = False) -> None:
-    """Write a whole file or leave the old one: a temporary file, fsync, rename.
-
-    Others may read it as far as the process lets them; what is ``private`` only its owner.
-
-    Raises:
-        ReconcilerError: it could not be written.
-    """
-    try:
-        _replace(path, pieces, 0o600 if private else 0o666)
-    except OSError as error:
-        raise ReconcilerError(f"cannot write {path}: {error.strerror}") from error
-
-
-def _replace(path: Path, pieces: Iterable[str], mode: int) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            for piece in pieces:
-                file.write(piece)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
+    """Write a line for people to stderr; no run ends because it cannot be written."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
 def _label(word: str) -> str:

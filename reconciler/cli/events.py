@@ -14,6 +14,8 @@ import click
 from reconciler import __version__
 from reconciler.cli import environment
 from reconciler.cli.console import say
+from reconciler.cli.destination import open_destination
+from reconciler.cli.path_type import PATH
 from reconciler.errors import DesiredStateError, ReconcilerError, UsageError
 from reconciler.model.address import StoreAddress
 from reconciler.reporting.events import (
@@ -27,7 +29,7 @@ from reconciler.reporting.events import (
 events_option = click.option(
     "--events",
     "events_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Write what happens there while it happens, a line of JSON each.",
 )
@@ -98,7 +100,7 @@ def opened_events(path: Path | None, command: str) -> Iterator[Events]:
         yield NO_EVENTS
         return
     try:
-        file = path.open("w", encoding="utf-8", newline="\n")
+        file = open_destination(path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
     events = Events(file)

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from reconciler.cli.console import write_file
+from reconciler.cli.destination import write_file
+from reconciler.cli.path_type import PATH
 from reconciler.desired import Rule
 from reconciler.model.outcome import ApplyReport
 from reconciler.model.plan import SavedPlan
@@ -110,7 +111,7 @@ class _FormatTarget(click.ParamType[tuple[str, Path]]):
         if not separator or not path or form not in self._forms:
             known = ", ".join(self._forms)
             self.fail(f"{value!r} is not F=FILE with F one of {known}", param, ctx)
-        return form, Path(path)
+        return form, PATH.convert(path, param, ctx)
 
 
 def format_options(

@@ -8,7 +8,8 @@ from reconciler.cli import environment
 from reconciler.cli.acceptance import require_acceptable, require_reviewed
 from reconciler.cli.applying import ApplyOptions, apply_plan
 from reconciler.cli.approval import require_approval, require_terminal
-from reconciler.cli.console import say, write_file
+from reconciler.cli.console import say
+from reconciler.cli.destination import write_file
 from reconciler.cli.formats import render
 from reconciler.cli.planning import PlanRequest, make_saved_plan
 from reconciler.cli.reading import read_history, read_saved_plan

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from reconciler.errors import UsageError
 from reconciler.model.patient import PatientKey
+from reconciler.regular_file import open_regular
 
 
 def read_given(path: Path) -> bytes:
@@ -15,7 +16,8 @@ def read_given(path: Path) -> bytes:
         UsageError: it cannot be read.
     """
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:
+            return file.read()
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
 

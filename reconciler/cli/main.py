@@ -9,6 +9,7 @@ import importlib
 import logging
 import sys
 import warnings
+from pathlib import Path
 from typing import NoReturn
 
 import click
@@ -17,8 +18,9 @@ from click.shell_completion import CompletionItem
 from reconciler import __version__
 from reconciler.cli import github
 from reconciler.cli.console import report_error
+from reconciler.cli.streams import open_closed_streams
 from reconciler.cli.usage import as_usage_error, unknown_command
-from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
 _COMMANDS = {
     "validate": "check desired-state files",
@@ -105,6 +107,7 @@ def main(args: list[str] | None = None) -> NoReturn:
 
     Libraries that read patients' files warn of them in words that quote them, so none may.
     """
+    open_closed_streams()
     warnings.simplefilter("ignore")
     logging.getLogger("pydicom").disabled = True
     sys.exit(run(args))
@@ -117,8 +120,20 @@ def run(args: list[str] | None = None) -> int:
     return code
 
 
+def _require_working_directory() -> None:
+    """Raises UsageError: it was removed, so that no relative path leads anywhere."""
+    try:
+        Path.cwd()
+    except OSError as error:
+        raise UsageError(
+            f"the working directory is not there: {error.strerror}",
+            hint="change to a folder that exists",
+        ) from error
+
+
 def _run(args: list[str] | None) -> int:
     try:
+        _require_working_directory()
         code = group.main(args, prog_name="reconciler", standalone_mode=False)
     except ReconcilerError as error:
         report_error(error)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import click
 
 from reconciler.cli.given_file import read_patient_key
+from reconciler.cli.path_type import PATH
 from reconciler.live.stages import ProbeMode
 from reconciler.model.patient import PatientKey
 
@@ -19,18 +19,18 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 DEFAULT_PATH = "specs"
 """What is read when no PATH is given: this folder of the project's root."""
 
-paths_argument: Decorator = click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+paths_argument: Decorator = click.argument("paths", nargs=-1, type=PATH)
 
 root_option: Decorator = click.option(
     "--root",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="The project's root [default: the git top level, else the working directory].",
 )
 
 state_option: Decorator = click.option(
     "--state",
-    type=click.Path(path_type=Path),
+    type=PATH,
     envvar="RECONCILER_STATE",
     metavar="DIR",
     show_envvar=True,
@@ -47,11 +47,13 @@ class _PatientKeyFile(click.ParamType[PatientKey]):
     def convert(
         self,
         value: Any,
-        param: click.Parameter | None,  # noqa: ARG002 - click's signature
-        ctx: click.Context | None,  # noqa: ARG002 - click's signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
     ) -> PatientKey:
         """Read the file."""
-        return value if isinstance(value, PatientKey) else read_patient_key(Path(value))
+        if isinstance(value, PatientKey):
+            return value
+        return read_patient_key(PATH.convert(value, param, ctx))
 
 
 patient_key_option: Decorator = click.option(

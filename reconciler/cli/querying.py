@@ -12,7 +12,8 @@ from pathlib import Path
 
 from reconciler.cli import environment
 from reconciler.cli.applying import ApplyOptions
-from reconciler.cli.console import SHOWN, require_writable, say, write_document, write_file
+from reconciler.cli.console import SHOWN, say, write_document
+from reconciler.cli.destination import require_writable, write_file
 from reconciler.cli.events import NO_EVENTS
 from reconciler.cli.fresh import apply_fresh
 from reconciler.cli.planning import PlanRequest, make_saved_plan, plan_exit_code

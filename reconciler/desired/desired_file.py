@@ -15,7 +15,7 @@ from reconciler.desired.pins import Pins
 from reconciler.desired.plain_entries import PlainEntries
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
-from reconciler.desired.project_paths import open_file, report_unreadable
+from reconciler.desired.project_paths import report_unreadable
 from reconciler.desired.reader import read_document
 from reconciler.desired.schema import check_document, scalar_types
 from reconciler.desired.source_text import SourceText
@@ -23,6 +23,7 @@ from reconciler.desired.tree import YamlMapping, YamlSequence
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import Entry, InputFile, InputRole, Intent
 from reconciler.model.problem import Source
+from reconciler.regular_file import open_regular
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def read_desired_file(
     """Read one file; None if it is invalid, which is a problem already."""
     plain = {intent: PlainEntries() for intent in Intent}
     try:
-        with open_file(Path(root, path)) as file:
+        with open_regular(Path(root, path)) as file:
             source = SourceText(file, progress)
             document = read_document(
                 source,

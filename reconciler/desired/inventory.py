@@ -11,13 +11,13 @@ from reconciler.desired.lfs import is_pointer, report_pointer
 from reconciler.desired.listing import Listing, warn_of_leading_zero
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
-from reconciler.desired.project_paths import open_file
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import quoted, uid_fault
 from reconciler.errors import DesiredStateError
 from reconciler.model.address import SeriesAddress, is_uid
 from reconciler.model.desired import InstanceList
 from reconciler.model.problem import Source
+from reconciler.regular_file import open_regular
 
 COLUMNS = ("studiesId", "seriesId", "instancesId")
 """The columns, in any order."""
@@ -44,7 +44,7 @@ def read_inventory(
     Raises:
         OSError: the file cannot be read.
     """
-    with open_file(file) as stream:
+    with open_regular(file) as stream:
         lines = CsvLines(stream, path, problems, progress or ReadProgress())
         reader = _Reader(path, problems)
         count: int | None = None

@@ -1,12 +1,9 @@
-"""Names files by where they really are in the project, opens them, and says what cannot be read."""
+"""Names files by where they really are in the project, and says what cannot be read."""
 
 from __future__ import annotations
 
-import errno
 import os
-import stat
 from pathlib import Path
-from typing import BinaryIO
 
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
@@ -25,23 +22,6 @@ def relative_to_root(path: Path | str, real_root: str) -> str | None:
     except ValueError:  # outside the root, a NUL character, or bytes that are not UTF-8
         return None
     return inside
-
-
-def open_file(path: Path) -> BinaryIO:
-    """Open a file to read its bytes; does not wait for the other end of a pipe.
-
-    Raises:
-        OSError: it cannot be read, or is no regular file.
-    """
-    file = open(path, "rb", opener=_without_waiting)  # noqa: SIM115 - the caller closes it
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise OSError(errno.EINVAL, "it is not a regular file")
-    return file
-
-
-def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def report_outside(source: Source, name: str, problems: Problems) -> None:

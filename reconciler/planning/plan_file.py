@@ -28,6 +28,7 @@ from reconciler.planning.history_codec import (
     encode_returned,
 )
 from reconciler.planning.seal import PLAN, SEAL, SealedBytes
+from reconciler.regular_file import open_regular
 
 FORMAT_VERSION = "1.0"
 _MAJOR = FORMAT_VERSION.partition(".")[0]
@@ -109,7 +110,7 @@ def read_plan(path: Path, on_progress: Callable[[int, int], None] | None = None)
         PlanRefused: it was edited, or another major version of the format wrote it.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return _read(path, SealedBytes(file, on_progress))
     except OSError as error:
         raise PlanFileError(f"cannot read {path}: {error.strerror}") from error

@@ -9,7 +9,7 @@ import click
 from reconciler.cli import github
 from reconciler.cli.acceptance import require_acceptable
 from reconciler.cli.applying import ApplyOptions, apply_plan
-from reconciler.cli.console import require_writable
+from reconciler.cli.destination import require_writable
 from reconciler.cli.events import events_option, opened_events
 from reconciler.cli.formats import REPORT_FORMS, format_options
 from reconciler.cli.fresh import apply_fresh
@@ -23,6 +23,7 @@ from reconciler.cli.options import (
     state_option,
     store_options,
 )
+from reconciler.cli.path_type import PATH
 from reconciler.cli.planning import PlanRequest
 from reconciler.cli.project import find_root, folder_in_repository, state_folder
 from reconciler.cli.reading import read_saved_plan
@@ -50,7 +51,7 @@ from reconciler.live.stages import ProbeMode
 @events_option
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Write the result as JSON; the same as --write json=FILE.",
 )

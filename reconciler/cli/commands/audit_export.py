@@ -16,8 +16,10 @@ from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.syslog import Handover, Patience, Receiver, hand_over
 from reconciler.cli import environment
-from reconciler.cli.console import report_error, require_writable, say, write_document, write_file
+from reconciler.cli.console import report_error, say, write_document
+from reconciler.cli.destination import require_writable, write_file
 from reconciler.cli.options import root_option, state_option
+from reconciler.cli.path_type import PATH
 from reconciler.cli.project import find_root, state_folder
 from reconciler.cli.record_selection import selection_options
 from reconciler.errors import BrokenJournal, ExitCode, JournalError, ReceiverError, UsageError
@@ -112,13 +114,13 @@ class _HostAndPort(click.ParamType[tuple[str, int]]):
 @selection_options
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Where the document goes [default: stdout].",
 )
 @click.option(
     "--patients",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="CSV",
     help="With dicom and fhir: patient ids, as studiesId,PatientID.",
 )
@@ -137,14 +139,14 @@ class _HostAndPort(click.ParamType[tuple[str, int]]):
 @click.option(
     "--syslog-ca",
     "authority",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Who may have signed the receiver's certificate, in PEM [default: the system's].",
 )
 @click.option(
     "--syslog-certificate",
     "certificate",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="The certificate to show to the receiver, with its key, in PEM.",
 )

@@ -11,7 +11,8 @@ from reconciler import __version__
 from reconciler.audit.report import make_report, selected_deletions
 from reconciler.audit.snapshot import Snapshot
 from reconciler.cli import environment
-from reconciler.cli.console import require_writable, say, write_document, write_file
+from reconciler.cli.console import say, write_document
+from reconciler.cli.destination import require_writable, write_file
 from reconciler.cli.formats import Writes, format_options
 from reconciler.cli.options import root_option, state_option
 from reconciler.cli.project import find_root, state_folder

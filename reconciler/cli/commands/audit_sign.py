@@ -11,9 +11,11 @@ from reconciler.audit.signing import head_of, sign
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
 from reconciler.cli import environment
-from reconciler.cli.console import require_writable, say, write_file
+from reconciler.cli.console import say
+from reconciler.cli.destination import require_writable, write_file
 from reconciler.cli.given_file import read_given
 from reconciler.cli.options import root_option, state_option
+from reconciler.cli.path_type import PATH
 from reconciler.cli.project import find_root, state_folder
 from reconciler.errors import ExitCode, SignatureRefused, UsageError
 from reconciler.reporting.wording import utc
@@ -23,14 +25,14 @@ from reconciler.reporting.wording import utc
 @click.argument("run", required=False)
 @click.option(
     "--key",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     metavar="KEY",
     help="An unencrypted private key in PEM.",
 )
 @click.option(
     "--out",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     metavar="FILE",
     help="Where the signed statement goes.",

@@ -13,6 +13,7 @@ from reconciler.audit.verify import verify
 from reconciler.cli.console import say, write_document
 from reconciler.cli.given_file import read_given
 from reconciler.cli.options import root_option, state_option
+from reconciler.cli.path_type import PATH
 from reconciler.cli.project import find_root, state_folder
 from reconciler.errors import ExitCode, UsageError
 from reconciler.model.verification import FindingKind
@@ -32,13 +33,13 @@ _HASH = re.compile(r"[0-9a-f]{64}")
 )
 @click.option(
     "--signature",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Take the head from this statement of audit sign.",
 )
 @click.option(
     "--public-key",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="KEY",
     help="With --signature: the public key in PEM.",
 )

@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli import github
+from reconciler.cli.path_type import PATH
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
 try:
@@ -31,7 +32,7 @@ except ModuleNotFoundError as missing:
 @click.option(
     "--dir",
     "folder",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="The folder to leave behind [default: a new one for temporary files].",
 )

@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 
 from reconciler.cli.console import say
+from reconciler.cli.given_file import read_given
+from reconciler.cli.path_type import PATH
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.model.address import Provider, StoreAddress
 
@@ -42,7 +44,7 @@ def _parse_store(name: str) -> StoreAddress:
 @click.command(name="emulator")
 @click.option(
     "--data",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=PATH,
     metavar="DIR",
     help="The folder with the DICOM files and the index [default: a new temporary one].",
 )
@@ -59,7 +61,7 @@ def _parse_store(name: str) -> StoreAddress:
 @click.option(
     "--faults",
     "faults_file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="What goes wrong from the start, as JSON; PUT /_emulator/faults changes it.",
 )
@@ -72,7 +74,7 @@ def _parse_store(name: str) -> StoreAddress:
 )
 @click.option(
     "--request-log",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Append every request as a line of JSON.",
 )
@@ -133,8 +135,6 @@ def _faults(path: Path | None, latency: float | None, search_lag: float | None) 
 
 def _read_faults(path: Path) -> Faults:
     try:
-        return faults_from_json(json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+        return faults_from_json(json.loads(read_given(path).decode()))
     except ValueError as error:
         raise UsageError(f"{path} does not describe faults: {error}") from error

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.console import require_writable, say, write_document, write_file
+from reconciler.cli.console import say, write_document
+from reconciler.cli.destination import require_writable, write_file
+from reconciler.cli.path_type import PATH
 from reconciler.cli.reading import read_saved_plan
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan, StorePlan
@@ -14,9 +16,9 @@ from reconciler.reporting.filter_file import plan_as_filter
 
 
 @click.command(name="filter-file")
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("plan", type=PATH)
 @click.option("--store", metavar="STORE", help="Of which store, if the plan is about several.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Write it there.")
+@click.option("--out", type=PATH, metavar="FILE", help="Write it there.")
 def command(plan: Path, store: str | None, out: Path | None) -> None:
     """List what a saved PLAN deletes, as Google's own operations take it.
 

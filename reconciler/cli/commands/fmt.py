@@ -6,13 +6,15 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.console import say, write_document, write_file
+from reconciler.cli.console import say, write_document
+from reconciler.cli.destination import write_file
 from reconciler.cli.options import DEFAULT_PATH, paths_argument, root_option
 from reconciler.cli.project import find_root
 from reconciler.desired import load_desired_state
 from reconciler.desired.canonical import NotCanonicalError, canonical
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.model.desired import InputRole
+from reconciler.regular_file import open_regular
 from reconciler.reporting.wording import plural
 
 
@@ -47,7 +49,9 @@ def command(paths: tuple[Path, ...], *, check: bool, root: Path | None) -> int:
 def _format(path: Path, name: str, *, check: bool) -> bool:
     """Whether the file is not in canonical form; unless only checking, it is then."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with open_regular(path) as file:
+            given = file.read()
+        text = given.decode("utf-8-sig")
         result = canonical(text, name)
     except OSError as error:
         raise ReconcilerError(f"cannot read {name}: {error.strerror}") from error
@@ -56,7 +60,7 @@ def _format(path: Path, name: str, *, check: bool) -> bool:
             f"{name} cannot be formatted without changing what it says",
             hint="it is left as it is; please report this file's shape as a defect",
         ) from error
-    if result == path.read_bytes().decode("utf-8"):
+    if result == given.decode("utf-8"):
         return False
     if not check:
         write_file(path, [result])

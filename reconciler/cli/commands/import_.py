@@ -10,8 +10,10 @@ from pathlib import Path
 import click
 
 from reconciler.cli import environment
-from reconciler.cli.console import require_writable, say, write_document, write_file
+from reconciler.cli.console import say, write_document
+from reconciler.cli.destination import require_writable, write_file
 from reconciler.cli.options import store_options
+from reconciler.cli.path_type import PATH
 from reconciler.cli.progress import progress
 from reconciler.cli.reasons import make_reason, reason_options
 from reconciler.desired.inventory import read_list
@@ -30,16 +32,14 @@ from reconciler.reporting.wording import plural
 @click.option(
     "--csv",
     "listed",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="List the instances of this CSV file instead, without asking the store.",
 )
 @click.option("--keep", "intent", flag_value="keep", default="keep", help="Keep them (default).")
 @click.option("--remove", "intent", flag_value="remove", help="Remove them; needs --reason.")
 @reason_options
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write to this new file."
-)
+@click.option("--out", type=PATH, metavar="FILE", help="Write to this new file.")
 @store_options
 def command(
     *,
@@ -110,7 +110,7 @@ def _check(studies: Sequence[str], listed: Path | None, out: Path | None) -> Non
     for uid in studies:
         if not is_uid(uid):
             raise UsageError(f"not a UID: {uid!r}")
-    if out is not None and out.exists():
+    if out is not None and out.is_file():
         raise UsageError(f"{out} exists already", hint="name a new file")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.console import require_writable, write_file
+from reconciler.cli.destination import require_writable, write_file
 from reconciler.cli.events import events_option, opened_events
 from reconciler.cli.formats import PLAN_FORMS, Writes, format_options
 from reconciler.cli.options import (
@@ -19,6 +19,7 @@ from reconciler.cli.options import (
     state_option,
     store_options,
 )
+from reconciler.cli.path_type import PATH
 from reconciler.cli.planning import PlanRequest, make_saved_plan, plan_exit_code
 from reconciler.cli.project import find_root, folder_in_repository, state_folder
 from reconciler.cli.showing import PlanView, show_plan, shown_if_invalid
@@ -30,9 +31,7 @@ from reconciler.reporting.events import plan_events, plan_summary_event
 
 @click.command(name="plan")
 @paths_argument
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Save the plan for apply."
-)
+@click.option("--out", type=PATH, metavar="FILE", help="Save the plan for apply.")
 @format_options(PLAN_FORMS)
 @events_option
 @click.option(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from reconciler.cli.options import (
     state_option,
     store_options,
 )
+from reconciler.cli.path_type import PATH
 from reconciler.cli.project import find_root, state_folder
 from reconciler.cli.querying import QueryOptions, run_delete, run_selects, tell
 from reconciler.cli.reasons import reason_options
@@ -22,6 +24,7 @@ from reconciler.errors import UsageError
 from reconciler.query.parsing import read_statements
 from reconciler.query.resource import describe, show_methods
 from reconciler.query.statement import Delete, Describe, Select, ShowMethods
+from reconciler.regular_file import open_regular
 from reconciler.reporting.rows import ROW_FORMATS
 
 
@@ -44,7 +47,7 @@ class _Variable(click.ParamType[tuple[str, str]]):
 
 @click.command(name="query")
 @click.argument("text", required=False)
-@click.option("--file", type=click.Path(path_type=Path), metavar="FILE", help="Read the SQL there.")
+@click.option("--file", type=PATH, metavar="FILE", help="Read the SQL there.")
 @click.option(
     "--var",
     "variables",
@@ -63,21 +66,19 @@ class _Variable(click.ParamType[tuple[str, str]]):
 )
 @click.option(
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Write the instances below DIR, and in the column data where.",
 )
 @click.option(
     "--specs",
-    type=click.Path(path_type=Path),
+    type=PATH,
     multiple=True,
     metavar="PATH",
     help="Further desired-state files whose keeps veto a DELETE; repeatable.",
 )
 @reason_options
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE", help="Save a DELETE's plan for apply."
-)
+@click.option("--out", type=PATH, metavar="FILE", help="Save a DELETE's plan for apply.")
 @click.option("--apply", is_flag=True, help="Apply a DELETE's plan after a 'yes'.")
 @click.option("--auto-approve", is_flag=True, help="With --apply: do not ask; for machines.")
 @click.option(
@@ -85,7 +86,7 @@ class _Variable(click.ParamType[tuple[str, str]]):
 )
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="With --apply: write the result as JSON.",
 )
@@ -146,7 +147,8 @@ def _read(text: str | None, file: Path | None) -> tuple[str, str]:
         )
     try:
         if file is not None:
-            return file.as_posix(), file.read_text(encoding="utf-8")
+            with TextIOWrapper(open_regular(file), encoding="utf-8") as text_file:
+                return file.as_posix(), text_file.read()
         if text == "-":
             return "<stdin>", sys.stdin.read()
     except (OSError, UnicodeDecodeError) as error:

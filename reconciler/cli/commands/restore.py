@@ -15,8 +15,10 @@ from reconciler.applying.archived import ArchivedRun, read_archived
 from reconciler.applying.restore import Pending, Restore, RestoreSettings, find_pending
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
-from reconciler.cli.console import require_writable, say, write_document, write_file
+from reconciler.cli.console import say, write_document
+from reconciler.cli.destination import require_writable, write_file
 from reconciler.cli.options import root_option, state_option, store_options
+from reconciler.cli.path_type import PATH
 from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
 from reconciler.cli.project import find_root, state_folder
@@ -62,13 +64,13 @@ class _Options:
 @click.option("--dry-run", is_flag=True, help="List what would be restored; ask no store.")
 @click.option(
     "--archive",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="Where the run's bag is now, if the archive was moved: the folder that holds it.",
 )
 @click.option(
     "--report",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="FILE",
     help="Write the result as JSON.",
 )

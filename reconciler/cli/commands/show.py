@@ -8,9 +8,11 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.console import require_writable, write_document
+from reconciler.cli.console import write_document
+from reconciler.cli.destination import require_writable
 from reconciler.cli.formats import PLAN_FORMS, Writes, format_options, render, write_forms
 from reconciler.cli.options import root_option, state_option, store_options
+from reconciler.cli.path_type import PATH
 from reconciler.cli.project import find_root, state_folder
 from reconciler.cli.reading import read_saved_plan
 from reconciler.cli.showing import write_plan_document
@@ -23,7 +25,7 @@ from reconciler.reporting.plan_html import plan_as_html
 
 
 @click.command(name="show")
-@click.argument("plan", type=click.Path(path_type=Path))
+@click.argument("plan", type=PATH)
 @format_options(PLAN_FORMS)
 @click.option(
     "--thumbnails",

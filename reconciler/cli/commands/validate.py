@@ -10,7 +10,8 @@ import click
 
 from reconciler.checkout import is_ignored, require_own_state
 from reconciler.cli import github
-from reconciler.cli.console import report_problems, require_writable, write_document
+from reconciler.cli.console import report_problems, write_document
+from reconciler.cli.destination import require_writable
 from reconciler.cli.formats import VALIDATION_FORMS, Writes, format_options, write_forms
 from reconciler.cli.options import DEFAULT_PATH, paths_argument, root_option, state_option
 from reconciler.cli.project import (
