@@ -13,15 +13,33 @@ from reconciler.model.problem import Source
 def relative_to_root(path: Path | str, real_root: str) -> str | None:
     """Where a path really is, relative to the root with ``/`` between its parts.
 
-    None if it lies outside the root, or has a name that is not text.
+    A file of a Kubernetes volume is named as the volume shows it, alike in every pod. None if it
+    lies outside the root, or has a name that is not text.
     """
     try:
-        real = os.path.realpath(path)
-        inside = Path(real).relative_to(real_root).as_posix()
+        real = _lasting(Path(os.path.realpath(path)))
+        inside = real.relative_to(real_root).as_posix()
         inside.encode("utf-8")
     except ValueError:  # outside the root, a NUL character, or bytes that are not UTF-8
         return None
     return inside
+
+
+def _lasting(real: Path) -> Path:
+    """The path by which a file of a Kubernetes volume is seen; any other path as it is.
+
+    A projected volume (ConfigMap, Secret) holds links to ``..data/NAME``, and ``..data`` is a link
+    to a folder that is named by the moment of its writing: it differs from pod to pod
+    (kubernetes/pkg/volume/util/atomic_writer.go).
+    """
+    for place, part in enumerate(real.parts):
+        if part.startswith(".."):
+            volume = Path(*real.parts[:place])
+            seen = Path(volume, *real.parts[place + 1 :])
+            is_current = os.path.realpath(volume / "..data") == str(volume / part)
+            if is_current and os.path.realpath(seen) == str(real):
+                return seen
+    return real
 
 
 def report_outside(source: Source, name: str, problems: Problems) -> None:

@@ -9,6 +9,8 @@ import pytest
 from reconciler.desired import load_desired_state
 from reconciler.model.desired import InputRole
 
+from .conftest import HEAD
+
 EMPTY = "remove: []\n"
 
 
@@ -126,6 +128,38 @@ def test_links_inside_the_project_are_followed_once(project) -> None:
     (project.root / "specs/again").symlink_to(project.root / "specs")
     (project.root / "specs/lists").symlink_to(project.root / "lists")
     assert names(project, "specs") == [("lists/a.yaml", "selected")]
+
+
+def write_volume(folder: Path, moment: str, files: dict[str, str]) -> None:
+    """Write files as Kubernetes projects a ConfigMap, or an update of it."""
+    for name, text in files.items():
+        path = folder / f"..{moment}" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        shown = folder / name.partition("/")[0]
+        if not shown.is_symlink():
+            shown.symlink_to(f"..data/{shown.name}")
+    (folder / "..new").symlink_to(f"..{moment}")
+    (folder / "..new").replace(folder / "..data")
+
+
+@pytest.mark.parametrize("mount", ["specs", "mounted/here"])
+def test_a_kubernetes_volume_names_its_files_alike_in_every_pod(project, mount: str) -> None:
+    rows = "1.2,1.2.1,1.2.1.1\n"
+    pin = project.inventory("pinned/list.csv", rows)
+    files = {
+        "a.yaml": HEAD + f"remove:\n  - inventory: {pin}\n",
+        "deep/b.yaml": HEAD + EMPTY,
+        "list.csv": f"studiesId,seriesId,instancesId\n{rows}",
+    }
+    expected = [f"{mount}/{name}" for name in files]
+    for moment in ("2026_11_29_22_53_54.1", "2026_11_30_01_02_03.2"):
+        write_volume(project.root / mount, moment, files)
+        whole = project.load(mount)
+        assert [one.path for one in whole.inputs] == expected
+        assert whole.paths == (mount,)
+        assert project.load(f"{mount}/a.yaml").paths == (f"{mount}/a.yaml",)
+        assert project.load(f"{mount}/deep").paths == (f"{mount}/deep",)
 
 
 def test_a_link_to_nothing_is_an_error(project) -> None:
