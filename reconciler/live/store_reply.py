@@ -6,6 +6,7 @@ STOW-RS (PS3.18 section 10.5.3): 200 when all was stored, 202 when some was, 409
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from reconciler.live.answer import Answer
 from reconciler.live.bodies import has_own_error_body, is_html, is_json, media_type, parse_json
@@ -74,7 +75,15 @@ def _is_store_response(answer: Answer) -> bool:
     if media_type(answer.content_type) == "application/dicom+xml":
         return True
     told = parse_json(answer.body) if _is_told(answer) else None
-    return isinstance(told, dict) and _FAILED_SOP_SEQUENCE not in told
+    return isinstance(told, dict) and not _names_failure(told)
+
+
+def _names_failure(told: dict[str, Any]) -> bool:
+    """Whether the Failed SOP Sequence has an item; Orthanc writes it without one, too."""
+    match told.get(_FAILED_SOP_SEQUENCE, {}):
+        case {**sequence}:
+            return bool(sequence.get("Value"))
+    return True
 
 
 def _is_told(answer: Answer) -> bool:

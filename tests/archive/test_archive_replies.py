@@ -23,6 +23,11 @@ JSON = "application/json; charset=UTF-8"
 DICOM_JSON = "application/dicom+json"
 HTML = b"<!DOCTYPE html><title>Doe^Jane</title>"
 STORED = b'{"00081199": {"vr": "SQ", "Value": [{}]}}'
+NONE_FAILED = (
+    b'{"00081198": {"vr": "SQ"}, "00081199": {"vr": "SQ", "Value": [{}]}}',
+    b'{"00081198": {"vr": "SQ", "Value": []}, "00081199": {"vr": "SQ", "Value": [{}]}}',
+)
+"""Orthanc writes the Failed SOP Sequence of a success too, without an item."""
 FAILED = b'{"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [273]}}]}}'
 
 
@@ -34,6 +39,8 @@ K = StoreReplyKind
 REPLIES = [
     (Answer(200, DICOM_JSON, STORED), K.STORED),
     (Answer(200, JSON, STORED), K.STORED),
+    *((Answer(200, DICOM_JSON, body), K.STORED) for body in NONE_FAILED),
+    (Answer(200, DICOM_JSON, b'{"00081198": []}'), K.FOREIGN),
     (Answer(200, "application/dicom+xml", b"<NativeDicomModel/>"), K.STORED),
     (Answer(200, DICOM_JSON, FAILED), K.FOREIGN),
     (Answer(200, DICOM_JSON, b""), K.FOREIGN),
