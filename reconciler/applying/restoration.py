@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import BinaryIO
@@ -67,10 +67,7 @@ class _Seen:
 
 
 class Restorer:
-    """Restores the instances of one run; shared by its workers.
-
-    The only place in the project that calls a store's ``store``.
-    """
+    """Restores the instances of one run; shared by its workers."""
 
     def __init__(
         self,
@@ -160,7 +157,7 @@ class Restorer:
                     reply.request_id,
                 )
             )
-            if not _may_try_again(replies) or self._stop.is_requested:
+            if not may_try_again(replies) or self._stop.is_requested:
                 return
             pause = self._patience.backoff(number, reply.retry_after)
             if time.monotonic() + pause > deadline or self._stop.event.wait(pause):
@@ -265,8 +262,8 @@ def _compared(original: Fingerprint, found: Fingerprint) -> Comparison:
     return Comparison.SAME_DATASET if same else Comparison.DIFFERENT
 
 
-def _may_try_again(replies: list[StoreReply]) -> bool:
-    """Whether another attempt may bring a clear answer; a fresh token is tried once."""
+def may_try_again(replies: Sequence[StoreReply]) -> bool:
+    """Whether another attempt to store may bring a clear answer; a fresh token is tried once."""
     last = replies[-1].kind
     if last is StoreReplyKind.UNAUTHENTICATED:
         return sum(reply.kind is last for reply in replies) == 1

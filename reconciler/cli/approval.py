@@ -10,30 +10,26 @@ from reconciler.cli.console import say
 from reconciler.errors import NotApproved
 
 
-def require_terminal() -> None:
-    """Find out before anything else whether there is somebody to ask.
+def require_terminal(hint: str) -> None:
+    """Find out before anything else whether there is somebody to ask; ``hint`` is what else to do.
 
     Raises:
         NotApproved: there is nobody.
     """
     if not sys.stdin.isatty():
-        raise NotApproved(
-            "nobody can be asked: standard input is not a terminal",
-            hint="review the plan, then use --auto-approve with --expect-digest,"
-            " or apply a saved plan file",
-        )
+        raise NotApproved("nobody can be asked: standard input is not a terminal", hint=hint)
 
 
-def require_approval() -> None:
+def require_approval(warning: str, refusal: str) -> None:
     """Ask on the terminal; only the whole word counts.
 
     Raises:
-        NotApproved: another answer.
+        NotApproved: another answer; ``refusal`` is its message.
     """
-    say("\nDeletions in a DICOM store cannot be undone. Only 'yes' is accepted to go on.")
+    say(f"\n{warning} Only 'yes' is accepted to go on.")
     try:
         answer = click.prompt("Enter a value", default="", show_default=False, err=True)
     except click.Abort:
         answer = ""
     if answer != "yes":
-        raise NotApproved("the plan was not approved; nothing was deleted")
+        raise NotApproved(refusal)

@@ -40,6 +40,11 @@ def new_plan_id() -> str:
     return str(uuid.uuid4())
 
 
+def new_uid() -> str:
+    """A UID that nothing else has, made of a UUID (PS3.5 section B.2)."""
+    return f"2.25.{uuid.uuid4().int}"
+
+
 def new_run_name(started: datetime) -> str:
     """A name that no other run has, which sorts by start."""
     return f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"

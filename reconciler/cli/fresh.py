@@ -22,6 +22,11 @@ from reconciler.planning.gates import gates_of, require_open_gates
 from reconciler.planning.plan_file import summarize, write_plan
 from reconciler.reporting.events import plan_events, plan_summary_event
 
+_UNASKED = (
+    "review the plan, then use --auto-approve with --expect-digest, or apply a saved plan file"
+)
+_WARNING = "Deletions in a DICOM store cannot be undone."
+
 
 def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
     """Make a plan, show it, and apply it after a ``yes``; the exit code.
@@ -34,7 +39,7 @@ def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
     """
     try:
         if not options.auto_approve:
-            require_terminal()
+            require_terminal(_UNASKED)
         begun = _begun(options)
     except Refused as refused:
         record_nothing_done("apply", refused.exit_code, str(refused), options.state)
@@ -88,7 +93,7 @@ def _refusal(saved: SavedPlan, options: ApplyOptions) -> Refused | None:
         if saved.plan.has_deletions:
             _save(saved, options)
             if not options.auto_approve:
-                require_approval()
+                require_approval(_WARNING, "the plan was not approved; nothing was deleted")
     except Refused as refusal:
         return refusal
     return None

@@ -80,13 +80,7 @@ class Trial:
 
         ``never_seen`` is how many of its removes may name what the store never held.
         """
-        store = [f"  {name}: {value}" for name, value in self.store.as_parameters().items()]
-        reason = 'reason: {code: "113039", ticket: SELFTEST}'
-        limits = f"limits: {{{_LIMITS}, maxNeverSeen: {never_seen}}}"
-        lines = ["version: 1", "store:", *store, reason, limits, *lists]
-        path = self.folder / "specs" / "selftest.yaml"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        write_desired_state(self.folder, self.store, *lists, never_seen=never_seen)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command, in a process of its own."""
@@ -184,6 +178,20 @@ class Trials:
         store = replace(DEMO_STORE, dicom_store_id=name)
         self._emulator.add_store(store)
         return Trial(folder, store, self._emulator, self._program)
+
+
+def write_desired_state(
+    folder: Path, store: StoreAddress, *lists: str, never_seen: int = 0
+) -> Path:
+    """Write the one desired-state file of a project, with limits that do not stop a trial."""
+    parameters = [f"  {name}: {value}" for name, value in store.as_parameters().items()]
+    reason = 'reason: {code: "113039", ticket: SELFTEST}'
+    limits = f"limits: {{{_LIMITS}, maxNeverSeen: {never_seen}}}"
+    lines = ["version: 1", "store:", *parameters, reason, limits, *lists]
+    path = folder / "specs" / "selftest.yaml"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
 
 
 def one_by_one(instances: Sequence[InstanceAddress], *, hold: str = "") -> str:

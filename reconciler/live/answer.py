@@ -20,7 +20,8 @@ BODY_LIMIT = 64 * 1024
 class Answer:
     """An answer whose body is read, up to `BODY_LIMIT`; ``is_whole`` says that it ended there.
 
-    ``content_type`` is the header's text, empty without one; ``retry_after`` is in seconds.
+    ``content_type`` is the header's text, empty without one; ``retry_after`` is in seconds;
+    ``has_etag`` says that the header ETag was there.
     """
 
     status: int
@@ -29,6 +30,7 @@ class Answer:
     is_whole: bool = True
     retry_after: float | None = None
     request_id: str | None = None
+    has_etag: bool = False
 
 
 class Stream:
@@ -92,6 +94,7 @@ class Stream:
             len(body) <= BODY_LIMIT,
             self.retry_after,
             self.request_id,
+            "ETag" in self._response.headers,
         )
 
     def drain(self) -> int:

@@ -42,6 +42,7 @@ class RequestKind(Enum):
     LOOKUP = "lookup"
     DELETE = "delete"
     STORE = "store"
+    FACT = "fact"
 
 
 _CHANGES = frozenset({RequestKind.DELETE, RequestKind.STORE})

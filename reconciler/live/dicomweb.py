@@ -101,6 +101,10 @@ class DicomWebStore(ABC):
         """The same observation; UNKNOWN for an absence that the store does not confirm."""
 
     @abstractmethod
+    def version(self) -> str:
+        """The version of what serves the store, as it names it itself."""
+
+    @abstractmethod
     def delete(self, instance: InstanceAddress) -> DeleteReply:
         """Send one DELETE for one instance."""
 
@@ -229,6 +233,13 @@ class DicomWebStore(ABC):
         except CredentialsError as error:
             return StoreReply(StoreReplyKind.UNAUTHENTICATED, None, f"{error}; nothing was sent")
         return classify(answer)
+
+    def ask(
+        self, path: str, query: str = "", *, accept: str = DICOM_JSON, head: bool = False
+    ) -> Answer:
+        """Send a GET, or a HEAD, for a path below the root; what was answered, as it is."""
+        call = Call(RequestKind.FACT, f"{self._web}{path}", query, accept, head=head)
+        return self._transport.read(call, Stream.answer)
 
     def whole(self, study_uid: str, series_uid: str | None) -> str:
         """The path of a study, or of a series of it."""

@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from reconciler.live.answer import Answer
 from reconciler.live.labels import AuditLabels
+from reconciler.live.probe_reply import DICOM_JSON
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import FileMeta, Observation, SeriesListing, StorageInfo
 from reconciler.model.patient import PatientKey
@@ -146,6 +148,18 @@ class ReadableStore(Protocol):
 
 class DicomStore(ReadableStore, Protocol):
     """What applying and restoring need."""
+
+    def ask(
+        self, path: str, query: str = "", *, accept: str = DICOM_JSON, head: bool = False
+    ) -> Answer:
+        """Give the raw answer to a GET, or a HEAD, of a path below the root of DICOMweb.
+
+        Raises:
+            LiveError: no usable answer after all attempts, or no credentials.
+        """
+
+    def version(self) -> str:
+        """The version of what serves the store, as it names it itself; never raises."""
 
     def labelled(self, labels: AuditLabels) -> DicomStore:
         """The same store, with these labels on every request to it."""

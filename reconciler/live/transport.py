@@ -45,7 +45,7 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A reading: a GET, or a POST if there is a ``body``."""
+    """A reading: a GET, a POST if there is a ``body``, or a HEAD if only the headers are wanted."""
 
     kind: RequestKind
     path: str
@@ -54,6 +54,14 @@ class Call:
     encoding: str = "gzip"
     body: bytes | FileBody | None = None
     content_type: str = "application/json"
+    head: bool = False
+
+    @property
+    def method(self) -> str:
+        """The verb."""
+        if self.head:
+            return "HEAD"
+        return "GET" if self.body is None else "POST"
 
 
 class Transport:
@@ -176,9 +184,8 @@ class Transport:
         return stream
 
     def _send(self, call: Call) -> Stream:
-        method = "GET" if call.body is None else "POST"
-        request = self._prepare(method, call)
-        if self._read_only and method != "GET":
+        request = self._prepare(call.method, call)
+        if self._read_only and call.method != "GET":
             _check_question(request, self._guards.question)
         return self._channel.send(request, call.kind, apart=self._is_apart)
 
@@ -194,7 +201,7 @@ class Transport:
         request.prepare_method(method)
         request.prepare_url(url, None)
         request.prepare_headers(headers)
-        if method != "GET":
+        if call.body is not None:
             request.prepare_body(call.body, None)
         _check_unchanged(request, call)
         return request

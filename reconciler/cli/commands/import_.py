@@ -16,6 +16,7 @@ from reconciler.cli.options import store_options
 from reconciler.cli.path_type import PATH
 from reconciler.cli.progress import progress
 from reconciler.cli.reasons import make_reason, reason_options
+from reconciler.cli.stores import parse_store
 from reconciler.desired.inventory import read_list
 from reconciler.desired.writing import SeriesList, desired_state
 from reconciler.errors import UsageError
@@ -69,7 +70,7 @@ def command(
         --remove --reason 113037 --ticket QA-7
       reconciler import orthanc:projects/p/locations/l/datasets/d/dicomStores/s --csv list.csv
     """
-    address = _address(store)
+    address = parse_store(store)
     why = _reason(Intent(intent), reason, ticket, reason_text)
     _check(studies, listed, out)
     require_writable(out)
@@ -82,16 +83,6 @@ def command(
         write_file(out, text)
     else:
         write_document(text)
-
-
-def _address(text: str) -> StoreAddress:
-    try:
-        return StoreAddress.parse(text)
-    except ValueError as error:
-        raise UsageError(
-            f"{text!r} is not the address of a DICOM store",
-            hint="projects/P/locations/L/datasets/D/dicomStores/S, or the same after orthanc:",
-        ) from error
 
 
 def _reason(

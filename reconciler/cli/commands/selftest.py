@@ -8,14 +8,19 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from reconciler.cli import github
 from reconciler.cli.console import say
+from reconciler.cli.options import store_options
+from reconciler.cli.stores import parse_store
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
 try:
+    from reconciler.cli.own_store import OwnStore, try_own_store
     from reconciler.drill.selftest import Verdict, selftest
     from reconciler.drill.trial import Program
 except ModuleNotFoundError as missing:
@@ -24,32 +29,60 @@ except ModuleNotFoundError as missing:
         hint="install the extra: pip install 'dicom-reconciler[emulator]'",
     ) from missing
 
-_OF_THE_USER = (
-    "GOOGLE_APPLICATION_CREDENTIALS",
-    "RECONCILER_ENDPOINT",
-    "RECONCILER_STATE",
-    *github.VARIABLES,
-)
-"""What a trial must not see: it speaks to the embedded store alone."""
+_OF_THE_USERS_RUNS = ("RECONCILER_STATE", "RECONCILER_PATIENT_KEY", *github.VARIABLES)
+"""What no trial must see: it has a state folder of its own, and is no step of a workflow."""
+
+_OF_THE_USERS_STORES = ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_ENDPOINT")
+"""What a trial that speaks to the embedded store alone must not see either."""
 
 
 @click.command(name="selftest")
-def command() -> int:
+@click.option("--store", metavar="STORE", help="Try the tool on this test store instead.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask; for machines.")
+@store_options
+@click.pass_context
+def command(
+    context: click.Context, /, *, store: str | None, auto_approve: bool, **reached: Any
+) -> int:
     """Try out on this machine, against an embedded store, what the tool promises.
 
     One line for each promise, with how often it was tried. Takes less than a minute; nothing
     outside this machine is asked or changed.
 
-    Exit code 0 when every promise held, 3 when one did not.
+    With --store, a test store of your own takes the place of the embedded one. STORE is
+    projects/P/locations/L/datasets/D/dicomStores/S, with orthanc: in front of it for an Orthanc.
+    After a 'yes', six synthetic instances under new UIDs are stored, planned, archived, deleted,
+    proven to be gone, restored and deleted again. Nothing else is touched and nothing is left
+    behind; what may be left is named. The facts of the store's wire are printed as JSON, to be
+    sent in: without names, hosts, UIDs or patient data.
+
+    Exit code 0 when every promise held, 3 when one did not; with --store also 4 when something
+    may be left in it, 130 and 143 after a signal when nothing is.
 
     \b
     Examples:
       reconciler selftest
+      reconciler selftest --store projects/p/locations/l/datasets/d/dicomStores/test > facts.json
     """
+    program = Program((sys.executable, "-m", "reconciler"), _environment(own_store=bool(store)))
+    if store is not None:
+        own = OwnStore(parse_store(store), auto_approve=auto_approve, **reached)
+        return try_own_store(own, program)
+    _require_no_options(context)
+    return _selftest(program)
+
+
+def _require_no_options(context: click.Context) -> None:
+    """The options say how a store is reached, which the embedded one is anyway."""
+    for name in context.params:
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise UsageError(f"--{name.replace('_', '-')} belongs to --store")
+
+
+def _selftest(program: Program) -> int:
     # Some of the real files break the standard in small ways, which is why they are used.
     warnings.filterwarnings("ignore", category=UserWarning, module="pydicom")
     folder = Path(tempfile.mkdtemp(prefix="reconciler-selftest-"))
-    program = Program((sys.executable, "-m", "reconciler"), _environment())
     broken = 0
     try:
         for verdict in selftest(folder, program):
@@ -64,8 +97,9 @@ def command() -> int:
     return ExitCode.SUCCESS
 
 
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name not in _OF_THE_USER}
+def _environment(*, own_store: bool) -> dict[str, str]:
+    hidden = _OF_THE_USERS_RUNS if own_store else (*_OF_THE_USERS_RUNS, *_OF_THE_USERS_STORES)
+    return {name: value for name, value in os.environ.items() if name not in hidden}
 
 
 def _line(verdict: Verdict) -> str:

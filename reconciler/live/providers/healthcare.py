@@ -130,6 +130,10 @@ class HealthcareStore(DicomWebStore):
             return DeleteReply(ReplyKind.UNAUTHENTICATED, None, f"{error}; nothing was sent")
         return delete_reply.classify(answer, is_missing=self._says_missing)
 
+    def version(self) -> str:
+        """The version of the API; the service behind it has none that it names."""
+        return "v1"
+
     def _says_missing(self, answer: Answer) -> bool:
         """Whether the answer to a DELETE says that there is no such instance."""
         if word_of(answer) is not Word.TEXT:

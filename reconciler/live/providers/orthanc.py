@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import BinaryIO
 
@@ -43,6 +43,7 @@ from reconciler.model.reply import DeleteReply, ReplyKind, StoreReply
 _OK = 200
 _UNAUTHENTICATED = 401
 
+_VERSION = r"[0-9A-Za-z.+-]{1,40}"
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
 _IN_STUDY, _IN_SERIES = STUDY_RELATED_INSTANCES, SERIES_RELATED_INSTANCES
 _TAGS = ("0020-000d", "0020-000e", "0008-0018")
@@ -186,6 +187,18 @@ class OrthancStore(DicomWebStore):
         """Send the file to Orthanc's own interface; it says whether it was stored already."""
         body = FileBody(file)
         return self.sent("/instances", body, orthanc_replies.stored, accept="application/json")
+
+    def version(self) -> str:
+        """The versions of Orthanc and of its DICOMweb plugin."""
+        paths = {"Orthanc": "/system", "DICOMweb": "/plugins/dicom-web"}
+        return ", ".join(f"{name} {self._version_at(path)}" for name, path in paths.items())
+
+    def _version_at(self, path: str) -> str:
+        with suppress(LiveError):
+            match parse_json(self._ask(Call(RequestKind.FACT, path)).body):
+                case {"Version": str(version)} if re.fullmatch(_VERSION, version):
+                    return version
+        return "of unknown version"
 
     def storage(self, instance: InstanceAddress) -> StorageInfo:
         """The size of the DICOM file; Orthanc knows no storage classes.

@@ -1,0 +1,198 @@
+"""``reconciler selftest --store``: ask, connect, let signals stop it, and leave nothing behind."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from reconciler import __version__
+from reconciler.applying.stopping import Stop
+from reconciler.cli import environment
+from reconciler.cli.approval import require_approval, require_terminal
+from reconciler.cli.console import report_error, say, write_document
+from reconciler.cli.patience import make_patience
+from reconciler.cli.signals import stopped_by_signals
+from reconciler.drill.own_store import MOST_REQUESTS, Commands, StoppedError, Visit, studies_of
+from reconciler.drill.specimens import make_specimens
+from reconciler.drill.trial import BrokenPromiseError, Program
+from reconciler.drill.wire_facts import WireFacts
+from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.live.connection import Connection
+from reconciler.live.endpoint import Endpoint
+from reconciler.model.address import InstanceAddress, Provider, StoreAddress
+from reconciler.reporting.wire_facts_json import wire_facts_as_json
+from reconciler.reporting.wording import plural
+
+_REPROBE_SECONDS = 30.0
+_UNASKED = "--auto-approve leaves the question out; use a test store only"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStore:
+    """The command line."""
+
+    store: StoreAddress
+    auto_approve: bool
+    endpoint: str | None
+    parallelism: int
+    max_qps: float | None
+
+    def options(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """How the commands that are run reach the store."""
+        rate = () if self.max_qps is None else ("--max-qps", str(self.max_qps))
+        return "--endpoint", str(endpoint), "--parallelism", str(self.parallelism), *rate
+
+
+def try_own_store(own: OwnStore, program: Program) -> int:
+    """Try the tool out on a store and print the facts of its wire; the exit code.
+
+    Raises:
+        NotApproved: nobody said yes.
+        ReconcilerError: it could not begin; nothing was stored.
+    """
+    if not own.auto_approve:
+        require_terminal(_UNASKED)
+    endpoint = environment.endpoint(own.endpoint, own.store.provider)
+    folder = Path(tempfile.mkdtemp(prefix="reconciler-selftest-"))
+    is_needed = False
+    try:
+        code, is_needed = _try(own, endpoint, Commands(folder, program, own.options(endpoint)))
+    except OSError as error:
+        raise ReconcilerError(f"the selftest cannot run: {error.strerror or error}") from error
+    finally:
+        if not is_needed:
+            shutil.rmtree(folder, ignore_errors=True)
+    if is_needed:
+        say(f"look around in {folder}")
+    return code
+
+
+def _try(own: OwnStore, endpoint: Endpoint, commands: Commands) -> tuple[int, bool]:
+    """The exit code, and whether the folder is needed to find out what happened."""
+    stop = Stop()
+    with stopped_by_signals(stop) as signals, _connect(own, endpoint, stop.event) as connection:
+        visit = _visit(own, endpoint, commands, connection, stop)
+        visit.store.preflight(deleting=True, storing=True)
+        version = visit.store.version()
+        problem: Exception | None = None
+        left: frozenset[InstanceAddress] = frozenset()
+        try:
+            visit.require_new()
+            _ask(own, visit)
+            visit.go()
+        except (StoppedError, BrokenPromiseError, ReconcilerError, OSError) as error:
+            problem = error
+        finally:
+            if visit.sent:
+                with _connect(own, endpoint, threading.Event()) as other:
+                    left = visit.clear(other.store(own.store))
+                _report(visit, left)
+    if signals.exit_code is None and problem is not None:
+        _report_problem(problem)
+    if visit.facts.found:
+        write_document(
+            wire_facts_as_json(
+                visit.facts.found,
+                provider=own.store.provider.value,
+                version=version,
+                tool_version=__version__,
+                complete=problem is None,
+            )
+        )
+    if left:
+        return ExitCode.INCOMPLETE, True
+    if signals.exit_code is not None and problem is not None:
+        return signals.exit_code, False
+    return _code_of(problem), problem is not None and bool(visit.sent)
+
+
+def _visit(
+    own: OwnStore, endpoint: Endpoint, commands: Commands, connection: Connection, stop: Stop
+) -> Visit:
+    store = connection.store(own.store)
+    names = {*replace(own.store, provider=Provider.GOOGLE).as_parameters().values()}
+    names |= _names_of(endpoint)
+    return Visit(
+        store,
+        make_specimens(commands.folder / "specimens", own.store, environment.new_uid),
+        commands,
+        WireFacts(
+            store,
+            frozenset(name.lower() for name in names),
+            environment.new_uid,
+            stop.event.wait,
+        ),
+        make_patience(_REPROBE_SECONDS),
+        stop,
+        say,
+    )
+
+
+def _names_of(endpoint: Endpoint) -> set[str]:
+    host = urlsplit(str(endpoint)).hostname or ""
+    return {host, *host.split(".")}
+
+
+def _connect(own: OwnStore, endpoint: Endpoint, stop: threading.Event) -> Connection:
+    return environment.connect(
+        endpoint,
+        provider=own.store.provider,
+        read_only=False,
+        parallelism=own.parallelism,
+        max_qps=own.max_qps,
+        stop=stop,
+    )
+
+
+def _ask(own: OwnStore, visit: Visit) -> None:
+    """Say what will happen, in which studies, and go on after a ``yes``.
+
+    Raises:
+        NotApproved: another answer.
+    """
+    studies = studies_of(visit.specimens)
+    say(
+        f"in {own.store} this stores {plural(len(visit.specimens), 'synthetic instance')} in"
+        f" {plural(len(studies), 'new study')}, archives, deletes and restores them,"
+        f" and deletes them again: {MOST_REQUESTS} requests at most"
+    )
+    for study_uid in studies:
+        say(f"  study {study_uid}")
+    say(f"  should it be killed, remove them with: {visit.write_removal(visit.specimens)}")
+    if not own.auto_approve:
+        require_approval("Use a test store only.", "nothing was stored")
+
+
+def _report(visit: Visit, left: frozenset[InstanceAddress]) -> None:
+    """Say that nothing is left, or what is, and how to remove it."""
+    if not left:
+        say("nothing is left in the store")
+        return
+    say(f"left in the store, or not proven to be gone: {plural(len(left), 'instance')}")
+    for study_uid in studies_of(sorted(left)):
+        say(f"  study {study_uid}")
+    say(f"  hint: remove it with: {visit.write_removal(left)}")
+
+
+def _report_problem(problem: Exception) -> None:
+    match problem:
+        case ReconcilerError():
+            report_error(problem)
+        case _:
+            report_error(ReconcilerError(str(problem)))
+
+
+def _code_of(problem: Exception | None) -> int:
+    match problem:
+        case None:
+            return ExitCode.SUCCESS
+        case ReconcilerError():
+            return problem.exit_code
+        case OSError():
+            return ExitCode.ERROR
+        case _:
+            return ExitCode.REFUSED

@@ -1,0 +1,331 @@
+"""The selftest on the user's own test store: everything that the tool does, and back again.
+
+It touches nothing but what it has stored itself, under UIDs that were new. Everything it stores
+goes again by a plan and an apply of this program, whatever happens in between; what is not proven
+to be gone is named.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from reconciler.applying.deletion import Patience
+from reconciler.applying.stopping import Stop
+from reconciler.applying.storing import store_patiently
+from reconciler.drill.trial import (
+    PLAN,
+    REPORT,
+    BrokenPromiseError,
+    Program,
+    one_by_one,
+    require,
+    write_desired_state,
+)
+from reconciler.drill.wire_facts import WireFacts, listed_of
+from reconciler.errors import ExitCode, LiveError, ReconcilerError, Refused
+from reconciler.live.store import DicomStore
+from reconciler.model.address import InstanceAddress
+from reconciler.model.live import Presence
+from reconciler.model.outcome import Outcome
+from reconciler.model.reply import StoreReplyKind
+from reconciler.model.restore import RestoreOutcome
+from reconciler.planning.plan_file import read_plan
+
+MOST_REQUESTS = 250
+"""So many are sent to a store that answers each one at once."""
+
+ROUNDS = 2
+"""So often the removal of what was stored is tried."""
+
+PROOF_SECONDS = 60.0
+"""How long the proof that it is gone is waited for: searches lag behind deletions."""
+
+_UNCLEAR = {StoreReplyKind.UNCLEAR, StoreReplyKind.FOREIGN}
+_HOLD = "kept by the selftest"
+_POLL_SECONDS = 0.1
+_PROOF_PAUSE = 2.0  # seconds
+
+
+class StoppedError(Exception):
+    """A signal came."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Runs this program in projects below ``folder``; ``options`` say how the store is reached.
+
+    A signal to this process is passed on by ``stop``: each command has a session of its own, so
+    that Ctrl-C does not reach it twice, and what it has begun comes to its end.
+    """
+
+    folder: Path
+    program: Program
+    options: Sequence[str]
+
+    def run(self, project: str, *arguments: str, stop: threading.Event | None = None) -> None:
+        """Run a command that has to succeed.
+
+        Raises:
+            BrokenPromiseError: it does not.
+        """
+        log = self.folder / f"{project}.log"
+        with log.open("ab") as stderr:
+            start = stderr.tell()
+            process = subprocess.Popen(  # noqa: S603 - this very program with fixed arguments
+                [*self.program.arguments, *arguments, *self.places(project), *self.options],
+                env=self.program.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                start_new_session=True,
+                cwd=self.folder / project,
+            )
+            code = _wait(process, stop or threading.Event())
+        told = log.read_bytes()[start:].decode(errors="replace").splitlines()
+        why = next((f": {line}" for line in told if "error" in line.lower()), "")
+        require(kept=code == ExitCode.SUCCESS, seen=f"`{arguments[0]}` exited with {code}{why}")
+
+    def places(self, project: str) -> tuple[str, ...]:
+        """The options for a project and its state folder."""
+        folder = self.folder / project
+        return "--root", str(folder), "--state", str(folder / ".reconciler")
+
+
+def _wait(process: subprocess.Popen[bytes], stop: threading.Event) -> int:
+    told = False
+    while True:
+        try:
+            return process.wait(_POLL_SECONDS)
+        except subprocess.TimeoutExpired:
+            if stop.is_set() and not told:
+                process.send_signal(signal.SIGINT)
+                told = True
+
+
+@dataclass(slots=True)
+class Visit:
+    """One selftest on a store. ``sent`` are the specimens that the store may hold by now.
+
+    ``unclear`` are those of them that the store gave no clear answer for: one may arrive after it
+    was found to be absent.
+    """
+
+    store: DicomStore
+    specimens: Mapping[InstanceAddress, Path]
+    commands: Commands
+    facts: WireFacts
+    patience: Patience
+    stop: Stop
+    say: Callable[[str], None]
+    sent: set[InstanceAddress] = field(default_factory=set)
+    unclear: set[InstanceAddress] = field(default_factory=set)
+
+    def require_new(self) -> None:
+        """Make sure that the store holds nothing under these UIDs, and can say so.
+
+        Raises:
+            Refused: it does, or it cannot.
+            LiveError: it could not be asked.
+        """
+        self.facts.ask_of_nobody()
+        for study_uid in studies_of(self.specimens):
+            if next(iter(self.store.list_instances(study_uid)), None) is not None:
+                raise Refused(f"the store holds a study {study_uid} already; nothing was stored")
+        for instance, seen in _looks(self.store, self.specimens).items():
+            if seen is Presence.PRESENT:
+                raise Refused(f"the store holds {instance} already; nothing was stored")
+            if seen is Presence.UNKNOWN:
+                raise Refused(
+                    "the store does not say clearly that an instance is not there; nothing was"
+                    " stored, since nothing could be proven to be gone again",
+                    hint="send in the facts: they hold what it answers",
+                )
+
+    def go(self) -> None:
+        """Store, plan, archive, delete, prove and restore; asks the open facts on the way.
+
+        Raises:
+            StoppedError: a signal came.
+            BrokenPromiseError: something did not go as it must.
+            ReconcilerError: the store could not be asked.
+            OSError: the folder could not be written.
+        """
+        self._store()
+        *removed, kept = self.specimens
+        self._go_on()
+        self.facts.ask_of_stored(self.specimens)
+        self._go_on()
+        archive = self.commands.folder / "archive"
+        self._remove("deleting", removed, kept=kept, archive=archive)
+        self.facts.ask_of_deleted(removed[0])
+        self.facts.time_search("deleting", removed, listed=False)
+        self._go_on()
+        require(
+            kept=self.store.probe(kept).presence is Presence.PRESENT,
+            seen="the kept instance is not there any more",
+        )
+        self.say("kept: 1 instance that a hold names")
+        self._restore(len(removed))
+
+    def clear(self, store: DicomStore) -> frozenset[InstanceAddress]:
+        """Remove whatever was stored; gives what is not proven to be gone.
+
+        ``store`` is on a connection that no signal has stopped.
+        """
+        for number in range(1, ROUNDS + 1):
+            there = _there(store, self.sent)
+            self.unclear -= there
+            if not there:
+                break
+            try:
+                self._remove(f"removing-{number}", sorted(there), stop=threading.Event())
+            except (BrokenPromiseError, ReconcilerError, OSError) as error:
+                self.say(f"removing what was stored: {error}")
+        return _unproven(store, self.sent) | self.unclear
+
+    def write_removal(self, instances: Collection[InstanceAddress]) -> str:
+        """Write the desired-state file that removes these; the command that applies it."""
+        self._write("by-hand", sorted(instances))
+        places = self.commands.places("by-hand")
+        return shlex.join(("reconciler", "apply", *places, *self.commands.options))
+
+    def _store(self) -> None:
+        for instance, path in self.specimens.items():
+            self._go_on()
+            self.sent.add(instance)
+            self.unclear.add(instance)
+            *earlier, last = store_patiently(
+                self.store, path, patience=self.patience, stop=self.stop
+            )
+            is_stored = last.kind is StoreReplyKind.STORED
+            is_stored |= bool(earlier) and last.kind is StoreReplyKind.ALREADY_EXISTS
+            if is_stored or not _UNCLEAR & {reply.kind for reply in (*earlier, last)}:
+                self.unclear.discard(instance)
+            self.facts.found["store"] = {"status": last.status, "taken for": last.kind.value}
+            require(kept=is_stored, seen=f"an instance was not stored: {last.detail}")
+        self.facts.time_search("storing", self.specimens, listed=True)
+        self.say(f"stored: {_many(len(self.sent), 'instance')}")
+
+    def _remove(
+        self,
+        project: str,
+        removed: Sequence[InstanceAddress],
+        *,
+        kept: InstanceAddress | None = None,
+        archive: Path | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Plan the removal, make sure that the plan names these alone, and apply it."""
+        stop = stop or self.stop.event
+        plan = self._write(project, removed, kept=kept, archive=archive) / PLAN
+        self.commands.run(project, "plan", "--out", str(plan), stop=stop)
+        planned = [one for store in read_plan(plan).plan.stores for one in store.deletions()]
+        seen = f"the plan deletes {len(planned)} instances, not the {len(removed)} that were stored"
+        require(kept=sorted(planned) == sorted(removed), seen=seen)
+        report = plan.with_name(REPORT)
+        self.commands.run(project, "apply", str(plan), "--report", str(report), stop=stop)
+        outcomes = _read(report)["outcomes"]
+        gone = sum(outcomes[outcome.value] for outcome in Outcome if outcome.is_gone)
+        require(kept=gone == len(removed), seen=f"{gone} of {len(removed)} are proven to be gone")
+        done = "planned, deleted and proven to be gone"
+        how = f"archived, {done}" if archive else done
+        self.say(f"{how}: {_many(gone, 'instance')}")
+
+    def _restore(self, expected: int) -> None:
+        run = _read(self.commands.folder / "deleting" / REPORT)["run"]
+        report = self.commands.folder / "deleting" / "restored.json"
+        self.commands.run("deleting", "restore", run, "--report", str(report), stop=self.stop.event)
+        outcomes = _read(report)["outcomes"]
+        self.facts.found["restored"] = {
+            one.value: outcomes[one.value] for one in RestoreOutcome if one.is_restored
+        }
+        back = sum(outcomes[one.value] for one in RestoreOutcome if one.is_restored)
+        require(kept=back == expected, seen=f"{back} of {expected} are restored")
+        self.say(f"restored and compared: {_many(back, 'instance')}")
+
+    def _write(
+        self,
+        project: str,
+        removed: Sequence[InstanceAddress],
+        *,
+        kept: InstanceAddress | None = None,
+        archive: Path | None = None,
+    ) -> Path:
+        """Write a project with one desired-state file; gives its folder."""
+        lists = [] if archive is None else [f"archive: {{path: {json.dumps(str(archive))}}}"]
+        lists += ["remove:", *(one_by_one(list(group)) for _, group in _by_series(removed))]
+        if kept is not None:
+            lists += ["keep:", one_by_one([kept], hold=_HOLD)]
+        folder = self.commands.folder / project
+        write_desired_state(folder, self.store.address, *lists, never_seen=len(removed))
+        return folder
+
+    def _go_on(self) -> None:
+        if self.stop.is_requested:
+            raise StoppedError
+
+
+def studies_of(instances: Collection[InstanceAddress]) -> tuple[str, ...]:
+    """Their Study Instance UIDs, each once."""
+    return tuple(dict.fromkeys(instance.study_uid for instance in instances))
+
+
+def _by_series(instances: Sequence[InstanceAddress]) -> Any:
+    return groupby(instances, key=lambda one: one.series)
+
+
+def _there(store: DicomStore, instances: Collection[InstanceAddress]) -> frozenset[InstanceAddress]:
+    """Those that a retrieve shows; and of those of which it says nothing, the ones listed."""
+    looks = _looks(store, instances)
+    present = frozenset(one for one, seen in looks.items() if seen is Presence.PRESENT)
+    unknown = {one for one, seen in looks.items() if seen is Presence.UNKNOWN}
+    try:
+        return present | listed_of(store, unknown)
+    except LiveError:
+        return present
+
+
+def _unproven(
+    store: DicomStore, instances: Collection[InstanceAddress]
+) -> frozenset[InstanceAddress]:
+    """Those that are not confirmed to be absent; what is only unknown is looked at for a while."""
+    deadline = time.monotonic() + PROOF_SECONDS
+    looks = _looks(store, instances)
+    while Presence.UNKNOWN in looks.values() and time.monotonic() < deadline:
+        time.sleep(_PROOF_PAUSE)
+        looks = _looks(store, instances)
+    return frozenset(one for one, seen in looks.items() if seen is not Presence.ABSENT)
+
+
+def _looks(
+    store: DicomStore, instances: Collection[InstanceAddress]
+) -> dict[InstanceAddress, Presence]:
+    """What a retrieve says of each; an absence must be confirmed by what the store says now."""
+
+    def look(instance: InstanceAddress) -> Presence:
+        seen = store.probe(instance)
+        return store.confirmed(instance, seen, since=time.monotonic()).presence
+
+    if not instances:
+        return {}
+    with ThreadPoolExecutor(len(instances)) as pool:
+        return dict(zip(instances, pool.map(look, instances), strict=True))
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _many(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
