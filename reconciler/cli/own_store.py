@@ -56,76 +56,110 @@ def try_own_store(own: OwnStore, program: Program) -> int:
     """
     if not own.auto_approve:
         require_terminal(_UNASKED)
-    endpoint = environment.endpoint(own.endpoint, own.store.provider)
-    folder = Path(tempfile.mkdtemp(prefix="reconciler-selftest-"))
-    is_needed = False
-    try:
-        code, is_needed = _try(own, endpoint, Commands(folder, program, own.options(endpoint)))
-    except OSError as error:
-        raise ReconcilerError(f"the selftest cannot run: {error.strerror or error}") from error
-    finally:
-        if not is_needed:
+    stop = Stop()
+    with _connect(own, stop.event) as connection:
+        folder = _make_folder()
+        try:
+            visit = _visit(own, connection, folder, program, stop)
+            version = _begin(own, visit)
+        except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
+            raise
+        code, is_needed = _carry_out(own, visit, version)
     if is_needed:
         say(f"look around in {folder}")
+    else:
+        shutil.rmtree(folder, ignore_errors=True)
     return code
 
 
-def _try(own: OwnStore, endpoint: Endpoint, commands: Commands) -> tuple[int, bool]:
+def _make_folder() -> Path:
+    try:
+        return Path(tempfile.mkdtemp(prefix="reconciler-selftest-"))
+    except OSError as error:
+        raise _not_to_be_run(error) from error
+
+
+def _not_to_be_run(error: OSError) -> ReconcilerError:
+    return ReconcilerError(f"the selftest cannot run: {error.strerror or error}")
+
+
+def _begin(own: OwnStore, visit: Visit) -> str:
+    """Make sure that it may begin; gives the version of the store."""
+    visit.store.preflight(deleting=True, storing=True)
+    version = visit.store.version()
+    try:
+        visit.require_new()
+        _ask(own, visit)
+    except ReconcilerError:
+        _write_facts(visit, version, complete=False)
+        raise
+    except OSError as error:
+        raise _not_to_be_run(error) from error
+    return version
+
+
+def _carry_out(own: OwnStore, visit: Visit, version: str) -> tuple[int, bool]:
     """The exit code, and whether the folder is needed to find out what happened."""
-    stop = Stop()
-    with stopped_by_signals(stop) as signals, _connect(own, endpoint, stop.event) as connection:
-        visit = _visit(own, endpoint, commands, connection, stop)
-        visit.store.preflight(deleting=True, storing=True)
-        version = visit.store.version()
-        problem: Exception | None = None
-        left: frozenset[InstanceAddress] = frozenset()
+    problem: Exception | None = None
+    left: frozenset[InstanceAddress] = frozenset()
+    with stopped_by_signals(visit.stop) as signals:
         try:
-            visit.require_new()
-            _ask(own, visit)
             visit.go()
         except (StoppedError, BrokenPromiseError, ReconcilerError, OSError) as error:
             problem = error
         finally:
-            if visit.sent:
-                with _connect(own, endpoint, threading.Event()) as other:
-                    left = visit.clear(other.store(own.store))
-                _report(visit, left)
-    if signals.exit_code is None and problem is not None:
-        _report_problem(problem)
-    if visit.facts.found:
-        write_document(
-            wire_facts_as_json(
-                visit.facts.found,
-                provider=own.store.provider.value,
-                version=version,
-                tool_version=__version__,
-                complete=problem is None,
-            )
-        )
+            left = _clear(own, visit)
+            _report(visit, left)
+    signalled = None if problem is None else signals.exit_code
+    if problem is not None and signalled is None:
+        report_error(_as_error(problem))
+    _write_facts(visit, version, complete=problem is None)
     if left:
         return ExitCode.INCOMPLETE, True
-    if signals.exit_code is not None and problem is not None:
-        return signals.exit_code, False
-    return _code_of(problem), problem is not None and bool(visit.sent)
+    if signalled is not None:
+        return signalled, False
+    return _code_of(problem), problem is not None
+
+
+def _clear(own: OwnStore, visit: Visit) -> frozenset[InstanceAddress]:
+    """Remove what was stored, on a connection that no signal has stopped; what may be left."""
+    try:
+        with _connect(own, threading.Event()) as connection:
+            return visit.clear(connection.store(own.store))
+    except ReconcilerError as error:
+        report_error(error)
+        return frozenset(visit.sent | visit.unclear)
+
+
+def _write_facts(visit: Visit, version: str, *, complete: bool) -> None:
+    write_document(
+        wire_facts_as_json(
+            visit.facts.found,
+            provider=visit.store.address.provider.value,
+            version=version,
+            tool_version=__version__,
+            complete=complete,
+        )
+    )
 
 
 def _visit(
-    own: OwnStore, endpoint: Endpoint, commands: Commands, connection: Connection, stop: Stop
+    own: OwnStore, connection: Connection, folder: Path, program: Program, stop: Stop
 ) -> Visit:
     store = connection.store(own.store)
     names = {*replace(own.store, provider=Provider.GOOGLE).as_parameters().values()}
-    names |= _names_of(endpoint)
+    names |= _names_of(connection.endpoint)
+    hidden = frozenset(name.lower() for name in names)
+    try:
+        specimens = make_specimens(folder / "specimens", own.store, environment.new_uid)
+    except OSError as error:
+        raise _not_to_be_run(error) from error
     return Visit(
         store,
-        make_specimens(commands.folder / "specimens", own.store, environment.new_uid),
-        commands,
-        WireFacts(
-            store,
-            frozenset(name.lower() for name in names),
-            environment.new_uid,
-            stop.event.wait,
-        ),
+        specimens,
+        Commands(folder, program, own.options(connection.endpoint)),
+        WireFacts(store, hidden, environment.new_uid, stop.event.wait),
         make_patience(_REPROBE_SECONDS),
         stop,
         say,
@@ -137,9 +171,9 @@ def _names_of(endpoint: Endpoint) -> set[str]:
     return {host, *host.split(".")}
 
 
-def _connect(own: OwnStore, endpoint: Endpoint, stop: threading.Event) -> Connection:
+def _connect(own: OwnStore, stop: threading.Event) -> Connection:
     return environment.connect(
-        endpoint,
+        environment.endpoint(own.endpoint, own.store.provider),
         provider=own.store.provider,
         read_only=False,
         parallelism=own.parallelism,
@@ -178,12 +212,8 @@ def _report(visit: Visit, left: frozenset[InstanceAddress]) -> None:
     say(f"  hint: remove it with: {visit.write_removal(left)}")
 
 
-def _report_problem(problem: Exception) -> None:
-    match problem:
-        case ReconcilerError():
-            report_error(problem)
-        case _:
-            report_error(ReconcilerError(str(problem)))
+def _as_error(problem: Exception) -> ReconcilerError:
+    return problem if isinstance(problem, ReconcilerError) else ReconcilerError(str(problem))
 
 
 def _code_of(problem: Exception | None) -> int:

@@ -115,10 +115,10 @@ def _wait(process: subprocess.Popen[bytes], stop: threading.Event) -> int:
 
 @dataclass(slots=True)
 class Visit:
-    """One selftest on a store. ``sent`` are the specimens that the store may hold by now.
+    """One selftest on a store. ``sent`` are the specimens that it may have brought there by now.
 
-    ``unclear`` are those of them that the store gave no clear answer for: one may arrive after it
-    was found to be absent.
+    ``unclear`` are those that the store gave no clear answer for, so that one may arrive after it
+    was found to be absent, or said to have already.
     """
 
     store: DicomStore
@@ -205,17 +205,26 @@ class Visit:
             self._go_on()
             self.sent.add(instance)
             self.unclear.add(instance)
-            *earlier, last = store_patiently(
-                self.store, path, patience=self.patience, stop=self.stop
-            )
-            is_stored = last.kind is StoreReplyKind.STORED
-            is_stored |= bool(earlier) and last.kind is StoreReplyKind.ALREADY_EXISTS
-            if is_stored or not _UNCLEAR & {reply.kind for reply in (*earlier, last)}:
-                self.unclear.discard(instance)
+            replies = store_patiently(self.store, path, patience=self.patience, stop=self.stop)
+            last = replies[-1]
             self.facts.found["store"] = {"status": last.status, "taken for": last.kind.value}
-            require(kept=is_stored, seen=f"an instance was not stored: {last.detail}")
+            require(
+                kept=self._is_stored(instance, [reply.kind for reply in replies]),
+                seen=f"an instance was not stored: {last.detail}",
+            )
         self.facts.time_search("storing", self.specimens, listed=True)
         self.say(f"stored: {_many(len(self.sent), 'instance')}")
+
+    def _is_stored(self, instance: InstanceAddress, kinds: Sequence[StoreReplyKind]) -> bool:
+        """Whether the replies say so; notes whether it may be there, and whether it is ours."""
+        is_ambiguous = not _UNCLEAR.isdisjoint(kinds)
+        exists = kinds[-1] is StoreReplyKind.ALREADY_EXISTS
+        is_stored = kinds[-1] is StoreReplyKind.STORED or (is_ambiguous and exists)
+        if exists and not is_stored:
+            self.sent.discard(instance)  # another's, and named for that; it is not touched
+        elif is_stored or not is_ambiguous:
+            self.unclear.discard(instance)
+        return is_stored
 
     def _remove(
         self,

@@ -18,6 +18,7 @@ from reconciler.applying.storing import store_file
 from reconciler.drill.anonymous import said, words
 from reconciler.errors import LiveError
 from reconciler.live.bodies import parse_json
+from reconciler.live.faults import AttemptError
 from reconciler.live.rows import STUDY_RELATED_INSTANCES, STUDY_RELATED_SERIES, read_counts
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress
@@ -100,6 +101,8 @@ class WireFacts:
             self.found[fact] = answer()
         except LiveError as error:
             self.found[fact] = {"unanswered": words(str(error), self.names)}
+            if isinstance(error, AttemptError) and error.retry_after is not None:
+                self.found[fact]["retryAfter"] = error.retry_after
 
     def _etags(self, one: InstanceAddress) -> Json:
         return {

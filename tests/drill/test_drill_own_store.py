@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import shlex
 import signal
@@ -80,12 +81,12 @@ class Desk:
     def content(self) -> set[InstanceAddress]:
         return self.emulator.instances(DEMO_STORE)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "reconciler", *arguments],
             env=ENVIRONMENT
             | {"RECONCILER_ENDPOINT": self.emulator.url, "TMPDIR": str(self.folder)},
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -318,6 +319,7 @@ REPLIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "code"), REPLIES.values(), ids=REPLIES)
 def test_whatever_is_answered_to_storing_nothing_is_left(
     desk: Desk, rule: FaultRule, code: int
@@ -329,6 +331,21 @@ def test_whatever_is_answered_to_storing_nothing_is_left(
     assert bool(answer.named) is (code == 4)
 
 
+@pytest.mark.slow
+def test_what_is_said_to_be_there_already_is_named_and_not_touched(desk: Desk) -> None:
+    """It cannot be told from one that somebody else stored since the UID was found to be new."""
+    rule = FaultRule(FaultKind.STATUS, "POST", STORING, times=1, status=409, after_effect=True)
+    desk.emulator.set_faults(Faults((rule,)))
+    answer = desk.selftest()
+    assert answer.code == 4, answer.err
+    (left,) = desk.content() - {FOREIGN}
+    assert answer.named == {left.study_uid}
+    assert desk.sent(DELETION) == 0
+    assert desk.type(*answer.removal()).code == 0
+    assert desk.content() == {FOREIGN}
+
+
+@pytest.mark.slow
 def test_bare_texts_are_understood_too(make_desk: Callable[..., Desk]) -> None:
     desk = make_desk(error_shape=ErrorShape.STRING)
     answer = desk.selftest()
@@ -350,6 +367,7 @@ main()
 """
 
 
+@pytest.mark.slow
 def test_a_plan_that_names_anything_else_is_not_applied(
     desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -370,6 +388,35 @@ def test_nobody_to_ask_and_nothing_is_asked(desk: Desk) -> None:
     assert answer.code == 3
     assert "nobody can be asked" in answer.err
     assert not desk.emulator.requests()
+
+
+@pytest.mark.parametrize(("typed", "code"), [(b"no\n", 3), (b"yes\n", 0)])
+def test_only_a_yes_lets_anything_be_stored(desk: Desk, typed: bytes, code: int) -> None:
+    terminal, keyboard = pty.openpty()
+    process = desk.start("selftest", "--store", str(DEMO_STORE), stdin=keyboard)
+    os.write(terminal, typed)
+    answer = ended(process)
+    os.close(terminal)
+    os.close(keyboard)
+    assert answer.code == code, answer.err
+    assert ("nothing was stored" in answer.err) is (code == 3)
+    assert (desk.sent("POST", STORING) == 0) is (code == 3)
+    assert desk.content() == {FOREIGN}
+
+
+def test_ctrl_c_at_the_question_is_no_yes(desk: Desk) -> None:
+    terminal, keyboard = pty.openpty()
+    process = desk.start("selftest", "--store", str(DEMO_STORE), stdin=keyboard)
+    assert process.stderr is not None
+    told = ""
+    while "Enter a value" not in told:
+        told += process.stderr.read(1)
+    process.send_signal(signal.SIGINT)
+    assert ended(process).code == 3
+    os.close(terminal)
+    os.close(keyboard)
+    assert desk.sent("POST", STORING) == 0
+    assert not list(desk.folder.iterdir())
 
 
 @pytest.mark.parametrize(
