@@ -16,7 +16,8 @@ from reconciler.cli.approval import require_approval, require_terminal
 from reconciler.cli.console import report_error, say, write_document
 from reconciler.cli.patience import make_patience
 from reconciler.cli.signals import stopped_by_signals
-from reconciler.drill.own_store import MOST_REQUESTS, Commands, StoppedError, Visit, studies_of
+from reconciler.drill.commands import Commands
+from reconciler.drill.own_store import MOST_REQUESTS, StoppedError, Visit, studies_of
 from reconciler.drill.specimens import make_specimens
 from reconciler.drill.trial import BrokenPromiseError, Program
 from reconciler.drill.wire_facts import WireFacts
@@ -192,7 +193,7 @@ def _ask(own: OwnStore, visit: Visit) -> None:
     say(
         f"in {own.store} this stores {plural(len(visit.specimens), 'synthetic instance')} in"
         f" {plural(len(studies), 'new study')}, archives, deletes and restores them,"
-        f" and deletes them again: {MOST_REQUESTS} requests at most"
+        f" and deletes them again: at most {MOST_REQUESTS} requests, if none has to be repeated"
     )
     for study_uid in studies:
         say(f"  study {study_uid}")

@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import json
 import shlex
-import signal
-import subprocess
 import threading
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -23,17 +19,18 @@ from typing import Any
 from reconciler.applying.deletion import Patience
 from reconciler.applying.stopping import Stop
 from reconciler.applying.storing import store_patiently
+from reconciler.drill.commands import Commands
+from reconciler.drill.remains import find_present, find_unproven, look_at
 from reconciler.drill.trial import (
     PLAN,
     REPORT,
     BrokenPromiseError,
-    Program,
     one_by_one,
     require,
     write_desired_state,
 )
-from reconciler.drill.wire_facts import WireFacts, listed_of
-from reconciler.errors import ExitCode, LiveError, ReconcilerError, Refused
+from reconciler.drill.wire_facts import WireFacts
+from reconciler.errors import ReconcilerError, Refused
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress
 from reconciler.model.live import Presence
@@ -42,75 +39,18 @@ from reconciler.model.reply import StoreReplyKind
 from reconciler.model.restore import RestoreOutcome
 from reconciler.planning.plan_file import read_plan
 
-MOST_REQUESTS = 250
-"""So many are sent to a store that answers each one at once."""
+MOST_REQUESTS = 300
+"""So many are sent where none has to be repeated; Orthanc is asked for more than the others."""
 
 ROUNDS = 2
 """So often the removal of what was stored is tried."""
 
-PROOF_SECONDS = 60.0
-"""How long the proof that it is gone is waited for: searches lag behind deletions."""
-
 _UNCLEAR = {StoreReplyKind.UNCLEAR, StoreReplyKind.FOREIGN}
 _HOLD = "kept by the selftest"
-_POLL_SECONDS = 0.1
-_PROOF_PAUSE = 2.0  # seconds
 
 
 class StoppedError(Exception):
     """A signal came."""
-
-
-@dataclass(frozen=True, slots=True)
-class Commands:
-    """Runs this program in projects below ``folder``; ``options`` say how the store is reached.
-
-    A signal to this process is passed on by ``stop``: each command has a session of its own, so
-    that Ctrl-C does not reach it twice, and what it has begun comes to its end.
-    """
-
-    folder: Path
-    program: Program
-    options: Sequence[str]
-
-    def run(self, project: str, *arguments: str, stop: threading.Event | None = None) -> None:
-        """Run a command that has to succeed.
-
-        Raises:
-            BrokenPromiseError: it does not.
-        """
-        log = self.folder / f"{project}.log"
-        with log.open("ab") as stderr:
-            start = stderr.tell()
-            process = subprocess.Popen(  # noqa: S603 - this very program with fixed arguments
-                [*self.program.arguments, *arguments, *self.places(project), *self.options],
-                env=self.program.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                start_new_session=True,
-                cwd=self.folder / project,
-            )
-            code = _wait(process, stop or threading.Event())
-        told = log.read_bytes()[start:].decode(errors="replace").splitlines()
-        why = next((f": {line}" for line in told if "error" in line.lower()), "")
-        require(kept=code == ExitCode.SUCCESS, seen=f"`{arguments[0]}` exited with {code}{why}")
-
-    def places(self, project: str) -> tuple[str, ...]:
-        """The options for a project and its state folder."""
-        folder = self.folder / project
-        return "--root", str(folder), "--state", str(folder / ".reconciler")
-
-
-def _wait(process: subprocess.Popen[bytes], stop: threading.Event) -> int:
-    told = False
-    while True:
-        try:
-            return process.wait(_POLL_SECONDS)
-        except subprocess.TimeoutExpired:
-            if stop.is_set() and not told:
-                process.send_signal(signal.SIGINT)
-                told = True
 
 
 @dataclass(slots=True)
@@ -142,7 +82,7 @@ class Visit:
         for study_uid in studies_of(self.specimens):
             if next(iter(self.store.list_instances(study_uid)), None) is not None:
                 raise Refused(f"the store holds a study {study_uid} already; nothing was stored")
-        for instance, seen in _looks(self.store, self.specimens).items():
+        for instance, seen in look_at(self.store, self.specimens).items():
             if seen is Presence.PRESENT:
                 raise Refused(f"the store holds {instance} already; nothing was stored")
             if seen is Presence.UNKNOWN:
@@ -184,7 +124,7 @@ class Visit:
         ``store`` is on a connection that no signal has stopped.
         """
         for number in range(1, ROUNDS + 1):
-            there = _there(store, self.sent)
+            there = find_present(store, self.sent)
             self.unclear -= there
             if not there:
                 break
@@ -192,7 +132,7 @@ class Visit:
                 self._remove(f"removing-{number}", sorted(there), stop=threading.Event())
             except (BrokenPromiseError, ReconcilerError, OSError) as error:
                 self.say(f"removing what was stored: {error}")
-        return _unproven(store, self.sent) | self.unclear
+        return find_unproven(store, self.sent) | self.unclear
 
     def write_removal(self, instances: Collection[InstanceAddress]) -> str:
         """Write the desired-state file that removes these; the command that applies it."""
@@ -292,44 +232,6 @@ def studies_of(instances: Collection[InstanceAddress]) -> tuple[str, ...]:
 
 def _by_series(instances: Sequence[InstanceAddress]) -> Any:
     return groupby(instances, key=lambda one: one.series)
-
-
-def _there(store: DicomStore, instances: Collection[InstanceAddress]) -> frozenset[InstanceAddress]:
-    """Those that a retrieve shows; and of those of which it says nothing, the ones listed."""
-    looks = _looks(store, instances)
-    present = frozenset(one for one, seen in looks.items() if seen is Presence.PRESENT)
-    unknown = {one for one, seen in looks.items() if seen is Presence.UNKNOWN}
-    try:
-        return present | listed_of(store, unknown)
-    except LiveError:
-        return present
-
-
-def _unproven(
-    store: DicomStore, instances: Collection[InstanceAddress]
-) -> frozenset[InstanceAddress]:
-    """Those that are not confirmed to be absent; what is only unknown is looked at for a while."""
-    deadline = time.monotonic() + PROOF_SECONDS
-    looks = _looks(store, instances)
-    while Presence.UNKNOWN in looks.values() and time.monotonic() < deadline:
-        time.sleep(_PROOF_PAUSE)
-        looks = _looks(store, instances)
-    return frozenset(one for one, seen in looks.items() if seen is not Presence.ABSENT)
-
-
-def _looks(
-    store: DicomStore, instances: Collection[InstanceAddress]
-) -> dict[InstanceAddress, Presence]:
-    """What a retrieve says of each; an absence must be confirmed by what the store says now."""
-
-    def look(instance: InstanceAddress) -> Presence:
-        seen = store.probe(instance)
-        return store.confirmed(instance, seen, since=time.monotonic()).presence
-
-    if not instances:
-        return {}
-    with ThreadPoolExecutor(len(instances)) as pool:
-        return dict(zip(instances, pool.map(look, instances), strict=True))
 
 
 def _read(path: Path) -> Any:
