@@ -6,6 +6,7 @@ given as they are stored, or decoded by pydicom, which needs numpy and for most 
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from reconciler.emulator.elements import Element, read_before
 
 _UNDECODABLE = (AttributeError, KeyError, NotImplementedError, RuntimeError, TypeError, ValueError)
 """What pydicom raises where it cannot decode pixel data, or lacks what describes them."""
+_FRAME_LIST = re.compile("[0-9]{1,9}(,[0-9]{1,9})*")
 _WORDS = {1: "B", 2: "H", 4: "I", 8: "Q"}
 """How `array` calls unsigned numbers of so many bytes."""
 
@@ -47,7 +49,7 @@ def open_image(path: Path) -> Image:
         dataset, pixels = read_before(path, *PIXEL_DATA)
         if pixels is None:
             raise ApiError(400, "The instance has no pixel data.")
-        return Image(path, dataset, pixels, get_nr_frames(dataset))
+        return Image(path, dataset, pixels, int(get_nr_frames(dataset)))
 
 
 def frame_numbers(text: str, frames: int) -> list[int]:
@@ -56,12 +58,12 @@ def frame_numbers(text: str, frames: int) -> list[int]:
     Raises:
         ApiError: 400 if it is no such list, or the image has not all of them.
     """
-    numbers = text.split(",")
-    if not all(one.isascii() and one.isdigit() for one in numbers):
+    if not _FRAME_LIST.fullmatch(text):
         raise ApiError(400, "The request path holds no list of frame numbers.")
-    if not all(1 <= int(one) <= frames for one in numbers):
+    numbers = [int(one) for one in text.split(",")]
+    if not all(1 <= number <= frames for number in numbers):
         raise ApiError(400, f"The frames of the instance are 1 to {frames}.")
-    return [int(one) for one in numbers]
+    return numbers
 
 
 def stored_frames(image: Image, numbers: Sequence[int]) -> list[Piece]:
