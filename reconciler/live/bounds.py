@@ -42,8 +42,8 @@ class Bounds:
     json_size: int = 256 * 1024**2
     image_size: int = 64 * 1024**3
     head_size: int = 256 * 1024
-    in_flight: float = 2.5
-    after_stop: float = 4.0
+    in_flight: float = 2.0
+    after_stop: float = 3.0
 
 
 class EndlessError(http.client.HTTPException):
