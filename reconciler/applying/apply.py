@@ -36,6 +36,7 @@ from reconciler.live.labels import AuditLabels
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence
+from reconciler.model.lock import Holder
 from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
 from reconciler.model.past import PutBack
 from reconciler.model.patient import PatientKey
@@ -60,7 +61,7 @@ class ApplySettings:
     """
 
     run: str
-    holder: str
+    holder: Holder
     tool_version: str
     patience: Patience
     nobody: InstanceAddress
@@ -103,16 +104,16 @@ class _Left:
 class Apply:
     """One apply of one plan.
 
-    ``stores`` holds every store of the plan; ``accept`` raises `Refused` where the plan may not
-    go on; ``on_result`` hears of every outcome, from any worker; ``provenance`` is asked once the
-    store has answered.
+    ``stores`` holds every store of the plan; ``accept`` gets the record, and raises `Refused` where
+    the plan may not go on; ``on_result`` hears of every outcome, from any worker; ``provenance`` is
+    asked once the store has answered.
     """
 
     saved: SavedPlan
     stores: dict[StoreAddress, DicomStore]
     state: Path
     settings: ApplySettings
-    accept: Callable[[], None]
+    accept: Callable[[History], None]
     stop: Stop
     now: Callable[[], datetime]
     on_result: Callable[[InstanceResult], None]
@@ -133,7 +134,7 @@ class Apply:
             left = self._left()
             if left.earlier and left.earlier.ended and left.earlier.is_over:
                 return self._earlier(left.history, left.earlier, left.earlier.ended)
-            refusal = self._refusal()
+            refusal = self._refusal(left.history)
             if refusal and left.is_nothing:
                 raise refusal
             first = self._first_record(started, left.earlier)
@@ -215,9 +216,9 @@ class Apply:
         )
         return Applied(report, ExitCode.SUCCESS)
 
-    def _refusal(self) -> Refused | None:
+    def _refusal(self, history: History) -> Refused | None:
         try:
-            self.accept()
+            self.accept(history)
         except Refused as refusal:
             return refusal
         return None
@@ -231,6 +232,7 @@ class Apply:
             digest=self.saved.digest,
             endpoint=self.saved.endpoint,
             stores=tuple(sorted(self.stores)),
+            expires=self.saved.expires,
             planned=sum(1 for store in self.saved.plan.stores for _ in store.deletions()),
             resumes=earlier.runs if earlier else (),
             emptied=tuple(self._emptied()),

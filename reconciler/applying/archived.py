@@ -22,6 +22,7 @@ class ArchivedRun:
     """``runs`` are the run that was asked for, last, and the runs of its plan that it resumed.
 
     ``missing`` are those of them that are not on record, so that their copies are not known.
+    ``only`` are the SOP Instance UIDs that were asked for; empty where it is all of them.
     """
 
     runs: tuple[str, ...]
@@ -29,6 +30,7 @@ class ArchivedRun:
     stores: tuple[StoreAddress, ...]
     instances: tuple[ArchivedInstance, ...]
     missing: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
 
 
 def read_archived(
@@ -53,7 +55,9 @@ def read_archived(
         for archived in _archived(state, name, archive):
             found[archived.store, archived.instance] = archived
     wanted = _chosen(found.values(), set(only), run)
-    return ArchivedRun(runs, started.endpoint, started.stores, tuple(wanted), missing)
+    return ArchivedRun(
+        runs, started.endpoint, started.stores, tuple(wanted), missing, tuple(sorted(set(only)))
+    )
 
 
 def _started(state: Path, run: str) -> RunStarted:

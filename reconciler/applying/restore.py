@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.applying.archived import ArchivedRun
+from reconciler.applying.archived import ArchivedRun, read_archived
 from reconciler.applying.deletion import Patience
 from reconciler.applying.restoration import Restorer
 from reconciler.applying.run import until_stopped
 from reconciler.applying.stopping import Breaker, Stop
-from reconciler.errors import ExitCode, JournalError
+from reconciler.errors import ExitCode, JournalError, UsageError
+from reconciler.journal.fold import Read, Run
 from reconciler.journal.history import History
 from reconciler.journal.latest import links_of_run
 from reconciler.journal.locks import hold_locks
@@ -30,6 +31,7 @@ from reconciler.live.labels import AuditLabels
 from reconciler.live.store import DicomStore
 from reconciler.live.workers import run_workers
 from reconciler.model.address import StoreAddress
+from reconciler.model.lock import Holder
 from reconciler.model.outcome import RunState
 from reconciler.model.past import PutBack, Removed
 from reconciler.model.provenance import Provenance
@@ -46,7 +48,7 @@ class RestoreSettings:
     """How a restore goes about it; the fields are those of `ApplySettings`."""
 
     run: str
-    holder: str
+    holder: Holder
     tool_version: str
     patience: Patience
     parallelism: int = 32
@@ -86,6 +88,42 @@ def find_pending(archived: ArchivedRun, history: History) -> Pending:
             case _:
                 waiting.append(one)
     return Pending(tuple(settled), tuple(waiting))
+
+
+def unfinished_restores(history: History, state: Path) -> tuple[Run, ...]:
+    """The latest restore of each archive and selection that has something left to do, in order.
+
+    Raises:
+        JournalError: the record of a run cannot be read.
+    """
+    latest = {
+        (started.restores[-1], started.only): (read, started)
+        for read in history.runs
+        if isinstance(started := read.run.started, RestoreStarted)
+    }
+    left = [
+        read.run
+        for read, started in latest.values()
+        if _may_go_on(read) and _is_left(started, history, state)
+    ]
+    return tuple(sorted(left, key=lambda run: run.place))
+
+
+def _may_go_on(read: Read) -> bool:
+    """Whether the same restore could do more: it did not end, or something was not proven."""
+    ended = read.ended
+    if not isinstance(ended, RestoreEnded) or not ended.state.is_final:
+        return True
+    return any(ended.counts.get(outcome) for outcome in _UNPROVEN)
+
+
+def _is_left(started: RestoreStarted, history: History, state: Path) -> bool:
+    """Whether something that it was asked for is not back."""
+    try:
+        archived = read_archived(state, started.restores[-1], only=started.only)
+    except UsageError:  # its record is gone; the command that resumes it says so
+        return True
+    return bool(find_pending(archived, history).waiting)
 
 
 class _Account:
@@ -164,6 +202,7 @@ class Restore:
             restores=archived.runs,
             endpoint=archived.endpoint,
             stores=archived.stores,
+            only=archived.only,
             planned=len(archived.instances),
             resumes=history.restores_of(archived.runs[-1]),
             **links_of_run(self.state),

@@ -18,14 +18,16 @@ from reconciler.cli.console import report_error, say, write_document
 from reconciler.cli.destination import write_file
 from reconciler.cli.events import Events
 from reconciler.cli.formats import REPORT_FORMS, Writes
+from reconciler.cli.kept_plan import keep_plan
 from reconciler.cli.other_services import note_other_services
 from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
+from reconciler.cli.project import status_command
 from reconciler.cli.recording import record_nothing_done
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.journal.folder import run_file
-from reconciler.journal.history import has_runs
+from reconciler.journal.history import History, has_runs
 from reconciler.live.connection import Connection
 from reconciler.live.endpoint import Endpoint
 from reconciler.live.stages import ProbeMode
@@ -73,10 +75,15 @@ class ApplyOptions:
     probe: str = ProbeMode.AUTO.value
 
 
-def apply_plan(saved: SavedPlan, options: ApplyOptions, accept: Callable[[], None]) -> int:
+def apply_plan(
+    saved: SavedPlan,
+    options: ApplyOptions,
+    accept: Callable[[History], None],
+) -> int:
     """Apply a plan and report; the exit code. One that does nothing is on record as such.
 
-    ``accept`` raises `Refused` where the plan may not go on.
+    ``accept`` gets the record as it stands before, and raises `Refused` where the plan may not go
+    on. What is accepted is kept in the state folder, so that it can be resumed.
     """
     run = environment.new_run_name(environment.now())
     principal: str | None = None
@@ -140,7 +147,7 @@ def _endpoint(saved: SavedPlan, options: ApplyOptions) -> Endpoint:
 def _apply(
     saved: SavedPlan,
     options: ApplyOptions,
-    accept: Callable[[], None],
+    accept: Callable[[History], None],
     *,
     run: str,
     connection: Connection,
@@ -151,8 +158,10 @@ def _apply(
     total = saved.plan.count(Why.LISTED)
     done = itertools.count(1)
 
-    def accept_and_tell() -> None:
-        accept()
+    def accept_and_tell(history: History) -> None:
+        accept(history)
+        if saved.plan.has_deletions:
+            keep_plan(saved, options.state)
         options.events.emit([apply_start_event(saved, settings.run)])
 
     with progress("deleting") as counter:
@@ -204,7 +213,7 @@ def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None)
     elif signalled is not None and not applied.report.is_success:
         exit_code = signalled
     if applied.report.state in {RunState.INTERRUPTED, RunState.STOPPED}:
-        say("the same plan goes on when it is applied again: reconciler apply PLAN")
+        say(f"to resume it, see: {status_command(options.state)}")
     for bag in applied.bags:
         say(f"archived in {bag}; to undo: reconciler restore {applied.report.run}")
     shown = REPORT_FORMS[options.form](applied.report, exit_code)

@@ -21,6 +21,7 @@ from reconciler.errors import UsageError
 from reconciler.live.connection import Connection, ConnectionSettings
 from reconciler.live.endpoint import DEFAULT_ENDPOINT, Endpoint, parse_endpoint
 from reconciler.model.address import Provider, StoreAddress
+from reconciler.model.lock import Holder
 from reconciler.model.provenance import Requester
 from reconciler.reporting.syslog import Sender
 
@@ -60,13 +61,26 @@ def sender() -> Sender:
     return Sender(socket.gethostname(), os.getpid())
 
 
-def holder(run: str) -> str:
-    """Who holds a lock: user, host, process and run."""
+def holder(run: str) -> Holder:
+    """Who holds the locks of a run: this process."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = f"uid {os.getuid()}"
-    return f"{user} on {socket.gethostname()}, process {os.getpid()}, run {run}"
+    return Holder(run, user, socket.gethostname(), os.getpid())
+
+
+def is_alive(holder: Holder) -> bool | None:
+    """Whether its process runs; None where that cannot be known, since it is on another host."""
+    if holder.host != socket.gethostname():
+        return None
+    try:
+        os.kill(holder.process, 0)  # sends nothing
+    except PermissionError:  # it is another user's
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def requester() -> Requester | None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import shlex
 
 from reconciler.cli import environment
 from reconciler.cli.acceptance import require_acceptable, require_reviewed
 from reconciler.cli.applying import ApplyOptions, apply_plan
 from reconciler.cli.approval import require_approval, require_terminal
 from reconciler.cli.console import say
-from reconciler.cli.destination import write_file
 from reconciler.cli.formats import render
+from reconciler.cli.kept_plan import keep_plan, plan_file
 from reconciler.cli.planning import PlanRequest, make_saved_plan
 from reconciler.cli.reading import read_history, read_saved_plan
 from reconciler.cli.recording import record_nothing_done
 from reconciler.cli.showing import write_plan_document
-from reconciler.errors import JournalError, Refused
-from reconciler.journal.folder import make_folder
+from reconciler.cli.unfinished import note_unfinished
+from reconciler.errors import Refused
+from reconciler.journal.history import History
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.gates import gates_of, require_open_gates
-from reconciler.planning.plan_file import summarize, write_plan
+from reconciler.planning.plan_file import summarize
 from reconciler.reporting.events import plan_events, plan_summary_event
 
 _UNASKED = (
@@ -46,16 +47,26 @@ def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
         raise
     if begun is not None:
         say("the plan with the expected digest was begun and not ended: it is resumed")
-        return apply_plan(begun, options, lambda: require_acceptable(begun, options))
+        return apply_saved(begun, options)
     saved = make_saved_plan(request)
     options.events.emit(plan_events(saved, gates_of(saved)))
     options.events.emit([plan_summary_event(saved, summarize(saved.plan), None)])
     _show(saved, options)
     refusal = _refusal(saved, options)
 
-    def accept() -> None:
+    def accept(_: History) -> None:
         if refusal is not None:
             raise refusal
+        require_acceptable(saved, options)
+
+    return apply_plan(saved, options, accept)
+
+
+def apply_saved(saved: SavedPlan, options: ApplyOptions) -> int:
+    """Apply a plan that was made before; the exit code."""
+
+    def accept(history: History) -> None:
+        note_unfinished(saved, options.state, history)
         require_acceptable(saved, options)
 
     return apply_plan(saved, options, accept)
@@ -66,15 +77,11 @@ def _begun(options: ApplyOptions) -> SavedPlan | None:
     if options.expect_digest is None:
         return None
     plan_id = read_history(options.state).unfinished(options.expect_digest)
-    path = _saved_path(options, plan_id or "")
+    path = plan_file(options.state, plan_id or "")
     if plan_id is None or not path.exists():
         return None
     saved = read_saved_plan(path)
     return saved if saved.plan_id == plan_id and environment.now() < saved.expires else None
-
-
-def _saved_path(options: ApplyOptions, plan_id: str) -> Path:
-    return options.state / "plans" / f"{plan_id}.json"
 
 
 def _show(saved: SavedPlan, options: ApplyOptions) -> None:
@@ -91,23 +98,11 @@ def _refusal(saved: SavedPlan, options: ApplyOptions) -> Refused | None:
         require_reviewed(saved, options)
         require_open_gates(gates_of(saved))
         if saved.plan.has_deletions:
-            _save(saved, options)
+            path = keep_plan(saved, options.state)
+            resume = shlex.join(["reconciler", "apply", str(path)])
+            say(f"plan saved: {path}; after an interruption, resume with: {resume}")
             if not options.auto_approve:
                 require_approval(_WARNING, "the plan was not approved; nothing was deleted")
     except Refused as refusal:
         return refusal
     return None
-
-
-def _save(saved: SavedPlan, options: ApplyOptions) -> None:
-    """Keep the plan in the state folder, so that an interrupted apply can be resumed."""
-    path = _saved_path(options, saved.plan_id)
-    try:
-        make_folder(path.parent)
-    except OSError as error:
-        raise JournalError(
-            f"the state folder {options.state} cannot be written: {error.strerror or error}",
-            hint="nothing was deleted; see to it, or name another with --state",
-        ) from error
-    write_file(path, write_plan(saved))
-    say(f"plan saved: {path}; after an interruption, resume with: reconciler apply {path}")

@@ -30,6 +30,7 @@ _COMMANDS = {
     "show": "render a saved plan",
     "filter-file": "list what a saved plan deletes, for Google's own operations",
     "apply": "delete what a plan says, prove it and record it",
+    "status": "show which runs are unfinished, and how to resume them",
     "query": "run the resource's SQL: SELECT retrieves, DELETE makes a plan",
     "restore": "put back what a run archived before deleting it",
     "audit": "check, sign and export the record of what was done",
@@ -97,8 +98,8 @@ def group() -> None:
     Desired-state files say which instances a DICOM store must keep and which it must remove;
     a plan shows the difference; apply deletes exactly what the reviewed plan says.
 
-    Exit codes: 0 success, 1 error, 2 changes pending (plan --detailed-exitcode), 3 refused,
-    4 apply ended incomplete, 5 another run holds the lock, 130 and 143 interrupted.
+    Exit codes: 0 success, 1 error, 2 pending (with --detailed-exitcode), 3 refused, 4 apply ended
+    incomplete, 5 another run holds the lock, 130 and 143 interrupted.
     """
 
 

@@ -19,6 +19,7 @@ from reconciler.cli.progress import progress
 from reconciler.cli.project import checkout_of
 from reconciler.cli.reading import read_desired_state, read_history
 from reconciler.cli.recording import record_plan
+from reconciler.cli.unfinished import note_unfinished
 from reconciler.errors import EndpointError, ExitCode
 from reconciler.journal.history import StoreHistory
 from reconciler.journal.latest import known_stores
@@ -107,6 +108,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         unrecorded=unrecorded_stores(plan, recorded),
     )
     record_plan(saved, request.state, principal=principal)
+    note_unfinished(saved, request.state, history)
     return saved
 
 

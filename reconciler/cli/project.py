@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 
 from reconciler.checkout import Checkout, Git, require_own_state
@@ -65,3 +66,8 @@ def state_folder(given: Path | None, root: Path, *, only_reads: bool = False) ->
             raise StateRefused(unknown, hint=error.hint) from error
         say(f"note: {unknown}")
     return folder
+
+
+def status_command(state: Path) -> str:
+    """What says how to resume the runs of a state folder, as a shell takes it."""
+    return shlex.join(["reconciler", "status", "--state", str(state)])

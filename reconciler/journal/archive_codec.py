@@ -70,6 +70,7 @@ def _restore_started_to_json(record: RestoreStarted) -> dict[str, object]:
     return {
         **start_to_json("restore_started", record),
         "restores": list(record.restores),
+        "only": list(record.only),
         "planned": record.planned,
         "resumes": list(record.resumes),
     }
@@ -118,6 +119,7 @@ def _restore_started(fields: Fields) -> RestoreStarted:
         restores=restores,
         planned=number(fields, "planned"),
         resumes=texts(fields, "resumes"),
+        only=texts(fields, "only") if "only" in fields else (),
     )
 
 

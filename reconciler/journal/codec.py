@@ -104,6 +104,7 @@ def _deletion_record_to_json(record: DeletionRecord) -> dict[str, object]:
                 **start_to_json("run_started", record),
                 "planId": record.plan_id,
                 "digest": record.digest,
+                "expires": format_time(record.expires) if record.expires else None,
                 "planned": record.planned,
                 "resumes": list(record.resumes),
                 "emptiedStudies": [_emptied_to_json(study) for study in record.emptied],
@@ -160,6 +161,7 @@ def _run_started(fields: Fields) -> RunStarted:
         planned=number(fields, "planned"),
         resumes=texts(fields, "resumes"),
         emptied=_emptied(fields),
+        expires=None if fields.get("expires") is None else time_of(fields, "expires"),
     )
 
 

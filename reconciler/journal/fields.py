@@ -119,9 +119,9 @@ def format_time(time: datetime) -> str:
 _TIME_LENGTH = len("2026-01-31T23:59:59.999Z")
 
 
-def time_of(fields: Fields) -> datetime:
-    """When the record was made. Raises as `text`."""
-    written = text(fields, "time")
+def time_of(fields: Fields, key: str = "time") -> datetime:
+    """The time under a key; by default when the record was made. Raises as `text`."""
+    written = text(fields, key)
     if len(written) != _TIME_LENGTH or written[-1] != "Z":
-        raise ValueError(f"'time' is not a UTC time in milliseconds: {written!r}")
+        raise ValueError(f"{key!r} is not a UTC time in milliseconds: {written!r}")
     return datetime.fromisoformat(written)

@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import Self
 
 from reconciler.errors import JournalError
-from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, RestoreDone, Untried
+from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, RestoreDone, Run, Untried
 from reconciler.journal.folder import RUN_SUFFIX, runs_folder
 from reconciler.journal.order import RunStart, in_order
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import FirstRecord, RestoreStarted, RunEnded, RunStarted
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.outcome import Outcome
 from reconciler.model.past import LastWord, PutBack, Removed
 from reconciler.model.service import Store, store_at
 
 ProgressCallback = Callable[[int, int], None]
 PlannedKey = tuple[StoreAddress, InstanceAddress]
-
-_FINAL = frozenset({RunState.COMPLETED, RunState.ABORTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class PlanHistory:
     @property
     def is_over(self) -> bool:
         """Whether it came to an end after which it is never applied again."""
-        return self.ended is not None and self.ended.state in _FINAL
+        return self.ended is not None and self.ended.state.is_final
 
 
 @dataclass(slots=True)
@@ -193,6 +191,26 @@ class History:
             any(run.met_operation for run in plan.runs),
         )
 
+    def unfinished_applies(self, now: datetime) -> tuple[Run, ...]:
+        """The latest run of each plan that did not come to its end, in their order.
+
+        A plan that has expired counts only as long as an attempt of it is open: applying it settles
+        that and deletes nothing.
+        """
+        open_plans = {one.run.plan_id for some in self._open.values() for one in some}
+        found = []
+        for read in self.runs:
+            started = read.run.started
+            if not isinstance(started, RunStarted):
+                continue
+            plan = self.of_plan(started.plan_id)
+            if plan is None or plan.is_over or plan.runs[-1] != started.run:
+                continue
+            has_expired = started.expires is not None and now >= started.expires
+            if not has_expired or started.plan_id in open_plans:
+                found.append(read.run)
+        return tuple(found)
+
     def unfinished(self, digest: str) -> str | None:
         """The id of the latest plan of this digest that a run began, if its end is still open."""
         for read in reversed(self.runs):
@@ -226,7 +244,7 @@ class History:
             return
         plan = self._plans.setdefault(plan_id, _Plan())
         plan.runs.append(read)
-        if isinstance(read.ended, RunEnded) and read.ended.state in _FINAL:
+        if isinstance(read.ended, RunEnded) and read.ended.state.is_final:
             # Of a plan that is over, what is gone is counted at its end, and never asked for again.
             left = {key: one for key, one in plan.outcomes.items() if not one.is_gone}
             plan.outcomes = left

@@ -1,7 +1,7 @@
 """A lock for each store and state folder: two applies at once are one too many.
 
 The lock is the operating system's, so it ends with the process that holds it, however that dies.
-Who holds it stands in a file beside it, for the message only.
+Who holds it stands in a file beside it, for messages and the status only.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -20,20 +21,20 @@ from filelock import FileLock, Timeout
 from reconciler.errors import JournalError, LockHeld
 from reconciler.journal.folder import locks_folder, make_folder
 from reconciler.model.address import StoreAddress
+from reconciler.model.lock import HeldLock, Holder
 
+_LOCK_SUFFIX = ".lock"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
-
 
 _PATIENCE = 0.2
 """Seconds: whoever only looks whether a lock is held has it for a moment."""
 
 
 @contextmanager
-def hold_lock(folder: Path, store: StoreAddress, *, holder: str, since: str) -> Iterator[None]:
+def hold_lock(folder: Path, store: StoreAddress, *, holder: Holder, since: str) -> Iterator[None]:
     """Hold the lock of a store in a state folder; does not wait for another run.
 
-    ``holder`` says who and where, ``since`` since when, in the words of the message that another
-    run gets.
+    ``since`` says since when, in the words of the message that another run gets.
 
     Raises:
         LockHeld: another run holds it.
@@ -49,7 +50,7 @@ def hold_lock(folder: Path, store: StoreAddress, *, holder: str, since: str) -> 
     except OSError as error:
         raise _cannot_lock(path, error) from error
     try:
-        _write_holder(path, holder, since)
+        _write_holder(path, HeldLock(str(store), holder, since))
         yield
     finally:
         lock.release()
@@ -57,7 +58,7 @@ def hold_lock(folder: Path, store: StoreAddress, *, holder: str, since: str) -> 
 
 @contextmanager
 def hold_locks(
-    folder: Path, stores: Iterable[StoreAddress], *, holder: str, since: str
+    folder: Path, stores: Iterable[StoreAddress], *, holder: Holder, since: str
 ) -> Iterator[None]:
     """Hold the locks of several stores, taken in sorted order; all of them or none.
 
@@ -73,8 +74,18 @@ def hold_locks(
 
 def is_held(folder: Path, store: StoreAddress) -> bool:
     """Whether a run works on the store now. Where that cannot be found out, none does."""
+    return _is_taken(_lock_file(folder, store))
+
+
+def held_locks(folder: Path) -> tuple[HeldLock, ...]:
+    """The locks of a state folder that are held now, by store."""
+    taken = (path for path in locks_folder(folder).glob(f"*{_LOCK_SUFFIX}") if _is_taken(path))
+    return tuple(sorted(map(_read_holder, taken), key=lambda lock: lock.store or ""))
+
+
+def _is_taken(lock: Path) -> bool:
     try:
-        descriptor = os.open(_lock_file(folder, store), os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
@@ -90,34 +101,43 @@ def _lock_file(folder: Path, store: StoreAddress) -> Path:
     """A name that no two stores share, with an end that people can read."""
     digest = hashlib.sha256(str(store).encode()).hexdigest()
     readable = _UNSAFE.sub("-", store.dicom_store_id)[:40]
-    return locks_folder(folder) / f"{digest[:16]}-{readable}.lock"
+    return locks_folder(folder) / f"{digest[:16]}-{readable}{_LOCK_SUFFIX}"
 
 
 def _holder_file(lock: Path) -> Path:
     return lock.with_suffix(".holder")
 
 
-def _write_holder(lock: Path, holder: str, since: str) -> None:
+def _write_holder(lock: Path, held: HeldLock) -> None:
     try:
-        _holder_file(lock).write_text(json.dumps({"holder": holder, "since": since}) + "\n")
+        _holder_file(lock).write_text(json.dumps(asdict(held)) + "\n")
     except OSError as error:
         raise _cannot_lock(lock, error) from error
 
 
 def _held(lock: Path, store: StoreAddress) -> LockHeld:
+    held = _read_holder(lock)
+    who = f"{held.holder}, since {held.since}" if held.holder else "it does not say who it is"
     return LockHeld(
-        f"another run works on {store}: {_read_holder(lock)}",
+        f"another run works on {store}: {who}",
         hint="wait until it has ended; the lock ends with its process",
     )
 
 
-def _read_holder(lock: Path) -> str:
+def _read_holder(lock: Path) -> HeldLock:
     """Who holds the lock, as far as that can be read: the holder may just be writing it."""
     try:
-        text = json.loads(_holder_file(lock).read_text())
-        return f"{text['holder']}, since {text['since']}"
+        read = json.loads(_holder_file(lock).read_text())
+        holder = read["holder"]
+        return HeldLock(
+            str(read["store"]),
+            Holder(
+                str(holder["run"]), str(holder["user"]), str(holder["host"]), int(holder["process"])
+            ),
+            str(read["since"]),
+        )
     except (OSError, ValueError, KeyError, TypeError):
-        return "it does not say who it is"
+        return HeldLock()
 
 
 def _cannot_lock(lock: Path, error: OSError) -> JournalError:

@@ -37,6 +37,7 @@ class EmptiedStudy:
 class RunStarted:
     """The first record of every apply.
 
+    ``expires`` is when the plan can no longer be resumed, None where an older record does not say.
     ``resumes`` names the earlier runs of the same plan, ``after`` the runs that this one comes
     after: those of its folder that no other run came after when it began. ``previous_head`` is the
     head of the latest of them, which chains the runs of a state folder to each other, and
@@ -58,6 +59,7 @@ class RunStarted:
     previous_reading: str | None = None
     provenance: Provenance = field(default_factory=Provenance)
     emptied: tuple[EmptiedStudy, ...] = ()
+    expires: datetime | None = None
     format_version: str = FORMAT_VERSION
 
 
@@ -167,7 +169,8 @@ class RestoreStarted:
     """The first record of a restore.
 
     ``restores`` are the runs whose archives are put back, the one that was asked for last;
-    ``resumes`` the earlier restores of that run; the rest is as in `RunStarted`.
+    ``resumes`` the earlier restores of that run; ``only`` the SOP Instance UIDs that it was asked
+    to put back, empty where it is all of them; the rest is as in `RunStarted`.
     """
 
     run: str
@@ -182,6 +185,7 @@ class RestoreStarted:
     previous_head: str | None = None
     previous_reading: str | None = None
     provenance: Provenance = field(default_factory=Provenance)
+    only: tuple[str, ...] = ()
     format_version: str = FORMAT_VERSION
 
 

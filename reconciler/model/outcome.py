@@ -48,6 +48,11 @@ class RunState(Enum):
     ABORTED = "aborted"
     """A reply named an operation: it must be looked at and is never resumed."""
 
+    @property
+    def is_final(self) -> bool:
+        """Whether the same plan is never applied again after it."""
+        return self in {RunState.COMPLETED, RunState.ABORTED}
+
 
 @dataclass(frozen=True, slots=True)
 class InstanceResult:

@@ -140,20 +140,24 @@ class Site:
 
     def resume(self, *options: str, state: Path | None = None) -> None:
         """Type the same apply again, in this process: nobody disturbs it, and it has to succeed."""
-        folder = ("--state", str(state)) if state else ()
-        self._must_here("apply", "plan.json", *APPLY, *options, *folder)
+        self._must_here("apply", "plan.json", *APPLY, *options, state=state)
 
-    def _must_here(self, *arguments: str) -> None:
+    def here(self, *arguments: str, state: Path | None = None) -> Ended:
         """Run a command in this process, which starts no interpreter."""
+        folder = ("--state", str(state)) if state else ()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as out:
             patch.chdir(self.folder)
             for name in FOREIGN:
                 patch.delenv(name, raising=False)
             for name, value in self._ours().items():
                 patch.setenv(name, value)
-            with redirect_stderr(out):
-                code = run(list(arguments))
-        assert code == 0, out.getvalue()
+            with redirect_stderr(io.StringIO()) as err:
+                code = run([*arguments, *folder])
+        return Ended(code, out.getvalue(), err.getvalue())
+
+    def _must_here(self, *arguments: str, state: Path | None = None) -> None:
+        done = self.here(*arguments, state=state)
+        assert done.code == 0, done
 
     def apply(self, *options: str, state: Path | None = None) -> Ended:
         return ended(self.start_apply(*options, state=state))

@@ -17,6 +17,7 @@ from reconciler.cli.main import group
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.errors import ExitCode
 from reconciler.journal.locks import hold_locks
+from reconciler.model.lock import Holder
 
 from .conftest import LIMITS_OPEN, REASON, Project, removal
 
@@ -103,7 +104,7 @@ def restorable(project: Project) -> tuple[Project, str]:
 
 def locked(project: Project, *command: str) -> int:
     state = project.folder / ".reconciler"
-    with hold_locks(state, [project.store], holder="somebody else", since="now"):
+    with hold_locks(state, [project.store], holder=Holder("run-1", "ada", "h", 7), since="now"):
         return project.run(*command).code
 
 
@@ -258,6 +259,28 @@ def _(project: Project) -> int:
 def _(project: Project) -> int:
     planned(project)
     return signalled(project, signal.SIGTERM, "apply", "plan.json", method="DELETE")
+
+
+def interrupted(project: Project) -> Project:
+    assert signalled(planned(project), signal.SIGINT, "apply", "plan.json", method="DELETE") == 130
+    return project
+
+
+@row("status", 0)
+def _(project: Project) -> int:
+    return interrupted(project).run("status").code
+
+
+@row("status", 1)
+def _(project: Project) -> int:
+    (run,) = (interrupted(project).folder / ".reconciler" / "runs").iterdir()
+    run.write_text(run.read_text().replace('"seq":1', '"seq":2'))
+    return project.run("status").code
+
+
+@row("status", 2)
+def _(project: Project) -> int:
+    return interrupted(project).run("status", "--detailed-exitcode").code
 
 
 def where(project: Project, instances: int) -> str:

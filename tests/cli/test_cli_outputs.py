@@ -171,6 +171,16 @@ def verify_text(finished: Finished) -> None:
     last_line(pattern, finished.project.run("audit", "verify").out)
 
 
+def status(finished: Finished) -> None:
+    fits("status", finished.project.run("status", "--holds", "--format", "json").out)
+
+
+def status_text(finished: Finished) -> None:
+    pattern = r"Status: \d+ unfinished, \d+ locks? held"
+    last_line(rf"{pattern}\.", finished.project.run("status").out)
+    last_line(rf"{pattern}, \d+ holds?\.", finished.project.run("status", "--holds").out)
+
+
 def audit_report(finished: Finished) -> None:
     fits("audit-report", finished.project.run("audit", "report", "--format", "json").out)
 
@@ -280,6 +290,8 @@ PINS: dict[str, Callable[[Finished], None]] = {
         events,
         journal,
         verify_text,
+        status,
+        status_text,
         audit_report,
         audit_csv,
         audit_export,

@@ -10,19 +10,22 @@ import pytest
 from reconciler.errors import ExitCode, JournalError, LockHeld
 from reconciler.journal.locks import hold_lock, hold_locks
 from reconciler.model.address import StoreAddress
+from reconciler.model.lock import Holder
 
 ARCHIVE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
 TEACHING = StoreAddress("imaging-prod", "europe-west4", "radiology", "teaching")
 SINCE = "2026-03-01T12:00:00Z"
+R1, R2 = (Holder(run, "ada", "h", 7) for run in ("r1", "r2"))
 
 HOLD_FOR_EVER = """
 import sys, time
 from pathlib import Path
 from reconciler.journal.locks import hold_lock
 from reconciler.model.address import StoreAddress
+from reconciler.model.lock import Holder
 
 store = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
-with hold_lock(Path(sys.argv[1]), store, holder="run r1 of ada, process 7", since="noon"):
+with hold_lock(Path(sys.argv[1]), store, holder=Holder("r1", "ada", "h", 7), since="noon"):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -38,7 +41,7 @@ def other_process(tmp_path):
 
 
 def hold(folder, store=ARCHIVE):
-    return hold_lock(folder, store, holder="run r2", since=SINCE)
+    return hold_lock(folder, store, holder=R2, since=SINCE)
 
 
 def test_a_second_process_is_told_who_holds_the_lock_and_since_when(tmp_path, other_process):
@@ -46,7 +49,7 @@ def test_a_second_process_is_told_who_holds_the_lock_and_since_when(tmp_path, ot
         pytest.fail("two runs hold one lock")
 
     assert str(caught.value) == (
-        f"another run works on {ARCHIVE}: run r1 of ada, process 7, since noon"
+        f"another run works on {ARCHIVE}: ada on h, process 7, run r1, since noon"
     )
     assert caught.value.exit_code is ExitCode.LOCKED
 
@@ -85,7 +88,7 @@ def test_a_holder_that_cannot_be_read_is_no_reason_to_fail_otherwise(tmp_path, t
 
 
 def test_several_locks_are_held_together(tmp_path):
-    with hold_locks(tmp_path, [TEACHING, ARCHIVE, TEACHING], holder="run r1", since=SINCE):
+    with hold_locks(tmp_path, [TEACHING, ARCHIVE, TEACHING], holder=R1, since=SINCE):
         for store in (ARCHIVE, TEACHING):
             with pytest.raises(LockHeld), hold(tmp_path, store):
                 pytest.fail("two runs hold one lock")
@@ -98,16 +101,15 @@ def test_locks_are_taken_in_sorted_order_and_given_back_if_one_is_held(tmp_path)
     with (
         hold(tmp_path, ARCHIVE),
         pytest.raises(LockHeld, match="/archive: "),
-        hold_locks(tmp_path, [TEACHING, ARCHIVE], holder="run r1", since=SINCE),
+        hold_locks(tmp_path, [TEACHING, ARCHIVE], holder=R1, since=SINCE),
     ):
         pytest.fail("two runs hold one lock")
-    assert [json.loads(path.read_text())["holder"] for path in tmp_path.rglob("*.holder")] == [
-        "run r2"
-    ]
+    holders = [json.loads(path.read_text())["holder"] for path in tmp_path.rglob("*.holder")]
+    assert [holder["run"] for holder in holders] == ["r2"]
     with (
         hold(tmp_path, TEACHING),
         pytest.raises(LockHeld, match="/teaching: "),
-        hold_locks(tmp_path, [TEACHING, ARCHIVE], holder="run r1", since=SINCE),
+        hold_locks(tmp_path, [TEACHING, ARCHIVE], holder=R1, since=SINCE),
     ):
         pytest.fail("two runs hold one lock")
     with hold(tmp_path, ARCHIVE):

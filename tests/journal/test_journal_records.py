@@ -144,6 +144,7 @@ RECORDS = st.one_of(
         digest=TEXTS,
         planned=NUMBERS,
         emptied=st.lists(st.builds(EmptiedStudy, NUMBERS, UIDS, NUMBERS), max_size=2).map(tuple),
+        expires=st.none() | TIMES,
         **CHAINED,
     ),
     st.builds(
@@ -184,6 +185,7 @@ RECORDS = st.one_of(
         time=TIMES,
         tool_version=TEXTS,
         restores=st.lists(RUNS, min_size=1, max_size=3).map(tuple),
+        only=st.lists(UIDS, max_size=2).map(tuple),
         endpoint=TEXTS,
         stores=st.lists(STORES, max_size=3).map(tuple),
         planned=NUMBERS,

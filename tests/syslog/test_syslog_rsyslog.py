@@ -24,6 +24,7 @@ from reconciler.journal.ledger import open_ledger
 from reconciler.journal.locks import hold_lock
 from reconciler.journal.records import Record
 from reconciler.model.audit import Selection
+from reconciler.model.lock import Holder
 from reconciler.model.outcome import Outcome
 from reconciler.reporting.dicom_audit import MAX_OCTETS, AuditMessage, audit_messages
 from reconciler.reporting.syslog import Sender
@@ -131,7 +132,7 @@ def test_what_an_apply_is_at_work_on_is_sent_when_it_is_done(
 ) -> None:
     rsyslog = make_rsyslog()
     with rsyslog.running():
-        with hold_lock(state, STORE, holder="me", since="now"):
+        with hold_lock(state, STORE, holder=Holder("r", "me", "h", 7), since="now"):
             export(state, rsyslog)
         assert "0 messages handed over" in capsys.readouterr().err
         export(state, rsyslog)

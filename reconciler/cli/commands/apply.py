@@ -7,12 +7,11 @@ from pathlib import Path
 import click
 
 from reconciler.cli import github
-from reconciler.cli.acceptance import require_acceptable
-from reconciler.cli.applying import ApplyOptions, apply_plan
+from reconciler.cli.applying import ApplyOptions
 from reconciler.cli.destination import require_writable
 from reconciler.cli.events import events_option, opened_events
 from reconciler.cli.formats import REPORT_FORMS, format_options
-from reconciler.cli.fresh import apply_fresh
+from reconciler.cli.fresh import apply_fresh, apply_saved
 from reconciler.cli.options import (
     DEFAULT_PATH,
     max_age_option,
@@ -120,7 +119,7 @@ def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
     except Refused as refusal:
         record_nothing_done("apply", refusal.exit_code, str(refusal), options.state)
         raise
-    return apply_plan(saved, options, lambda: require_acceptable(saved, options))
+    return apply_saved(saved, options)
 
 
 def _apply_fresh(paths: tuple[Path, ...], options: ApplyOptions) -> int:

@@ -14,7 +14,7 @@ from reconciler.cli.console import say, write_document
 from reconciler.cli.given_file import read_given
 from reconciler.cli.options import root_option, state_option
 from reconciler.cli.path_type import PATH
-from reconciler.cli.project import find_root, state_folder
+from reconciler.cli.project import find_root, state_folder, status_command
 from reconciler.errors import ExitCode, UsageError
 from reconciler.model.verification import FindingKind
 from reconciler.reporting.verification_text import verification_as_text
@@ -86,6 +86,8 @@ def command(
     folder = state_folder(state, find_root(root), only_reads=True)
     found = verify(Snapshot.take(folder), runs=runs, heads=heads)
     write_document(verification_as_text(found))
+    if any(one.kind is FindingKind.UNFINISHED for one in found.findings):
+        say(f"  hint: which runs can be resumed, and how: {status_command(folder)}")
     if found.count(corruption=True):
         return ExitCode.REFUSED
     is_checked = all(one.kind is not FindingKind.UNREADABLE for one in found.findings)

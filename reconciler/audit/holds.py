@@ -1,0 +1,51 @@
+"""The holds that the files declare, and what the plans on record saw of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from reconciler.audit.plans import Plans
+from reconciler.audit.snapshot import Snapshot
+from reconciler.journal.readings import PlanMade
+from reconciler.model.address import StoreAddress
+from reconciler.model.audit import LastSeen, Selection
+from reconciler.model.desired import Claims
+from reconciler.model.status import StandingHold
+
+
+def standing_holds(keeps: Mapping[StoreAddress, Claims], state: Path) -> tuple[StandingHold, ...]:
+    """Each hold once, in the order of the files, with the count of the last plan of its store.
+
+    Entries of one file that hold the same for the same reason are one, since a plan counts them so.
+
+    Raises:
+        JournalError: the record of a plan cannot be read.
+    """
+    seen = {
+        (one.store, one.study_uid, one.series_uid, one.source.path, one.hold): one.instances
+        for one in _last_seen(state)
+        if one.is_current
+    }
+    found: dict[tuple[object, ...], StandingHold] = {}
+    for store, claims in keeps.items():
+        for entry in sorted(claims.entries, key=lambda entry: entry.source):
+            if entry.hold is not None:
+                key = (store, entry.study_uid, entry.series_uid, entry.source.path, entry.hold)
+                hold = StandingHold(entry.hold, entry.source, seen.get(key))
+                found.setdefault(key, hold)
+    return tuple(sorted(found.values(), key=lambda hold: (hold.source, hold.hold)))
+
+
+def _last_seen(state: Path) -> Iterator[LastSeen]:
+    """What the plans on record saw of each keep entry."""
+    if not state.is_dir():
+        return
+    snapshot = Snapshot.take(state)
+    plans = Plans(Selection())
+    for path in snapshot.readings:
+        records = iter(snapshot.records(path))
+        made = next(records, None)
+        if isinstance(made, PlanMade):
+            plans.add(made, records)
+    yield from plans.kept()

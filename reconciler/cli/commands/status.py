@@ -1,0 +1,103 @@
+"""``reconciler status``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import click
+
+from reconciler.audit.holds import standing_holds
+from reconciler.cli import environment
+from reconciler.cli.console import write_document
+from reconciler.cli.options import DEFAULT_PATH, paths_argument, root_option, state_option
+from reconciler.cli.project import checkout_of, find_root, state_folder
+from reconciler.cli.reading import read_desired_state, read_history
+from reconciler.cli.unfinished import Resumption, running, unfinished_runs
+from reconciler.desired import has_specs
+from reconciler.errors import ExitCode
+from reconciler.journal.locks import held_locks
+from reconciler.model.lock import HeldLock
+from reconciler.model.status import LockStatus, StandingHold, Status, UnfinishedRun
+from reconciler.reporting.status_json import status_as_json
+from reconciler.reporting.status_text import status_as_text
+
+_FORMS: Mapping[str, Callable[[Status], Iterator[str]]] = {
+    "text": status_as_text,
+    "json": status_as_json,
+}
+
+
+@click.command(name="status")
+@paths_argument
+@click.option("--holds", is_flag=True, help="Also list the holds of the desired-state files.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(_FORMS)),
+    metavar="F",
+    default="text",
+    show_default=True,
+    help=f"What stdout carries: {', '.join(_FORMS)}.",
+)
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when a run is unfinished.")
+@state_option
+@root_option
+def command(
+    *,
+    paths: tuple[Path, ...],
+    holds: bool,
+    form: str,
+    detailed_exitcode: bool,
+    state: Path | None,
+    root: Path | None,
+) -> int:
+    """Show which runs are unfinished, how to resume them, and who works now.
+
+    A run is unfinished if it was interrupted or stopped itself, and no later run completed what
+    it began. The command that resumes it is printed as a shell takes it. A run that holds a lock
+    now is not unfinished.
+
+    With --holds, or PATHS, the holds of the desired-state files (default: specs/) are listed, with
+    the count of instances that the last plan saw.
+
+    Reads files and the state folder, and asks no store.
+
+    \b
+    Examples:
+      reconciler status
+      reconciler status --holds --format json
+      reconciler status --detailed-exitcode
+    """
+    project = find_root(root)
+    folder = state_folder(state, project, only_reads=True)
+    status = Status(
+        tuple(_unfinished(folder, project)),
+        tuple(map(_lock, held_locks(folder))),
+        _holds(paths, folder, project) if holds or paths else None,
+    )
+    write_document(_FORMS[form](status))
+    return ExitCode.PENDING if detailed_exitcode and status.unfinished else ExitCode.SUCCESS
+
+
+def _unfinished(state: Path, root: Path) -> Iterator[UnfinishedRun]:
+    """What a command can resume; a run that ends while the record is read is not unfinished."""
+    before = running(state)
+    history = read_history(state)
+    yield from map(Resumption(root, state).of, unfinished_runs(history, state, before))
+
+
+def _lock(lock: HeldLock) -> LockStatus:
+    return LockStatus(lock, None if lock.holder is None else environment.is_alive(lock.holder))
+
+
+def _holds(paths: tuple[Path, ...], state: Path, root: Path) -> tuple[StandingHold, ...]:
+    if not paths and not has_specs(root):
+        return ()
+    desired = read_desired_state(
+        paths or (root / DEFAULT_PATH,),
+        root=root,
+        one_service=False,
+        checkout=checkout_of(root),
+    )
+    return standing_holds(desired.keeps, state)

@@ -1,0 +1,87 @@
+"""What was begun and not ended: which runs, and the commands that resume them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.applying.restore import unfinished_restores
+from reconciler.cli import environment
+from reconciler.cli.console import say
+from reconciler.cli.kept_plan import plan_file
+from reconciler.cli.project import status_command
+from reconciler.journal.fold import Run
+from reconciler.journal.history import History
+from reconciler.journal.locks import held_locks
+from reconciler.journal.records import RestoreStarted, RunStarted
+from reconciler.model.plan import SavedPlan
+from reconciler.model.service import store_at
+from reconciler.model.status import UnfinishedRun
+from reconciler.reporting.wording import plural
+
+
+def running(state: Path) -> frozenset[str]:
+    """The runs that hold a lock now."""
+    return frozenset(one.holder.run for one in held_locks(state) if one.holder is not None)
+
+
+def unfinished_runs(history: History, state: Path, before: Collection[str] = ()) -> tuple[Run, ...]:
+    """The runs that a command can resume, in their order; none that works now is one.
+
+    ``before`` are those that worked when the record was not read yet: they may have ended since.
+    """
+    found = (*history.unfinished_applies(environment.now()), *unfinished_restores(history, state))
+    at_work = running(state).union(before)
+    left = (run for run in found if run.name not in at_work)
+    return tuple(sorted(left, key=lambda run: run.place))
+
+
+def note_unfinished(saved: SavedPlan, state: Path, history: History) -> None:
+    """Point to `status` where a run on one of a plan's stores is unfinished.
+
+    Those of the plan itself do not count: applying it resumes them.
+    """
+    wanted = {store_at(saved.endpoint, store.store) for store in saved.plan.stores}
+    count = sum(
+        run.plan_id != saved.plan_id and not wanted.isdisjoint(run.stores)
+        for run in unfinished_runs(history, state)
+    )
+    if count:
+        verb = "is" if count == 1 else "are"
+        runs = f"{plural(count, 'run')} on these stores {verb} unfinished"
+        say(f"note: {runs}; to resume, see: {status_command(state)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Says how runs are resumed, from any folder and whatever the environment.
+
+    ``root`` and ``state`` are the project's folders.
+    """
+
+    root: Path
+    state: Path
+
+    def of(self, run: Run) -> UnfinishedRun:
+        """The run and the command that resumes it."""
+        started = run.started
+        command = shlex.join(["reconciler", *self._words(started), *self._shared(started)])
+        if isinstance(started, RestoreStarted):
+            return UnfinishedRun(run.name, None, None, command)
+        has_expired = started.expires is not None and environment.now() >= started.expires
+        return UnfinishedRun(run.name, started.plan_id, started.digest, command, has_expired)
+
+    def _words(self, started: RunStarted | RestoreStarted) -> Iterator[str]:
+        if isinstance(started, RestoreStarted):
+            yield from ("restore", started.restores[-1])
+            for uid in started.only:
+                yield from ("--only", uid)
+            return
+        kept = plan_file(self.state, started.plan_id)
+        yield from ("apply", str(kept.absolute()) if kept.exists() else "PLAN")
+        yield from ("--expect-digest", started.digest, "--root", str(self.root))
+
+    def _shared(self, started: RunStarted | RestoreStarted) -> Iterator[str]:
+        yield from ("--state", str(self.state.absolute()), "--endpoint", started.endpoint)

@@ -1,0 +1,49 @@
+"""How a project stands: what was begun and not ended, who works now, and what is on hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.model.lock import HeldLock
+from reconciler.model.problem import Source
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedRun:
+    """An apply or a restore that did not come to its end, and that no other run works on now.
+
+    ``plan_id`` and ``digest`` are None for a restore. ``command`` resumes it, as a shell takes it.
+    ``has_expired`` says that its plan has: the command settles what is open, and deletes nothing.
+    """
+
+    run: str
+    plan_id: str | None
+    digest: str | None
+    command: str
+    has_expired: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LockStatus:
+    """A lock that is held; ``is_alive`` is None where it is not known whether its process runs."""
+
+    lock: HeldLock
+    is_alive: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class StandingHold:
+    """A hold of a keep entry; ``instances`` are those that the last plan saw, None without one."""
+
+    hold: str
+    source: Source
+    instances: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The answer of ``reconciler status``; ``holds`` is None where they were not asked for."""
+
+    unfinished: tuple[UnfinishedRun, ...]
+    locks: tuple[LockStatus, ...]
+    holds: tuple[StandingHold, ...] | None = None
