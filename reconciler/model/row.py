@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """The bytes of an instance, ``size`` of them; ``pieces`` can be read once."""
+    """The bytes of an instance, ``size`` of them; ``pieces`` can be read until the next row."""
 
     size: int
     pieces: Iterable[bytes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -40,6 +40,10 @@ _SHOWN = 80
 """Characters of a bad value that a message shows."""
 
 _QUOTED = "write it in quotes: 'VALUE'"
+_FORMS = {
+    "UID": "digits in groups with single dots between them, at most 64 characters",
+    "id": "it stands in the store's resource name, projects/P/locations/L/datasets/D/dicomStores/S",
+}
 _ONLY = "only = 'VALUE' and IN ('VALUE', …), joined by AND, can be answered exactly"
 
 
@@ -60,24 +64,41 @@ def offset_of(node: exp.Expr, default: int = 0) -> int:
     return min(starts, default=default)
 
 
-def read_conditions(where: exp.Expr | None, problems: Problems) -> Conditions:
-    """Read which values the parameters may have; what cannot be answered exactly is a problem."""
+def read_conditions(
+    where: exp.Expr | None, names: Collection[str], problems: Problems
+) -> Conditions:
+    """Read which values the parameters may have; what cannot be answered exactly is a problem.
+
+    ``names`` are those of the resource, as `is_plain_column` takes them.
+    """
     found: dict[Column, tuple[Text, ...]] = {}
     for term in _terms(where.this if where is not None else None):
-        read = _condition(term, problems)
+        read = _condition(term, names, problems)
         if read is None:
             continue
         column, texts = read
         if column in found:
-            problems.add(offset_of(term), "twice", f"{column.value} is constrained twice")
+            message = f"{column.value} is constrained twice"
+            problems.add(offset_of(term), "twice", message, "write one of them")
         found[column] = texts
         _check(column, texts, problems)
     return found
 
 
+def is_plain_column(node: exp.Expr | None, names: Collection[str]) -> bool:
+    """Whether it is a column of the resource, by its name or behind one of ``names`` (lower case).
+
+    ``names`` are its alias, or without one its own names, whole or in part.
+    """
+    if not isinstance(node, exp.Column):
+        return False
+    resource = ".".join(part.name for part in node.parts[:-1]).lower()
+    return not resource or resource in names
+
+
 def find_column(name: str) -> Column | None:
-    """The column of this very name."""
-    return next((column for column in Column if column.value == name), None)
+    """The column of this name, in upper or lower case."""
+    return next((column for column in Column if column.value.lower() == name.lower()), None)
 
 
 def unknown_column(name: str) -> tuple[str, str]:
@@ -101,7 +122,9 @@ def _terms(condition: exp.Expr | None) -> Iterator[exp.Expr]:
             yield node
 
 
-def _condition(term: exp.Expr, problems: Problems) -> tuple[Column, tuple[Text, ...]] | None:
+def _condition(
+    term: exp.Expr, names: Collection[str], problems: Problems
+) -> tuple[Column, tuple[Text, ...]] | None:
     if type(term) in _REFUSED:
         problems.add(
             offset_of(term), "unsupported", f"{_REFUSED[type(term)]} is not supported", _ONLY
@@ -114,7 +137,7 @@ def _condition(term: exp.Expr, problems: Problems) -> tuple[Column, tuple[Text, 
         term.args.get(key) for key in ("query", "unnest", "field")
     ):
         given = term.expressions
-    if given is None or not isinstance(term.this, exp.Column) or term.this.table:
+    if given is None or not is_plain_column(term.this, names):
         problems.add(offset_of(term), "unsupported", "this condition is not supported", _ONLY)
         return None
     column = _parameter(term.this, problems)
@@ -161,6 +184,7 @@ def _check(column: Column, texts: tuple[Text, ...], problems: Problems) -> None:
                 text.offset,
                 "invalid-value",
                 f"not a {kind} for {column.value}: {_shown(text.value)}",
+                _FORMS[kind],
             )
 
 

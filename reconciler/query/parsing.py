@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
@@ -16,6 +16,7 @@ from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddres
 from reconciler.query.conditions import (
     Conditions,
     find_column,
+    is_plain_column,
     offset_of,
     read_conditions,
     unknown_column,
@@ -36,8 +37,25 @@ from reconciler.query.tokens import read_tokens
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it warns of is refused below
 
-_SHOW = ["SHOW", "METHODS", "IN"]
-_COMMENT = re.compile(r"--.*|/\*.*?\*/", re.DOTALL)
+_KEYWORDS = ("SELECT", "DELETE", "SHOW", "DESCRIBE")
+_STATEMENTS = "SELECT, DELETE, SHOW METHODS and DESCRIBE are"
+_FORM = (
+    "the form is SELECT COLUMN, … FROM RESOURCE WHERE PARAMETER = 'VALUE' AND …, with values in"
+    " single quotes"
+)
+_TOLD = re.compile(
+    r"(?P<verb>SHOW\s+(?P<extended>EXTENDED\s+)?METHODS\s+IN|DESC(RIBE)?(\s+EXTENDED)?)\b(?P<name>.*)",
+    re.DOTALL | re.IGNORECASE,
+)
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_SHOWN = 40
+"""Characters of a text that a message shows."""
+_LONGEST_LIMIT = 18
+"""Digits; there are no more rows."""
+_UNDERSTOOD = "FROM, WHERE and, of a SELECT, LIMIT are understood"
+_NAMING = {"this", "db", "catalog", "alias"}
+_OWN_NAMES = frozenset(".".join(NAME[start:]) for start in range(len(NAME)))
+"""How a column may name the resource that has no alias."""
 _CLAUSES = {
     "joins": "a join",
     "distinct": "DISTINCT",
@@ -67,7 +85,7 @@ def read_statements(text: str, *, path: str, variables: Mapping[str, str]) -> tu
     problems = Problems(places)
     groups = read_tokens(text, places, variables)
     if not groups:
-        problems.add(0, "empty", "there is no statement", "SELECT, DELETE, SHOW METHODS, DESCRIBE")
+        problems.add(0, "empty", "there is no statement", _STATEMENTS)
     read = [_statement(tokens, text, places, problems) for tokens in groups]
     problems.raise_if_any()
     statements = tuple(statement for statement in read if statement is not None)
@@ -79,14 +97,9 @@ def read_statements(text: str, *, path: str, variables: Mapping[str, str]) -> tu
 def _statement(
     tokens: Sequence[Token], text: str, places: Places, problems: Problems
 ) -> Statement | None:
-    # Of SHOW, sqlglot's tokenizer makes one token of all that follows.
-    words = _COMMENT.sub("", " ".join(token.text for token in tokens)).split() or [""]
-    if [word.upper() for word in words[:3]] == _SHOW:
-        _check_resource("".join(words[3:]), tokens[-1].start, problems)
-        return ShowMethods()
-    if words[0].upper() in {"DESCRIBE", "DESC"}:
-        _check_resource("".join(words[1:]), tokens[-1].start, problems)
-        return Describe()
+    told = _told(tokens, text, problems)
+    if told is not None:
+        return told
     tree = _parse(tokens, text, problems)
     if isinstance(tree, exp.Select):
         return _select(tree, tokens[0].start, problems)
@@ -96,56 +109,75 @@ def _statement(
         problems.add(
             tokens[0].start,
             "unsupported",
-            f"a statement that begins with {tokens[0].text[:40]!r} is not supported",
-            "SELECT, DELETE, SHOW METHODS and DESCRIBE are",
+            f"a statement that begins with {tokens[0].text[:_SHOWN]!r} is not supported",
+            _STATEMENTS,
         )
     return None
+
+
+def _told(tokens: Sequence[Token], text: str, problems: Problems) -> ShowMethods | Describe | None:
+    """A statement about the resource itself, which is no SQL to sqlglot; None for any other."""
+    start = tokens[0].start
+    code = _COMMENT.sub(lambda one: " " * len(one[0]), text[start : tokens[-1].end + 1])
+    found = _TOLD.fullmatch(code)
+    if found is None:
+        return None
+    given = found["name"]
+    name = re.sub(r"\s*\.\s*", ".", given.strip().replace('"', ""))
+    at = start + found.start("name") + len(given) - len(given.lstrip())
+    if name.lower() != ".".join(NAME):
+        problems.add(at, *_unknown_resource(name))
+    return ShowMethods(bool(found["extended"])) if found["verb"][0] in "sS" else Describe()
 
 
 def _parse(tokens: Sequence[Token], text: str, problems: Problems) -> exp.Expr | None:
     try:
         (tree,) = Parser().parse(list(tokens), text)
     except ParseError as error:
-        told = error.errors[0] if error.errors else {}
-        near = next(
-            (
-                token.start
-                for token in tokens
-                if (token.line, token.col) == (told.get("line"), told.get("col"))
-            ),
-            tokens[-1].start,
-        )
-        what = str(told.get("description") or "it cannot be read").rstrip(".")
-        problems.add(near, "not-sql", f"not a statement: {what}", "values stand in single quotes")
+        problems.add(*_not_sql(tokens, error.errors[0] if error.errors else {}))
     except RecursionError:
-        problems.add(tokens[0].start, "too-deep", "the statement is nested too deep")
+        problems.add(tokens[0].start, "too-deep", "the statement is nested too deep", _FORM)
     except _BROKEN:
-        problems.add(tokens[0].start, "not-sql", "the statement cannot be read")
+        problems.add(tokens[0].start, "not-sql", "the statement cannot be read", _FORM)
     else:
         if tree is None:
-            problems.add(tokens[0].start, "not-sql", "the statement cannot be read")
+            problems.add(tokens[0].start, "not-sql", "the statement cannot be read", _FORM)
         return tree
     return None
 
 
-def _check_resource(name: str, offset: int, problems: Problems) -> None:
-    if name != ".".join(NAME):
-        problems.add(offset, *_unknown_resource(name))
+def _not_sql(tokens: Sequence[Token], told: Mapping[str, object]) -> tuple[int, str, str, str]:
+    """What sqlglot's parser could not take, in plain words, at the token where it gave up."""
+    first = tokens[0]
+    close = difflib.get_close_matches(first.text.upper(), _KEYWORDS, n=1)
+    if close and first.text.upper() not in _KEYWORDS:
+        message = f"there is no statement {first.text[:_SHOWN]!r}"
+        return first.start, "not-sql", message, f"did you mean {close[0]}?"
+    places = ((token.start, (token.line, token.col)) for token in tokens)
+    near = (start for start, place in places if place == (told.get("line"), told.get("col")))
+    at = next(near, tokens[-1].start)
+    shown = repr(str(told.get("highlight") or tokens[-1].text)[:_SHOWN])
+    is_missing = "missing" in str(told.get("description"))
+    what = f"something is missing after {shown}" if is_missing else f"{shown} is not expected here"
+    return at, "not-sql", what, _FORM
 
 
 def _unknown_resource(name: str) -> tuple[str, str, str]:
     known = ".".join(NAME)
     close = difflib.get_close_matches(name.lower(), [known], n=1, cutoff=0.4)
     hint = f"did you mean {known}?" if close else f"the one resource here is {known}"
-    return "unknown-resource", f"there is no resource {name[:80]!r}", hint
+    message = f"there is no resource {name[:80]!r}" if name else "no resource is named"
+    return "unknown-resource", message, hint
 
 
 def _select(tree: exp.Select, start: int, problems: Problems) -> Select | None:
-    _check_clauses(tree, {"expressions", "from_", "from", "where", "kind"}, start, problems)
+    known = {"expressions", "from_", "from", "where", "kind", "limit"}
+    _check_clauses(tree, known, start, problems)
     source = tree.args.get("from_") or tree.args.get("from")
-    _check_table(source.this if source is not None else None, start, problems)
-    outputs = _outputs(tree, start, problems)
-    conditions = read_conditions(tree.args.get("where"), problems)
+    names = _resource_names(source.this if source is not None else None, start, problems)
+    outputs = _outputs(tree, names, start, problems)
+    conditions = read_conditions(tree.args.get("where"), names, problems)
+    limit = _limit(tree.args.get("limit"), start, problems)
     retrieves = any(output.column in RETRIEVED for output in outputs)
     needed = PARAMETERS if retrieves else PARAMETERS[:5]
     if Column.INSTANCES_ID in conditions:
@@ -158,13 +190,27 @@ def _select(tree: exp.Select, start: int, problems: Problems) -> Select | None:
         _uids(conditions, Column.STUDIES_ID),
         _uids(conditions, Column.SERIES_ID) or None,
         _uids(conditions, Column.INSTANCES_ID) or None,
+        limit,
     )
+
+
+def _limit(node: exp.Expr | None, start: int, problems: Problems) -> int | None:
+    if node is None:
+        return None
+    count = node.args.get("expression")
+    is_alone = not any(value for key, value in node.args.items() if key != "expression")
+    if isinstance(count, exp.Literal) and not count.is_string and is_alone:
+        text = str(count.this)
+        if text.isdecimal() and len(text) <= _LONGEST_LIMIT:
+            return int(text)
+    problems.add(offset_of(node, start), "unsupported", "LIMIT takes one whole number", "LIMIT 10")
+    return None
 
 
 def _delete(tree: exp.Delete, start: int, places: Places, problems: Problems) -> Delete | None:
     _check_clauses(tree, {"this", "where"}, start, problems)
-    _check_table(tree.this, start, problems)
-    conditions = read_conditions(tree.args.get("where"), problems)
+    names = _resource_names(tree.this, start, problems)
+    conditions = read_conditions(tree.args.get("where"), names, problems)
     if not _has_all(conditions, PARAMETERS, start, problems):
         return None
     for column in (Column.STUDIES_ID, Column.SERIES_ID):
@@ -195,49 +241,56 @@ def _check_clauses(tree: exp.Expr, known: set[str], start: int, problems: Proble
         node = value[0] if isinstance(value, list) else value
         offset = offset_of(node, start) if isinstance(node, exp.Expr) else start
         named = _CLAUSES.get(key, key.upper().replace("_", " ").strip())
-        problems.add(offset, "unsupported", f"{named} is not supported")
+        problems.add(offset, "unsupported", f"{named} is not supported", _UNDERSTOOD)
 
 
-def _check_table(table: object, start: int, problems: Problems) -> None:
+def _resource_names(table: object, start: int, problems: Problems) -> Collection[str]:
+    """Check that it is the resource; how columns may name it, in lower case."""
     if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
         offset = offset_of(table, start) if isinstance(table, exp.Expr) else start
         problems.add(
             offset, "unsupported", "only a resource can be queried", f"FROM {'.'.join(NAME)}"
         )
-        return
-    name = tuple(part.name for part in table.parts)
+        return ()
+    name = tuple(part.name.lower() for part in table.parts)
     if name != NAME:
-        problems.add(offset_of(table, start), *_unknown_resource(".".join(name)))
+        written = ".".join(part.name for part in table.parts)
+        problems.add(offset_of(table, start), *_unknown_resource(written))
+    alias = table.args.get("alias")
+    plain = {"this", "db", "catalog"} if alias and alias.args.get("columns") else _NAMING
     for key, value in table.args.items():
-        if value and key not in {"this", "db", "catalog"}:
+        if value and key not in plain:
             node = value[0] if isinstance(value, list) else value
             offset = offset_of(node, start) if isinstance(node, exp.Expr) else start
-            named = "an alias of the resource" if key == "alias" else _CLAUSES.get(key, key)
-            problems.add(offset, "unsupported", f"{named} is not supported")
+            named = "a list of columns" if key == "alias" else _CLAUSES.get(key, key)
+            problems.add(offset, "unsupported", f"{named} is not supported", _UNDERSTOOD)
+    return {table.alias.lower()} if table.alias else _OWN_NAMES
 
 
-def _outputs(tree: exp.Select, start: int, problems: Problems) -> tuple[Output, ...]:
+def _outputs(
+    tree: exp.Select, names: Collection[str], start: int, problems: Problems
+) -> tuple[Output, ...]:
     outputs: list[Output] = []
     for node in tree.expressions:
-        if isinstance(node, exp.Star) and not any(node.args.values()):
+        star = node.this if is_plain_column(node, names) else node
+        if isinstance(star, exp.Star) and not any(star.args.values()):
             outputs += [Output(column, column.value) for column in RETRIEVED]
             continue
-        output = _output(node, start, problems)
+        output = _output(node, names, start, problems)
         if output is not None:
             outputs.append(output)
     names = [output.name for output in outputs]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.add(start, "twice", f"two columns of the result are named {name!r}")
+        message = f"two columns of the result are named {name!r}"
+        problems.add(start, "twice", message, "name one of them anew: COLUMN AS NAME")
     return tuple(outputs)
 
 
-def _output(node: exp.Expr, start: int, problems: Problems) -> Output | None:
+def _output(
+    node: exp.Expr, names: Collection[str], start: int, problems: Problems
+) -> Output | None:
     inner, name = (node.this, node.alias) if isinstance(node, exp.Alias) else (node, "")
-    if (
-        not isinstance(inner, exp.Column)
-        or not isinstance(inner.this, exp.Identifier)
-        or inner.table
-    ):
+    if not is_plain_column(inner, names) or not isinstance(inner.this, exp.Identifier):
         problems.add(
             offset_of(node, start),
             "unsupported",

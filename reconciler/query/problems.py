@@ -29,7 +29,7 @@ class Problems:
         self._places = places
         self._found: list[Problem] = []
 
-    def add(self, offset: int, rule: str, message: str, hint: str | None = None) -> None:
+    def add(self, offset: int, rule: str, message: str, hint: str) -> None:
         """Note a problem at an offset of the text."""
         place = self._places.at(offset)
         source = Source(self._places.path, place.line, place.column)

@@ -50,7 +50,10 @@ _FIELDS = {
     Column.INSTANCES_ID: _Field("string", "parameter: the SOP Instance UID"),
 }
 
-_METHODS = (("retrieve_instance", "SELECT"), ("delete", "DELETE"))
+_METHODS = (
+    ("retrieve_instance", "SELECT", "retrieves the instance, or what the columns need of it"),
+    ("delete", "DELETE", "becomes a plan that deletes the instance; deletes nothing by itself"),
+)
 
 
 def describe() -> Iterator[Row]:
@@ -59,8 +62,9 @@ def describe() -> Iterator[Row]:
         yield {"name": column.value, "type": field.type, "description": field.description}
 
 
-def show_methods() -> Iterator[Row]:
-    """What ``SHOW METHODS`` answers."""
+def show_methods(*, is_extended: bool) -> Iterator[Row]:
+    """What ``SHOW METHODS`` answers; with ``EXTENDED`` each has its description."""
     needed = ", ".join(parameter.value for parameter in PARAMETERS)
-    for name, verb in _METHODS:
-        yield {"MethodName": name, "RequiredParams": needed, "SQLVerb": verb}
+    for name, verb, description in _METHODS:
+        row: Row = {"MethodName": name, "RequiredParams": needed, "SQLVerb": verb}
+        yield {**row, "description": description} if is_extended else row

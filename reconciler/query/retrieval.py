@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 import tempfile
 import time
 from collections import deque
@@ -38,8 +39,9 @@ _ASKING = _STORAGE | _FILE_META | {Column.CONTENT_TYPE, Column.DATA}
 
 @dataclass(slots=True)
 class Tally:
-    """What did not become a plain row: how many instances are absent, and what went wrong."""
+    """How many rows there are, how many instances are absent, and what went wrong."""
 
+    rows: int = 0
     absent: int = 0
     problems: list[str] = field(default_factory=list)
 
@@ -78,9 +80,11 @@ def select_rows(
             that the rows show is proven.
     """
     columns = {one.column for one in select.outputs}
+    end = tally.rows + (sys.maxsize if select.limit is None else select.limit)
     lookup = _Lookup(store, columns, output, is_listed=select.instance_uids is None)
     store.preflight(deleting=False)
-    for found in _in_order(_instances(select, store), lookup.find, parallelism):
+    instances = _instances(select, store)
+    for found in _in_order(instances, lookup.find, parallelism, lambda: end - tally.rows):
         if found.problem:
             tally.problems.append(f"{found.instance}: {found.problem}")
         if Column.DATA in columns:
@@ -89,6 +93,7 @@ def select_rows(
             tally.absent += 1
         is_whole = found.seen.presence is Presence.PRESENT and not found.problem
         if is_whole or Column.PRESENCE in columns:
+            tally.rows += 1
             yield _row(select, found)
         if found.data is not None and not isinstance(found.data, Path):
             found.data.close()
@@ -226,21 +231,36 @@ def _data(data: IO[bytes] | Path | None) -> Value:
         return None
     if isinstance(data, Path):
         return str(data)
-    size = data.tell()
-    data.seek(0)
-    return Blob(size, iter(lambda: data.read(_PIECE), b""))
+    return Blob(data.tell(), _Pieces(data))
 
 
-def _in_order(items: Iterable[T], work: Callable[[T], R], parallelism: int) -> Iterator[R]:
-    """Work on many items at once, a few ahead of the one whose turn it is."""
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """The pieces of a file, from its beginning each time: several columns may hold them."""
+
+    file: IO[bytes]
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.file.seek(0)
+        return iter(lambda: self.file.read(_PIECE), b"")
+
+
+def _in_order(
+    items: Iterable[T], work: Callable[[T], R], parallelism: int, wanted: Callable[[], int]
+) -> Iterator[R]:
+    """Work on many items at once, a few ahead of the one whose turn it is.
+
+    ``wanted`` says how many results are of use yet: work on no more has begun at any time.
+    """
+    waiting = iter(items)
     window: deque[Future[R]] = deque()
     with ThreadPoolExecutor(parallelism, thread_name_prefix="query") as pool:
         try:
-            for item in items:
-                window.append(pool.submit(work, item))
-                if len(window) >= 2 * parallelism:
-                    yield window.popleft().result()
-            while window:
+            while True:
+                room = min(2 * parallelism, wanted()) - len(window)
+                window.extend(pool.submit(work, one) for one in itertools.islice(waiting, room))
+                if not window:
+                    return
                 yield window.popleft().result()
         finally:
             for future in window:

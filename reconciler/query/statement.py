@@ -41,7 +41,8 @@ class Select:
     """Rows of one store: those of the instances, else of the series, else of the studies.
 
     ``series_uids`` and ``instance_uids`` are None where the statement leaves them out; every
-    combination of the UIDs is asked for, each once, in the order of the statement.
+    combination of the UIDs is asked for, each once, in the order of the statement. ``limit`` is how
+    many rows there are at most, None for all.
     """
 
     outputs: tuple[Output, ...]
@@ -49,6 +50,7 @@ class Select:
     study_uids: tuple[str, ...]
     series_uids: tuple[str, ...] | None
     instance_uids: tuple[str, ...] | None
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +83,14 @@ class Delete:
 
 @dataclass(frozen=True, slots=True)
 class ShowMethods:
-    """``SHOW METHODS IN google.healthcare.instances``."""
+    """``SHOW [EXTENDED] METHODS IN google.healthcare.instances``."""
+
+    is_extended: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Describe:
-    """``DESCRIBE google.healthcare.instances``."""
+    """``DESCRIBE [EXTENDED] google.healthcare.instances``; both tell the same."""
 
 
 Statement = Select | Delete | ShowMethods | Describe

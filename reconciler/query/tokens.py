@@ -19,6 +19,7 @@ from reconciler.query.problems import Places, Problems
 LONGEST = 512 * 1024
 """Characters of a text: room for 7,000 UIDs; more belong in a desired-state file."""
 
+_QUOTES = "values stand in single quotes; a quote inside one is written twice"
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _OPENING = re.compile(
     r"--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|\"[^\"]*\"|(?P<open>['\"])", re.DOTALL
@@ -51,14 +52,15 @@ def read_tokens(
 def _tokens(text: str, problems: Problems) -> list[Token]:
     unclosed = next((found.start() for found in _OPENING.finditer(text) if found["open"]), None)
     if unclosed is not None:
-        problems.add(unclosed, "unclosed-quote", "the quote that opens here is not closed")
+        problems.add(unclosed, "unclosed-quote", "the quote that opens here is not closed", _QUOTES)
     elif "\0" in text:
-        problems.add(text.index("\0"), "not-sql", "a NUL character cannot stand in a statement")
+        found = text.index("\0")
+        problems.add(found, "not-sql", "a NUL character cannot stand in a statement", "remove it")
     problems.raise_if_any()
     try:
         return Tokenizer().tokenize(text)
     except TokenError:
-        problems.add(0, "not-sql", "the text cannot be read as SQL")
+        problems.add(0, "not-sql", "the text cannot be read as SQL", _QUOTES)
         problems.raise_if_any()
         raise
 

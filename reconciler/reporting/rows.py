@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import assert_never
 
 from reconciler.model.row import Blob, Row, Value
-
-_SPECIAL = frozenset(',"\r\n')
+from reconciler.reporting.shown import as_csv_cell, as_no_formula, shown
 
 
 def rows_as_table(names: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
@@ -41,8 +40,8 @@ def rows_as_json(names: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
 
 
 def rows_as_csv(names: Sequence[str], rows: Iterable[Row]) -> Iterator[str]:
-    """A header and a record for each row; null is an empty field."""
-    yield ",".join(map(_quoted, names)) + "\r\n"
+    """A header and a record for each row, no field of it a formula; null is an empty field."""
+    yield ",".join(map(as_csv_cell, names)) + "\r\n"
     for row in rows:
         for number, name in enumerate(names):
             yield "," if number else ""
@@ -63,7 +62,7 @@ def _cell(value: Value) -> str:
         case None:
             return "null"
         case str():
-            return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in value)
+            return shown(value)
         case int():
             return str(value)
         case ():
@@ -90,22 +89,15 @@ def _object(names: Sequence[str], row: Row) -> Iterator[str]:
 def _field(value: Value) -> Iterator[str]:
     match value:
         case Blob():
-            yield from _base64(value)
+            yield from as_no_formula(_base64(value))
         case None:
             yield ""
         case ():
             yield "[]"
         case str() | int():
-            yield _quoted(str(value))
+            yield as_csv_cell(str(value))
         case _:
             assert_never(value)
-
-
-def _quoted(text: str) -> str:
-    if _SPECIAL.isdisjoint(text):
-        return text
-    doubled = text.replace('"', '""')
-    return f'"{doubled}"'
 
 
 def _base64(blob: Blob) -> Iterator[str]:

@@ -238,7 +238,7 @@ def test_text_of_others_cannot_become_a_formula_or_a_second_row(tmp_path: Path) 
 def test_no_cell_begins_as_a_formula_or_holds_a_control_character(text: str) -> None:
     cell, _ = next(csv.reader([f"{as_csv_cell(text)},"]))
 
-    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n", *"\uff1d\uff0b\uff0d\uff20"))
     assert cell.isprintable()
 
 

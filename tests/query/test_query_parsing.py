@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import re
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import StatementError
 from reconciler.model.address import StoreAddress
+from reconciler.model.problem import Problem
 from reconciler.query.parsing import read_statements
 from reconciler.query.statement import Column, Delete, Describe, Select, ShowMethods
 
@@ -73,14 +75,69 @@ def test_a_statement_may_end_in_any_way(end: str) -> None:
     assert len(read(f"SELECT data FROM {TABLE} WHERE {ALL} {end}")) == 1
 
 
-@pytest.mark.parametrize("text", [f"SHOW METHODS IN {TABLE}", f"show methods in {TABLE}; -- so"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"SHOW METHODS IN {TABLE}",
+        f"show methods in {TABLE.upper()}; -- so",
+        "SHOW /* all */ METHODS\nIN google . healthcare\n. instances",
+        'SHOW METHODS IN "google"."healthcare"."instances"',
+    ],
+)
 def test_show_methods(text: str) -> None:
     assert read(text) == (ShowMethods(),)
+    assert read(text.lower().replace("methods", "Extended Methods")) == (ShowMethods(True),)
 
 
-@pytest.mark.parametrize("text", [f"DESCRIBE {TABLE};", f"describe {TABLE}", f"DESC {TABLE}"])
-def test_describe(text: str) -> None:
-    assert read(text) == (Describe(),)
+@pytest.mark.parametrize(
+    "text", [f"DESCRIBE {TABLE};", f"describe {TABLE.title()}", f"DESC {TABLE}"]
+)
+@pytest.mark.parametrize("extended", ["", "EXTENDED ", "-- all of it\nextended\t"])
+def test_describe(text: str, extended: str) -> None:
+    verb, _, name = text.partition(" ")
+    assert read(f"{verb} {extended}{name}") == (Describe(),)
+
+
+def test_keywords_and_names_may_be_in_any_case() -> None:
+    in_capitals = re.compile(r"'[^']*'|\w+")
+    for text in (
+        DOCUMENTED_SELECT,
+        DOCUMENTED_DELETE,
+        f"SELECT * FROM {TABLE} WHERE {ALL} LIMIT 7",
+    ):
+        capitals = in_capitals.sub(lambda one: one[0] if "'" in one[0] else one[0].upper(), text)
+        assert read(capitals) == read(text.lower()) == read(text)
+
+
+@pytest.mark.parametrize(
+    ("alias", "name"),
+    [
+        ("AS i", "i"),
+        ("i", "I"),
+        ('AS "I"', "i"),
+        ("", "instances"),
+        ("", "healthcare.instances"),
+        ("", "GOOGLE.healthcare.instances"),
+    ],
+)
+def test_columns_may_name_the_resource_or_its_alias(alias: str, name: str) -> None:
+    where = re.sub(r"(\w+)=", rf"{name}.\1=", ALL)
+    for columns, plain in (
+        (f"{name}.data d, {name}.presence", "data d, presence"),
+        (f"{name}.*", "*"),
+    ):
+        text = f"SELECT {columns} FROM {TABLE} {alias} WHERE {where}"
+        assert read(text) == read(f"SELECT {plain} FROM {TABLE} WHERE {ALL}")
+    (delete,) = read(f"DELETE FROM {TABLE} {alias} WHERE {where}")
+    assert isinstance(delete, Delete)
+    assert [one.instance.instance_uid for one in delete.removals] == ["1.2.3.4"]
+
+
+@pytest.mark.parametrize(("text", "limit"), [("", None), ("LIMIT 0", 0), ("limit 10;", 10)])
+def test_a_limit_is_how_many_rows_there_are_at_most(text: str, limit: int | None) -> None:
+    (select,) = read(f"SELECT presence FROM {TABLE} WHERE {ALL} {text}")
+    assert isinstance(select, Select)
+    assert select.limit == limit
 
 
 def test_columns_may_be_named_anew_and_a_star_is_what_retrieve_gives() -> None:
@@ -175,24 +232,47 @@ REFUSED = [
     (f"SELECT data FROM {TABLE} WHERE {ALL} AND seriesId='1.2.3'", 199, "seriesId is constrained"),
     (f"SELECT data FROM {TABLE} WHERE {ALL} AND modality='CT'", 199, "there is no column 'modal"),
     (f"SELECT data FROM {TABLE} WHERE {ALL} AND presence='absent'", 199, "presence cannot be"),
-    (f"SELECT contenttype FROM {TABLE} WHERE {ALL}", 8, "there is no column 'contenttype'"),
+    (f"SELECT contentype FROM {TABLE} WHERE {ALL}", 8, "there is no column 'contentype'"),
+    (f"SELECT data, DATA FROM {TABLE} WHERE {ALL}", 1, "two columns of the result are named"),
     (f"SELECT data, data FROM {TABLE} WHERE {ALL}", 1, "two columns of the result are named"),
     (f"SELECT count(*) FROM {TABLE} WHERE {ALL}", 8, "only columns can be selected"),
     (f"SELECT 1 FROM {TABLE} WHERE {ALL}", 8, "only columns can be selected"),
     (f"SELECT a.data FROM {TABLE} WHERE {ALL}", 8, "only columns can be selected"),
     (f"SELECT DISTINCT data FROM {TABLE} WHERE {ALL}", 1, "DISTINCT is not supported"),
-    (f"SELECT data FROM {TABLE} WHERE {ALL} LIMIT 3", 201, "LIMIT is not supported"),
+    (f"SELECT data FROM {TABLE} WHERE {ALL} LIMIT 1 + 2", 201, "LIMIT takes one whole number"),
+    (f"SELECT data FROM {TABLE} WHERE {ALL} LIMIT '3'", 201, "LIMIT takes one whole number"),
+    (f"SELECT data FROM {TABLE} WHERE {ALL} LIMIT -1", 202, "LIMIT takes one whole number"),
+    (f"SELECT data FROM {TABLE} WHERE {ALL} LIMIT 1.5", 201, "LIMIT takes one whole number"),
+    (f"SELECT data FROM {TABLE} WHERE {ALL} LIMIT {'9' * 5000}", 201, "LIMIT takes one whole"),
+    (f"SELECT data FROM {TABLE} WHERE {ALL} LIMIT 3 OFFSET 2", 210, "OFFSET is not supported"),
+    (f"SELECT data FROM {TABLE} WHERE {ALL} FETCH FIRST 3 ROWS ONLY", 207, "LIMIT takes one"),
+    (f"DELETE FROM {TABLE} WHERE {ALL} LIMIT 1", 196, "LIMIT is not supported"),
     (f"SELECT data FROM {TABLE} WHERE {ALL} ORDER BY data", 204, "ORDER BY is not supported"),
     (f"SELECT data FROM {TABLE} WHERE {ALL} GROUP BY data", 204, "GROUP BY is not supported"),
-    (f"SELECT data FROM {TABLE} i WHERE {ALL}", 46, "an alias of the resource"),
+    (f"SELECT data FROM {TABLE} i(x) WHERE {ALL}", 46, "a list of columns is not supported"),
+    (f"SELECT j.data FROM {TABLE} i WHERE {ALL}", 8, "only columns can be selected"),
+    (f"SELECT j.* FROM {TABLE} i WHERE {ALL}", 8, "only columns can be selected"),
+    (f"SELECT instances.data FROM {TABLE} i WHERE {ALL}", 8, "only columns can be selected"),
+    (f"SELECT data FROM {TABLE} i WHERE j.studiesId='1' AND {ALL}", 54, "this condition is not"),
     (f"SELECT data FROM {TABLE}, b WHERE {ALL}", 47, "a join is not supported"),
     (f"SELECT data FROM {TABLE} JOIN b WHERE {ALL}", 51, "a join is not supported"),
     (f"WITH x AS (SELECT 1) SELECT data FROM {TABLE} WHERE {ALL}", 6, "WITH is not supported"),
     (f"SELECT data FROM (SELECT 1) WHERE {ALL}", 26, "only a resource can be queried"),
     (f"SELECT data FROM google.healthcare.instance WHERE {ALL}", 18, "there is no resource"),
     (f"SELECT data FROM instances WHERE {ALL}", 18, "there is no resource 'instances'"),
-    ("SHOW METHODS IN google.healthcare.stores", 35, "there is no resource"),
-    ("DESCRIBE a.b", 12, "there is no resource 'a.b'"),
+    ("SHOW METHODS IN google.healthcare.stores", 17, "there is no resource 'google.healthcare.s"),
+    (f"SHOW METHODS IN {TABLE} x", 17, f"there is no resource '{TABLE} x'"),
+    (f"SHOW METHODS {TABLE}", 1, "a statement that begins with 'SHOW'"),
+    (f"SHOW METHODS EXTENDED IN {TABLE}", 1, "a statement that begins with 'SHOW'"),
+    ("SHOW METHODS IN", 16, "no resource is named"),
+    ("DESCRIBE a.b", 10, "there is no resource 'a.b'"),
+    ("DESCRIBE EXTENDED a.b", 19, "there is no resource 'a.b'"),
+    (f"DESCRIBE {TABLE} EXTENDED", 10, f"there is no resource '{TABLE} EXTENDED'"),
+    ("DESCRIBE", 9, "no resource is named"),
+    (f"SELCT data FROM {TABLE} WHERE {ALL}", 1, "there is no statement 'SELCT'"),
+    (f"SELECT data FRM {TABLE} WHERE {ALL}", 17, "'google' is not expected here"),
+    (f"SELECT data FROM {TABLE} WHERE {ALL} AND", 195, "something is missing after 'AND'"),
+    (f"SELECT data FROM {TABLE} WHERE", 46, "something is missing after 'WHERE'"),
     (
         f"SELECT data FROM {TABLE} WHERE {ALL} UNION SELECT data FROM {TABLE} WHERE {ALL}",
         1,
@@ -244,11 +324,11 @@ def test_a_delete_stands_alone() -> None:
 
 
 def test_every_problem_of_a_text_is_named_at_once() -> None:
-    text = f"SELECT dada FROM {TABLE}\nWHERE {ALL}\nAND x='1'\nLIMIT 3"
+    text = f"SELECT dada FROM {TABLE}\nWHERE {ALL}\nAND x='1'\nLIMIT x"
     assert [line for line, *_ in problems(text)] == [1, 3, 4]
 
 
-KEYWORDS = "SELECT DELETE FROM WHERE AND OR IN NOT LIMIT AS UNION SHOW METHODS DESCRIBE"
+KEYWORDS = "SELECT DELETE FROM WHERE AND OR IN NOT LIMIT AS UNION SHOW EXTENDED METHODS DESCRIBE"
 SIGNS = ["*", "(", ")", ",", ";", "'", '"', "=", "--", "/*", "*/", "{{ a }}", "\n"]
 NAMES = [TABLE, *(column.value for column in Column)]
 WORDS = st.sampled_from([*KEYWORDS.split(), *SIGNS, *NAMES, "'1.2.3'", "1.2"])
@@ -257,5 +337,10 @@ WORDS = st.sampled_from([*KEYWORDS.split(), *SIGNS, *NAMES, "'1.2.3'", "1.2"])
 @settings(deadline=None, max_examples=400)
 @given(st.one_of(st.lists(WORDS, max_size=30).map(" ".join), st.text(max_size=60)))
 def test_any_text_is_read_or_refused_and_nothing_else_happens(text: str) -> None:
-    with suppress(StatementError):
+    found: Sequence[Problem] = ()
+    try:
         assert read_statements(text, path="<query>", variables={})
+    except StatementError as error:
+        found = error.problems
+    assert all(problem.hint for problem in found)
+    assert "sqlglot" not in str([problem.message for problem in found])

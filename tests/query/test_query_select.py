@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping
+from importlib import resources
 
 import pytest
 
@@ -211,7 +212,61 @@ def test_the_resource_tells_of_itself(site: Site) -> None:
         ("retrieve_instance", "SELECT"),
         ("delete", "DELETE"),
     ]
+    extended = site.query(f"show extended methods in {TABLE}", "--format", "json")
+    for row, other in zip(json.loads(answer.out), json.loads(extended.out), strict=True):
+        assert other == row | {"description": other["description"]}
+    describe = [site.query(f"DESCRIBE {word}{TABLE}").out for word in ("", "EXTENDED ")]
+    assert describe[0] == describe[1] != ""
     assert site.methods() == {}
+
+
+@pytest.mark.parametrize("limit", [0, 1, 7, 40])
+def test_a_limit_bounds_the_rows_and_the_requests(site: Site, limit: int) -> None:
+    """Absent ones are no rows. Tried out: looking ahead as without a limit, it asks for 64."""
+    uids = fill(site, 30)
+    wanted = [SERIES.study_uid + ".99", *uids]
+    listed = ", ".join(f"'{uid}'" for uid in wanted)
+    text = f"SELECT i.instancesId, data FROM {TABLE} AS i {of_series().partition(TABLE)[2]}"
+    answer = site.query(
+        f"{text} AND I.INSTANCESID IN ({listed}) LIMIT {limit}",
+        *("--format", "csv", "--output", "out"),
+    )
+    assert answer.code == 0, answer.err
+    rows = list(csv.DictReader(io.StringIO(answer.out)))
+    assert [row["instancesId"] for row in rows] == uids[:limit]
+    written = [path.stem for path in (site.folder / "out").rglob("*.dcm")]
+    assert sorted(written) == sorted(uids[:limit])
+
+
+def test_a_text_that_names_a_sql_file_is_that_file(site: Site) -> None:
+    (uid,) = fill(site, 1)
+    file = site.folder / "my select.SQL"
+    file.write_text(f"SELECT instancesId\n{of_series()} AND instancesId = '{{{{ uid }}}}'")
+    answer = site.query(file.name, f"--var=uid={uid}", "--format", "csv")
+    assert (answer.code, answer.out.splitlines()) == (0, ["instancesId", uid])
+    answer = site.query(file.name, "--var=uid=..")
+    assert answer.code == 1
+    assert answer.err.startswith("my select.SQL:2:")
+    for name, reason in (("none.sql", "No such file"), ("specs.sql", "Is a directory")):
+        (site.folder / "specs.sql").mkdir(exist_ok=True)
+        answer = site.query(name)
+        assert answer.code == 1
+        assert f"cannot read {name}: {reason}" in answer.err
+    both = site.query(file.name, "--file", file)
+    assert "not both" in both.err
+
+
+def test_no_field_of_csv_is_a_formula(site: Site) -> None:
+    """Names, paths and base64 are neutralised alike."""
+    file = resources.files("pydicom.data").joinpath("test_files", "CT_small.dcm").read_bytes()
+    stored = site.emulator.ingest(DEMO_STORE, b"\xf8\x00\x00" + file[3:])
+    text = f'SELECT data AS "=1+1", data AS "+2" {where(stored)}'
+    rows = site.query(text, "--format", "csv").out.splitlines()
+    assert rows[0] == "'=1+1,'+2"
+    assert all(field.startswith("'+AAA") for field in rows[1].split(","))
+    for folder in ("=x", "@y", "-z", "\tt"):
+        row = site.query(text, "--format", "csv", f"--output={folder}").out.splitlines()[1]
+        assert all(field.startswith("'") for field in row.split(","))
 
 
 @pytest.mark.parametrize(

@@ -106,9 +106,10 @@ def command(
 ) -> int:
     """Run the SQL of the resource google.healthcare.instances.
 
-    TEXT is the SQL, or - for standard input. SELECT retrieves what its columns need and no more;
-    DELETE never deletes by itself: it becomes a plan, with the gates, the keeps of specs/ and the
-    proofs of every plan. SHOW METHODS IN and DESCRIBE tell about the resource.
+    TEXT is the SQL, the name of a .sql file with it, or - for standard input. SELECT retrieves
+    what its columns need and no more; DELETE never deletes by itself: it becomes a plan, with the
+    gates, the keeps of specs/ and the proofs of every plan. SHOW METHODS IN and DESCRIBE tell about
+    the resource. Keywords and names may be in upper or lower case.
 
     Exit code 1 when something that was asked for could not be answered; those of plan and apply
     for a DELETE.
@@ -116,8 +117,8 @@ def command(
     \b
     Examples:
       reconciler query "DESCRIBE google.healthcare.instances"
-      reconciler query --file select.sql --var instancesId=1.2.3.4 --format json
-      reconciler query --file delete.sql --reason 113039 --ticket RET-1 --out plan.json
+      reconciler query select.sql --var instancesId=1.2.3.4 --format json
+      reconciler query delete.sql --reason 113039 --ticket RET-1 --out plan.json
     """
     path, sql = _read(text, file)
     statements = read_statements(sql, path=path, variables=dict(variables))
@@ -128,8 +129,8 @@ def command(
         **given,  # type: ignore[arg-type]  # click hands over exactly the options above
     )
     match statements[0]:
-        case ShowMethods():
-            return tell(list(show_methods()), options)
+        case ShowMethods(is_extended=is_extended):
+            return tell(list(show_methods(is_extended=is_extended)), options)
         case Describe():
             return tell(list(describe()), options)
         case Delete() as delete:
@@ -145,6 +146,8 @@ def _read(text: str | None, file: Path | None) -> tuple[str, str]:
             "give the SQL as TEXT or as --file FILE, and not both",
             hint="- as TEXT reads standard input",
         )
+    if text is not None and _names_a_file(text):
+        file = Path(text)
     try:
         if file is not None:
             with TextIOWrapper(open_regular(file), encoding="utf-8") as text_file:
@@ -155,3 +158,8 @@ def _read(text: str | None, file: Path | None) -> tuple[str, str]:
         reason = error.strerror if isinstance(error, OSError) else "it is not text in UTF-8"
         raise UsageError(f"cannot read {file or 'standard input'}: {reason}") from error
     return "<query>", text or ""
+
+
+def _names_a_file(text: str) -> bool:
+    """Whether a TEXT is the name of a file: no SQL is one word that ends in ``.sql``."""
+    return text.lower().endswith(".sql") and (len(text.split()) == 1 or Path(text).is_file())
