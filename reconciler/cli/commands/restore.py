@@ -21,7 +21,7 @@ from reconciler.cli.options import root_option, state_option, store_options
 from reconciler.cli.path_type import PATH
 from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
-from reconciler.cli.project import find_root, state_folder
+from reconciler.cli.project import find_root, state_folder, status_command
 from reconciler.cli.recording import record_nothing_done
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
@@ -29,6 +29,7 @@ from reconciler.journal.folder import run_file
 from reconciler.journal.history import History
 from reconciler.journal.inside import open_inside
 from reconciler.live.endpoint import Endpoint
+from reconciler.model.outcome import RunState
 from reconciler.model.provenance import Provenance
 from reconciler.model.restore import ArchivedInstance, RestoreReport, RestoreResult
 from reconciler.model.service import is_one_service
@@ -127,6 +128,8 @@ def command(
         return _show(archived, options)
     report, exit_code = _restore_on_record(read, archived, options)
     write_document(restore_as_text(report))
+    if report.state in {RunState.INTERRUPTED, RunState.STOPPED}:
+        say(f"to resume it, see: {status_command(options.state)}")
     if options.report is not None:
         write_file(options.report, restore_as_json(report, exit_code))
     return exit_code
