@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,13 @@ from typing import Any
 import pytest
 
 from reconciler.cli.main import run
-from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
+from reconciler.emulator import (
+    DEMO_STORE,
+    Emulator,
+    EmulatorSettings,
+    FaultRule,
+    running_emulator,
+)
 from reconciler.emulator.request_log import RequestRecord
 from reconciler.model.address import InstanceAddress, StoreAddress
 
@@ -104,6 +111,11 @@ class Site:
     def deletes(self) -> list[RequestRecord]:
         """The DELETEs that reached the store."""
         return [one for one in self.emulator.requests() if one.method == "DELETE"]
+
+    def once_proven(self, rule: FaultRule) -> FaultRule:
+        """A fault of DELETEs that spares the first: until it is proven, no other one leaves."""
+        first = re.escape(self.path_of(min(self.planned)))
+        return replace(rule, method="DELETE", path=f"^(?!{first}$)")
 
     def path_of(self, instance: InstanceAddress) -> str:
         """The one path that a DELETE of an instance may have."""

@@ -122,13 +122,13 @@ def test_an_intent_is_on_record_before_its_delete_reaches_the_store(site: Site) 
     Tried out: it fails with the intent written after its DELETE.
     """
     site.prepare(planned=8)
-    site.emulator.set_faults(Faults((FaultRule(FaultKind.HANG, "DELETE"),)))
+    site.emulator.set_faults(Faults((site.once_proven(FaultRule(FaultKind.HANG)),)))
     child = site.start_apply()
-    wait_until(lambda: len(site.deletes()) == 4, during=child)
+    wait_until(lambda: len(site.deletes()) == 1 + 4, during=child)
     runs = require_no_harm(site)
-    assert sum(run.intents.total() for run in runs) == 4
+    assert sum(run.intents.total() for run in runs) == 1 + 4
     assert killed(child)
-    assert site.planned <= site.content()
+    assert len(site.planned - site.content()) == 1
     site.emulator.set_faults(Faults())
     site.resume()
     require_all_done(site)
@@ -142,7 +142,7 @@ def test_an_operation_that_was_met_before_a_kill_is_not_forgotten(site: Site) ->
     site.prepare(planned=8)
     operation = FaultRule(FaultKind.OPERATION, "DELETE", times=1)
     busy = FaultRule(FaultKind.STATUS, "DELETE", status=503, retry_after=50)
-    unseen = FaultRule(FaultKind.HANG, "GET", path="/metadata$")
+    unseen = FaultRule(FaultKind.HANG, "GET", path=r"/studies/1\..*/metadata$")
     site.emulator.set_faults(Faults((operation, busy, unseen)))
     child = site.start_apply()
     wait_until(lambda: b'"operation"' in journal_of(site), during=child)

@@ -51,11 +51,11 @@ def test_a_signal_that_cuts_an_attempt_short_leaves_it_to_the_same_apply(site: S
 
     Nothing is left that was not attempted; the plan is not done with for that.
     """
-    site.prepare(planned=IN_FLIGHT)
-    busy = FaultRule(FaultKind.STATUS, "DELETE", status=503, retry_after=50)
+    site.prepare(planned=1 + IN_FLIGHT)
+    busy = site.once_proven(FaultRule(FaultKind.STATUS, status=503, retry_after=50))
     site.emulator.set_faults(Faults((busy,)))
     child = site.start_apply()
-    wait_until(lambda: len(answered(site)) >= IN_FLIGHT, during=child)
+    wait_until(lambda: len(answered(site)) >= 1 + IN_FLIGHT, during=child)
     child.send_signal(signal.SIGINT)
     assert ended(child).code == 130
     report = require_exact_account(site)
@@ -74,9 +74,10 @@ def answered(site: Site) -> list[object]:
 def test_a_second_signal_exits_at_once(site: Site, number: int, code: int) -> None:
     """The store never answers, so that the first signal alone would be waited for."""
     site.prepare(planned=8)
-    site.emulator.set_faults(Faults((FaultRule(FaultKind.HANG, "DELETE", after_effect=True),)))
+    hang = site.once_proven(FaultRule(FaultKind.HANG, after_effect=True))
+    site.emulator.set_faults(Faults((hang,)))
     child = site.start_apply()
-    wait_until(lambda: len(site.deletes()) >= IN_FLIGHT, during=child)
+    wait_until(lambda: len(site.deletes()) >= 1 + IN_FLIGHT, during=child)
     child.send_signal(number)
     time.sleep(0.5)
     assert child.poll() is None
