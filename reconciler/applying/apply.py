@@ -176,9 +176,10 @@ class Apply:
 
     def _absences_unclear(self) -> Refused | None:
         """Why no deletion could be proven, in some store that something is deleted from."""
+        labels = AuditLabels(self.settings.run, self.saved.digest)
         try:
             for store in sorted(self._deleted_from()):
-                require_absence(self.stores[store], self.settings.nobody)
+                require_absence(self.stores[store].labelled(labels), self.settings.nobody)
         except Refused as refusal:
             return refusal
         return None
