@@ -7,7 +7,7 @@ from collections.abc import Set
 from typing import Any
 
 from reconciler.live.answer import Answer
-from reconciler.live.bodies import is_json, media_type, parse_json
+from reconciler.live.bodies import media_type, parse_json
 
 Json = Any
 
@@ -32,9 +32,8 @@ def said(answer: Answer, names: Set[str]) -> dict[str, Json]:
     """
     told: dict[str, Json] = {"status": answer.status, "type": media_type(answer.content_type)}
     if answer.status >= _ERROR:
-        # Orthanc writes JSON without saying so.
-        is_told = not answer.content_type or is_json(answer.content_type)
-        body = parse_json(answer.body) if is_told and answer.is_whole else None
+        # Whatever its content type: Orthanc writes JSON without one, or as text/plain.
+        body = parse_json(answer.body) if answer.is_whole else None
         told["body"] = len(answer.body) if body is None else shape(body, names)
     if answer.retry_after is not None:
         told["retryAfter"] = answer.retry_after

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -412,7 +413,10 @@ def test_ctrl_c_at_the_question_is_no_yes(desk: Desk) -> None:
     told = ""
     while "Enter a value" not in told:
         told += process.stderr.read(1)
-    process.send_signal(signal.SIGINT)
+    while process.poll() is None:  # one that comes before it waits for a line is seen by the next
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
     assert ended(process).code == 3
     os.close(terminal)
     os.close(keyboard)

@@ -354,7 +354,8 @@ def test_a_lookup_by_another_service_is_no_proof_against_a_search(
     fake: Fake, search: Reply, presence: Presence
 ) -> None:
     """A gateway answers 404 below a path, and sends lookups to an Orthanc that holds nothing."""
-    fake.replies |= {METADATA: (404, None, b""), LOOKUP: found(), FIND: search}
+    last = ("GET", FIND[1].replace("&offset=0", "&offset=1"))
+    fake.replies |= {METADATA: (404, None, b""), LOOKUP: found(), FIND: search, last: listed()}
     seen = fake.store.confirmed(ONE, fake.store.probe(ONE))
     assert seen.presence is presence
 

@@ -97,7 +97,11 @@ def test_a_search_that_orthanc_cuts_short_decides_nothing(
         for number in range(8):
             server.put(small_file(InstanceAddress("1.2", "1.2.1", f"1.2.1.{number}")))
         site.write(REASON + OPEN + "remove: [{studiesId: 1.2}]\n")
-        answer = site.plan(code=3)
+        answer = site.run("plan", "--out", "plan.json")
+        if answer.code == 0:  # by release, offsets reach what a page is cut short of
+            assert "8 instances would be deleted" in answer.out
+            return
+        assert answer.code == 3
         assert re.search("the search shows [34] of the 8", answer.out)  # by release
         assert site.run("apply", "plan.json").code == 3
         assert len(server.content()) == 8
