@@ -357,8 +357,12 @@ def _outcomes(tried: list[_Tried], presence: str, *, settles: bool) -> set[str]:
     """What a proof may make of the attempts; see the table of outcomes in docs/design.md."""
     if presence != "absent":
         return {"failed", "unconfirmed", "not_attempted"}
-    if ACCEPTED in _kinds(tried):
+    accepted = [one for one in tried if ACCEPTED in _kinds([one])]
+    if any(not (one.is_seen or one.is_explained) for one in accepted):
         return {DELETED}
+    if accepted:  # and each undone since, or followed by the removal of another plan
+        others = [one for one in tried if one not in accepted]
+        return {DELETED} | _outcomes(others, presence, settles=settles)
     ambiguous = [one for one in tried if UNCLEAR & _kinds([one])]
     if not ambiguous:
         return {ALREADY_ABSENT}
