@@ -360,9 +360,12 @@ def _outcomes(tried: list[_Tried], presence: str, *, settles: bool) -> set[str]:
     accepted = [one for one in tried if ACCEPTED in _kinds([one])]
     if any(not (one.is_seen or one.is_explained) for one in accepted):
         return {DELETED}
-    if accepted:  # and each undone since, or followed by the removal of another plan
-        others = [one for one in tried if one not in accepted]
-        return {DELETED} | _outcomes(others, presence, settles=settles)
+    # Each that was accepted is undone since, or followed by the removal of another plan.
+    others = _outcomes_of_others([one for one in tried if one not in accepted], settles=settles)
+    return {DELETED} | others if accepted else others
+
+
+def _outcomes_of_others(tried: list[_Tried], *, settles: bool) -> set[str]:
     ambiguous = [one for one in tried if UNCLEAR & _kinds([one])]
     if not ambiguous:
         return {ALREADY_ABSENT}
