@@ -12,9 +12,10 @@ from reconciler.reporting.wording import plain
 _ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\`*_[]<>|#~&$"})
 _AUTOLINKED = re.compile(
     r"""(?<=[@#!$%&~^])(?=[\w"'])   # @user, #12, !12, ~"label"; the @ of an address
-      | (?<=\bGH)(?=-\d)            # GH-12
+      | (?<=\b[GL][HL])(?=-\d)       # GH-12, GL-12
+      | (?<=[\[*])(?=\w)            # [issue:12], *iteration:12
       | (?<=:)(?=//)                # https://…
-      | (?<=\bwww)(?=\.)            # www.…
+      | (?<=www)(?=\.)              # www.…
     """,
     re.IGNORECASE | re.VERBOSE,
 )

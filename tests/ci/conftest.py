@@ -160,6 +160,7 @@ class Site:
             "head_sha": self.git("rev-parse", "HEAD"),
             "head_repository": {"full_name": "hospital/specs"},
             "path": ".github/workflows/reconciler-plan.yml",
+            "event": "pull_request",
             "display_title": f"reconciler plan of pull request {self.number}",
             "status": "completed",
             "run_attempt": 1,
@@ -172,13 +173,15 @@ class Site:
     def review(self, who: str = "bob", state: str = "APPROVED", **changed: Any) -> dict[str, Any]:
         """What GitHub says of a review, at noon."""
         head = self.git("rev-parse", "HEAD")
-        submitted = {"commit_id": head, "submitted_at": "2026-03-01T12:00:00Z"}
-        return {"user": {"login": who}, "state": state, **submitted, **changed}
+        author = {"login": who, "__typename": "User"}
+        said = {"commit": {"oid": head}, "submittedAt": "2026-03-01T12:00:00Z"}
+        return {"author": author, "state": state, **said, **changed}
 
     def reviewed(self, *runs: dict[str, Any], reviews: Sequence[dict[str, Any]] = ()) -> None:
         """Let the faked GitHub know of plans, their review, and the merge."""
         head = self.git("rev-parse", "HEAD")
-        pull = {"number": self.number, "head": {"sha": head}, "base": {"ref": "main"}}
+        merged = {"merged_at": "2026-03-01T13:00:00Z", "merge_commit_sha": head}
+        pull = {"number": self.number, "head": {"sha": head}, "base": {"ref": "main"}, **merged}
         self.know("pulls", [pull])
         self.know("runs", runs or [self.plan_run()])
         self.know("reviews", reviews or [self.review()])

@@ -116,10 +116,12 @@ def test_who_approved_the_change_and_the_job_is_on_record(site: Site) -> None:
     site.reviewed(
         reviews=[
             site.review("bob"),
-            site.review("carol", commit_id="an earlier push"),
+            site.review("carol", commit={"oid": "an earlier push"}),
             site.review("dave"),
             site.review("dave", "CHANGES_REQUESTED"),
             site.review("bob", "COMMENTED"),
+            site.review("mallory"),
+            site.review("a bot", author={"login": "bot", "__typename": "Bot"}),
         ]
     )
     site.know("approvals", [{"user": {"login": "erin"}, "state": "approved"}])
@@ -134,12 +136,17 @@ def test_who_approved_the_change_and_the_job_is_on_record(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expired", "branch", "repository"),
-    [(True, "main", 1), (False, "somebodys-branch", 1), (False, "main", 2)],
-    ids=["expired", "of another branch", "of a fork"],
+    ("expired", "branch", "repository", "run"),
+    [
+        (True, "main", 1, 12),
+        (False, "somebodys-branch", 1, 12),
+        (False, "main", 2, 12),
+        (False, "main", 1, 11),
+    ],
+    ids=["expired", "of another branch", "of a fork", "of a plan"],
 )
-def test_state_that_is_not_this_branchs_own_is_not_taken(
-    site: Site, expired: bool, branch: str, repository: int
+def test_state_that_is_not_of_an_apply_on_this_branch_is_not_taken(
+    site: Site, expired: bool, branch: str, repository: int, run: int
 ) -> None:
     site.fill(4)
     site.remove([0, 1])
@@ -148,8 +155,8 @@ def test_state_that_is_not_this_branchs_own_is_not_taken(
     foreign = site.artifacts / "reconciler-state"
     foreign.mkdir()
     (foreign / "foreign").touch()
-    run = {"id": 7, "head_branch": branch, "head_repository_id": repository}
-    said = {"expired": expired, "created_at": "2026-01-01T00:00:00Z", "workflow_run": run}
+    of = {"id": run, "head_branch": branch, "head_repository_id": repository}
+    said = {"expired": expired, "created_at": "2026-01-01T00:00:00Z", "workflow_run": of}
     site.know("artifacts", [said])
     job = site.applied()
     assert not job.failed, job.step("apply").out
@@ -215,13 +222,15 @@ def test_a_plan_that_was_replaced_after_the_approval_is_not_applied(site: Site) 
     earlier = site.plan_run(id=10, created_at="2026-03-01T09:00:00Z")
     site.reviewed(earlier, site.plan_run(run_attempt=2, updated_at=LATER))
     refused(site, "plan run 11 was run again after the approval")
+    site.reviewed(earlier, site.plan_run(run_attempt=2, status="in_progress"))
+    refused(site, "plan run 11 was run again after the approval")
 
 
 def test_the_first_approval_that_counts_decides_which_plan_was_reviewed(site: Site) -> None:
     site.fill(4)
     site.remove([0])
     site.planned()
-    early = site.review("carol", submitted_at="2026-03-01T10:59:59Z")
+    early = site.review("carol", submittedAt="2026-03-01T10:59:59Z")
     site.reviewed(reviews=[early, site.review("bob")])
     refused(site, NO_PLAN)
     site.reviewed(reviews=[early, site.review("bob"), site.review("carol")])
@@ -232,7 +241,7 @@ def test_a_merge_that_nobody_approved_is_not_applied(site: Site) -> None:
     site.fill(4)
     site.remove([0])
     site.planned()
-    site.reviewed(reviews=[site.review("bob", "CHANGES_REQUESTED")])
+    site.reviewed(reviews=[site.review("bob", "CHANGES_REQUESTED"), site.review("mallory")])
     refused(site, "nobody approved")
 
 
@@ -245,7 +254,7 @@ def test_the_result_is_written_back_to_the_pull_request(site: Site) -> None:
     assert site.applied().failed
     result = site.world("comments")[-1]
     assert result["number"] == site.number
-    assert "Nothing was applied (exit code" in result["body"]
+    assert "The result is not known (exit code 1): instances may have" in result["body"]
     site.emulator.set_faults(Faults())
     assert not site.applied().failed
     result = site.world("comments")[-1]
@@ -277,6 +286,21 @@ def test_what_is_planted_would_leave_its_trace(tmp_path: Path) -> None:
     assert {"venv", "sitecustomize"} <= {
         Path(line).parent.name for line in (tmp_path / "trace").read_text().splitlines()
     }
+
+
+@pytest.mark.parametrize("name", ["reconciler.sarif", "plan.json", "out/plan.json"])
+def test_a_link_in_the_checkout_leads_no_output_astray(site: Site, name: str) -> None:
+    site.fill(4)
+    precious = site.folder / "elsewhere" / "plan.json"
+    precious.parent.mkdir()
+    precious.write_text("precious")
+    link = site.workspace / name.partition("/")[0]
+    link.symlink_to(precious.parent if "/" in name else precious)
+    site.remove([0])
+    job = site.run("plan.yml", "plan", given={"plan": name} if "out" in name else {})
+    assert job is not None
+    assert job[0].failed is ("out" in name)
+    assert precious.read_text() == "precious"
 
 
 # The plan's comment

@@ -47,11 +47,13 @@ HOSTILE = [
     "http://example.org/<b>",
     "$x$",
     'ask @alice and @org/team, see #12, org/x#3, GH-7, !5 and ~"urgent"',
-    "https://example.org/a, www.example.org or alice@example.org",
+    "https://example.org/a, www.example.org, a_www.example.org or alice@example.org",
+    "[issue:12] [vulnerability:3] *iteration:4 GL-5",
 ]
 
 LINKED = re.compile(
-    r"""@[a-z0-9]|[#!~%$&^](?=[\d"])|\bgh-\d|https?://|ftp://|\bwww\.""", re.IGNORECASE
+    r"""@[a-z0-9]|[#!~%$&^](?=[\d"])|\bg[hl]-\d|https?://|ftp://|www\.|\[(issue|vuln)|\*iter""",
+    re.IGNORECASE,
 )
 """What GitHub or GitLab would notify somebody for, or link, in a rendered text."""
 
