@@ -17,7 +17,7 @@ from reconciler.journal.history import PlannedKey
 from reconciler.live.store import ReadableStore
 from reconciler.live.workers import run_workers
 from reconciler.model.address import StoreAddress
-from reconciler.model.live import Observation, Presence
+from reconciler.model.live import Observation, OddRow, OddRows, Presence
 from reconciler.model.past import PutBack
 from reconciler.model.plan import Plan, Returned, SavedPlan
 from reconciler.planning.returned import LastWords, find_returned
@@ -109,10 +109,12 @@ def _listed_again(
     def list_one(study: tuple[StoreAddress, str]) -> None:
         store, study_uid = study
         try:
-            rows = {(store, row) for row in stores[store].list_instances(study_uid)}
+            rows = set(stores[store].list_instances(study_uid))
         except LiveError:
-            rows = studies[study]
-        shown.extend(studies[study] & rows)
+            shown.extend(studies[study])
+            return
+        odd = OddRows(tuple(row for row in rows if isinstance(row, OddRow)))
+        shown.extend(key for key in studies[study] if key[1] in rows or odd.may_be(*key[1]))
 
     run_workers(sorted(studies), list_one, parallelism=min(parallelism, len(studies)))
     return sorted(shown)

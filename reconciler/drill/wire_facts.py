@@ -22,6 +22,7 @@ from reconciler.live.faults import AttemptError
 from reconciler.live.rows import STUDY_RELATED_INSTANCES, STUDY_RELATED_SERIES, read_counts
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress
+from reconciler.model.live import OddRow
 
 Json = Any
 
@@ -140,7 +141,9 @@ class WireFacts:
             },
             "said": {
                 **{what: sum(read_counts(iter([body]), tag)) for what, tag in tags.items()},
-                "instances of series": sorted(one.instances or 0 for one in listed),
+                "instances of series": sorted(
+                    one.instances or 0 for one in listed if not isinstance(one, OddRow)
+                ),
             },
         }
 
@@ -178,7 +181,7 @@ def listed_of(
     """
     studies = {instance.study_uid for instance in instances}
     listed = {row for study_uid in studies for row in store.list_instances(study_uid)}
-    return frozenset(listed & set(instances))
+    return frozenset(one for one in instances if one in listed)
 
 
 def _instances_of(one: InstanceAddress) -> str:

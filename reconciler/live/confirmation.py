@@ -14,14 +14,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, repeat
 
 from reconciler.errors import LiveError
 from reconciler.live.absence import Word, word_of
 from reconciler.live.answer import Answer
 from reconciler.model.address import InstanceAddress
-from reconciler.model.live import ABSENT, Observation, unknown
+from reconciler.model.live import ABSENT, Observation, OddRow, OddRows, unknown
 
 SEARCH_LAG = 10.0
 """Seconds for which a listing may go on showing what is gone: "a few", says the API's
@@ -42,16 +42,17 @@ class _Listing:
     """What a study's listing showed, or what hid it; ``asked`` is in monotonic seconds.
 
     Of the rows only hashes are held, a quarter of their size. Two that are equal by chance leave an
-    absence unconfirmed; they never confirm one.
+    absence unconfirmed; they never confirm one. An odd row that may be the instance does the same.
     """
 
     asked: float
     rows: frozenset[int] = frozenset()
+    odd: OddRows = field(default_factory=OddRows)
     problem: str = ""
 
     def shows(self, instance: InstanceAddress) -> bool:
-        """Whether there is a row of it."""
-        return hash(instance) in self.rows
+        """Whether there is a row of it, or one that may be."""
+        return hash(instance) in self.rows or self.odd.may_be(*instance)
 
 
 class _Study:
@@ -72,7 +73,7 @@ class Listings:
     def confirm(
         self,
         instance: InstanceAddress,
-        read: Callable[[str], Iterable[InstanceAddress]],
+        read: Callable[[str], Iterable[InstanceAddress | OddRow]],
         pause: Callable[[float], bool],
         *,
         since: float | None,
@@ -101,7 +102,7 @@ class Listings:
     def _listing(
         self,
         instance: InstanceAddress,
-        read: Callable[[str], Iterable[InstanceAddress]],
+        read: Callable[[str], Iterable[InstanceAddress | OddRow]],
         *,
         unshown: float,
         shown: float,
@@ -130,10 +131,17 @@ class Listings:
             return study
 
 
-def _read(study_uid: str, read: Callable[[str], Iterable[InstanceAddress]]) -> _Listing:
+def _read(study_uid: str, read: Callable[[str], Iterable[InstanceAddress | OddRow]]) -> _Listing:
     asked = time.monotonic()
+    rows: set[int] = set()
+    odd = []
     try:
-        return _Listing(asked, frozenset(map(hash, read(study_uid))))
+        for row in read(study_uid):
+            if isinstance(row, OddRow):
+                odd.append(row)
+            else:
+                rows.add(hash(row))
+        return _Listing(asked, frozenset(rows), OddRows(tuple(odd)))
     except LiveError as error:
         return _Listing(asked, problem=str(error))
 

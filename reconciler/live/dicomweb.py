@@ -33,7 +33,14 @@ from reconciler.live.rows import (
 from reconciler.live.store import Body
 from reconciler.live.transport import Call, Transport
 from reconciler.model.address import InstanceAddress, StoreAddress, is_uid
-from reconciler.model.live import FileMeta, Observation, SeriesListing, StorageInfo, unknown
+from reconciler.model.live import (
+    FileMeta,
+    Observation,
+    OddRow,
+    SeriesListing,
+    StorageInfo,
+    unknown,
+)
 from reconciler.model.patient import PatientKey
 from reconciler.model.reply import DeleteReply, StoreReply, StoreReplyKind
 from reconciler.model.thumbnail import Thumbnail
@@ -135,21 +142,25 @@ class DicomWebStore(ABC):
 
     def list_instances(
         self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
-    ) -> Iterator[InstanceAddress]:
+    ) -> Iterator[InstanceAddress | OddRow]:
         """Search by path; a row of another study or series makes the listing malformed."""
+        asked = (study_uid,) if series_uid is None else (study_uid, series_uid)
 
-        def is_asked(found: InstanceAddress) -> bool:
-            return found.study_uid == study_uid and series_uid in {None, found.series_uid}
+        def is_asked(found: InstanceAddress | OddRow) -> bool:
+            if isinstance(found, OddRow):
+                return found.may_be(*asked)
+            return found[: len(asked)] == asked
 
         read = partial(_only, is_asked, "study or series")
         path = f"{self.whole(study_uid, series_uid)}/instances"
         yield from self._search(path, _INSTANCE_FIELDS, read, at_most=at_most)
 
-    def list_studies(self) -> Iterator[str]:
+    def list_studies(self, study_uid: str | None = None) -> Iterator[str | OddRow]:
         """Search the whole store."""
-        yield from self._search(f"{self._web}/studies", _STUDY_FIELDS, read_studies)
+        criterion = "" if study_uid is None else f"StudyInstanceUID={study_uid}&"
+        yield from self._search(f"{self._web}/studies", criterion + _STUDY_FIELDS, read_studies)
 
-    def list_series(self, study_uid: str) -> Iterator[SeriesListing]:
+    def list_series(self, study_uid: str) -> Iterator[SeriesListing | OddRow]:
         """Search by path."""
         path = f"{self.whole(study_uid, None)}/series"
         yield from self._search(path, _SERIES_FIELDS, read_series)
@@ -159,8 +170,18 @@ class DicomWebStore(ABC):
         if not is_uid(instance_uid):
             raise LiveError(f"not a UID: {instance_uid!r}")
         query = f"SOPInstanceUID={instance_uid}&{_INSTANCE_FIELDS}"
-        read = partial(_only, lambda found: found.instance_uid == instance_uid, "instance")
-        return tuple(sorted(self._search(f"{self._web}/instances", query, read)))
+
+        def is_asked(found: InstanceAddress | OddRow) -> bool:
+            if isinstance(found, OddRow):
+                return OddRow(found.uids[-1:]).may_be(instance_uid)
+            return found.instance_uid == instance_uid
+
+        read = partial(_only, is_asked, "instance")
+        found = list(self._search(f"{self._web}/instances", query, read))
+        for row in found:
+            if isinstance(row, OddRow):
+                raise LiveError(f"the search shows it where no request can address it: {row}")
+        return tuple(sorted(row for row in found if not isinstance(row, OddRow)))
 
     def patient(self, instance: InstanceAddress, key: PatientKey) -> str | None:
         """RetrieveMetadata of the instance; its Patient ID is hashed as soon as it is decoded."""
@@ -308,8 +329,8 @@ _INSTANCE_FIELDS = f"includefield={STUDY_INSTANCE_UID},{SERIES_INSTANCE_UID}"
 
 
 def _only(
-    is_asked: Callable[[InstanceAddress], bool], what: str, chunks: Iterator[bytes]
-) -> Iterator[InstanceAddress]:
+    is_asked: Callable[[InstanceAddress | OddRow], bool], what: str, chunks: Iterator[bytes]
+) -> Iterator[InstanceAddress | OddRow]:
     """The addresses of a page; one that was not asked for makes all of it worthless."""
     for found in read_addresses(chunks):
         if not is_asked(found):

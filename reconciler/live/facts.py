@@ -39,7 +39,8 @@ class Facts:
     def listing_of(self, whole: Whole) -> StudyContents:
         """What the store lists of it, by the listing of its study or by its own.
 
-        A row whose probe says ABSENT is stale and left out.
+        A row whose probe says ABSENT is stale and left out. Odd rows are those of the listing,
+        also where the series is only a part of it.
         """
         study_uid, series_uid = whole
         of_study = self.listings.get((study_uid, None))
@@ -48,7 +49,7 @@ class Facts:
             return listing
         wanted = listing.series if series_uid is None else {series_uid}
         fresh = {uid: self._fresh(listing, SeriesAddress(study_uid, uid)) for uid in wanted}
-        return StudyContents({uid: rows for uid, rows in fresh.items() if rows})
+        return StudyContents({uid: rows for uid, rows in fresh.items() if rows}, odd=listing.odd)
 
     def listed_in(self, series: SeriesAddress) -> frozenset[str]:
         """The SOP Instance UIDs that any listing shows there, stale rows left out."""
@@ -58,7 +59,7 @@ class Facts:
         return self.glimpses.get(series, _NOTHING)
 
     def shows(self, instance: InstanceAddress) -> bool | None:
-        """Whether the listing of its study or series has a row of it, stale or not.
+        """Whether the listing of its study or series has a row that is or may be it, stale or not.
 
         None if there is no such listing. Of a glimpse, only for what is kept by name.
         """
@@ -66,7 +67,8 @@ class Facts:
         for whole in ((study_uid, None), (study_uid, series_uid)):
             listing = self.listings.get(whole, _NOT_LISTED)
             if listing.problem is None:
-                return uid in listing.series.get(series_uid, _NOTHING)
+                is_listed = uid in listing.series.get(series_uid, _NOTHING)
+                return is_listed or listing.odd.may_be(*instance)
         is_whole = instance.series in self.seen_whole
         return uid in self.glimpses[instance.series] if is_whole else None
 

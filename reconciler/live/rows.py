@@ -12,8 +12,8 @@ from reconciler.live.answer import Answer
 from reconciler.live.bodies import parse_json
 from reconciler.live.faults import AttemptError, ForeignReplyError
 from reconciler.live.numbers import read_number
-from reconciler.model.address import InstanceAddress, is_uid
-from reconciler.model.live import SeriesListing
+from reconciler.model.address import UID_MAX_LENGTH, InstanceAddress, is_uid
+from reconciler.model.live import OddRow, SeriesListing
 
 STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"
@@ -33,33 +33,39 @@ _MODALITY = re.compile(r"[A-Z0-9_ ]{1,16}")
 _LONGEST_ROW = 1024 * 1024  # characters; decoded it may take 24 times as many bytes
 _LONGEST_DATASET = 16 * 1024 * 1024  # characters
 
+_LONGEST_UID = 2 * UID_MAX_LENGTH
+"""Characters of a malformed UID that are held: that it is too long still shows."""
 
-def read_addresses(chunks: Iterator[bytes]) -> Iterator[InstanceAddress]:
+
+def read_addresses(chunks: Iterator[bytes]) -> Iterator[InstanceAddress | OddRow]:
     """Read the three UIDs of each row, and nothing else of it.
 
     Raises:
-        AttemptError: the body is not an array of datasets that name them.
+        AttemptError: the body is not an array of datasets.
     """
     study = series = ""
     for row in read_rows(chunks):
         # Neighbours share them: one text for all, checked once, is a third of the cost of a row.
         study = _uid(row, STUDY_INSTANCE_UID, like=study)
         series = _uid(row, SERIES_INSTANCE_UID, like=series)
-        yield InstanceAddress(study, series, _uid(row, SOP_INSTANCE_UID))
+        uid = _uid(row, SOP_INSTANCE_UID)
+        yield InstanceAddress(study, series, uid) if study and series and uid else _odd(row)
 
 
-def read_studies(chunks: Iterator[bytes]) -> Iterator[str]:
+def read_studies(chunks: Iterator[bytes]) -> Iterator[str | OddRow]:
     """Read the Study Instance UID of each row. Raises as `read_addresses`."""
     for row in read_rows(chunks):
-        yield _uid(row, STUDY_INSTANCE_UID)
+        yield _uid(row, STUDY_INSTANCE_UID) or _odd(row, levels=1)
 
 
-def read_series(chunks: Iterator[bytes]) -> Iterator[SeriesListing]:
+def read_series(chunks: Iterator[bytes]) -> Iterator[SeriesListing | OddRow]:
     """Read what identifies each series and what is in it. Raises as `read_addresses`."""
     for row in read_rows(chunks):
-        yield SeriesListing(
-            _uid(row, SERIES_INSTANCE_UID), _modality(row), _count(row, SERIES_RELATED_INSTANCES)
-        )
+        uid = _uid(row, SERIES_INSTANCE_UID)
+        if uid:
+            yield SeriesListing(uid, _modality(row), _count(row, SERIES_RELATED_INSTANCES))
+        else:
+            yield _odd(row, levels=2)
 
 
 def read_counts(chunks: Iterator[bytes], tag: str) -> Iterator[int]:
@@ -137,7 +143,7 @@ def read_patient_id(chunks: Iterator[bytes], instance: InstanceAddress) -> str |
     rows = list(islice(read_rows(chunks, longest=_LONGEST_DATASET), 2))
     if len(rows) != 1:
         raise AttemptError("the metadata are not those of one instance")
-    if tuple(_uid(rows[0], tag) for tag in _IDENTITY) != instance:
+    if tuple(_text(rows[0], tag) for tag in _IDENTITY) != instance:
         raise ForeignReplyError("the metadata are those of another instance")
     match rows[0].get(PATIENT_ID, {}):
         case {"Value": [str(patient_id)], **others} if not others.keys() - {"vr"}:
@@ -168,16 +174,28 @@ def read_rows(chunks: Iterator[bytes], *, longest: int = _LONGEST_ROW) -> Iterat
 
 
 def _uid(row: dict[str, Any], tag: str, *, like: str = "") -> str:
-    """The UID under a tag; ``like`` itself where it is equal to that, which was checked before."""
-    try:
-        (uid,) = row[tag]["Value"]
-    except (KeyError, TypeError, ValueError):
-        uid = None
+    """The UID under a tag; empty where it is none.
+
+    ``like`` itself where it is equal to that, which was checked before.
+    """
+    uid = _text(row, tag)
     if uid == like and like:
         return like
-    if isinstance(uid, str) and is_uid(uid):
-        return uid
-    raise AttemptError(f"the search answered with a row whose {tag} is not a UID")
+    return uid if uid is not None and is_uid(uid) else ""
+
+
+def _text(row: dict[str, Any], tag: str) -> str | None:
+    """The one text under a tag, whatever it is; None where there is not one."""
+    try:
+        (text,) = row[tag]["Value"]
+    except (KeyError, TypeError, ValueError):
+        return None
+    return text if isinstance(text, str) else None
+
+
+def _odd(row: dict[str, Any], *, levels: int = len(_IDENTITY)) -> OddRow:
+    texts = (_text(row, tag) for tag in _IDENTITY[:levels])
+    return OddRow(tuple(text and text[:_LONGEST_UID] for text in texts))
 
 
 def _modality(row: dict[str, Any]) -> str | None:

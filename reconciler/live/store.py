@@ -11,7 +11,7 @@ from reconciler.live.answer import Answer
 from reconciler.live.labels import AuditLabels
 from reconciler.live.probe_reply import DICOM_JSON
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.live import FileMeta, Observation, SeriesListing, StorageInfo
+from reconciler.model.live import FileMeta, Observation, OddRow, SeriesListing, StorageInfo
 from reconciler.model.patient import PatientKey
 from reconciler.model.reply import DeleteReply, StoreReply
 from reconciler.model.thumbnail import Thumbnail
@@ -75,11 +75,12 @@ class ReadableStore(Protocol):
 
     def list_instances(
         self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
-    ) -> Iterator[InstanceAddress]:
+    ) -> Iterator[InstanceAddress | OddRow]:
         """Search the instances of a study or series, page by page (QIDO-RS, PS3.18 10.6).
 
         The result may lag behind deletions for seconds, and may name one twice where instances
-        come and go meanwhile. ``at_most`` is how many rows the caller will take.
+        come and go meanwhile. What several patients share is named once, and is an odd row
+        besides. ``at_most`` is how many rows the caller will take.
 
         Raises:
             LiveError: a page could not be read; what came before it proves nothing.
@@ -89,17 +90,19 @@ class ReadableStore(Protocol):
         """Every address at which the store lists this SOP Instance UID.
 
         Raises:
-            LiveError: the search could not be read.
+            LiveError: the search could not be read, or shows it where no request can address it.
         """
 
-    def list_studies(self) -> Iterator[str]:
-        """Search all studies of the store, page by page; their Study Instance UIDs.
+    def list_studies(self, study_uid: str | None = None) -> Iterator[str | OddRow]:
+        """Search the studies of the store, or this one, page by page; their Study Instance UIDs.
+
+        One that several patients share may be named as often.
 
         Raises:
             LiveError: as `list_instances`.
         """
 
-    def list_series(self, study_uid: str) -> Iterator[SeriesListing]:
+    def list_series(self, study_uid: str) -> Iterator[SeriesListing | OddRow]:
         """Search the series of a study, page by page.
 
         Raises:

@@ -19,6 +19,8 @@ from reconciler.model.live import (
     ABSENT,
     ABSENT_BY_TEXT,
     Observation,
+    OddRow,
+    OddRows,
     Presence,
     StudyContents,
     unknown,
@@ -100,22 +102,21 @@ class Survey:
     def _read_listing(self, whole: Whole) -> None:
         spelled = self._questions.spelled_in(whole[0])
         try:
-            listed = _by_series(self._store.list_instances(*whole), spelled)
+            self.facts.listings[whole] = _contents(self._store.list_instances(*whole), spelled)
         except LiveError as error:
             self.facts.listings[whole] = StudyContents(problem=str(error))
-        else:
-            self.facts.listings[whole] = StudyContents(listed)
 
     def _glimpse(self, asked: tuple[SeriesAddress, int]) -> None:
         series, at_most = asked
         kept = self._questions.kept_in(series)
         rows = self._store.list_instances(*series, at_most=at_most)
         try:
-            found = [row.instance_uid for row in islice(rows, at_most)]
+            found = list(islice(rows, at_most))
         except LiveError:
             return  # a probe of each will tell
-        self.facts.glimpses[series] = frozenset(kept.intersection(found))
-        if len(found) < at_most:
+        uids = {row.instance_uid for row in found if not isinstance(row, OddRow)}
+        self.facts.glimpses[series] = frozenset(kept & uids)
+        if len(found) < at_most and not any(isinstance(row, OddRow) for row in found):
             self.facts.seen_whole.add(series)
 
     def _probe(self, instance: InstanceAddress) -> None:
@@ -164,8 +165,12 @@ class Survey:
         if self.facts.listing_of(whole).series:
             return unknown("its listing is stale: the instances tried are absent")
         seen = self._store.probe_whole(*whole)
+        is_shown = self.facts.listing_of(whole).odd.may_be(*filter(None, whole))
         if seen.presence is Presence.PRESENT:
-            return unknown("the store has it, though its listing shows no instance")
+            nothing = unknown("the store has it, though its listing shows no instance")
+            return seen if is_shown else nothing
+        if is_shown:
+            return unknown("its listing shows nothing that can be addressed, and it is not there")
         return ABSENT if seen == ABSENT_BY_TEXT else seen  # the listing agrees: it shows nothing
 
 
@@ -182,17 +187,23 @@ def _rows(study_uid: str, series: Mapping[str, frozenset[str]]) -> Iterator[Inst
             yield InstanceAddress(study_uid, series_uid, uid)
 
 
-def _by_series(
-    rows: Iterable[InstanceAddress], spelled: Mapping[str, str]
-) -> dict[str, frozenset[str]]:
-    """The SOP Instance UIDs by series.
+def _contents(
+    rows: Iterable[InstanceAddress | OddRow], spelled: Mapping[str, str]
+) -> StudyContents:
+    """The SOP Instance UIDs by series, and the odd rows.
 
     Where the desired state names one, its text is taken: a million of them are held once.
     """
     series: dict[str, set[str]] = {}
-    for _, series_uid, uid in rows:
-        series.setdefault(series_uid, set()).add(spelled.get(uid, uid))
-    return {uid: frozenset(members) for uid, members in series.items()}
+    odd = []
+    for row in rows:
+        if isinstance(row, OddRow):
+            odd.append(row)
+        else:
+            _, series_uid, uid = row
+            series.setdefault(series_uid, set()).add(spelled.get(uid, uid))
+    listed = {uid: frozenset(members) for uid, members in series.items()}
+    return StudyContents(listed, odd=OddRows(tuple(odd)))
 
 
 class _Progress:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import product
 
-from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress
+from reconciler.model.address import (
+    UID_MAX_LENGTH,
+    InstanceAddress,
+    SeriesAddress,
+    StoreAddress,
+    is_uid,
+)
 
 
 class Presence(Enum):
@@ -69,6 +77,74 @@ class Observations(Mapping[str, Observation]):
         return repr(dict(self))
 
 
+_LEVELS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+_PADDING = " \0\t\n\r"
+"""What may stand around a UID by mistake; PS3.5 section 9.1 pads it with one NUL."""
+
+
+@dataclass(frozen=True, slots=True)
+class OddRow:
+    """A row of a search that no request can address: a UID of it is missing or malformed.
+
+    Where all are well-formed, several patients share that one address. ``uids`` are those of the
+    study, the series and the instance, as far down as was searched, as the store spells them
+    (the beginning of a long one); None for what is no single text.
+    """
+
+    uids: tuple[str | None, ...]
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether it is the address that is odd, and not how it is spelled."""
+        return all(uid is not None and is_uid(uid) for uid in self.uids)
+
+    @property
+    def bare(self) -> tuple[str | None, ...]:
+        """The UIDs without padding; None for what names nothing."""
+        return tuple(uid.strip(_PADDING) or None if uid is not None else None for uid in self.uids)
+
+    def may_be(self, *uids: str) -> bool:
+        """Whether it may be, or be in, what has this address: padded, or without a UID."""
+        return OddRows((self,)).may_be(*uids)
+
+    def __str__(self) -> str:
+        if self.is_shared:
+            return f"{self._words()}: several patients share it"
+        return self._words()
+
+    def _words(self) -> str:
+        return ", ".join(map(_spelled, _LEVELS, self.uids))
+
+
+@dataclass(frozen=True, slots=True)
+class OddRows:
+    """The odd rows of a listing; what they may be costs the same to ask, however many there are."""
+
+    rows: tuple[OddRow, ...] = ()
+    _bare: Set[tuple[str | None, ...]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        bare = (row.bare for row in self.rows)
+        prefixes = {uids[: depth + 1] for uids in bare for depth in range(len(uids))}
+        object.__setattr__(self, "_bare", prefixes)
+
+    def may_be(self, *uids: str) -> bool:
+        """Whether one of them may be, or be in, what has this address."""
+        if not self._bare:
+            return False
+        return not self._bare.isdisjoint(product(*((uid, None) for uid in uids)))
+
+
+def _spelled(level: str, uid: str | None) -> str:
+    """A UID in words; a malformed one escaped and shortened, and nothing else of its row."""
+    if uid is None:
+        return f"no single {level}"
+    if is_uid(uid):
+        return f"{level} {uid}"
+    more = "…" if len(uid) > UID_MAX_LENGTH else ""
+    return f"malformed {level} {json.dumps(uid[:UID_MAX_LENGTH])}{more}"
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesListing:
     """A series as a search shows it (PS3.18 table 10.6.3-4): what is in it, and of whom nothing.
@@ -102,10 +178,14 @@ class FileMeta:
 
 @dataclass(frozen=True, slots=True)
 class StudyContents:
-    """The instances that a study holds, by series; or the ``problem`` that hid them."""
+    """The instances that a study holds, by series; or the ``problem`` that hid them.
+
+    ``odd`` are the rows of its listing that cannot be addressed.
+    """
 
     series: Mapping[str, frozenset[str]] = field(default_factory=dict)
     problem: str | None = None
+    odd: OddRows = OddRows()
 
     @property
     def instance_count(self) -> int:

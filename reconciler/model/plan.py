@@ -111,7 +111,7 @@ class StudyPlan:
     """The deletions of one study.
 
     ``instances`` counts what the study holds before them, ``unmanaged`` what of that no file
-    mentions.
+    mentions; ``unaddressed`` the rows of its listing besides, that no request can address.
     """
 
     study_uid: str
@@ -119,6 +119,7 @@ class StudyPlan:
     unmanaged: int
     emptied: bool
     series: tuple[SeriesPlan, ...]
+    unaddressed: int = 0
 
     @property
     def deletions(self) -> int:

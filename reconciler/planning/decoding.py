@@ -109,6 +109,7 @@ def _decode_study(stream: JsonStream) -> StudyPlan:
         _count(value["unmanaged"]),
         decode_flag(value["emptied"]),
         value["series"],
+        _count(value.get("unaddressed", 0)),
     )
     if study.deletions > study.instances:
         raise ValueError(f"more deletions than instances in study {study.study_uid}")

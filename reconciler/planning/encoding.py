@@ -53,7 +53,8 @@ def _encode_store(plan: StorePlan) -> Iterator[str]:
 def _encode_study(study: StudyPlan) -> Iterator[str]:
     yield f'{{"emptied":{canonical(study.emptied)},"instances":{study.instances},"series":['
     yield from _separated(iter([canonical(_encode_series(series))]) for series in study.series)
-    yield f'],"studiesId":{canonical(study.study_uid)},"unmanaged":{study.unmanaged}}}'
+    unaddressed = f'"unaddressed":{study.unaddressed},' if study.unaddressed else ""
+    yield f'],"studiesId":{canonical(study.study_uid)},{unaddressed}"unmanaged":{study.unmanaged}}}'
 
 
 def _separated(members: Iterable[Iterator[str]]) -> Iterator[str]:

@@ -47,7 +47,7 @@ def plan_store(desired: DesiredStore, live: LiveStore) -> StorePlan:
     series = _series_in_question(desired, live)
     draft = _Draft(desired.keeps)
     decided = (decide_series(one, desired, live, _listed(live, one)) for one in series)
-    studies = tuple(_studies(map(draft.noted, decided)))
+    studies = tuple(_studies(map(draft.noted, decided), live.contents))
     if draft.keeps_any_of(studies):
         _refuse_two_addresses(
             [decide_series(one, desired, live, _listed(live, one)) for one in series]
@@ -150,10 +150,18 @@ def _listed(live: LiveStore, series: SeriesAddress) -> frozenset[str] | None:
     return contents.series.get(series.series_uid, _NOTHING)
 
 
-def _studies(all_series: Iterable[SeriesDecisions]) -> Iterator[StudyPlan]:
+def _studies(
+    all_series: Iterable[SeriesDecisions], contents: Mapping[str, StudyContents]
+) -> Iterator[StudyPlan]:
+    """The studies from which something is deleted.
+
+    A row that no request can address stays, so its study is not emptied; nor does it count as an
+    instance, so no limit gets wider by it.
+    """
     for study_uid, group in groupby(all_series, key=lambda series: series.series.study_uid):
         instances = unmanaged = 0
-        is_emptied = True
+        unaddressed = len(contents.get(study_uid, StudyContents()).odd.rows)
+        is_emptied = unaddressed == 0
         planned = []
         for series in group:
             instances += len(series.present)
@@ -162,7 +170,9 @@ def _studies(all_series: Iterable[SeriesDecisions]) -> Iterator[StudyPlan]:
             if series.deletions:
                 planned.append(series.as_plan())
         if planned:
-            yield StudyPlan(study_uid, instances, unmanaged, is_emptied, tuple(planned))
+            yield StudyPlan(
+                study_uid, instances, unmanaged, is_emptied, tuple(planned), unaddressed
+            )
 
 
 def _findings_on_wholes(desired: DesiredStore, live: LiveStore) -> Iterator[Finding]:

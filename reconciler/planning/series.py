@@ -60,7 +60,7 @@ class SeriesDecisions:
     present: set[str] = field(default_factory=set)
     """What the series holds before anything is deleted."""
     is_listed: bool = True
-    """Whether it is known what the series holds besides."""
+    """Whether it is known what the series holds besides, and all of it can be addressed."""
     unmanaged: int = 0
 
     @property
@@ -84,7 +84,8 @@ def decide_series(
     of it nobody claims is unmanaged.
     """
     rows = listed or frozenset()
-    decisions = SeriesDecisions(series, present=set(rows), is_listed=listed is not None)
+    is_listed = listed is not None and not live.contents[series.study_uid].odd.may_be(*series)
+    decisions = SeriesDecisions(series, present=set(rows), is_listed=is_listed)
     claimed = 0
     for verdict in _verdicts(series, desired, live, rows):
         if verdict.observation.presence is Presence.PRESENT:

@@ -17,7 +17,7 @@ from typing import IO, TypeVar
 from reconciler.errors import LiveError
 from reconciler.live.store import ReadableStore
 from reconciler.model.address import InstanceAddress
-from reconciler.model.live import PRESENT, FileMeta, Observation, Presence, StorageInfo
+from reconciler.model.live import PRESENT, FileMeta, Observation, OddRow, Presence, StorageInfo
 from reconciler.model.row import Blob, Row, Value
 from reconciler.query.resource import PARAMETERS
 from reconciler.query.statement import Column, Select
@@ -83,7 +83,7 @@ def select_rows(
     end = tally.rows + (sys.maxsize if select.limit is None else select.limit)
     lookup = _Lookup(store, columns, output, is_listed=select.instance_uids is None)
     store.preflight(deleting=False)
-    instances = _instances(select, store)
+    instances = _instances(select, store, tally)
     for found in _in_order(instances, lookup.find, parallelism, lambda: end - tally.rows):
         if found.problem:
             tally.problems.append(f"{found.instance}: {found.problem}")
@@ -105,14 +105,17 @@ def _unless_present(seen: Observation) -> str:
     return "" if seen.presence is Presence.PRESENT else seen.presence.value
 
 
-def _instances(select: Select, store: ReadableStore) -> Iterator[InstanceAddress]:
+def _instances(select: Select, store: ReadableStore, tally: Tally) -> Iterator[InstanceAddress]:
     if select.series_uids is not None and select.instance_uids is not None:
         addresses = itertools.product(select.study_uids, select.series_uids, select.instance_uids)
         yield from itertools.starmap(InstanceAddress, addresses)
         return
     for study_uid in select.study_uids:
         for series_uid in select.series_uids or (None,):
-            yield from sorted(set(store.list_instances(study_uid, series_uid)))
+            rows = set(store.list_instances(study_uid, series_uid))
+            odd = {row for row in rows if isinstance(row, OddRow)}
+            tally.problems += sorted(f"not addressable: {row}" for row in odd)
+            yield from sorted(row for row in rows if not isinstance(row, OddRow))
 
 
 class _Lookup:

@@ -62,8 +62,12 @@ def _study_effect(study: StudyPlan) -> str:
     effect = f"deletes {study.deletions:,} of {plural(study.instances, 'instance')}"
     if study.emptied:
         return f"{effect}: EMPTIES THE STUDY"
-    verb = "is" if study.unmanaged == 1 else "are"
-    return f"{effect}, {study.unmanaged:,} {verb} in no file" if study.unmanaged else effect
+    if study.unmanaged:
+        verb = "is" if study.unmanaged == 1 else "are"
+        effect += f", {study.unmanaged:,} {verb} in no file"
+    if study.unaddressed:
+        effect += f", {plural(study.unaddressed, 'more row')} cannot be addressed"
+    return effect
 
 
 def _series_effect(series: SeriesPlan) -> str:

@@ -1,6 +1,8 @@
 """A refresh answers what a plan asks, and never takes what it could not see for absent."""
 
+import json
 import threading
+import time
 from array import array
 from collections import Counter
 
@@ -13,7 +15,16 @@ from reconciler.live.refresh import refresh
 from reconciler.live.stages import ProbeMode
 from reconciler.model.address import InstanceAddress, SeriesAddress
 from reconciler.model.desired import Claims, DesiredStore, Entry, InstanceList, Intent, Limits
-from reconciler.model.live import ABSENT, LISTED, PRESENT, LiveStore, Observation, Presence
+from reconciler.model.live import (
+    ABSENT,
+    LISTED,
+    PRESENT,
+    LiveStore,
+    Observation,
+    OddRow,
+    OddRows,
+    Presence,
+)
 from reconciler.model.problem import Source
 
 HERE = Source("specs/a.yaml", 1)
@@ -447,3 +458,102 @@ def test_a_refresh_only_reads(emulator, connect) -> None:
     assert methods.keys() == {"GET", "POST"}
     assert methods["POST"] == 2
     assert not any(record.changed for record in emulator.requests())
+
+
+# Rows that no request can address
+
+
+def listed_odd(emulator, path: str, *rows: tuple[object, ...]) -> None:
+    """Let a search answer with these rows, whatever stands for their UIDs."""
+    tags = ("0020000D", "0020000E", "00080018")
+    body = [
+        {tag: {"vr": "UI", "Value": [uid]} for tag, uid in zip(tags, row, strict=True) if uid}
+        for row in rows
+    ]
+    rule = FaultRule(FaultKind.STATUS, "GET", path=path, status=200, body=json.dumps(body))
+    emulator.set_faults(Faults((rule,)))
+
+
+STUDY_LISTING = r"/studies/1\.2/instances\?"
+ODD = {
+    "letters": ("1.2", "1.2.1", "1.2.1.Ab"),
+    "too long": ("1.2", "1.2.1", "1." + "2" * 63),
+    "not ASCII": ("1.2", "1.2.1", "１.2"),  # noqa: RUF001 - a digit that is none here
+    "another, padded": ("1.2", "1.2.1", "1.2.1.7\0"),
+    "a number": ("1.2", "1.2.1", 7),
+    "missing": ("1.2", "1.2.1", None),
+    "of the series": ("1.2", "1.2.s", "1.2.1.7"),
+    "of no series": ("1.2", None, "1.2.1.7"),
+    "of no study": (None, "1.2.1", "1.2.1.7"),
+}
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_beside_an_odd_row_a_named_remove_is_present_and_nothing_is_asked_twice(
+    emulator, store, odd: tuple[object, ...]
+) -> None:
+    listed_odd(emulator, STUDY_LISTING, FIRST, odd, SECOND, FIRST)
+    live = look(store, remove("1.2", "1.2.1", FIRST.instance_uid, SECOND.instance_uid))
+    assert live.instances[FIRST.series] == {"1.2.1.1": LISTED, "1.2.1.2": LISTED}
+    assert len(live.contents["1.2"].odd.rows) == 1
+    assert searches(emulator) == ["/studies/1.2/instances"]
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+def test_a_study_is_not_removed_whole_beside_an_odd_row_but_it_is_kept(
+    emulator, store, odd: tuple[object, ...]
+) -> None:
+    listed_odd(emulator, STUDY_LISTING, FIRST, odd)
+    live = look(store, remove("1.2"))
+    assert live.wholes["1.2", None].presence is Presence.UNKNOWN
+    assert "cannot be removed as a whole" in live.wholes["1.2", None].detail
+    assert look(store, keep("1.2")).wholes["1.2", None] == PRESENT
+
+
+@pytest.mark.usefixtures("study")
+@pytest.mark.parametrize(
+    ("odd", "presence"),
+    [
+        (("1.2", "1.2.1", "1.2.1.9\0"), Presence.UNKNOWN),
+        (("1.2", "1.2.1", None), Presence.UNKNOWN),
+        (("1.2", None, "1.2.1.9"), Presence.UNKNOWN),
+        (("1.2", "1.2.1", "1.2.1.A"), Presence.ABSENT),
+        (("1.2", "1.2.2", None), Presence.ABSENT),
+    ],
+)
+def test_an_odd_row_that_may_be_an_absent_instance_leaves_it_unknown(
+    emulator, store, odd: tuple[object, ...], presence: Presence
+) -> None:
+    listed_odd(emulator, STUDY_LISTING, FIRST, odd)
+    live = look(store, remove("1.2", "1.2.1", "1.2.1.9"))
+    assert seen(live, FIRST._replace(instance_uid="1.2.1.9")).presence is presence
+
+
+@pytest.mark.usefixtures("study")
+def test_what_is_found_where_no_request_can_address_it_is_unknown_and_not_asked_twice(
+    emulator, store
+) -> None:
+    listed_odd(emulator, r"/dicomWeb/instances\?", ("1.9", "1.9.x", "1.2.1.9"))
+    live = look(store, remove("1.2", "1.2.1", "1.2.1.9"))
+    unseen = seen(live, FIRST._replace(instance_uid="1.2.1.9"))
+    assert unseen.presence is Presence.UNKNOWN
+    assert 'malformed SeriesInstanceUID "1.9.x"' in unseen.detail
+    assert searches(emulator).count("/instances") == 1
+
+
+@pytest.mark.usefixtures("study")
+def test_a_kept_list_is_seen_beside_an_odd_row(emulator, store) -> None:
+    listed_odd(emulator, r"/series/1\.2\.1/instances\?", FIRST, ODD["letters"], SECOND)
+    live = look(store, keep("1.2", "1.2.1", FIRST.instance_uid, SECOND.instance_uid))
+    assert {one.presence for one in live.instances[FIRST.series].values()} == {Presence.PRESENT}
+
+
+def test_many_odd_rows_cost_no_square() -> None:
+    rows = tuple(OddRow(("1.2", f"1.2.{n}", None)) for n in range(50_000))
+    odd = OddRows(rows)
+    began = time.process_time()
+    shown = sum(odd.may_be("1.2", f"1.2.{n}", "1.2.3") for n in range(100_000))
+    assert shown == len(rows)
+    assert time.process_time() - began < 5

@@ -5,8 +5,15 @@ import json
 import pytest
 
 from reconciler.errors import LiveError
-from reconciler.live.rows import read_addresses, read_rows
+from reconciler.live.rows import (
+    read_addresses,
+    read_counts,
+    read_rows,
+    read_series,
+    read_studies,
+)
 from reconciler.model.address import InstanceAddress
+from reconciler.model.live import OddRow
 
 
 def row(study: object = "1.2", series: object = "1.2.3", instance: object = "1.2.3.4") -> dict:
@@ -65,27 +72,82 @@ def test_anything_else_is_malformed(body: bytes) -> None:
         list(read_rows(pieces(body, 1000)))
 
 
+def uid(value: object, tag: str = "00080018") -> dict:
+    return row() | {tag: {"vr": "UI", "Value": value}}
+
+
 @pytest.mark.parametrize(
-    "bad",
+    ("bad", "said"),
     [
-        {},
-        row(study=""),
-        row(series=".."),
-        row(instance="1.2.3\n"),
-        row(instance="1." + "2" * 63),
-        row(instance="\uff11.2"),
-        row(instance=12),
-        row(instance=None),
-        row() | {"00080018": {"vr": "UI"}},
-        row() | {"00080018": {"vr": "UI", "Value": []}},
-        row() | {"00080018": {"vr": "UI", "Value": ["1.2", "1.3"]}},
-        row() | {"00080018": "1.2"},
+        ({}, "no single StudyInstanceUID, no single SeriesInstanceUID, no single SOPInstanceUID"),
+        (row() | {"00080018": {"vr": "UI"}}, "no single SOPInstanceUID"),
+        (row() | {"00080018": "1.2"}, "no single SOPInstanceUID"),
+        (uid([]), "no single SOPInstanceUID"),
+        (uid([None]), "no single SOPInstanceUID"),
+        (uid([12]), "no single SOPInstanceUID"),
+        (uid(["1.2", "1.3"]), "no single SOPInstanceUID"),
+        (row(study=""), 'malformed StudyInstanceUID ""'),
+        (row(series=".."), 'malformed SeriesInstanceUID ".."'),
+        (row(series="1.2.s"), 'malformed SeriesInstanceUID "1.2.s"'),
+        (row(instance="1.2.aB"), 'malformed SOPInstanceUID "1.2.aB"'),
+        (row(instance="1.2.3\n"), r'malformed SOPInstanceUID "1.2.3\n"'),
+        (row(instance="1.2.3\0"), r'malformed SOPInstanceUID "1.2.3\u0000"'),
+        (row(instance="1.2.3 "), 'malformed SOPInstanceUID "1.2.3 "'),
+        (row(instance="\uff11.2"), r'malformed SOPInstanceUID "\uff11.2"'),
+        (row(instance="\x1b[31m1"), r'malformed SOPInstanceUID "\u001b[31m1"'),
+        (row(instance="1." + "2" * 63), f'malformed SOPInstanceUID "1.{"2" * 62}"…'),
+        (row(instance="x" * 9000), f'malformed SOPInstanceUID "{"x" * 64}"…'),
     ],
 )
-def test_a_row_without_three_uids_is_malformed_and_not_quoted(bad: dict) -> None:
-    with pytest.raises(LiveError) as caught:
-        list(read_addresses(iter([json.dumps([row(), bad]).encode()])))
-    assert "Müller" not in str(caught.value)
+def test_an_odd_row_is_named_beside_its_siblings_and_nothing_else_of_it_is_quoted(
+    bad: dict, said: str
+) -> None:
+    body = json.dumps([row(), bad, row(instance="1.2.3.5")]).encode()
+    first, odd, last = read_addresses(iter([body]))
+    assert (first, last) == (
+        InstanceAddress("1.2", "1.2.3", "1.2.3.4"),
+        InstanceAddress("1.2", "1.2.3", "1.2.3.5"),
+    )
+    assert isinstance(odd, OddRow)
+    assert not odd.is_shared
+    assert said in str(odd)
+    assert "Müller" not in str(odd)
+
+
+def test_a_leading_zero_is_a_uid_as_it_stands() -> None:
+    body = json.dumps([row(instance="1.2.03")]).encode()
+    assert list(read_addresses(iter([body]))) == [InstanceAddress("1.2", "1.2.3", "1.2.03")]
+
+
+@pytest.mark.parametrize(
+    ("uids", "is_it"),
+    [
+        (("1.2", "1.2.3", "1.2.3.4\0"), True),
+        (("1.2", "1.2.3", " 1.2.3.4 "), True),
+        (("1.2", "1.2.3", None), True),
+        (("1.2", None, "1.2.3.4"), True),
+        ((None, None, None), True),
+        (("1.2", "", ""), True),
+        (("1.2", "1.2.3", "1.2.3.A"), False),
+        (("1.2", "1.2.9", None), False),
+        (("1.2", "1.2.3", "1.2.3.04"), False),
+    ],
+)
+def test_an_odd_row_may_be_what_it_is_but_for_padding_or_what_it_leaves_out(
+    uids: tuple[str | None, ...], *, is_it: bool
+) -> None:
+    assert OddRow(uids).may_be("1.2", "1.2.3", "1.2.3.4") is is_it
+
+
+def test_studies_and_series_have_odd_rows_too() -> None:
+    body = json.dumps([row(), row(study="1.2.x"), row(series="1.2.y")]).encode()
+    assert list(read_studies(iter([body]))) == ["1.2", OddRow(("1.2.x",)), "1.2"]
+    assert list(read_series(iter([body])))[2] == OddRow(("1.2", "1.2.y"))
+
+
+def test_a_count_out_of_all_bounds_is_none() -> None:
+    body = json.dumps([{"00201208": {"Value": ["9" * 5000]}}, {"00201208": {"Value": ["7"]}}])
+    assert list(read_counts(iter([body.encode()]), "00201208")) == [0, 7]
 
 
 def test_a_long_row_that_trickles_in_costs_no_square() -> None:

@@ -196,6 +196,13 @@ def remove(*addresses: InstanceAddress, key: str = "remove") -> str:
     return "".join(lines)
 
 
+def gone(site: Site, before: Mapping[InstanceAddress, str], *addresses: InstanceAddress) -> None:
+    """Exactly these are gone, and all others are as they were."""
+    assert site.server.content() == {
+        address: digest for address, digest in before.items() if address not in addresses
+    }
+
+
 def real_files() -> list[bytes]:
     """pydicom's real files."""
     with resources.as_file(resources.files("pydicom.data")) as folder:

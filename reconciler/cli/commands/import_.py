@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -24,12 +25,19 @@ from reconciler.live.store import ReadableStore
 from reconciler.live.workers import run_workers
 from reconciler.model.address import SeriesAddress, StoreAddress, is_uid
 from reconciler.model.desired import Intent, Reason
+from reconciler.model.live import OddRow
 from reconciler.reporting.wording import plural
+
+_SHOWN = 20
+"""So many rows that were left out, or are shared, are named."""
 
 
 @click.command(name="import")
 @click.argument("store")
 @click.option("--study", "studies", multiple=True, metavar="UID", help="Only this; repeatable.")
+@click.option(
+    "--exclude-study", "excluded", multiple=True, metavar="UID", help="All but this; repeatable."
+)
 @click.option(
     "--csv",
     "listed",
@@ -46,6 +54,7 @@ def command(
     *,
     store: str,
     studies: tuple[str, ...],
+    excluded: tuple[str, ...],
     listed: Path | None,
     intent: str,
     reason: str | None,
@@ -60,8 +69,9 @@ def command(
 
     STORE is projects/P/locations/L/datasets/D/dicomStores/S, with orthanc: in front of it for an
     Orthanc. Every instance is listed by itself, so what arrives later is not part of it.
-    Comments name modality and count, and nothing of the patient. Searches may lag behind
-    deletions for seconds. The FILE of --csv has the columns studiesId, seriesId, instancesId.
+    Comments name modality and count, and nothing of the patient. What has a malformed UID cannot
+    be addressed; it is left out and named on stderr. Searches may lag behind deletions for
+    seconds. The FILE of --csv has the columns studiesId, seriesId, instancesId.
 
     \b
     Examples:
@@ -72,13 +82,22 @@ def command(
     """
     address = parse_store(store)
     why = _reason(Intent(intent), reason, ticket, reason_text)
-    _check(studies, listed, out)
+    _check(studies, excluded, listed, out)
     require_writable(out)
+    odd: Collection[OddRow] = ()
     if listed is not None:
         series: Sequence[SeriesList] = _from_csv(listed)
     else:
-        series = _from_store(address, studies, endpoint, parallelism, max_qps)
-    text = desired_state(address, Intent(intent), series, reason=why, header=_header(series))
+        series, odd = _from_store(
+            address,
+            studies,
+            excluded,
+            endpoint=endpoint,
+            parallelism=parallelism,
+            max_qps=max_qps,
+        )
+    header = _header(series, _noted(odd))
+    text = desired_state(address, Intent(intent), series, reason=why, header=header)
     if out is not None:
         write_file(out, text)
     else:
@@ -95,10 +114,12 @@ def _reason(
     return None
 
 
-def _check(studies: Sequence[str], listed: Path | None, out: Path | None) -> None:
-    if listed is not None and studies:
-        raise UsageError("--study and --csv exclude each other")
-    for uid in studies:
+def _check(
+    studies: Sequence[str], excluded: Sequence[str], listed: Path | None, out: Path | None
+) -> None:
+    if sum(map(bool, (studies, excluded, listed))) > 1:
+        raise UsageError("--study, --exclude-study and --csv exclude each other")
+    for uid in (*studies, *excluded):
         if not is_uid(uid):
             raise UsageError(f"not a UID: {uid!r}")
     if out is not None and out.is_file():
@@ -116,10 +137,12 @@ def _from_csv(file: Path) -> list[SeriesList]:
 def _from_store(
     address: StoreAddress,
     studies: Sequence[str],
+    excluded: Sequence[str],
+    *,
     endpoint: str | None,
     parallelism: int,
     max_qps: float | None,
-) -> list[SeriesList]:
+) -> tuple[list[SeriesList], list[OddRow]]:
     with environment.connect(
         environment.endpoint(endpoint, address.provider),
         provider=address.provider,
@@ -130,33 +153,73 @@ def _from_store(
     ) as connection:
         store = connection.store(address)
         store.preflight(deleting=False)
-        wanted = sorted(set(studies or store.list_studies()))
+        counts, odd = _studies(store, studies)
+        for uid in (*studies, *excluded):
+            if uid not in counts:
+                raise UsageError(f"the store does not list a study {uid}")
+        wanted = sorted(counts.keys() - set(excluded))
         found: dict[str, list[SeriesList]] = {}
         with progress("reading studies") as counter:
 
             def read(study_uid: str) -> None:
-                found[study_uid] = list(_study(store, study_uid))
+                found[study_uid] = list(_study(store, study_uid, odd))
                 counter.update(len(found), len(wanted))
 
             run_workers(wanted, read, parallelism=min(parallelism, len(wanted)))
-    missing = [uid for uid in studies if not found[uid]]
-    if missing:
-        raise UsageError(f"the store does not list a study {missing[0]}")
-    return [one for uid in wanted for one in found[uid]]
+    odd += [OddRow((uid,)) for uid in wanted if counts[uid] > 1]
+    return [one for uid in wanted for one in found[uid]], odd
 
 
-def _study(store: ReadableStore, study_uid: str) -> Iterator[SeriesList]:
-    modalities = {one.series_uid: one.modality for one in store.list_series(study_uid)}
+def _studies(store: ReadableStore, studies: Sequence[str]) -> tuple[Counter[str], list[OddRow]]:
+    """How many rows the search has of each study, of these or of all; one for each patient."""
+    counts: Counter[str] = Counter()
+    odd = []
+    for row in chain.from_iterable(map(store.list_studies, set(studies) or (None,))):
+        if isinstance(row, OddRow):
+            odd.append(row)
+        else:
+            counts[row] += 1
+    return counts, odd
+
+
+def _study(store: ReadableStore, study_uid: str, odd: list[OddRow]) -> Iterator[SeriesList]:
+    modalities = {
+        one.series_uid: one.modality
+        for one in store.list_series(study_uid)
+        if not isinstance(one, OddRow)  # the rows of its instances say so too
+    }
     instances: defaultdict[SeriesAddress, dict[str, None]] = defaultdict(dict)
-    for instance in store.list_instances(study_uid):
-        instances[instance.series][instance.instance_uid] = None
+    for row in store.list_instances(study_uid):
+        if isinstance(row, OddRow):
+            odd.append(row)
+        else:
+            instances[row.series][row.instance_uid] = None
     for series, uids in instances.items():
         words = [modalities.get(series.series_uid), plural(len(uids), "instance")]
         comment = ", ".join(word for word in words if word)
         yield SeriesList(series, tuple(uids), comment)
 
 
-def _header(series: Iterable[SeriesList]) -> Iterator[str]:
+def _noted(odd: Collection[OddRow]) -> Iterator[str]:
+    """Name what is left out and what is shared on stderr; give what the file says of it.
+
+    The file says how many, but no malformed UID: anything may stand there.
+    """
+    shared = sorted(str(row) for row in odd if row.is_shared)
+    left_out = sorted(str(row) for row in odd if not row.is_shared)
+    for note in chain(_first("", shared), _first("left out: ", left_out)):
+        say(note)
+    if left_out:
+        yield f"Left out, since a UID is missing or malformed: {plural(len(left_out), 'row')}."
+
+
+def _first(before: str, notes: Sequence[str]) -> Iterator[str]:
+    yield from (f"{before}{note}" for note in notes[:_SHOWN])
+    if len(notes) > _SHOWN:
+        yield f"{before}{len(notes) - _SHOWN:,} more"
+
+
+def _header(series: Iterable[SeriesList], notes: Iterable[str]) -> Iterator[str]:
     listed = list(series)
     instances = sum(len(one.uids) for one in listed)
     studies = len({one.series.study_uid for one in listed})
@@ -165,3 +228,4 @@ def _header(series: Iterable[SeriesList]) -> Iterator[str]:
     )
     say(told)
     yield f"{told}, as listed by reconciler import."
+    yield from notes

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -37,7 +38,15 @@ from reconciler.live.rows import (
 from reconciler.live.store import Body
 from reconciler.live.transport import Call, Guards, Transport
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.live import Observation, Presence, SeriesListing, StorageInfo, unknown
+from reconciler.model.live import (
+    PRESENT,
+    Observation,
+    OddRow,
+    Presence,
+    SeriesListing,
+    StorageInfo,
+    unknown,
+)
 from reconciler.model.reply import DeleteReply, ReplyKind, StoreReply
 
 _OK = 200
@@ -101,16 +110,19 @@ class OrthancStore(DicomWebStore):
     def probe(self, instance: InstanceAddress) -> Observation:
         """Retrieve the metadata; it is absent if it is for the lookup, too.
 
-        The plugin answers 404 for an address that two patients share, gateways for anything.
+        The plugin answers 404 for an address that two patients share, of which the lookup knows
+        both, and gateways for anything.
         """
         seen = super().probe(instance)
         if seen.presence is not Presence.ABSENT:
             return seen
         try:
-            is_known = bool(self._matching(instance))
+            known = len(self._matching(instance))
         except LiveError as error:
             return unknown(f"HTTP 404, but not looked up: {error}")
-        return unknown("HTTP 404, but Orthanc's lookup knows it") if is_known else seen
+        if known > 1:
+            return PRESENT
+        return unknown("HTTP 404, but Orthanc's lookup knows it") if known else seen
 
     def probe_whole(self, study_uid: str, series_uid: str | None) -> Observation:
         """As `probe`; what the lookup knows under any address is not absent."""
@@ -127,40 +139,43 @@ class OrthancStore(DicomWebStore):
 
     def list_instances(
         self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
-    ) -> Iterator[InstanceAddress]:
+    ) -> Iterator[InstanceAddress | OddRow]:
         """Search, then compare with how many Orthanc counts: its searches may be cut short.
 
-        What is cut off on purpose, by ``at_most``, is not compared.
+        What is cut off on purpose, by ``at_most``, is not compared. Of an address that two
+        patients share there are two rows, and two are counted.
         """
-        rows = super().list_instances(study_uid, series_uid, at_most=at_most)
+        found = list(super().list_instances(study_uid, series_uid, at_most=at_most))
+        rows = Counter(found)
+        yield from rows
+        yield from (OddRow(row) for row in rows if rows[row] > 1 and not isinstance(row, OddRow))
         if at_most is not None:
-            yield from rows
             return
-        found = list(rows)
         if series_uid is None:
             counted = self._count("studies", f"StudyInstanceUID={study_uid}", _IN_STUDY)
         else:
             path = f"studies/{study_uid}/series"
             counted = self._count(path, f"SeriesInstanceUID={series_uid}", _IN_SERIES)
-        _require_all(len(set(found)), counted, f"instances of study {study_uid}")
-        yield from found
+        _require_all(len(found), counted, f"instances of study {study_uid}")
 
-    def list_series(self, study_uid: str) -> Iterator[SeriesListing]:
+    def list_series(self, study_uid: str) -> Iterator[SeriesListing | OddRow]:
         """As `list_instances`."""
         found = list(super().list_series(study_uid))
         counted = self._count("studies", f"StudyInstanceUID={study_uid}", STUDY_RELATED_SERIES)
         _require_all(len(found), counted, f"series of study {study_uid}")
         yield from found
 
-    def list_studies(self) -> Iterator[str]:
+    def list_studies(self, study_uid: str | None = None) -> Iterator[str | OddRow]:
         """As `list_instances`; how many there are stands in Orthanc's statistics."""
-        found = list(super().list_studies())
+        found = list(super().list_studies(study_uid))
+        yield from found
+        if study_uid is not None:
+            return
         told = parse_json(self._ask(Call(RequestKind.SEARCH, "/statistics")).body)
         counted = read_number(told.get("CountStudies")) if isinstance(told, dict) else None
         if counted is None:
             raise LiveError("Orthanc does not say how many studies it holds")
         _require_all(len(found), counted, "studies")
-        yield from dict.fromkeys(found)  # a study that two patients share has two rows
 
     def delete(self, instance: InstanceAddress) -> DeleteReply:
         """Look the instance up, make sure that it is the one, and send one DELETE for it."""
@@ -291,11 +306,11 @@ class OrthancStore(DicomWebStore):
 
 
 def _require_all(found: int, counted: int, what: str) -> None:
-    """Refuse a listing that is shorter than what is there; one patient's or several's."""
+    """Refuse a listing that is shorter than what is there; a row for each patient."""
     if found < counted:
         raise LiveError(
             f"the search shows {found} of the {counted} {what} that Orthanc counts: its options"
-            " LimitFindResults and LimitFindInstances may cut it short, or two patients share UIDs"
+            " LimitFindResults and LimitFindInstances may cut it short"
         )
 
 
