@@ -16,7 +16,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from reconciler.desired.problems import Problems
+from reconciler.desired.problems import MOST, Problems
 from reconciler.desired.rules import Rule
 from reconciler.desired.tree import Place, Value, YamlMapping, YamlSequence
 from reconciler.desired.wording import quoted
@@ -37,8 +37,8 @@ Taker: TypeAlias = Callable[[Value], bool]
 """Takes an item of a list out of the tree while it is built, or leaves it there."""
 
 
-class TooDeep(Exception):  # noqa: N818 - a way out of the recursion; the problem is reported
-    """Collections lie too deep in one another to go on."""
+class Stopped(Exception):  # noqa: N818 - a way out of the recursion; the problem is reported
+    """Collections lie too deep in one another to go on, or too much was refused."""
 
 
 class TreeBuilder:
@@ -58,12 +58,13 @@ class TreeBuilder:
         self._problems = problems
         self._takers = takers
         self._texts: dict[str, str] = {}
+        self._refused = 0
 
     def document(self) -> Value:
         """The one document; what is refused in it is reported.
 
         Raises:
-            TooDeep: collections lie too deep in one another.
+            Stopped: collections lie too deep in one another, or too much was refused.
             yaml.YAMLError: it is not YAML.
         """
         self._next()
@@ -91,7 +92,7 @@ class TreeBuilder:
         if depth > MAX_DEPTH:
             message = f"collections lie more than {MAX_DEPTH} deep in one another"
             self._report(Rule.NESTED_TOO_DEEP, event, message, "the format needs four levels")
-            raise TooDeep
+            raise Stopped
         if isinstance(event, MappingStartEvent):
             return self._mapping(event, depth)
         assert isinstance(event, SequenceStartEvent)  # noqa: S101 - no other event starts a value
@@ -204,7 +205,12 @@ class TreeBuilder:
         )
 
     def _report(self, rule: Rule, event: Event, message: str, hint: str | None = None) -> None:
-        self._problems.error(rule, Source(self._path, *_place(event)), message, hint)
+        source = Source(self._path, *_place(event))
+        if self._refused == MOST:
+            self._problems.stopped(source)
+            raise Stopped
+        self._refused += 1
+        self._problems.error(rule, source, message, hint)
 
 
 def _place(event: Event) -> Place:

@@ -95,12 +95,12 @@ class Commentary:
         return self._notes.setdefault(steps, Notes())
 
     def _mark_blanks(self, text: str, places: Iterable[tuple[Place, Steps]]) -> None:
-        lines = text.splitlines()
+        follows_blank = [False]  # whether comments alone stand between a line and an empty one
+        for line in text.splitlines():
+            bare = line.strip()
+            follows_blank.append(follows_blank[-1] if bare.startswith("#") else not bare)
         for place, steps in places:
-            line = place.line - 2
-            while line >= 0 and lines[line].lstrip().startswith("#"):
-                line -= 1
-            if line >= 0 and not lines[line].strip():
+            if follows_blank[place.line - 1]:
                 self._at(steps).blank = True
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import name_of
 from reconciler.model.address import SeriesAddress
-from reconciler.model.desired import Claims, Entry, listed_sources
+from reconciler.model.desired import Claim, Claims, Entry, listed_sources
 from reconciler.model.problem import Source
 
 
@@ -37,6 +37,7 @@ class _Kept:
     def __init__(self, keeps: Claims) -> None:
         self._keeps = keeps
         self._uids: dict[SeriesAddress, set[str]] = defaultdict(set)
+        self._claims: dict[SeriesAddress, Mapping[str, Claim]] = {}
         for entry in keeps.entries:
             if entry.series_uid is not None and entry.instances is not None:
                 series = SeriesAddress(entry.study_uid, entry.series_uid)
@@ -67,7 +68,9 @@ class _Kept:
         kept = self._uids.get(series, set())
         if not wide and kept.isdisjoint(entry.instances.uids):
             return
-        claims = self._keeps.listed(series)
+        claims = self._claims.get(series) or self._claims.setdefault(
+            series, self._keeps.listed(series)
+        )
         for uid, source in listed_sources(entry):
             claim = claims.get(uid)
             if claim is not None and claim.entry.hold is None:

@@ -10,6 +10,9 @@ from reconciler.model.problem import Problem, Severity, Source
 CAP = 100
 """How many problems of one rule in one file are kept; the rest is counted."""
 
+MOST = 1000
+"""After so many problems the reading of a file, or its check, stops: it is simply broken."""
+
 
 @dataclass(slots=True)
 class _Omitted:
@@ -33,6 +36,11 @@ class Problems:
     def warning(self, rule: Rule, source: Source, message: str, hint: str | None = None) -> None:
         """Add a problem that is only said."""
         self._add(rule, Problem(source, rule.value, message, hint, Severity.WARNING))
+
+    def stopped(self, source: Source) -> None:
+        """Add that nothing after this place was looked at, since there were `MOST` problems."""
+        message = f"the check stopped after {MOST:,} problems"
+        self.error(Rule.CHECK_STOPPED, source, message, "correct the others first")
 
     @property
     def has_errors(self) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import yaml
 
-from reconciler.desired.builder import Taker, TooDeep, TreeBuilder
+from reconciler.desired.builder import Stopped, Taker, TreeBuilder
 from reconciler.desired.problems import Problems
 from reconciler.desired.source_text import SourceText
 from reconciler.desired.syntax import decode, report_yaml_error
@@ -47,6 +47,6 @@ def read_document(
         text = decode(source.whole(), path, problems)
         if text is not None:
             report_yaml_error(error, text, path, problems)
-    except TooDeep:
+    except Stopped:
         pass
     return None

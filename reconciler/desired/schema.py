@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from itertools import islice
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -16,13 +15,9 @@ from jsonschema.exceptions import ValidationError
 from reconciler.desired.acceptance import is_plain_keep, is_plain_remove
 from reconciler.desired.fault import Fault
 from reconciler.desired.messages import Finding, findings
-from reconciler.desired.problems import Problems
-from reconciler.desired.rules import Rule
+from reconciler.desired.problems import MOST, Problems
 from reconciler.desired.tree import Place, Steps, Value, YamlMapping, YamlSequence, walk
 from reconciler.model.problem import Source
-
-MOST_ERRORS = 1000
-"""How many schema errors of one file are looked at; a file with more is simply broken."""
 
 _LISTS: Mapping[str, Callable[[Value], bool]] = {"remove": is_plain_remove, "keep": is_plain_keep}
 
@@ -45,15 +40,17 @@ def check_document(root: Value, path: str, problems: Problems) -> bool:
     """Whether the schema accepts the document; where it does not, the problems say why."""
     residue = _Residue.of(root)
     reporter = _Reporter(root, residue, path, problems, problems.sources(path))
-    errors = schema_errors(residue.root)
     is_valid = True
-    for error in islice(errors, MOST_ERRORS):
+    looked_at = 0
+    for error in schema_errors(residue.root):
         is_valid = False
-        reporter.report(error)
-    if next(errors, None) is not None:
-        message = f"the check stopped after {MOST_ERRORS:,} problems"
-        last = max((source for source, _ in reporter.reported), default=Source(path, 1))
-        problems.error(Rule.CHECK_STOPPED, last, message, "correct the others first")
+        for finding in findings(Fault.of(error)):
+            if looked_at == MOST:
+                last = max((source for source, _ in reporter.reported), default=Source(path, 1))
+                problems.stopped(last)
+                return False
+            looked_at += 1
+            reporter.report(error, finding)
     return is_valid
 
 
@@ -112,13 +109,11 @@ class _Reporter:
     refused: set[Source]
     reported: set[tuple[Source, str | None]] = field(default_factory=set)
 
-    def report(self, error: ValidationError) -> None:
+    def report(self, error: ValidationError, finding: Finding) -> None:
         steps = self.residue.whole_steps(tuple(error.absolute_path))
-        for finding in findings(Fault.of(error)):
-            source = Source(self.path, *_place(self.root, steps, finding))
-            is_known = finding.key is None and source in self.refused
-            if is_known or (source, finding.key) in self.reported:
-                continue
+        source = Source(self.path, *_place(self.root, steps, finding))
+        is_known = finding.key is None and source in self.refused
+        if not is_known and (source, finding.key) not in self.reported:
             self.reported.add((source, finding.key))
             self.problems.error(finding.rule, source, finding.message, finding.hint)
 

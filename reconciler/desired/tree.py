@@ -8,6 +8,7 @@ that ``jsonschema`` reads them as they are.
 from __future__ import annotations
 
 from array import array
+from itertools import islice
 from typing import NamedTuple, TypeAlias
 
 
@@ -21,12 +22,13 @@ class Place(NamedTuple):
 class YamlMapping(dict[str, "Value"]):
     """A mapping; ``marks`` holds the line and column of each key and its value, in order."""
 
-    __slots__ = ("column", "line", "marks")
+    __slots__ = ("_order", "column", "line", "marks")
 
     def __init__(self, line: int, column: int) -> None:
         self.line = line
         self.column = column
         self.marks = array("I")
+        self._order: dict[str, int] | None = None
 
     @property
     def place(self) -> Place:
@@ -35,13 +37,21 @@ class YamlMapping(dict[str, "Value"]):
 
     def key_place(self, key: str) -> Place:
         """Where the key stands."""
-        at = list(self).index(key) * 4
+        at = self._number(key) * 4
         return Place(self.marks[at], self.marks[at + 1])
 
     def value_place(self, key: str) -> Place:
         """Where the value of the key starts."""
-        at = list(self).index(key) * 4 + 2
+        at = self._number(key) * 4 + 2
         return Place(self.marks[at], self.marks[at + 1])
+
+    def _number(self, key: str) -> int:
+        """Which key it is, from 0; of a mapping that only grows, and of most nobody asks it."""
+        if self._order is None:
+            self._order = {}
+        fresh = islice(reversed(self), len(self) - len(self._order))
+        self._order.update(zip(fresh, range(len(self) - 1, -1, -1), strict=False))
+        return self._order[key]
 
 
 class YamlSequence(list["Value"]):

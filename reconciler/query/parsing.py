@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import logging
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
 from sqlglot import exp
@@ -279,8 +280,8 @@ def _outputs(
         output = _output(node, names, start, problems)
         if output is not None:
             outputs.append(output)
-    names = [output.name for output in outputs]
-    for name in sorted({name for name in names if names.count(name) > 1}):
+    counts = Counter(output.name for output in outputs)
+    for name in sorted(name for name, count in counts.items() if count > 1):
         message = f"two columns of the result are named {name!r}"
         problems.add(start, "twice", message, "name one of them anew: COLUMN AS NAME")
     return tuple(outputs)

@@ -22,26 +22,30 @@ class Places:
         return Place(line, offset - self._starts[line - 1] + 1)
 
 
+_CAP = 100
+"""How many problems of one text are kept; the rest is counted."""
+
+
 class Problems:
     """Collects the problems of one text."""
 
     def __init__(self, places: Places) -> None:
         self._places = places
         self._found: list[Problem] = []
+        self._omitted = 0
+        self._last = -1
 
     def add(self, offset: int, rule: str, message: str, hint: str) -> None:
         """Note a problem at an offset of the text."""
-        place = self._places.at(offset)
-        source = Source(self._places.path, place.line, place.column)
-        self._found.append(Problem(source, rule, message, hint))
+        self._last = max(self._last, offset)
+        if len(self._found) < _CAP:
+            self._found.append(Problem(self._source(offset), rule, message, hint))
+        else:
+            self._omitted += 1
 
     def is_any_since(self, offset: int) -> bool:
         """Whether there is a problem at this offset or behind it."""
-        place = self._places.at(offset)
-        return any(
-            (problem.source.line, problem.source.column) >= (place.line, place.column)
-            for problem in self._found
-        )
+        return self._last >= offset
 
     def raise_if_any(self) -> None:
         """Refuse the text.
@@ -49,5 +53,13 @@ class Problems:
         Raises:
             StatementError: with every problem, in their order in the text.
         """
-        if self._found:
-            raise StatementError(sorted(self._found, key=lambda problem: problem.sort_key))
+        found = sorted(self._found, key=lambda problem: problem.sort_key)
+        if self._omitted:
+            message = f"{self._omitted:,} more problems are not shown"
+            found.append(Problem(self._source(self._last), "not-shown", message))
+        if found:
+            raise StatementError(found)
+
+    def _source(self, offset: int) -> Source:
+        place = self._places.at(offset)
+        return Source(self._places.path, place.line, place.column)

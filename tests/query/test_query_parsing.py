@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -344,3 +345,14 @@ def test_any_text_is_read_or_refused_and_nothing_else_happens(text: str) -> None
         found = error.problems
     assert all(problem.hint for problem in found)
     assert "sqlglot" not in str([problem.message for problem in found])
+
+
+def test_many_columns_and_many_problems_cost_no_square() -> None:
+    columns = ", ".join(f"contentType AS a{number}" for number in range(4_000))
+    began = time.process_time()
+    (select,) = read(f"SELECT {columns} FROM {TABLE} WHERE {ALL}")
+    assert len(select.outputs) == 4_000
+    found = problems(f"SELECT {columns.replace('contentType', 'unknown')} FROM {TABLE} WHERE {ALL}")
+    assert len(found) == 101
+    assert found[-1][2] == "3,900 more problems are not shown"
+    assert time.process_time() - began < 10

@@ -1,0 +1,99 @@
+"""The time that a file costs grows with its size and no faster, whatever is wrong with it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from reconciler.desired import load_desired_state
+from reconciler.desired.canonical import canonical
+from reconciler.desired.problems import MOST
+from reconciler.errors import DesiredStateError
+
+HEAD = "version: 1\nstore: {projectsId: p, locationsId: l, datasetsId: d, dicomStoresId: s}\n"
+REASON = 'reason: {code: "113039", ticket: T-1}\n'
+ONE = "studiesId: '1.2', seriesId: '1.3', instancesId: ['1.4']"
+
+FILES: dict[str, Callable[[int], str]] = {
+    "unknown keys of the file": lambda n: HEAD + "".join(f"k{i}: 1\n" for i in range(n)),
+    "unknown keys of an entry": lambda n: (
+        f"{HEAD}{REASON}remove:\n - studiesId: '1.2'\n" + "".join(f"   k{i}: 1\n" for i in range(n))
+    ),
+    "duplicate keys": lambda n: HEAD + "".join(f"k{i}: 1\nk{i}: 2\n" for i in range(n)),
+    "aliases": lambda n: f"{HEAD}{REASON}remove: [&a '1.2', {'*a,' * n}]\n",
+    "anchors": lambda n: (
+        f"{HEAD}{REASON}remove:\n" + "".join(f" - &a{i} {{studiesId: '1.2'}}\n" for i in range(n))
+    ),
+    "malformed UIDs": lambda n: (
+        f"{HEAD}{REASON}remove:\n" + "".join(f" - {{studiesId: x{i}}}\n" for i in range(n))
+    ),
+    "kept and removed, each with its own words": lambda n: (
+        f"{HEAD}remove:\n"
+        + "".join(
+            f" - {{{ONE[:-7]}['1.{i}'], reason: {{code: '113039', ticket: T-{i}}}}}\n"
+            for i in range(n)
+        )
+        + "keep:\n"
+        + "".join(f" - {{{ONE[:-7]}['1.{i}'], hold: h{i}}}\n" for i in range(n))
+    ),
+    "one instance for many reasons": lambda n: (
+        f"{HEAD}remove:\n"
+        + "".join(f" - {{{ONE}, reason: {{code: '113039', ticket: T-{i}}}}}\n" for i in range(n))
+    ),
+    "one instance in many series": lambda n: (
+        f"{HEAD}{REASON}remove:\n"
+        + "".join(
+            f" - {{studiesId: '1.2', seriesId: '1.3.{i}', instancesId: ['1.4']}}\n"
+            for i in range(n)
+        )
+    ),
+    "comments": lambda n: (
+        f"{HEAD}{REASON}remove:\n"
+        + "".join(f" # c\n - {{studiesId: '1.{i}'}} # d\n" for i in range(n))
+    ),
+}
+
+
+def seconds(folder: Path, text: str) -> float:
+    (folder / "specs").mkdir(exist_ok=True)
+    (folder / "specs/a.yaml").write_text(text)
+    began = time.process_time()
+    try:
+        load_desired_state([folder / "specs"], root=folder)
+    except DesiredStateError as error:
+        found = len(error.problems)
+    else:
+        found = 0
+    took = time.process_time() - began
+    assert found <= 3 * 101
+    return took
+
+
+@pytest.mark.parametrize("make", FILES.values(), ids=FILES)
+def test_ten_times_the_size_is_no_square_of_the_time(
+    tmp_path: Path, make: Callable[[int], str]
+) -> None:
+    small = seconds(tmp_path, make(600))
+    assert seconds(tmp_path, make(6_000)) < 30 * max(small, 0.05)
+
+
+def test_a_file_of_refused_things_is_read_no_further_than_it_must(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs/a.yaml").write_text(HEAD + REASON + f"remove: [&a '1.2', {'*a,' * 100_000}]")
+    with pytest.raises(DesiredStateError) as caught:
+        load_desired_state([tmp_path / "specs"], root=tmp_path)
+    said = " ".join(problem.message for problem in caught.value.problems)
+    assert f"the check stopped after {MOST:,} problems" in said
+    assert "more problems of this kind (alias)" in said
+
+
+def test_comments_above_a_long_line_cost_no_square() -> None:
+    uids = ",".join(f"'1.{i}'" for i in range(8_000))
+    comments = "# c\n" * 8_000
+    text = f"{HEAD}{REASON}remove:\n{comments} - {{{ONE[:-7]}[{uids}]}}\n"
+    began = time.process_time()
+    canonical(text, "a.yaml")
+    assert time.process_time() - began < 15
