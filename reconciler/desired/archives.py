@@ -20,6 +20,13 @@ class Archive(NamedTuple):
     allow_damaged: bool = False
 
 
+_LONGEST_PART = 255
+"""Bytes of a file name on the usual file systems (NAME_MAX)."""
+
+_LONGEST_FOLDER = 2048
+"""Bytes: half of what a path may have on Linux (PATH_MAX), for what lies below needs room too."""
+
+
 class Archives:
     """The archives that one file names: for all of it, or for an entry."""
 
@@ -46,7 +53,24 @@ class Archives:
                 f"the archive {quoted(folder)} lies inside the project or its git tree",
                 "name a folder outside: archived instances must never be committed",
             )
+        if (fault := _too_long(folder)) is not None:
+            self._problems.error(
+                Rule.INVALID_VALUE,
+                Source(self._path, *archive.value_place("path")),
+                f"the archive {quoted(folder)} is too long for a file system: {fault}",
+                "name a folder with a shorter path",
+            )
         return Archive(folder, archive.get("allowDamaged") is True)
+
+
+def _too_long(folder: str) -> str | None:
+    part = max(len(part.encode()) for part in folder.split("/"))
+    if part > _LONGEST_PART:
+        return f"a part of it has {part} bytes, and {_LONGEST_PART} at most are possible"
+    whole = len(folder.encode())
+    if whole > _LONGEST_FOLDER:
+        return f"it has {whole} bytes, and {_LONGEST_FOLDER} at most leave room for what lies below"
+    return None
 
 
 def _git_tree(root: Path) -> Path:

@@ -27,13 +27,15 @@ COLUMNS = ("studiesId", "seriesId", "instancesId")
 class Inventory:
     """What an inventory lists, by series in the file's order.
 
-    ``count`` is the number of its data rows, None if it is not made of rows.
+    ``count`` is the number of its data rows, None if it is not made of rows; ``is_pointer`` says
+    that a Git LFS pointer stands in its place.
     """
 
     path: str
     sha256: str
     count: int | None
     series: dict[SeriesAddress, InstanceList]
+    is_pointer: bool = False
 
 
 def read_inventory(
@@ -53,7 +55,8 @@ def read_inventory(
             count = lines.count - 1
         except NotRows:
             lines.skip()
-        return Inventory(path, lines.digest.hexdigest(), count, reader.finished())
+        listed = reader.finished()
+        return Inventory(path, lines.digest.hexdigest(), count, listed, reader.is_pointer)
 
 
 class _Reader:
@@ -62,6 +65,7 @@ class _Reader:
     def __init__(self, path: str, problems: Problems) -> None:
         self._path = path
         self._problems = problems
+        self.is_pointer = False
         self._listings: dict[SeriesAddress, Listing] = {}
 
     def read(self, rows: Iterator[Row]) -> None:
@@ -105,6 +109,7 @@ class _Reader:
         if sorted(row.cells) == sorted(COLUMNS):
             return True
         if is_pointer(row.text):
+            self.is_pointer = True
             report_pointer(Source(self._path, row.line), self._path, self._problems)
             return False
         odd = next((i for i, cell in enumerate(row.cells) if cell and cell not in COLUMNS), None)

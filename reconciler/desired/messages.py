@@ -156,6 +156,9 @@ def _form(fault: Fault) -> Iterator[Finding]:
         yield from _empty(fault)
     elif key in UID_KEYS:
         yield Finding(Rule.INVALID_UID, *uid_fault(text))
+    elif fault.keyword == "maxLength":
+        message = f"{key} has {len(text)} characters; it has {fault.wanted} at most"
+        yield Finding(Rule.INVALID_VALUE, message, "write a shorter one")
     else:
         shown = key if key in FREE_TEXT else f"{key} {quoted(text)}"
         noun = (ARCHIVE_NOUNS if "archive" in fault.steps else NOUNS)[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 from pathlib import Path
 from typing import cast
@@ -9,7 +10,12 @@ from typing import cast
 from reconciler.desired.inventory import Inventory, read_inventory
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
-from reconciler.desired.project_paths import relative_to_root, report_outside, report_unreadable
+from reconciler.desired.project_paths import (
+    open_file,
+    relative_to_root,
+    report_outside,
+    report_unreadable,
+)
 from reconciler.desired.rules import Rule
 from reconciler.desired.tree import YamlMapping
 from reconciler.model.problem import Source
@@ -53,7 +59,8 @@ class Pins:
         except OSError as error:
             report_unreadable(source, name, error, self._problems)
             return None
-        self._compare(inventory, pin, path)
+        if not inventory.is_pointer:
+            self._compare(inventory, pin, path, full)
         return inventory
 
     def _read(self, full: Path, name: str) -> Inventory:
@@ -63,15 +70,17 @@ class Pins:
             self._inventories[name] = inventory
         return self._inventories[name]
 
-    def _compare(self, inventory: Inventory, pin: YamlMapping, path: str) -> None:
+    def _compare(self, inventory: Inventory, pin: YamlMapping, path: str, full: Path) -> None:
         digest, count = cast(str, pin["sha256"]), pin["count"]
         if inventory.sha256 != digest.lower():
-            self._problems.error(
-                Rule.INVENTORY_DIGEST,
-                Source(path, *pin.value_place("sha256")),
-                f"the sha256 of {inventory.path} is {inventory.sha256}, not {digest}",
-                "if the list was changed on purpose, review it and write its new sha256",
-            )
+            message = f"the sha256 of {inventory.path} is {inventory.sha256}, not {digest}"
+            hint = "if the list was changed on purpose, review it and write its new sha256"
+            if inventory.count is not None and digest.lower() in _with_other_line_ends(full):
+                message += "; its line ends were converted"
+                hint = f"put '{posixpath.basename(inventory.path)} -text' into .gitattributes, and"
+                hint += " check it out again"
+            source = Source(path, *pin.value_place("sha256"))
+            self._problems.error(Rule.INVENTORY_DIGEST, source, message, hint)
         if inventory.count is not None and inventory.count != count:
             self._problems.error(
                 Rule.INVENTORY_COUNT,
@@ -79,3 +88,21 @@ class Pins:
                 f"{inventory.path} has {inventory.count} rows, not {count}",
                 "if the list was changed on purpose, review it and write its new count",
             )
+
+
+def _with_other_line_ends(file: Path) -> set[str]:
+    """The SHA-256 that a file has with LF at the end of each line, and with CRLF.
+
+    Empty if it cannot be read again.
+    """
+    with_lf, with_crlf = hashlib.sha256(), hashlib.sha256()
+    try:
+        with open_file(file) as stream:
+            for line in stream:
+                bare = line.removesuffix(b"\n").removesuffix(b"\r")
+                ends = line.endswith(b"\n")
+                with_lf.update(bare + b"\n" * ends)
+                with_crlf.update(bare + b"\r\n" * ends)
+    except OSError:
+        return set()
+    return {with_lf.hexdigest(), with_crlf.hexdigest()}

@@ -15,6 +15,7 @@ from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
 from reconciler.cli.main import run as type_command
 from reconciler.journal.chain import body_of, chained, hash_of
+from reconciler.journal.latest import links_of_reading
 from reconciler.journal.readings import PlanEnded, PlanMade
 from reconciler.journal.records import FirstRecord, Intent, Record, RunEnded, RunStarted
 from reconciler.journal.writer import RunJournal
@@ -331,3 +332,22 @@ def test_a_run_that_began_before_and_that_no_head_leads_to_is_told(state: Path) 
 
     found = check(state, heads=[(state / "head").read_text()]).findings
     assert FindingKind.UNVOUCHED in {one.kind for one in found}
+
+
+@pytest.mark.parametrize("removed", [0, 1, 57, 99])
+def test_a_plan_removed_among_many_after_a_clock_in_the_future_is_missed(
+    tmp_path: Path, removed: int
+) -> None:
+    times = [NOON.replace(year=2036), *(NOON for _ in range(100))]
+    names = [f"{time:%Y%m%dT%H%M%SZ}-{number:03}" for number, time in enumerate(times)]
+    for name, time in zip(names, times, strict=True):
+        first = PlanMade(name, time, "1.0", "p", "sha256:0", "https://x", (STORE,))
+        head = write(tmp_path, replace(first, **links_of_reading(tmp_path)), PLAN)
+    whole = check(tmp_path, heads=[head])
+    assert {one.kind for one in whole.findings} <= {FindingKind.CLOCK}
+    assert whole.vouched[0].runs == len(names)
+
+    (tmp_path / "readings" / f"{names[removed]}.jsonl").unlink()
+
+    found = check(tmp_path, heads=[head])
+    assert FindingKind.LOST in {one.kind for one in found.findings}

@@ -178,3 +178,61 @@ def test_removes_of_a_file_that_no_path_selects_are_not_read(project) -> None:
     assert [file.path for file in state.inputs] == ["specs/a.yaml", "specs/b.yaml", "specs/k.csv"]
     assert not state.stores[0].removes.entries
     assert state.stores[0].keeps.entries[0].from_inventory
+
+
+@pytest.mark.parametrize(("pinned", "there"), [(b"\n", b"\r\n"), (b"\r\n", b"\n")])
+def test_line_ends_that_were_converted_are_named(project, pinned: bytes, there: bytes) -> None:
+    data = b"studiesId,seriesId,instancesId\n1.2,1.2.1,1.2.1.1\n1.2,1.2.1,1.2.1.2"
+    written = pin("i.csv", data.replace(b"\n", pinned), count=2)
+    project.write("i.csv", data.replace(b"\n", there))
+    project.spec("a.yaml", f"remove:\n  - inventory: {written}\n")
+    (digest,) = project.problems("a.yaml")
+    assert digest.rule == "inventory-digest"
+    assert digest.message.endswith("; its line ends were converted")
+    assert "'i.csv -text'" in digest.hint
+
+
+def test_another_list_with_other_line_ends_is_not_taken_for_converted(project) -> None:
+    data = b"studiesId,seriesId,instancesId\n1.2,1.2.1,1.2.1.1\n"
+    written = pin("i.csv", data, count=1)
+    project.write("i.csv", data.replace(b"1.1\n", b"1.2\r\n"))
+    project.spec("a.yaml", f"remove:\n  - inventory: {written}\n")
+    (digest,) = project.problems("a.yaml")
+    assert "converted" not in digest.message
+
+
+def test_a_pointer_of_git_lfs_is_that_one_problem(project) -> None:
+    written = project.inventory("i.csv", "1.2,1.2.1,1.2.1.1\n")
+    project.write("i.csv", f"version https://git-lfs.github.com/spec/v1\noid sha256:{SHA}\n")
+    project.spec("a.yaml", f"remove:\n  - inventory: {written}\n")
+    (pointer,) = project.problems("a.yaml")
+    assert (pointer.rule, pointer.hint) == ("lfs-pointer", "git lfs pull")
+    assert "is a Git LFS pointer" in pointer.message
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("/a/" + "b" * 256, "a part of it has 256 bytes"),
+        ("/" + "ü" * 128, "a part of it has 256 bytes"),
+        ("/" + ("漢" * 80 + "/") * 12, "it has 2893 bytes"),
+        ("/" + "b" * 255, None),
+    ],
+)
+def test_an_archive_that_is_too_long_for_a_file_system_is_refused(
+    project, folder: str, said: str | None
+) -> None:
+    project.spec("a.yaml", f"archive: {{path: {folder}}}\nremove: [{{studiesId: '1.2'}}]\n")
+    if said is None:
+        assert project.load("a.yaml").stores
+        return
+    (problem,) = project.problems("a.yaml")
+    assert (problem.rule, problem.source) == ("invalid-value", Source("a.yaml", 4, 17))
+    assert said in problem.message
+    assert problem.hint == "name a folder with a shorter path"
+
+
+def test_a_text_that_is_too_long_is_said_to_be_that(project) -> None:
+    project.spec("a.yaml", f"archive: {{path: {'/a' * 600}}}\nremove: [{{studiesId: '1.2'}}]\n")
+    (problem,) = project.problems("a.yaml")
+    assert problem.message == "path has 1200 characters; it has 1000 at most"
