@@ -11,7 +11,6 @@ from reconciler.desired.inventory import Inventory, read_inventory
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
 from reconciler.desired.project_paths import (
-    open_file,
     relative_to_root,
     report_outside,
     report_unreadable,
@@ -19,6 +18,7 @@ from reconciler.desired.project_paths import (
 from reconciler.desired.rules import Rule
 from reconciler.desired.tree import YamlMapping
 from reconciler.model.problem import Source
+from reconciler.regular_file import open_regular
 
 
 class Pins:
@@ -97,7 +97,7 @@ def _with_other_line_ends(file: Path) -> set[str]:
     """
     with_lf, with_crlf = hashlib.sha256(), hashlib.sha256()
     try:
-        with open_file(file) as stream:
+        with open_regular(file) as stream:
             for line in stream:
                 bare = line.removesuffix(b"\n").removesuffix(b"\r")
                 ends = line.endswith(b"\n")
