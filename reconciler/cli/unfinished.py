@@ -11,6 +11,7 @@ from reconciler.applying.restore import unfinished_restores
 from reconciler.cli import environment
 from reconciler.cli.console import say
 from reconciler.cli.kept_plan import plan_file
+from reconciler.cli.options import DEFAULT_PATH
 from reconciler.cli.project import status_command
 from reconciler.journal.fold import Run
 from reconciler.journal.history import History
@@ -58,7 +59,8 @@ def note_unfinished(saved: SavedPlan, state: Path, history: History) -> None:
 class Resumption:
     """Says how runs are resumed, from any folder and whatever the environment.
 
-    ``root`` and ``state`` are the project's folders.
+    ``root`` is the folder of the project where one asks, and ``state`` the state folder, which may
+    be another project's: by default it lies in that.
     """
 
     root: Path
@@ -81,7 +83,9 @@ class Resumption:
             return
         kept = plan_file(self.state, started.plan_id)
         yield from ("apply", str(kept.absolute()) if kept.exists() else "PLAN")
-        yield from ("--expect-digest", started.digest, "--root", str(self.root))
+        beside = self.state.absolute().parent
+        root = beside if (beside / DEFAULT_PATH).is_dir() else self.root
+        yield from ("--expect-digest", started.digest, "--root", str(root))
 
     def _shared(self, started: RunStarted | RestoreStarted) -> Iterator[str]:
         yield from ("--state", str(self.state.absolute()), "--endpoint", started.endpoint)

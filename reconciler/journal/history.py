@@ -194,8 +194,8 @@ class History:
     def unfinished_applies(self, now: datetime) -> tuple[Run, ...]:
         """The latest run of each plan that did not come to its end, in their order.
 
-        A plan that has expired counts only as long as an attempt of it is open: applying it settles
-        that and deletes nothing.
+        A plan that has expired, or of which something was restored since, counts only as long as an
+        attempt of it is open: applying it settles that and deletes nothing.
         """
         open_plans = {one.run.plan_id for some in self._open.values() for one in some}
         found = []
@@ -206,8 +206,9 @@ class History:
             plan = self.of_plan(started.plan_id)
             if plan is None or plan.is_over or plan.runs[-1] != started.run:
                 continue
-            has_expired = started.expires is not None and now >= started.expires
-            if not has_expired or started.plan_id in open_plans:
+            is_refused = started.expires is not None and now >= started.expires
+            is_refused |= any(self.restores_of(run) for run in plan.runs)
+            if not is_refused or started.plan_id in open_plans:
                 found.append(read.run)
         return tuple(found)
 

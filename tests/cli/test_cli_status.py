@@ -265,3 +265,32 @@ def test_verify_leads_to_it(project: Project, listed: list[InstanceAddress]) -> 
     answer = project.run("audit", "verify")
     assert "unfinished" in answer.out
     assert "reconciler status --state " in answer.err
+
+
+def test_asked_from_another_folder_the_command_is_of_the_runs_own_project(
+    project: Project, listed: list[InstanceAddress], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert project.run("plan", "--out", "plan.json").code == 0
+    stopped(project, "apply", "plan.json")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (run,) = unfinished(project, "--state", str(project.folder / ".reconciler"))
+    _, *arguments = shlex.split(run["command"])
+    assert project.run(*arguments).code == 0
+
+
+def test_what_was_restored_since_is_not_to_be_resumed(project: Project, tmp_path: Path) -> None:
+    """Its plan is refused: the gate `restored` is closed."""
+    held = project.fill(1, 1, range(1, 11))
+    archive = f"archive: {{path: {tmp_path / 'archive'}}}\n"
+    project.write("a.yaml", REASON + archive + removal(held[:4]))
+    assert project.run("plan", "--out", "plan.json").code == 0
+    rule = FaultRule(FaultKind.STATUS, "DELETE", f"{held[3].instance_uid}$", status=403)
+    project.emulator.set_faults(Faults((rule,)))
+    options = ("--stop-after-failures", "1", "--parallelism", "1")
+    assert project.run("apply", "plan.json", *options).code == 4
+    project.emulator.set_faults(Faults())
+    (run,) = unfinished(project)
+    assert project.run("restore", run["run"]).code == 0
+    assert unfinished(project) == []

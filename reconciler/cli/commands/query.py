@@ -150,7 +150,7 @@ def _read(text: str | None, file: Path | None) -> tuple[str, str]:
         file = Path(text)
     try:
         if file is not None:
-            with TextIOWrapper(open_regular(file), encoding="utf-8") as text_file:
+            with TextIOWrapper(open_regular(file), encoding="utf-8-sig") as text_file:
                 return file.as_posix(), text_file.read()
         if text == "-":
             return "<stdin>", sys.stdin.read()
