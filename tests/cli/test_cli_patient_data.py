@@ -123,6 +123,7 @@ def test_no_command_lets_a_patient_attribute_out(
 def look(project: Project, typed: Typist, stored: list[InstanceAddress], images: Path) -> None:
     """Every command that changes no store, also over answers that break off."""
     typed("validate")
+    typed("status", "--holds")
     typed("fmt", "--check", code=3)
     typed("schema", "plan")
     typed("completion", "bash")

@@ -470,8 +470,11 @@ def listed_odd(emulator, path: str, *rows: tuple[object, ...]) -> None:
         {tag: {"vr": "UI", "Value": [uid]} for tag, uid in zip(tags, row, strict=True) if uid}
         for row in rows
     ]
-    rule = FaultRule(FaultKind.STATUS, "GET", path=path, status=200, body=json.dumps(body))
-    emulator.set_faults(Faults((rule,)))
+    first, rest = (
+        FaultRule(FaultKind.STATUS, "GET", f"{path}.*offset={offset}", status=200, body=said)
+        for offset, said in (("0$", json.dumps(body)), ("[1-9]", "[]"))
+    )
+    emulator.set_faults(Faults((first, rest)))
 
 
 STUDY_LISTING = r"/studies/1\.2/instances\?"

@@ -7,7 +7,6 @@ import pytest
 from reconciler.errors import LiveError
 from reconciler.live.rows import (
     read_addresses,
-    read_counts,
     read_rows,
     read_series,
     read_studies,
@@ -143,11 +142,6 @@ def test_studies_and_series_have_odd_rows_too() -> None:
     body = json.dumps([row(), row(study="1.2.x"), row(series="1.2.y")]).encode()
     assert list(read_studies(iter([body]))) == ["1.2", OddRow(("1.2.x",)), "1.2"]
     assert list(read_series(iter([body])))[2] == OddRow(("1.2", "1.2.y"))
-
-
-def test_a_count_out_of_all_bounds_is_none() -> None:
-    body = json.dumps([{"00201208": {"Value": ["9" * 5000]}}, {"00201208": {"Value": ["7"]}}])
-    assert list(read_counts(iter([body.encode()]), "00201208")) == [0, 7]
 
 
 def test_a_long_row_that_trickles_in_costs_no_square() -> None:
