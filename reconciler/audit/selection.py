@@ -161,7 +161,7 @@ class _Deletions:
             record.detail,
             source=declared.source if declared else None,
             reason=declared.reason if declared else None,
-            settled_by=proof.by.name if proof.run is not proof.by else None,
+            settled_by=proof.by.name if (proof.removal or proof.run) is not proof.by else None,
             is_removal=proof.removal is not None,
             place=(proof.removal or proof.run or proof.by).place,
             proven_at=proof.by.place,
@@ -236,9 +236,12 @@ def _copy(run: str, archived: Archived) -> ArchivedCopy:
 
 
 def _about_run_of(proof: Proof) -> RecordedRun:
-    """The run that the deletion belongs to; its name alone where its own file is not there."""
+    """The run that the deletion belongs to: the one that removed the instance, if one did.
+
+    Its name alone where its own file is not there.
+    """
     if proof.run is not None or not isinstance(proof.record, Settled):
-        return _about(proof.run or proof.by)
+        return _about(proof.removal or proof.run or proof.by)
     unknown = _about(proof.by)
     return replace(unknown, run=proof.record.run, plan_id="", digest="", provenance=Provenance())
 

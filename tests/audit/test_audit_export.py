@@ -371,7 +371,8 @@ def test_a_proof_has_the_evidence_of_the_attempt_that_it_is_of(tmp_path: Path) -
 
     *_, told = deletions_of(tmp_path)
 
-    assert (told.run.run, told.attempts, told.is_removal, told.is_event) == ("b", 1, True, True)
+    assert (told.run.run, told.settled_by) == ("a", "b")
+    assert (told.attempts, told.is_removal, told.is_event) == (1, True, True)
     assert [one.status for one in told.answers] == [503]
     assert told.reason is not None
 
