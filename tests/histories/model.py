@@ -362,7 +362,7 @@ def _outcomes(tried: list[_Tried], presence: str, *, settles: bool) -> set[str]:
         return {DELETED}
     # Each that was accepted is undone since, or followed by the removal of another plan.
     others = _outcomes_of_others([one for one in tried if one not in accepted], settles=settles)
-    return {DELETED} | others if accepted else others
+    return {DELETED} | others if accepted and settles else others
 
 
 def _outcomes_of_others(tried: list[_Tried], *, settles: bool) -> set[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import bagit
@@ -92,11 +91,14 @@ def test_a_search_that_orthanc_cuts_short_decides_nothing(
             server.put(small_file(InstanceAddress("1.2", "1.2.1", f"1.2.1.{number}")))
         site.write(REASON + OPEN + "remove: [{studiesId: 1.2}]\n")
         answer = site.run("plan", "--out", "plan.json")
-        if answer.code == 0:  # by release, offsets reach what a page is cut short of
+        if requests.get(f"{url}/system", timeout=5).json()["Version"] == "1.12.7":
+            assert answer.code == 0  # its offsets reach what a page is cut short of
             assert "8 instances would be deleted" in answer.out
+            assert site.run("apply", "plan.json").code == 0
+            assert not server.content()
             return
         assert answer.code == 3
-        assert re.search("the search shows [34] of the 8", answer.out)  # by release
+        assert "the search shows 4 of the 8" in answer.out
         assert site.run("apply", "plan.json").code == 3
         assert len(server.content()) == 8
 
