@@ -1,1 +1,1 @@
-"""Plan + store → deletions: the only room that calls a store's ``delete``."""
+"""Plan + store → deletions, and back: only here a store's ``delete`` and ``store`` are called."""

@@ -1,1 +1,1 @@
-"""The drill: the tool at work against the embedded store, to be seen (demo) or tested."""
+"""The drill: the tool at work on the embedded store, or on a user's: to be seen, or tested."""
