@@ -51,7 +51,7 @@ class Fault(Enum):
 
         An error of TLS is not certain: it may come amid a connection.
         """
-        return self.value.endswith("nothing was sent")
+        return self in _UNSENT
 
     @property
     def may_pass(self) -> bool:
@@ -63,6 +63,24 @@ class Fault(Enum):
         """What to do about it, where the fault says that much."""
         return _HINTS.get(self)
 
+
+_UNSENT = frozenset(
+    {
+        Fault.NOT_SENT,
+        Fault.UNKNOWN_HOST,
+        Fault.PROXY,
+        Fault.UNKNOWN_PROXY,
+        Fault.NO_SOCKS,
+        Fault.PROXY_LOGIN,
+        Fault.NO_TUNNEL,
+        Fault.UNTRUSTED,
+        Fault.OUTDATED,
+        Fault.EARLY,
+        Fault.OTHER_HOST,
+        Fault.NO_TOKEN,
+        Fault.STOPPED,
+    }
+)
 
 _LASTING = frozenset(
     {
@@ -175,10 +193,18 @@ def _of_proxy(_: BaseException, causes: Sequence[BaseException]) -> Fault:
         return Fault.UNKNOWN_PROXY
     # The status is only in the text, which is that of `http.client`.
     told = next((told for cause in causes if (told := _NO_TUNNEL.match(str(cause)))), None)
-    if told is None:
-        return Fault.PROXY
-    return Fault.PROXY_LOGIN if told["status"] == "407" else Fault.NO_TUNNEL
+    if told is not None:
+        return Fault.PROXY_LOGIN if told["status"] == "407" else Fault.NO_TUNNEL
+    # urllib3 says the same of a connection that breaks later, with the request sent.
+    return Fault.PROXY if any(isinstance(cause, _UNCONNECTED) for cause in causes) else Fault.BROKEN
 
+
+_UNCONNECTED = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    requests.ConnectTimeout,
+)
+"""Refused, no route, no such host."""
 
 _NO_TUNNEL = re.compile(r"Tunnel connection failed: (?P<status>[0-9]{3})")
 
@@ -221,15 +247,7 @@ _FAULTS: tuple[tuple[_Kinds, Fault | _Chosen], ...] = (
     # The endpoint is a valid name; so it is that of the proxy which cannot be looked up.
     ((urllib3.exceptions.LocationValueError,), Fault.UNKNOWN_PROXY),
     ((urllib3.exceptions.ProxyError,), _of_proxy),
-    (
-        (
-            # Refused, no route, no such host.
-            urllib3.exceptions.NewConnectionError,
-            urllib3.exceptions.ConnectTimeoutError,
-            requests.ConnectTimeout,
-        ),
-        _unsent,
-    ),
+    (_UNCONNECTED, _unsent),
     ((urllib3.exceptions.ReadTimeoutError, requests.ReadTimeout, TimeoutError), Fault.TIMEOUT),
     ((ssl.SSLError,), _of_tls),
     ((http.client.BadStatusLine,), _of_status_line),

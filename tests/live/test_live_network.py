@@ -28,7 +28,7 @@ from reconciler.model.reply import ReplyKind
 
 from ..serving import QuietHandler, serving, serving_http
 from .test_live_tls import make_certificate
-from .token_service import external
+from .token_service import external, running_token_service
 
 MISSING = InstanceAddress("1.2", "1.2.1", "1.2.1.1")
 AWAY = "https://store.example"
@@ -340,3 +340,41 @@ def test_a_token_service_behind_a_proxy_that_is_none(token_at) -> None:
     store = token_at("https://sts.example", proxies={"https": f"http://reader:{PASSWORD}@"})
     with pytest.raises(CredentialsError, match="address of the proxy"):
         store.preflight(deleting=False)
+
+
+@contextmanager
+def proxy_that_drops(context: ssl.SSLContext, seen: list[bytes]) -> Iterator[str]:
+    """Opens the tunnel, reads the request that comes through it, and closes without an answer."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):
+                self.request.recv(65536)
+                self.request.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                with context.wrap_socket(self.request, server_side=True) as tunnel:
+                    seen.append(tunnel.recv(65536))
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+
+    with serving(Server(("127.0.0.1", 0), Handler)) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+def test_a_delete_that_left_through_a_proxy_may_have_acted(tmp_path, connect) -> None:
+    """urllib3 says of such a reply, too, that the proxy cannot be connected to."""
+    pem, key = make_certificate(tmp_path, "127.0.0.1", dns_name="store.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, key)
+    subject, file = tmp_path / "subject", tmp_path / "credentials.json"
+    subject.write_text("token")
+    seen: list[bytes] = []
+    with running_token_service() as service, proxy_that_drops(context, seen) as proxy:
+        file.write_text(json.dumps(external(service.url, {"file": str(subject)})))
+        reply = (
+            connect(AWAY, credentials_file=str(file), proxies={"https": proxy}, ca_bundle=str(pem))
+            .store(DEMO_STORE)
+            .delete(MISSING)
+        )
+    assert [one.partition(b" ")[0] for one in seen] == [b"DELETE"]
+    assert (reply.kind, reply.detail) == (ReplyKind.UNCLEAR, "the connection broke")
