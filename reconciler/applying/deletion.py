@@ -155,7 +155,7 @@ class Deleter:
         outcome = outcome_of(kinds, seen.presence)
         detail = "" if outcome.is_gone else _explain(last, seen)
         result = self._verified(target, seen, outcome, detail)
-        self._first_proofs.heed(result, last.kind)
+        self._first_proofs.heed(result, [reply.kind for reply in replies])
         return result
 
     def _spared(self, target: Target, reason: str) -> InstanceResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from reconciler.applying.stopping import Stop
@@ -56,13 +56,16 @@ class FirstProofs:
                     held.close()
             yield
 
-    def heed(self, result: InstanceResult, reply: ReplyKind) -> None:
-        """Take note of what came of a DELETE that had this reply, before its turn ends."""
+    def heed(self, result: InstanceResult, replies: Sequence[ReplyKind]) -> None:
+        """Take note of what came of DELETEs of this run, with their replies, before the turn ends.
+
+        Where all of them are a clear no, what is gone has gone by an earlier run.
+        """
         if result.store in self._proven:
             return
-        if result.outcome.is_removal:
+        if result.outcome.is_removal and not all(reply.is_clear_no for reply in replies):
             self._proven.add(result.store)
-        elif reply is ReplyKind.ACCEPTED:
+        elif ReplyKind.ACCEPTED in replies and not result.outcome.is_gone:
             self._stop.request(
                 RunState.STOPPED,
                 f"{result.store}: the first deletion could not be proven: {result.detail}",

@@ -49,23 +49,24 @@ class Breaker:
         self._of = of
         self._limit = limit
         self._stop = stop
-        self._unproven = 0
-        self._unconfirmed = 0
+        self._row = 0
+        self._lasting = 0
         self._lock = threading.Lock()
 
     def record(self, outcome: Outcome) -> None:
         """Count one outcome; outcomes of different workers count in the order they end."""
-        if outcome is Outcome.NOT_ATTEMPTED:
-            return
-        if outcome is Outcome.UNCONFIRMED:
-            with self._lock:
-                self._unconfirmed += 1
-        self.count(proven=outcome.is_gone)
+        if outcome is not Outcome.NOT_ATTEMPTED:
+            self.count(proven=outcome.is_gone, lasting=outcome is Outcome.UNCONFIRMED)
 
-    def count(self, *, proven: bool) -> None:
-        """Count one that was attempted."""
+    def count(self, *, proven: bool, lasting: bool = False) -> None:
+        """Count one that was attempted; no later proof takes back what is ``lasting``."""
         with self._lock:
-            self._unproven = self._unconfirmed if proven else self._unproven + 1
-            broken = self._unproven >= self._limit
+            if proven:
+                self._row = 0
+            elif lasting:
+                self._lasting += 1
+            else:
+                self._row += 1
+            broken = self._row + self._lasting >= self._limit
         if broken:
             self._stop.request(RunState.STOPPED, f"{self._limit} {self._of} could not be proven")

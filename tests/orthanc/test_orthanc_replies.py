@@ -20,7 +20,7 @@ from reconciler.live.file_body import FileBody
 from reconciler.live.retry import RetryPolicy
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, Provider, StoreAddress
-from reconciler.model.live import Presence
+from reconciler.model.live import OddRow, Presence
 from reconciler.model.reply import ReplyKind
 
 from ..serving import QuietHandler, serving_http
@@ -125,13 +125,14 @@ def serving(fake: Fake) -> Iterator[str]:
         yield origin
 
 
-def connection(url: str, *, read_only: bool = False) -> Connection:
+def connection(url: str, *, read_only: bool = False, page_size: int = 5000) -> Connection:
     numbers = itertools.count()
     return Connection(
         ConnectionSettings(
             parse_endpoint(url),
             read_only=read_only,
             provider=Provider.ORTHANC,
+            page_size=page_size,
             retry=RetryPolicy(attempts=2, first_wait=0.0, longest_retry_after=0.0),
         ),
         now=lambda: datetime.now(UTC),
@@ -432,3 +433,30 @@ def test_the_one_pattern_of_a_delete_is_that_of_an_instance(fake: Fake, path: st
 def test_the_credentials_of_one_provider_never_serve_another(fake: Fake) -> None:
     with serving(fake) as url, connection(url) as opened, pytest.raises(LiveError, match="orthanc"):
         opened.store(StoreAddress("p", "l", "d", "s"))
+
+
+def pages(path: str, *rows: InstanceAddress, limit: int) -> dict[tuple[str, str], Reply]:
+    """What a search answers, page by page; the one that ends it is empty."""
+    asked = f"/dicom-web{path}/instances?includefield=0020000D,0020000E&limit={limit}&offset="
+    starts = range(0, len(rows) + limit, limit)
+    return {("GET", f"{asked}{at}"): listed(*rows[at : at + limit]) for at in starts}
+
+
+def test_of_a_listing_that_is_cut_off_on_purpose_no_more_is_read(fake: Fake) -> None:
+    rows = [ONE._replace(instance_uid=f"1.2.1.{number}") for number in range(1, 41)]
+    fake.replies |= pages("/studies/1.2/series/1.2.1", *rows, limit=2)
+    assert set(fake.store.list_instances("1.2", "1.2.1", at_most=2)) == set(rows[:2])
+    assert len(fake.seen) == 1
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_both_rows_of_a_shared_address_count_whatever_page_they_are_on(fake: Fake, at: int) -> None:
+    rows = [ONE._replace(instance_uid=f"1.2.1.{number}") for number in range(2, 6)]
+    rows[at:at] = [ONE, ONE]
+    counted = json.dumps([{"00201208": {"vr": "IS", "Value": [len(rows)]}}]).encode()
+    asked = "/dicom-web/studies?StudyInstanceUID=1.2&includefield=00201208"
+    fake.replies |= pages("/studies/1.2", *rows, limit=2)
+    fake.replies["GET", asked] = (200, "application/dicom+json", counted)
+    with serving(fake) as url, connection(url, page_size=2) as opened:
+        found = set(opened.store(STORE).list_instances("1.2"))
+    assert found == {*rows, OddRow(ONE)}

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import islice
 from typing import BinaryIO
 
 from reconciler.errors import CredentialsError, LiveError
@@ -145,7 +146,8 @@ class OrthancStore(DicomWebStore):
         What is cut off on purpose, by ``at_most``, is not compared. Of an address that two
         patients share there are two rows, and two are counted.
         """
-        found = list(super().list_instances(study_uid, series_uid, at_most=at_most))
+        rows_of = super().list_instances(study_uid, series_uid, at_most=at_most)
+        found = list(islice(rows_of, at_most))
         rows = Counter(found)
         yield from rows
         yield from (OddRow(row) for row in rows if rows[row] > 1 and not isinstance(row, OddRow))
