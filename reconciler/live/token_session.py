@@ -75,8 +75,13 @@ class TokenSession(requests.Session):
         is_direct = scheme != "https" or is_loopback(host)
         kwargs["proxies"] = {} if is_direct else proxies_for(request.url or "", self._proxies)
         kwargs["stream"] = True
+        term = self._term()
+        kwargs["timeout"] = term.left(kwargs["timeout"])
+        if not kwargs["timeout"]:
+            self.last = Exchange(host, fault=Fault.STOPPED)
+            raise requests.ConnectionError(Fault.STOPPED.value)
         try:
-            with answered_within(self._term()):
+            with answered_within(term):
                 response = super().send(request, **kwargs)
                 body = _read(response)
         except requests.RequestException as error:

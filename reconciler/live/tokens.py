@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import re
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +84,8 @@ class SharedToken:
         self._lock = threading.Lock()
         self._rejected: str | None = None
         self._failure: CredentialsError | None = None
+        self._unanswered: tuple[float, str | None] | None = None
+        """When the token service last gave no answer, in monotonic seconds, and the hint."""
 
     @property
     def may_renew(self) -> bool:
@@ -131,11 +134,15 @@ class SharedToken:
         return self._rejected is not None and self._rejected == source.headers()["authorization"]
 
     def _refresh(self, source: TokenSource) -> None:
+        asked = time.monotonic()
         with self._lock:
             if self._failure is not None:
                 raise self._failure
             if not self._needs_refresh(source):
                 return
+            if self._unanswered is not None and self._unanswered[0] >= asked:
+                # That answer is of all who waited for it: one after the other would wait again.
+                raise NoAnswerError(Fault.NO_TOKEN, hint=self._unanswered[1])
             error = _outcome(source.fetch, within=source.longest)
             if error is None:
                 self._rejected = None
@@ -143,6 +150,7 @@ class SharedToken:
             # Not as its cause: the texts of google-auth quote replies, tokens among them.
             last = source.session.last
             if last is not None and may_pass(error, last):
+                self._unanswered = (time.monotonic(), advice(last))
                 raise NoAnswerError(Fault.NO_TOKEN, hint=advice(last))
             self._failure = refusal(error, last, source.hint)
             raise self._failure
@@ -151,8 +159,8 @@ class SharedToken:
 def _outcome(work: Callable[[], None], *, within: float) -> BaseException | None:
     """What ``work`` raises; a `CredentialsError` if it is not done within so many seconds.
 
-    It runs in a thread that nobody waits for afterwards. The time limits of sockets hold for each
-    wait, not for a reply that comes byte by byte, and none for a file that is a pipe.
+    It runs in a thread that nobody waits for afterwards: no time limit of a socket holds for a file
+    that is a pipe, or for an executable.
     """
     outcome: queue.SimpleQueue[BaseException | None] = queue.SimpleQueue()
 

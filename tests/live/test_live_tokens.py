@@ -525,3 +525,42 @@ def test_no_secret_reaches_a_log(service, content_of, load, kind, caplog) -> Non
     token.reject(token.headers())
     refused(token)
     assert SECRET not in caplog.text
+
+
+def test_all_who_wait_for_a_token_get_the_one_answer(service, write, content_of) -> None:
+    """One after the other would ask the silent service again, each for as long."""
+    service.answers = lambda method, path: Reply((b" " for _ in range(200)), pause=0.05)
+    short = Stopping(threading.Event())
+    token = load_token(
+        AWAY,
+        credentials_file=write(content_of("user")),
+        proxies={},
+        ca_bundle=None,
+        term=lambda: Term.of_small(Bounds(whole=0.5), short),
+    )
+    together = threading.Barrier(16)
+
+    def ask(_: int) -> None:
+        together.wait()
+        with pytest.raises(NoAnswerError):
+            token.headers()
+
+    run_workers(range(16), ask, parallelism=16)
+    assert len(service.seen) == 1
+
+
+def test_a_run_that_stopped_asks_for_no_token(service, write, content_of) -> None:
+    stop = threading.Event()
+    stop.set()
+    stopping = Stopping(stop)
+    assert stopping.since is not None
+    token = load_token(
+        AWAY,
+        credentials_file=write(content_of("user")),
+        proxies={},
+        ca_bundle=None,
+        term=lambda: Term.of_small(Bounds(after_stop=0.0), stopping),
+    )
+    with pytest.raises(NoAnswerError):
+        token.headers()
+    assert service.seen == []
