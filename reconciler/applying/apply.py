@@ -181,7 +181,8 @@ class Apply:
             for store in sorted(self._deleted_from()):
                 require_absence(self.stores[store].labelled(labels), self.settings.nobody)
         except Refused as refusal:
-            return refusal
+            # A run that stops has no answer in time; it deletes nothing.
+            return None if self.stop.is_requested else refusal
         return None
 
     def _deleted_from(self) -> set[StoreAddress]:

@@ -38,7 +38,8 @@ ASKED: dict[str, tuple[str, Callable[[str, str], bool]]] = {
     "probe": ("plan", lambda method, path: path.endswith("/metadata")),
     "preflight": ("apply", lambda method, path: path.endswith(":testIamPermissions")),
     "delete": ("apply", lambda method, path: method == "DELETE"),
-    "proof": ("apply", lambda method, path: path.endswith("/metadata")),
+    "nobody": ("apply", lambda method, path: re.search(r"/2\.25\..*/metadata$", path) is not None),
+    "proof": ("apply", lambda method, path: re.search(r"/1\..*/metadata$", path) is not None),
     "copy": ("archive", lambda method, path: re.search("/instances/[0-9.]+$", path) is not None),
 }
 """What is answered badly: by which command it is asked, and how its request looks."""
@@ -126,7 +127,13 @@ def heed(stage: Stage, asked: str, speech: Speech, interval: float, number: int)
 
 
 @pytest.mark.parametrize(
-    ("asked", "speech"), [("listing", slow_body), ("delete", slow_head), ("proof", continues)]
+    ("asked", "speech"),
+    [
+        ("listing", slow_body),
+        ("nobody", continues),
+        ("delete", slow_head),
+        ("proof", continues),
+    ],
 )
 def test_a_signal_is_heeded_in_time(stage: Stage, asked: str, speech: Speech) -> None:
     heed(stage, asked, speech, interval_of(speech), signal.SIGTERM)

@@ -97,7 +97,8 @@ def test_actionlint_would_say_so(tmp_path: Path) -> None:
 
 
 def test_zizmor_finds_nothing_that_an_attacker_could_use() -> None:
-    command = [BIN / "zizmor", "--offline", "--no-progress", ROOT / "action.yml", *WORKFLOWS]
+    options = ["--offline", "--no-progress", "--color=never"]
+    command = [BIN / "zizmor", *options, ROOT / "action.yml", *WORKFLOWS]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert done.stdout.startswith("No findings to report"), done.stdout
@@ -108,7 +109,7 @@ def test_zizmor_would_say_so(tmp_path: Path) -> None:
     text = (ROOT / "action.yml").read_text()
     broken.write_text(text.replace('"$NUMBER"', "${{ inputs.change }}"))
     done = subprocess.run(
-        [BIN / "zizmor", "--offline", broken], capture_output=True, text=True, check=False
+        [BIN / "zizmor", "--offline", "--color=never", broken], capture_output=True, text=True, check=False
     )
     assert "template-injection" in done.stdout
 

@@ -166,7 +166,9 @@ def _from_store(
                 counter.update(len(found), len(wanted))
 
             run_workers(wanted, read, parallelism=min(parallelism, len(wanted)))
-    odd += [OddRow((uid,)) for uid in wanted if counts[uid] > 1]
+        # What arrives amid the pages repeats a row as well; a search for the one study does not.
+        twice = [uid for uid in wanted if counts[uid] > 1]
+        odd += [OddRow((uid,)) for uid in twice if len(list(store.list_studies(uid))) > 1]
     return [one for uid in wanted for one in found[uid]], odd
 
 
