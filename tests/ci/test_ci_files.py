@@ -108,9 +108,8 @@ def test_zizmor_would_say_so(tmp_path: Path) -> None:
     broken = tmp_path / "action.yml"
     text = (ROOT / "action.yml").read_text()
     broken.write_text(text.replace('"$NUMBER"', "${{ inputs.change }}"))
-    done = subprocess.run(
-        [BIN / "zizmor", "--offline", "--color=never", broken], capture_output=True, text=True, check=False
-    )
+    command = [BIN / "zizmor", "--offline", "--color=never", broken]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "template-injection" in done.stdout
 
 
