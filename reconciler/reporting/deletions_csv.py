@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.model.deletion import RecordedDeletion
+from reconciler.model.time import format_time
 from reconciler.reporting.shown import as_csv_cell
-from reconciler.reporting.wording import utc
 
 COLUMNS = (
     "time",
@@ -59,7 +59,7 @@ def _cells(deletion: RecordedDeletion) -> Iterator[str]:
 
 
 def _what(deletion: RecordedDeletion) -> Iterator[str]:
-    yield utc(deletion.time)
+    yield format_time(deletion.time)
     yield deletion.run.run
     yield str(deletion.store)
     yield from deletion.instance
