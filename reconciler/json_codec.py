@@ -62,7 +62,6 @@ class Member(NamedTuple):
     is_required: bool
     default: object
     is_shared: bool
-    is_by_keyword: bool
 
 
 def members_of(kind: type) -> tuple[Member, ...]:
@@ -85,8 +84,11 @@ def _member(field: Field[Any], kind: Any) -> Member:
         is_required=is_required,
         default=default,
         is_shared=bool(field.metadata.get("is_shared")),
-        is_by_keyword=bool(field.kw_only),
     )
+
+
+def _by_position(kind: type) -> list[str]:
+    return [field.name for field in fields(kind) if not field.kw_only]
 
 
 class Codec(Generic[T]):
@@ -94,23 +96,21 @@ class Codec(Generic[T]):
 
     def __init__(self, kind: type[T]) -> None:
         """Use `codec_of`, which makes one a class."""
-        members = members_of(kind)
-        ways = [(member, *_way_of(member)) for member in members]
+        ways = [(member, *_way_of(member)) for member in members_of(kind)]
+        ways.sort(key=lambda way: not way[0].is_required)
         keyed = [one for one in ways if not one[0].is_flat]
+        self._kind = kind
+        self._names = [member.name for member, _, _ in ways]
+        self._is_by_position = self._names == _by_position(kind)
         self._write_flat = [(m.name, write) for m, write, _ in ways if m.is_flat]
         self._write_always = [(m.name, m.key, write) for m, write, _ in keyed if m.is_required]
         self._write_unless = [
             (m.name, m.key, m.default, write) for m, write, _ in keyed if not m.is_required
         ]
-        self._kind = kind
-        self._is_by_keyword = any(
-            one.is_by_keyword or (one.is_required and not before.is_required)
-            for before, one in zip(members[:1] + members, members, strict=False)
-        )
         self._read_always = [
-            (m.name, "" if m.is_flat else m.key, read) for m, _, read in ways if m.is_required
+            ("" if m.is_flat else m.key, read) for m, _, read in ways if m.is_required
         ]
-        self._read_if = [(m.name, m.key, read) for m, _, read in ways if not m.is_required]
+        self._read_if = [(m.key, m.default, read) for m, _, read in ways if not m.is_required]
 
     def write(self, value: T, start: Mapping[str, object] = _NOTHING) -> dict[str, object]:
         """The value as a JSON object, which begins with ``start``.
@@ -135,29 +135,28 @@ class Codec(Generic[T]):
         Raises:
             ValueError: it is not an object, or a value in it cannot be what its key says.
         """
-        found = _read_object(members)
+        if type(members) is not dict:
+            raise ValueError("not an object")
         values: list[Any] = []
-        others: dict[str, Any] = {}
-        try:  # loops, since comprehensions are slower here
-            for _, key, read in self._read_always:
-                values.append(read(found[key] if key else found))
-            for name, key, read in self._read_if:
-                if key in found:
-                    others[name] = read(found[key])
+        try:
+            for key, read in self._read_always:
+                values.append(read(members[key] if key else members))
+            for key, default, read in self._read_if:
+                values.append(read(members[key]) if key in members else default)
         except (KeyError, ValueError):
-            self._name_key(found)
+            self._name_key(members)
             raise
-        if self._is_by_keyword:
-            others.update(zip((name for name, _, _ in self._read_always), values, strict=True))
-            return self._kind(**others)
-        return self._kind(*values, **others)
+        if self._is_by_position:
+            return self._kind(*values)
+        return self._kind(**dict(zip(self._names, values, strict=True)))
 
     def _name_key(self, members: Mapping[str, object]) -> None:
         """Read again what cannot be read, one by one: to know the key all the time is slower."""
-        for _, key, _ in self._read_always:
+        for key, _ in self._read_always:
             if key and key not in members:
                 raise ValueError(f"there is no {key!r}")
-        for _, key, read in (*self._read_always, *self._read_if):
+        optional = [(key, read) for key, _, read in self._read_if]
+        for key, read in self._read_always + optional:
             try:
                 if key in members:
                     read(members[key])
@@ -286,12 +285,11 @@ def _sharing(read: Read) -> Read:
     def shared(keys: tuple[str, ...], *values: object) -> object:
         return read(dict(zip(keys, values, strict=True)))
 
-    def read_shared(value: object) -> object:
-        members = _read_object(value)
+    def read_shared(value: Any) -> object:
         try:
-            return shared(tuple(members), *members.values())
-        except TypeError:  # a value is an array or an object
-            return read(members)
+            return shared(tuple(value), *value.values())
+        except (AttributeError, TypeError):  # it is no object, or holds an array or an object
+            return read(value)
 
     return read_shared
 
