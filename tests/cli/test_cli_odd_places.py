@@ -250,6 +250,37 @@ def test_what_cannot_be_written_is_said_beforehand(tmp_path: Path) -> None:
             write_file(path, ["text"])
 
 
+OTHER_DESCRIPTORS = ["/dev/stdin", "/dev/fd/9", "/dev/fd/" + "9" * 30, f"/dev/fd/../fd/{'9' * 250}"]
+
+
+@pytest.mark.parametrize("name", OTHER_DESCRIPTORS, ids=[name[:10] for name in OTHER_DESCRIPTORS])
+@pytest.mark.usefixtures("planned")
+def test_a_descriptor_that_takes_nothing_is_refused_before_anything_happens(
+    project: Project, name: str
+) -> None:
+    for command in (
+        "apply plan.json --events new.jsonl --report",
+        "apply plan.json --events",
+        "plan --out",
+        "plan --events",
+    ):
+        done = shell(f"reconciler {command} {name} < plan.json 9>&-", project.folder)
+        assert done.returncode == 1, command
+        assert done.stderr.startswith(f"error: cannot write {name}: ")
+        assert len(done.stderr.splitlines()) == 1
+    assert not project.deletes()
+    assert not (project.folder / "new.jsonl").exists()
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_descriptor_of_the_programs_own_files_is_none_of_the_callers(project: Project) -> None:
+    command = "reconciler apply plan.json --events events.jsonl --report /dev/fd/3 3>&-"
+    done = shell(command, project.folder)
+    assert done.returncode == 1, done
+    assert "cannot write /dev/fd/3" in done.stderr
+    assert not project.deletes()
+
+
 def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 255)
     write_file(path, ["text"])
