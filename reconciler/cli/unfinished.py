@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,24 +17,17 @@ from reconciler.journal.fold import Run
 from reconciler.journal.history import History
 from reconciler.journal.locks import held_locks
 from reconciler.journal.records import RestoreStarted, RunStarted
+from reconciler.model.lock import HeldLock
 from reconciler.model.plan import SavedPlan
 from reconciler.model.service import store_at
 from reconciler.model.status import UnfinishedRun
 from reconciler.reporting.wording import plural
 
 
-def running(state: Path) -> frozenset[str]:
-    """The runs that hold a lock now."""
-    return frozenset(one.holder.run for one in held_locks(state) if one.holder is not None)
-
-
-def unfinished_runs(history: History, state: Path, before: Collection[str] = ()) -> tuple[Run, ...]:
-    """The runs that a command can resume, in their order; none that works now is one.
-
-    ``before`` are those that worked when the record was not read yet: they may have ended since.
-    """
+def unfinished_runs(history: History, state: Path, locks: Iterable[HeldLock]) -> tuple[Run, ...]:
+    """The runs that a command can resume, in their order; none that holds one of the locks is."""
     found = (*history.unfinished_applies(environment.now()), *unfinished_restores(history, state))
-    at_work = running(state).union(before)
+    at_work = {lock.holder.run for lock in locks if lock.holder is not None}
     left = (run for run in found if run.name not in at_work)
     return tuple(sorted(left, key=lambda run: run.place))
 
@@ -47,7 +40,7 @@ def note_unfinished(saved: SavedPlan, state: Path, history: History) -> None:
     wanted = {store_at(saved.endpoint, store.store) for store in saved.plan.stores}
     count = sum(
         run.plan_id != saved.plan_id and not wanted.isdisjoint(run.stores)
-        for run in unfinished_runs(history, state)
+        for run in unfinished_runs(history, state, held_locks(state))
     )
     if count:
         verb = "is" if count == 1 else "are"
