@@ -142,6 +142,14 @@ def test_every_command_is_offered_without_importing_what_runs_it() -> None:
     assert names == group.list_commands(None)  # type: ignore[arg-type]  # it asks no context
 
 
+def test_plan_does_not_import_what_deletes() -> None:
+    code = (
+        "import sys, reconciler.cli.commands.plan;"
+        " sys.exit('reconciler.applying.deletion' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 @pytest.mark.parametrize("shell", ["tcsh", ""])
 def test_another_shell_is_refused(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["completion", shell]) == ExitCode.ERROR
