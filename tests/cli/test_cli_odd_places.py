@@ -104,7 +104,7 @@ def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
         gone.mkdir()
         done = shell(f"rmdir {gone}; reconciler {text(arguments)}", gone)
         assert done.returncode == 1
-        assert done.stderr.startswith("error: the working directory is not there")
+        assert done.stderr.startswith("error: the working directory no longer exists")
 
 
 PATHS = [
@@ -294,6 +294,7 @@ def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     "arguments",
     [
         ("show", "odd"),
+        ("validate", "odd.yaml"),
         ("apply", "odd.json"),
         ("filter-file", "odd"),
         ("apply", "plan.json", "--patient-key", "odd"),
@@ -307,7 +308,7 @@ def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
 )
 @pytest.mark.usefixtures("planned")
 def test_a_fifo_is_not_waited_for(project: Project, arguments: tuple[str, ...]) -> None:
-    for name in ("odd", "odd.json"):
+    for name in ("odd", "odd.json", "odd.yaml"):
         os.mkfifo(project.folder / name)
     answer = within(10, project, arguments)
     assert answer.code == 1
