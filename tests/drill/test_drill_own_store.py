@@ -40,6 +40,8 @@ from reconciler.emulator import (
 from reconciler.errors import Refused
 from reconciler.model.address import InstanceAddress, SeriesAddress
 
+from ..answer import Answer
+
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
@@ -54,23 +56,15 @@ GATEWAY = (
 )
 
 
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
+def named(answer: Answer) -> set[str]:
+    """The studies that it says may be left."""
+    return set(re.findall(r"study (2\.25\.[0-9]+)", answer.err.partition("left in the store,")[2]))
 
-    @property
-    def named(self) -> set[str]:
-        """The studies that it says may be left."""
-        return set(
-            re.findall(r"study (2\.25\.[0-9]+)", self.err.partition("left in the store,")[2])
-        )
 
-    def removal(self) -> list[str]:
-        """The command that it names to remove what is left, without the question."""
-        command = re.findall(r"(?:hint: remove it|remove them) with: (.*)$", self.err, re.MULTILINE)
-        return [*shlex.split(command[-1])[1:], "--auto-approve"]
+def removal(answer: Answer) -> list[str]:
+    """The command that it names to remove what is left, without the question."""
+    command = re.findall(r"(?:hint: remove it|remove them) with: (.*)$", answer.err, re.MULTILINE)
+    return [*shlex.split(command[-1])[1:], "--auto-approve"]
 
 
 @dataclass(frozen=True)
@@ -181,12 +175,12 @@ def test_a_store_that_refuses_deletions_is_named_and_the_command_empties_it(desk
     assert answer.code == 4
     left = desk.content() - {FOREIGN}
     assert len(left) == 6
-    assert answer.named == {one.study_uid for one in left}
+    assert named(answer) == {one.study_uid for one in left}
     assert "6 instances" in answer.err
     assert json.loads(answer.out)["complete"] is False
     desk.emulator.set_faults(Faults())
-    removal = desk.type(*answer.removal())
-    assert removal.code == 0, removal.err
+    removed = desk.type(*removal(answer))
+    assert removed.code == 0, removed.err
     assert desk.content() == {FOREIGN}
 
 
@@ -232,10 +226,10 @@ def test_absence_that_is_not_understood_any_more_is_no_proof(
     breaking.join()
     answer = Answer(code, *capsys.readouterr())
     assert answer.code == 4
-    assert len(answer.named) == 2
-    assert {one.study_uid for one in desk.content() - {FOREIGN}} <= answer.named
+    assert len(named(answer)) == 2
+    assert {one.study_uid for one in desk.content() - {FOREIGN}} <= named(answer)
     desk.emulator.set_faults(Faults())
-    assert desk.type(*answer.removal()).code == 0
+    assert desk.type(*removal(answer)).code == 0
     assert desk.content() == {FOREIGN}
 
 
@@ -272,7 +266,7 @@ def test_what_a_kill_leaves_is_removed_by_the_command_that_was_named(desk: Desk)
     answer = ended(process)
     desk.emulator.set_faults(Faults())
     assert len(desk.content()) > 1
-    assert desk.type(*answer.removal()).code == 0
+    assert desk.type(*removal(answer)).code == 0
     assert desk.content() == {FOREIGN}
 
 
@@ -330,7 +324,7 @@ def test_whatever_is_answered_to_storing_nothing_is_left(
     answer = desk.selftest()
     assert answer.code == code, answer.err
     assert desk.content() == {FOREIGN}
-    assert bool(answer.named) is (code == 4)
+    assert bool(named(answer)) is (code == 4)
 
 
 @pytest.mark.slow
@@ -341,9 +335,9 @@ def test_what_is_said_to_be_there_already_is_named_and_not_touched(desk: Desk) -
     answer = desk.selftest()
     assert answer.code == 4, answer.err
     (left,) = desk.content() - {FOREIGN}
-    assert answer.named == {left.study_uid}
+    assert named(answer) == {left.study_uid}
     assert desk.sent(DELETION) == 0
-    assert desk.type(*answer.removal()).code == 0
+    assert desk.type(*removal(answer)).code == 0
     assert desk.content() == {FOREIGN}
 
 
@@ -382,7 +376,7 @@ def test_a_plan_that_names_anything_else_is_not_applied(
     assert "the plan deletes 6 instances, not the 5 that were stored" in answer.err
     assert desk.sent(DELETION) == 0
     assert FOREIGN in desk.content()
-    assert answer.named == {one.study_uid for one in desk.content()} - {FOREIGN.study_uid}
+    assert named(answer) == {one.study_uid for one in desk.content()} - {FOREIGN.study_uid}
 
 
 def test_nobody_to_ask_and_nothing_is_asked(desk: Desk) -> None:

@@ -21,10 +21,10 @@ import pydicom
 import pytest
 import requests
 
-from reconciler.cli.main import run
 from reconciler.live.endpoint import parse_endpoint
 from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 
+from ..answer import Answer, typist
 from .releases import RELEASES, Release
 
 STORE = StoreAddress("clinic", "room-7", "radiology", "mini-pacs", Provider.ORTHANC)
@@ -144,17 +144,6 @@ class Server:
         }
 
 
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @dataclass
 class Site:
     """A project whose files are about a running Orthanc, and a way to type commands in it."""
@@ -257,13 +246,7 @@ def make_site(
     monkeypatch.setattr("reconciler.cli.applying.REPROBE_SECONDS", 0.2)
     monkeypatch.setattr("reconciler.cli.commands.restore.REPROBE_SECONDS", 0.2)
 
-    def type_command(*arguments: str) -> Answer:
-        capsys.readouterr()
-        code = run(list(arguments))
-        captured = capsys.readouterr()
-        return Answer(code, captured.out, captured.err)
-
-    return Site(folder, tmp_path / "archive", server, type_command)
+    return Site(folder, tmp_path / "archive", server, typist(capsys))
 
 
 @pytest.fixture
