@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -36,3 +41,15 @@ def typist(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
         return Answer(code, *capsys.readouterr())
 
     return type_command
+
+
+def typed_at(folder: Path, environment: Mapping[str, str], *arguments: str) -> Answer:
+    """What a command answers there; ``out`` is all that it wrote, in its order."""
+    both = io.StringIO()
+    with (
+        chdir(folder),
+        patch.dict(os.environ, environment, clear=True),
+        redirect_stdout(both),
+        redirect_stderr(both),
+    ):
+        return Answer(run(list(arguments)), both.getvalue(), "")

@@ -40,7 +40,8 @@ from reconciler.emulator import (
 from reconciler.errors import Refused
 from reconciler.model.address import InstanceAddress, SeriesAddress
 
-from ..answer import Answer
+from ..answer import Answer, typist
+from ..sampling import some
 
 ENVIRONMENT = {
     name: value
@@ -73,6 +74,8 @@ class Desk:
 
     emulator: Emulator
     folder: Path
+    type_here: Callable[..., Answer]
+    """In this process, which is quick and for what runs no commands."""
 
     def content(self) -> set[InstanceAddress]:
         return self.emulator.instances(DEMO_STORE)
@@ -115,7 +118,9 @@ def ended(process: subprocess.Popen[str]) -> Answer:
 
 
 @pytest.fixture
-def make_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+def make_desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Desk]]:
     """Makes a desk whose emulator has these settings."""
     running = []
 
@@ -127,7 +132,9 @@ def make_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
         emulator.ingest_synthetic(DEMO_STORE, series, [FOREIGN.instance_uid])
         folder = tmp_path / "temporary"
         folder.mkdir()
-        return Desk(emulator, folder)
+        monkeypatch.setenv("RECONCILER_ENDPOINT", emulator.url)
+        monkeypatch.setattr("tempfile.tempdir", str(folder))
+        return Desk(emulator, folder, typist(capsys))
 
     yield make
     for context in running:
@@ -169,6 +176,7 @@ def test_a_store_is_left_as_it_was_and_its_facts_are_told(desk: Desk) -> None:
         assert name not in answer.out
 
 
+@pytest.mark.slow
 def test_a_store_that_refuses_deletions_is_named_and_the_command_empties_it(desk: Desk) -> None:
     desk.emulator.set_faults(Faults((FaultRule(FaultKind.STATUS, DELETION, status=403),)))
     answer = desk.selftest()
@@ -184,6 +192,7 @@ def test_a_store_that_refuses_deletions_is_named_and_the_command_empties_it(desk
     assert desk.content() == {FOREIGN}
 
 
+@pytest.mark.slow
 def test_searches_that_lag_are_waited_for(desk: Desk) -> None:
     desk.emulator.set_faults(Faults(search_lag=4.0))
     answer = desk.selftest()
@@ -196,7 +205,7 @@ def test_where_absence_cannot_be_understood_nothing_is_stored(desk: Desk) -> Non
     """The 404 is told all the same, without the names in it."""
     rule = FaultRule(FaultKind.STATUS, path=METADATA, status=404, body=GATEWAY)
     desk.emulator.set_faults(Faults((rule,)))
-    answer = desk.selftest()
+    answer = desk.type_here(*SELFTEST)
     assert answer.code == 3
     assert "does not say clearly that an instance is not there" in answer.err
     assert desk.sent("POST", STORING) == 0
@@ -208,6 +217,7 @@ def test_where_absence_cannot_be_understood_nothing_is_stored(desk: Desk) -> Non
     assert not list(desk.folder.iterdir())
 
 
+@pytest.mark.slow
 def test_absence_that_is_not_understood_any_more_is_no_proof(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -258,6 +268,7 @@ def test_a_signal_leaves_nothing_behind(desk: Desk, moment: str, number: signal.
     assert not list(desk.folder.iterdir())
 
 
+@pytest.mark.slow
 def test_what_a_kill_leaves_is_removed_by_the_command_that_was_named(desk: Desk) -> None:
     desk.emulator.set_faults(Faults(latency=0.1))
     process = desk.start(*SELFTEST, "--parallelism", "1")
@@ -275,7 +286,7 @@ def test_a_caller_who_may_not_is_refused_before_anything_is_stored(
     make_desk: Callable[..., Desk], lacking: Permission
 ) -> None:
     desk = make_desk(permissions=ALL_PERMISSIONS - {lacking.value})
-    answer = desk.selftest()
+    answer = desk.type_here(*SELFTEST)
     assert answer.code == 1
     assert f"the caller lacks {lacking.value}" in answer.err
     assert answer.out == ""
@@ -380,13 +391,13 @@ def test_a_plan_that_names_anything_else_is_not_applied(
 
 
 def test_nobody_to_ask_and_nothing_is_asked(desk: Desk) -> None:
-    answer = desk.type("selftest", "--store", str(DEMO_STORE))
+    answer = desk.type_here("selftest", "--store", str(DEMO_STORE))
     assert answer.code == 3
     assert "nobody can be asked" in answer.err
     assert not desk.emulator.requests()
 
 
-@pytest.mark.parametrize(("typed", "code"), [(b"no\n", 3), (b"yes\n", 0)])
+@pytest.mark.parametrize(("typed", "code"), some([(b"no\n", 3), (b"yes\n", 0)]))
 def test_only_a_yes_lets_anything_be_stored(desk: Desk, typed: bytes, code: int) -> None:
     terminal, keyboard = pty.openpty()
     process = desk.start("selftest", "--store", str(DEMO_STORE), stdin=keyboard)
@@ -400,6 +411,7 @@ def test_only_a_yes_lets_anything_be_stored(desk: Desk, typed: bytes, code: int)
     assert desk.content() == {FOREIGN}
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_question_is_no_yes(desk: Desk) -> None:
     terminal, keyboard = pty.openpty()
     process = desk.start("selftest", "--store", str(DEMO_STORE), stdin=keyboard)
@@ -428,6 +440,6 @@ def test_ctrl_c_at_the_question_is_no_yes(desk: Desk) -> None:
     ],
 )
 def test_options_that_make_no_sense(desk: Desk, arguments: tuple[str, ...], message: str) -> None:
-    answer = desk.type("selftest", *arguments)
+    answer = desk.type_here("selftest", *arguments)
     assert (answer.code, answer.out) == (1, "")
     assert message in answer.err
