@@ -9,7 +9,7 @@ import pytest
 
 
 def some(cases: Iterable[Any], *, each: int = 0) -> list[Any]:
-    """The first case is quick, and with ``each`` every so-manieth after it; a tuple is arguments."""
+    """The first is quick, and every so-manieth after it with ``each``; a tuple is arguments."""
     found = list(cases)
     return [
         pytest.param(

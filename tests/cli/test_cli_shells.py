@@ -15,6 +15,8 @@ import pytest
 from reconciler.cli.main import group, run
 from reconciler.errors import ExitCode
 
+from ..sampling import some
+
 SHELLS = {
     "bash": ["bash", "--norc", "--noprofile", "-i"],
     "zsh": ["zsh", "-f", "-i"],
@@ -83,11 +85,13 @@ def _drain(main: int) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(
     ("typed", "completed"),
-    [
-        ("reconciler sche\tplan", "reconciler schema plan"),
-        ("reconciler plan --detailed-e\t --help", "reconciler plan --detailed-exitcode --help"),
-        ("reconciler show --format ter\t--help", "reconciler show --format terraform --help"),
-    ],
+    some(
+        [
+            ("reconciler sche\tplan", "reconciler schema plan"),
+            ("reconciler plan --detailed-e\t --help", "reconciler plan --detailed-exitcode --help"),
+            ("reconciler show --format ter\t--help", "reconciler show --format terraform --help"),
+        ]
+    ),
     ids=["a command", "an option", "a value"],
 )
 def test_a_tab_completes(shell: str, typed: str, completed: str, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from reconciler.live.endpoint import parse_endpoint
 from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 
 from ..answer import Answer, typist
+from ..sampling import some
 from .releases import RELEASES, Release
 
 STORE = StoreAddress("clinic", "room-7", "radiology", "mini-pacs", Provider.ORTHANC)
@@ -201,7 +202,7 @@ def real_files() -> list[bytes]:
     return [file for file in read if file[128:132] == b"DICM"]
 
 
-@pytest.fixture(scope="session", params=RELEASES)
+@pytest.fixture(scope="session", params=some(RELEASES))
 def release(request: pytest.FixtureRequest) -> Release:
     return RELEASES[request.param]()
 
