@@ -36,7 +36,7 @@ ON_INSTANCES = r"/instances/[0-9.]+(/metadata)?$"
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(confirmation, "SEARCH_LAG", 0.3)
+    monkeypatch.setattr(confirmation, "SEARCH_LAG", 0.1)
     monkeypatch.setattr(applying, "REPROBE_SECONDS", 0.05)
     deletion = RetryPolicy(first_wait=0.01, deadline=0.1)
     monkeypatch.setattr(patience, "RetryPolicy", lambda: deletion)
@@ -148,7 +148,10 @@ def test_a_gateway_that_comes_amid_the_run_is_noticed(
 
 @pytest.mark.parametrize("lag", [0.0, 0.2])
 @pytest.mark.parametrize("by_this_tool", [True, False])
-def test_absences_are_confirmed_in_groups(project: Project, lag: float, by_this_tool: bool) -> None:
+def test_absences_are_confirmed_in_groups(
+    project: Project, monkeypatch: pytest.MonkeyPatch, lag: float, by_this_tool: bool
+) -> None:
+    monkeypatch.setattr(confirmation, "SEARCH_LAG", 0.3)
     held = [one for study in (1, 2, 3) for one in project.fill(study, 1, range(1, 31))]
     project.write("a.yaml", REASON + LIMITS_OPEN + removal(held))
     assert project.run("plan", "--out", "plan.json").code == 0
