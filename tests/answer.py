@@ -43,6 +43,13 @@ def typist(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
     return type_command
 
 
+def typed(*arguments: str) -> Answer:
+    """What a command answers, without a fixture of one test."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        return Answer(run(list(arguments)), out.getvalue(), err.getvalue())
+
+
 def typed_at(folder: Path, environment: Mapping[str, str], *arguments: str) -> Answer:
     """What a command answers there; ``out`` is all that it wrote, in its order."""
     both = io.StringIO()

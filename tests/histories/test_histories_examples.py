@@ -271,7 +271,8 @@ def nothing(_past: Past) -> None:
 
 
 between = pytest.mark.parametrize(
-    "lies_between", [nothing, another_store, another_endpoint, same_store_at_another_endpoint]
+    "lies_between",
+    some([nothing, another_store, another_endpoint, same_store_at_another_endpoint], each=3),
 )
 set_back = pytest.mark.parametrize(
     "by", some([HOUR, timedelta(days=900)]), ids=["an hour", "two and a half years"]
