@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import subprocess
-import sys
 from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
+
+from .answer import Answer, typed_at
 
 DOCS = Path(__file__).parents[1] / "docs"
 GUIDES = [DOCS / "tutorial.md", *sorted((DOCS / "how-to").glob("*.md"))]
@@ -47,7 +47,7 @@ def test_a_guide_does_what_it_says(guide: Path, tmp_path: Path) -> None:
                 emulator.ingest(DEMO_STORE, files / name)
         removed = {"GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE"}
         inherited = {name: value for name, value in os.environ.items() if name not in removed}
-        environment = inherited | {"RECONCILER_ENDPOINT": emulator.url, "PYTHONUTF8": "1"}
+        environment = inherited | {"RECONCILER_ENDPOINT": emulator.url}
         for block in BLOCK.finditer(guide.read_text(encoding="utf-8")):
             text = block["text"].replace("/srv/dicom-archive", str(archive))
             if block["language"] != "console":
@@ -65,26 +65,16 @@ def type_session(text: str, project: Path, environment: dict[str, str], archive:
         line, *shown = command.strip("\n").splitlines()
         done = type_line(line, project, environment, archive)
         expected = re.search(r"# exit code (\d)$", line)
-        assert done.returncode == int(expected[1] if expected else 0), done.stdout
+        assert done.code == int(expected[1] if expected else 0), done.out
         for answer in shown:
-            assert answer in done.stdout.splitlines(), f"{line}: {answer}\n{done.stdout}"
+            assert answer in done.out.splitlines(), f"{line}: {answer}\n{done.out}"
     return len(commands)
 
 
-def type_line(
-    line: str, project: Path, environment: dict[str, str], archive: Path
-) -> subprocess.CompletedProcess[str]:
+def type_line(line: str, project: Path, environment: dict[str, str], archive: Path) -> Answer:
     program, *arguments = shlex.split(line, comments=True)
     assert program == "reconciler"
     if "RUN" in arguments:
         (bag,) = archive.iterdir()
         arguments[arguments.index("RUN")] = bag.name
-    return subprocess.run(
-        [sys.executable, "-m", program, *arguments],
-        cwd=project,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        check=False,
-    )
+    return typed_at(project, environment, *arguments)

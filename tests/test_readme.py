@@ -41,6 +41,8 @@ from reconciler.planning.decision import DECISIONS
 from reconciler.planning.encoding import encode_limits
 from reconciler.planning.returned import PLANNED_AGAIN
 
+from .answer import typed_at
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 DESIGN = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
@@ -148,7 +150,15 @@ def test_the_worked_example_is_what_the_program_answers(tmp_path: Path) -> None:
             "reconciler apply plan.json --report report.json": 0,
             "reconciler plan --detailed-exitcode": 0,
         }.items():
-            done = type_command(command, tmp_path / "project", environment)
+            done = subprocess.run(
+                [sys.executable, "-m", *command.split()],
+                cwd=tmp_path / "project",
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                check=False,
+            )
             assert (done.returncode, normalised(done.stdout)) == (code, normalised(shown[command]))
 
 
@@ -162,9 +172,9 @@ def test_archive_and_restore_are_what_the_program_answers(tmp_path: Path) -> Non
     with example_project(tmp_path) as environment:
 
         def typed(command: str, code: int = ExitCode.SUCCESS) -> str:
-            done = type_command(command, project, environment)
-            assert done.returncode == code, done.stdout
-            return done.stdout.replace(str(archive), "/srv/dicom-archive")
+            done = typed_at(project, environment, *command.split()[1:])
+            assert done.code == code, done.out
+            return done.out.replace(str(archive), "/srv/dicom-archive")
 
         typed("reconciler plan --out plan.json")
         typed("reconciler apply plan.json")
@@ -191,25 +201,11 @@ def test_the_closed_gates_are_what_the_program_answers(tmp_path: Path) -> None:
         specs = tmp_path / "project" / "specs" / "quality.yaml"
         lines = specs.read_text(encoding="utf-8").splitlines(keepends=True)
         specs.write_text("".join(line for line in lines if not line.startswith("limits:")))
-        done = type_command("reconciler plan", tmp_path / "project", environment)
-    assert done.returncode == ExitCode.REFUSED
+        done = typed_at(tmp_path / "project", environment, "plan")
+    assert done.code == ExitCode.REFUSED
     closed = next(block for block in blocks(README, "text") if "CLOSED" in block)
     for line in closed.splitlines():
-        assert line in done.stdout.splitlines()
-
-
-def type_command(
-    command: str, folder: Path, environment: dict[str, str]
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", *command.split()],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        encoding="utf-8",
-        check=False,
-    )
+        assert line in done.out.splitlines()
 
 
 def test_every_yaml_example_is_valid(tmp_path: Path) -> None:

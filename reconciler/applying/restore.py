@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.applying.archived import ArchivedRun, read_archived
+from reconciler.applying.archived import ArchivedRun
 from reconciler.applying.deletion import Patience
+from reconciler.applying.pending import UNPROVEN, Pending, find_pending
 from reconciler.applying.restoration import Restorer
 from reconciler.applying.run import until_stopped
 from reconciler.applying.stopping import Breaker, Stop
-from reconciler.errors import ExitCode, JournalError, UsageError
-from reconciler.journal.fold import Read, Run
+from reconciler.errors import ExitCode, JournalError
 from reconciler.journal.history import History
 from reconciler.journal.latest import links_of_run
 from reconciler.journal.locks import hold_locks
@@ -33,7 +33,6 @@ from reconciler.live.workers import run_workers
 from reconciler.model.address import StoreAddress
 from reconciler.model.lock import Holder
 from reconciler.model.outcome import RunState
-from reconciler.model.past import PutBack, Removed
 from reconciler.model.provenance import Provenance
 from reconciler.model.restore import (
     ArchivedInstance,
@@ -53,77 +52,6 @@ class RestoreSettings:
     patience: Patience
     parallelism: int = 32
     stop_after: int = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Pending:
-    """How an archived run's instances stand before a restore does anything."""
-
-    settled: tuple[RestoreResult, ...]
-    """Put back by an earlier restore, or removed by a later run."""
-    waiting: tuple[ArchivedInstance, ...]
-
-    @property
-    def taken_over(self) -> int:
-        """How many an earlier restore has put back."""
-        return sum(result.outcome.is_restored for result in self.settled)
-
-
-def find_pending(archived: ArchivedRun, history: History) -> Pending:
-    """Take out what is back already, and what was removed by a later attempt.
-
-    A removal has the place of its attempt: one that was settled late is no later for that.
-    """
-    places = {one.run.name: one.run.place for one in history.runs}
-    pasts = {store: history.of(store, archived.endpoint) for store in archived.stores}
-    settled: list[RestoreResult] = []
-    waiting: list[ArchivedInstance] = []
-    for one in archived.instances:
-        match pasts[one.store].last_word(one.instance):
-            case PutBack(run=one.run, outcome=outcome, is_there=True):
-                settled.append(RestoreResult(one, outcome))
-            case Removed(run, place) if run not in archived.runs and place > places[one.run]:
-                why = f"run {run} removed it later; it is not put back"
-                settled.append(RestoreResult(one, RestoreOutcome.NOT_ATTEMPTED, why))
-            case _:
-                waiting.append(one)
-    return Pending(tuple(settled), tuple(waiting))
-
-
-def unfinished_restores(history: History, state: Path) -> tuple[Run, ...]:
-    """The latest restore of each archive and selection that has something left to do, in order.
-
-    Raises:
-        JournalError: the record of a run cannot be read.
-    """
-    latest = {
-        (started.restores[-1], started.only): (read, started)
-        for read in history.runs
-        if isinstance(started := read.run.started, RestoreStarted)
-    }
-    left = [
-        read.run
-        for read, started in latest.values()
-        if _may_go_on(read) and _is_left(started, history, state)
-    ]
-    return tuple(sorted(left, key=lambda run: run.place))
-
-
-def _may_go_on(read: Read) -> bool:
-    """Whether the same restore could do more: it did not end, or something was not proven."""
-    ended = read.ended
-    if not isinstance(ended, RestoreEnded) or not ended.state.is_final:
-        return True
-    return any(ended.counts.get(outcome) for outcome in _UNPROVEN)
-
-
-def _is_left(started: RestoreStarted, history: History, state: Path) -> bool:
-    """Whether something that it was asked for is not back."""
-    try:
-        archived = read_archived(state, started.restores[-1], only=started.only)
-    except UsageError:  # its record is gone; the command that resumes it says so
-        return True
-    return bool(find_pending(archived, history).waiting)
 
 
 class _Account:
@@ -245,7 +173,7 @@ class Restore:
             self.on_result(result)
             if result.outcome is not RestoreOutcome.NOT_ATTEMPTED:
                 # A conflict is an answer, and says nothing of those after it.
-                breaker.count(proven=result.outcome not in _UNPROVEN)
+                breaker.count(proven=result.outcome not in UNPROVEN)
 
         run_workers(
             until_stopped(self.stop, remaining),
@@ -284,6 +212,3 @@ class Restore:
             journal_head=head,
             taken_over=taken_over,
         )
-
-
-_UNPROVEN = frozenset({RestoreOutcome.FAILED, RestoreOutcome.UNCONFIRMED})

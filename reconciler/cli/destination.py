@@ -7,6 +7,8 @@ the process (/dev/stdout, /dev/fd/N) is written into, as tee does.
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import os
 import secrets
 import stat
@@ -89,16 +91,31 @@ def _is_replaced(path: Path) -> bool:
 
 
 def _descriptor(path: Path) -> int | None:
-    """The descriptor of this process that a path names, through links; None if it names none."""
+    """The descriptor of this process that a path names, through links; None if it names none.
+
+    Raises:
+        OSError: nothing can be written into it.
+    """
     named = path
     for _ in range(_MOST_LINKS):
         folder = os.path.realpath(named.parent)
         if folder in {"/dev/fd", f"/proc/{os.getpid()}/fd"} and named.name.isdecimal():
-            return int(named.name)
+            return _open_for_writing(named.name)
         if not named.is_symlink():
             return None
         named = Path(folder, named.readlink())
     return None
+
+
+def _open_for_writing(number: str) -> int:
+    try:
+        descriptor = int(number)
+        mode = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE
+    except OverflowError as error:  # more digits than a descriptor has
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF)) from error
+    if mode == os.O_RDONLY:
+        raise OSError(errno.EBADF, "it is open for reading only")
+    return descriptor
 
 
 _MOST_LINKS = 40

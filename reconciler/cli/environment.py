@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from reconciler import __version__
+from reconciler.cli import github
 from reconciler.cli.ci import requester_of
 from reconciler.errors import UsageError
 from reconciler.live.connection import Connection, ConnectionSettings
@@ -29,6 +30,22 @@ ENDPOINT_VARIABLES = {
     Provider.GOOGLE: "RECONCILER_ENDPOINT",
     Provider.ORTHANC: "RECONCILER_ORTHANC_ENDPOINT",
 }
+_CREDENTIALS_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
+_USERNAME = "RECONCILER_ORTHANC_USERNAME"
+_PASSWORD = "RECONCILER_ORTHANC_PASSWORD"  # noqa: S105 - its name
+
+
+def of_a_trial(*, own_store: bool = False) -> dict[str, str]:
+    """What the commands are given that the tool runs to try itself out.
+
+    None of the user's options, and no step of a workflow; credentials for the user's ``own_store``.
+    """
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if (own_store and name in {_CREDENTIALS_FILE, _USERNAME, _PASSWORD})
+        or not (name.startswith("RECONCILER_") or name in {_CREDENTIALS_FILE, *github.VARIABLES})
+    }
 
 
 def now() -> datetime:
@@ -155,9 +172,9 @@ def connect(
         user_agent=f"reconciler/{__version__}",
         parallelism=parallelism,
         max_qps=max_qps,
-        credentials_file=os.environ.get("GOOGLE_APPLICATION_CREDENTIALS") or None,
-        username=os.environ.get("RECONCILER_ORTHANC_USERNAME") or None,
-        password=os.environ.get("RECONCILER_ORTHANC_PASSWORD") or None,
+        credentials_file=os.environ.get(_CREDENTIALS_FILE) or None,
+        username=os.environ.get(_USERNAME) or None,
+        password=os.environ.get(_PASSWORD) or None,
         proxies=urllib.request.getproxies(),
         ca_bundle=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE"),
     )

@@ -35,7 +35,7 @@ _COMMANDS = {
     "restore": "put back what a run archived before deleting it",
     "audit": "check, sign and export the record of what was done",
     "schema": "print the JSON Schema of a file format",
-    "completion": "print what teaches a shell to complete commands",
+    "completion": "print the shell completion script",
     "emulator": "serve an embedded DICOM store on loopback",
     "demo": "see it work: real DICOM files, a plan, an apply",
     "selftest": "try out on this machine what the tool promises",
@@ -127,7 +127,7 @@ def _require_working_directory() -> None:
         Path.cwd()
     except OSError as error:
         raise UsageError(
-            f"the working directory is not there: {error.strerror}",
+            f"the working directory no longer exists: {error.strerror}",
             hint="change to a folder that exists",
         ) from error
 

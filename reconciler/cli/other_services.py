@@ -17,10 +17,9 @@ def note_other_services(stores: Iterable[StoreAddress], endpoint: str, state: Pa
     Its address is the user's own label, so only the endpoint says which store it is. What was done
     at the other one does not count here.
     """
-    known = known_stores(state)
-    for store in stores:
-        if store.provider is not Provider.ORTHANC:
-            continue
+    labelled = [store for store in stores if store.provider is Provider.ORTHANC]
+    known = known_stores(state) if labelled else ()
+    for store in labelled:
         here = store_at(endpoint, store)
         others = sorted(one.service for one in known if one.address == store and one != here)
         if others:

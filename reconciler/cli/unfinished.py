@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.applying.restore import unfinished_restores
+from reconciler.applying.pending import unfinished_restores
 from reconciler.cli import environment
 from reconciler.cli.console import say
 from reconciler.cli.kept_plan import plan_file
@@ -17,26 +17,28 @@ from reconciler.journal.fold import Run
 from reconciler.journal.history import History
 from reconciler.journal.locks import held_locks
 from reconciler.journal.records import RestoreStarted, RunStarted
+from reconciler.model.lock import HeldLock
 from reconciler.model.plan import SavedPlan
-from reconciler.model.service import store_at
+from reconciler.model.service import Store, store_at
 from reconciler.model.status import UnfinishedRun
 from reconciler.reporting.wording import plural
 
 
-def running(state: Path) -> frozenset[str]:
-    """The runs that hold a lock now."""
-    return frozenset(one.holder.run for one in held_locks(state) if one.holder is not None)
+def unfinished_runs(
+    history: History, state: Path, locks: Iterable[HeldLock], stores: Set[Store] | None = None
+) -> tuple[Run, ...]:
+    """The runs that a command can resume, in their order; none that holds one of the locks is.
 
-
-def unfinished_runs(history: History, state: Path, before: Collection[str] = ()) -> tuple[Run, ...]:
-    """The runs that a command can resume, in their order; none that works now is one.
-
-    ``before`` are those that worked when the record was not read yet: they may have ended since.
+    With ``stores``, only those on one of them.
     """
-    found = (*history.unfinished_applies(environment.now()), *unfinished_restores(history, state))
-    at_work = running(state).union(before)
-    left = (run for run in found if run.name not in at_work)
-    return tuple(sorted(left, key=lambda run: run.place))
+    at_work = {lock.holder.run for lock in locks if lock.holder is not None}
+
+    def counts(run: Run) -> bool:
+        return run.name not in at_work and (stores is None or not stores.isdisjoint(run.stores))
+
+    applies = filter(counts, history.unfinished_applies(environment.now()))
+    restores = unfinished_restores(history, state, counts)
+    return tuple(sorted((*applies, *restores), key=lambda run: run.place))
 
 
 def note_unfinished(saved: SavedPlan, state: Path, history: History) -> None:
@@ -45,14 +47,12 @@ def note_unfinished(saved: SavedPlan, state: Path, history: History) -> None:
     Those of the plan itself do not count: applying it resumes them.
     """
     wanted = {store_at(saved.endpoint, store.store) for store in saved.plan.stores}
-    count = sum(
-        run.plan_id != saved.plan_id and not wanted.isdisjoint(run.stores)
-        for run in unfinished_runs(history, state)
-    )
+    runs = unfinished_runs(history, state, held_locks(state), wanted)
+    count = sum(run.plan_id != saved.plan_id for run in runs)
     if count:
         verb = "is" if count == 1 else "are"
-        runs = f"{plural(count, 'run')} on these stores {verb} unfinished"
-        say(f"note: {runs}; to resume, see: {status_command(state)}")
+        what = f"{plural(count, 'run')} on these stores {verb} unfinished"
+        say(f"note: {what}; to resume, see: {status_command(state)}")
 
 
 @dataclass(frozen=True, slots=True)

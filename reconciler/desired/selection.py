@@ -84,7 +84,7 @@ class _Walk:
             if not found:
                 self._report_no_file(name, "holds no desired-state file")
             return found
-        if mode and not (stat.S_ISREG(mode) and _is_named_as_yaml(name)):
+        if mode and not _is_named_as_yaml(name):
             self._report_no_file(name, "is not a desired-state file")
             return []
         return [name] if mode else []

@@ -38,6 +38,7 @@ from reconciler.model.outcome import Outcome
 from reconciler.model.reply import StoreReplyKind
 from reconciler.model.restore import RestoreOutcome
 from reconciler.planning.plan_file import read_plan
+from reconciler.reporting.wording import plural
 
 MOST_REQUESTS = 300
 """So many are sent where none has to be repeated; Orthanc is asked for more than the others."""
@@ -153,7 +154,7 @@ class Visit:
                 seen=f"an instance was not stored: {last.detail}",
             )
         self.facts.time_search("storing", self.specimens, listed=True)
-        self.say(f"stored: {_many(len(self.sent), 'instance')}")
+        self.say(f"stored: {plural(len(self.sent), 'instance')}")
 
     def _is_stored(self, instance: InstanceAddress, kinds: Sequence[StoreReplyKind]) -> bool:
         """Whether the replies say so; notes whether it may be there, and whether it is ours."""
@@ -189,7 +190,7 @@ class Visit:
         require(kept=gone == len(removed), seen=f"{gone} of {len(removed)} are proven to be gone")
         done = "planned, deleted and proven to be gone"
         how = f"archived, {done}" if archive else done
-        self.say(f"{how}: {_many(gone, 'instance')}")
+        self.say(f"{how}: {plural(gone, 'instance')}")
 
     def _restore(self, expected: int) -> None:
         run = _read(self.commands.folder / "deleting" / REPORT)["run"]
@@ -201,7 +202,7 @@ class Visit:
         }
         back = sum(outcomes[one.value] for one in RestoreOutcome if one.is_restored)
         require(kept=back == expected, seen=f"{back} of {expected} are restored")
-        self.say(f"restored and compared: {_many(back, 'instance')}")
+        self.say(f"restored and compared: {plural(back, 'instance')}")
 
     def _write(
         self,
@@ -236,7 +237,3 @@ def _by_series(instances: Sequence[InstanceAddress]) -> Any:
 
 def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -35,6 +35,7 @@ from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Why
 from reconciler.model.restore import RestoreOutcome
 from reconciler.planning.plan_file import read_plan
+from reconciler.reporting.wording import plural
 
 _HOLD = "kept by the selftest"
 
@@ -57,9 +58,9 @@ def plan_deletes_nothing(trials: Trials) -> str:
     )
     trial.run("plan", "--detailed-exitcode", "--out", PLAN, exit_codes={ExitCode.PENDING})
     asked = trial.changes_asked()
-    require(kept=not asked, seen=f"{_many(len(asked), 'request')} would have changed the store")
+    require(kept=not asked, seen=f"{plural(len(asked), 'request')} would have changed the store")
     require(kept=trial.content() == held, seen="something is missing in the store")
-    return _many(len(trial.requests()), "request")
+    return plural(len(trial.requests()), "request")
 
 
 _STRANGE: tuple[Mapping[str, Any], ...] = (
@@ -92,8 +93,8 @@ def unknown_blocks(trials: Trials) -> str:
     trial.emulator.set_faults(Faults())
     trial.run("apply", PLAN, exit_codes={ExitCode.REFUSED})
     asked = trial.changes_asked()
-    require(kept=not asked, seen=f"{_many(len(asked), 'deletion')} went out")
-    return _many(len(_STRANGE), "strange answer")
+    require(kept=not asked, seen=f"{plural(len(asked), 'deletion')} went out")
+    return plural(len(_STRANGE), "strange answer")
 
 
 def wrong_uid_is_no_success(trials: Trials) -> str:
@@ -111,7 +112,7 @@ def wrong_uid_is_no_success(trials: Trials) -> str:
         trial.run("plan", "--out", PLAN, exit_codes={ExitCode.REFUSED})
         trial.run("apply", PLAN, exit_codes={ExitCode.REFUSED})
     asked = trial.changes_asked()
-    require(kept=not asked, seen=f"{_many(len(asked), 'deletion')} went out")
+    require(kept=not asked, seen=f"{plural(len(asked), 'deletion')} went out")
     removed = instances[:4]
     trial.write("remove:", one_by_one(removed))
     trial.run("apply", "specs", "--auto-approve", exit_codes={ExitCode.SUCCESS})
@@ -119,7 +120,7 @@ def wrong_uid_is_no_success(trials: Trials) -> str:
     absent = read_plan(trial.folder / PLAN).plan.count(Why.ALREADY_ABSENT)
     seen = f"{absent} of {len(removed)} removals on record are found to be done"
     require(kept=absent == len(removed), seen=seen)
-    return f"{_many(len(wrong), 'wrong UID')}, {_many(len(removed), 'removal')} on record"
+    return f"{plural(len(wrong), 'wrong UID')}, {plural(len(removed), 'removal')} on record"
 
 
 _BEFORE_AND_AFTER: tuple[Mapping[str, Any], ...] = ({}, {"after_effect": True})
@@ -157,7 +158,7 @@ def kept_survives_every_fault(trials: Trials) -> str:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         for _ in pool.map(_survive, *zip(*faulty, strict=True)):
             """The first that was not survived is raised here."""
-    return f"{_many(len(faulty), 'fault')} of {_many(len(_FAULTS), 'kind')}"
+    return f"{plural(len(faulty), 'fault')} of {plural(len(_FAULTS), 'kind')}"
 
 
 def _aimed(trial: Trial, kind: FaultKind, parameters: Mapping[str, Any]) -> FaultRule:
@@ -204,7 +205,7 @@ def kill_9_resumes(trials: Trials) -> str:
     gone = trial.content() == set(rest)
     require(kept=gone, seen="apply ended with success, and not all that was planned is gone")
     _require_account(trial, len(removed))
-    return f"{_many(len(_KILLS), 'kill')}, {_many(len(removed), 'deletion')} accounted for"
+    return f"{plural(len(_KILLS), 'kill')}, {plural(len(removed), 'deletion')} accounted for"
 
 
 _RESTORED = 40
@@ -226,11 +227,11 @@ def restore_gives_identical_bytes(trials: Trials) -> str:
     require(kept=trial.content() == held - {*instances}, seen="apply did not delete what it said")
     trial.run("restore", trial.report()["run"], "--report", REPORT, exit_codes={0})
     other = [one for one in instances if trial.retrieve(one) != before[one]]
-    require(kept=not other, seen=f"not the same bytes: {_many(len(other), 'instance')}")
+    require(kept=not other, seen=f"not the same bytes: {plural(len(other), 'instance')}")
     identical = trial.report()["outcomes"][RestoreOutcome.IDENTICAL.value]
     seen = f"identical by its own account: {identical} of {len(instances)}"
     require(kept=identical == len(instances), seen=seen)
-    return _many(len(instances), "real file")
+    return plural(len(instances), "real file")
 
 
 def _kill_after(trial: Trial, deletions: int, arguments: tuple[str, ...]) -> None:
@@ -247,10 +248,10 @@ def _require_only(
 ) -> None:
     """Require that all else is untouched, and each deletion was on record before it was sent."""
     lost = spared - trial.content()
-    require(kept=not lost, seen=f"gone, but not to be removed: {_many(len(lost), 'instance')}")
+    require(kept=not lost, seen=f"gone, but not to be removed: {plural(len(lost), 'instance')}")
     sent = Counter(one.path for one in trial.changes_asked())
     foreign = sent.keys() - {trial.path_of(one) for one in removed}
-    require(kept=not foreign, seen=f"sent, but not planned: {_many(len(foreign), 'deletion')}")
+    require(kept=not foreign, seen=f"sent, but not planned: {plural(len(foreign), 'deletion')}")
     intended = Counter(
         trial.path_of(record.instance)
         for path in (trial.state / "runs").glob("*.jsonl")
@@ -268,7 +269,3 @@ def _require_account(trial: Trial, planned: int) -> None:
     proven = sum(outcomes[outcome.value] for outcome in Outcome if outcome.is_gone)
     seen = f"{proven} proven of {sum(outcomes.values())} in the account, planned were {planned}"
     require(kept=proven == sum(outcomes.values()) == planned, seen=seen)
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -17,7 +16,7 @@ from reconciler.emulator.routes import answer_api
 from reconciler.emulator.sending import in_one_piece, reset, send, send_truncated
 from reconciler.emulator.substitutes import error, substitute
 from reconciler.emulator.tokens import Tokens
-from reconciler.model.service import is_loopback
+from reconciler.model.service import loopback_port
 
 
 class Application:
@@ -117,7 +116,4 @@ class Application:
 
 def _names_this_machine(host: str) -> bool:
     """Whether a Host header (RFC 9110 section 7.2) has a name of the loopback interface."""
-    try:
-        return is_loopback(urlsplit(f"//{host}").hostname or "")
-    except ValueError:
-        return False
+    return loopback_port(f"http://{host}") is not None

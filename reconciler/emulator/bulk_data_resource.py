@@ -6,12 +6,13 @@ import asyncio
 from pathlib import Path
 
 from pydicom import dcmread
+from pydicom.tag import BaseTag
 
 from reconciler.emulator.answer import Answer, ApiError, Piece, multipart_answer
 from reconciler.emulator.bulk_data import PIXEL_DATA, parse_place
 from reconciler.emulator.call import Call
 from reconciler.emulator.elements import raw_value, read_before
-from reconciler.emulator.images import decoded_frames, open_image
+from reconciler.emulator.images import decoded_frames, open_image, pillow
 from reconciler.emulator.negotiation import OCTET_STREAM, Form, bulk_data_form
 
 
@@ -25,14 +26,16 @@ async def retrieve_bulk_data(call: Call) -> Answer:
     uri = f"/v1/{call.path.store}/dicomWeb{instance.address}/bulkdata/{place}"
     if f'"BulkDataURI":"{uri}"' not in call.service.storage.index.metadata(instance.number):
         raise ApiError(404, "The metadata of the instance have no bulk data there.")
-    pieces = await asyncio.to_thread(_value, call.file(instance), place)
+    items, tag = parse_place(place)
+    if tag in PIXEL_DATA:
+        pillow()
+    pieces = await asyncio.to_thread(_value, call.file(instance), items, tag)
     if form is Form.SINGLE_PART:
         return Answer(200, OCTET_STREAM, pieces)
     return multipart_answer(OCTET_STREAM, [(OCTET_STREAM, pieces)])
 
 
-def _value(path: Path, place: str) -> tuple[Piece, ...]:
-    items, tag = parse_place(place)
+def _value(path: Path, items: list[tuple[BaseTag, int]], tag: BaseTag) -> tuple[Piece, ...]:
     if items:
         dataset = dcmread(path, stop_before_pixels=True)
         for sequence, number in items:

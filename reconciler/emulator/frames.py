@@ -6,7 +6,13 @@ import asyncio
 
 from reconciler.emulator.answer import Answer, ApiError, Piece, multipart_answer
 from reconciler.emulator.call import Call
-from reconciler.emulator.images import decoded_frames, frame_numbers, open_image, stored_frames
+from reconciler.emulator.images import (
+    decoded_frames,
+    frame_numbers,
+    open_image,
+    pillow,
+    stored_frames,
+)
 from reconciler.emulator.negotiation import EXPLICIT_VR_LITTLE_ENDIAN, chosen_frame_form
 
 
@@ -16,6 +22,8 @@ async def retrieve_frames(call: Call) -> Answer:
     form = chosen_frame_form(call.accept, instance.transfer_syntax_uid)
     if form is None:
         raise ApiError(406, "None of the accepted media types and transfer syntaxes is available.")
+    if form.decoded:
+        pillow()
 
     def frames() -> list[Piece]:
         image = open_image(call.file(instance))

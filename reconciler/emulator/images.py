@@ -11,8 +11,10 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from pydicom import Dataset
 from pydicom.encaps import get_frame
@@ -37,6 +39,17 @@ class Image:
     dataset: Dataset
     pixels: Element
     frames: int
+
+
+@cache
+def pillow() -> Any:
+    """Pillow's images with all its plugins, when the first one is decoded or written.
+
+    To be called before the threads that do so: several that import one package at once can fail.
+    """
+    images = import_module("PIL.Image")
+    images.init()
+    return images
 
 
 def open_image(path: Path) -> Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.emulator.answer import Answer, ApiError, json_answer
+from reconciler.emulator.answer import Answer, json_answer
 from reconciler.emulator.call import Call
 from reconciler.emulator.index import Size
 
@@ -16,7 +16,7 @@ async def store_metrics(call: Call) -> Answer:
 
 async def study_metrics(call: Call) -> Answer:
     """Answer the StudyMetrics."""
-    size = _existing(call)
+    size = _size(call)
     (study,) = call.path.uids
     name = f"{call.path.store}/dicomWeb/studies/{study}"
     return json_answer({"study": name, "seriesCount": str(size.series)} | _stored(size))
@@ -24,20 +24,15 @@ async def study_metrics(call: Call) -> Answer:
 
 async def series_metrics(call: Call) -> Answer:
     """Answer the SeriesMetrics."""
-    size = _existing(call)
+    size = _size(call)
     study, series = call.path.uids
     name = f"{call.path.store}/dicomWeb/studies/{study}/series/{series}"
     return json_answer({"series": name} | _stored(size))
 
 
-def _existing(call: Call) -> Size:
-    size = _size(call)
-    if not size.instances:
-        raise ApiError(404, "The requested DICOM resource was not found.")
-    return size
-
-
 def _size(call: Call) -> Size:
+    if call.path.uids:
+        call.instances()  # only a store may be empty
     return call.service.storage.index.size(call.store, call.path.uids)
 
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from functools import cache
-from importlib import import_module
 from typing import Any
 
 from pydicom import Dataset
@@ -17,7 +15,7 @@ from pydicom.pixels.utils import pixel_array
 
 from reconciler.emulator.answer import Answer, ApiError
 from reconciler.emulator.call import Call
-from reconciler.emulator.images import Image, frame_numbers, open_image, refusing
+from reconciler.emulator.images import Image, frame_numbers, open_image, pillow, refusing
 from reconciler.emulator.negotiation import media_ranges
 from reconciler.emulator.viewport import Viewport, parse_viewport, seen_through
 
@@ -33,7 +31,7 @@ async def retrieve_rendered(call: Call) -> Answer:
     if image_format is None:
         raise ApiError(406, "Rendered instances are available as image/jpeg and image/png.")
     viewport = _viewport(call)
-    images = _images()
+    images = pillow()
 
     def rendered() -> bytes:
         with refusing(400, "The instance has no pixel data that can be rendered."):
@@ -56,17 +54,6 @@ def _viewport(call: Call) -> Viewport | None:
     if parameters:
         raise ApiError(400, f"The parameter {min(parameters)!r} is not supported.")
     return None if text is None else parse_viewport(text)
-
-
-@cache
-def _images() -> Any:
-    """Pillow with all its plugins, when the first image is asked for.
-
-    Not in the threads that render: several that import one package at once can fail.
-    """
-    images = import_module("PIL.Image")
-    images.init()
-    return images
 
 
 def _written(image: Any, image_format: str, viewport: Viewport | None) -> bytes:

@@ -23,7 +23,7 @@ async def send(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
     """Send the answer; a small one goes out in one piece."""
     answer = await _compressed(request, answer)
     if answer.length <= _CHUNK:
-        return _response_in_one(await in_one_piece(answer))
+        return await _response_in_one(answer)
     return await _stream(request, answer, answer.length)
 
 
@@ -55,12 +55,11 @@ async def in_one_piece(answer: Answer) -> Answer:
     """
     if answer.length > _CHUNK:
         return answer
-    return replace(answer, pieces=(b"".join([chunk async for chunk in _chunks(answer)]),))
+    return replace(answer, pieces=(await _body(answer),))
 
 
-def _response_in_one(answer: Answer) -> web.Response:
-    body = b"".join(one for one in answer.pieces if isinstance(one, bytes))
-    response = web.Response(status=answer.status, headers=answer.headers, body=body)
+async def _response_in_one(answer: Answer) -> web.Response:
+    response = web.Response(status=answer.status, headers=answer.headers, body=await _body(answer))
     if answer.content_type is None:
         response.headers.popall("Content-Type", None)
     else:
@@ -83,6 +82,10 @@ async def _stream(request: web.BaseRequest, answer: Answer, sent: int) -> web.St
     except ApiError:  # too late for an error answer
         return reset(request)
     return response
+
+
+async def _body(answer: Answer) -> bytes:
+    return b"".join([chunk async for chunk in _chunks(answer)])
 
 
 async def _chunks(answer: Answer) -> AsyncIterator[bytes]:
@@ -112,7 +115,7 @@ async def _compressed(request: web.BaseRequest, answer: Answer) -> Answer:
     accepted = "gzip" in request.headers.get("Accept-Encoding", "")
     if not (is_text and accepted and answer.length >= _WORTH_COMPRESSING):
         return answer
-    body = b"".join([chunk async for chunk in _chunks(answer)])
+    body = await _body(answer)
     if len(body) < _WORTH_A_THREAD:
         packed = gzip.compress(body, 1, mtime=0)
     else:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from importlib import import_module
 from typing import Any, NamedTuple
 
 from reconciler.emulator.answer import ApiError
+from reconciler.emulator.images import pillow
 
 _VIEWPORT = re.compile(r"\d{1,9},\d{1,9}(,\d{1,9},\d{1,9},-?\d{1,9},-?\d{1,9})?", re.ASCII)
 _LARGEST = 10_000
@@ -51,7 +51,7 @@ def seen_through(viewport: Viewport, image: Any) -> Any:
     right, bottom = min(x + abs(across), image.width), min(y + abs(down), image.height)
     if x >= right or y >= bottom:
         raise ApiError(400, "The region of 'viewport' lies outside of the image.")
-    transpose = import_module("PIL.Image").Transpose
+    transpose = pillow().Transpose
     image = image.crop((x, y, right, bottom))
     if across < 0:
         image = image.transpose(transpose.FLIP_LEFT_RIGHT)

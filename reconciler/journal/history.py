@@ -192,24 +192,28 @@ class History:
         )
 
     def unfinished_applies(self, now: datetime) -> tuple[Run, ...]:
-        """The latest run of each plan that did not come to its end, in their order.
+        """The latest run of each plan that did not come to its end.
 
         A plan that has expired, or of which something was restored since, counts only as long as an
         attempt of it is open: applying it settles that and deletes nothing.
         """
         open_plans = {one.run.plan_id for some in self._open.values() for one in some}
+        latest: dict[str, tuple[Run, RunStarted]] = {}
+        restored: set[str] = set()
+        for run in (read.run for read in self.runs):
+            if isinstance(run.started, RunStarted):
+                latest[run.started.plan_id] = run, run.started
+            else:
+                restored.update(run.started.restores[-1:])
         found = []
-        for read in self.runs:
-            started = read.run.started
-            if not isinstance(started, RunStarted):
-                continue
-            plan = self.of_plan(started.plan_id)
-            if plan is None or plan.is_over or plan.runs[-1] != started.run:
+        for plan_id, (run, started) in latest.items():
+            plan = self.of_plan(plan_id)
+            if plan is None or plan.is_over:
                 continue
             is_refused = started.expires is not None and now >= started.expires
-            is_refused |= any(self.restores_of(run) for run in plan.runs)
-            if not is_refused or started.plan_id in open_plans:
-                found.append(read.run)
+            is_refused |= not restored.isdisjoint(plan.runs)
+            if not is_refused or plan_id in open_plans:
+                found.append(run)
         return tuple(found)
 
     def unfinished(self, digest: str) -> str | None:

@@ -44,9 +44,9 @@ def service_of(provider: Provider, endpoint: str) -> str:
     known by its port. An Orthanc's address says nothing, so each origin is a service of its own.
     All names of the loopback interface are one.
     """
-    loopback_port = _loopback_port(endpoint)
-    if loopback_port is not None:
-        return f"{_LOOPBACK}:{loopback_port}"
+    port = loopback_port(endpoint)
+    if port is not None:
+        return f"{_LOOPBACK}:{port}"
     match provider:
         case Provider.GOOGLE:
             return GOOGLE
@@ -62,7 +62,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _loopback_port(endpoint: str) -> int | None:
+def loopback_port(endpoint: str) -> int | None:
     """The port of an endpoint on this machine; None for any other, and for what is no URL."""
     try:
         parts = urlsplit(endpoint)

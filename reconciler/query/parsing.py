@@ -53,7 +53,7 @@ _SHOWN = 40
 """Characters of a text that a message shows."""
 _LONGEST_LIMIT = 18
 """Digits; there are no more rows."""
-_UNDERSTOOD = "FROM, WHERE and, of a SELECT, LIMIT are understood"
+_UNDERSTOOD = "use FROM and WHERE, and in a SELECT also LIMIT"
 _NAMING = {"this", "db", "catalog", "alias"}
 _OWN_NAMES = frozenset(".".join(NAME[start:]) for start in range(len(NAME)))
 """How a column may name the resource that has no alias."""

@@ -17,12 +17,12 @@ from typing import Any
 import bagit
 import pytest
 
-from reconciler.cli.main import run
 from reconciler.drill.real_files import store_real_files
 from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
 from reconciler.journal.folder import run_file
 from reconciler.model.address import InstanceAddress
 
+from ..answer import Answer, typist
 from .proxy import Change, proxy_of
 
 HEAD = "version: 1\nstore:\n" + "".join(
@@ -34,17 +34,6 @@ OPEN = (
 )
 REASON = 'reason: {code: "113037", ticket: QA-7}\n'
 ROOT = "1.2.826.0.1.3680043.10.7"
-
-
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def last_line(self) -> str:
-        return self.out.rstrip("\n").rpartition("\n")[2]
 
 
 @dataclass
@@ -169,17 +158,11 @@ def site(
     monkeypatch.setattr("reconciler.cli.applying.REPROBE_SECONDS", 0.2)
     monkeypatch.setattr("reconciler.cli.commands.restore.REPROBE_SECONDS", 0.2)
 
-    def type_command(*arguments: str) -> Answer:
-        capsys.readouterr()
-        code = run(list(arguments))
-        captured = capsys.readouterr()
-        return Answer(code, captured.out, captured.err)
-
     with ExitStack() as stack:
         emulator = stack.enter_context(running_emulator(EmulatorSettings(tmp_path / "store")))
         monkeypatch.setenv("RECONCILER_ENDPOINT", emulator.url)
         archive, store = tmp_path / "archive", tmp_path / "store"
-        yield Site(folder, archive, emulator, store, type_command, stack.close)
+        yield Site(folder, archive, emulator, store, typist(capsys), stack.close)
 
 
 Through = Callable[[Change], None]

@@ -15,6 +15,7 @@ from reconciler.emulator import Faults
 from reconciler.journal.history import History
 from reconciler.model.address import InstanceAddress
 
+from ..sampling import some
 from .conftest import Site
 
 COUNT = 40
@@ -136,7 +137,7 @@ def test_links_special_files_and_damaged_ones_are_set_aside(site: Site) -> None:
     assert site.content() >= {one, two}
 
 
-@pytest.mark.parametrize("name", ["", "data", "incoming", "set-aside"])
+@pytest.mark.parametrize("name", some(["", "data", "incoming", "set-aside"], each=3))
 def test_a_bag_that_is_a_link_is_not_completed(site: Site, name: str) -> None:
     """Whoever put it there may have anything removed or overwritten where it leads."""
     bag, _ = interrupted(site)
@@ -186,7 +187,7 @@ def test_a_killed_restore_resumes_and_reports_over_all(site: Site) -> None:
     assert history.of(store, site.emulator.url).gone() == frozenset()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), some([(signal.SIGINT, 130), (signal.SIGTERM, 143)]))
 def test_a_signal_stops_a_restore_and_the_same_command_goes_on(
     site: Site, number: signal.Signals, code: int
 ) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from reconciler.model.provenance import Provenance, Requester
 from reconciler.model.reply import ReplyKind
 from reconciler.reporting.audit_html import report_as_html
 
+from ..sampling import some
 from .conftest import DESKTOP, PHONE, Browser
 
 STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
@@ -116,9 +118,10 @@ def demo_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "report.html"
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("which", ["page", "demo_page"])
+@pytest.mark.parametrize(
+    ("which", "scheme", "size"),
+    some(product(["page", "demo_page"], ["light", "dark"], [DESKTOP, PHONE])),
+)
 def test_axe_finds_nothing_against_it(
     browser: Browser,
     request: pytest.FixtureRequest,
@@ -133,6 +136,7 @@ def test_axe_finds_nothing_against_it(
     assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.slow
 def test_twenty_thousand_instances_load_within_two_seconds(
     browser: Browser, tmp_path: Path
 ) -> None:

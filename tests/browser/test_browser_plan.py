@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ from reconciler.planning.gates import gates_of
 from reconciler.reporting.plan_html import plan_as_html
 
 from ..cli.conftest import LIMITS_OPEN, REASON, head, removal
+from ..sampling import some
 from .conftest import DESKTOP, PHONE, Browser
 
 ROOT = "1.2.826.0.1.3680043.10.1"
@@ -114,9 +116,10 @@ def demo_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "plan.html"
 
 
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("which", ["page", "demo_page"])
+@pytest.mark.parametrize(
+    ("which", "scheme", "size"),
+    some(product(["page", "demo_page"], ["light", "dark"], [DESKTOP, PHONE])),
+)
 def test_axe_finds_nothing_against_it(
     browser: Browser,
     request: pytest.FixtureRequest,

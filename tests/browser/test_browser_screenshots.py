@@ -11,6 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("chromium")
 def test_the_command_makes_every_image_of_the_documentation(tmp_path: Path) -> None:
     script = ROOT / "script" / "screenshots"

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from ..sampling import some
 from .evidence import require_all_done, require_no_harm, runs_of
 from .sites import Ended, Site, ended
 
@@ -108,9 +109,9 @@ def test_a_disk_that_is_full_from_the_start_lets_nothing_begin(site: Site, tmp_p
         require_all_done(site, disk / "state")
 
 
-@pytest.mark.parametrize("arguments", [("plan.json",), ("specs", "--auto-approve")])
+@pytest.mark.parametrize("arguments", some([["plan.json"], ["specs", "--auto-approve"]]))
 def test_a_state_folder_that_cannot_be_made_lets_nothing_begin(
-    site: Site, arguments: tuple[str, ...]
+    site: Site, arguments: list[str]
 ) -> None:
     """A file is in its way: also root cannot write there."""
     site.prepare(planned=4)
@@ -122,9 +123,9 @@ def test_a_state_folder_that_cannot_be_made_lets_nothing_begin(
     assert not site.deletes()
 
 
-@pytest.mark.parametrize("arguments", [("plan.json",), ("specs", "--auto-approve")])
+@pytest.mark.parametrize("arguments", some([["plan.json"], ["specs", "--auto-approve"]]))
 def test_a_state_folder_that_cannot_be_written_lets_nothing_begin(
-    site: Site, tmp_path: Path, arguments: tuple[str, ...]
+    site: Site, tmp_path: Path, arguments: list[str]
 ) -> None:
     site.prepare(planned=4)
     with small_disk(tmp_path / "disk", pages=8) as disk:

@@ -26,6 +26,7 @@ from ..faulty_server import (
     slow_head,
 )
 from ..live.conftest import dicom_file
+from ..sampling import some
 from .evidence import require_all_done, require_no_harm
 from .sites import Ended, Site, address, ended, running_site, wait_until
 
@@ -128,12 +129,15 @@ def heed(stage: Stage, asked: str, speech: Speech, interval: float, number: int)
 
 @pytest.mark.parametrize(
     ("asked", "speech"),
-    [
-        ("listing", slow_body),
-        ("nobody", continues),
-        ("delete", slow_head),
-        ("proof", continues),
-    ],
+    some(
+        [
+            ("listing", slow_body),
+            ("nobody", continues),
+            ("delete", slow_head),
+            ("proof", continues),
+        ],
+        each=2,
+    ),
 )
 def test_a_signal_is_heeded_in_time(stage: Stage, asked: str, speech: Speech) -> None:
     heed(stage, asked, speech, interval_of(speech), signal.SIGTERM)

@@ -10,6 +10,8 @@ import signal
 import subprocess
 from datetime import UTC, datetime
 
+import pytest
+
 from reconciler.emulator import FaultKind, FaultRule, Faults
 
 from .evidence import require_all_done, require_no_harm
@@ -51,6 +53,7 @@ def test_the_same_plan_is_applied_by_one_of_two(site: Site) -> None:
     assert len(site.deletes()) == 12
 
 
+@pytest.mark.slow
 def test_another_plan_for_the_same_store_waits_its_turn(site: Site) -> None:
     site.prepare(planned=12)
     other = address(1, 1, 20)

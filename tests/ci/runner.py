@@ -162,7 +162,7 @@ class Job:
     """Inputs of our action beside those that the workflow has."""
 
     def __post_init__(self) -> None:
-        self._by_id: dict[str, Any] = {}
+        self._by_id: dict[str | None, Any] = {}
         self._failed = False
 
     @property
@@ -211,10 +211,10 @@ class Job:
             condition = Expression(str(spec.get("if", "true")).strip(), known, failed=self._failed)
             wanted = condition.value()
             if not wanted or (self._failed and not condition.asks_always):
+                self._by_id[spec.get("id")] = {"outcome": "skipped"}
                 continue
             step = self._run_step(spec, known)
-            if "id" in spec:
-                self._by_id[spec["id"]] = {"outputs": step.outputs}
+            self._by_id[spec.get("id")] = {"outcome": step.outcome, "outputs": step.outputs}
             self._failed |= step.outcome == "failure" and not spec.get("continue-on-error", False)
 
     def _run_step(self, spec: Mapping[str, Any], context: Mapping[str, Any]) -> Step:
@@ -276,7 +276,7 @@ class Job:
             **extra,
         }
         command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", str(file)]
-        done = (self.start or _to_its_end)(command, environment, folder)
+        done = (self.start or to_its_end)(command, environment, folder)
         step.out = done.stdout
         step.outcome = "success" if done.returncode == 0 else "failure"
         for line in files["GITHUB_OUTPUT"].read_text().splitlines():
@@ -285,7 +285,7 @@ class Job:
         self.paths += files["GITHUB_PATH"].read_text().splitlines()
 
 
-def _to_its_end(
+def to_its_end(
     command: list[str], environment: dict[str, str], folder: Path
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

@@ -16,7 +16,7 @@ import pytest
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 
 from .conftest import SERIES, Site, plant
-from .runner import Job
+from .runner import Job, to_its_end
 
 pytestmark = pytest.mark.slow
 
@@ -260,6 +260,35 @@ def test_the_result_is_written_back_to_the_pull_request(site: Site) -> None:
     result = site.world("comments")[-1]
     assert "1 planned: 1 deleted" in result["body"]
     assert len(site.world("comments")) == 2  # the plan, and one result
+
+
+@pytest.mark.parametrize(
+    ("given", "code"),
+    [(None, "none"), ({"expect-digest": ""}, "3"), ({"report": "/report.json"}, "3")],
+    ids=["not installed", "no plan", "a report elsewhere"],
+)
+def test_an_apply_that_did_not_begin_says_that_nothing_was_applied(
+    site: Site, given: dict[str, str] | None, code: str
+) -> None:
+    site.fill(4)
+    site.remove([0])
+    site.planned()
+    site.reviewed()
+
+    def start(
+        command: list[str], environment: dict[str, str], folder: Path
+    ) -> subprocess.CompletedProcess[str]:
+        if "script/install" in Path(command[-1]).read_text():
+            earlier = Path(environment["RUNNER_TEMP"]) / "reconciler-apply.md"
+            earlier.write_text("What another apply of this job came to.")
+            if given is None:
+                return subprocess.CompletedProcess(command, 1, "")
+        return to_its_end(command, environment, folder)
+
+    assert site.applied(start=start, given=given).failed
+    body = site.world("comments")[-1]["body"]
+    assert body.endswith(f"\nNothing was applied (exit code {code}); see run 1.\n")
+    assert site.left() == {0, 1, 2, 3}
 
 
 # What lies in the checkout is the pull request's

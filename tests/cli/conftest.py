@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from reconciler.cli.main import run
 from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
 from reconciler.model.address import InstanceAddress, StoreAddress
+
+from ..answer import Answer, typist
 
 ROOT = "1.2.826.0.1.3680043.10.1"
 
@@ -20,21 +19,6 @@ ROOT = "1.2.826.0.1.3680043.10.1"
 def head(store: StoreAddress = DEMO_STORE) -> str:
     parameters = "".join(f"  {name}: {value}\n" for name, value in store.as_parameters().items())
     return f"version: 1\nstore:\n{parameters}"
-
-
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-    @property
-    def last_line(self) -> str:
-        return self.out.rstrip("\n").rpartition("\n")[2]
 
 
 @dataclass
@@ -117,10 +101,4 @@ def project(
     for name in ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE"):
         monkeypatch.delenv(name, raising=False)
 
-    def type_command(*arguments: str) -> Answer:
-        capsys.readouterr()
-        code = run(list(arguments))
-        captured = capsys.readouterr()
-        return Answer(code, captured.out, captured.err)
-
-    return Project(folder, emulator, type_command)
+    return Project(folder, emulator, typist(capsys))

@@ -22,6 +22,7 @@ from reconciler.cli.destination import open_destination, require_writable, write
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.address import InstanceAddress
 
+from ..sampling import some
 from .conftest import LIMITS_OPEN, REASON, Answer, Project, removal
 
 LONG = "d/" * 2500 + "f"
@@ -70,7 +71,7 @@ def text(arguments: Sequence[str]) -> str:
     return " ".join(f"'{one}'" for one in arguments)
 
 
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+@pytest.mark.parametrize("closed", some([">&-", "<&-", "2>&-"]))
 @pytest.mark.usefixtures("planned")
 def test_a_closed_stream_changes_no_exit_code(project: Project, closed: str) -> None:
     for arguments in (("plan",), ("show", "plan.json"), ("schema", "plan"), ("--help",)):
@@ -104,7 +105,7 @@ def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
         gone.mkdir()
         done = shell(f"rmdir {gone}; reconciler {text(arguments)}", gone)
         assert done.returncode == 1
-        assert done.stderr.startswith("error: the working directory is not there")
+        assert done.stderr.startswith("error: the working directory no longer exists")
 
 
 PATHS = [
@@ -136,7 +137,7 @@ PATHS = [
 
 
 @pytest.mark.parametrize("arguments", PATHS, ids=lambda arguments: " ".join(arguments)[:30])
-@pytest.mark.parametrize("path", [LONG, "x" * 5000, "/" + "y" * 300])
+@pytest.mark.parametrize("path", some([LONG, "x" * 5000, "/" + "y" * 300]))
 @pytest.mark.usefixtures("planned")
 def test_a_path_that_is_too_long(project: Project, arguments: tuple[str, ...], path: str) -> None:
     answer = project.run(*(one.replace(LONG, path) for one in arguments))
@@ -225,7 +226,9 @@ def test_a_link_leads_to_the_file_that_is_replaced(tmp_path: Path) -> None:
         assert (tmp_path / "folder/file").read_text() == written
 
 
-@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "link"])
+@pytest.mark.parametrize(
+    "name", some(["/dev/stdout", "/dev/fd/1", "link", "/proc/self/fd/1"], each=2)
+)
 @pytest.mark.usefixtures("planned")
 def test_standard_output_by_name(project: Project, name: str) -> None:
     """To a file as to a pipe: what stands there stays, and so does what follows."""
@@ -250,6 +253,37 @@ def test_what_cannot_be_written_is_said_beforehand(tmp_path: Path) -> None:
             write_file(path, ["text"])
 
 
+OTHER_DESCRIPTORS = ["/dev/stdin", "/dev/fd/9", "/dev/fd/" + "9" * 30, f"/dev/fd/../fd/{'9' * 250}"]
+
+
+@pytest.mark.parametrize("name", some(OTHER_DESCRIPTORS), ids=lambda name: name[:10])
+@pytest.mark.usefixtures("planned")
+def test_a_descriptor_that_takes_nothing_is_refused_before_anything_happens(
+    project: Project, name: str
+) -> None:
+    for command in (
+        "apply plan.json --events new.jsonl --report",
+        "apply plan.json --events",
+        "plan --out",
+        "plan --events",
+    ):
+        done = shell(f"reconciler {command} {name} < plan.json 9>&-", project.folder)
+        assert done.returncode == 1, command
+        assert done.stderr.startswith(f"error: cannot write {name}: ")
+        assert len(done.stderr.splitlines()) == 1
+    assert not project.deletes()
+    assert not (project.folder / "new.jsonl").exists()
+
+
+@pytest.mark.usefixtures("planned")
+def test_a_descriptor_of_the_programs_own_files_is_none_of_the_callers(project: Project) -> None:
+    command = "reconciler apply plan.json --events events.jsonl --report /dev/fd/3 3>&-"
+    done = shell(command, project.folder)
+    assert done.returncode == 1, done
+    assert "cannot write /dev/fd/3" in done.stderr
+    assert not project.deletes()
+
+
 def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 255)
     write_file(path, ["text"])
@@ -263,6 +297,7 @@ def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     "arguments",
     [
         ("show", "odd"),
+        ("validate", "odd.yaml"),
         ("apply", "odd.json"),
         ("filter-file", "odd"),
         ("apply", "plan.json", "--patient-key", "odd"),
@@ -276,7 +311,7 @@ def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
 )
 @pytest.mark.usefixtures("planned")
 def test_a_fifo_is_not_waited_for(project: Project, arguments: tuple[str, ...]) -> None:
-    for name in ("odd", "odd.json"):
+    for name in ("odd", "odd.json", "odd.yaml"):
         os.mkfifo(project.folder / name)
     answer = within(10, project, arguments)
     assert answer.code == 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -18,8 +19,10 @@ from reconciler.cli.formats import (
     RULES,
     VALIDATION_FORMS,
 )
+from reconciler.emulator import EmulatorSettings, running_emulator
 from reconciler.reporting.markdown import COMMENT, STEP_SUMMARY_BYTES
 
+from ..answer import typed
 from .conftest import LIMITS_OPEN, REASON, Project, address, removal
 
 ROOT = Path(__file__).parents[2]
@@ -93,9 +96,34 @@ class Finished:
         return (self.project.folder / name).read_text("utf-8")
 
 
+@pytest.fixture(scope="module")
+def done_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    folder = tmp_path_factory.mktemp("finished")
+    with running_emulator(EmulatorSettings(folder / "store")) as emulator:
+        project = Project(folder / "project", emulator, typed)
+        (project.folder / ".git").mkdir(parents=True)
+        with in_the_project(project) as monkeypatch:
+            done = Finished(project, folder, monkeypatch)
+        yield done
+
+
+@contextmanager
+def in_the_project(project: Project) -> Iterator[pytest.MonkeyPatch]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.chdir(project.folder)
+        monkeypatch.setenv("RECONCILER_ENDPOINT", project.emulator.url)
+        for name in ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE"):
+            monkeypatch.delenv(name, raising=False)
+        yield monkeypatch
+
+
 @pytest.fixture
-def finished(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Finished:
-    return Finished(project, tmp_path, monkeypatch)
+def finished(done_once: Finished) -> Iterator[Finished]:
+    """What a pin adds to the files is taken away after it."""
+    with in_the_project(done_once.project) as done_once.monkeypatch:
+        yield done_once
+    for path in (done_once.project.folder / "specs").glob("[!a]*"):
+        path.unlink()
 
 
 def fits(schema: str, *documents: str) -> None:

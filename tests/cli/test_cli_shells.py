@@ -15,6 +15,8 @@ import pytest
 from reconciler.cli.main import group, run
 from reconciler.errors import ExitCode
 
+from ..sampling import some
+
 SHELLS = {
     "bash": ["bash", "--norc", "--noprofile", "-i"],
     "zsh": ["zsh", "-f", "-i"],
@@ -83,11 +85,13 @@ def _drain(main: int) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(
     ("typed", "completed"),
-    [
-        ("reconciler sche\tplan", "reconciler schema plan"),
-        ("reconciler plan --detailed-e\t --help", "reconciler plan --detailed-exitcode --help"),
-        ("reconciler show --format ter\t--help", "reconciler show --format terraform --help"),
-    ],
+    some(
+        [
+            ("reconciler sche\tplan", "reconciler schema plan"),
+            ("reconciler plan --detailed-e\t --help", "reconciler plan --detailed-exitcode --help"),
+            ("reconciler show --format ter\t--help", "reconciler show --format terraform --help"),
+        ]
+    ),
     ids=["a command", "an option", "a value"],
 )
 def test_a_tab_completes(shell: str, typed: str, completed: str, tmp_path: Path) -> None:
@@ -140,6 +144,14 @@ def test_every_command_is_offered_without_importing_what_runs_it() -> None:
     )
     names = [line.partition(",")[2] for line in done.stdout.splitlines()]
     assert names == group.list_commands(None)  # type: ignore[arg-type]  # it asks no context
+
+
+def test_plan_does_not_import_what_deletes() -> None:
+    code = (
+        "import sys, reconciler.cli.commands.plan;"
+        " sys.exit('reconciler.applying.deletion' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @pytest.mark.parametrize("shell", ["tcsh", ""])

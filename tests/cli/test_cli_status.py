@@ -14,7 +14,9 @@ import jsonschema
 import pytest
 
 from reconciler.cli import environment
+from reconciler.cli.reading import read_history
 from reconciler.emulator import FaultKind, FaultRule, Faults
+from reconciler.journal.history import History
 from reconciler.journal.locks import hold_lock, hold_locks
 from reconciler.model.address import InstanceAddress
 from reconciler.model.lock import Holder
@@ -196,6 +198,28 @@ def test_the_run_that_holds_the_lock_is_not_unfinished(
         assert unfinished(project) == []
     with hold_lock(state, project.store, holder=HERE, since=SINCE):
         assert unfinished(project) == [one]
+
+
+@pytest.mark.parametrize("begins", [True, False])
+def test_a_run_that_begins_or_ends_while_the_record_is_read_is_not_unfinished(
+    project: Project, listed: list[InstanceAddress], monkeypatch: pytest.MonkeyPatch, begins: bool
+) -> None:
+    stopped(project, "apply", "--auto-approve")
+    (one,) = unfinished(project)
+    at_work = Holder(one["run"], HERE.user, HERE.host, HERE.process)
+    lock = hold_lock(project.folder / ".reconciler", project.store, holder=at_work, since=SINCE)
+
+    def meanwhile(state: Path) -> History:
+        lock.__enter__() if begins else lock.__exit__(None, None, None)
+        return read_history(state)
+
+    monkeypatch.setattr("reconciler.cli.commands.status.read_history", meanwhile)
+    if not begins:
+        lock.__enter__()
+    found = status(project)
+    if begins:
+        lock.__exit__(None, None, None)
+    assert (found["unfinished"], len(found["locks"])) == ([], int(begins))
 
 
 # Holds

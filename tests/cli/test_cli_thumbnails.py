@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 from pydicom import dcmread
@@ -28,8 +29,8 @@ IMAGE = re.compile(r'<img class="thumbnail" src="data:(image/\w+);base64,([^"]+)
 @pytest.fixture
 def planned(project: Project) -> Project:
     """A plan that deletes one of pydicom's CT images, of a series with pixels."""
-    stored = store_real_files(project.emulator, DEMO_STORE)
-    project.write("a.yaml", REASON + LIMITS_OPEN + removal([stored["test_files/CT_small.dcm"]]))
+    image = project.emulator.ingest(DEMO_STORE, Path(str(get_testdata_file("CT_small.dcm"))))
+    project.write("a.yaml", REASON + LIMITS_OPEN + removal([image]))
     assert project.run("plan", "--out", "plan.json").code == 0
     project.emulator.clear_requests()
     return project

@@ -62,6 +62,7 @@ def test_every_file_that_pydicom_reads_is_whole_and_says_whose_it_is() -> None:
     assert names > CUT_SHORT
 
 
+@pytest.mark.slow
 def test_every_cut_inside_an_element_of_a_real_file_shows() -> None:
     """All other cuts, between two elements of the top level, show in no length."""
     choose = random.Random(15)

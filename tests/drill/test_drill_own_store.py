@@ -40,6 +40,9 @@ from reconciler.emulator import (
 from reconciler.errors import Refused
 from reconciler.model.address import InstanceAddress, SeriesAddress
 
+from ..answer import Answer, typist
+from ..sampling import some
+
 ENVIRONMENT = {
     name: value
     for name, value in os.environ.items()
@@ -54,23 +57,15 @@ GATEWAY = (
 )
 
 
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
+def named(answer: Answer) -> set[str]:
+    """The studies that it says may be left."""
+    return set(re.findall(r"study (2\.25\.[0-9]+)", answer.err.partition("left in the store,")[2]))
 
-    @property
-    def named(self) -> set[str]:
-        """The studies that it says may be left."""
-        return set(
-            re.findall(r"study (2\.25\.[0-9]+)", self.err.partition("left in the store,")[2])
-        )
 
-    def removal(self) -> list[str]:
-        """The command that it names to remove what is left, without the question."""
-        command = re.findall(r"(?:hint: remove it|remove them) with: (.*)$", self.err, re.MULTILINE)
-        return [*shlex.split(command[-1])[1:], "--auto-approve"]
+def removal(answer: Answer) -> list[str]:
+    """The command that it names to remove what is left, without the question."""
+    command = re.findall(r"(?:hint: remove it|remove them) with: (.*)$", answer.err, re.MULTILINE)
+    return [*shlex.split(command[-1])[1:], "--auto-approve"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +74,8 @@ class Desk:
 
     emulator: Emulator
     folder: Path
+    type_here: Callable[..., Answer]
+    """In this process, which is quick and for what runs no commands."""
 
     def content(self) -> set[InstanceAddress]:
         return self.emulator.instances(DEMO_STORE)
@@ -121,7 +118,9 @@ def ended(process: subprocess.Popen[str]) -> Answer:
 
 
 @pytest.fixture
-def make_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+def make_desk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Desk]]:
     """Makes a desk whose emulator has these settings."""
     running = []
 
@@ -133,7 +132,9 @@ def make_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
         emulator.ingest_synthetic(DEMO_STORE, series, [FOREIGN.instance_uid])
         folder = tmp_path / "temporary"
         folder.mkdir()
-        return Desk(emulator, folder)
+        monkeypatch.setenv("RECONCILER_ENDPOINT", emulator.url)
+        monkeypatch.setattr("tempfile.tempdir", str(folder))
+        return Desk(emulator, folder, typist(capsys))
 
     yield make
     for context in running:
@@ -175,21 +176,23 @@ def test_a_store_is_left_as_it_was_and_its_facts_are_told(desk: Desk) -> None:
         assert name not in answer.out
 
 
+@pytest.mark.slow
 def test_a_store_that_refuses_deletions_is_named_and_the_command_empties_it(desk: Desk) -> None:
     desk.emulator.set_faults(Faults((FaultRule(FaultKind.STATUS, DELETION, status=403),)))
     answer = desk.selftest()
     assert answer.code == 4
     left = desk.content() - {FOREIGN}
     assert len(left) == 6
-    assert answer.named == {one.study_uid for one in left}
+    assert named(answer) == {one.study_uid for one in left}
     assert "6 instances" in answer.err
     assert json.loads(answer.out)["complete"] is False
     desk.emulator.set_faults(Faults())
-    removal = desk.type(*answer.removal())
-    assert removal.code == 0, removal.err
+    removed = desk.type(*removal(answer))
+    assert removed.code == 0, removed.err
     assert desk.content() == {FOREIGN}
 
 
+@pytest.mark.slow
 def test_searches_that_lag_are_waited_for(desk: Desk) -> None:
     desk.emulator.set_faults(Faults(search_lag=4.0))
     answer = desk.selftest()
@@ -202,7 +205,7 @@ def test_where_absence_cannot_be_understood_nothing_is_stored(desk: Desk) -> Non
     """The 404 is told all the same, without the names in it."""
     rule = FaultRule(FaultKind.STATUS, path=METADATA, status=404, body=GATEWAY)
     desk.emulator.set_faults(Faults((rule,)))
-    answer = desk.selftest()
+    answer = desk.type_here(*SELFTEST)
     assert answer.code == 3
     assert "does not say clearly that an instance is not there" in answer.err
     assert desk.sent("POST", STORING) == 0
@@ -214,6 +217,7 @@ def test_where_absence_cannot_be_understood_nothing_is_stored(desk: Desk) -> Non
     assert not list(desk.folder.iterdir())
 
 
+@pytest.mark.slow
 def test_absence_that_is_not_understood_any_more_is_no_proof(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -232,10 +236,10 @@ def test_absence_that_is_not_understood_any_more_is_no_proof(
     breaking.join()
     answer = Answer(code, *capsys.readouterr())
     assert answer.code == 4
-    assert len(answer.named) == 2
-    assert {one.study_uid for one in desk.content() - {FOREIGN}} <= answer.named
+    assert len(named(answer)) == 2
+    assert {one.study_uid for one in desk.content() - {FOREIGN}} <= named(answer)
     desk.emulator.set_faults(Faults())
-    assert desk.type(*answer.removal()).code == 0
+    assert desk.type(*removal(answer)).code == 0
     assert desk.content() == {FOREIGN}
 
 
@@ -264,6 +268,7 @@ def test_a_signal_leaves_nothing_behind(desk: Desk, moment: str, number: signal.
     assert not list(desk.folder.iterdir())
 
 
+@pytest.mark.slow
 def test_what_a_kill_leaves_is_removed_by_the_command_that_was_named(desk: Desk) -> None:
     desk.emulator.set_faults(Faults(latency=0.1))
     process = desk.start(*SELFTEST, "--parallelism", "1")
@@ -272,7 +277,7 @@ def test_what_a_kill_leaves_is_removed_by_the_command_that_was_named(desk: Desk)
     answer = ended(process)
     desk.emulator.set_faults(Faults())
     assert len(desk.content()) > 1
-    assert desk.type(*answer.removal()).code == 0
+    assert desk.type(*removal(answer)).code == 0
     assert desk.content() == {FOREIGN}
 
 
@@ -281,7 +286,7 @@ def test_a_caller_who_may_not_is_refused_before_anything_is_stored(
     make_desk: Callable[..., Desk], lacking: Permission
 ) -> None:
     desk = make_desk(permissions=ALL_PERMISSIONS - {lacking.value})
-    answer = desk.selftest()
+    answer = desk.type_here(*SELFTEST)
     assert answer.code == 1
     assert f"the caller lacks {lacking.value}" in answer.err
     assert answer.out == ""
@@ -330,7 +335,7 @@ def test_whatever_is_answered_to_storing_nothing_is_left(
     answer = desk.selftest()
     assert answer.code == code, answer.err
     assert desk.content() == {FOREIGN}
-    assert bool(answer.named) is (code == 4)
+    assert bool(named(answer)) is (code == 4)
 
 
 @pytest.mark.slow
@@ -341,9 +346,9 @@ def test_what_is_said_to_be_there_already_is_named_and_not_touched(desk: Desk) -
     answer = desk.selftest()
     assert answer.code == 4, answer.err
     (left,) = desk.content() - {FOREIGN}
-    assert answer.named == {left.study_uid}
+    assert named(answer) == {left.study_uid}
     assert desk.sent(DELETION) == 0
-    assert desk.type(*answer.removal()).code == 0
+    assert desk.type(*removal(answer)).code == 0
     assert desk.content() == {FOREIGN}
 
 
@@ -382,17 +387,17 @@ def test_a_plan_that_names_anything_else_is_not_applied(
     assert "the plan deletes 6 instances, not the 5 that were stored" in answer.err
     assert desk.sent(DELETION) == 0
     assert FOREIGN in desk.content()
-    assert answer.named == {one.study_uid for one in desk.content()} - {FOREIGN.study_uid}
+    assert named(answer) == {one.study_uid for one in desk.content()} - {FOREIGN.study_uid}
 
 
 def test_nobody_to_ask_and_nothing_is_asked(desk: Desk) -> None:
-    answer = desk.type("selftest", "--store", str(DEMO_STORE))
+    answer = desk.type_here("selftest", "--store", str(DEMO_STORE))
     assert answer.code == 3
     assert "nobody can be asked" in answer.err
     assert not desk.emulator.requests()
 
 
-@pytest.mark.parametrize(("typed", "code"), [(b"no\n", 3), (b"yes\n", 0)])
+@pytest.mark.parametrize(("typed", "code"), some([(b"no\n", 3), (b"yes\n", 0)]))
 def test_only_a_yes_lets_anything_be_stored(desk: Desk, typed: bytes, code: int) -> None:
     terminal, keyboard = pty.openpty()
     process = desk.start("selftest", "--store", str(DEMO_STORE), stdin=keyboard)
@@ -406,6 +411,7 @@ def test_only_a_yes_lets_anything_be_stored(desk: Desk, typed: bytes, code: int)
     assert desk.content() == {FOREIGN}
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_question_is_no_yes(desk: Desk) -> None:
     terminal, keyboard = pty.openpty()
     process = desk.start("selftest", "--store", str(DEMO_STORE), stdin=keyboard)
@@ -434,6 +440,6 @@ def test_ctrl_c_at_the_question_is_no_yes(desk: Desk) -> None:
     ],
 )
 def test_options_that_make_no_sense(desk: Desk, arguments: tuple[str, ...], message: str) -> None:
-    answer = desk.type("selftest", *arguments)
+    answer = desk.type_here("selftest", *arguments)
     assert (answer.code, answer.out) == (1, "")
     assert message in answer.err

@@ -13,14 +13,18 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 
+from reconciler.cli import environment
 from reconciler.cli.commands import selftest as command
-from reconciler.cli.main import run
+from reconciler.cli.main import group, run
 from reconciler.drill import checkout_promises, gateway_promises, promises, record_promises
 from reconciler.drill.selftest import PROMISES, Verdict, selftest
 from reconciler.drill.trial import BrokenPromiseError, Program, Trials
 from reconciler.emulator import EmulatorSettings, running_emulator
+
+from ..sampling import some
 
 ENVIRONMENT = {
     name: value
@@ -183,7 +187,7 @@ BREAKAGES = [
 ]
 
 
-@pytest.mark.parametrize(("keep", "breakage", "seen"), BREAKAGES)
+@pytest.mark.parametrize(("keep", "breakage", "seen"), some(BREAKAGES))
 def test_a_promise_that_does_not_hold_is_seen(
     trials: Callable[[str], Trials], keep: Callable[[Trials], str], breakage: str, seen: str
 ) -> None:
@@ -214,6 +218,42 @@ def test_a_broken_promise_is_told_and_ends_with_3(
     )
     (left,) = tmp_path.iterdir()
     assert str(left) in err
+
+
+@pytest.fixture
+def _options_by_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every option that a variable can set, set to what ends a run before its time."""
+    context = click.Context(group)
+    commands = [group.get_command(context, name) for name in group.list_commands(context)]
+    variables = {one.envvar for each in commands if each for one in each.params if one.envvar}
+    assert len(variables) > 7
+    for name in variables:
+        monkeypatch.setenv(str(name), "1")
+    monkeypatch.setenv("RECONCILER_PROBE", "retrieve")
+    monkeypatch.setenv("RECONCILER_MAX_AGE", "1s")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("RECONCILER_ENDPOINT", "https://example.org")
+    monkeypatch.setenv("RECONCILER_ORTHANC_USERNAME", "ada")
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", "none.json")
+
+
+@pytest.mark.usefixtures("_options_by_variable")
+def test_what_is_tried_out_does_not_see_the_users_own_options(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    seen = []
+
+    def told(folder: Path, program: Program) -> Iterator[Verdict]:
+        seen.append(program.environment)
+        return iter(())
+
+    monkeypatch.setattr(command, "selftest", told)
+    assert run(["selftest"]) == 0
+    ours = re.compile("RECONCILER_|GITHUB_ACTIONS|GOOGLE_")
+    assert not list(filter(ours.match, seen[0]))
+    credentials = {"RECONCILER_ORTHANC_USERNAME", "GOOGLE_APPLICATION_CREDENTIALS"}
+    assert {*filter(ours.match, environment.of_a_trial(own_store=True))} == credentials
+    assert run(["demo", "--dir", str(tmp_path / "demo")]) == 0, capfd.readouterr().err
 
 
 def test_a_program_that_does_not_start_breaks_every_promise(tmp_path: Path) -> None:

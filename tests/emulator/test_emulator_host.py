@@ -40,6 +40,8 @@ def test_every_name_of_the_loopback_interface_is_answered(site, host):
         "0.0.0.0",
         "[fe80::1]",
         "[::1",
+        "localhost:abc",
+        "localhost:65536",
         "127.0.0.1@x",
     ],
 )

@@ -447,6 +447,7 @@ def test_a_large_sequence_is_left_out_of_metadata(site, ct_path):
     assert len(metadata["00081110"]["Value"]) == 100
 
 
+@pytest.mark.slow
 def test_every_real_file_is_answered_or_refused(site):
     """Files that break the standard are among them."""
     site.delete(site.ct)

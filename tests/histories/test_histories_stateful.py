@@ -31,7 +31,7 @@ from .ground import Ground, Kill, Loss, Meanwhile, Site
 from .model import Key
 from .past import QUIET, Made, Past, Spec, Trouble
 
-HISTORIES = int(os.environ.get("RECONCILER_HISTORIES", "60"))
+HISTORIES = int(os.environ.get("RECONCILER_HISTORIES", "20"))
 FIRST = int(os.environ.get("RECONCILER_HISTORIES_SEED", "1"))
 STEPS = 14
 

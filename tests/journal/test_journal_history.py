@@ -594,6 +594,27 @@ def test_a_restore_counts_for_a_run_only_where_something_of_it_was_restored(tmp_
     assert (history.restores_of("a"), history.restores_of("b")) == ((), ("r",))
 
 
+def test_how_often_the_runs_are_gone_through_does_not_depend_on_how_many_there_are(
+    tmp_path, record
+):
+    for number in range(6):
+        record(f"a{number}", plan=f"plan-{number}")
+        record(f"b{number}", plan=f"plan-{number}")
+    record("r", restored("b1", A), restores=("a1", "b1"))
+    record("s", restored("a2", A), restores=("a2",))
+    history = History.read(tmp_path)
+    times = []
+
+    class Counted(list):
+        def __iter__(self):
+            times.append(1)
+            return super().__iter__()
+
+    history.runs = Counted(history.runs)
+    assert [run.name for run in history.unfinished_applies(NOON)] == ["b0", "b3", "b4", "b5"]
+    assert len(times) == 1
+
+
 def test_runs_of_another_folder_take_their_places_by_their_time(tmp_path, record):
     record("b", minute=0)
     elsewhere = tmp_path / "other"

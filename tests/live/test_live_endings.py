@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, nullcontext
+from itertools import product
 
 import pytest
 
@@ -27,6 +28,7 @@ from ..faulty_server import (
     slow_body,
     white_space_after,
 )
+from ..sampling import some
 
 SHORT = Bounds(
     whole=0.6, window=0.6, json_size=4 * 1024**2, image_size=8 * 1024**2, head_size=64 * 1024
@@ -91,8 +93,13 @@ def asked(
 QUESTIONS = ["probe", "delete", "listing", "retrieve", "preflight"]
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-@pytest.mark.parametrize("speech", SLOWLY, ids=lambda one: one.__name__)
+def name_of(value: object) -> str | None:
+    return getattr(value, "__name__", None)
+
+
+@pytest.mark.parametrize(
+    ("speech", "question"), some(product(SLOWLY, QUESTIONS), each=4), ids=name_of
+)
 def test_what_comes_byte_by_byte_ends(behind: Behind, one, speech, question) -> None:
     store, _ = behind(speech, 0.02)
     began = time.monotonic()
@@ -100,8 +107,9 @@ def test_what_comes_byte_by_byte_ends(behind: Behind, one, speech, question) -> 
     assert time.monotonic() - began < SOON
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-@pytest.mark.parametrize("speech", AT_ONCE, ids=lambda one: one.__name__)
+@pytest.mark.parametrize(
+    ("speech", "question"), some(product(AT_ONCE, QUESTIONS), each=4), ids=name_of
+)
 def test_what_has_no_end_ends(behind: Behind, one, speech, question) -> None:
     store, _ = behind(speech)
     began = time.monotonic()
@@ -109,11 +117,17 @@ def test_what_has_no_end_ends(behind: Behind, one, speech, question) -> None:
     assert time.monotonic() - began < SOON
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
 @pytest.mark.parametrize(
-    ("speech", "interval"),
-    [*((one, 0.05) for one in SLOWLY), *((one, 0.001) for one in AT_ONCE)],
-    ids=lambda one: getattr(one, "__name__", None),
+    ("speech", "interval", "question"),
+    some(
+        [
+            (speech, interval, question)
+            for speeches, interval in ((SLOWLY, 0.05), (AT_ONCE, 0.001))
+            for speech, question in product(speeches, QUESTIONS)
+        ],
+        each=4,
+    ),
+    ids=name_of,
 )
 def test_a_run_that_stops_waits_for_no_answer(
     behind: Behind, one, speech, interval, question

@@ -17,6 +17,7 @@ from reconciler.model.address import InstanceAddress
 from reconciler.model.live import ABSENT, PRESENT, Presence
 from reconciler.model.reply import ReplyKind
 
+from ..sampling import some
 from .proxy import DONE, NOT_THERE, Behaviour, When, reply, running_proxy
 from .test_live_store import metadata_of
 from .test_live_tls import make_certificate
@@ -95,7 +96,7 @@ def test_what_is_followed_by_something_is_no_answer(behind, here, chunked, extra
 
 @pytest.mark.parametrize("when", When)
 @pytest.mark.parametrize("parallelism", [1, 8])
-@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("chunked", some([False, True]))
 def test_no_probe_reads_what_followed_another_reply(
     behind, here, when, parallelism, chunked
 ) -> None:

@@ -21,6 +21,7 @@ from requests.exceptions import InvalidSchema
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
 from reconciler.errors import CredentialsError, EndpointError, PreflightError
 from reconciler.live.adapter import proxies_for
+from reconciler.live.bounds import Bounds
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, Provider
 from reconciler.model.live import ABSENT
@@ -33,6 +34,7 @@ from .token_service import external, running_token_service
 MISSING = InstanceAddress("1.2", "1.2.1", "1.2.1.1")
 AWAY = "https://store.example"
 PASSWORD = "hush-proxy"
+SOON = Bounds(whole=0.5, window=0.5)
 
 
 def refused(store: DicomStore) -> PreflightError:
@@ -259,7 +261,8 @@ def test_https_to_a_port_without_tls(tmp_path, trusting, emulator) -> None:
 
 def test_http_to_a_port_with_tls(tmp_path, connect) -> None:
     with tls_server(server_context(tmp_path)) as url:
-        error = refused(connect(url.replace("https", "http")).store(DEMO_STORE))
+        store = connect(url.replace("https", "http"), bounds=SOON).store(DEMO_STORE)
+        error = refused(store)
     assert "scheme" in error.hint
 
 

@@ -36,6 +36,7 @@ from reconciler.model.address import InstanceAddress
 from reconciler.model.live import ABSENT, Presence
 from reconciler.model.reply import ReplyKind
 
+from ..sampling import some
 from .token_service import (
     EMAIL,
     SECRET,
@@ -126,6 +127,7 @@ def metadata(service: TokenService, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.delenv("GOOGLE_APPLICATION_CREDENTIALS", raising=False)
 
 
+OF_ANOTHER_TYPE = [5, None, [SECRET], {"a": SECRET}, f"{SECRET}\r\n", "\ud800"]
 KINDS = ["service account", "user", "workforce", "file", "url", "aws", "impersonated"]
 
 
@@ -473,8 +475,7 @@ def test_a_key_of_another_kind_or_cut_short(service, load, connect, write, key) 
     assert service.seen == []
 
 
-@pytest.mark.parametrize("wrong", [5, None, [SECRET], {"a": SECRET}, f"{SECRET}\r\n", "\ud800"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("kind", "wrong"), some(itertools.product(KINDS, OF_ANOTHER_TYPE), each=5))
 def test_a_credentials_file_with_a_member_of_another_type(
     service, content_of, load, kind, wrong
 ) -> None:

@@ -21,10 +21,11 @@ import pydicom
 import pytest
 import requests
 
-from reconciler.cli.main import run
 from reconciler.live.endpoint import parse_endpoint
 from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 
+from ..answer import Answer, typist
+from ..sampling import some
 from .releases import RELEASES, Release
 
 STORE = StoreAddress("clinic", "room-7", "radiology", "mini-pacs", Provider.ORTHANC)
@@ -144,17 +145,6 @@ class Server:
         }
 
 
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
 @dataclass
 class Site:
     """A project whose files are about a running Orthanc, and a way to type commands in it."""
@@ -212,7 +202,7 @@ def real_files() -> list[bytes]:
     return [file for file in read if file[128:132] == b"DICM"]
 
 
-@pytest.fixture(scope="session", params=RELEASES)
+@pytest.fixture(scope="session", params=some(RELEASES))
 def release(request: pytest.FixtureRequest) -> Release:
     return RELEASES[request.param]()
 
@@ -257,13 +247,7 @@ def make_site(
     monkeypatch.setattr("reconciler.cli.applying.REPROBE_SECONDS", 0.2)
     monkeypatch.setattr("reconciler.cli.commands.restore.REPROBE_SECONDS", 0.2)
 
-    def type_command(*arguments: str) -> Answer:
-        capsys.readouterr()
-        code = run(list(arguments))
-        captured = capsys.readouterr()
-        return Answer(code, captured.out, captured.err)
-
-    return Site(folder, tmp_path / "archive", server, type_command)
+    return Site(folder, tmp_path / "archive", server, typist(capsys))
 
 
 @pytest.fixture

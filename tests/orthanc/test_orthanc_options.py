@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from reconciler.model.address import InstanceAddress
 
-from ..archive.proxy import Reply, proxy_of
+from ..answer import Answer
+from ..archive.proxy import Change, Reply, proxy_of
 from .conftest import (
     OPEN,
     PASSWORD,
@@ -177,6 +178,23 @@ def test_a_file_that_orthanc_no_longer_takes_is_named_with_the_way_out(
 OWN = Reply(404, "text/plain", b'{"HttpStatus": 404, "OrthancStatus": 7}')
 
 
+@pytest.fixture
+def planned_behind(
+    site: Site, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[Change], Answer]:
+    """Plans the removal of half a study through a gateway that changes replies."""
+
+    def plan(change: Change) -> Answer:
+        for address in STUDY:
+            server.put(small_file(address))
+        site.write(REASON + OPEN + remove(*STUDY[:3]))
+        with proxy_of(server.url, change) as url:
+            monkeypatch.setenv("RECONCILER_ORTHANC_ENDPOINT", url)
+            return site.run("plan", "--probe", "retrieve")
+
+    return plan
+
+
 @pytest.mark.parametrize(
     ("taken_away", "reply"),
     [
@@ -190,46 +208,27 @@ OWN = Reply(404, "text/plain", b'{"HttpStatus": 404, "OrthancStatus": 7}')
     ],
 )
 def test_what_a_gateway_answers_404_for_is_not_absent(
-    taken_away: str,
-    reply: Reply,
-    site: Site,
-    server: Server,
-    monkeypatch: pytest.MonkeyPatch,
+    taken_away: str, reply: Reply, planned_behind: Callable[[Change], Answer]
 ) -> None:
-    for address in STUDY:
-        server.put(small_file(address))
-    site.write(REASON + OPEN + remove(*STUDY[:3]))
-
     def change(line: str, answered: Reply) -> Reply:
         return reply if re.search(taken_away, line) else answered
 
-    with proxy_of(server.url, change) as url:
-        monkeypatch.setenv("RECONCILER_ORTHANC_ENDPOINT", url)
-        answer = site.run("plan", "--probe", "retrieve")
+    answer = planned_behind(change)
     assert answer.code == (1 if re.search(taken_away, "GET /dicom-web/instances") else 3)
     if answer.code == 3:
         assert NOTHING_KNOWN.search(answer.out)
 
 
 def test_a_lookup_in_another_orthanc_does_not_make_it_absent(
-    release: Release,
-    tmp_path: Path,
-    site: Site,
-    server: Server,
-    monkeypatch: pytest.MonkeyPatch,
+    planned_behind: Callable[[Change], Answer],
 ) -> None:
     """A gateway takes retrieves away, and sends what is not DICOMweb to an empty Orthanc."""
-    for address in STUDY:
-        server.put(small_file(address))
-    site.write(REASON + OPEN + remove(*STUDY[:3]))
 
     def change(line: str, answered: Reply) -> Reply:
         if line.startswith("POST /tools/lookup"):
             return Reply(200, "application/json", b"[]")
         return Reply(404, "", b"") if line.endswith("/metadata") else answered
 
-    with proxy_of(server.url, change) as url:
-        monkeypatch.setenv("RECONCILER_ORTHANC_ENDPOINT", url)
-        answer = site.run("plan", "--probe", "retrieve")
+    answer = planned_behind(change)
     assert answer.code == 3
     assert NOTHING_KNOWN.search(answer.out)

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 
+import pytest
+
 from reconciler.model.address import InstanceAddress
 
 from .conftest import HEAD, OPEN, REASON, STORE, Server, Site, small_file
@@ -22,6 +24,7 @@ def where(address: InstanceAddress) -> str:
     return f"FROM {TABLE} WHERE {LABELS} AND {uids}"
 
 
+@pytest.mark.slow
 def test_import_lists_what_is_there_and_a_plan_finds_it_kept(site: Site, real: Real) -> None:
     answer = site.run("import", STORE, "--out", "specs/keep.yaml")
     assert answer.code == 0, answer.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reconciler.model.address import InstanceAddress
 
 from .conftest import STORE, Site, small_file
@@ -9,6 +11,7 @@ from .conftest import STORE, Site, small_file
 MINE = InstanceAddress("1.2", "1.2.1", "1.2.1.1")
 
 
+@pytest.mark.slow
 def test_everything_is_tried_and_nothing_is_left(site: Site) -> None:
     site.server.put(small_file(MINE))
     before = site.server.content()

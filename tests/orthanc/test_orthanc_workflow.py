@@ -145,6 +145,7 @@ def test_a_real_file_that_stow_rs_refuses_is_put_back(
     assert (answer.code, server.content()) == (0, before), answer.out
 
 
+@pytest.mark.slow
 def test_every_real_file_that_was_archived_is_put_back(site: Site, real: Real) -> None:
     site.write(REASON + OPEN + f"archive: {{path: {site.archive}}}\n" + remove(*real))
     site.plan()
@@ -308,6 +309,7 @@ def test_anything_else_is_one_clear_message_without_the_password(
     assert guarded.server.content() == before
 
 
+@pytest.mark.slow
 def test_orthanc_renders_the_images_of_a_page(site: Site, real: Real) -> None:
     site.write(REASON + OPEN + remove(*real))
     site.plan()

@@ -51,6 +51,7 @@ from reconciler.model.outcome import Outcome
 from reconciler.model.reply import DeleteReply
 from reconciler.planning.plan_file import read_plan
 
+from ..answer import Answer
 from ..outcomes import outcomes_of
 
 QUICK_READING = RetryPolicy(attempts=3, first_wait=0.0, longest_retry_after=0.0)
@@ -79,15 +80,6 @@ def address(study: int, series: int, instance: int) -> InstanceAddress:
     return InstanceAddress(
         f"{_ROOT}.{study}", f"{_ROOT}.{study}.{series}", f"{_ROOT}.{study}.{series}.{instance}"
     )
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a command answered."""
-
-    code: int
-    out: str
-    err: str
 
 
 @dataclass(frozen=True)

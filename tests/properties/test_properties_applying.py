@@ -42,6 +42,7 @@ from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Plan
 from reconciler.planning.plan_file import read_plan
 
+from ..sampling import some
 from .breakages import while_applying
 from .harness import (
     PLAN,
@@ -70,7 +71,7 @@ AGAIN = Path("again.json")
 CRASHED = -9
 
 
-@pytest.mark.parametrize("trouble", while_applying)
+@pytest.mark.parametrize("trouble", some(while_applying, each=2))
 @tried(16)
 @given(world=worlds(odd=st.just(0) | st.integers(0, 2)), data=st.data())
 def test_nothing_unsafe_happens_from_plan_to_apply_to_the_end(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.emulator import Faults
 
+from ..sampling import some
 from .breakages import while_planning
 from .harness import Ground
 from .plan_checks import deletions_of, has_closed_gate, make_and_check_plan
@@ -15,7 +16,7 @@ from .profile import tried
 from .worlds import TIGHT, World, tight_worlds, worlds
 
 
-@pytest.mark.parametrize("trouble", while_planning)
+@pytest.mark.parametrize("trouble", some(while_planning, each=2))
 @tried(20)
 @given(world=worlds(odd=st.integers(1, 3)), data=st.data())
 def test_a_plan_never_takes_a_failed_look_for_an_absence(
@@ -29,7 +30,7 @@ def test_a_plan_never_takes_a_failed_look_for_an_absence(
     event("refused" if plan is None else f"closed: {has_closed_gate(site)}")
 
 
-@pytest.mark.parametrize("limit", TIGHT)
+@pytest.mark.parametrize("limit", some(TIGHT, each=2))
 @tried(18)
 @given(data=st.data())
 def test_a_plan_deletes_what_is_asked_spares_what_is_kept_and_stays_within_limits(

@@ -9,20 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.main import run
 from reconciler.drill.real_files import store_real_files
 from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
 from reconciler.model.address import InstanceAddress
 
+from ..answer import Answer, typist
+
 STORE = " AND ".join(f"{name} = '{value}'" for name, value in DEMO_STORE.as_parameters().items())
 TABLE = "google.healthcare.instances"
-
-
-@dataclass(frozen=True)
-class Answer:
-    code: int
-    out: str
-    err: str
 
 
 @dataclass
@@ -68,15 +62,9 @@ def site(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("reconciler.cli.applying.REPROBE_SECONDS", 0.2)
 
-    def type_command(*arguments: str) -> Answer:
-        capsys.readouterr()
-        code = run(list(arguments))
-        captured = capsys.readouterr()
-        return Answer(code, captured.out, captured.err)
-
     with running_emulator(EmulatorSettings(tmp_path / "store")) as emulator:
         monkeypatch.setenv("RECONCILER_ENDPOINT", emulator.url)
-        yield Site(folder, emulator, type_command)
+        yield Site(folder, emulator, typist(capsys))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from reconciler.cli import github
 from reconciler.cli.applying import ApplyOptions
 from reconciler.cli.destination import require_writable
 from reconciler.cli.events import events_option, opened_events
-from reconciler.cli.formats import REPORT_FORMS, format_options
+from reconciler.cli.formats import REPORT_FORMS, Writes, format_options
 from reconciler.cli.fresh import apply_fresh, apply_saved
 from reconciler.cli.options import (
     DEFAULT_PATH,
@@ -74,6 +74,8 @@ from reconciler.live.stages import ProbeMode
 def command(
     *,
     paths: tuple[Path, ...],
+    report: Path | None,
+    writes: Writes,
     events_file: Path | None,
     state: Path | None,
     root: Path | None,
@@ -95,20 +97,21 @@ def command(
       reconciler apply specs/ --auto-approve --expect-digest sha256:…
     """
     project = find_root(root)
-    with (
-        opened_events(events_file, "apply") as events,
-        github.annotated_errors(folder_in_repository(project)),
-    ):
-        options = ApplyOptions(
-            root=project,
-            state=state_folder(state, project),
-            events=events,
-            **given,  # type: ignore[arg-type]  # click hands over exactly the options above
-        )
-        require_writable(options.report, *(path for _, path in options.writes))
-        if any(path.suffix == ".json" for path in paths):
-            return _apply_saved(paths, options)
-        return _apply_fresh(paths, options)
+    with github.annotated_errors(folder_in_repository(project)):
+        # Before anything is opened, whose descriptor one of them could name.
+        require_writable(events_file, report, *(path for _, path in writes))
+        with opened_events(events_file, "apply") as events:
+            options = ApplyOptions(
+                root=project,
+                state=state_folder(state, project),
+                report=report,
+                writes=writes,
+                events=events,
+                **given,  # type: ignore[arg-type]  # click hands over exactly the options above
+            )
+            if any(path.suffix == ".json" for path in paths):
+                return _apply_saved(paths, options)
+            return _apply_fresh(paths, options)
 
 
 def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:

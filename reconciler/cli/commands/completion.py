@@ -17,7 +17,7 @@ _VARIABLE = "_RECONCILER_COMPLETE"
 @click.argument("shell", type=click.Choice(_SHELLS), metavar="SHELL")
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
-    """Print what teaches a SHELL (bash, zsh, fish) to complete commands and options.
+    """Print the shell completion script for SHELL (bash, zsh, fish).
 
     \b
     Examples:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import github
+from reconciler.cli import environment
 from reconciler.cli.path_type import PATH
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
@@ -82,13 +81,10 @@ def _run(step: Step, folder: Path, url: str) -> None:
     arguments = [*step.arguments, *_root_arguments(folder)]
     click.echo(f"\n# {step.remark}\n$ reconciler {shlex.join(arguments)}")
     sys.stdout.flush()
-    environment = os.environ | {"RECONCILER_ENDPOINT": url}
-    for name in ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE", *github.VARIABLES):
-        environment.pop(name, None)
     done = subprocess.run(  # noqa: S603 - this very program with fixed arguments
         [sys.executable, "-m", "reconciler", *arguments],
         cwd=folder,
-        env=environment,
+        env=environment.of_a_trial() | {"RECONCILER_ENDPOINT": url},
         check=False,
     )
     if done.returncode != step.exit_code:

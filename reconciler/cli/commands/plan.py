@@ -75,7 +75,7 @@ def command(
       reconciler plan --detailed-exitcode
     """
     project = find_root(root)
-    require_writable(out, *(path for _, path in writes))
+    require_writable(out, events_file, *(path for _, path in writes))
     view = PlanView(form, writes, folder_in_repository(project))
     with opened_events(events_file, "plan") as events, shown_if_invalid(view):
         saved = make_saved_plan(

@@ -12,7 +12,8 @@ import click
 
 from reconciler import __version__
 from reconciler.applying.archived import ArchivedRun, read_archived
-from reconciler.applying.restore import Pending, Restore, RestoreSettings, find_pending
+from reconciler.applying.pending import Pending, find_pending
+from reconciler.applying.restore import Restore, RestoreSettings
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
 from reconciler.cli.console import say, write_document

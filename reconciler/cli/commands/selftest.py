@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
@@ -13,7 +12,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from reconciler.cli import github
+from reconciler.cli import environment
 from reconciler.cli.console import say
 from reconciler.cli.options import store_options
 from reconciler.cli.stores import parse_store
@@ -28,12 +27,6 @@ except ModuleNotFoundError as missing:
         f"the selftest needs the package {missing.name}",
         hint="install the extra: pip install 'dicom-reconciler[emulator]'",
     ) from missing
-
-_OF_THE_USERS_RUNS = ("RECONCILER_STATE", "RECONCILER_PATIENT_KEY", *github.VARIABLES)
-"""What no trial must see: it has a state folder of its own, and is no step of a workflow."""
-
-_OF_THE_USERS_STORES = ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_ENDPOINT")
-"""What a trial that speaks to the embedded store alone must not see either."""
 
 
 @click.command(name="selftest")
@@ -64,7 +57,8 @@ def command(
       reconciler selftest
       reconciler selftest --store projects/p/locations/l/datasets/d/dicomStores/test > facts.json
     """
-    program = Program((sys.executable, "-m", "reconciler"), _environment(own_store=bool(store)))
+    given = environment.of_a_trial(own_store=store is not None)
+    program = Program((sys.executable, "-m", "reconciler"), given)
     if store is not None:
         own = OwnStore(parse_store(store), auto_approve=auto_approve, **reached)
         return try_own_store(own, program)
@@ -73,9 +67,12 @@ def command(
 
 
 def _require_no_options(context: click.Context) -> None:
-    """The options say how a store is reached, which the embedded one is anyway."""
+    """The options say how a store is reached, which the embedded one is anyway.
+
+    The variables of the same name are there for other commands.
+    """
     for name in context.params:
-        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise UsageError(f"--{name.replace('_', '-')} belongs to --store")
 
 
@@ -95,11 +92,6 @@ def _selftest(program: Program) -> int:
         return ExitCode.REFUSED
     shutil.rmtree(folder, ignore_errors=True)
     return ExitCode.SUCCESS
-
-
-def _environment(*, own_store: bool) -> dict[str, str]:
-    hidden = _OF_THE_USERS_RUNS if own_store else (*_OF_THE_USERS_RUNS, *_OF_THE_USERS_STORES)
-    return {name: value for name, value in os.environ.items() if name not in hidden}
 
 
 def _line(verdict: Verdict) -> str:

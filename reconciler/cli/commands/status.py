@@ -13,12 +13,12 @@ from reconciler.cli.console import write_document
 from reconciler.cli.options import DEFAULT_PATH, paths_argument, root_option, state_option
 from reconciler.cli.project import checkout_of, find_root, state_folder
 from reconciler.cli.reading import read_desired_state, read_history
-from reconciler.cli.unfinished import Resumption, running, unfinished_runs
+from reconciler.cli.unfinished import Resumption, unfinished_runs
 from reconciler.desired import has_specs
 from reconciler.errors import ExitCode
 from reconciler.journal.locks import held_locks
 from reconciler.model.lock import HeldLock
-from reconciler.model.status import LockStatus, StandingHold, Status, UnfinishedRun
+from reconciler.model.status import LockStatus, StandingHold, Status
 from reconciler.reporting.status_json import status_as_json
 from reconciler.reporting.status_text import status_as_text
 
@@ -71,20 +71,16 @@ def command(
     """
     project = find_root(root)
     folder = state_folder(state, project, only_reads=True)
+    # A run may end before the record is read, and another begin while it is read.
+    before, history, locks = held_locks(folder), read_history(folder), held_locks(folder)
+    unfinished = unfinished_runs(history, folder, (*before, *locks))
     status = Status(
-        tuple(_unfinished(folder, project)),
-        tuple(map(_lock, held_locks(folder))),
+        tuple(map(Resumption(project, folder).of, unfinished)),
+        tuple(map(_lock, locks)),
         _holds(paths, folder, project) if holds or paths else None,
     )
     write_document(_FORMS[form](status))
     return ExitCode.PENDING if detailed_exitcode and status.unfinished else ExitCode.SUCCESS
-
-
-def _unfinished(state: Path, root: Path) -> Iterator[UnfinishedRun]:
-    """What a command can resume; a run that ends while the record is read is not unfinished."""
-    before = running(state)
-    history = read_history(state)
-    yield from map(Resumption(root, state).of, unfinished_runs(history, state, before))
 
 
 def _lock(lock: HeldLock) -> LockStatus:

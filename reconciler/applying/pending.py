@@ -1,0 +1,101 @@
+"""What of an archive is not back, by the record alone: a plan asks this and restores nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.applying.archived import ArchivedRun, read_archived
+from reconciler.errors import UsageError
+from reconciler.journal.fold import Read, Run
+from reconciler.journal.history import History
+from reconciler.journal.records import RestoreEnded, RestoreStarted
+from reconciler.model.past import PutBack, Removed
+from reconciler.model.restore import ArchivedInstance, RestoreOutcome, RestoreResult
+
+UNPROVEN = frozenset({RestoreOutcome.FAILED, RestoreOutcome.UNCONFIRMED})
+"""After these the same restore could do more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """How an archived run's instances stand before a restore does anything."""
+
+    settled: tuple[RestoreResult, ...]
+    """Put back by an earlier restore, or removed by a later run."""
+    waiting: tuple[ArchivedInstance, ...]
+
+    @property
+    def taken_over(self) -> int:
+        """How many an earlier restore has put back."""
+        return sum(result.outcome.is_restored for result in self.settled)
+
+
+def find_pending(archived: ArchivedRun, history: History) -> Pending:
+    """Take out what is back already, and what was removed by a later attempt."""
+    settled: list[RestoreResult] = []
+    waiting: list[ArchivedInstance] = []
+    for one, result in _one_by_one(archived, history):
+        if result is None:
+            waiting.append(one)
+        else:
+            settled.append(result)
+    return Pending(tuple(settled), tuple(waiting))
+
+
+def _one_by_one(
+    archived: ArchivedRun, history: History
+) -> Iterator[tuple[ArchivedInstance, RestoreResult | None]]:
+    """Each instance with its result; None while it waits.
+
+    A removal has the place of its attempt: one that was settled late is no later for that.
+    """
+    places = {one.run.name: one.run.place for one in history.runs}
+    pasts = {store: history.of(store, archived.endpoint) for store in archived.stores}
+    for one in archived.instances:
+        match pasts[one.store].last_word(one.instance):
+            case PutBack(run=one.run, outcome=outcome, is_there=True):
+                yield one, RestoreResult(one, outcome)
+            case Removed(run, place) if run not in archived.runs and place > places[one.run]:
+                why = f"run {run} removed it later; it is not put back"
+                yield one, RestoreResult(one, RestoreOutcome.NOT_ATTEMPTED, why)
+            case _:
+                yield one, None
+
+
+def unfinished_restores(
+    history: History, state: Path, concerns: Callable[[Run], bool]
+) -> Iterator[Run]:
+    """The latest restore of each archive and selection that has something left to do.
+
+    Only of one that ``concerns`` the caller is the archive's record read.
+
+    Raises:
+        JournalError: the record of a run cannot be read.
+    """
+    latest = {
+        (started.restores[-1], started.only): (read, started)
+        for read in history.runs
+        if isinstance(started := read.run.started, RestoreStarted)
+    }
+    for read, started in latest.values():
+        if concerns(read.run) and _may_go_on(read) and _is_left(started, history, state):
+            yield read.run
+
+
+def _may_go_on(read: Read) -> bool:
+    """Whether the same restore could do more: it did not end, or something was not proven."""
+    ended = read.ended
+    if not isinstance(ended, RestoreEnded) or not ended.state.is_final:
+        return True
+    return any(ended.counts.get(outcome) for outcome in UNPROVEN)
+
+
+def _is_left(started: RestoreStarted, history: History, state: Path) -> bool:
+    """Whether something that it was asked for is not back."""
+    try:
+        archived = read_archived(state, started.restores[-1], only=started.only)
+    except UsageError:  # its record is gone; the command that resumes it says so
+        return True
+    return any(result is None for _, result in _one_by_one(archived, history))

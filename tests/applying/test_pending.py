@@ -1,0 +1,53 @@
+"""Which restores are unfinished, and how little is asked to know it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from reconciler.applying import pending
+from reconciler.applying.archived import ArchivedRun
+from reconciler.journal.fold import Read, Run
+from reconciler.journal.history import History, StoreHistory
+from reconciler.journal.records import RestoreStarted
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.problem import Source
+from reconciler.model.restore import ArchivedInstance
+
+STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+REASON = Reason(ReasonCode.QUALITY_CONTROL_INTENT)
+
+
+def archived(run: str) -> ArchivedRun:
+    """A run that archived three instances."""
+    instances = tuple(
+        ArchivedInstance(
+            *(run, STORE, InstanceAddress("1.2", "1.2.3", f"1.2.3.{number}"), Path("/archive")),
+            *(f"{run}/{number}.dcm", "0" * 64, 1, Source("specs/a.yaml", 1), REASON),
+        )
+        for number in range(3)
+    )
+    return ArchivedRun((run,), "https://example.org", (STORE,), instances)
+
+
+def test_only_what_concerns_one_is_read_and_only_up_to_the_first_that_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history, asked = History(), []
+    for place, run in enumerate("abc"):
+        started = RestoreStarted(f"r{run}", NOON, "1.0", (run,), "https://example.org", (STORE,), 3)
+        history.runs.append(Read(Run(started, place, ()), None, met_operation=False))
+
+    def read(state: Path, run: str, *, only: tuple[str, ...]) -> ArchivedRun:
+        asked.append(run)
+        return archived(run)
+
+    monkeypatch.setattr(pending, "read_archived", read)
+    monkeypatch.setattr(StoreHistory, "last_word", lambda _, one: asked.append(one.instance_uid))
+    found = pending.unfinished_restores(history, tmp_path, lambda run: run.name != "rb")
+    assert [run.name for run in found] == ["ra", "rc"]
+    assert asked == ["a", "1.2.3.0", "c", "1.2.3.0"]
