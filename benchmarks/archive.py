@@ -136,7 +136,14 @@ def archive_all(task: dict[str, object]) -> None:
     ) as connection:
         store = connection.store(DEMO_STORE)
         first = RunStarted(
-            "bench", now(), "0", "plan", "sha256:0", endpoint.origin, (DEMO_STORE,), 1
+            run="bench",
+            time=now(),
+            tool_version="0",
+            plan_id="plan",
+            digest="sha256:0",
+            endpoint=endpoint.origin,
+            stores=(DEMO_STORE,),
+            planned=1,
         )
         with RunJournal.create(folder / "state", first) as journal:
             archive = Archive("bench", journal, now=now)

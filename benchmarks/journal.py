@@ -86,7 +86,14 @@ def measure(instances: int, latency: float, parallelism: int, *, with_journal: b
         ]
         with emulator_process(folder, latency) as url, connected(url, parallelism) as connection:
             first = RunStarted(
-                "bench", now(), "bench", "bench", "bench", url, (DEMO_STORE,), instances
+                run="bench",
+                time=now(),
+                tool_version="bench",
+                plan_id="bench",
+                digest="bench",
+                endpoint=url,
+                stores=(DEMO_STORE,),
+                planned=instances,
             )
             journal = RunJournal.create(folder, first) if with_journal else NoJournal()
             seconds = delete(addresses, connection, journal, parallelism)

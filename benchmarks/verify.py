@@ -55,14 +55,14 @@ def write(state: Path, count: int, per_study: int | None = None) -> Path:
     path.parent.mkdir(parents=True)
     studies = range(count // 3 // per_study) if per_study else ()
     first = RunStarted(
-        "bench",
-        NOW,
-        "1.0",
-        "p",
-        "sha256:0",
-        "https://x",
-        (STORE,),
-        count,
+        run="bench",
+        time=NOW,
+        tool_version="1.0",
+        plan_id="p",
+        digest="sha256:0",
+        endpoint="https://x",
+        stores=(STORE,),
+        planned=count,
         emptied=tuple(EmptiedStudy(0, f"1.2.840.1.{one}", per_study or 0) for one in studies),
     )
     prev = None

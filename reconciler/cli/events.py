@@ -18,6 +18,7 @@ from reconciler.cli.destination import open_destination
 from reconciler.cli.path_type import PATH
 from reconciler.errors import DesiredStateError, ReconcilerError, UsageError
 from reconciler.model.address import StoreAddress
+from reconciler.model.time import format_time
 from reconciler.reporting.events import (
     Event,
     diagnostic_events,
@@ -65,7 +66,7 @@ class Events:
 
     def _write(self, file: TextIO, event: Event) -> None:
         moment = environment.now()
-        time = f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+        time = format_time(moment)
         file.write(json.dumps({"seq": self._seq, "time": time, **event}) + "\n")
         self._seq += 1
 

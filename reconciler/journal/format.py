@@ -1,9 +1,8 @@
 """The version of the journal's format."""
 
-FORMAT_VERSION = "1.1"
-"""``major.minor``: a minor version may add keys.
+FORMAT_VERSION = "1.0"
+"""``major.minor``: a minor version may add keys, and in ``readings/`` new types of records.
 
 In ``runs/`` a new type of record is a new major version, since a reader that skips one may miss a
-deletion. The records of `readings` came with a minor one: they tell of nothing that changes a
-store.
+deletion. The records of `readings` tell of nothing that changes a store.
 """

@@ -7,27 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reconciler.errors import BrokenJournal, JournalError
+from reconciler.journal.bases import OfStore, Start
 from reconciler.journal.chain import fields_of, hash_of
 from reconciler.journal.codec import from_json
 from reconciler.journal.format import FORMAT_VERSION
-from reconciler.journal.readings import KeptSeen, Retrieved, ReturnedSeen
-from reconciler.journal.records import (
-    Archived,
-    FirstRecord,
-    Intent,
-    LastRecord,
-    Record,
-    Restored,
-    RestoreIntent,
-    RestoreReplied,
-    Result,
-    Verified,
-)
+from reconciler.journal.records import LastRecord, Record
 
 _TOLD_AFTER = 1 << 20
 _MAJOR = FORMAT_VERSION.split(".")[0]
-_OfOneInstance = Intent | Archived | Result | Verified | RestoreIntent | RestoreReplied | Restored
-_OfOneStore = _OfOneInstance | KeptSeen | ReturnedSeen | Retrieved
 _HINT = "a broken record may hide deletions, so nothing is deleted; restore the file from a copy"
 
 
@@ -75,9 +62,9 @@ class RunRecords:
             if is_ended:
                 raise self._error(seq, "a record stands after the end of the run")
             is_ended = isinstance(record, LastRecord)
-            if isinstance(record, FirstRecord):
+            if isinstance(record, Start):
                 stores = self._begin(seq, record)
-            elif isinstance(record, _OfOneStore) and record.store >= stores:
+            elif isinstance(record, OfStore) and record.store >= stores:
                 raise self._error(seq, f"the run has no store {record.store}")
             elif seq == 0:
                 raise self._error(seq, "the first record does not start a run")
@@ -139,14 +126,14 @@ class RunRecords:
             raise self._error(seq, str(error)) from error
 
     def _check_format(self, fields: Mapping[str, object]) -> None:
-        version = fields.get("formatVersion")
+        version = fields.get("format_version")
         if isinstance(version, str) and version.split(".")[0] != _MAJOR:
             raise JournalError(
                 f"{self.path}:1: the record has format {version!r}, this version reads {_MAJOR}.x",
                 hint="use the version of reconciler that wrote it, or a later one",
             )
 
-    def _begin(self, seq: int, started: FirstRecord) -> int:
+    def _begin(self, seq: int, started: Start) -> int:
         if seq != 0:
             raise self._error(seq, "the run starts a second time")
         if started.run != self.path.stem:

@@ -1,7 +1,6 @@
 """The records of runs that change no store: plans, queries that read image bytes, and refusals.
 
-They stand in a folder of their own, so that no reader of deletions has to pass over them. What is
-said in `records` of times and of ``store`` holds here too.
+They stand in a folder of their own, so that no reader of deletions has to pass over them.
 """
 
 from __future__ import annotations
@@ -10,75 +9,69 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.journal.format import FORMAT_VERSION
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.journal.bases import OfInstance, OfStore, Start
+from reconciler.json_codec import as_json
 from reconciler.model.desired import ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.plan import Why
 from reconciler.model.problem import Source
-from reconciler.model.provenance import Provenance
 
 
-@dataclass(frozen=True, slots=True)
-class PlanMade:
-    """The first record of a plan: which one, and from what; see `records.RunStarted`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanMade(Start):
+    """The first record of a plan."""
 
-    run: str
-    time: datetime
-    tool_version: str
     plan_id: str
+    """This making of the plan."""
     digest: str
-    endpoint: str
-    stores: tuple[StoreAddress, ...]
-    after: tuple[str, ...] = ()
-    previous_head: str | None = None
-    previous_reading: str | None = None
-    provenance: Provenance = field(default_factory=Provenance)
-    format_version: str = FORMAT_VERSION
+    """The digest of the plan."""
 
 
 @dataclass(frozen=True, slots=True)
-class KeptSeen:
-    """A keep entry, how many instances of it the store had at this time, and how many it lacked.
+class KeptSeen(OfStore):
+    """A keep entry, how many instances of it the store had at this time, and how many it lacked."""
 
-    ``series_uid`` is None for a whole study; ``hold`` says in words why it is kept. Of a whole that
-    is not there one is ``missing``.
-    """
-
-    time: datetime
-    store: int
-    study_uid: str
-    series_uid: str | None
+    study_uid: str = field(metadata=as_json(key="studiesId"))
+    """The Study Instance UID."""
+    series_uid: str | None = field(metadata=as_json(key="seriesId"))
+    """The Series Instance UID; null for a whole study."""
     instances: int
+    """How many instances of it the store had."""
     source: Source
+    """Where the files declare the keep."""
     hold: str | None = None
+    """Why nobody may remove it, in words."""
     missing: int = 0
+    """How many instances that the entry names the store lacked; of a whole series or study that was
+    not there, 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReturnedSeen:
-    """An instance to delete that ``run`` removed before, and that was there again; see `Returned`.
+class ReturnedSeen(OfInstance):
+    """An instance to delete that an earlier run removed, and that was there again."""
 
-    ``run`` is an apply, ``restored`` says that a restore put it back.
-    """
-
-    time: datetime
-    store: int
-    instance: InstanceAddress
     run: str
+    """The apply that removed it."""
     code: ReasonCode
+    """The code of the reason that asks for its removal."""
     restored: bool
+    """Whether a restore put it back, and the files still ask for the removal that was undone."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateSeen:
-    """How a gate of one store stood; ``study_uid`` is that of a gate on one study."""
+    """How a gate of one store stood."""
 
     name: GateName
+    """The gate."""
     store: int
+    """The store, as an index into those of the run's first record."""
     actual: int
+    """What the plan comes to."""
     allowed: int
-    study_uid: str | None = None
+    """What is allowed."""
+    study_uid: str | None = field(default=None, metadata=as_json(key="studiesId"))
+    """The study that the gate is about, if it is about one."""
 
     @property
     def is_open(self) -> bool:
@@ -88,40 +81,27 @@ class GateSeen:
 
 @dataclass(frozen=True, slots=True)
 class PlanEnded:
-    """The last record of a plan: what was decided, and the gates that it was held to.
-
-    Of the gates on single studies only the closed ones are named.
-    """
+    """The last record of a plan: what was decided, and the gates that it was held to."""
 
     time: datetime
+    """When it was recorded."""
     counts: Mapping[Why, int]
+    """The decisions by why they fell."""
     gates: tuple[GateSeen, ...]
+    """How the gates stood; of those on single studies only the closed ones."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryStarted(Start):
+    """The first record of a query that reads image bytes."""
 
 
 @dataclass(frozen=True, slots=True)
-class QueryStarted:
-    """The first record of a query that reads image bytes; see `PlanMade`."""
+class Retrieved(OfInstance):
+    """The bytes of an instance were asked for."""
 
-    run: str
-    time: datetime
-    tool_version: str
-    endpoint: str
-    stores: tuple[StoreAddress, ...]
-    after: tuple[str, ...] = ()
-    previous_head: str | None = None
-    previous_reading: str | None = None
-    provenance: Provenance = field(default_factory=Provenance)
-    format_version: str = FORMAT_VERSION
-
-
-@dataclass(frozen=True, slots=True)
-class Retrieved:
-    """The bytes of an instance were asked for, and came as a whole where ``problem`` is empty."""
-
-    time: datetime
-    store: int
-    instance: InstanceAddress
     problem: str = ""
+    """Why they did not come as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,34 +109,28 @@ class QueryEnded:
     """The last record of a query that came to its end."""
 
     time: datetime
+    """When it ended."""
     retrieved: int
+    """How many instances came as a whole."""
     problems: int
+    """How many did not."""
 
 
-@dataclass(frozen=True, slots=True)
-class NothingDone:
-    """The only record of an apply or a restore that ended before it did anything; see `PlanMade`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NothingDone(Start):
+    """The only record of an apply or a restore that ended before it did anything."""
 
-    ``command`` is ``apply`` or ``restore``. ``exit_code`` says whether it was refused, failed, or
-    had nothing to do, ``detail`` why, in words. ``plan_id`` and ``digest`` are None for a restore,
-    and where the plan's file was not as it was written; then ``endpoint`` is empty, too.
-    """
-
-    run: str
-    time: datetime
-    tool_version: str
     command: str
+    """What was run, `apply` or `restore`."""
     plan_id: str | None
+    """The making of the plan; null for a restore, and where the plan's file was not as it was
+    written."""
     digest: str | None
-    endpoint: str
-    stores: tuple[StoreAddress, ...]
+    """The digest of the plan; null as `plan_id`."""
     exit_code: int
+    """3 where it was refused, 0 where there was nothing to do, else why it could not begin."""
     detail: str
-    after: tuple[str, ...] = ()
-    previous_head: str | None = None
-    previous_reading: str | None = None
-    provenance: Provenance = field(default_factory=Provenance)
-    format_version: str = FORMAT_VERSION
+    """Why, in words."""
 
 
 LastReading = PlanEnded | QueryEnded | NothingDone

@@ -1,8 +1,6 @@
-"""What the journal holds: one frozen value for each type of record.
+"""What the journal holds: one frozen value for each type of record; see `bases`.
 
-Times are UTC and are written in milliseconds. ``store`` is an index into the stores of the run's
-first record, ``attempt`` counts the DELETEs (or requests that store) of one instance in one run
-from 1, ``detail`` never holds patient data.
+These are those of applies and restores; `readings` has the others.
 """
 
 from __future__ import annotations
@@ -11,234 +9,254 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.journal.format import FORMAT_VERSION
-from reconciler.journal.readings import FirstReading, LastReading, ReadingRecord
+from reconciler.journal.bases import OfInstance, Start
+from reconciler.journal.readings import (
+    FirstReading,
+    KeptSeen,
+    LastReading,
+    NothingDone,
+    PlanEnded,
+    PlanMade,
+    QueryEnded,
+    QueryStarted,
+    ReadingRecord,
+    Retrieved,
+    ReturnedSeen,
+)
+from reconciler.json_codec import as_json
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Reason
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.patient import PatientSeen
 from reconciler.model.problem import Source
-from reconciler.model.provenance import Provenance
 from reconciler.model.reply import ReplyKind, StoreReplyKind
 from reconciler.model.restore import RestoreOutcome
 
 
 @dataclass(frozen=True, slots=True)
 class EmptiedStudy:
-    """A study of which the plan leaves nothing; ``deletions`` is how many instances that takes."""
+    """A study of which the plan leaves nothing."""
 
     store: int
-    study_uid: str
+    """The store, as an index into those of this record."""
+    study_uid: str = field(metadata=as_json(key="studiesId"))
+    """The Study Instance UID."""
     deletions: int
+    """How many deletions that takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted:
-    """The first record of every apply.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted(Start):
+    """The first record of an apply."""
 
-    ``expires`` is when the plan can no longer be resumed, None where an older record does not say.
-    ``resumes`` names the earlier runs of the same plan, ``after`` the runs that this one comes
-    after: those of its folder that no other run came after when it began. ``previous_head`` is the
-    head of the latest of them, which chains the runs of a state folder to each other, and
-    ``previous_reading`` that of the latest plan or query. ``emptied`` are the studies that the
-    whole plan empties.
-    """
-
-    run: str
-    time: datetime
-    tool_version: str
     plan_id: str
+    """This making of the plan."""
     digest: str
-    endpoint: str
-    stores: tuple[StoreAddress, ...]
+    """The digest of the plan."""
     planned: int
+    """How many deletions are planned."""
     resumes: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-    previous_head: str | None = None
-    previous_reading: str | None = None
-    provenance: Provenance = field(default_factory=Provenance)
+    """The earlier runs of the same plan."""
     emptied: tuple[EmptiedStudy, ...] = ()
+    """The studies of which the whole plan leaves nothing."""
     expires: datetime | None = None
-    format_version: str = FORMAT_VERSION
+    """When the plan can no longer be resumed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(OfInstance):
     """From now on a DELETE may leave; it is on disk before the request does.
 
-    ``source`` and ``reason`` are those of the removal that the files declare, ``patient`` says
-    whose the instance is, where a key was given. They stand once an instance, on its first attempt.
+    ``source``, ``reason`` and ``patient`` stand once an instance, on its first attempt.
     """
 
-    time: datetime
-    store: int
-    instance: InstanceAddress
     attempt: int
+    """Counts the DELETEs of this instance in this run from 1."""
     source: Source | None = None
-    reason: Reason | None = None
+    """Where the files declare the removal; on the first attempt."""
+    reason: Reason | None = field(default=None, metadata=as_json(is_shared=True))
+    """Why the instance is removed; on the first attempt."""
     patient: PatientSeen | None = None
+    """Whose the instance is, on the first attempt, where a key was given."""
+
+    def __post_init__(self) -> None:
+        if (self.source is None) is not (self.reason is None):
+            raise ValueError("'source' and 'reason' stand together")
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
-    """What the store answered to one DELETE; ``status`` is the HTTP status, None without one."""
+class Result(OfInstance):
+    """What the store answered to one DELETE."""
 
-    time: datetime
-    store: int
-    instance: InstanceAddress
     attempt: int
+    """Which DELETE of this instance in this run."""
     kind: ReplyKind
+    """What follows from the answer, by the table of replies in docs/design.md."""
     status: int | None
+    """The HTTP status; null where no answer came."""
     detail: str = ""
+    """The answer in words."""
     request_id: str | None = None
+    """The X-Request-Id of the request, by which the provider's audit log has it too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
-    """What the retrieve probe saw after the last attempt, and what that makes of the deletion.
+class Verified(OfInstance):
+    """What the retrieve probe saw after the last attempt, or instead of one.
 
-    ``source`` and ``reason`` stand as in `Intent`, where no intent of the run has them: no DELETE
-    was sent.
+    ``source`` and ``reason`` stand where no intent of the run has them: no DELETE was sent.
     """
 
-    time: datetime
-    store: int
-    instance: InstanceAddress
     presence: Presence
+    """What the probe saw."""
     outcome: Outcome
+    """How the instance ended."""
     detail: str = ""
+    """Why, in words."""
     source: Source | None = None
-    reason: Reason | None = None
+    """Where the files declare the removal, if the run sent no DELETE."""
+    reason: Reason | None = field(default=None, metadata=as_json(is_shared=True))
+    """Why the files ask for the removal, if the run sent no DELETE."""
+
+    def __post_init__(self) -> None:
+        if (self.source is None) is not (self.reason is None):
+            raise ValueError("'source' and 'reason' stand together")
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """An intent that the earlier ``run`` left open, closed by probing; it may be another plan's."""
+    """An attempt that an earlier run left open, it may be another plan's, closed by probing."""
 
     time: datetime
+    """When it was recorded."""
     run: str
+    """The run that left it open."""
     store: StoreAddress
+    """The store."""
     instance: InstanceAddress
+    """The instance."""
     presence: Presence
+    """What the probe saw."""
     outcome: Outcome
+    """How the instance ended."""
     detail: str = ""
+    """Why, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The last record of a run that came to its end; ``counts`` are over the whole plan.
-
-    ``taken_over`` is how many of what is gone an earlier run has proven, and not this one.
-    """
+    """The last record of an apply that came to its end."""
 
     time: datetime
+    """When it ended."""
     state: RunState
+    """How far the run came."""
     counts: Mapping[Outcome, int]
+    """The outcomes over the whole plan, those of its earlier runs included."""
     exit_code: int
+    """The exit code of the command."""
     stopped_because: str | None = None
+    """Why it stopped, where something stopped it."""
     taken_over: int = 0
+    """How many of what is gone an earlier run has proven, and not this one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Archived:
-    """An instance is kept, verified and on disk; the record is so too before the DELETE leaves.
+class Archived(OfInstance):
+    """An instance is kept, verified and on disk; the record is so too before the DELETE leaves."""
 
-    ``path`` is relative to the run's bag, ``archive``/run; ``size`` is in bytes, and so is
-    ``reported_size``, the store's own account of how the instance is kept (not the length that
-    its answer announced), None where it does not say. ``source`` and ``reason`` are those of the
-    removal that the files declare. ``damage`` says in what the copy is not whole, which the files
-    allow; empty for a whole one.
-    """
-
-    time: datetime
-    store: int
-    instance: InstanceAddress
     archive: str
+    """The archive's folder; the bag is the folder in it that is named like the run."""
     path: str
+    """The file in the bag, with / between its parts."""
     sha256: str
+    """The SHA-256 of the file."""
     size: int
+    """The size of the file in bytes."""
     source: Source
-    reason: Reason
+    """Where the files declare the removal."""
+    reason: Reason = field(metadata=as_json(is_shared=True))
+    """Why the instance is removed."""
     reported_size: int | None = None
+    """The size in bytes in the store's own account of how it keeps the instance, where it says
+    so; it is not the length that its answer announced."""
     damage: str = ""
+    """In what the copy is not whole, which the files allow."""
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreStarted:
-    """The first record of a restore.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestoreStarted(Start):
+    """The first record of a restore."""
 
-    ``restores`` are the runs whose archives are put back, the one that was asked for last;
-    ``resumes`` the earlier restores of that run; ``only`` the SOP Instance UIDs that it was asked
-    to put back, empty where it is all of them; the rest is as in `RunStarted`.
-    """
-
-    run: str
-    time: datetime
-    tool_version: str
     restores: tuple[str, ...]
-    endpoint: str
-    stores: tuple[StoreAddress, ...]
+    """The runs whose archives are put back, the one that was asked for last."""
     planned: int
+    """How many instances are to be restored."""
     resumes: tuple[str, ...] = ()
-    after: tuple[str, ...] = ()
-    previous_head: str | None = None
-    previous_reading: str | None = None
-    provenance: Provenance = field(default_factory=Provenance)
+    """The earlier restores of that run."""
     only: tuple[str, ...] = ()
-    format_version: str = FORMAT_VERSION
+    """The SOP Instance UIDs that it was asked to put back, where it is not all of them."""
+
+    def __post_init__(self) -> None:
+        if not self.restores:
+            raise ValueError("'restores' names no run")
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreIntent:
-    """An instance is about to be stored again; on disk before the request leaves."""
+class RestoreIntent(OfInstance):
+    """An instance is about to be stored again; it is on disk before the request leaves."""
 
-    time: datetime
-    store: int
-    instance: InstanceAddress
     attempt: int
+    """Counts the requests that store this instance in this run from 1."""
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreReplied:
-    """What the store answered to one attempt to store; ``status`` is None without an answer."""
+class RestoreReplied(OfInstance):
+    """What the store answered to one request that stores."""
 
-    time: datetime
-    store: int
-    instance: InstanceAddress
     attempt: int
+    """Which request for this instance in this run."""
     kind: StoreReplyKind
+    """What follows from the answer, by the table of answers in docs/design.md."""
     status: int | None
+    """The HTTP status; null where no answer came."""
     detail: str = ""
+    """The answer in words."""
     request_id: str | None = None
+    """The X-Request-Id of the request, by which the provider's audit log has it too."""
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
-    """What became of one instance, after it was retrieved again and compared.
+class Restored(OfInstance):
+    """What became of one instance, after it was retrieved again and compared."""
 
-    ``run`` is the run that archived it; ``source`` and ``reason`` are those of its removal then.
-    """
-
-    time: datetime
-    store: int
-    instance: InstanceAddress
     run: str
+    """The run that archived it."""
     outcome: RestoreOutcome
+    """How the instance ended."""
     source: Source
-    reason: Reason
+    """Where the removal that is undone was declared."""
+    reason: Reason = field(metadata=as_json(is_shared=True))
+    """Why it was removed."""
     detail: str = ""
+    """Why, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class RestoreEnded:
-    """The last record of a restore; ``counts`` are over all that was to be restored."""
+    """The last record of a restore that came to its end."""
 
     time: datetime
+    """When it ended."""
     state: RunState
+    """How far the restore came."""
     counts: Mapping[RestoreOutcome, int]
+    """The outcomes of all that was to be restored."""
     exit_code: int
+    """The exit code of the command."""
     stopped_because: str | None = None
+    """Why it stopped, where something stopped it."""
 
 
 ArchiveRecord = Archived | RestoreStarted | RestoreIntent | RestoreReplied | Restored | RestoreEnded
@@ -250,3 +268,27 @@ LastRecord = RunEnded | RestoreEnded | LastReading
 
 FirstRecord = RunStarted | RestoreStarted | FirstReading
 """What a journal begins with."""
+
+RECORDS: Mapping[str, type[Record]] = {
+    "run_started": RunStarted,
+    "archived": Archived,
+    "intent": Intent,
+    "result": Result,
+    "verified": Verified,
+    "settled": Settled,
+    "run_ended": RunEnded,
+    "restore_started": RestoreStarted,
+    "restore_intent": RestoreIntent,
+    "restore_result": RestoreReplied,
+    "restored": Restored,
+    "restore_ended": RestoreEnded,
+    "plan_made": PlanMade,
+    "kept_seen": KeptSeen,
+    "returned_seen": ReturnedSeen,
+    "plan_ended": PlanEnded,
+    "query_started": QueryStarted,
+    "retrieved": Retrieved,
+    "query_ended": QueryEnded,
+    "nothing_done": NothingDone,
+}
+"""The class of each ``type``."""

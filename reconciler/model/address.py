@@ -56,15 +56,21 @@ class Provider(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class StoreAddress:
-    """A DICOM store; ``str`` gives its resource name, after its provider if that is not Google."""
+    """A DICOM store, as its resource name says it, with its provider."""
 
     project_id: str
+    """The Google Cloud project."""
     location_id: str
+    """The region of the dataset."""
     dataset_id: str
+    """The Healthcare API dataset."""
     dicom_store_id: str
+    """The DICOM store in the dataset."""
     provider: Provider = Provider.GOOGLE
+    """Whose interface the store speaks."""
 
     def __str__(self) -> str:
+        """Its resource name, after its provider if that is not Google."""
         provider = "" if self.provider is Provider.GOOGLE else f"{self.provider}:"
         return (
             f"{provider}projects/{self.project_id}/locations/{self.location_id}"
@@ -141,8 +147,11 @@ class InstanceAddress(NamedTuple):
     """An instance within its store."""
 
     study_uid: str
+    """The Study Instance UID."""
     series_uid: str
+    """The Series Instance UID."""
     instance_uid: str
+    """The SOP Instance UID."""
 
     @property
     def series(self) -> SeriesAddress:

@@ -59,15 +59,14 @@ def is_ticket(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why instances are removed: a code of CID 7031, words, and a ticket.
-
-    ``ticket`` is 1 to 64 printable ASCII characters, since it goes into request headers;
-    ``text`` never does.
-    """
+    """Why instances are removed: a code of CID 7031, words, and a ticket."""
 
     code: ReasonCode
+    """A code of DICOM PS3.16 CID 7031, Reason for Removal from Operational Use."""
     text: str | None = None
+    """The reason in words; never in the header of a request."""
     ticket: str | None = None
+    """A reference of 1 to 64 printable ASCII characters, which goes into request headers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,11 +229,14 @@ class InputRole(Enum):
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file that a plan was made from; ``path`` is relative to the project's root."""
+    """A file that a plan was made from."""
 
     path: str
+    """The file, relative to the project's root with / between its parts."""
     sha256: str
+    """The SHA-256 of its content."""
     role: InputRole
+    """Why it is an input."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import hmac
 import re
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 _PREFIX = "hmac-sha256:"
 _SECRET = re.compile(r"([0-9A-Fa-f]{64})\r?\n?")
 
 
-class PatientSeen(NamedTuple):
-    """Whose an instance is, as it was read; ``pseudonym`` is None where it has no Patient ID."""
+@dataclass(frozen=True, slots=True)
+class PatientSeen:
+    """Whose an instance is, as it was read."""
 
     pseudonym: str | None
+    """HMAC-SHA256 of its Patient ID with the key that was given; null where it has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,16 +253,15 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class GitState:
-    """Where the input files stood in git when the plan was made.
-
-    ``tree`` names what HEAD holds at the paths of the input files (a sha256 over their paths and
-    blobs): unlike ``commit`` it survives a squash merge. ``dirty`` says that an input file differs
-    from HEAD or is not in it.
-    """
+    """Where the input files stood in git when the plan was made."""
 
     commit: str
+    """The commit that was checked out."""
     tree: str
+    """What it holds at the paths of the input files, as a SHA-256 over their paths and blobs;
+    unlike the commit it survives a squash merge."""
     dirty: bool
+    """Whether an input file differs from the commit or is not in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,15 +15,14 @@ class Severity(Enum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Source:
-    """A place in an input file.
-
-    ``path`` is relative to the project's root with ``/`` between its parts; ``line`` and
-    ``column`` count from 1, in characters.
-    """
+    """A place in an input file."""
 
     path: str
+    """The file, relative to the project's root with / between its parts."""
     line: int
+    """The line, from 1; 0 where no line is meant."""
     column: int = 1
+    """The column, from 1, in characters."""
 
     def __str__(self) -> str:
         return f"{self.path}:{self.line}"

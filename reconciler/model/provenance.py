@@ -10,29 +10,29 @@ from reconciler.model.plan import GitState
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who had the run done, in the words of the CI that runs it.
-
-    ``ci`` names it (``github``, ``gitlab``), ``user`` is who triggered it, ``change`` the number
-    of the pull or merge request, ``pipeline`` the address of the CI's own record, ``approvers``
-    who approved the change. What the CI does not tell is None or empty.
-    """
+    """Who had the run done, in the words of the CI that runs it, as far as it tells."""
 
     ci: str
+    """The CI, `github` or `gitlab`."""
     user: str | None = None
+    """Who triggered the run."""
     change: str | None = None
+    """The number of the pull or merge request."""
     pipeline: str | None = None
+    """The address of the CI's own record."""
     approvers: tuple[str, ...] = ()
+    """Who approved the change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a run comes from.
-
-    ``actor`` is the principal that the store authenticates, as its credentials tell it; None
-    where they do not. ``inputs`` are the files, ``git`` is how they stood to their repository.
-    """
+    """Where a run comes from."""
 
     actor: str | None = None
+    """The principal that the store authenticates, where the credentials tell it."""
     requester: Requester | None = None
+    """Who had the run done, where a CI's environment tells."""
     inputs: tuple[InputFile, ...] = ()
+    """The files that the run comes from."""
     git: GitState | None = None
+    """How they stood to their repository, if there is one."""

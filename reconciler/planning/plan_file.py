@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from reconciler.errors import PlanFileError, PlanRefused
 from reconciler.json_stream import JsonError, JsonStream
 from reconciler.model.gate import Gate
 from reconciler.model.plan import GitState, Plan, SavedPlan, Why
+from reconciler.model.time import format_time, parse_time
 from reconciler.planning.decoding import decode_flag, decode_plan, decode_text
 from reconciler.planning.encoding import Json, canonical, encode_plan
 from reconciler.planning.gates import gates_of
@@ -56,8 +56,8 @@ def _unsealed(saved: SavedPlan) -> Iterator[str]:
         "format_version": FORMAT_VERSION,
         "tool_version": saved.tool_version,
         "plan_id": saved.plan_id,
-        "created": _encode_time(saved.created),
-        "expires": _encode_time(saved.expires),
+        "created": format_time(saved.created),
+        "expires": format_time(saved.expires),
         "endpoint": saved.endpoint,
         "git": saved.git and _encode_git(saved.git),
         "summary": summarize(saved.plan),
@@ -195,8 +195,8 @@ def _saved_plan(document: Json) -> SavedPlan:
         plan=plan,
         digest=decode_text(document["digest"]),
         plan_id=decode_text(document["plan_id"]),
-        created=_decode_time(document["created"]),
-        expires=_decode_time(document["expires"]),
+        created=parse_time(decode_text(document["created"])),
+        expires=parse_time(decode_text(document["expires"])),
         tool_version=decode_text(document["tool_version"]),
         endpoint=decode_text(document["endpoint"]),
         git=None if git is None else _decode_git(git),
@@ -207,11 +207,3 @@ def _saved_plan(document: Json) -> SavedPlan:
 
 def _decode_git(git: Json) -> GitState:
     return GitState(decode_text(git["commit"]), decode_text(git["tree"]), decode_flag(git["dirty"]))
-
-
-def _encode_time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _decode_time(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

@@ -12,6 +12,7 @@ from reconciler.model.address import StoreAddress
 from reconciler.model.audit import AuditReport
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.plan import Why
+from reconciler.model.time import format_time
 from reconciler.reporting.charts import columns, shares
 from reconciler.reporting.page import render_page
 from reconciler.reporting.wording import (
@@ -22,7 +23,6 @@ from reconciler.reporting.wording import (
     describe_removals,
     describe_requester,
     describe_selection,
-    utc,
 )
 
 LISTED = 20_000
@@ -122,7 +122,7 @@ def report_as_html(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
             "evidence": describe_evidence,
             "counted": describe_counts,
             "Why": Why,
-            "utc": utc,
+            "format_time": format_time,
         },
     )
 

@@ -20,8 +20,8 @@ from reconciler.model.audit import (
 )
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.provenance import Provenance
+from reconciler.model.time import format_time
 from reconciler.model.verification import Verification
-from reconciler.reporting.wording import utc
 
 FORMAT_VERSION = "1.0"
 
@@ -30,14 +30,14 @@ def report_as_json(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
     """Render in pieces, a deletion a line."""
     header = {
         "format_version": FORMAT_VERSION,
-        "made": utc(report.made),
+        "made": format_time(report.made),
         "tool_version": report.tool_version,
         "verification": _verification(report.verification),
         "heads": list(report.heads),
         "selection": _selection(report.selection),
         "runs": report.runs,
-        "first": report.first and utc(report.first),
-        "last": report.last and utc(report.last),
+        "first": report.first and format_time(report.first),
+        "last": report.last and format_time(report.last),
         "removed": {
             "instances": report.removed.instances,
             "series": report.removed.series,
@@ -89,8 +89,8 @@ def _verification(verification: Verification) -> dict[str, Any]:
 
 def _selection(selection: Selection) -> dict[str, Any]:
     return {
-        "since": selection.since and utc(selection.since),
-        "until": selection.until and utc(selection.until),
+        "since": selection.since and format_time(selection.since),
+        "until": selection.until and format_time(selection.until),
         "studies": sorted(selection.studies),
         "reasons": sorted(selection.reasons),
         "runs": sorted(selection.runs),
@@ -100,7 +100,7 @@ def _selection(selection: Selection) -> dict[str, Any]:
 def _deletion(deletion: RecordedDeletion) -> dict[str, Any]:
     source, reason, copy = deletion.source, deletion.reason, deletion.copy
     return {
-        "time": utc(deletion.time),
+        "time": format_time(deletion.time),
         "run": deletion.run.run,
         "settled_by": deletion.settled_by,
         "restored_by": deletion.restored_by,
@@ -127,7 +127,7 @@ def _deletion(deletion: RecordedDeletion) -> dict[str, Any]:
 
 def _coverage(coverage: Coverage) -> dict[str, Any]:
     return {
-        "time": utc(coverage.time),
+        "time": format_time(coverage.time),
         "run": coverage.run,
         "files": list(coverage.files),
         "asked": coverage.asked,
@@ -140,7 +140,7 @@ def _coverage(coverage: Coverage) -> dict[str, Any]:
 def _change(change: ChangingRun) -> dict[str, Any]:
     return {
         "run": change.run,
-        "time": utc(change.time),
+        "time": format_time(change.time),
         "digest": change.digest,
         "restores": list(change.restores),
         "planned": change.planned,
@@ -170,7 +170,7 @@ def _provenance(provenance: Provenance) -> dict[str, Any]:
 
 def _refusal(refusal: Refusal) -> dict[str, Any]:
     return {
-        "time": utc(refusal.time),
+        "time": format_time(refusal.time),
         "run": refusal.run,
         **refusal.store.as_parameters(),
         "gate": refusal.gate.value,
@@ -183,7 +183,7 @@ def _refusal(refusal: Refusal) -> dict[str, Any]:
 
 def _refused_apply(refused: RefusedApply) -> dict[str, Any]:
     return {
-        "time": utc(refused.time),
+        "time": format_time(refused.time),
         "run": refused.run,
         "digest": refused.digest,
         "why": refused.why,
@@ -193,7 +193,7 @@ def _refused_apply(refused: RefusedApply) -> dict[str, Any]:
 
 def _came_back(one: CameBack) -> dict[str, Any]:
     return {
-        "time": utc(one.time),
+        "time": format_time(one.time),
         **one.store.as_parameters(),
         **one.instance.as_parameters(),
         "removed_by": one.removed_by,
@@ -204,7 +204,7 @@ def _came_back(one: CameBack) -> dict[str, Any]:
 
 def _put_back(one: PutBack) -> dict[str, Any]:
     return {
-        "time": utc(one.time),
+        "time": format_time(one.time),
         "run": one.run,
         **one.store.as_parameters(),
         **one.instance.as_parameters(),
@@ -215,8 +215,8 @@ def _put_back(one: PutBack) -> dict[str, Any]:
 
 def _last_seen(seen: LastSeen) -> dict[str, Any]:
     return {
-        "time": utc(seen.time),
-        "seen": seen.seen and utc(seen.seen),
+        "time": format_time(seen.time),
+        "seen": seen.seen and format_time(seen.seen),
         "is_current": seen.is_current,
         **seen.store.as_parameters(),
         "studiesId": seen.study_uid,
@@ -230,7 +230,7 @@ def _last_seen(seen: LastSeen) -> dict[str, Any]:
 
 def _images_read(read: ImagesRead) -> dict[str, Any]:
     return {
-        "time": utc(read.time),
+        "time": format_time(read.time),
         "run": read.run,
         "instances": read.instances,
         "problems": read.problems,

@@ -19,6 +19,7 @@ from reconciler.model.audit import (
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.plan import Why
 from reconciler.model.provenance import Provenance
+from reconciler.model.time import format_time
 from reconciler.reporting.markdown import escape
 from reconciler.reporting.wording import (
     UNKNOWN,
@@ -31,7 +32,6 @@ from reconciler.reporting.wording import (
     describe_selection,
     plain,
     plural,
-    utc,
 )
 
 SHOWN = 100
@@ -69,7 +69,8 @@ def _opening(report: AuditReport) -> Iterator[str]:
     if report.first is None or report.last is None:
         yield "No run is on record.\n\n"
     else:
-        yield f"{plural(report.runs, 'run')} from {utc(report.first)} to {utc(report.last)}.\n\n"
+        first, last = format_time(report.first), format_time(report.last)
+        yield f"{plural(report.runs, 'run')} from {first} to {last}.\n\n"
     if chosen := describe_selection(report.selection):
         yield f"This is a part of the record: {escape(chosen)}.\n\n"
     for problem in report.problems:
@@ -82,7 +83,7 @@ def _opening(report: AuditReport) -> Iterator[str]:
         yield "Not proven at first and made good later:"
         yield f" {plural(report.proven_later, 'deletion')}.\n\n"
     checked = report.verification
-    yield f"The record was checked when this was made, {utc(report.made)}:"
+    yield f"The record was checked when this was made, {format_time(report.made)}:"
     yield f" {plural(checked.runs, 'run')}, {plural(checked.records, 'record')},"
     yield f" {checked.count(corruption=True):,} broken."
     for head in report.heads:
@@ -97,7 +98,12 @@ def _counts(head: str, counts: Mapping[str, int], unit: str = "removals") -> Ite
 
 def _unproven(unproven: Sequence[RecordedDeletion]) -> Iterator[str]:
     rows = [
-        (utc(one.time), _code(one.instance.instance_uid), one.outcome.value, escape(one.detail))
+        (
+            format_time(one.time),
+            _code(one.instance.instance_uid),
+            one.outcome.value,
+            escape(one.detail),
+        )
         for one in unproven
     ]
     heads = ["time", "instance", "outcome", "detail"]
@@ -108,7 +114,7 @@ def _coverage(coverage: Sequence[Coverage]) -> Iterator[str]:
     rows = [
         (
             escape(", ".join(one.files)),
-            utc(one.time),
+            format_time(one.time),
             f"{one.asked:,}",
             f"{one.proven:,}",
             f"{one.counts[Why.LISTED] - one.gone:,}",
@@ -126,7 +132,7 @@ def _coverage(coverage: Sequence[Coverage]) -> Iterator[str]:
 def _changes(changes: Sequence[ChangingRun]) -> Iterator[str]:
     rows = [
         (
-            utc(one.time),
+            format_time(one.time),
             _code(one.run),
             _code(one.digest) if one.digest else f"restores {escape(', '.join(one.restores))}",
             _ending(one),
@@ -149,7 +155,7 @@ def _ending(change: ChangingRun) -> str:
 def _refused(refusals: Sequence[Refusal]) -> Iterator[str]:
     rows = [
         (
-            utc(one.time),
+            format_time(one.time),
             _code(one.run),
             _code(str(one.store)),
             one.gate.value + (f" (study {_code(one.study_uid)})" if one.study_uid else ""),
@@ -165,7 +171,7 @@ def _refused(refusals: Sequence[Refusal]) -> Iterator[str]:
 def _refused_applies(refused: Sequence[RefusedApply]) -> Iterator[str]:
     rows = [
         (
-            utc(one.time),
+            format_time(one.time),
             _code(one.run),
             _code(one.digest or UNKNOWN),
             escape(one.why),
@@ -180,7 +186,7 @@ def _refused_applies(refused: Sequence[RefusedApply]) -> Iterator[str]:
 def _came_back(came_back: Sequence[CameBack]) -> Iterator[str]:
     rows = [
         (
-            utc(one.time),
+            format_time(one.time),
             _code(one.instance.instance_uid),
             _code(one.removed_by),
             one.code.value,
@@ -195,7 +201,7 @@ def _came_back(came_back: Sequence[CameBack]) -> Iterator[str]:
 def _put_back(put_back: Sequence[PutBack]) -> Iterator[str]:
     rows = [
         (
-            utc(one.time),
+            format_time(one.time),
             _code(one.instance.instance_uid),
             one.outcome.value,
             _code(one.run),
@@ -214,7 +220,7 @@ def _kept(kept: Sequence[LastSeen]) -> Iterator[str]:
             _code(one.series_uid) if one.series_uid else "all",
             f"{one.instances:,}",
             f"{one.missing:,}",
-            utc(one.seen) if one.seen else "never",
+            format_time(one.seen) if one.seen else "never",
             escape(str(one.source)) + ("" if one.is_current else ", in no file any more"),
             escape(one.hold or ""),
         )
@@ -226,7 +232,7 @@ def _kept(kept: Sequence[LastSeen]) -> Iterator[str]:
 
 def _images_read(images_read: Sequence[ImagesRead]) -> Iterator[str]:
     rows = [
-        (utc(one.time), _code(one.run), f"{one.instances:,}", *_people(one.provenance))
+        (format_time(one.time), _code(one.run), f"{one.instances:,}", *_people(one.provenance))
         for one in images_read
     ]
     heads = ["time", "run", "instances", "actor", "requested"]
@@ -241,7 +247,7 @@ def _deleted(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
         count += 1
     rows = [
         (
-            utc(one.time),
+            format_time(one.time),
             _code(one.instance.instance_uid),
             one.outcome.value
             + (f", restored by {_code(one.restored_by)}" if one.restored_by else ""),

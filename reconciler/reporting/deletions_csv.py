@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler.model.deletion import RecordedDeletion
+from reconciler.model.time import format_time
 from reconciler.reporting.shown import as_csv_cell
-from reconciler.reporting.wording import utc
 
 COLUMNS = (
     "time",
@@ -19,18 +19,18 @@ COLUMNS = (
     "presence",
     "detail",
     "attempts",
-    "httpStatus",
-    "requestId",
-    "earlierAnswers",
-    "settledBy",
-    "restoredBy",
-    "emptiesStudy",
-    "reasonCode",
+    "http_status",
+    "request_id",
+    "earlier_answers",
+    "settled_by",
+    "restored_by",
+    "empties_study",
+    "reason_code",
     "reason",
-    "reasonText",
+    "reason_text",
     "ticket",
     "source",
-    "archiveSha256",
+    "archive_sha256",
     "patient",
     "actor",
     "requester",
@@ -38,10 +38,10 @@ COLUMNS = (
     "change",
     "pipeline",
     "commit",
-    "planId",
+    "plan_id",
     "digest",
     "endpoint",
-    "toolVersion",
+    "tool_version",
 )
 
 
@@ -59,7 +59,7 @@ def _cells(deletion: RecordedDeletion) -> Iterator[str]:
 
 
 def _what(deletion: RecordedDeletion) -> Iterator[str]:
-    yield utc(deletion.time)
+    yield format_time(deletion.time)
     yield deletion.run.run
     yield str(deletion.store)
     yield from deletion.instance

@@ -15,6 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.outcome import Outcome
+from reconciler.model.time import format_time
 from reconciler.reporting.shown import shown
 from reconciler.reporting.wording import UNKNOWN, describe_counts
 
@@ -57,7 +58,7 @@ def _event(root: Element, event: AuditEvent) -> None:
         root,
         "EventIdentification",
         EventActionCode="D",
-        EventDateTime=event.time.isoformat(timespec="milliseconds"),
+        EventDateTime=format_time(event.time),
         EventOutcomeIndicator=outcome_indicator(deletion.outcome),
     )
     if event.empties_study:

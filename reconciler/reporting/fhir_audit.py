@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from reconciler.model.deletion import RecordedDeletion
+from reconciler.model.time import format_time
 from reconciler.reporting.dicom_audit import PatientOf
 from reconciler.reporting.dicom_audit_xml import outcome_indicator
 from reconciler.reporting.fingerprints import deletion_fingerprint
 from reconciler.reporting.shown import shown
-from reconciler.reporting.wording import UNKNOWN, describe_evidence, utc
+from reconciler.reporting.wording import UNKNOWN, describe_evidence
 
 BALP = "https://profiles.ihe.net/ITI/BALP"
 PATIENT_DELETE_PROFILE = f"{BALP}/StructureDefinition/IHE.BasicAudit.PatientDelete"
@@ -58,7 +59,7 @@ def _event(deletion: RecordedDeletion, patient_id: str | None) -> dict[str, Any]
             _coding(_DCM, "110103", "DICOM Instances Accessed"),
         ],
         "action": "D",
-        "recorded": utc(deletion.time),
+        "recorded": format_time(deletion.time),
         "outcome": outcome_indicator(deletion.outcome),
         "outcomeDesc": ": ".join(filter(None, (deletion.outcome.value, shown(deletion.detail)))),
         "agent": list(_agents(deletion)),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
+from reconciler.model.time import format_time
 from reconciler.model.traffic import Traffic
 from reconciler.reporting.wording import in_order
 
@@ -23,8 +23,8 @@ def report_as_json(report: ApplyReport, exit_code: int) -> Iterator[str]:
         "digest": report.digest,
         "state": report.state.value,
         "stopped_because": report.stopped_because,
-        "started": _time(report.started),
-        "ended": _time(report.ended),
+        "started": format_time(report.started),
+        "ended": format_time(report.ended),
         "exit_code": exit_code,
         "planned": report.planned,
         "taken_over": report.taken_over,
@@ -58,7 +58,3 @@ def _traffic(traffic: Traffic) -> dict[str, object]:
         "lowest_parallelism": traffic.lowest_parallelism,
         "parallelism": traffic.parallelism,
     }
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 from reconciler.model.restore import RestoreOutcome, RestoreReport, RestoreResult
+from reconciler.model.time import format_time
 
 FORMAT_VERSION = "1.0"
 
@@ -20,8 +20,8 @@ def restore_as_json(report: RestoreReport, exit_code: int) -> Iterator[str]:
         "resumed": list(report.resumed),
         "state": report.state.value,
         "stopped_because": report.stopped_because,
-        "started": _time(report.started),
-        "ended": _time(report.ended),
+        "started": format_time(report.started),
+        "ended": format_time(report.ended),
         "exit_code": exit_code,
         "archived": report.planned,
         "taken_over": report.taken_over,
@@ -44,7 +44,3 @@ def _result(result: RestoreResult) -> dict[str, str]:
         "detail": result.detail,
         "file": str(result.archived.file),
     }
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

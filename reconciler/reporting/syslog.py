@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from reconciler.model.time import format_time
 from reconciler.reporting.dicom_audit import AuditMessage
-from reconciler.reporting.wording import utc
 
 MSGID = "DICOM+RFC3881"
 """What PS3.15 section A.6 names for messages of its own format."""
@@ -35,7 +35,7 @@ def frame(message: AuditMessage, sender: Sender) -> bytes:
     severity = _NOTICE if message.is_success else _WARNING
     hostname = _NO_PRINTUSASCII.sub("", sender.hostname)[:_MOST_OF_A_HOSTNAME] or "-"
     header = (
-        f"<{_FACILITY_AUTHPRIV * 8 + severity}>1 {utc(message.time)} {hostname}"
+        f"<{_FACILITY_AUTHPRIV * 8 + severity}>1 {format_time(message.time)} {hostname}"
         f" {_APP_NAME} {sender.process_id} {MSGID} -"
     )
     text = f"{header} {message.xml}".encode("ascii")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 from reconciler.model.audit import AuditReport, Selection
 from reconciler.model.deletion import Answer, ArchivedCopy, RecordedDeletion
@@ -12,6 +11,7 @@ from reconciler.model.gate import Gate
 from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
 from reconciler.model.plan import Finding, Plan, Why
 from reconciler.model.provenance import Requester
+from reconciler.model.time import format_time
 from reconciler.model.traffic import Traffic
 
 UNKNOWN = "unknown"
@@ -36,12 +36,6 @@ def plain(text: str) -> str:
     if line.isprintable():
         return line
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
-
-
-def utc(moment: datetime) -> str:
-    """A time as the record has it: UTC, in milliseconds."""
-    written = moment.astimezone(UTC).isoformat(timespec="milliseconds")
-    return written.removesuffix("+00:00") + "Z"
 
 
 def plural(count: int, noun: str) -> str:
@@ -200,9 +194,9 @@ def describe_selection(selection: Selection) -> str:
     """``only since …, reason 113039``: what the record was narrowed down to; empty for all."""
     parts = []
     if selection.since:
-        parts.append(f"since {utc(selection.since)}")
+        parts.append(f"since {format_time(selection.since)}")
     if selection.until:
-        parts.append(f"before {utc(selection.until)}")
+        parts.append(f"before {format_time(selection.until)}")
     for noun, chosen in (
         ("study", selection.studies),
         ("reason", selection.reasons),

@@ -229,7 +229,16 @@ NOON = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def attempt(run: str, instance: InstanceAddress, kind: ReplyKind) -> Attempt:
-    started = RunStarted(run, NOON, "1.0", "p", "sha256:0", "https://store.example", (STORE,), 1)
+    started = RunStarted(
+        run=run,
+        time=NOON,
+        tool_version="1.0",
+        plan_id="p",
+        digest="sha256:0",
+        endpoint="https://store.example",
+        stores=(STORE,),
+        planned=1,
+    )
     store = store_at(started.endpoint, STORE)
     intent = Intent(NOON, 0, instance, 1)
     replied = Result(NOON, 0, instance, 1, kind, None)

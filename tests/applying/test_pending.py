@@ -39,7 +39,15 @@ def test_only_what_concerns_one_is_read_and_only_up_to_the_first_that_waits(
 ) -> None:
     history, asked = History(), []
     for place, run in enumerate("abc"):
-        started = RestoreStarted(f"r{run}", NOON, "1.0", (run,), "https://example.org", (STORE,), 3)
+        started = RestoreStarted(
+            run=f"r{run}",
+            time=NOON,
+            tool_version="1.0",
+            restores=(run,),
+            endpoint="https://example.org",
+            stores=(STORE,),
+            planned=3,
+        )
         history.runs.append(Read(Run(started, place, ()), None, met_operation=False))
 
     def read(state: Path, run: str, *, only: tuple[str, ...]) -> ArchivedRun:

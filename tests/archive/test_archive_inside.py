@@ -140,7 +140,6 @@ PATHS = [
     "../../outside/{run}/{path}",
     "{archive}/{run}/{path}",
     "data/\0",
-    "data/\ud800",
     "data/" + "x" * 5000,
 ]
 
@@ -158,7 +157,7 @@ def test_a_path_that_leads_out_of_the_bag_is_not_followed(site: Site, path: str)
     refused(site, run, "the archived file cannot be read")
 
 
-@pytest.mark.parametrize("folder", ["archive", "../{name}/archive", "", "\0", "/\0", "/\ud800"])
+@pytest.mark.parametrize("folder", ["archive", "../{name}/archive", "", "\0", "/\0"])
 def test_an_archive_that_is_no_absolute_path_is_not_looked_for(site: Site, folder: str) -> None:
     run = archive(site, site.fill(2)[:1])
     shutil.copytree(site.archive, site.folder / "archive")
@@ -188,7 +187,7 @@ def test_the_bytes_of_another_instance_are_not_sent(site: Site) -> None:
 
     def swap(record: dict[str, Any]) -> None:
         others.append(dict(record))
-        record.update({key: others[0][key] for key in ("path", "sha256", "bytes")})
+        record.update({key: others[0][key] for key in ("path", "sha256", "size")})
 
     forge(site, run, swap)
     site.emulator.clear_requests()

@@ -102,8 +102,8 @@ def test_an_instance_is_on_record_before_its_delete(site: Site) -> None:
     types = [record["type"] for record in site.records(run)]
     assert types == ["run_started", "archived", "intent", "result", "verified", "run_ended"]
     archived = site.records(run)[1]
-    assert archived["reason"] == {"code": "113037", "text": None, "ticket": "QA-7"}
-    assert archived["declaredAt"]["path"] == "specs/a.yaml"
+    assert archived["reason"] == {"code": "113037", "ticket": "QA-7"}
+    assert archived["source"]["path"] == "specs/a.yaml"
     methods = [(one.method, one.path.rpartition("/")[2]) for one in site.emulator.requests()]
     uid = one.instance_uid
     assert methods.index(("GET", uid)) < methods.index(("DELETE", uid))

@@ -48,15 +48,15 @@ def started(
     requester: Requester | None = REQUESTER,
 ) -> RunStarted:
     return RunStarted(
-        run,
-        NOON,
-        "1.0",
-        "plan-1",
-        "sha256:0",
-        "https://store.example",
-        (STORE,),
-        2,
-        tuple(resumes),
+        run=run,
+        time=NOON,
+        tool_version="1.0",
+        plan_id="plan-1",
+        digest="sha256:0",
+        endpoint="https://store.example",
+        stores=(STORE,),
+        planned=2,
+        resumes=tuple(resumes),
         provenance=Provenance("robot@example.com", requester),
         emptied=tuple(emptied),
     )
@@ -85,7 +85,13 @@ def write_restore(
 ) -> None:
     """A restore that puts one instance back."""
     first = RestoreStarted(
-        run, time, "1.0", (archived_by,), "https://store.example", (STORE,), planned=1
+        run=run,
+        time=time,
+        tool_version="1.0",
+        restores=(archived_by,),
+        endpoint="https://store.example",
+        stores=(STORE,),
+        planned=1,
     )
     source = Source("specs/a.yaml", 7)
     outcome = RestoreOutcome.IDENTICAL

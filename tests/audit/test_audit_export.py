@@ -59,10 +59,10 @@ def test_every_deletion_is_a_row_with_its_reason_and_its_people(state: Path) -> 
     assert (first["time"], first["run"]) == ("2026-03-01T12:00:00.000Z", "a")
     assert first["store"] == str(STORE)
     assert first["instancesId"] == instance(1).instance_uid
-    assert (first["reasonCode"], first["ticket"]) == ("113039", "RET-1")
+    assert (first["reason_code"], first["ticket"]) == ("113039", "RET-1")
     assert (first["actor"], first["requester"]) == ("robot@example.com", "alice")
-    assert (first["httpStatus"], first["requestId"]) == ("200", "r-1.2.1.3.1")
-    assert rows[1]["httpStatus"] == "403"
+    assert (first["http_status"], first["request_id"]) == ("200", "r-1.2.1.3.1")
+    assert rows[1]["http_status"] == "403"
 
 
 def test_an_attempt_without_proof_is_unconfirmed_and_never_left_out(state: Path) -> None:
@@ -111,7 +111,7 @@ def test_what_a_later_run_settled_names_the_earlier_one(state: Path) -> None:
     write(state, started("c", resumes=["a"]), closed)
 
     (row,) = export(state, "--run", "c")
-    assert (row["outcome"], row["run"], row["settledBy"]) == ("deleted", "a", "c")
+    assert (row["outcome"], row["run"], row["settled_by"]) == ("deleted", "a", "c")
     assert (row["attempts"], row["ticket"], row["source"]) == ("1", "RET-1", "specs/a.yaml:7")
 
     rows = [one for one in export(state) if one["instancesId"] == instance(3).instance_uid]
@@ -185,7 +185,7 @@ def test_the_answers_of_all_attempts_are_evidence(tmp_path: Path) -> None:
         (404, "r-1.2.1.3.1"),
     ]
     (row,) = export(tmp_path)
-    assert (row["httpStatus"], row["earlierAnswers"]) == ("404", "503 r-0")
+    assert (row["http_status"], row["earlier_answers"]) == ("404", "503 r-0")
 
 
 def test_a_run_that_goes_on_while_it_is_read_adds_nothing(state: Path) -> None:
@@ -230,7 +230,7 @@ def test_text_of_others_cannot_become_a_formula_or_a_second_row(tmp_path: Path) 
 
     (row,) = export(tmp_path)
 
-    assert row["reasonText"] == "'=1+1,\"\\n<b>\\x1b\\u202e"
+    assert row["reason_text"] == "'=1+1,\"\\n<b>\\x1b\\u202e"
     assert row["ticket"] == "'@SUM(A1)"
 
 

@@ -55,13 +55,13 @@ def ended(counts: Mapping[Outcome, int], state: RunState = RunState.COMPLETED) -
 def plan_made(run: str, time: datetime, plan_id: str = "plan-1") -> PlanMade:
     people = Provenance("planner@example.com", Requester("github", "carol"), FILES)
     return PlanMade(
-        run,
-        time,
-        "1.0",
-        plan_id,
-        "sha256:0",
-        "https://store.example",
-        (STORE, OTHER),
+        run=run,
+        time=time,
+        tool_version="1.0",
+        plan_id=plan_id,
+        digest="sha256:0",
+        endpoint="https://store.example",
+        stores=(STORE, OTHER),
         provenance=people,
     )
 
@@ -233,7 +233,17 @@ def test_gates_and_refused_applies_are_told_with_who_asked(state: Path) -> None:
     people = Provenance("robot@example.com", Requester("github", "alice"))
     for run, code in (("n", 3), ("o", 0)):
         done = NothingDone(
-            run, NOON, "1.0", "apply", "x", "sha256:1", "", (), code, "expired", provenance=people
+            run=run,
+            time=NOON,
+            tool_version="1.0",
+            command="apply",
+            plan_id="x",
+            digest="sha256:1",
+            endpoint="",
+            stores=(),
+            exit_code=code,
+            detail="expired",
+            provenance=people,
         )
         write(state, done)
 
@@ -265,7 +275,14 @@ def test_what_came_back_is_told_once_by_instance(state: Path) -> None:
 
 def test_whose_images_were_read_is_told(state: Path) -> None:
     people = Provenance("viewer@example.com")
-    first = QueryStarted("v", NOON, "1.0", "https://x", (STORE,), provenance=people)
+    first = QueryStarted(
+        run="v",
+        time=NOON,
+        tool_version="1.0",
+        endpoint="https://x",
+        stores=(STORE,),
+        provenance=people,
+    )
     read = [Retrieved(NOON, 0, instance(1)), Retrieved(NOON, 0, instance(2), "HTTP 404")]
     write(state, first, *read, QueryEnded(NOON, 1, 1))
 

@@ -45,22 +45,31 @@ def write(state: Path, first: FirstRecord, *records: Record) -> str:
 
 def apply_of(name: str, before: str | None = None, reading: str | None = None) -> RunStarted:
     return RunStarted(
-        name,
-        NOON,
-        "1.0",
-        "plan-1",
-        "sha256:0",
-        "https://x",
-        (STORE,),
-        2,
+        run=name,
+        time=NOON,
+        tool_version="1.0",
+        plan_id="plan-1",
+        digest="sha256:0",
+        endpoint="https://x",
+        stores=(STORE,),
+        planned=2,
         previous_head=before,
         previous_reading=reading,
     )
 
 
 def plan_of(name: str, before: str | None = None, reading: str | None = None) -> PlanMade:
-    first = PlanMade(name, NOON, "1.0", "p", "sha256:0", "https://x", (STORE,))
-    return replace(first, previous_head=before, previous_reading=reading)
+    return PlanMade(
+        run=name,
+        time=NOON,
+        tool_version="1.0",
+        plan_id="p",
+        digest="sha256:0",
+        endpoint="https://x",
+        stores=(STORE,),
+        previous_head=before,
+        previous_reading=reading,
+    )
 
 
 @pytest.fixture
@@ -216,7 +225,7 @@ def test_a_torn_last_line_a_foreign_file_and_a_clock_are_told(state: Path) -> No
 
 
 def test_a_journal_of_a_future_version_is_told_and_the_rest_is_checked(state: Path) -> None:
-    line = chained(b'{"type":"run_started","formatVersion":"2.0"}', 0, None)
+    line = chained(b'{"type":"run_started","format_version":"2.0"}', 0, None)
     (state / "runs" / "z.jsonl").write_bytes(line)
 
     found = check(state)
@@ -237,7 +246,7 @@ def test_a_journal_of_a_future_version_is_told_and_the_rest_is_checked(state: Pa
         ),
         (
             lambda state: (state / "runs" / "z.jsonl").write_bytes(
-                chained(b'{"type":"run_started","formatVersion":"2.0"}', 0, None)
+                chained(b'{"type":"run_started","format_version":"2.0"}', 0, None)
             ),
             1,
             "Verify: 4 runs, 10 records: 0 broken, 1 note.",
@@ -341,7 +350,15 @@ def test_a_plan_removed_among_many_after_a_clock_in_the_future_is_missed(
     times = [NOON.replace(year=2036), *(NOON for _ in range(100))]
     names = [f"{time:%Y%m%dT%H%M%SZ}-{number:03}" for number, time in enumerate(times)]
     for name, time in zip(names, times, strict=True):
-        first = PlanMade(name, time, "1.0", "p", "sha256:0", "https://x", (STORE,))
+        first = PlanMade(
+            run=name,
+            time=time,
+            tool_version="1.0",
+            plan_id="p",
+            digest="sha256:0",
+            endpoint="https://x",
+            stores=(STORE,),
+        )
         head = write(tmp_path, replace(first, **links_of_reading(tmp_path)), PLAN)
     whole = check(tmp_path, heads=[head])
     assert {one.kind for one in whole.findings} <= {FindingKind.CLOCK}

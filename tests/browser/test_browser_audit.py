@@ -61,14 +61,14 @@ def _write_run(state: Path, run: str, month: int, numbers: Sequence[int]) -> Non
         Requester("github", "alice", str(month), f"https://ci.example/{month}"),
     )
     first = RunStarted(
-        run,
-        start,
-        "1.0",
-        f"plan-{month}",
-        f"sha256:{month:064x}",
-        "https://store.example",
-        (STORE,),
-        len(numbers),
+        run=run,
+        time=start,
+        tool_version="1.0",
+        plan_id=f"plan-{month}",
+        digest=f"sha256:{month:064x}",
+        endpoint="https://store.example",
+        stores=(STORE,),
+        planned=len(numbers),
         provenance=people,
     )
     with RunJournal.create(state, first) as journal:

@@ -130,7 +130,7 @@ def test_who_approved_the_change_and_the_job_is_on_record(site: Site) -> None:
 
     assert not job.failed, job.step("apply").out
     (journal,) = (site.artifacts / "reconciler-state" / "runs").iterdir()
-    requester = json.loads(journal.read_text().splitlines()[0])["requester"]
+    requester = json.loads(journal.read_text().splitlines()[0])["provenance"]["requester"]
     assert requester["approvers"] == ["bob", "erin"]
     assert requester["change"] == str(site.number)
 

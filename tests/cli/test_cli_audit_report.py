@@ -64,7 +64,7 @@ def test_the_csv_holds_every_removal_and_no_formula(audited: Project) -> None:
     answer = audited.run("audit", "report", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(answer.out)))
     assert {row["ticket"] for row in rows} == {f"'{FORMULA}", ""}
-    assert {row["reasonText"] for row in rows} == {"", "blurred, twice"}
+    assert {row["reason_text"] for row in rows} == {"", "blurred, twice"}
     assert {row["source"].partition(":")[0] for row in rows} == {
         "specs/a.yaml",
         "specs/b.yaml",
@@ -141,7 +141,7 @@ def test_a_folder_without_a_record_has_an_empty_report(project: Project) -> None
 def test_whatever_lies_in_the_folder_is_told_and_the_rest_is_reported(audited: Project) -> None:
     runs = audited.folder / ".reconciler" / "runs"
     (applied,) = runs.iterdir()
-    later = '{"seq":0,"prev":null,"type":"run_started","formatVersion":"2.0"}\n'
+    later = '{"seq":0,"prev":null,"type":"run_started","format_version":"2.0"}\n'
     (runs / "20300101T000000Z-00000000.jsonl").write_text(later)
     (runs / "20300101T000000Z-00000001.jsonl").write_bytes(b"")
     (runs / "notes.txt").write_text("a foreign file")

@@ -216,7 +216,7 @@ def audit_report(finished: Finished) -> None:
 def audit_csv(finished: Finished) -> None:
     text = finished.project.run("audit", "export", "--format", "csv").out
     columns = text.splitlines()[0].split(",")
-    assert {"time", "run", "instancesId", "outcome", "ticket", "requestId"} <= set(columns)
+    assert {"time", "run", "instancesId", "outcome", "ticket", "request_id"} <= set(columns)
     assert finished.project.run("audit", "report", "--format", "csv").out == text
 
 

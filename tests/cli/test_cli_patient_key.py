@@ -50,7 +50,11 @@ def journal(project: Project) -> list[dict[str, Any]]:
 
 def patients(project: Project) -> dict[str, str | None]:
     """The pseudonym on record of each instance."""
-    return {one["instancesId"]: one["patient"] for one in journal(project) if "patient" in one}
+    return {
+        one["instancesId"]: one["patient"]["pseudonym"]
+        for one in journal(project)
+        if "patient" in one
+    }
 
 
 def test_each_instance_is_read_and_on_record_before_its_delete(

@@ -130,8 +130,8 @@ def read_rows(site: Site, answer: Answer) -> list[Row]:
             site.key_of(row["instancesId"]),
             row["outcome"],
             row["presence"] != "",
-            row["settledBy"],
-            row["restoredBy"],
+            row["settled_by"],
+            row["restored_by"],
         )
         for row in csv.DictReader(io.StringIO(answer.out))
     ]

@@ -43,9 +43,9 @@ def read_run(path: Path, before: frozenset[str], key_of: KeyOf) -> Run | None:
         return None
     return Run(
         name=first["run"],
-        plan=first.get("planId"),
+        plan=first.get("plan_id"),
         endpoint=first["endpoint"],
-        earlier=tuple(first.get("restores", first["resumes"])),
+        earlier=tuple(first.get("restores", first.get("resumes", ()))),
         before=before,
         steps=tuple(_steps(rest, key_of)),
     )

@@ -87,11 +87,29 @@ def record(tmp_path):
         time = NOON + timedelta(minutes=next(minutes) if minute is None else minute)
         links = links_of_run(folder)
         if restores:
-            first = RestoreStarted(run, time, "1.0", restores, endpoint, stores, 3, **links)
+            first = RestoreStarted(
+                run=run,
+                time=time,
+                tool_version="1.0",
+                restores=restores,
+                endpoint=endpoint,
+                stores=stores,
+                planned=3,
+                **links,
+            )
         else:
             resumes = earlier.runs if earlier else ()
             first = RunStarted(
-                *(run, time, "1.0", plan, "sha256:0", endpoint, stores, 3), resumes, **links
+                run=run,
+                time=time,
+                tool_version="1.0",
+                plan_id=plan,
+                digest="sha256:0",
+                endpoint=endpoint,
+                stores=stores,
+                planned=3,
+                resumes=resumes,
+                **links,
             )
         with RunJournal.create(folder, first) as journal:
             for item in records:
@@ -448,7 +466,17 @@ def test_a_copy_of_a_run_under_another_name_stops(tmp_path, record):
 
 def test_runs_that_each_claim_to_be_the_later_one_stop(tmp_path):
     for run, other in (("r1", "r2"), ("r2", "r1")):
-        first = RunStarted(run, NOON, "1.0", "p", "", "", (STORE,), 1, resumes=(other,))
+        first = RunStarted(
+            run=run,
+            time=NOON,
+            tool_version="1.0",
+            plan_id="p",
+            digest="",
+            endpoint="",
+            stores=(STORE,),
+            planned=1,
+            resumes=(other,),
+        )
         RunJournal.create(tmp_path, first).close()
 
     with pytest.raises(JournalError, match="contradicts itself"):

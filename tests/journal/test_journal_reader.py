@@ -16,7 +16,16 @@ from reconciler.model.reply import ReplyKind
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
 INSTANCE = InstanceAddress("1.2", "1.2.3", "1.2.3.4")
-FIRST = RunStarted("run-1", NOON, "1.0", "plan-1", "sha256:0", "https://example.org", (STORE,), 1)
+FIRST = RunStarted(
+    run="run-1",
+    time=NOON,
+    tool_version="1.0",
+    plan_id="plan-1",
+    digest="sha256:0",
+    endpoint="https://example.org",
+    stores=(STORE,),
+    planned=1,
+)
 INTENT = Intent(NOON, 0, INSTANCE, 1)
 RESULT = Result(NOON, 0, INSTANCE, 1, ReplyKind.ACCEPTED, 200)
 
@@ -122,7 +131,21 @@ def test_a_line_with_another_number_is_found_although_its_hashes_are_right(path)
         ([INTENT], "1: .*store 0"),
         ([FIRST, FIRST], "2: .*second time"),
         ([FIRST, Intent(NOON, 1, INSTANCE, 1)], "2: .*no store 1"),
-        ([RunStarted("run-2", NOON, "", "", "", "", (STORE,), 1)], "1: .*another run, 'run-2'"),
+        (
+            [
+                RunStarted(
+                    run="run-2",
+                    time=NOON,
+                    tool_version="",
+                    plan_id="",
+                    digest="",
+                    endpoint="",
+                    stores=(STORE,),
+                    planned=1,
+                )
+            ],
+            "1: .*another run, 'run-2'",
+        ),
     ],
 )
 def test_a_right_chain_of_wrong_records_is_refused(path, records, message):
@@ -142,7 +165,7 @@ def test_a_file_of_another_kind_is_refused(path, content):
 
 
 def test_a_later_major_version_is_refused_by_its_number(path):
-    later = json.dumps({"type": "started", "formatVersion": "2.0"}).encode()
+    later = json.dumps({"type": "started", "format_version": "2.0"}).encode()
     path.write_bytes(written(later))
     with pytest.raises(JournalError, match=r"format '2\.0', this version reads 1\.x") as caught:
         list(read_run(path))
@@ -150,7 +173,7 @@ def test_a_later_major_version_is_refused_by_its_number(path):
 
 
 def test_a_later_minor_version_may_say_more(path):
-    fields = json.loads(body_of(FIRST)) | {"formatVersion": "1.7", "operator": "ci"}
+    fields = json.loads(body_of(FIRST)) | {"format_version": "1.7", "operator": "ci"}
     path.write_bytes(written(json.dumps(fields).encode()))
     [started] = read_run(path)
     assert started.format_version == "1.7"

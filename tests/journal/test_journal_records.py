@@ -86,7 +86,9 @@ PROVENANCES = st.builds(
         st.none() | TEXTS,
         st.lists(TEXTS, max_size=2).map(tuple),
     ),
-    st.lists(st.builds(InputFile, TEXTS, TEXTS, st.sampled_from(InputRole)), max_size=2).map(tuple),
+    st.lists(st.builds(InputFile, TEXTS, HASHES, st.sampled_from(InputRole)), max_size=2).map(
+        tuple
+    ),
     st.none() | st.builds(GitState, TEXTS, TEXTS, st.booleans()),
 )
 PATIENTS = st.builds(
@@ -316,13 +318,18 @@ def test_outcomes_that_were_not_counted_are_written_as_none():
         ("studiesId", ".."),
         ("instancesId", "1.2\n"),
         ("instancesId", ["1.2"]),
+        ("instancesId", None),
         ("attempt", "1"),
+        ("attempt", None),
+        ("source", None),
+        ("source", {"path": "specs/a.yaml", "line": True}),
+        ("patient", {}),
     ],
 )
 def test_what_cannot_be_a_record_is_refused_by_the_reader_and_by_the_schema(key, value):
     fields = {**json.loads(chained(body_of(INTENT), 0, None)), key: value}
 
-    with pytest.raises(ValueError, match=r"not|no record"):
+    with pytest.raises(ValueError, match=r"not|there is no"):
         from_json(fields)
     if value != 1.0:  # JSON Schema takes 1.0 for an integer
         assert not VALIDATOR.is_valid(fields)

@@ -24,7 +24,16 @@ from reconciler.model.address import InstanceAddress, StoreAddress
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
 INSTANCE = InstanceAddress("1.2", "1.2.3", "1.2.3.4")
-FIRST = RunStarted("run-1", NOON, "1.0", "plan-1", "sha256:0", "https://example.org", (STORE,), 1)
+FIRST = RunStarted(
+    run="run-1",
+    time=NOON,
+    tool_version="1.0",
+    plan_id="plan-1",
+    digest="sha256:0",
+    endpoint="https://example.org",
+    stores=(STORE,),
+    planned=1,
+)
 
 CHILD = """
 import os, resource, sys, threading
@@ -37,7 +46,10 @@ from reconciler.model.address import InstanceAddress, StoreAddress
 
 noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
 store = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
-first = RunStarted("run-1", noon, "1.0", "plan-1", "sha256:0", "https://example.org", (store,), 1)
+first = RunStarted(
+    run="run-1", time=noon, tool_version="1.0", plan_id="plan-1", digest="sha256:0",
+    endpoint="https://example.org", stores=(store,), planned=1,
+)
 journal = RunJournal.create(Path(sys.argv[1]), first)
 
 def commit(attempt):
@@ -123,7 +135,16 @@ def test_no_run_is_written_over(tmp_path, run_path):
 
 
 def test_the_name_of_a_run_cannot_lead_out_of_the_folder(tmp_path):
-    escaping = RunStarted("../run", NOON, "1.0", "plan-1", "", "", (STORE,), 1)
+    escaping = RunStarted(
+        run="../run",
+        time=NOON,
+        tool_version="1.0",
+        plan_id="plan-1",
+        digest="",
+        endpoint="",
+        stores=(STORE,),
+        planned=1,
+    )
     with pytest.raises(ValueError, match="name of a run"):
         RunJournal.create(tmp_path, escaping)
 
@@ -323,13 +344,13 @@ def test_the_latest_reading_is_the_one_that_no_other_names(tmp_path):
     for name in names:
         links = links_of_reading(tmp_path)
         first = PlanMade(
-            name,
-            NOON,
-            "1.0",
-            "p",
-            "sha256:0",
-            "https://x",
-            (),
+            run=name,
+            time=NOON,
+            tool_version="1.0",
+            plan_id="p",
+            digest="sha256:0",
+            endpoint="https://x",
+            stores=(),
             **links,
         )
         with RunJournal.create(tmp_path, first) as journal:
@@ -347,7 +368,16 @@ def test_a_hundred_plans_after_a_clock_that_stood_in_the_future_are_one_chain(tm
         name = f"{time:%Y%m%dT%H%M%SZ}-{number:04}"
         links = links_of_reading(tmp_path)
         assert len(links["after"]) == min(number, 1)
-        first = PlanMade(name, time, "1.0", "p", "sha256:0", "https://x", (), **links)
+        first = PlanMade(
+            run=name,
+            time=time,
+            tool_version="1.0",
+            plan_id="p",
+            digest="sha256:0",
+            endpoint="https://x",
+            stores=(),
+            **links,
+        )
         RunJournal.create(tmp_path, first).close()
     assert links_of_reading(tmp_path)["after"] == (name,)
 

@@ -114,7 +114,7 @@ def test_archived_first_and_restored_as_it_was(site: Site, real: Real) -> None:
     for record in site.records():
         require_valid("journal-record", record)
         if record["type"] == "archived":
-            assert record["reportedBytes"] == record["bytes"] > 0
+            assert record["reported_size"] == record["size"] > 0
     run = site.report()["run"]
     answer = site.run("restore", run)
     assert answer.code == 0, answer.err

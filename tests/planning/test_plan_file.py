@@ -305,7 +305,7 @@ def test_a_long_plan_is_written_in_pieces() -> None:
 def test_times_are_written_in_utc_whatever_zone_they_come_in(plan_path: Path) -> None:
     east = timezone(timedelta(hours=2))
     written = text_of(replace(SAVED, created=SAVED.created.astimezone(east)))
-    assert '"created":"2026-03-01T09:00:00Z"' in written
+    assert '"created":"2026-03-01T09:00:00.000Z"' in written
     assert read(plan_path, written) == SAVED
 
 

@@ -93,7 +93,7 @@ def test_the_order_in_which_workers_ended_does_not_show(report: ApplyReport) -> 
 def test_times_are_in_utc(report: ApplyReport) -> None:
     east = timezone(timedelta(hours=2))
     assert written(replace(report, ended=report.ended.astimezone(east)))["ended"] == (
-        "2026-03-01T09:16:30Z"
+        "2026-03-01T09:16:30.000Z"
     )
 
 

@@ -18,7 +18,7 @@ from reconciler.cli.options import root_option, state_option
 from reconciler.cli.path_type import PATH
 from reconciler.cli.project import find_root, state_folder
 from reconciler.errors import ExitCode, SignatureRefused, UsageError
-from reconciler.reporting.wording import utc
+from reconciler.model.time import format_time
 
 
 @click.command(name="sign")
@@ -59,7 +59,7 @@ def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: 
     folder = state_folder(state, find_root(root), only_reads=True)
     snapshot = Snapshot.take(folder)
     signed = replace(
-        head_of(snapshot.records(_run_file(snapshot, run))), time=utc(environment.now())
+        head_of(snapshot.records(_run_file(snapshot, run))), time=format_time(environment.now())
     )
     found = verify(snapshot, heads=[signed.head])
     if found.count(corruption=True):
