@@ -23,8 +23,9 @@ from statistics import median
 from apply import emulator_process, fill
 
 from reconciler.applying.archive import Archive
-from reconciler.applying.deletion import Deleter, Patience, Target
-from reconciler.applying.run import Account, delete_all
+from reconciler.applying.deletion import Deleter, Target
+from reconciler.applying.run import Account, work_through
+from reconciler.applying.sending import RetryBudget, Sender
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.emulator import DEMO_STORE
 from reconciler.journal.records import Record, RunStarted
@@ -34,8 +35,9 @@ from reconciler.live.endpoint import parse_endpoint
 from reconciler.live.labels import AuditLabels
 from reconciler.model.address import InstanceAddress
 from reconciler.model.desired import Reason, ReasonCode
-from reconciler.model.outcome import Outcome
+from reconciler.model.outcome import Operation, Outcome
 from reconciler.model.plan import DeclaredInstances, DeletionGroup
+from reconciler.model.reply import Change
 
 REASON = Reason(ReasonCode.QUALITY_CONTROL_INTENT)
 
@@ -106,24 +108,32 @@ def delete(
     addresses: list[InstanceAddress], connection: Connection, journal: RunJournal, workers: int
 ) -> float:
     """Run the engine over all addresses; every one must be proven."""
-    stop, account = Stop(), Account(lambda _: None)
-    deleter = Deleter(
-        stores={DEMO_STORE: connection.store(DEMO_STORE)},
-        journal=journal,
-        labels=AuditLabels("bench", "bench"),
-        patient_key=None,
-        archive=Archive("bench", journal, now=now),
-        patience=Patience(lambda _, retry_after: retry_after or 0.1),
-        stop=stop,
-        now=now,
+    stop, account = Stop(), Account(Operation.APPLY, lambda _: None)
+    sender = Sender(
+        Change.DELETE,
+        {DEMO_STORE: connection.store(DEMO_STORE)},
+        journal,
+        AuditLabels("bench", "bench"),
+        RetryBudget(lambda _, retry_after: retry_after or 0.1),
+        stop,
+        now,
     )
+    deleter = Deleter(sender, Archive("bench", journal, now=now), None)
     declared = DeclaredInstances((address.instance_uid, 1) for address in addresses)
     group = DeletionGroup("bench.yaml", REASON, by_whole=False, instances=declared)
     targets = (Target(DEMO_STORE, 0, address, group) for address in addresses)
     started = time.perf_counter()
-    delete_all(targets, deleter, account, stop=stop, breaker=Breaker(10, stop), parallelism=workers)
+    work_through(
+        targets,
+        deleter.delete,
+        lambda target, reason: target.result(Outcome.NOT_ATTEMPTED, reason),
+        account,
+        stop=stop,
+        breaker=Breaker(10, stop, Operation.APPLY),
+        parallelism=workers,
+    )
     seconds = time.perf_counter() - started
-    if account.counts != {Outcome.DELETED: len(addresses)}:
+    if account.counts[Outcome.DELETED] != len(addresses):
         raise SystemExit(f"not everything was deleted: {dict(account.counts)}")
     return seconds
 

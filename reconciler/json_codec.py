@@ -12,6 +12,7 @@ version's, and are ignored.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from datetime import datetime
@@ -256,14 +257,15 @@ def _array(write: Write, read: Read) -> tuple[Write, Read]:
 
 
 def _counts(kind: type[Enum]) -> tuple[Write, Read]:
-    """A number for each member of the enumeration; what was not counted is 0."""
+    """A number for each member of the enumeration that was counted; the others are read as 0."""
+    read_member = _choice(kind)
 
     def write_counts(counts: Mapping[Enum, int]) -> object:
-        return {member.value: counts.get(member, 0) for member in kind}
+        return {member.value: count for member, count in counts.items()}
 
     def read_counts(value: object) -> object:
         counts = _read_object(value)
-        return {member: _read_number(counts.get(member.value)) for member in kind}
+        return Counter({read_member(name): _read_number(count) for name, count in counts.items()})
 
     return write_counts, read_counts
 

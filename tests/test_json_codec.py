@@ -69,7 +69,7 @@ WRITTEN = {
     "truth": True,
     "status": None,
     "stores": [STORE.as_parameters()],
-    "counts": {"red": 2, "blue": 0},
+    "counts": {"red": 2},
     "why": {"code": "blue", "words": "since"},
     "version": "1.0",
 }
@@ -80,7 +80,7 @@ def test_a_field_with_a_default_is_left_out_where_it_has_it_and_all_others_stand
     read = CODEC.read({**WRITTEN, "later": "minor version"})
     assert read == Everything(
         *(NOON, INSTANCE, 1, "é", True, None, (STORE,)),
-        {Colour.RED: 2, Colour.BLUE: 0},
+        {Colour.RED: 2},
         Why(Colour.BLUE, "since"),
     )
 
@@ -124,7 +124,8 @@ def test_fields_by_keyword_may_stand_in_any_order() -> None:
         ("stores", [{}], "'stores': there is no 'projectsId'"),
         ("stores", [{**STORE.as_parameters(), "provider": "x"}], "'stores': 'x' is not"),
         ("stores", [{**STORE.as_parameters(), "datasetsId": ".."}], "'stores': not the address"),
-        ("counts", {"red": 1}, "'counts': not a whole number from 0"),
+        ("counts", {"red": -1}, "'counts': not a whole number from 0"),
+        ("counts", {"green": 1}, "'counts': not one of red, blue: 'green'"),
         ("counts", [], "'counts': not an object"),
         ("why", {"code": "green"}, "'why': 'code': not one of red, blue: 'green'"),
         ("why", {"code": ["red"]}, "'why': 'code': not one of red, blue"),

@@ -17,9 +17,7 @@ from pathlib import Path
 import bagit
 import pytest
 
-from reconciler.applying import restore_outcome
-from reconciler.applying.outcome import OUTCOMES, Ending
-from reconciler.applying.restore_outcome import Comparison, StoreEnding
+from reconciler.applying.outcome import DELETIONS, RESTORES, AttemptSummary, Comparison
 from reconciler.cli.main import run
 from reconciler.desired import load_desired_state
 from reconciler.desired.inventory import COLUMNS
@@ -33,10 +31,9 @@ from reconciler.errors import ExitCode
 from reconciler.model.desired import Intent, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
-from reconciler.model.outcome import Outcome
+from reconciler.model.outcome import Operation, Outcome
 from reconciler.model.plan import Action
-from reconciler.model.reply import ReplyKind, StoreReplyKind
-from reconciler.model.restore import RestoreOutcome
+from reconciler.model.reply import ReplyKind
 from reconciler.planning.decision import DECISIONS
 from reconciler.planning.encoding import encode_limits
 from reconciler.planning.returned import PLANNED_AGAIN
@@ -297,16 +294,18 @@ def test_the_columns_of_an_inventory_are_the_programs() -> None:
 
 def test_every_outcome_is_explained() -> None:
     rows = table(README, "outcome", "meaning")
-    assert [codes(name)[0] for name, *_ in rows] == [outcome.value for outcome in Outcome]
+    outcomes = Operation.APPLY.outcomes
+    assert [codes(name)[0] for name, *_ in rows] == [outcome.value for outcome in outcomes]
     gone = {codes(name)[0] for name, _, is_gone in rows if is_gone == "yes"}
     assert gone == {outcome.value for outcome in Outcome if outcome.is_gone}
 
 
 def test_every_outcome_of_a_restore_is_explained() -> None:
     rows = table(README, "restore outcome", "what it says")
-    assert [codes(name)[0] for name, *_ in rows] == [outcome.value for outcome in RestoreOutcome]
+    outcomes = Operation.RESTORE.outcomes
+    assert [codes(name)[0] for name, *_ in rows] == [outcome.value for outcome in outcomes]
     back = {codes(name)[0] for name, _, is_back in rows if is_back == "yes"}
-    assert back == {outcome.value for outcome in RestoreOutcome if outcome.is_restored}
+    assert back == {outcome.value for outcome in Outcome if outcome.is_restored}
 
 
 def test_the_reasons_that_are_planned_again_are_the_programs() -> None:
@@ -376,26 +375,35 @@ def test_the_decision_table_is_the_programs() -> None:
 def test_the_outcome_table_is_the_programs() -> None:
     columns = (Presence.ABSENT, Presence.PRESENT, Presence.UNKNOWN)
     rows = table(DESIGN, "the attempts together")
-    for (head, *cells), ending in zip(rows, Ending, strict=True):
-        assert head.startswith(ending.value)
+    assert {summary_of(head) for head, *_ in rows} == {summary for summary, _ in DELETIONS}
+    for head, *cells in rows:
         assert [codes(cell)[0] for cell in cells] == [
-            OUTCOMES[ending, presence].value for presence in columns
+            DELETIONS[summary_of(head), presence].value for presence in columns
         ]
+
+
+def summary_of(head: str) -> AttemptSummary:
+    (found,) = (one for one in AttemptSummary if head.startswith(one.value))
+    return found
 
 
 def test_the_outcome_table_of_a_restore_is_the_programs() -> None:
     rows = table(DESIGN, "the attempts to store together", *(one.value for one in Comparison))
-    for (head, *cells), ending in zip(rows, StoreEnding, strict=True):
-        assert head.startswith(ending.value)
+    assert {summary_of(head) for head, *_ in rows} == {summary for summary, _ in RESTORES}
+    for head, *cells in rows:
         assert [codes(cell)[0] for cell in cells] == [
-            restore_outcome.OUTCOMES[ending, comparison].value for comparison in Comparison
+            RESTORES[summary_of(head), comparison].value for comparison in Comparison
         ]
 
 
-def test_every_kind_of_answer_to_a_store_is_explained() -> None:
-    rows = table(DESIGN, "answer to the request that stores", "store kind")
-    kinds = [codes(kind)[0] for _, kind, _ in rows]
-    assert kinds == [kind.value for kind in StoreReplyKind]
+def test_every_kind_of_reply_is_explained() -> None:
+    of_delete, of_store = (
+        {codes(kind)[0] for _, kind, _ in table(DESIGN, head, "kind")}
+        for head in ("reply", "answer to the request that stores")
+    )
+    kinds = {kind.value for kind in ReplyKind}
+    assert of_delete == kinds - {ReplyKind.ALREADY_EXISTS.value}
+    assert of_store == kinds - {ReplyKind.NOT_FOUND.value, ReplyKind.OPERATION.value}
 
 
 def test_every_type_of_record_is_explained() -> None:
@@ -403,11 +411,6 @@ def test_every_type_of_record_is_explained() -> None:
     rows = table(JOURNAL, "run", "begins with")
     named = {name for _, *cells in rows for cell in cells for name in codes(cell)}
     assert named == set(schema["properties"]["type"]["enum"])
-
-
-def test_every_kind_of_reply_is_explained() -> None:
-    kinds = {codes(kind)[0] for _, kind, _ in table(DESIGN, "reply", "kind")}
-    assert kinds == {kind.value for kind in ReplyKind}
 
 
 def test_every_fault_of_the_embedded_store_is_explained() -> None:

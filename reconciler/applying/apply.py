@@ -18,11 +18,12 @@ from pathlib import Path
 
 from reconciler.applying.archive import Archive, BagInfo
 from reconciler.applying.bags import Bags, UnfinishedBag
-from reconciler.applying.deletion import Deleter, Patience, Target, not_taken_over
+from reconciler.applying.deletion import Deleter, Target, not_taken_over
 from reconciler.applying.first_proof import require_absence
 from reconciler.applying.progress import PlanProgress
 from reconciler.applying.recall import Recalled, recall
-from reconciler.applying.run import Account, delete_all
+from reconciler.applying.run import Account, RunSettings, end_run, work_through
+from reconciler.applying.sending import Sender
 from reconciler.applying.settlement import settle
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ExitCode, JournalError, Refused
@@ -36,12 +37,12 @@ from reconciler.live.labels import AuditLabels
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence
-from reconciler.model.lock import Holder
-from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
+from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport, RunState
 from reconciler.model.past import PutBack
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan
 from reconciler.model.provenance import Provenance
+from reconciler.model.reply import Change
 from reconciler.planning.gates import gates_of, require_open_gates
 
 _NOT_SEEN = "a listing shows what an earlier run proved gone, and the store gives no clear answer"
@@ -52,25 +53,6 @@ _MET_OPERATION = (
 
 
 @dataclass(frozen=True, slots=True)
-class ApplySettings:
-    """How an apply goes about it.
-
-    ``run`` is the new run's name; ``holder`` says in the lock who runs it; ``nobody`` is an address
-    at which there is nothing. ``stop_after`` is the number of unproven deletions that stops the
-    run. With ``patient_key`` it is on record whose each instance is, as a pseudonym.
-    """
-
-    run: str
-    holder: Holder
-    tool_version: str
-    patience: Patience
-    nobody: InstanceAddress
-    parallelism: int = 32
-    stop_after: int = 10
-    patient_key: PatientKey | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Applied:
     """The report of an apply; ``is_earlier`` when the plan had been applied before.
 
@@ -78,7 +60,7 @@ class Applied:
     run has archived instances.
     """
 
-    report: ApplyReport
+    report: RunReport
     exit_code: int
     is_earlier: bool = False
     put_back: int = 0
@@ -104,20 +86,23 @@ class _Left:
 class Apply:
     """One apply of one plan.
 
-    ``stores`` holds every store of the plan; ``accept`` gets the record, and raises `Refused` where
-    the plan may not go on; ``on_result`` hears of every outcome, from any worker; ``provenance`` is
-    asked once the store has answered.
+    ``stores`` holds every store of the plan; ``nobody`` is an address at which there is nothing;
+    ``accept`` gets the record, and raises `Refused` where the plan may not go on; ``on_result``
+    hears of every outcome, from any worker; ``provenance`` is asked once the store has answered.
+    With ``patient_key`` it is on record whose each instance is, as a pseudonym.
     """
 
     saved: SavedPlan
     stores: dict[StoreAddress, DicomStore]
     state: Path
-    settings: ApplySettings
+    settings: RunSettings
+    nobody: InstanceAddress
     accept: Callable[[History], None]
     stop: Stop
     now: Callable[[], datetime]
     on_result: Callable[[InstanceResult], None]
     provenance: Callable[[], Provenance] = Provenance
+    patient_key: PatientKey | None = None
 
     def run(self) -> Applied:
         """Delete what the plan says and prove it; see the module for the order of things.
@@ -179,7 +164,7 @@ class Apply:
         labels = AuditLabels(self.settings.run, self.saved.digest)
         try:
             for store in sorted(self._deleted_from()):
-                require_absence(self.stores[store].labelled(labels), self.settings.nobody)
+                require_absence(self.stores[store].labelled(labels), self.nobody)
         except Refused as refusal:
             # A run that stops has no answer in time; it deletes nothing.
             return None if self.stop.is_requested else refusal
@@ -206,17 +191,11 @@ class Apply:
 
     def _nothing_to_do(self, first: RunStarted) -> Applied:
         """Report a plan without deletions; it leaves no run behind."""
-        report = ApplyReport(
-            run=first.run,
-            plan_id=first.plan_id,
-            digest=first.digest,
-            state=RunState.COMPLETED,
-            started=first.time,
-            ended=self.now(),
-            counts={},
-            not_gone=(),
+        ended = RunEnded(self.now(), RunState.COMPLETED, {}, ExitCode.SUCCESS)
+        return Applied(
+            self._report(first, ended, Account(Operation.APPLY, self.on_result), None),
+            ExitCode.SUCCESS,
         )
-        return Applied(report, ExitCode.SUCCESS)
 
     def _refusal(self, history: History) -> Refused | None:
         try:
@@ -273,31 +252,26 @@ class Apply:
         if left.earlier and left.earlier.met_operation:
             self.stop.request(RunState.ABORTED, _MET_OPERATION)
         archive = Archive(first.run, journal, now=self.now)
-        account = Account(self.on_result)
-        deleter = Deleter(
-            stores=self.stores,
-            journal=journal,
-            labels=labels,
-            patient_key=settings.patient_key,
-            archive=archive,
-            patience=settings.patience,
-            stop=self.stop,
-            now=self.now,
+        account = Account(Operation.APPLY, self.on_result)
+        sender = Sender(
+            Change.DELETE, self.stores, journal, labels, settings.budget, self.stop, self.now
         )
-        delete_all(
+        deleter = Deleter(sender, archive, self.patient_key)
+        work_through(
             self._remaining(first, progress, recalled, deleter, account),
-            deleter,
+            deleter.delete,
+            lambda target, reason: target.result(Outcome.NOT_ATTEMPTED, reason),
             account,
             stop=self.stop,
-            breaker=Breaker(settings.stop_after, self.stop),
+            breaker=Breaker(settings.stop_after, self.stop, Operation.APPLY),
             parallelism=settings.parallelism,
         )
         if recalled.unclear:
             self.stop.request(RunState.STOPPED, _NOT_SEEN)
         kept = bags.finish(archive)
         is_done = account.is_proven and bags.are_complete
-        done = ExitCode.SUCCESS if is_done else ExitCode.INCOMPLETE
-        ended = self._end(journal, account, ExitCode.REFUSED if refusal else done, is_done=is_done)
+        refused = ExitCode.REFUSED if refusal else None
+        ended = end_run(journal, account, self.stop, self.now, is_done=is_done, exit_code=refused)
         if refusal:
             raise refusal
         report = self._report(first, ended, account, journal.head)
@@ -332,39 +306,11 @@ class Apply:
             BagInfo(self.saved.digest, agent), state=self.state, stop=self.stop, now=self.now
         )
 
-    def _end(
-        self, journal: RunJournal, account: Account, exit_code: ExitCode, *, is_done: bool
-    ) -> RunEnded:
-        """Record the end; a journal that cannot take it leaves the run to be resumed."""
-        state = self._state(is_done=is_done)
-        ended = RunEnded(
-            self.now(), state, account.counts, exit_code, self.stop.reason, account.taken_over
-        )
-        try:
-            journal.commit(ended)
-        except JournalError as error:
-            self.stop.request(RunState.STOPPED, str(error))
-            return replace(
-                ended,
-                state=self.stop.state,
-                exit_code=ExitCode.INCOMPLETE,
-                stopped_because=self.stop.reason,
-            )
-        return ended
-
-    def _state(self, *, is_done: bool) -> RunState:
-        """A stop that came when everything was proven and kept changes nothing.
-
-        Where something was not, the stop may have cut its attempts or its proof short.
-        """
-        if is_done and self.stop.state is not RunState.ABORTED:
-            return RunState.COMPLETED
-        return self.stop.state
-
     def _report(
         self, first: RunStarted, ended: RunEnded, account: Account, head: str | None
-    ) -> ApplyReport:
-        return ApplyReport(
+    ) -> RunReport:
+        return RunReport(
+            Operation.APPLY,
             run=first.run,
             plan_id=first.plan_id,
             digest=first.digest,
@@ -372,7 +318,7 @@ class Apply:
             started=first.time,
             ended=ended.time,
             counts=dict(account.counts),
-            not_gone=tuple(account.not_gone),
+            unproven=tuple(account.unproven),
             stopped_because=ended.stopped_because,
             resumed=first.resumes,
             journal_head=head,
@@ -381,12 +327,13 @@ class Apply:
 
     def _earlier(self, history: History, earlier: PlanHistory, ended: RunEnded) -> Applied:
         """Report the outcome of the plan's own run, and do nothing."""
-        not_gone = tuple(
+        unproven = tuple(
             InstanceResult(store, instance, outcome)
             for (store, instance), outcome in sorted(earlier.outcomes.items())
             if not outcome.is_gone
         )
-        report = ApplyReport(
+        report = RunReport(
+            Operation.APPLY,
             run=earlier.runs[-1],
             plan_id=self.saved.plan_id,
             digest=self.saved.digest,
@@ -394,7 +341,7 @@ class Apply:
             started=earlier.started,
             ended=ended.time,
             counts=dict(ended.counts),
-            not_gone=not_gone,
+            unproven=unproven,
             stopped_because=ended.stopped_because,
             resumed=earlier.runs[:-1],
             taken_over=ended.taken_over,

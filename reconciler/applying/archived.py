@@ -11,7 +11,7 @@ from reconciler.journal.folder import is_run_name, run_file
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import Archived, RestoreStarted, RunStarted
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.restore import ArchivedInstance
+from reconciler.model.archived import ArchivedInstance
 
 _NAMED = 5
 """So many instances that a run did not archive are named; the rest are counted."""

@@ -56,7 +56,7 @@ class FirstProofs:
                     held.close()
             yield
 
-    def heed(self, result: InstanceResult, replies: Sequence[ReplyKind]) -> None:
+    def note(self, result: InstanceResult, replies: Sequence[ReplyKind]) -> None:
         """Take note of what came of DELETEs of this run, with their replies, before the turn ends.
 
         Where all of them are a clear no, what is gone has gone by an earlier run.

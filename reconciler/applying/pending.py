@@ -10,31 +10,24 @@ from reconciler.applying.archived import ArchivedRun, read_archived
 from reconciler.errors import UsageError
 from reconciler.journal.fold import Read, Run
 from reconciler.journal.history import History
-from reconciler.journal.records import RestoreEnded, RestoreStarted
+from reconciler.journal.records import RestoreStarted
+from reconciler.model.archived import ArchivedInstance
+from reconciler.model.outcome import InstanceResult, Outcome
 from reconciler.model.past import PutBack, Removed
-from reconciler.model.restore import ArchivedInstance, RestoreOutcome, RestoreResult
-
-UNPROVEN = frozenset({RestoreOutcome.FAILED, RestoreOutcome.UNCONFIRMED})
-"""After these the same restore could do more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
     """How an archived run's instances stand before a restore does anything."""
 
-    settled: tuple[RestoreResult, ...]
+    settled: tuple[InstanceResult, ...]
     """Put back by an earlier restore, or removed by a later run."""
     waiting: tuple[ArchivedInstance, ...]
-
-    @property
-    def taken_over(self) -> int:
-        """How many an earlier restore has put back."""
-        return sum(result.outcome.is_restored for result in self.settled)
 
 
 def find_pending(archived: ArchivedRun, history: History) -> Pending:
     """Take out what is back already, and what was removed by a later attempt."""
-    settled: list[RestoreResult] = []
+    settled: list[InstanceResult] = []
     waiting: list[ArchivedInstance] = []
     for one, result in _one_by_one(archived, history):
         if result is None:
@@ -46,7 +39,7 @@ def find_pending(archived: ArchivedRun, history: History) -> Pending:
 
 def _one_by_one(
     archived: ArchivedRun, history: History
-) -> Iterator[tuple[ArchivedInstance, RestoreResult | None]]:
+) -> Iterator[tuple[ArchivedInstance, InstanceResult | None]]:
     """Each instance with its result; None while it waits.
 
     A removal has the place of its attempt: one that was settled late is no later for that.
@@ -56,10 +49,10 @@ def _one_by_one(
     for one in archived.instances:
         match pasts[one.store].last_word(one.instance):
             case PutBack(run=one.run, outcome=outcome, is_there=True):
-                yield one, RestoreResult(one, outcome)
+                yield one, one.result(outcome)
             case Removed(run, place) if run not in archived.runs and place > places[one.run]:
                 why = f"run {run} removed it later; it is not put back"
-                yield one, RestoreResult(one, RestoreOutcome.NOT_ATTEMPTED, why)
+                yield one, one.result(Outcome.NOT_ATTEMPTED, why)
             case _:
                 yield one, None
 
@@ -87,9 +80,9 @@ def unfinished_restores(
 def _may_go_on(read: Read) -> bool:
     """Whether the same restore could do more: it did not end, or something was not proven."""
     ended = read.ended
-    if not isinstance(ended, RestoreEnded) or not ended.state.is_final:
+    if ended is None or not ended.state.is_final:
         return True
-    return any(ended.counts.get(outcome) for outcome in UNPROVEN)
+    return any(ended.counts.get(outcome) for outcome in (Outcome.FAILED, Outcome.UNCONFIRMED))
 
 
 def _is_left(started: RestoreStarted, history: History, state: Path) -> bool:

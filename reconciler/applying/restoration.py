@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO
 
-from reconciler.applying.deletion import REPROBE_PAUSES, Patience
 from reconciler.applying.fingerprint import Fingerprint, read_file, take_fingerprint
-from reconciler.applying.restore_outcome import OUTCOMES, Comparison, StoreEnding, ending_of
-from reconciler.applying.stopping import Stop
+from reconciler.applying.outcome import RESTORES, AttemptSummary, Comparison, summarize
+from reconciler.applying.sending import NotSentError, Sender
 from reconciler.dicom.file_head import NotDicomFileError
 from reconciler.errors import JournalError, LiveError
 from reconciler.journal.inside import open_inside
-from reconciler.journal.records import Restored, RestoreIntent, RestoreReplied
-from reconciler.journal.writer import RunJournal
-from reconciler.live.labels import AuditLabels
+from reconciler.journal.records import Intent, Restored
 from reconciler.live.store import Body, DicomStore
 from reconciler.model.address import StoreAddress
+from reconciler.model.archived import ArchivedInstance
 from reconciler.model.live import Presence
-from reconciler.model.outcome import RunState
-from reconciler.model.reply import StoreReply, StoreReplyKind
-from reconciler.model.restore import ArchivedInstance, RestoreOutcome, RestoreResult
+from reconciler.model.outcome import InstanceResult, Outcome, RunState
+from reconciler.model.reply import Change, Reply
 
-_RETRIED = frozenset(
-    {StoreReplyKind.THROTTLED, StoreReplyKind.UNCLEAR, StoreReplyKind.UNAUTHENTICATED}
-)
-_FORBIDDEN = 403
+_EXPECTED = frozenset({AttemptSummary.ACCEPTED, AttemptSummary.AMBIGUOUS})
+"""After these an instance that is not there yet is looked for again."""
+
 _READINGS = 3
 """So often an instance is retrieved whose body breaks off."""
 
@@ -52,10 +46,14 @@ class _Original:
     status: tuple[int, ...]
     fingerprint: Fingerprint
 
-    @property
-    def is_unchanged(self) -> bool:
-        """Whether the file is still what was checked."""
-        return self.status == _status(self.file)
+    def require_unchanged(self) -> None:
+        """Make sure that the file is still what was checked.
+
+        Raises:
+            OSError: it is not.
+        """
+        if self.status != _status(self.file):
+            raise OSError("it was changed after it was checked")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,167 +65,72 @@ class _Seen:
 
 
 class Restorer:
-    """Restores the instances of one run; shared by its workers."""
+    """Restores the instances of one run; shared by its workers.
 
-    def __init__(
-        self,
-        *,
-        stores: Mapping[StoreAddress, DicomStore],
-        order: tuple[StoreAddress, ...],
-        journal: RunJournal,
-        labels: AuditLabels,
-        patience: Patience,
-        stop: Stop,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._stores = stores
+    ``order`` has the stores of the run's first record.
+    """
+
+    def __init__(self, sender: Sender, order: tuple[StoreAddress, ...]) -> None:
+        self._sender = sender
         self._order = order
-        self._journal = journal
-        self._labels = labels
-        self._patience = patience
-        self._stop = stop
-        self._now = now
-        self._preflight_lock = threading.Lock()
+        self._stop = sender.stop
 
-    def restore(self, archived: ArchivedInstance) -> RestoreResult:
+    def restore(self, archived: ArchivedInstance) -> InstanceResult:
         """Store, compare, record; what goes wrong is in the outcome, never an exception."""
         if self._stop.is_requested:
-            return RestoreResult(archived, RestoreOutcome.NOT_ATTEMPTED, self._stop.reason or "")
+            return archived.result(Outcome.NOT_ATTEMPTED, self._stop.reason or "")
         try:
-            file = open_inside(archived.archive, archived.path)
+            with open_inside(archived.archive, archived.path) as file:
+                return self._put_back(archived, _check(archived, file))
         except OSError as error:
-            return self._restored(archived, RestoreOutcome.FAILED, _unreadable(error))
-        with file:
-            try:
-                original = _check(archived, file)
-            except OSError as error:
-                return self._restored(archived, RestoreOutcome.FAILED, _unreadable(error))
-            except _UnfitError as error:
-                return self._restored(archived, RestoreOutcome.FAILED, f"the archived file {error}")
-            return self._put_back(archived, original)
+            detail = f"the archived file cannot be read: {error.strerror or error}"
+        except _UnfitError as error:
+            detail = f"the archived file {error}"
+        return self._restored(archived, Outcome.FAILED, detail)
 
-    def _put_back(self, archived: ArchivedInstance, original: _Original) -> RestoreResult:
-        replies: list[StoreReply] = []
+    def _put_back(self, archived: ArchivedInstance, original: _Original) -> InstanceResult:
+        """Send what requests it takes, then compare; raises `OSError` if it sent none."""
+        store = self._store(archived)
+        first = Intent(
+            self._sender.now(), self._index(archived), archived.instance, 1, action=Change.STORE
+        )
+        request = partial(store.store, original.file)
         try:
-            self._attempt(archived, original, replies)
+            replies = self._sender.send(first, request, original.require_unchanged)
+        except NotSentError as stopped:
+            reason = self._stop.reason or ""
+            if stopped.is_on_record:
+                return self._restored(archived, Outcome.NOT_ATTEMPTED, reason)
+            return archived.result(Outcome.NOT_ATTEMPTED, reason)
         except JournalError as error:
             self._stop.request(RunState.STOPPED, str(error))
-            if not replies:
-                return RestoreResult(archived, RestoreOutcome.NOT_ATTEMPTED, str(error))
-        except OSError as error:
-            return self._restored(archived, RestoreOutcome.FAILED, _unreadable(error))
-        self._heed(archived.store, replies[-1])
-        ending = ending_of([reply.kind for reply in replies])
-        seen = self._look(archived, original.fingerprint, ending)
-        outcome = OUTCOMES[ending, seen.comparison]
+            return archived.result(Outcome.NOT_ATTEMPTED, str(error))
+        self._sender.stop_if_fatal(archived.store, archived.instance, replies[-1])
+        summary = summarize([reply.kind for reply in replies])
+        seen = self._sender.verify(
+            partial(_compare, store, archived, original.fingerprint),
+            lambda seen: seen.comparison is Comparison.ABSENT and summary in _EXPECTED,
+        )
+        outcome = RESTORES[summary, seen.comparison]
         detail = "" if outcome.is_restored else _explain(replies[-1], seen)
-        if outcome is RestoreOutcome.FAILED:
+        if outcome is Outcome.FAILED:
             detail += _WAY_OUT
         return self._restored(archived, outcome, detail)
 
-    def _attempt(
-        self, archived: ArchivedInstance, original: _Original, replies: list[StoreReply]
-    ) -> None:
-        """Attempt until the answer is clear, the time is over, or the run stops.
-
-        Raises:
-            JournalError: an intent could not be made durable.
-            OSError: the file is no longer what was checked; nothing was sent.
-        """
-        deadline = time.monotonic() + self._patience.attempt_for
-        index = self._order.index(archived.store)
-        while True:
-            number = len(replies) + 1
-            if not original.is_unchanged:
-                if replies:
-                    return
-                raise OSError("it was changed after it was checked")
-            self._journal.commit(RestoreIntent(self._now(), index, archived.instance, number))
-            reply = self._store(archived).store(original.file)
-            replies.append(reply)
-            self._record(
-                RestoreReplied(
-                    self._now(),
-                    index,
-                    archived.instance,
-                    number,
-                    reply.kind,
-                    reply.status,
-                    reply.detail,
-                    reply.request_id,
-                )
-            )
-            if not may_try_again(replies) or self._stop.is_requested:
-                return
-            pause = self._patience.backoff(number, reply.retry_after)
-            if time.monotonic() + pause > deadline or self._stop.event.wait(pause):
-                return
-
     def _store(self, archived: ArchivedInstance) -> DicomStore:
         """The store, with the labels of the removal that is undone on every request to it."""
-        labels = replace(self._labels, ticket=archived.reason.ticket)
-        return self._stores[archived.store].labelled(labels)
+        return self._sender.store(archived.store, archived.reason.ticket)
 
-    def _heed(self, store: StoreAddress, reply: StoreReply) -> None:
-        """Stop the run where a reply says that going on is wrong."""
-        if reply.kind is StoreReplyKind.UNAUTHENTICATED:
-            self._stop.request(RunState.STOPPED, "the store no longer accepts the credentials")
-        elif reply.status == _FORBIDDEN:
-            with self._preflight_lock:
-                self._repeat_preflight(store)
-
-    def _repeat_preflight(self, store: StoreAddress) -> None:
-        if self._stop.is_requested:
-            return
-        try:
-            self._stores[store].preflight(deleting=False, storing=True)
-        except LiveError as error:
-            self._stop.request(RunState.STOPPED, str(error))
-
-    def _look(
-        self, archived: ArchivedInstance, original: Fingerprint, ending: StoreEnding
-    ) -> _Seen:
-        """Retrieve and compare; look again for a while where the instance is to be expected."""
-        seen = self._compare(archived, original)
-        deadline = time.monotonic() + self._patience.reprobe_for
-        looks = 0
-        is_expected = ending in {StoreEnding.STORED, StoreEnding.AMBIGUOUS}
-        while is_expected and seen.comparison is Comparison.ABSENT and time.monotonic() < deadline:
-            pause = REPROBE_PAUSES[min(looks, len(REPROBE_PAUSES) - 1)]
-            stopped = self._stop.event.wait(pause)
-            seen = self._compare(archived, original)
-            looks += 1
-            if stopped:
-                break
-        return seen
-
-    def _compare(self, archived: ArchivedInstance, original: Fingerprint) -> _Seen:
-        store = self._store(archived)
-        problem = ""
-        for _ in range(_READINGS):
-            try:
-                with store.retrieve(archived.instance) as body:
-                    found = _read(body)
-            except LiveError as error:
-                problem = str(error)
-                break
-            if found is not None:
-                return _Seen(_compared(original, found))
-            problem = "the retrieve broke off"
-        look = store.probe(archived.instance)
-        # What was listed before the instance was stored says nothing.
-        look = store.confirmed(archived.instance, look, since=time.monotonic())
-        if look.presence is Presence.ABSENT:
-            return _Seen(Comparison.ABSENT)
-        return _Seen(Comparison.UNKNOWN, look.detail or problem)
+    def _index(self, archived: ArchivedInstance) -> int:
+        return self._order.index(archived.store)
 
     def _restored(
-        self, archived: ArchivedInstance, outcome: RestoreOutcome, detail: str
-    ) -> RestoreResult:
-        self._record(
+        self, archived: ArchivedInstance, outcome: Outcome, detail: str
+    ) -> InstanceResult:
+        self._sender.record(
             Restored(
-                self._now(),
-                self._order.index(archived.store),
+                self._sender.now(),
+                self._index(archived),
                 archived.instance,
                 archived.run,
                 outcome,
@@ -236,14 +139,28 @@ class Restorer:
                 detail,
             )
         )
-        return RestoreResult(archived, outcome, detail)
+        return archived.result(outcome, detail)
 
-    def _record(self, record: RestoreReplied | Restored) -> None:
-        """Append without waiting; a journal that fails now stops the run, not this proof."""
+
+def _compare(store: DicomStore, archived: ArchivedInstance, original: Fingerprint) -> _Seen:
+    """Retrieve the instance and compare; where that gives nothing, look whether it is there."""
+    problem = ""
+    for _ in range(_READINGS):
         try:
-            self._journal.append(record)
-        except JournalError as error:
-            self._stop.request(RunState.STOPPED, str(error))
+            with store.retrieve(archived.instance) as body:
+                found = _read(body)
+        except LiveError as error:
+            problem = str(error)
+            break
+        if found is not None:
+            return _Seen(_compared(original, found))
+        problem = "the retrieve broke off"
+    look = store.probe(archived.instance)
+    # What was listed before the instance was stored says nothing.
+    look = store.confirmed(archived.instance, look, since=time.monotonic())
+    if look.presence is Presence.ABSENT:
+        return _Seen(Comparison.ABSENT)
+    return _Seen(Comparison.UNKNOWN, look.detail or problem)
 
 
 def _read(body: Body) -> Fingerprint | None:
@@ -262,23 +179,11 @@ def _compared(original: Fingerprint, found: Fingerprint) -> Comparison:
     return Comparison.SAME_DATASET if same else Comparison.DIFFERENT
 
 
-def may_try_again(replies: Sequence[StoreReply]) -> bool:
-    """Whether another attempt to store may bring a clear answer; a fresh token is tried once."""
-    last = replies[-1].kind
-    if last is StoreReplyKind.UNAUTHENTICATED:
-        return sum(reply.kind is last for reply in replies) == 1
-    return last in _RETRIED
-
-
-def _explain(reply: StoreReply, seen: _Seen) -> str:
+def _explain(reply: Reply, seen: _Seen) -> str:
     """Say in one line why the restore is not proven."""
     look = seen.comparison.value + (f" ({seen.detail})" if seen.detail else "")
     said = reply.kind.value + (f" ({reply.detail})" if reply.detail else "")
     return f"store: {said}; retrieve: {look}"
-
-
-def _unreadable(error: OSError) -> str:
-    return f"the archived file cannot be read: {error.strerror or error}"
 
 
 def _status(file: BinaryIO) -> tuple[int, ...]:

@@ -7,72 +7,30 @@ is a later decision.
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from reconciler.applying.archived import ArchivedRun
-from reconciler.applying.deletion import Patience
-from reconciler.applying.pending import UNPROVEN, Pending, find_pending
+from reconciler.applying.pending import Pending, find_pending
 from reconciler.applying.restoration import Restorer
-from reconciler.applying.run import until_stopped
+from reconciler.applying.run import Account, RunSettings, end_run, work_through
+from reconciler.applying.sending import Sender
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ExitCode, JournalError
 from reconciler.journal.history import History
 from reconciler.journal.latest import links_of_run
 from reconciler.journal.locks import hold_locks
-from reconciler.journal.records import RestoreEnded, RestoreStarted
+from reconciler.journal.records import RestoreStarted, RunEnded
 from reconciler.journal.writer import RunJournal
 from reconciler.live.labels import AuditLabels
 from reconciler.live.store import DicomStore
-from reconciler.live.workers import run_workers
 from reconciler.model.address import StoreAddress
-from reconciler.model.lock import Holder
-from reconciler.model.outcome import RunState
+from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport, RunState
 from reconciler.model.provenance import Provenance
-from reconciler.model.restore import (
-    ArchivedInstance,
-    RestoreOutcome,
-    RestoreReport,
-    RestoreResult,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreSettings:
-    """How a restore goes about it; the fields are those of `ApplySettings`."""
-
-    run: str
-    holder: Holder
-    tool_version: str
-    patience: Patience
-    parallelism: int = 32
-    stop_after: int = 10
-
-
-class _Account:
-    """Outcomes as they come in."""
-
-    def __init__(self, results: Iterable[RestoreResult]) -> None:
-        self.counts: Counter[RestoreOutcome] = Counter()
-        self.not_restored: list[RestoreResult] = []
-        self._lock = threading.Lock()
-        for result in results:
-            self.add(result)
-
-    @property
-    def is_proven(self) -> bool:
-        return all(outcome.is_restored or not count for outcome, count in self.counts.items())
-
-    def add(self, result: RestoreResult) -> None:
-        with self._lock:
-            self.counts[result.outcome] += 1
-            if not result.outcome.is_restored:
-                self.not_restored.append(result)
+from reconciler.model.reply import Change
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +45,13 @@ class Restore:
     read: Callable[[], ArchivedRun]
     stores: Mapping[StoreAddress, DicomStore]
     state: Path
-    settings: RestoreSettings
+    settings: RunSettings
     stop: Stop
     now: Callable[[], datetime]
-    on_result: Callable[[RestoreResult], None]
+    on_result: Callable[[InstanceResult], None]
     provenance: Callable[[], Provenance] = Provenance
 
-    def run(self) -> tuple[RestoreReport, ExitCode]:
+    def run(self) -> tuple[RunReport, ExitCode]:
         """Put back what is not back yet, and prove it; see the module for what is not.
 
         Raises:
@@ -138,77 +96,56 @@ class Restore:
 
     def _work(
         self, journal: RunJournal, first: RestoreStarted, pending: Pending
-    ) -> tuple[RestoreReport, ExitCode]:
-        account = _Account(pending.settled)
-        restorer = Restorer(
-            stores=self.stores,
-            order=first.stores,
-            journal=journal,
-            labels=AuditLabels(first.run),
-            patience=self.settings.patience,
+    ) -> tuple[RunReport, ExitCode]:
+        settings = self.settings
+        labels = AuditLabels(first.run)
+        sender = Sender(
+            Change.STORE, self.stores, journal, labels, settings.budget, self.stop, self.now
+        )
+        account = self._account(pending)
+        work_through(
+            pending.waiting,
+            Restorer(sender, first.stores).restore,
+            lambda one, reason: one.result(Outcome.NOT_ATTEMPTED, reason),
+            account,
             stop=self.stop,
-            now=self.now,
+            breaker=Breaker(settings.stop_after, self.stop, Operation.RESTORE),
+            parallelism=settings.parallelism,
         )
-        self._restore_all(pending.waiting, restorer, account)
+        ended = end_run(journal, account, self.stop, self.now, is_done=account.is_proven)
+        return self._report(first, ended, account, journal.head)
+
+    def _account(self, pending: Pending) -> Account:
+        """An account of what needs no request."""
+        account = Account(Operation.RESTORE, self.on_result)
+        for result in pending.settled:
+            if result.outcome.is_restored:
+                account.take_over(result.outcome, is_earlier=True)
+            else:
+                account.add(result)
+        return account
+
+    def _nothing_to_do(self, first: RestoreStarted, pending: Pending) -> tuple[RunReport, ExitCode]:
+        account = self._account(pending)
         exit_code = ExitCode.SUCCESS if account.is_proven else ExitCode.INCOMPLETE
-        state = RunState.COMPLETED if account.is_proven else self.stop.state
-        ended = RestoreEnded(self.now(), state, account.counts, exit_code, self.stop.reason)
-        try:
-            journal.commit(ended)
-        except JournalError as error:
-            self.stop.request(RunState.STOPPED, str(error))
-            exit_code = ExitCode.INCOMPLETE
-        report = self._report(first, account, journal.head, state, pending.taken_over)
-        return report, exit_code
-
-    def _restore_all(
-        self, waiting: Iterable[ArchivedInstance], restorer: Restorer, account: _Account
-    ) -> None:
-        remaining = iter(waiting)
-        breaker = Breaker(self.settings.stop_after, self.stop, of="restores")
-
-        def restore_one(archived: ArchivedInstance) -> None:
-            result = restorer.restore(archived)
-            account.add(result)
-            self.on_result(result)
-            if result.outcome is not RestoreOutcome.NOT_ATTEMPTED:
-                # A conflict is an answer, and says nothing of those after it.
-                breaker.count(proven=result.outcome not in UNPROVEN)
-
-        run_workers(
-            until_stopped(self.stop, remaining),
-            restore_one,
-            parallelism=self.settings.parallelism,
-        )
-        for left in remaining:
-            why = self.stop.reason or ""
-            account.add(RestoreResult(left, RestoreOutcome.NOT_ATTEMPTED, why))
-
-    def _nothing_to_do(
-        self, first: RestoreStarted, pending: Pending
-    ) -> tuple[RestoreReport, ExitCode]:
-        account = _Account(pending.settled)
-        report = self._report(first, account, None, RunState.COMPLETED, pending.taken_over)
-        return report, ExitCode.SUCCESS if account.is_proven else ExitCode.INCOMPLETE
+        ended = RunEnded(self.now(), RunState.COMPLETED, dict(account.counts), exit_code)
+        return self._report(first, ended, account, None)
 
     def _report(
-        self,
-        first: RestoreStarted,
-        account: _Account,
-        head: str | None,
-        state: RunState,
-        taken_over: int,
-    ) -> RestoreReport:
-        return RestoreReport(
+        self, first: RestoreStarted, ended: RunEnded, account: Account, head: str | None
+    ) -> tuple[RunReport, ExitCode]:
+        report = RunReport(
+            Operation.RESTORE,
             run=first.run,
-            restores=first.restores,
-            state=state,
+            state=ended.state,
             started=first.time,
-            ended=self.now(),
+            ended=ended.time,
             counts=dict(account.counts),
-            not_restored=tuple(account.not_restored),
-            stopped_because=self.stop.reason,
+            unproven=tuple(account.unproven),
+            restores=first.restores,
+            stopped_because=ended.stopped_because,
             resumed=first.resumes,
             journal_head=head,
-            taken_over=taken_over,
+            taken_over=account.taken_over,
         )
+        return report, ExitCode(ended.exit_code)

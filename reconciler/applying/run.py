@@ -1,26 +1,48 @@
-"""Work through a plan's deletions with several workers, and account for every one of them."""
+"""What an apply and a restore share: their settings, their workers, their account, their end."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
-from reconciler.applying.deletion import Deleter, Target
+from reconciler.applying.sending import RetryBudget
 from reconciler.applying.stopping import Breaker, Stop
+from reconciler.errors import ExitCode, JournalError
+from reconciler.journal.records import RunEnded
+from reconciler.journal.writer import RunJournal
 from reconciler.live.workers import run_workers
-from reconciler.model.outcome import InstanceResult, Outcome
+from reconciler.model.lock import Holder
+from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunState
 
 T = TypeVar("T")
 
 
-class Account:
-    """Outcomes as they come in; adds up to the plan because nothing leaves it unnamed."""
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """How a run goes about it.
 
-    def __init__(self, on_result: Callable[[InstanceResult], None]) -> None:
-        self.counts: Counter[Outcome] = Counter()
-        self.not_gone: list[InstanceResult] = []
+    ``run`` is the new run's name; ``holder`` says in the lock who runs it. ``stop_after`` is the
+    number of unproven instances that stops the run.
+    """
+
+    run: str
+    holder: Holder
+    tool_version: str
+    budget: RetryBudget
+    parallelism: int = 32
+    stop_after: int = 10
+
+
+class Account:
+    """Outcomes as they come in; adds up to the run because nothing leaves it unnamed."""
+
+    def __init__(self, operation: Operation, on_result: Callable[[InstanceResult], None]) -> None:
+        self.counts: Counter[Outcome] = Counter(dict.fromkeys(operation.outcomes, 0))
+        self.unproven: list[InstanceResult] = []
         self.taken_over = 0
         self._on_result = on_result
         self._lock = threading.Lock()
@@ -36,48 +58,42 @@ class Account:
 
     @property
     def is_proven(self) -> bool:
-        """Whether all that was counted is proven to be absent."""
-        return all(outcome.is_gone or not count for outcome, count in self.counts.items())
+        """Whether what was to be brought about is proven for all that was counted."""
+        return all(outcome.is_proven or not count for outcome, count in self.counts.items())
 
     def add(self, result: InstanceResult) -> None:
-        """Count one planned deletion; may be called from any worker."""
+        """Count one instance; may be called from any worker."""
         with self._lock:
             self.counts[result.outcome] += 1
-            if not result.outcome.is_gone:
-                self.not_gone.append(result)
+            if not result.outcome.is_proven:
+                self.unproven.append(result)
             self._on_result(result)
 
 
-def delete_all(
-    targets: Iterable[Target],
-    deleter: Deleter,
+def work_through(
+    targets: Iterable[T],
+    work: Callable[[T], InstanceResult],
+    untried: Callable[[T, str], InstanceResult],
     account: Account,
     *,
     stop: Stop,
     breaker: Breaker,
     parallelism: int,
 ) -> None:
-    """Delete every target, or account for it as not attempted once the run has stopped."""
+    """Work on every target, or account for it as ``untried`` once the run has stopped."""
     remaining = iter(targets)
 
-    def delete_one(target: Target) -> None:
-        result = deleter.delete(target)
+    def work_on(target: T) -> None:
+        result = work(target)
         account.add(result)
         breaker.record(result.outcome)
 
-    run_workers(until_stopped(stop, remaining), delete_one, parallelism=parallelism)
+    run_workers(_until_stopped(stop, remaining), work_on, parallelism=parallelism)
     for target in remaining:
-        account.add(
-            InstanceResult(
-                target.store,
-                target.instance,
-                Outcome.NOT_ATTEMPTED,
-                stop.reason or "",
-            )
-        )
+        account.add(untried(target, stop.reason or ""))
 
 
-def until_stopped(stop: Stop, items: Iterator[T]) -> Iterator[T]:
+def _until_stopped(stop: Stop, items: Iterator[T]) -> Iterator[T]:
     """Hand out items until the run stops; none is taken and then dropped."""
     while not stop.is_requested:
         try:
@@ -85,3 +101,41 @@ def until_stopped(stop: Stop, items: Iterator[T]) -> Iterator[T]:
         except StopIteration:
             return
         yield item
+
+
+def end_run(
+    journal: RunJournal,
+    account: Account,
+    stop: Stop,
+    now: Callable[[], datetime],
+    *,
+    is_done: bool,
+    exit_code: ExitCode | None = None,
+) -> RunEnded:
+    """Record the end; a journal that cannot take it leaves the run to be resumed.
+
+    A stop that came when everything was proven and kept (``is_done``) changes nothing. Where
+    something was not, it may have cut its attempts or its proof short. ``exit_code`` is that of a
+    refusal.
+    """
+    is_completed = is_done and stop.state is not RunState.ABORTED
+    done = ExitCode.SUCCESS if is_done else ExitCode.INCOMPLETE
+    ended = RunEnded(
+        now(),
+        RunState.COMPLETED if is_completed else stop.state,
+        dict(account.counts),
+        exit_code or done,
+        stop.reason,
+        account.taken_over,
+    )
+    try:
+        journal.commit(ended)
+    except JournalError as error:
+        stop.request(RunState.STOPPED, str(error))
+        return replace(
+            ended,
+            state=stop.state,
+            exit_code=ExitCode.INCOMPLETE,
+            stopped_because=stop.reason,
+        )
+    return ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
-from reconciler.applying.outcome import outcome_of
+from reconciler.applying.outcome import deletion_outcome
 from reconciler.journal.fold import Attempt
 from reconciler.journal.records import Settled
 from reconciler.journal.writer import RunJournal
@@ -43,7 +43,7 @@ def settle(
         seen = store.confirmed(attempt.instance, seen, explained=explained)
         if seen.presence is Presence.UNKNOWN:
             return
-        outcome = outcome_of(attempt.replies, seen.presence)
+        outcome = deletion_outcome(attempt.replies, seen.presence)
         journal.commit(
             Settled(
                 now(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.outcome import Operation, Outcome, RunState
 
 
 class Stop:
@@ -38,35 +38,36 @@ def _overrides(new: RunState, old: RunState) -> bool:
 
 
 class Breaker:
-    """Stops a run after so many deletions, or restores, that are not proven.
+    """Stops a run after so many instances that are not proven.
 
-    Many failures are one cause, and more requests would not cure it. A proof ends a row of
-    failures; but an unconfirmed deletion may have removed what nobody can prove, and counts until
-    the run ends.
+    Many failures are one cause, and more requests would not cure it. A proof, or a conflict, which
+    is a clear answer, ends a row of failures. But an unconfirmed deletion may have removed what
+    nobody can prove, and counts until the run ends.
     """
 
-    def __init__(self, limit: int, stop: Stop, *, of: str = "deletions") -> None:
-        self._of = of
+    def __init__(self, limit: int, stop: Stop, operation: Operation) -> None:
         self._limit = limit
         self._stop = stop
+        self._is_apply = operation is Operation.APPLY
         self._row = 0
         self._lasting = 0
         self._lock = threading.Lock()
 
     def record(self, outcome: Outcome) -> None:
         """Count one outcome; outcomes of different workers count in the order they end."""
-        if outcome is not Outcome.NOT_ATTEMPTED:
-            self.count(proven=outcome.is_gone, lasting=outcome is Outcome.UNCONFIRMED)
-
-    def count(self, *, proven: bool, lasting: bool = False) -> None:
-        """Count one that was attempted; no later proof takes back what is ``lasting``."""
+        if outcome is Outcome.NOT_ATTEMPTED:
+            return
         with self._lock:
-            if proven:
-                self._row = 0
-            elif lasting:
+            if outcome is Outcome.UNCONFIRMED and self._is_apply:
                 self._lasting += 1
-            else:
+            elif outcome in _UNPROVEN:
                 self._row += 1
-            broken = self._row + self._lasting >= self._limit
-        if broken:
-            self._stop.request(RunState.STOPPED, f"{self._limit} {self._of} could not be proven")
+            else:
+                self._row = 0
+            is_broken = self._row + self._lasting >= self._limit
+        if is_broken:
+            what = "deletions" if self._is_apply else "restores"
+            self._stop.request(RunState.STOPPED, f"{self._limit} {what} could not be proven")
+
+
+_UNPROVEN = frozenset({Outcome.FAILED, Outcome.UNCONFIRMED})

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
-from reconciler.applying.deletion import Patience
-from reconciler.applying.restoration import may_try_again
+from reconciler.applying.sending import RetryBudget
 from reconciler.applying.stopping import Stop
 from reconciler.live.store import DicomStore
-from reconciler.model.reply import StoreReply
+from reconciler.model.reply import Reply
 
 
-def store_file(store: DicomStore, path: Path) -> StoreReply:
+def store_file(store: DicomStore, path: Path) -> Reply:
     """Send a DICOM file, once.
 
     Raises:
@@ -23,17 +21,10 @@ def store_file(store: DicomStore, path: Path) -> StoreReply:
 
 
 def store_patiently(
-    store: DicomStore, path: Path, *, patience: Patience, stop: Stop
-) -> tuple[StoreReply, ...]:
+    store: DicomStore, path: Path, *, budget: RetryBudget, stop: Stop
+) -> tuple[Reply, ...]:
     """Send a DICOM file until the answer is clear, the time is over, or the run stops.
 
     Gives every reply. Raises as `store_file`.
     """
-    deadline = time.monotonic() + patience.attempt_for
-    replies = [store_file(store, path)]
-    while may_try_again(replies):
-        pause = patience.backoff(len(replies), replies[-1].retry_after)
-        if time.monotonic() + pause > deadline or stop.event.wait(pause):
-            break
-        replies.append(store_file(store, path))
-    return tuple(replies)
+    return tuple(budget.attempts(lambda _: store_file(store, path), stop.event))

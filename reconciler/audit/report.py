@@ -15,8 +15,7 @@ from reconciler.errors import JournalError
 from reconciler.model.address import InstanceAddress
 from reconciler.model.audit import AuditReport, ChangingRun, RemovalCounts, Selection
 from reconciler.model.deletion import RecordedDeletion
-from reconciler.model.outcome import Outcome
-from reconciler.model.restore import RestoreOutcome
+from reconciler.model.outcome import Operation, Outcome
 from reconciler.model.service import Store, store_at
 
 UNKNOWN = "unknown"
@@ -49,8 +48,8 @@ def make_report(
         first=min(times, default=None),
         last=max(times, default=None),
         runs=len(times),
-        outcomes={outcome: totals.outcomes[outcome] for outcome in Outcome},
-        restored={outcome: restored[outcome] for outcome in RestoreOutcome},
+        outcomes={outcome: totals.outcomes[outcome] for outcome in Operation.APPLY.outcomes},
+        restored={outcome: restored[outcome] for outcome in Operation.RESTORE.outcomes},
         by_reason=_sorted(totals.by_reason()),
         by_store=_sorted(totals.by_store()),
         by_month_and_reason={

@@ -15,7 +15,6 @@ from reconciler.journal.records import (
     FirstRecord,
     Record,
     Restored,
-    RestoreEnded,
     RestoreStarted,
     RunEnded,
     RunStarted,
@@ -117,7 +116,7 @@ def _changing_run(started: RunStarted | RestoreStarted, checked: Checked) -> Cha
         started.planned,
     )
     match checked.ends.get(started.run):
-        case RunEnded() | RestoreEnded() as ended:
+        case RunEnded() as ended:
             return replace(
                 run,
                 state=ended.state,

@@ -49,7 +49,7 @@ class Receiver:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class SendRetry:
     """How often a batch is tried, the first wait in seconds, which doubles, and for one answer."""
 
     attempts: int = 6
@@ -94,7 +94,7 @@ def hand_over(
     sender: Sender,
     ledger: Ledger,
     *,
-    patience: Patience,
+    retry: SendRetry,
     sleep: Callable[[float], object],
     handover: Handover,
 ) -> None:
@@ -109,7 +109,7 @@ def hand_over(
     waiting = _unsent(messages, ledger, handover)
     while batch := list(islice(waiting, BATCH)):
         frames = b"".join(frame(message, sender) for message in batch)
-        _send_patiently(frames, receiver, context, patience, sleep)
+        _send_again(frames, receiver, context, retry, sleep)
         ledger.add(message.xml.encode("ascii") for message in batch)
         handover.sent += len(batch)
 
@@ -124,24 +124,24 @@ def _unsent(
             yield message
 
 
-def _send_patiently(
+def _send_again(
     frames: bytes,
     receiver: Receiver,
     context: ssl.SSLContext,
-    patience: Patience,
+    retry: SendRetry,
     sleep: Callable[[float], object],
 ) -> None:
-    wait = patience.first_wait
-    for attempt in range(1, patience.attempts + 1):
+    wait = retry.first_wait
+    for attempt in range(1, retry.attempts + 1):
         try:
-            _send(frames, receiver, context, patience.timeout)
+            _send(frames, receiver, context, retry.timeout)
         except ssl.SSLCertVerificationError as error:
             raise ReceiverError(
                 f"{receiver} is not trusted: {error.verify_message}",
                 hint="--syslog-ca names the certificates of those who signed its own",
             ) from None
         except (OSError, ssl.SSLError) as error:
-            if attempt == patience.attempts:
+            if attempt == retry.attempts:
                 raise ReceiverError(
                     f"{receiver} did not take the messages: {_cause(error)}"
                 ) from None

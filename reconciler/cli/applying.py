@@ -6,24 +6,18 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
-from reconciler import __version__
-from reconciler.applying.apply import Applied, Apply, ApplySettings
+from reconciler.applying.apply import Applied, Apply
 from reconciler.applying.stopping import Stop
-from reconciler.cli import environment, github
+from reconciler.cli import environment
 from reconciler.cli.archives import require_archives_outside
-from reconciler.cli.console import report_error, say, write_document
-from reconciler.cli.destination import write_file
-from reconciler.cli.events import Events
-from reconciler.cli.formats import REPORT_FORMS, Writes
+from reconciler.cli.console import report_error, say
 from reconciler.cli.kept_plan import keep_plan
 from reconciler.cli.other_services import note_other_services
-from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
-from reconciler.cli.project import status_command
 from reconciler.cli.recording import record_nothing_done
+from reconciler.cli.running import RunOptions, finish
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.journal.folder import run_file
@@ -31,45 +25,27 @@ from reconciler.journal.history import History, has_runs
 from reconciler.live.connection import Connection
 from reconciler.live.endpoint import Endpoint
 from reconciler.live.stages import ProbeMode
-from reconciler.model.address import InstanceAddress, Provider
-from reconciler.model.outcome import ApplyReport, InstanceResult, RunState
+from reconciler.model.address import Provider
+from reconciler.model.outcome import InstanceResult, Operation
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.provenance import Provenance
 from reconciler.planning.acceptance import require_endpoint
-from reconciler.reporting.events import (
-    apply_result_event,
-    apply_start_event,
-    apply_summary_event,
-)
-from reconciler.reporting.report_markdown import report_as_markdown
-from reconciler.reporting.step_outputs import report_outputs
-from reconciler.reporting.wording import apply_line, plural, traffic_line
-
-REPROBE_SECONDS = 30.0
-"""How long an instance that is still there after its deletion is looked for again."""
+from reconciler.reporting.events import result_event, start_event
+from reconciler.reporting.wording import plural, traffic_line
 
 _BEFORE = "the plan was applied before"
 _NOTHING = "the plan deletes nothing"
 
 
-@dataclass(frozen=True, slots=True)
-class ApplyOptions:
-    """The command line, with the project's folders found."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyOptions(RunOptions):
+    """The command line of an apply."""
 
     auto_approve: bool
     expect_digest: str | None
     require_clean: bool
-    report: Path | None
-    form: str
-    writes: Writes
-    events: Events
-    stop_after_failures: int
     max_age: timedelta
-    endpoint: str | None
-    parallelism: int
-    max_qps: float | None
-    state: Path
     root: Path
     patient_key: PatientKey | None = None
     probe: str = ProbeMode.AUTO.value
@@ -154,7 +130,6 @@ def _apply(
     stop: Stop,
 ) -> Applied:
     """Do it, and let progress and events tell of it."""
-    settings = _settings(options, run, connection.nobody())
     total = saved.plan.count(Why.LISTED)
     done = itertools.count(1)
 
@@ -162,19 +137,20 @@ def _apply(
         accept(history)
         if saved.plan.has_deletions:
             keep_plan(saved, options.state)
-        options.events.emit([apply_start_event(saved, settings.run)])
+        options.events.emit([start_event(Operation.APPLY, run, total, saved=saved)])
 
     with progress("deleting") as counter:
 
         def on_result(result: InstanceResult) -> None:
             counter.update(next(done), total)
-            options.events.emit([apply_result_event(result)])
+            options.events.emit([result_event(result)])
 
         applied = Apply(
             saved=saved,
             stores={store.store: connection.store(store.store) for store in saved.plan.stores},
             state=options.state,
-            settings=settings,
+            settings=options.settings(run),
+            nobody=connection.nobody(),
             accept=accept_and_tell,
             stop=stop,
             now=environment.now,
@@ -182,24 +158,12 @@ def _apply(
             provenance=lambda: Provenance(
                 connection.principal, environment.requester(), saved.plan.inputs, saved.git
             ),
+            patient_key=options.patient_key,
         ).run()
     if applied.is_earlier:
         return applied
     say(f"sent {traffic_line(connection.traffic)}")
     return replace(applied, report=replace(applied.report, traffic=connection.traffic))
-
-
-def _settings(options: ApplyOptions, run: str, nobody: InstanceAddress) -> ApplySettings:
-    return ApplySettings(
-        run=run,
-        holder=environment.holder(run),
-        tool_version=__version__,
-        patience=make_patience(REPROBE_SECONDS),
-        nobody=nobody,
-        parallelism=options.parallelism,
-        stop_after=options.stop_after_failures,
-        patient_key=options.patient_key,
-    )
 
 
 def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None) -> int:
@@ -212,35 +176,6 @@ def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None)
             say("  hint: make a new plan for what is left")
     elif signalled is not None and not applied.report.is_success:
         exit_code = signalled
-    if applied.report.state in {RunState.INTERRUPTED, RunState.STOPPED}:
-        say(f"to resume it, see: {status_command(options.state)}")
     for bag in applied.bags:
         say(f"archived in {bag}; to undo: reconciler restore {applied.report.run}")
-    shown = REPORT_FORMS[options.form](applied.report, exit_code)
-    _tell_github(applied.report)
-    exit_code = _write_reports(applied, options, exit_code)
-    options.events.emit([apply_summary_event(applied.report, exit_code)])
-    # Last, since a reader of it may be gone, and what is on disk by now is not lost then.
-    write_document(shown)
-    return exit_code
-
-
-def _tell_github(report: ApplyReport) -> None:
-    github.summarize(partial(report_as_markdown, report))
-    github.set_outputs(report_outputs(report))
-    if not report.is_success:
-        github.annotate_error(apply_line(report), report.stopped_because)
-
-
-def _write_reports(applied: Applied, options: ApplyOptions, exit_code: int) -> int:
-    """Write the files; a code that says more than "error" outlasts a failure to."""
-    targets = list(options.writes)
-    if options.report is not None:
-        targets.append(("json", options.report))
-    for form, path in targets:
-        try:
-            write_file(path, REPORT_FORMS[form](applied.report, exit_code))
-        except ReconcilerError as error:
-            report_error(error)
-            exit_code = exit_code or error.exit_code
-    return exit_code
+    return finish(applied.report, options, exit_code)

@@ -11,7 +11,7 @@ import click
 from reconciler.cli.destination import write_file
 from reconciler.cli.path_type import PATH
 from reconciler.desired import Rule
-from reconciler.model.outcome import ApplyReport
+from reconciler.model.outcome import RunReport
 from reconciler.model.plan import SavedPlan
 from reconciler.model.problem import Problem
 from reconciler.model.validation import Validation
@@ -71,12 +71,12 @@ VALIDATION_FORMS: Mapping[str, Callable[[Validation, str], Iterator[str]]] = {
 }
 """Each takes a check and the project's root in the repository."""
 
-REPORT_FORMS: Mapping[str, Callable[[ApplyReport, int], Iterator[str]]] = {
+REPORT_FORMS: Mapping[str, Callable[[RunReport, int], Iterator[str]]] = {
     "text": lambda report, _: report_as_text(report),
     "json": report_as_json,
     "markdown": lambda report, _: report_as_markdown(report),
 }
-"""Each takes the result of an apply and its exit code."""
+"""Each takes the result of an apply or a restore and its exit code."""
 
 INSTEAD_OF_A_PLAN = frozenset({"markdown", "sarif", "junit", "codequality"})
 """The forms in which ``plan`` reports invalid files; the others have nothing to hold."""

@@ -14,7 +14,7 @@ from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
 from reconciler.cli.approval import require_approval, require_terminal
 from reconciler.cli.console import report_error, say, write_document
-from reconciler.cli.patience import make_patience
+from reconciler.cli.running import retry_budget
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.drill.commands import Commands
 from reconciler.drill.own_store import MOST_REQUESTS, StoppedError, Visit, studies_of
@@ -28,7 +28,7 @@ from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 from reconciler.reporting.wire_facts_json import wire_facts_as_json
 from reconciler.reporting.wording import plural
 
-_REPROBE_SECONDS = 30.0
+_VERIFY_SECONDS = 30.0
 _UNASKED = "--auto-approve leaves the question out; use a test store only"
 
 
@@ -161,7 +161,7 @@ def _visit(
         specimens,
         Commands(folder, program, own.options(connection.endpoint)),
         WireFacts(store, hidden, environment.new_uid, stop.event.wait),
-        make_patience(_REPROBE_SECONDS),
+        retry_budget(_VERIFY_SECONDS),
         stop,
         say,
     )

@@ -16,7 +16,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from reconciler.applying.deletion import Patience
+from reconciler.applying.sending import RetryBudget
 from reconciler.applying.stopping import Stop
 from reconciler.applying.storing import store_patiently
 from reconciler.drill.commands import Commands
@@ -35,8 +35,7 @@ from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
-from reconciler.model.reply import StoreReplyKind
-from reconciler.model.restore import RestoreOutcome
+from reconciler.model.reply import ReplyKind
 from reconciler.planning.plan_file import read_plan
 from reconciler.reporting.wording import plural
 
@@ -46,7 +45,7 @@ MOST_REQUESTS = 300
 ROUNDS = 2
 """So often the removal of what was stored is tried."""
 
-_UNCLEAR = {StoreReplyKind.UNCLEAR, StoreReplyKind.FOREIGN}
+_UNCLEAR = {ReplyKind.UNCLEAR, ReplyKind.UNEXPECTED}
 _HOLD = "kept by the selftest"
 
 
@@ -66,7 +65,7 @@ class Visit:
     specimens: Mapping[InstanceAddress, Path]
     commands: Commands
     facts: WireFacts
-    patience: Patience
+    budget: RetryBudget
     stop: Stop
     say: Callable[[str], None]
     sent: set[InstanceAddress] = field(default_factory=set)
@@ -146,7 +145,7 @@ class Visit:
             self._go_on()
             self.sent.add(instance)
             self.unclear.add(instance)
-            replies = store_patiently(self.store, path, patience=self.patience, stop=self.stop)
+            replies = store_patiently(self.store, path, budget=self.budget, stop=self.stop)
             last = replies[-1]
             self.facts.found["store"] = {"status": last.status, "taken for": last.kind.value}
             require(
@@ -156,11 +155,11 @@ class Visit:
         self.facts.time_search("storing", self.specimens, listed=True)
         self.say(f"stored: {plural(len(self.sent), 'instance')}")
 
-    def _is_stored(self, instance: InstanceAddress, kinds: Sequence[StoreReplyKind]) -> bool:
+    def _is_stored(self, instance: InstanceAddress, kinds: Sequence[ReplyKind]) -> bool:
         """Whether the replies say so; notes whether it may be there, and whether it is ours."""
         is_ambiguous = not _UNCLEAR.isdisjoint(kinds)
-        exists = kinds[-1] is StoreReplyKind.ALREADY_EXISTS
-        is_stored = kinds[-1] is StoreReplyKind.STORED or (is_ambiguous and exists)
+        exists = kinds[-1] is ReplyKind.ALREADY_EXISTS
+        is_stored = kinds[-1] is ReplyKind.ACCEPTED or (is_ambiguous and exists)
         if exists and not is_stored:
             self.sent.discard(instance)  # another's, and named for that; it is not touched
         elif is_stored or not is_ambiguous:
@@ -198,9 +197,9 @@ class Visit:
         self.commands.run("deleting", "restore", run, "--report", str(report), stop=self.stop.event)
         outcomes = _read(report)["outcomes"]
         self.facts.found["restored"] = {
-            one.value: outcomes[one.value] for one in RestoreOutcome if one.is_restored
+            one.value: outcomes[one.value] for one in Outcome if one.is_restored
         }
-        back = sum(outcomes[one.value] for one in RestoreOutcome if one.is_restored)
+        back = sum(outcomes[one.value] for one in Outcome if one.is_restored)
         require(kept=back == expected, seen=f"{back} of {expected} are restored")
         self.say(f"restored and compared: {plural(back, 'instance')}")
 

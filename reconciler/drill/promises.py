@@ -33,7 +33,6 @@ from reconciler.journal.records import Intent
 from reconciler.model.address import InstanceAddress, is_uid
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Why
-from reconciler.model.restore import RestoreOutcome
 from reconciler.planning.plan_file import read_plan
 from reconciler.reporting.wording import plural
 
@@ -228,7 +227,7 @@ def restore_gives_identical_bytes(trials: Trials) -> str:
     trial.run("restore", trial.report()["run"], "--report", REPORT, exit_codes={0})
     other = [one for one in instances if trial.retrieve(one) != before[one]]
     require(kept=not other, seen=f"not the same bytes: {plural(len(other), 'instance')}")
-    identical = trial.report()["outcomes"][RestoreOutcome.IDENTICAL.value]
+    identical = trial.report()["outcomes"][Outcome.IDENTICAL.value]
     seen = f"identical by its own account: {identical} of {len(instances)}"
     require(kept=identical == len(instances), seen=seen)
     return plural(len(instances), "real file")

@@ -26,7 +26,6 @@ from reconciler.journal.records import (
     Intent,
     Record,
     Restored,
-    RestoreEnded,
     RestoreStarted,
     Result,
     RunEnded,
@@ -36,7 +35,7 @@ from reconciler.journal.records import (
 )
 from reconciler.model.address import InstanceAddress
 from reconciler.model.outcome import Outcome
-from reconciler.model.reply import ReplyKind
+from reconciler.model.reply import Change, ReplyKind
 from reconciler.model.service import Store, store_at
 
 
@@ -157,7 +156,7 @@ class Read:
     """
 
     run: Run
-    ended: RunEnded | RestoreEnded | None
+    ended: RunEnded | None
     met_operation: bool
 
 
@@ -226,10 +225,10 @@ class Fold:
         yield Began(run, emptied)
         del started, emptied  # a plan that empties many studies names them all there
         tables = [self._table(store) for store in run.stores]
-        ended: RunEnded | RestoreEnded | None = None
+        ended: RunEnded | None = None
         met_operation = False
         for record in reading:
-            if isinstance(record, RunEnded | RestoreEnded):
+            if isinstance(record, RunEnded):
                 ended = record
             elif isinstance(record, Result):
                 met_operation |= record.kind is ReplyKind.OPERATION
@@ -265,7 +264,7 @@ class Fold:
 
     def _take(self, run: Run, tables: Sequence[_Table], record: Record) -> Iterable[Event]:
         match record:
-            case Intent():
+            case Intent(action=Change.DELETE):
                 _open(run, tables[record.store], record)
             case Result():
                 attempt = _of_run(run.name, tables[record.store].open.get(record.instance, ()))

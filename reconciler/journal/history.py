@@ -181,7 +181,7 @@ class History:
         plan = self._plans.get(plan_id)
         if plan is None:
             return None
-        ends = [run.ended for run in plan.runs if isinstance(run.ended, RunEnded)]
+        ends = [run.ended for run in plan.runs if run.ended is not None]
         return PlanHistory(
             tuple(run.run.name for run in plan.runs),
             plan.runs[-1].run.started.time,
@@ -249,7 +249,7 @@ class History:
             return
         plan = self._plans.setdefault(plan_id, _Plan())
         plan.runs.append(read)
-        if isinstance(read.ended, RunEnded) and read.ended.state.is_final:
+        if read.ended is not None and read.ended.state.is_final:
             # Of a plan that is over, what is gone is counted at its end, and never asked for again.
             left = {key: one for key, one in plan.outcomes.items() if not one.is_gone}
             plan.outcomes = left

@@ -30,8 +30,7 @@ from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.patient import PatientSeen
 from reconciler.model.problem import Source
-from reconciler.model.reply import ReplyKind, StoreReplyKind
-from reconciler.model.restore import RestoreOutcome
+from reconciler.model.reply import Change, ReplyKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +65,21 @@ class RunStarted(Start):
 
 @dataclass(frozen=True, slots=True)
 class Intent(OfInstance):
-    """From now on a DELETE may leave; it is on disk before the request does.
+    """From now on a request that changes the store may leave; it is on disk before that.
 
-    ``source``, ``reason`` and ``patient`` stand once an instance, on its first attempt.
+    ``source``, ``reason`` and ``patient`` stand on the first attempt to delete an instance.
     """
 
     attempt: int
-    """Counts the DELETEs of this instance in this run from 1."""
+    """Counts the requests for this instance in this run from 1."""
     source: Source | None = None
     """Where the files declare the removal; on the first attempt."""
     reason: Reason | None = field(default=None, metadata=as_json(is_shared=True))
     """Why the instance is removed; on the first attempt."""
     patient: PatientSeen | None = None
     """Whose the instance is, on the first attempt, where a key was given."""
+    action: Change = Change.DELETE
+    """What the request is to do."""
 
     def __post_init__(self) -> None:
         if (self.source is None) is not (self.reason is None):
@@ -87,12 +88,12 @@ class Intent(OfInstance):
 
 @dataclass(frozen=True, slots=True)
 class Result(OfInstance):
-    """What the store answered to one DELETE."""
+    """What the store answered to one request that changes it."""
 
     attempt: int
-    """Which DELETE of this instance in this run."""
+    """Which request for this instance in this run."""
     kind: ReplyKind
-    """What follows from the answer, by the table of replies in docs/design.md."""
+    """What follows from the answer, by the tables of replies in docs/design.md."""
     status: int | None
     """The HTTP status; null where no answer came."""
     detail: str = ""
@@ -146,20 +147,20 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The last record of an apply that came to its end."""
+    """The last record of an apply or a restore that came to its end."""
 
     time: datetime
     """When it ended."""
     state: RunState
     """How far the run came."""
     counts: Mapping[Outcome, int]
-    """The outcomes over the whole plan, those of its earlier runs included."""
+    """How many instances ended in which way, over the whole plan or all that was archived."""
     exit_code: int
     """The exit code of the command."""
     stopped_because: str | None = None
     """Why it stopped, where something stopped it."""
     taken_over: int = 0
-    """How many of what is gone an earlier run has proven, and not this one."""
+    """How many of those that are proven an earlier run has proven, and not this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,36 +205,12 @@ class RestoreStarted(Start):
 
 
 @dataclass(frozen=True, slots=True)
-class RestoreIntent(OfInstance):
-    """An instance is about to be stored again; it is on disk before the request leaves."""
-
-    attempt: int
-    """Counts the requests that store this instance in this run from 1."""
-
-
-@dataclass(frozen=True, slots=True)
-class RestoreReplied(OfInstance):
-    """What the store answered to one request that stores."""
-
-    attempt: int
-    """Which request for this instance in this run."""
-    kind: StoreReplyKind
-    """What follows from the answer, by the table of answers in docs/design.md."""
-    status: int | None
-    """The HTTP status; null where no answer came."""
-    detail: str = ""
-    """The answer in words."""
-    request_id: str | None = None
-    """The X-Request-Id of the request, by which the provider's audit log has it too."""
-
-
-@dataclass(frozen=True, slots=True)
 class Restored(OfInstance):
     """What became of one instance, after it was retrieved again and compared."""
 
     run: str
     """The run that archived it."""
-    outcome: RestoreOutcome
+    outcome: Outcome
     """How the instance ended."""
     source: Source
     """Where the removal that is undone was declared."""
@@ -243,27 +220,20 @@ class Restored(OfInstance):
     """Why, in words."""
 
 
-@dataclass(frozen=True, slots=True)
-class RestoreEnded:
-    """The last record of a restore that came to its end."""
+Record = (
+    RunStarted
+    | RestoreStarted
+    | Archived
+    | Intent
+    | Result
+    | Verified
+    | Settled
+    | Restored
+    | RunEnded
+    | ReadingRecord
+)
 
-    time: datetime
-    """When it ended."""
-    state: RunState
-    """How far the restore came."""
-    counts: Mapping[RestoreOutcome, int]
-    """The outcomes of all that was to be restored."""
-    exit_code: int
-    """The exit code of the command."""
-    stopped_because: str | None = None
-    """Why it stopped, where something stopped it."""
-
-
-ArchiveRecord = Archived | RestoreStarted | RestoreIntent | RestoreReplied | Restored | RestoreEnded
-DeletionRecord = RunStarted | Intent | Result | Verified | Settled | RunEnded
-Record = DeletionRecord | ArchiveRecord | ReadingRecord
-
-LastRecord = RunEnded | RestoreEnded | LastReading
+LastRecord = RunEnded | LastReading
 """What a run that came to its end ends with; nothing stands after it."""
 
 FirstRecord = RunStarted | RestoreStarted | FirstReading
@@ -278,10 +248,7 @@ RECORDS: Mapping[str, type[Record]] = {
     "settled": Settled,
     "run_ended": RunEnded,
     "restore_started": RestoreStarted,
-    "restore_intent": RestoreIntent,
-    "restore_result": RestoreReplied,
     "restored": Restored,
-    "restore_ended": RestoreEnded,
     "plan_made": PlanMade,
     "kept_seen": KeptSeen,
     "returned_seen": ReturnedSeen,

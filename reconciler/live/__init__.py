@@ -5,6 +5,6 @@
 - The way out, from the store to the wire: ``transport`` (guards, repetition) → ``channel``
   (identity, rate) → ``adapter`` (connections). ``retry`` and ``rate`` say when and how fast.
 - What comes back: ``answer``, or a ``faults`` error; ``bodies``, ``probe_reply``,
-  ``delete_reply`` and ``rows`` say what it means, as pure functions.
+  ``replies`` and ``rows`` say what it means, as pure functions.
 - A refresh: ``questions`` → ``survey`` → ``facts`` → ``conclusions``.
 """

@@ -11,14 +11,15 @@ from typing import BinaryIO, Self, TypeVar
 
 from reconciler.dicom.file_head import HEAD, NotDicomFileError, read_head
 from reconciler.errors import CredentialsError, LiveError
-from reconciler.live import probe_reply, store_reply
+from reconciler.live import probe_reply
 from reconciler.live.answer import Answer, Stream
 from reconciler.live.bodies import is_json, media_type
 from reconciler.live.channel import RequestKind
 from reconciler.live.faults import AttemptError, ForeignReplyError, NoAnswerError
-from reconciler.live.file_body import FileBody, MultipartFile
+from reconciler.live.file_body import MultipartFile
 from reconciler.live.labels import AuditLabels
 from reconciler.live.probe_reply import DICOM_JSON, is_dataset
+from reconciler.live.replies import no_answer, store_reply, unsent
 from reconciler.live.rows import (
     MODALITY,
     SERIES_INSTANCE_UID,
@@ -42,7 +43,7 @@ from reconciler.model.live import (
     unknown,
 )
 from reconciler.model.patient import PatientKey
-from reconciler.model.reply import DeleteReply, StoreReply, StoreReplyKind
+from reconciler.model.reply import Reply, ReplyKind
 from reconciler.model.thumbnail import Thumbnail
 
 Row = TypeVar("Row")
@@ -112,7 +113,7 @@ class DicomWebStore(ABC):
         """The version of what serves the store, as it names it itself."""
 
     @abstractmethod
-    def delete(self, instance: InstanceAddress) -> DeleteReply:
+    def delete(self, instance: InstanceAddress) -> Reply:
         """Send one DELETE for one instance."""
 
     def labelled(self, labels: AuditLabels) -> Self:
@@ -233,27 +234,24 @@ class DicomWebStore(ABC):
         call = Call(RequestKind.RENDER, path, accept=_IMAGES[0], encoding="identity")
         return self._transport.read(call, read)
 
-    def store(self, file: BinaryIO) -> StoreReply:
+    def store(self, file: BinaryIO) -> Reply:
         """One STOW-RS request of one part."""
         path = f"{self._web}/studies"
-        return self.sent(path, MultipartFile(file), store_reply.classify, accept=DICOM_JSON)
+        send = partial(self._transport.store, path, MultipartFile(file), accept=DICOM_JSON)
+        return self.changed(send, store_reply)
 
-    def sent(
-        self,
-        path: str,
-        body: FileBody,
-        classify: Callable[[Answer], StoreReply],
-        *,
-        accept: str,
-    ) -> StoreReply:
-        """Send one file, once. A 401 is not repeated here; the next request has a fresh token."""
+    def changed(self, send: Callable[[], Answer], read: Callable[[Answer], Reply]) -> Reply:
+        """Send a request that changes the store, once, and read its answer.
+
+        A 401 is not repeated here; the next request has a fresh token.
+        """
         try:
-            answer = self._transport.store(path, body, accept=accept)
+            answer = send()
         except NoAnswerError as error:
-            return store_reply.classify_fault(error.fault, error.request_id)
+            return no_answer(error.fault, error.request_id)
         except CredentialsError as error:
-            return StoreReply(StoreReplyKind.UNAUTHENTICATED, None, f"{error}; nothing was sent")
-        return classify(answer)
+            return unsent(ReplyKind.UNAUTHENTICATED, error)
+        return read(answer)
 
     def ask(
         self, path: str, query: str = "", *, accept: str = DICOM_JSON, head: bool = False

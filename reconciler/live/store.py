@@ -13,7 +13,7 @@ from reconciler.live.probe_reply import DICOM_JSON
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import FileMeta, Observation, OddRow, SeriesListing, StorageInfo
 from reconciler.model.patient import PatientKey
-from reconciler.model.reply import DeleteReply, StoreReply
+from reconciler.model.reply import Reply
 from reconciler.model.thumbnail import Thumbnail
 
 
@@ -167,10 +167,10 @@ class DicomStore(ReadableStore, Protocol):
     def labelled(self, labels: AuditLabels) -> DicomStore:
         """The same store, with these labels on every request to it."""
 
-    def delete(self, instance: InstanceAddress) -> DeleteReply:
+    def delete(self, instance: InstanceAddress) -> Reply:
         """Send exactly one DELETE for one instance; never raises for what a server does."""
 
-    def store(self, file: BinaryIO) -> StoreReply:
+    def store(self, file: BinaryIO) -> Reply:
         """Send exactly one DICOM file, once; never raises for what a server does.
 
         The open file is read from its beginning while it is sent. An instance that is stored

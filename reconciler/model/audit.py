@@ -14,7 +14,6 @@ from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.plan import Why
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance
-from reconciler.model.restore import RestoreOutcome
 from reconciler.model.verification import Verification
 
 
@@ -143,7 +142,7 @@ class PutBack:
     store: StoreAddress
     instance: InstanceAddress
     archived_by: str
-    outcome: RestoreOutcome
+    outcome: Outcome
     reason: Reason
 
 
@@ -248,7 +247,7 @@ class AuditReport:
     last: datetime | None
     runs: int
     outcomes: Mapping[Outcome, int]
-    restored: Mapping[RestoreOutcome, int]
+    restored: Mapping[Outcome, int]
     by_reason: Mapping[str, int]
     by_store: Mapping[str, int]
     by_month_and_reason: Mapping[str, Mapping[str, int]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from reconciler.model.desired import Reason
+from reconciler.model.outcome import Outcome
 from reconciler.model.problem import Source
-from reconciler.model.restore import RestoreOutcome
 
 
 class Removed(NamedTuple):
@@ -26,7 +26,7 @@ class PutBack(NamedTuple):
     run: str
     restore: str
     place: int
-    outcome: RestoreOutcome
+    outcome: Outcome
     source: Source
     reason: Reason
     is_there: bool = True

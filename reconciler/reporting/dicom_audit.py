@@ -15,7 +15,7 @@ from datetime import datetime
 from reconciler.model.address import StoreAddress
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.desired import Reason
-from reconciler.model.outcome import Outcome
+from reconciler.model.outcome import Operation, Outcome
 from reconciler.reporting.dicom_audit_xml import (
     AuditEvent,
     event_as_xml,
@@ -132,7 +132,7 @@ class _Gathering:
                 self._time,
                 self._uids,
                 self._patient_id,
-                {one.value: self._outcomes[one] for one in Outcome},
+                {one.value: self._outcomes[one] for one in Operation.APPLY.outcomes},
                 empties_study=self._empties_study,
             )
         )

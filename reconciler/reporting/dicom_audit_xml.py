@@ -10,7 +10,6 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from reconciler.model.deletion import RecordedDeletion
@@ -73,15 +72,9 @@ def _event(root: Element, event: AuditEvent) -> None:
 
 def outcome_indicator(outcome: Outcome) -> str:
     """By table A.5.2-1: 4 where nothing may have happened, 8 where it was tried and is not so."""
-    match outcome:
-        case Outcome.DELETED | Outcome.ALREADY_ABSENT | Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT:
-            return _SUCCESS
-        case Outcome.NOT_ATTEMPTED:
-            return _MINOR_FAILURE
-        case Outcome.FAILED | Outcome.UNCONFIRMED:
-            return _SERIOUS_FAILURE
-        case _:
-            assert_never(outcome)
+    if outcome.is_proven:
+        return _SUCCESS
+    return _MINOR_FAILURE if outcome is Outcome.NOT_ATTEMPTED else _SERIOUS_FAILURE
 
 
 def life_cycle(outcome: Outcome) -> str:

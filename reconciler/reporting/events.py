@@ -10,10 +10,11 @@ from typing import Any
 
 from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate
-from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
+from reconciler.model.outcome import InstanceResult, Operation, RunReport
 from reconciler.model.plan import Action, Finding, SavedPlan, StorePlan, Why
 from reconciler.model.problem import Problem
 from reconciler.reporting.validation_json import problem_as_json
+from reconciler.reporting.wording import named_counts
 
 FORMAT_VERSION = "1.0"
 
@@ -119,21 +120,30 @@ def plan_summary_event(
     }
 
 
-def apply_start_event(saved: SavedPlan, run: str) -> Event:
-    """The plan is accepted; its deletions begin."""
+def start_event(
+    operation: Operation,
+    run: str,
+    planned: int,
+    *,
+    saved: SavedPlan | None = None,
+    restores: Sequence[str] = (),
+) -> Event:
+    """The run begins; ``saved`` is the plan that it applies, ``restores`` are those it undoes."""
     return {
-        "type": "apply_start",
+        "type": "start",
+        "operation": operation.value,
         "run": run,
-        "plan_id": saved.plan_id,
-        "digest": saved.digest,
-        "planned": saved.plan.count(Why.LISTED),
+        "plan_id": saved.plan_id if saved else None,
+        "digest": saved.digest if saved else None,
+        "restores": list(restores),
+        "planned": planned,
     }
 
 
-def apply_result_event(result: InstanceResult) -> Event:
-    """What became of one planned deletion."""
+def result_event(result: InstanceResult) -> Event:
+    """What became of one instance."""
     return {
-        "type": "apply_result",
+        "type": "result",
         "store": result.store.as_parameters(),
         **result.instance.as_parameters(),
         "outcome": result.outcome.value,
@@ -141,13 +151,13 @@ def apply_result_event(result: InstanceResult) -> Event:
     }
 
 
-def apply_summary_event(report: ApplyReport, exit_code: int) -> Event:
-    """The result of the apply, earlier runs of the plan included."""
+def summary_event(report: RunReport, exit_code: int) -> Event:
+    """The result of the run, those that it resumed included."""
     return {
         "type": "summary",
-        "operation": "apply",
+        "operation": report.operation.value,
         "plan_id": report.plan_id,
         "digest": report.digest,
-        "counts": {outcome.value: report.counts.get(outcome, 0) for outcome in Outcome},
+        "counts": named_counts(report),
         "exit_code": exit_code,
     }

@@ -26,14 +26,6 @@ OPERATIONS = {
 
 _CATEGORY, _CLASS, _DELETE = 6, 6003, 4
 _INFORMATIONAL, _MEDIUM = 1, 3
-_STATUS = {
-    Outcome.DELETED: (1, "Success"),
-    Outcome.ALREADY_ABSENT: (1, "Success"),
-    Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT: (1, "Success"),
-    Outcome.FAILED: (2, "Failure"),
-    Outcome.UNCONFIRMED: (0, "Unknown"),
-    Outcome.NOT_ATTEMPTED: (2, "Failure"),
-}
 
 
 def deletions_as_ocsf(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
@@ -42,8 +34,14 @@ def deletions_as_ocsf(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
         yield json.dumps(_event(deletion), separators=(",", ":")) + "\n"
 
 
+def _status(outcome: Outcome) -> tuple[int, str]:
+    if outcome.is_proven:
+        return 1, "Success"
+    return (0, "Unknown") if outcome is Outcome.UNCONFIRMED else (2, "Failure")
+
+
 def _event(deletion: RecordedDeletion) -> dict[str, Any]:
-    status_id, status = _STATUS[deletion.outcome]
+    status_id, status = _status(deletion.outcome)
     return _known(
         activity_id=_DELETE,
         activity_name="Delete",

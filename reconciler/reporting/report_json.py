@@ -1,23 +1,25 @@
-"""The result of an apply for machines: ``schemas/report.schema.json``."""
+"""The result of an apply or a restore for machines: ``schemas/report.schema.json``."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 
-from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
+from reconciler.model.outcome import InstanceResult, RunReport
 from reconciler.model.time import format_time
 from reconciler.model.traffic import Traffic
-from reconciler.reporting.wording import in_order
+from reconciler.reporting.wording import in_order, named_counts
 
-FORMAT_VERSION = "1.1"
+FORMAT_VERSION = "1.0"
 
 
-def report_as_json(report: ApplyReport, exit_code: int) -> Iterator[str]:
+def report_as_json(report: RunReport, exit_code: int) -> Iterator[str]:
     """Render in pieces, an unproven instance a line."""
     header = {
         "format_version": FORMAT_VERSION,
+        "operation": report.operation.value,
         "run": report.run,
+        "restores": list(report.restores),
         "resumed": list(report.resumed),
         "plan_id": report.plan_id,
         "digest": report.digest,
@@ -28,23 +30,24 @@ def report_as_json(report: ApplyReport, exit_code: int) -> Iterator[str]:
         "exit_code": exit_code,
         "planned": report.planned,
         "taken_over": report.taken_over,
-        "outcomes": {outcome.value: report.counts.get(outcome, 0) for outcome in Outcome},
+        "outcomes": named_counts(report),
         "journal_head": report.journal_head,
         "traffic": report.traffic and _traffic(report.traffic),
     }
     yield "{\n" + "".join(f"  {json.dumps(key)}: {json.dumps(header[key])},\n" for key in header)
-    yield '  "not_gone": ['
-    for index, result in enumerate(in_order(report.not_gone)):
+    yield '  "unproven": ['
+    for index, result in enumerate(in_order(report.unproven)):
         yield ("," if index else "") + "\n    " + json.dumps(_result(result))
-    yield "\n  ]\n}\n" if report.not_gone else "]\n}\n"
+    yield "\n  ]\n}\n" if report.unproven else "]\n}\n"
 
 
-def _result(result: InstanceResult) -> dict[str, str]:
+def _result(result: InstanceResult) -> dict[str, str | None]:
     return {
         **result.store.as_parameters(),
         **result.instance.as_parameters(),
         "outcome": result.outcome.value,
         "detail": result.detail,
+        "file": str(result.file) if result.file else None,
     }
 
 

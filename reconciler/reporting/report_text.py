@@ -1,32 +1,40 @@
-"""The result of an apply for people at a terminal."""
+"""The result of an apply or a restore for people at a terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.model.outcome import ApplyReport, Outcome
-from reconciler.reporting.wording import apply_line, in_order, plain, taken_over_line
+from reconciler.model.outcome import Outcome, RunReport
+from reconciler.reporting.wording import in_order, plain, report_line, taken_over_line
 
 SHOWN = 20
-"""So many unproven deletions are shown; the rest are counted, and the report file has them."""
+"""So many unproven instances are shown; the rest are counted, and the report file has them."""
 
 
-def report_as_text(report: ApplyReport) -> Iterator[str]:
+def report_as_text(report: RunReport) -> Iterator[str]:
     """Render in pieces; the stable summary line last."""
-    unproven = in_order(report.not_gone)
-    attempted = [one for one in unproven if one.outcome is not Outcome.NOT_ATTEMPTED]
-    for result in attempted[:SHOWN]:
+    named = [
+        one
+        for one in in_order(report.unproven)
+        # Those that nobody tried for the reason that stopped the run are counted under it.
+        if one.outcome is not Outcome.NOT_ATTEMPTED or one.detail != report.stopped_because
+    ]
+    for result in named[:SHOWN]:
         yield f"{result.outcome.value}: {result.instance.instance_uid}\n"
         if result.detail:
             yield f"  {plain(result.detail)}\n"
-    if len(attempted) > SHOWN:
-        yield f"… and {len(attempted) - SHOWN:,} more (all of them with --report)\n"
+        if result.file:
+            yield f"  {plain(str(result.file))}\n"
+    if len(named) > SHOWN:
+        yield f"… and {len(named) - SHOWN:,} more (all of them with --report)\n"
     if report.stopped_because:
         yield f"Stopped: {plain(report.stopped_because)}\n"
     for run in report.resumed:
         yield f"Resumed run {run}\n"
+    if report.restores:
+        yield f"Restored run {', '.join(report.restores)}\n"
     if report.taken_over:
         yield f"{taken_over_line(report)}\n"
     yield f"Run {report.run}"
     yield f", journal head {report.journal_head}\n" if report.journal_head else "\n"
-    yield apply_line(report) + "\n"
+    yield report_line(report) + "\n"

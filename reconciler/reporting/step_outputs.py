@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model.gate import Gate
-from reconciler.model.outcome import ApplyReport, Outcome
+from reconciler.model.outcome import RunReport
 from reconciler.model.plan import SavedPlan
 from reconciler.model.validation import Validation
-from reconciler.reporting.wording import plain
+from reconciler.reporting.wording import named_counts, plain
 
 Outputs = Mapping[str, object]
 
@@ -26,7 +26,7 @@ def plan_outputs(saved: SavedPlan, gates: Sequence[Gate], summary: Mapping[str, 
     }
 
 
-def report_outputs(report: ApplyReport) -> Outputs:
+def report_outputs(report: RunReport) -> Outputs:
     """Names, state and the number of each outcome."""
     return {
         "run": report.run,
@@ -34,7 +34,7 @@ def report_outputs(report: ApplyReport) -> Outputs:
         "plan_id": report.plan_id,
         "state": report.state.value,
         "planned": report.planned,
-        **{outcome.value: report.counts.get(outcome, 0) for outcome in Outcome},
+        **named_counts(report),
     }
 
 

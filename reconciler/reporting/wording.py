@@ -8,7 +8,7 @@ from reconciler.model.audit import AuditReport, Selection
 from reconciler.model.deletion import Answer, ArchivedCopy, RecordedDeletion
 from reconciler.model.desired import Reason
 from reconciler.model.gate import Gate
-from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
+from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport
 from reconciler.model.plan import Finding, Plan, Why
 from reconciler.model.provenance import Requester
 from reconciler.model.time import format_time
@@ -63,14 +63,26 @@ def summary_line(plan: Plan) -> str:
     )
 
 
-def apply_line(report: ApplyReport) -> str:
-    """The last line of an apply for people; its form is stable."""
-    counts = ", ".join(f"{report.counts.get(outcome, 0)} {outcome.value}" for outcome in Outcome)
+def named_counts(report: RunReport) -> dict[str, int]:
+    """How many instances ended in which way."""
+    return {one.value: report.counts.get(one, 0) for one in report.operation.outcomes}
+
+
+def report_line(report: RunReport) -> str:
+    """The last line of an apply or a restore for people; its form is stable."""
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in named_counts(report).items())
+    if report.operation is Operation.RESTORE:
+        return f"Restore: {report.planned} archived: {counts}."
     return f"Apply: {report.planned} planned: {counts}."
 
 
-def taken_over_line(report: ApplyReport) -> str:
-    """How much of the plan an earlier run has proven, and not this one."""
+def taken_over_line(report: RunReport) -> str:
+    """How much of it an earlier run has proven, and not this one."""
+    if report.operation is Operation.RESTORE:
+        return (
+            f"{report.taken_over:,} of these had been put back by an earlier restore, and were not"
+            " looked at again."
+        )
     return (
         f"{report.taken_over:,} of these instances had been proven gone by an earlier run of the"
         " plan."

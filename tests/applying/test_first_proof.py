@@ -51,7 +51,7 @@ def test_workers_go_together_once_a_delete_of_this_run_is_proven(
     stop = Stop()
     proofs = FirstProofs([STORE], stop)
     assert is_alone(proofs)
-    proofs.heed(InstanceResult(STORE, INSTANCE, outcome), replies)
+    proofs.note(InstanceResult(STORE, INSTANCE, outcome), replies)
     assert is_alone(proofs) is alone
     assert not stop.is_requested
 
@@ -59,6 +59,6 @@ def test_workers_go_together_once_a_delete_of_this_run_is_proven(
 def test_an_accepted_delete_that_is_not_proven_stops_the_run() -> None:
     stop = Stop()
     result = InstanceResult(STORE, INSTANCE, Outcome.UNCONFIRMED, "HTTP 404 with HTML")
-    FirstProofs([STORE], stop).heed(result, [ReplyKind.ACCEPTED])
+    FirstProofs([STORE], stop).note(result, [ReplyKind.ACCEPTED])
     assert stop.reason is not None
     assert "the first deletion could not be proven: HTTP 404 with HTML" in stop.reason

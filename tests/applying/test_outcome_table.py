@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.applying.outcome import OUTCOMES, Ending, ending_of, outcome_of
+from reconciler.applying.outcome import DELETIONS, AttemptSummary, deletion_outcome, summarize
 from reconciler.applying.progress import PlanProgress
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.journal.fold import Attempt, Run
@@ -17,100 +17,110 @@ from reconciler.journal.records import Intent, Result, RunStarted
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Limits, Reason, ReasonCode
 from reconciler.model.live import Presence
-from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.outcome import Operation, Outcome, RunState
 from reconciler.model.plan import DeletionGroup, Plan, SeriesPlan, StorePlan, StudyPlan
 from reconciler.model.reply import ReplyKind
 from reconciler.model.service import store_at
 
 ACCEPTED, NOT_FOUND, REFUSED = ReplyKind.ACCEPTED, ReplyKind.NOT_FOUND, ReplyKind.REFUSED
 UNAUTHENTICATED, THROTTLED = ReplyKind.UNAUTHENTICATED, ReplyKind.THROTTLED
-UNCLEAR, FOREIGN, OPERATION = ReplyKind.UNCLEAR, ReplyKind.FOREIGN, ReplyKind.OPERATION
+UNCLEAR, UNEXPECTED, OPERATION = ReplyKind.UNCLEAR, ReplyKind.UNEXPECTED, ReplyKind.OPERATION
 
 DELETED, ALREADY_ABSENT = Outcome.DELETED, Outcome.ALREADY_ABSENT
 AMBIGUOUS = Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT
 FAILED, UNCONFIRMED = Outcome.FAILED, Outcome.UNCONFIRMED
 
 ROWS = {
-    Ending.ACCEPTED: (DELETED, UNCONFIRMED, UNCONFIRMED),
-    Ending.NOT_FOUND: (ALREADY_ABSENT, UNCONFIRMED, UNCONFIRMED),
-    Ending.AMBIGUOUS: (AMBIGUOUS, FAILED, UNCONFIRMED),
-    Ending.REFUSED: (ALREADY_ABSENT, FAILED, FAILED),
-    Ending.OPERATION: (FAILED, FAILED, FAILED),
+    AttemptSummary.ACCEPTED: (DELETED, UNCONFIRMED, UNCONFIRMED),
+    AttemptSummary.NOT_FOUND: (ALREADY_ABSENT, UNCONFIRMED, UNCONFIRMED),
+    AttemptSummary.AMBIGUOUS: (AMBIGUOUS, FAILED, UNCONFIRMED),
+    AttemptSummary.REFUSED: (ALREADY_ABSENT, FAILED, FAILED),
+    AttemptSummary.OPERATION: (FAILED, FAILED, FAILED),
 }
 """The table of the design: seen absent, still present, unknown."""
+OF_DELETES = set(ReplyKind) - {ReplyKind.ALREADY_EXISTS}
 
 
 def test_the_table_is_total() -> None:
-    assert set(OUTCOMES) == set(itertools.product(Ending, Presence))
+    assert set(DELETIONS) == set(itertools.product(ROWS, Presence))
+    assert set(ROWS) == {summarize([reply]) for reply in OF_DELETES}
 
 
-@pytest.mark.parametrize("ending", Ending)
-def test_each_row_of_the_table(ending: Ending) -> None:
+def test_a_reply_that_no_delete_gets_is_no_clear_answer() -> None:
+    for presence in Presence:
+        expected = deletion_outcome([None], presence)
+        assert deletion_outcome([ReplyKind.ALREADY_EXISTS], presence) is expected
+
+
+@pytest.mark.parametrize("summary", ROWS)
+def test_each_row_of_the_table(summary: AttemptSummary) -> None:
     looks = (Presence.ABSENT, Presence.PRESENT, Presence.UNKNOWN)
-    assert tuple(OUTCOMES[ending, presence] for presence in looks) == ROWS[ending]
+    assert tuple(DELETIONS[summary, presence] for presence in looks) == ROWS[summary]
 
 
 def test_only_a_look_that_found_nothing_proves_a_deletion() -> None:
-    for (_, presence), outcome in OUTCOMES.items():
+    for (_, presence), outcome in DELETIONS.items():
         assert presence is Presence.ABSENT or not outcome.is_gone
 
 
 @pytest.mark.parametrize(
-    ("replies", "ending"),
+    ("replies", "summary"),
     [
-        ([ACCEPTED], Ending.ACCEPTED),
-        ([NOT_FOUND], Ending.NOT_FOUND),
-        ([REFUSED], Ending.REFUSED),
-        ([UNAUTHENTICATED], Ending.REFUSED),
-        ([THROTTLED], Ending.REFUSED),
-        ([UNCLEAR], Ending.AMBIGUOUS),
-        ([FOREIGN], Ending.AMBIGUOUS),
-        ([OPERATION], Ending.OPERATION),
-        ([None], Ending.AMBIGUOUS),
+        ([ACCEPTED], AttemptSummary.ACCEPTED),
+        ([NOT_FOUND], AttemptSummary.NOT_FOUND),
+        ([REFUSED], AttemptSummary.REFUSED),
+        ([UNAUTHENTICATED], AttemptSummary.REFUSED),
+        ([THROTTLED], AttemptSummary.REFUSED),
+        ([UNCLEAR], AttemptSummary.AMBIGUOUS),
+        ([UNEXPECTED], AttemptSummary.AMBIGUOUS),
+        ([OPERATION], AttemptSummary.OPERATION),
+        ([None], AttemptSummary.AMBIGUOUS),
         # 404 after a 503: the 503 may have been the deletion
-        ([UNCLEAR, NOT_FOUND], Ending.AMBIGUOUS),
+        ([UNCLEAR, NOT_FOUND], AttemptSummary.AMBIGUOUS),
         # 404 after a 429 or a 401: those were clear refusals
-        ([THROTTLED, NOT_FOUND], Ending.NOT_FOUND),
-        ([UNAUTHENTICATED, NOT_FOUND], Ending.NOT_FOUND),
+        ([THROTTLED, NOT_FOUND], AttemptSummary.NOT_FOUND),
+        ([UNAUTHENTICATED, NOT_FOUND], AttemptSummary.NOT_FOUND),
         # 403 after a 503: refused now, but the 503 stays what it was
-        ([UNCLEAR, REFUSED], Ending.AMBIGUOUS),
-        ([THROTTLED, REFUSED], Ending.REFUSED),
-        ([UNAUTHENTICATED, UNAUTHENTICATED], Ending.REFUSED),
+        ([UNCLEAR, REFUSED], AttemptSummary.AMBIGUOUS),
+        ([THROTTLED, REFUSED], AttemptSummary.REFUSED),
+        ([UNAUTHENTICATED, UNAUTHENTICATED], AttemptSummary.REFUSED),
         # a run was killed before its reply was recorded
-        ([None, NOT_FOUND], Ending.AMBIGUOUS),
-        ([None, ACCEPTED], Ending.ACCEPTED),
-        ([None, REFUSED], Ending.AMBIGUOUS),
+        ([None, NOT_FOUND], AttemptSummary.AMBIGUOUS),
+        ([None, ACCEPTED], AttemptSummary.ACCEPTED),
+        ([None, REFUSED], AttemptSummary.AMBIGUOUS),
         # accepted once is accepted, whatever a resumed run is told
-        ([ACCEPTED, NOT_FOUND], Ending.ACCEPTED),
-        ([ACCEPTED, UNCLEAR], Ending.ACCEPTED),
-        ([UNCLEAR, ACCEPTED], Ending.ACCEPTED),
-        ([FOREIGN, THROTTLED, NOT_FOUND], Ending.AMBIGUOUS),
-        ([UNCLEAR, UNCLEAR, UNCLEAR], Ending.AMBIGUOUS),
+        ([ACCEPTED, NOT_FOUND], AttemptSummary.ACCEPTED),
+        ([ACCEPTED, UNCLEAR], AttemptSummary.ACCEPTED),
+        ([UNCLEAR, ACCEPTED], AttemptSummary.ACCEPTED),
+        ([UNEXPECTED, THROTTLED, NOT_FOUND], AttemptSummary.AMBIGUOUS),
+        ([UNCLEAR, UNCLEAR, UNCLEAR], AttemptSummary.AMBIGUOUS),
     ],
     ids=str,
 )
-def test_all_attempts_are_taken_together(replies: list[ReplyKind | None], ending: Ending) -> None:
-    assert ending_of(replies) is ending
+def test_all_attempts_are_taken_together(
+    replies: list[ReplyKind | None], summary: AttemptSummary
+) -> None:
+    assert summarize(replies) is summary
 
 
 @pytest.mark.parametrize("place", range(3))
 def test_an_operation_anywhere_outweighs_everything(place: int) -> None:
     for others in itertools.product((ACCEPTED, NOT_FOUND, UNCLEAR, None), repeat=2):
         replies = [*others[:place], OPERATION, *others[place:]]
-        assert ending_of(replies) is Ending.OPERATION
-        assert {outcome_of(replies, presence) for presence in Presence} == {FAILED}
+        assert summarize(replies) is AttemptSummary.OPERATION
+        assert {deletion_outcome(replies, presence) for presence in Presence} == {FAILED}
 
 
 def test_deleted_is_said_only_where_the_store_said_yes() -> None:
     for replies in itertools.product((*ReplyKind, None), repeat=3):
-        outcome = outcome_of(replies, Presence.ABSENT)
+        outcome = deletion_outcome(replies, Presence.ABSENT)
         assert (outcome is DELETED) == (ACCEPTED in replies and OPERATION not in replies)
 
 
 def test_already_absent_is_said_only_where_no_attempt_can_have_deleted() -> None:
     harmless = {NOT_FOUND, REFUSED, UNAUTHENTICATED, THROTTLED}
     for replies in itertools.product((*ReplyKind, None), repeat=3):
-        outcome = outcome_of(replies, Presence.ABSENT)
+        outcome = deletion_outcome(replies, Presence.ABSENT)
         assert (outcome is ALREADY_ABSENT) == harmless.issuperset(replies)
 
 
@@ -140,7 +150,7 @@ def test_nothing_stops_by_itself() -> None:
 @pytest.mark.parametrize("outcome", [FAILED, UNCONFIRMED])
 def test_so_many_unproven_deletions_stop_the_run(outcome: Outcome) -> None:
     stop = Stop()
-    breaker = Breaker(3, stop)
+    breaker = Breaker(3, stop, Operation.APPLY)
     for last in (False, False, True):
         assert not stop.is_requested
         breaker.record(outcome)
@@ -154,7 +164,7 @@ def test_so_many_unproven_deletions_stop_the_run(outcome: Outcome) -> None:
 @pytest.mark.parametrize("outcome", [DELETED, ALREADY_ABSENT, AMBIGUOUS])
 def test_a_proven_deletion_ends_a_row_of_failures(outcome: Outcome) -> None:
     stop = Stop()
-    breaker = Breaker(2, stop)
+    breaker = Breaker(2, stop, Operation.APPLY)
     for one in (FAILED, outcome, FAILED, outcome, UNCONFIRMED):
         breaker.record(one)
     assert not stop.is_requested
@@ -163,7 +173,7 @@ def test_a_proven_deletion_ends_a_row_of_failures(outcome: Outcome) -> None:
 @pytest.mark.parametrize("outcome", [DELETED, ALREADY_ABSENT, AMBIGUOUS])
 def test_no_other_proof_makes_up_for_an_unconfirmed_deletion(outcome: Outcome) -> None:
     stop = Stop()
-    breaker = Breaker(3, stop)
+    breaker = Breaker(3, stop, Operation.APPLY)
     for one in (UNCONFIRMED, outcome, FAILED, outcome, UNCONFIRMED, outcome):
         breaker.record(one)
         assert not stop.is_requested
@@ -173,7 +183,7 @@ def test_no_other_proof_makes_up_for_an_unconfirmed_deletion(outcome: Outcome) -
 
 def test_what_was_not_attempted_neither_counts_nor_ends_the_row() -> None:
     stop = Stop()
-    breaker = Breaker(2, stop)
+    breaker = Breaker(2, stop, Operation.APPLY)
     for one in (FAILED, Outcome.NOT_ATTEMPTED, Outcome.NOT_ATTEMPTED):
         breaker.record(one)
     assert not stop.is_requested
@@ -183,7 +193,7 @@ def test_what_was_not_attempted_neither_counts_nor_ends_the_row() -> None:
 
 def test_a_breaker_counts_the_outcomes_of_all_workers() -> None:
     stop = Stop()
-    breaker = Breaker(400, stop)
+    breaker = Breaker(400, stop, Operation.APPLY)
     workers = [
         threading.Thread(target=lambda: [breaker.record(FAILED) for _ in range(100)])
         for _ in range(4)

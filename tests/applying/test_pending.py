@@ -13,9 +13,9 @@ from reconciler.journal.fold import Read, Run
 from reconciler.journal.history import History, StoreHistory
 from reconciler.journal.records import RestoreStarted
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.archived import ArchivedInstance
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.problem import Source
-from reconciler.model.restore import ArchivedInstance
 
 STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -25,8 +25,8 @@ def refused(site: Site, instances: list[InstanceAddress], said: str) -> None:
     assert answer.code == 4, answer.out
     report = site.report()
     assert report["outcomes"]["failed"] == report["planned"] == len(instances)
-    assert said in report["not_gone"][0]["detail"]
-    assert report["not_gone"][0]["detail"].startswith("not deleted, since it could not be archived")
+    assert said in report["unproven"][0]["detail"]
+    assert report["unproven"][0]["detail"].startswith("not deleted, since it could not be archived")
     assert site.deletes() == []
     assert site.content() == before
     assert not [path for path in site.archive.rglob("*") if path.is_file()]
@@ -111,7 +111,7 @@ def test_a_place_that_cannot_be_written(site: Site) -> None:
     before = site.content()
     answer = site.apply()
     assert answer.code == 4
-    assert "cannot be written" in site.report()["not_gone"][0]["detail"]
+    assert "cannot be written" in site.report()["unproven"][0]["detail"]
     assert (site.deletes(), site.content()) == ([], before)
 
 
@@ -136,7 +136,7 @@ def test_a_full_disk_stops_the_run(site: Site) -> None:
     report = site.report()
     assert (report["outcomes"]["failed"], report["outcomes"]["not_attempted"]) == (3, 7)
     assert sum(report["outcomes"].values()) == report["planned"] == 10
-    assert "File too large" in report["not_gone"][0]["detail"]
+    assert "File too large" in report["unproven"][0]["detail"]
     assert "could not be proven" in report["stopped_because"]
     assert len(site.content()) == 12
     assert site.deletes() == []

@@ -180,7 +180,7 @@ def test_a_killed_restore_resumes_and_reports_over_all(site: Site) -> None:
     answer = site.run("restore", run)
     assert answer.code == 0
     assert f"Restore: {COUNT} archived: {COUNT} identical" in answer.last_line
-    assert "Resumed restore" in answer.out
+    assert "Resumed run" in answer.out
     assert site.hashes() == before
     history = History.read(site.folder / ".reconciler")
     (store,) = history.runs[0].run.started.stores
@@ -207,7 +207,7 @@ def test_a_signal_stops_a_restore_and_the_same_command_goes_on(
     assert child.returncode == code, out
     assert "not_attempted" in out
     last = site.records(site.runs()[-1])[-1]
-    assert last["type"] == "restore_ended"
+    assert last["type"] == "run_ended"
     assert sum(last["counts"].values()) == COUNT - 2
     site.emulator.set_faults(Faults())
     assert site.run("restore", run).code == 0

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.applying.restore_outcome import OUTCOMES, Comparison, StoreEnding, ending_of
+from reconciler.applying.outcome import RESTORES, AttemptSummary, Comparison, summarize
 from reconciler.live.answer import Answer
 from reconciler.live.faults import Fault
 from reconciler.live.file_body import MultipartFile
 from reconciler.live.providers.healthcare import guards
-from reconciler.live.store_reply import classify, classify_fault
+from reconciler.live.replies import no_answer, store_reply
 from reconciler.model.address import StoreAddress
-from reconciler.model.reply import StoreReplyKind
-from reconciler.model.restore import RestoreOutcome
+from reconciler.model.outcome import Outcome
+from reconciler.model.reply import ReplyKind
 
 JSON = "application/json; charset=UTF-8"
 DICOM_JSON = "application/dicom+json"
@@ -35,69 +35,71 @@ def own(status: int) -> bytes:
     return json.dumps({"error": {"code": status, "message": "Doe^Jane"}}).encode()
 
 
-K = StoreReplyKind
+K = ReplyKind
 REPLIES = [
-    (Answer(200, DICOM_JSON, STORED), K.STORED),
-    (Answer(200, JSON, STORED), K.STORED),
-    *((Answer(200, DICOM_JSON, body), K.STORED) for body in NONE_FAILED),
-    (Answer(200, DICOM_JSON, b'{"00081198": []}'), K.FOREIGN),
-    (Answer(200, "application/dicom+xml", b"<NativeDicomModel/>"), K.STORED),
-    (Answer(200, DICOM_JSON, FAILED), K.FOREIGN),
-    (Answer(200, DICOM_JSON, b""), K.FOREIGN),
-    (Answer(200, DICOM_JSON, STORED, is_whole=False), K.FOREIGN),
-    (Answer(200, "text/html", HTML), K.FOREIGN),
-    (Answer(202, DICOM_JSON, FAILED), K.FOREIGN),
-    (Answer(204, "", b""), K.FOREIGN),
+    (Answer(200, DICOM_JSON, STORED), K.ACCEPTED),
+    (Answer(200, JSON, STORED), K.ACCEPTED),
+    *((Answer(200, DICOM_JSON, body), K.ACCEPTED) for body in NONE_FAILED),
+    (Answer(200, DICOM_JSON, b'{"00081198": []}'), K.UNEXPECTED),
+    (Answer(200, "application/dicom+xml", b"<NativeDicomModel/>"), K.ACCEPTED),
+    (Answer(200, DICOM_JSON, FAILED), K.UNEXPECTED),
+    (Answer(200, DICOM_JSON, b""), K.UNEXPECTED),
+    (Answer(200, DICOM_JSON, STORED, is_whole=False), K.UNEXPECTED),
+    (Answer(200, "text/html", HTML), K.UNEXPECTED),
+    (Answer(202, DICOM_JSON, FAILED), K.UNEXPECTED),
+    (Answer(204, "", b""), K.UNEXPECTED),
     (Answer(409, DICOM_JSON, FAILED), K.ALREADY_EXISTS),
     (Answer(409, JSON, own(409)), K.ALREADY_EXISTS),
     (Answer(409, "application/dicom+xml", b"<x/>"), K.ALREADY_EXISTS),
-    (Answer(409, "text/html", HTML), K.FOREIGN),
+    (Answer(409, "text/html", HTML), K.UNEXPECTED),
     (Answer(401, JSON, own(401)), K.UNAUTHENTICATED),
     (Answer(401, "text/html", HTML), K.UNAUTHENTICATED),
     (Answer(425, JSON, own(425)), K.THROTTLED),
     (Answer(429, "text/html", HTML), K.THROTTLED),
     *((Answer(status, JSON, own(status)), K.REFUSED) for status in (400, 403, 404, 413, 415)),
-    *((Answer(status, "text/html", HTML), K.FOREIGN) for status in (400, 403, 404, 413)),
-    *((Answer(status, "", b""), K.FOREIGN) for status in (301, 302, 307, 501)),
+    *((Answer(status, "text/html", HTML), K.UNEXPECTED) for status in (400, 403, 404, 413)),
+    *((Answer(status, "", b""), K.UNEXPECTED) for status in (301, 302, 307, 501)),
     *((Answer(status, JSON, own(status)), K.UNCLEAR) for status in (408, 500, 502, 503, 504)),
 ]
 
 
 @pytest.mark.parametrize(("answer", "kind"), REPLIES)
-def test_an_answer_to_a_store(answer: Answer, kind: StoreReplyKind) -> None:
-    reply = classify(answer)
+def test_an_answer_to_a_store(answer: Answer, kind: ReplyKind) -> None:
+    reply = store_reply(answer)
     assert (reply.kind, reply.status) == (kind, answer.status)
     assert "Doe" not in reply.detail
-    assert (reply.detail == "") is (kind is K.STORED)
+    assert (reply.detail == "") is (kind is K.ACCEPTED)
 
 
 @pytest.mark.parametrize("fault", Fault)
 def test_no_answer_to_a_store(fault: Fault) -> None:
-    reply = classify_fault(fault, "r-1")
+    reply = no_answer(fault, "r-1")
     assert reply.kind is (K.THROTTLED if fault.nothing_was_sent else K.UNCLEAR)
     assert (reply.status, reply.request_id) == (None, "r-1")
 
 
 def test_the_outcome_table_is_total_and_only_a_comparison_proves() -> None:
-    assert set(OUTCOMES) == set(itertools.product(StoreEnding, Comparison))
-    for (_, comparison), outcome in OUTCOMES.items():
+    replies = set(K) - {K.NOT_FOUND, K.OPERATION}
+    summaries = {summarize([reply]) for reply in replies}
+    assert set(RESTORES) == set(itertools.product(summaries, Comparison))
+    for (_, comparison), outcome in RESTORES.items():
         proven = {Comparison.IDENTICAL, Comparison.SAME_DATASET}
         assert outcome.is_restored is (comparison in proven)
-        assert (outcome is RestoreOutcome.CONFLICT) is (comparison is Comparison.DIFFERENT)
+        assert (outcome is Outcome.CONFLICT) is (comparison is Comparison.DIFFERENT)
 
 
 @pytest.mark.parametrize(
-    ("replies", "ending"),
+    ("replies", "summary"),
     [
-        ([K.STORED], StoreEnding.STORED),
-        ([K.UNCLEAR, K.ALREADY_EXISTS], StoreEnding.EXISTS),
-        ([K.UNCLEAR, K.REFUSED], StoreEnding.AMBIGUOUS),
-        ([K.FOREIGN], StoreEnding.AMBIGUOUS),
-        ([K.THROTTLED, K.UNAUTHENTICATED], StoreEnding.REFUSED),
+        ([K.ACCEPTED], AttemptSummary.ACCEPTED),
+        ([K.UNCLEAR, K.ALREADY_EXISTS], AttemptSummary.ALREADY_EXISTS),
+        ([K.UNCLEAR, K.REFUSED], AttemptSummary.AMBIGUOUS),
+        ([K.UNEXPECTED], AttemptSummary.AMBIGUOUS),
+        ([K.THROTTLED, K.UNAUTHENTICATED], AttemptSummary.REFUSED),
     ],
 )
-def test_the_attempts_taken_together(replies: list[StoreReplyKind], ending: StoreEnding) -> None:
-    assert ending_of(replies) is ending
+def test_the_attempts_taken_together(replies: list[ReplyKind], summary: AttemptSummary) -> None:
+    assert summarize(replies) is summary
 
 
 def test_the_body_has_the_length_that_it_says(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from reconciler.model.problem import Source
 from .conftest import HEAD, OPEN, REASON, Site, removal
 
 SCHEMA = json.loads(
-    (Path(__file__).parents[2] / "schemas" / "restore-report.schema.json").read_text("utf-8")
+    (Path(__file__).parents[2] / "schemas" / "report.schema.json").read_text("utf-8")
 )
 
 
@@ -72,7 +72,7 @@ def test_real_files_come_back_byte_for_byte(site: Site, real: list[InstanceAddre
     )
     assert site.hashes() == before
     report = read_report("restored.json")
-    assert report["outcomes"]["identical"] == report["archived"] == len(real)
+    assert report["outcomes"]["identical"] == report["planned"] == len(real)
 
 
 def test_a_bag_has_the_layout_that_any_tool_knows(site: Site) -> None:
@@ -207,8 +207,8 @@ def test_409_leads_to_the_comparison(site: Site) -> None:
     report = read_report("restored.json")
     outcomes = report["outcomes"]
     assert (outcomes["identical"], outcomes["same_dataset"], outcomes["conflict"]) == (1, 1, 1)
-    assert sum(outcomes.values()) == report["archived"] == 3
-    assert [one["instancesId"] for one in report["not_restored"]] == [three.instance_uid]
+    assert sum(outcomes.values()) == report["planned"] == 3
+    assert [one["instancesId"] for one in report["unproven"]] == [three.instance_uid]
     assert site.hashes()[three] != site.hashes()[one]
     found = next(site.store_folder.rglob(f"{three[2]}.dcm")).read_bytes()
     assert found == bytes(changed), "a conflict is never overwritten"

@@ -36,7 +36,7 @@ def stays(site: Site, instance: InstanceAddress) -> str:
     site.emulator.clear_requests()
     answer = site.apply()
     assert answer.code == 4, answer.out
-    (spared,) = site.report()["not_gone"]
+    (spared,) = site.report()["unproven"]
     assert (spared["outcome"], spared["instancesId"]) == ("failed", instance.instance_uid)
     assert instance in site.content()
     assert site.deletes() == []
@@ -90,7 +90,7 @@ def test_what_came_cut_short_with_a_length_to_match_is_no_copy(
     through(cut)
     plan_removal(site, instance)
     assert "the copy is damaged: its" in stays(site, instance)
-    assert said in site.report()["not_gone"][0]["detail"]
+    assert said in site.report()["unproven"][0]["detail"]
 
 
 def test_a_store_that_holds_half_an_instance_keeps_it(site: Site) -> None:

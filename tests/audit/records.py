@@ -12,11 +12,9 @@ from reconciler.journal.records import (
     Intent,
     Record,
     Restored,
-    RestoreEnded,
-    RestoreIntent,
-    RestoreReplied,
     RestoreStarted,
     Result,
+    RunEnded,
     RunStarted,
     Verified,
 )
@@ -24,11 +22,10 @@ from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.live import Presence
-from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.outcome import Operation, Outcome, RunState
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance, Requester
-from reconciler.model.reply import ReplyKind, StoreReplyKind
-from reconciler.model.restore import RestoreOutcome
+from reconciler.model.reply import Change, ReplyKind
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORE = StoreAddress("p", "europe-west4", "d", "s")
@@ -94,15 +91,15 @@ def write_restore(
         planned=1,
     )
     source = Source("specs/a.yaml", 7)
-    outcome = RestoreOutcome.IDENTICAL
-    counts = {one: int(one is outcome) for one in RestoreOutcome}
+    outcome = Outcome.IDENTICAL
+    counts = {one: int(one is outcome) for one in Operation.RESTORE.outcomes}
     write(
         state,
         first,
-        RestoreIntent(time, 0, address, 1),
-        RestoreReplied(time, 0, address, 1, StoreReplyKind.STORED, 200),
+        Intent(time, 0, address, 1, action=Change.STORE),
+        Result(time, 0, address, 1, ReplyKind.ACCEPTED, 200),
         Restored(time, 0, address, archived_by, outcome, source, REASON),
-        RestoreEnded(time, RunState.COMPLETED, counts, 0),
+        RunEnded(time, RunState.COMPLETED, counts, 0),
     )
 
 

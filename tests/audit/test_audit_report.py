@@ -32,7 +32,6 @@ from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.plan import Why
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance, Requester
-from reconciler.model.restore import RestoreOutcome
 
 from .records import MINUTE, NOON, STORE, attempt, instance, started, write, write_restore
 
@@ -165,7 +164,7 @@ def test_what_was_restored_is_told_with_the_deletion_and_by_its_reason(state: Pa
 
     report = report_of(state)
     assert (report.removed.instances, report.restored_since) == (4, 1)
-    assert report.restored[RestoreOutcome.IDENTICAL] == 1
+    assert report.restored[Outcome.IDENTICAL] == 1
     (back,) = report.put_back
     assert (back.run, back.archived_by, back.instance) == ("r", "a", instance(1))
     deletions = selected_deletions(Snapshot.take(state), Selection())

@@ -508,7 +508,7 @@ def assert_resumed(site: Site, again: Job) -> None:
     report = json.loads((site.artifacts / "reconciler-report" / "report.json").read_text())
     assert report["planned"] == 60
     assert len(report["resumed"]) == 1
-    assert report["not_gone"] == []
+    assert report["unproven"] == []
 
 
 def test_a_drift_opens_one_issue_updates_it_and_closes_it(site: Site) -> None:

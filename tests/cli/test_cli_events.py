@@ -53,7 +53,7 @@ def small(project: Project) -> Project:
 def test_the_schema_knows_every_outcome_and_gate() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     kinds = SCHEMA["$defs"]
-    assert kinds["apply_result"]["properties"]["outcome"]["enum"] == [one.value for one in Outcome]
+    assert kinds["result"]["properties"]["outcome"]["enum"] == [one.value for one in Outcome]
     assert kinds["gate"]["properties"]["name"]["enum"] == [one.value for one in GateName]
     assert [one["$ref"].rpartition("/")[2] for one in SCHEMA["oneOf"]] == SCHEMA["properties"][
         "type"
@@ -86,11 +86,11 @@ def test_an_apply_tells_every_outcome(small: Project) -> None:
     assert applied.code == 0, applied.err
     events = read()
     report = json.loads(Path("r.json").read_text())
-    (start,) = of_type(events, "apply_start")
+    (start,) = of_type(events, "start")
     assert (start["run"], start["planned"]) == (report["run"], 3)
-    results = of_type(events, "apply_result")
+    results = of_type(events, "result")
     assert Counter(one["outcome"] for one in results) == {"deleted": 3}
-    assert [event["type"] for event in events][:2] == ["version", "apply_start"]
+    assert [event["type"] for event in events][:2] == ["version", "start"]
     assert events[-1]["operation"] == "apply"
     assert events[-1]["counts"] == report["outcomes"]
     assert events[-1]["exit_code"] == report["exit_code"] == 0
@@ -102,7 +102,7 @@ def test_an_apply_of_files_tells_the_plan_first(small: Project) -> None:
     first = {
         name: [one["type"] for one in events].index(name) for name in {e["type"] for e in events}
     }
-    order = ["version", "probe", "planned_change", "gate", "summary", "apply_start", "apply_result"]
+    order = ["version", "probe", "planned_change", "gate", "summary", "start", "result"]
     assert [first[name] for name in order] == sorted(first[name] for name in order)
     assert [(one["operation"], one["exit_code"]) for one in of_type(events, "summary")] == [
         ("plan", None),
@@ -150,7 +150,7 @@ def test_events_are_there_while_the_run_goes_on(small: Project) -> None:
     def listen() -> None:
         with Path("events.pipe").open(encoding="utf-8") as pipe:
             for line in pipe:
-                if json.loads(line)["type"] == "apply_result":
+                if json.loads(line)["type"] == "result":
                     told.append(len(small.deletes()))
 
     listener = threading.Thread(target=listen, daemon=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import applying, environment, patience
+from reconciler.cli import environment, running
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 from reconciler.live.connection import ConnectionSettings
 from reconciler.live.retry import RetryPolicy
@@ -104,9 +104,9 @@ class Gateway:
 
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(applying, "REPROBE_SECONDS", 0.05)
+    monkeypatch.setattr(running, "VERIFY_SECONDS", 0.05)
     deletion = RetryPolicy(first_wait=0.01, deadline=0.1)
-    monkeypatch.setattr(patience, "RetryPolicy", lambda: deletion)
+    monkeypatch.setattr(running, "RetryPolicy", lambda: deletion)
     settings = partial(ConnectionSettings, retry=RetryPolicy(attempts=2, first_wait=0.0))
     monkeypatch.setattr(environment, "ConnectionSettings", settings)
 

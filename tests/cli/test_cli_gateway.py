@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 import requests
 
-from reconciler.cli import applying, environment, patience
+from reconciler.cli import environment, running
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.live import confirmation
 from reconciler.live.connection import ConnectionSettings
@@ -38,9 +38,9 @@ ON_INSTANCES = r"/instances/[0-9.]+(/metadata)?$"
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(confirmation, "SEARCH_LAG", 0.1)
-    monkeypatch.setattr(applying, "REPROBE_SECONDS", 0.05)
+    monkeypatch.setattr(running, "VERIFY_SECONDS", 0.05)
     deletion = RetryPolicy(first_wait=0.01, deadline=0.1)
-    monkeypatch.setattr(patience, "RetryPolicy", lambda: deletion)
+    monkeypatch.setattr(running, "RetryPolicy", lambda: deletion)
     reading = RetryPolicy(attempts=3, first_wait=0.0)
     settings = partial(ConnectionSettings, retry=reading)
     monkeypatch.setattr(environment, "ConnectionSettings", settings)

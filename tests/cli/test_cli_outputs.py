@@ -169,12 +169,9 @@ def restore_text(finished: Finished) -> None:
     last_line(RESTORE_LINE, finished.said["restore"].out)
 
 
-def apply_report(finished: Finished) -> None:
-    fits("report", finished.text("a.json"))
-
-
-def restore_report(finished: Finished) -> None:
-    fits("restore-report", finished.text("r.json"))
+def run_report(finished: Finished) -> None:
+    for name in ("a.json", "r.json"):
+        fits("report", finished.text(name))
 
 
 def validation(finished: Finished) -> None:
@@ -312,8 +309,7 @@ PINS: dict[str, Callable[[Finished], None]] = {
         plan_text,
         apply_text,
         restore_text,
-        apply_report,
-        restore_report,
+        run_report,
         validation,
         events,
         journal,

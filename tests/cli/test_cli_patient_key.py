@@ -101,7 +101,7 @@ def test_what_cannot_be_read_is_not_deleted(
     assert project.deletes() == []
     assert project.content() == before
     report = json.loads((project.folder / "report.json").read_text())
-    assert "its Patient ID could not be read" in report["not_gone"][0]["detail"]
+    assert "its Patient ID could not be read" in report["unproven"][0]["detail"]
 
 
 def test_only_the_instance_that_cannot_be_read_stays(

@@ -39,7 +39,7 @@ def test_plan_then_apply_deletes_exactly_the_planned_instances(project: Project)
     )
     report = json.loads(Path("report.json").read_text())
     assert report["outcomes"]["deleted"] == report["planned"] == 3
-    assert report["not_gone"] == []
+    assert report["unproven"] == []
 
     again = project.run("plan", "--detailed-exitcode")
     assert again.code == 0
@@ -284,7 +284,7 @@ def test_the_outcome_says_what_happened(
     outcome: str,
     code: int,
 ) -> None:
-    monkeypatch.setattr("reconciler.cli.applying.REPROBE_SECONDS", 0.2)
+    monkeypatch.setattr("reconciler.cli.running.VERIFY_SECONDS", 0.2)
     instances = project.fill(1, 1, range(1, 4))
     project.write("a.yaml", REASON + removal(instances[:1]))
     project.run("plan", "--out", "plan.json")

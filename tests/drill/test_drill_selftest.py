@@ -130,7 +130,7 @@ PlanProgress.of = classmethod(lambda cls, *arguments: cls())
 RESTORE_CHANGES_A_BYTE = """
 import tempfile
 from reconciler.applying import restoration
-from reconciler.applying.restore_outcome import Comparison
+from reconciler.applying.outcome import Comparison
 from reconciler.live.providers.healthcare import HealthcareStore
 really_store = HealthcareStore.store
 def store(self, file):

@@ -35,8 +35,7 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from reconciler.cli import applying, environment, patience
-from reconciler.cli.commands import restore
+from reconciler.cli import environment, running
 from reconciler.cli.main import run as run_command
 from reconciler.emulator import (
     DEMO_STORE,
@@ -246,10 +245,9 @@ def seams(clock: Clock) -> Iterator[None]:
         patch.setattr(environment, "datetime", clock.watch)
         patch.setattr(environment, "secrets", clock)
         patch.setattr(environment, "ConnectionSettings", quick)
-        patch.setattr(patience, "RetryPolicy", _FewAttempts)
+        patch.setattr(running, "RetryPolicy", _FewAttempts)
         patch.setattr(connection, "tls_context", cache(connection.tls_context))
-        patch.setattr(applying, "REPROBE_SECONDS", 0.0)
-        patch.setattr(restore, "REPROBE_SECONDS", 0.0)
+        patch.setattr(running, "VERIFY_SECONDS", 0.0)
         for name in ("GOOGLE_APPLICATION_CREDENTIALS", "http_proxy", "HTTP_PROXY"):
             patch.delenv(name, raising=False)
         yield

@@ -23,7 +23,7 @@ from typing import NamedTuple
 ACCEPTED = "accepted"
 UNSENT = "unsent"
 """An attempt of which its run knew that no DELETE left."""
-UNCLEAR = frozenset({"unclear", "foreign", "unknown"})
+UNCLEAR = frozenset({"unclear", "unexpected", "unknown"})
 """The replies after which an instance may have gone; unknown is none on record."""
 
 DELETED = "deleted"

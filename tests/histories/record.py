@@ -41,6 +41,8 @@ def read_run(path: Path, before: frozenset[str], key_of: KeyOf) -> Run | None:
     first, *rest = lines_of(path) or [None]
     if first is None:
         return None
+    if "restores" in first:  # its requests store, and are no attempts to delete
+        rest = [one for one in rest if one["type"] not in {"intent", "result"}]
     return Run(
         name=first["run"],
         plan=first.get("plan_id"),
@@ -67,5 +69,5 @@ def _steps(records: list[Mapping[str, Any]], key_of: KeyOf) -> Iterator[Step]:
                 yield Archived(key)
             case "restored" if record["outcome"] in _RESTORED:
                 yield Restored(record["run"], key)
-            case "run_ended" | "restore_ended":
+            case "run_ended":
                 yield Ended(record["state"])

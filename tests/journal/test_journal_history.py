@@ -27,7 +27,6 @@ from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.past import PutBack, Removed
 from reconciler.model.problem import Source
 from reconciler.model.reply import ReplyKind
-from reconciler.model.restore import RestoreOutcome
 from reconciler.model.service import store_at
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,7 +59,7 @@ def settled(run, instance, outcome, store=STORE):
     return Settled(NOON, run, store, instance, Presence.UNKNOWN, outcome)
 
 
-def restored(run, instance, outcome=RestoreOutcome.IDENTICAL):
+def restored(run, instance, outcome=Outcome.IDENTICAL):
     return Restored(NOON, 0, instance, run, outcome, Source("specs/a.yaml", 7), REASON)
 
 
@@ -280,7 +279,7 @@ def test_what_was_restored_and_is_then_found_gone_is_not_there_any_more(tmp_path
     assert not last_word(tmp_path, A).is_there
 
 
-@pytest.mark.parametrize("outcome", [one for one in RestoreOutcome if not one.is_restored])
+@pytest.mark.parametrize("outcome", [one for one in Outcome if not one.is_restored])
 def test_a_restore_that_is_not_proven_moves_nothing(tmp_path, record, outcome):
     record("r1", *tried(A, Outcome.DELETED))
     record("back", restored("r1", A, outcome), restores=("r1",))

@@ -28,9 +28,6 @@ from reconciler.journal.records import (
     EmptiedStudy,
     Intent,
     Restored,
-    RestoreEnded,
-    RestoreIntent,
-    RestoreReplied,
     RestoreStarted,
     Result,
     RunEnded,
@@ -42,13 +39,12 @@ from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import InputFile, InputRole, Reason, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
-from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.outcome import Operation, Outcome, RunState
 from reconciler.model.patient import PatientSeen
 from reconciler.model.plan import GitState, Why
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance, Requester
-from reconciler.model.reply import ReplyKind, StoreReplyKind
-from reconciler.model.restore import RestoreOutcome
+from reconciler.model.reply import Change, ReplyKind
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "journal-record.schema.json"
 VALIDATOR = jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text()))
@@ -69,11 +65,11 @@ RUNS = st.from_regex(r"[0-9a-z][0-9a-zA-Z._-]{0,20}", fullmatch=True)
 HASHES = st.text(hexdigits[:16], min_size=64, max_size=64)
 NUMBERS = st.integers(0, 2**40)
 TEXTS = st.text(max_size=30)
-OUTCOMES = st.sampled_from(Outcome)
+OUTCOMES = st.sampled_from(Operation.APPLY.outcomes)
 PRESENCES = st.sampled_from(Presence)
 SOURCES = st.builds(Source, TEXTS, NUMBERS)
 REASONS = st.builds(Reason, st.sampled_from(ReasonCode), st.none() | TEXTS, st.none() | TEXTS)
-RESTORE_OUTCOMES = st.sampled_from(RestoreOutcome)
+RESTORE_OUTCOMES = st.sampled_from(Operation.RESTORE.outcomes)
 PROVENANCES = st.builds(
     Provenance,
     st.none() | TEXTS,
@@ -194,24 +190,13 @@ RECORDS = st.one_of(
         resumes=st.lists(RUNS, max_size=3).map(tuple),
         previous_head=st.none() | HASHES,
     ),
-    st.builds(RestoreIntent, TIMES, NUMBERS, INSTANCES, st.integers(1, 99)),
-    st.builds(
-        RestoreReplied,
-        TIMES,
-        NUMBERS,
-        INSTANCES,
-        st.integers(1, 99),
-        st.sampled_from(StoreReplyKind),
-        st.none() | st.integers(100, 599),
-        TEXTS,
-        st.none() | TEXTS,
-    ),
+    st.builds(Intent, TIMES, NUMBERS, INSTANCES, st.integers(1, 99), action=st.just(Change.STORE)),
     st.builds(Restored, TIMES, NUMBERS, INSTANCES, RUNS, RESTORE_OUTCOMES, SOURCES, REASONS, TEXTS),
     st.builds(
-        RestoreEnded,
+        RunEnded,
         TIMES,
         st.sampled_from([RunState.COMPLETED, RunState.STOPPED, RunState.INTERRUPTED]),
-        st.fixed_dictionaries(dict.fromkeys(RestoreOutcome, NUMBERS)),
+        st.fixed_dictionaries(dict.fromkeys(Operation.RESTORE.outcomes, NUMBERS)),
         st.sampled_from([0, 4]),
         st.none() | TEXTS,
     ),
@@ -295,14 +280,6 @@ def test_a_time_is_written_in_utc_with_milliseconds():
 def test_a_time_without_a_zone_is_refused_rather_than_guessed():
     with pytest.raises(ValueError, match="time zone"):
         to_json(Intent(NOON.replace(tzinfo=None), 0, INSTANCE, 1))
-
-
-def test_outcomes_that_were_not_counted_are_written_as_none():
-    fields = to_json(RunEnded(NOON, RunState.COMPLETED, {Outcome.DELETED: 3}, 0))
-
-    assert fields["counts"] == {
-        outcome.value: 3 * (outcome is Outcome.DELETED) for outcome in Outcome
-    }
 
 
 @pytest.mark.parametrize(

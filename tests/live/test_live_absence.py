@@ -75,7 +75,7 @@ def test_a_gateways_404_is_unknown_for_what_is_there(emulator, store, here, body
 @pytest.mark.parametrize("body", WORDS_OF_OTHERS)
 def test_a_delete_that_a_gateway_answers_is_no_not_found(emulator, store, here, body) -> None:
     emulator.set_faults(Faults((gateway(body, method="DELETE"),)))
-    assert store.delete(here[0]).kind is ReplyKind.FOREIGN
+    assert store.delete(here[0]).kind is ReplyKind.UNEXPECTED
 
 
 def test_what_is_gone_is_absent_if_its_study_agrees(store, here) -> None:
@@ -185,7 +185,7 @@ def test_a_bare_text_counts_if_nobody_has_the_same(terse) -> None:
     assert asked == {True: 1, False: 5}
     emulator.set_faults(Faults((gateway('"Not Found"'),)))
     assert store.probe(held[0]).detail == "HTTP 404 with another text than what nobody has gets"
-    assert store.delete(held[0]).kind is ReplyKind.FOREIGN
+    assert store.delete(held[0]).kind is ReplyKind.UNEXPECTED
 
 
 def test_a_bare_text_that_nobody_gets_too_still_needs_a_control(terse) -> None:

@@ -256,7 +256,7 @@ def test_a_token_does_not_follow_a_redirect(guarded, signed, scripted) -> None:
     guarded.set_faults(Faults(rules=(FaultRule(FaultKind.REDIRECT, location=scripted.url),)))
     store = signed.store(DEMO_STORE)
     assert store.probe(MISSING).detail == "HTTP 302, a redirect"
-    assert store.delete(MISSING).kind is ReplyKind.FOREIGN
+    assert store.delete(MISSING).kind is ReplyKind.UNEXPECTED
     assert scripted.seen == []
 
 

@@ -72,7 +72,7 @@ def asked(
         assert store.probe(one).presence is (Presence.PRESENT if is_whole else Presence.UNKNOWN)
 
     def delete() -> None:
-        assert store.delete(one).kind in {ReplyKind.UNCLEAR, ReplyKind.FOREIGN}
+        assert store.delete(one).kind in {ReplyKind.UNCLEAR, ReplyKind.UNEXPECTED}
 
     def listing() -> None:
         with pytest.raises(LiveError):

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from reconciler.live.answer import Answer
-from reconciler.live.delete_reply import classify, classify_fault
 from reconciler.live.faults import Fault
 from reconciler.live.probe_reply import observe
+from reconciler.live.replies import delete_reply, no_answer
 from reconciler.model.live import Presence
 from reconciler.model.reply import ReplyKind
 
@@ -114,7 +114,7 @@ def test_an_answer_to_a_probe(replied: Answer, presence: Presence) -> None:
 def test_a_404_of_something_in_between_says_so(body: bytes) -> None:
     told = "HTTP 404, not in the API's own words"
     assert observe(answer(404, JSON, body)).detail == told
-    assert classify(answer(404, JSON, body)).detail == told
+    assert delete_reply(answer(404, JSON, body)).detail == told
 
 
 @pytest.mark.parametrize("replied", UNKNOWN)
@@ -134,21 +134,21 @@ DELETIONS = [
     (answer(202, JSON, OPERATION), ReplyKind.OPERATION),
     (answer(200, "text/html", OPERATION), ReplyKind.OPERATION),
     (answer(503, JSON, OPERATION), ReplyKind.OPERATION),
-    (answer(200, "text/html", HTML), ReplyKind.FOREIGN),
-    (answer(200, "text/html", b""), ReplyKind.FOREIGN),
-    (answer(200, JSON, b"[]"), ReplyKind.FOREIGN),
-    (answer(200, JSON, b'"ok"'), ReplyKind.FOREIGN),
-    (answer(200, JSON, b'{"deleted": true}'), ReplyKind.FOREIGN),
-    (answer(200, JSON, b"", is_whole=False), ReplyKind.FOREIGN),
-    (answer(202, JSON, b"{}"), ReplyKind.FOREIGN),
-    (answer(206, JSON, b"{}"), ReplyKind.FOREIGN),
+    (answer(200, "text/html", HTML), ReplyKind.UNEXPECTED),
+    (answer(200, "text/html", b""), ReplyKind.UNEXPECTED),
+    (answer(200, JSON, b"[]"), ReplyKind.UNEXPECTED),
+    (answer(200, JSON, b'"ok"'), ReplyKind.UNEXPECTED),
+    (answer(200, JSON, b'{"deleted": true}'), ReplyKind.UNEXPECTED),
+    (answer(200, JSON, b"", is_whole=False), ReplyKind.UNEXPECTED),
+    (answer(202, JSON, b"{}"), ReplyKind.UNEXPECTED),
+    (answer(206, JSON, b"{}"), ReplyKind.UNEXPECTED),
     (answer(404, JSON, own(404)), ReplyKind.NOT_FOUND),
     (answer(404, JSON, b"[" + own(404) + b"]"), ReplyKind.NOT_FOUND),
     (answer(404, JSON, b'{"code": 404}'), ReplyKind.NOT_FOUND),
-    *((answer(404, JSON, body), ReplyKind.FOREIGN) for body in FOREIGN_404),
-    (answer(404, "text/html", HTML), ReplyKind.FOREIGN),
-    (answer(404, JSON, own(403)), ReplyKind.FOREIGN),
-    (answer(404, "", b""), ReplyKind.FOREIGN),
+    *((answer(404, JSON, body), ReplyKind.UNEXPECTED) for body in FOREIGN_404),
+    (answer(404, "text/html", HTML), ReplyKind.UNEXPECTED),
+    (answer(404, JSON, own(403)), ReplyKind.UNEXPECTED),
+    (answer(404, "", b""), ReplyKind.UNEXPECTED),
     (answer(401, JSON, own(401)), ReplyKind.UNAUTHENTICATED),
     (answer(401, "text/html", HTML), ReplyKind.UNAUTHENTICATED),
     (answer(425, JSON, own(425)), ReplyKind.THROTTLED),
@@ -156,18 +156,18 @@ DELETIONS = [
     (answer(429, "text/html", HTML), ReplyKind.THROTTLED),
     *((answer(s, JSON, own(s)), ReplyKind.UNCLEAR) for s in (408, 500, 502, 503, 504)),
     *((answer(s, "text/html", HTML), ReplyKind.UNCLEAR) for s in (408, 500, 502, 503, 504)),
-    *((answer(s, "", b""), ReplyKind.FOREIGN) for s in (301, 302, 303, 307, 308)),
-    (answer(302, JSON, b"{}"), ReplyKind.FOREIGN),
+    *((answer(s, "", b""), ReplyKind.UNEXPECTED) for s in (301, 302, 303, 307, 308)),
+    (answer(302, JSON, b"{}"), ReplyKind.UNEXPECTED),
     *((answer(s, JSON, own(s)), ReplyKind.REFUSED) for s in (400, 403, 405, 409, 412, 422)),
-    *((answer(s, "text/html", HTML), ReplyKind.FOREIGN) for s in (400, 403, 405, 409, 412)),
-    (answer(403, "", b""), ReplyKind.FOREIGN),
-    (answer(501, JSON, own(501)), ReplyKind.FOREIGN),
+    *((answer(s, "text/html", HTML), ReplyKind.UNEXPECTED) for s in (400, 403, 405, 409, 412)),
+    (answer(403, "", b""), ReplyKind.UNEXPECTED),
+    (answer(501, JSON, own(501)), ReplyKind.UNEXPECTED),
 ]
 
 
 @pytest.mark.parametrize(("replied", "kind"), DELETIONS)
 def test_an_answer_to_a_delete(replied: Answer, kind: ReplyKind) -> None:
-    reply = classify(replied)
+    reply = delete_reply(replied)
     assert reply.kind is kind
     assert reply.status == replied.status
     assert "Doe" not in reply.detail
@@ -175,7 +175,7 @@ def test_an_answer_to_a_delete(replied: Answer, kind: ReplyKind) -> None:
 
 
 def test_a_delete_reply_carries_what_a_record_needs() -> None:
-    reply = classify(answer(429, JSON, own(429), retry_after=7.0, request_id="r-1"))
+    reply = delete_reply(answer(429, JSON, own(429), retry_after=7.0, request_id="r-1"))
     assert (reply.retry_after, reply.request_id) == (7.0, "r-1")
 
 
@@ -190,6 +190,6 @@ def test_a_delete_reply_carries_what_a_record_needs() -> None:
     ],
 )
 def test_no_answer_to_a_delete(fault: Fault, kind: ReplyKind) -> None:
-    reply = classify_fault(fault, "r-1")
+    reply = no_answer(fault, "r-1")
     assert (reply.kind, reply.status, reply.request_id) == (kind, None, "r-1")
     assert ("nothing was sent" in reply.detail) is (kind is ReplyKind.THROTTLED)

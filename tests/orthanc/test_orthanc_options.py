@@ -156,7 +156,7 @@ def test_a_file_that_orthanc_no_longer_takes_is_named_with_the_way_out(
         answer = site.run("restore", run, "--report", "restored.json")
         assert (answer.code, site.server.count()) == (4, 1)
     assert "2 failed" in answer.out
-    left = json.loads(Path("restored.json").read_text())["not_restored"]
+    left = json.loads(Path("restored.json").read_text())["unproven"]
     for address, one in zip(STUDY[:2], left, strict=True):
         file = site.archive / run / f"data{address}.dcm"
         assert f"\n  {file}\n" in answer.out

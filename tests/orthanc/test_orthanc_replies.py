@@ -190,17 +190,17 @@ def test_a_lookup_that_does_not_name_this_instance_alone_sends_no_delete(
     ("reply", "kind"),
     [
         ((200, "application/json", b'{"RemainingAncestor": {"Type": "Series"}}'), "accepted"),
-        ((200, "application/json", b"{}"), "foreign"),
-        ((200, "text/html", b"<html>"), "foreign"),
+        ((200, "application/json", b"{}"), "unexpected"),
+        ((200, "text/html", b"<html>"), "unexpected"),
         (own(404, 7), "not_found"),
         (own(404, 7, "text/plain"), "not_found"),
         ((404, None, b""), "not_found"),
-        ((404, "text/plain", b"404 page not found"), "foreign"),
-        ((404, "text/html", b"<html>"), "foreign"),
-        ((404, "application/json", b'{"code": 404}'), "foreign"),
+        ((404, "text/plain", b"404 page not found"), "unexpected"),
+        ((404, "text/html", b"<html>"), "unexpected"),
+        ((404, "application/json", b'{"code": 404}'), "unexpected"),
         (own(403, 0), "refused"),
         (own(403, 0, "text/plain"), "refused"),
-        ((403, "application/json", b'{"code": 403}'), "foreign"),
+        ((403, "application/json", b'{"code": 403}'), "unexpected"),
         ((401, None, b""), "unauthenticated"),
         (own(500, 1), "unclear"),
         (HTML, "unclear"),
@@ -248,21 +248,21 @@ def became(status: object) -> Reply:
 @pytest.mark.parametrize(
     ("reply", "kind", "said"),
     [
-        (became("Success"), "stored", ""),
+        (became("Success"), "accepted", ""),
         (became("AlreadyStored"), "already_exists", "AlreadyStored"),
         (became("FilteredOut"), "refused", "FilteredOut"),
-        (became("Doe^Jane"), "foreign", "HTTP 200 with application/json"),
-        (became(["Success"]), "foreign", "HTTP 200"),
-        ((200, "application/json", b'[{"Status": "Success"}]'), "foreign", "HTTP 200"),
-        ((200, "application/dicom+json", b'{"00081199": {}}'), "foreign", "HTTP 200"),
-        ((200, "text/html", b"<html>"), "foreign", "HTML"),
-        ((200, None, b""), "foreign", "HTTP 200"),
+        (became("Doe^Jane"), "unexpected", "HTTP 200 with application/json"),
+        (became(["Success"]), "unexpected", "HTTP 200"),
+        ((200, "application/json", b'[{"Status": "Success"}]'), "unexpected", "HTTP 200"),
+        ((200, "application/dicom+json", b'{"00081199": {}}'), "unexpected", "HTTP 200"),
+        ((200, "text/html", b"<html>"), "unexpected", "HTML"),
+        ((200, None, b""), "unexpected", "HTTP 200"),
         (own(400, 15), "refused", "HTTP 400, OrthancStatus 15"),
         (own(400, 15, "text/plain"), "refused", "HTTP 400, OrthancStatus 15"),
         (own(507, 19, "text/plain"), "refused", "HTTP 507, OrthancStatus 19"),
-        ((400, None, b""), "foreign", "HTTP 400"),
-        ((404, "text/html", b"<html>"), "foreign", "HTML"),
-        ((413, "application/json", b'{"code": 413}'), "foreign", "HTTP 413"),
+        ((400, None, b""), "unexpected", "HTTP 400"),
+        ((404, "text/html", b"<html>"), "unexpected", "HTML"),
+        ((413, "application/json", b'{"code": 413}'), "unexpected", "HTTP 413"),
         ((401, None, b""), "unauthenticated", "HTTP 401"),
         (own(500, 1), "unclear", "HTTP 500"),
         (HTML, "unclear", "HTTP 502"),
@@ -279,7 +279,7 @@ def test_an_answer_to_a_file(
     assert fake.sent == [("application/dicom", b"a file")]
     assert (answered.kind.value, said in answered.detail) == (kind, True)
     assert "Doe" not in answered.detail
-    assert (answered.detail == "") is (kind == "stored")
+    assert (answered.detail == "") is (kind == "accepted")
 
 
 @pytest.mark.parametrize("path", ["/dicom-web/studies", "/instances/", f"/instances/{ID}"])

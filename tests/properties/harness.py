@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from reconciler.cli import applying, environment, patience
+from reconciler.cli import environment, running
 from reconciler.cli.main import run
 from reconciler.emulator import (
     DEMO_STORE,
@@ -48,7 +48,7 @@ from reconciler.live.retry import RetryPolicy
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Observation
 from reconciler.model.outcome import Outcome
-from reconciler.model.reply import DeleteReply
+from reconciler.model.reply import Reply
 from reconciler.planning.plan_file import read_plan
 
 from ..answer import Answer
@@ -233,7 +233,7 @@ def witnessed(site: Site, incident: Incident | None = None) -> Iterator[Witness]
     witness = Witness(site, incident)
     really_delete = HealthcareStore.delete
 
-    def delete(store: HealthcareStore, instance: InstanceAddress) -> DeleteReply:
+    def delete(store: HealthcareStore, instance: InstanceAddress) -> Reply:
         mishap = witness.before(instance)
         reply = really_delete(store, instance)
         if mishap is Mishap.CRASH_AFTER:
@@ -303,8 +303,8 @@ def quick_commands() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(environment, "ConnectionSettings", settings)
         patch.setattr(connection, "tls_context", cache(connection.tls_context))
-        patch.setattr(patience, "RetryPolicy", lambda: QUICK_DELETION)
-        patch.setattr(applying, "REPROBE_SECONDS", 0.0)
+        patch.setattr(running, "RetryPolicy", lambda: QUICK_DELETION)
+        patch.setattr(running, "VERIFY_SECONDS", 0.0)
         patch.setattr(confirmation, "SEARCH_LAG", PATIENCE)
         for name in ("GOOGLE_APPLICATION_CREDENTIALS", "http_proxy", "HTTP_PROXY"):
             patch.delenv(name, raising=False)

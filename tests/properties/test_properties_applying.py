@@ -16,10 +16,10 @@ folder fail:
 - applying: the intent written after the DELETE, or queued and not committed; absence taken for
   granted (`Deleter`); not confirmed by a listing (`HealthcareStore.confirmed`); earlier attempts
   forgotten
-  (`ending_of`), also those of a run that crashed (`PlanProgress.remaining`); settling skipped
+  (`summarize`), also those of a run that crashed (`PlanProgress.remaining`); settling skipped
   (`settle`); gates not evaluated again (`require_acceptable`); a completed plan applied again,
   what earlier runs brought about not counted, the unproven called a success (`Apply`); what was
-  not attempted left out of the account (`delete_all`).
+  not attempted left out of the account (`work_through`).
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def check_report(site: Site, plan: Plan, report: Any, code: int) -> None:
     told = Counter(outcomes.get(one, Outcome.NOT_ATTEMPTED).value for one in planned)
     assert +Counter(report["outcomes"]) == told
     assert report["planned"] == told.total() == len(planned)
-    not_gone = [InstanceAddress.from_parameters(one) for one in report["not_gone"]]
+    not_gone = [InstanceAddress.from_parameters(one) for one in report["unproven"]]
     gone = {one for one, outcome in outcomes.items() if outcome.is_gone}
     assert sorted(not_gone) == sorted(set(planned) - gone)
     assert code == report["exit_code"] == (4 if not_gone else 0)

@@ -15,7 +15,7 @@ import pytest
 
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import InputFile, InputRole, Limits, Reason, ReasonCode
-from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome, RunState
+from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport, RunState
 from reconciler.model.plan import (
     DeletionGroup,
     Finding,
@@ -161,9 +161,10 @@ def _findings() -> tuple[Finding, ...]:
 
 
 @pytest.fixture
-def report() -> ApplyReport:
+def report() -> RunReport:
     """An apply that stopped before its end, with its results in the order they came."""
-    return ApplyReport(
+    return RunReport(
+        Operation.APPLY,
         run="20260301T091500Z-1f2e3d4c",
         plan_id="0f8fad5b-d9cb-469f-a165-70867728950e",
         digest=f"sha256:{'d' * 64}",
@@ -178,7 +179,7 @@ def report() -> ApplyReport:
             Outcome.UNCONFIRMED: 1,
             Outcome.NOT_ATTEMPTED: 1,
         },
-        not_gone=(
+        unproven=(
             _result(3, Outcome.NOT_ATTEMPTED, "the store no longer accepts the credentials"),
             _result(2, Outcome.UNCONFIRMED, "DELETE: 200; retrieve: present"),
             _result(1, Outcome.FAILED, "DELETE: 403 PERMISSION_DENIED; retrieve: present"),
@@ -190,13 +191,13 @@ def report() -> ApplyReport:
 
 
 @pytest.fixture
-def finished(report: ApplyReport) -> ApplyReport:
+def finished(report: RunReport) -> RunReport:
     """An apply that proved all it planned."""
     return replace(
         report,
         state=RunState.COMPLETED,
         counts={Outcome.DELETED: 3},
-        not_gone=(),
+        unproven=(),
         stopped_because=None,
         resumed=(),
         journal_head=None,

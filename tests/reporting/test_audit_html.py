@@ -35,7 +35,6 @@ from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.plan import Why
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance, Requester
-from reconciler.model.restore import RestoreOutcome
 from reconciler.model.verification import Finding, FindingKind, Verification
 from reconciler.reporting.audit_html import LISTED, report_as_html
 from reconciler.reporting.audit_markdown import report_as_markdown
@@ -91,7 +90,7 @@ def report_of(count: int, words: str = "words") -> AuditReport:
         last=NOON + timedelta(hours=1),
         runs=3,
         outcomes={**dict.fromkeys(Outcome, 0), Outcome.DELETED: gone, Outcome.FAILED: failed},
-        restored={**dict.fromkeys(RestoreOutcome, 0), RestoreOutcome.IDENTICAL: 2},
+        restored={**dict.fromkeys(Outcome, 0), Outcome.IDENTICAL: 2},
         by_reason={EXPIRED: gone},
         by_store={str(STORE): gone},
         by_month_and_reason={"2026-03": {EXPIRED: gone}},
@@ -141,7 +140,7 @@ def report_of(count: int, words: str = "words") -> AuditReport:
                 STORE,
                 InstanceAddress("1.2.8", "1.2.8.1", "1.2.8.1.1"),
                 "run-1",
-                RestoreOutcome.IDENTICAL,
+                Outcome.IDENTICAL,
                 Reason(ReasonCode.QUALITY_CONTROL_INTENT),
             ),
         ),

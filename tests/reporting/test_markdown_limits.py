@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import InputFile, InputRole, Limits, Reason, ReasonCode
-from reconciler.model.outcome import ApplyReport, InstanceResult, Outcome
+from reconciler.model.outcome import InstanceResult, Outcome, RunReport
 from reconciler.model.plan import (
     DeletionGroup,
     Finding,
@@ -293,11 +293,11 @@ def test_a_thousand_problems_of_files_fit() -> None:
     assert "- … and 900 more\n" in text
 
 
-def test_many_failures_of_an_apply_fit(report: ApplyReport) -> None:
+def test_many_failures_of_an_apply_fit(report: RunReport) -> None:
     results = tuple(
         InstanceResult(STORE, InstanceAddress(UID, UID, f"{UID}.{n}"), Outcome.FAILED, "403 " * 20)
         for n in range(5000)
     )
-    text = "".join(report_as_markdown(replace(report, not_gone=results)))
+    text = "".join(report_as_markdown(replace(report, unproven=results)))
     assert len(text) <= COMMENT.most
     assert "- … and 4,700 more\n" in text

@@ -17,7 +17,7 @@ import pytest
 
 from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
-from reconciler.audit.syslog import BATCH, Handover, Patience, Receiver, hand_over
+from reconciler.audit.syslog import BATCH, Handover, Receiver, SendRetry, hand_over
 from reconciler.cli.main import run as type_command
 from reconciler.errors import LockHeld, ReceiverError
 from reconciler.journal.ledger import open_ledger
@@ -33,7 +33,7 @@ from ..audit.records import NOON, STORE, attempt, instance, started, write
 from .conftest import Authority, MakeRsyslog, Rsyslog
 
 SENDER = Sender("archive-7", 4711)
-IMPATIENT = Patience(attempts=2, first_wait=0.05, timeout=5.0)
+QUICK = SendRetry(attempts=2, first_wait=0.05, timeout=5.0)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def send(
     state: Path,
     rsyslog: Rsyslog,
     *,
-    patience: Patience = IMPATIENT,
+    retry: SendRetry = QUICK,
     sleep: Callable[[float], object] = time.sleep,
     receiver: Receiver | None = None,
 ) -> Handover:
@@ -82,7 +82,7 @@ def send(
             receiver,
             SENDER,
             ledger,
-            patience=patience,
+            retry=retry,
             sleep=sleep,
             handover=handover,
         )
@@ -205,9 +205,9 @@ def test_a_receiver_that_comes_up_late_is_waited_for(
         if len(waits) == 2:
             running.__enter__()
 
-    patience = Patience(attempts=5, first_wait=0.1, timeout=5.0)
+    retry = SendRetry(attempts=5, first_wait=0.1, timeout=5.0)
     try:
-        handover = send(messages_of(state), state, rsyslog, patience=patience, sleep=sleep)
+        handover = send(messages_of(state), state, rsyslog, retry=retry, sleep=sleep)
         assert len(rsyslog.messages(2)) == 2
     finally:
         running.__exit__(None, None, None)
@@ -319,7 +319,7 @@ def test_a_receiver_that_hangs_up_at_once_has_taken_nothing(state: Path) -> None
         port = server.getsockname()[1]
 
         def hang_up() -> None:
-            for _ in range(IMPATIENT.attempts):
+            for _ in range(QUICK.attempts):
                 server.accept()[0].close()
 
         thread = Thread(target=hang_up)
@@ -332,7 +332,7 @@ def test_a_receiver_that_hangs_up_at_once_has_taken_nothing(state: Path) -> None
                 receiver,
                 SENDER,
                 ledger,
-                patience=IMPATIENT,
+                retry=QUICK,
                 sleep=time.sleep,
                 handover=handover,
             )

@@ -8,9 +8,7 @@ import click
 
 from reconciler.cli import github
 from reconciler.cli.applying import ApplyOptions
-from reconciler.cli.destination import require_writable
-from reconciler.cli.events import events_option, opened_events
-from reconciler.cli.formats import REPORT_FORMS, Writes, format_options
+from reconciler.cli.formats import Writes
 from reconciler.cli.fresh import apply_fresh, apply_saved
 from reconciler.cli.options import (
     DEFAULT_PATH,
@@ -20,13 +18,12 @@ from reconciler.cli.options import (
     probe_option,
     root_option,
     state_option,
-    store_options,
 )
-from reconciler.cli.path_type import PATH
 from reconciler.cli.planning import PlanRequest
 from reconciler.cli.project import find_root, folder_in_repository, state_folder
 from reconciler.cli.reading import read_saved_plan
 from reconciler.cli.recording import record_nothing_done
+from reconciler.cli.running import opened_run, run_options
 from reconciler.errors import Refused, UsageError
 from reconciler.live.stages import ProbeMode
 
@@ -46,29 +43,13 @@ from reconciler.live.stages import ProbeMode
     show_envvar=True,
     help="Go on only if the input files are those of a git commit, unchanged since the plan.",
 )
-@format_options(REPORT_FORMS)
-@events_option
-@click.option(
-    "--report",
-    type=PATH,
-    metavar="FILE",
-    help="Write the result as JSON; the same as --write json=FILE.",
-)
-@click.option(
-    "--stop-after-failures",
-    type=click.IntRange(min=1),
-    default=10,
-    envvar="RECONCILER_STOP_AFTER_FAILURES",
-    show_envvar=True,
-    show_default=True,
-    metavar="N",
-    help="Stop once N deletions are unconfirmed, or failed in a row; up to --parallelism more may"
-    " be under way by then.",
+@run_options(
+    "Stop once N deletions are unconfirmed, or failed in a row; up to --parallelism more may be"
+    " under way by then."
 )
 @max_age_option
 @probe_option
 @patient_key_option
-@store_options
 @state_option
 @root_option
 def command(
@@ -97,21 +78,21 @@ def command(
       reconciler apply specs/ --auto-approve --expect-digest sha256:…
     """
     project = find_root(root)
-    with github.annotated_errors(folder_in_repository(project)):
-        # Before anything is opened, whose descriptor one of them could name.
-        require_writable(events_file, report, *(path for _, path in writes))
-        with opened_events(events_file, "apply") as events:
-            options = ApplyOptions(
-                root=project,
-                state=state_folder(state, project),
-                report=report,
-                writes=writes,
-                events=events,
-                **given,  # type: ignore[arg-type]  # click hands over exactly the options above
-            )
-            if any(path.suffix == ".json" for path in paths):
-                return _apply_saved(paths, options)
-            return _apply_fresh(paths, options)
+    with (
+        github.annotated_errors(folder_in_repository(project)),
+        opened_run("apply", events_file, report, writes) as events,
+    ):
+        options = ApplyOptions(
+            root=project,
+            state=state_folder(state, project),
+            report=report,
+            writes=writes,
+            events=events,
+            **given,  # type: ignore[arg-type]  # click hands over exactly the options above
+        )
+        if any(path.suffix == ".json" for path in paths):
+            return _apply_saved(paths, options)
+        return _apply_fresh(paths, options)
 
 
 def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:

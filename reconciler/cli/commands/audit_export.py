@@ -14,7 +14,7 @@ from reconciler.audit.patients import PatientIds, mixed_studies, read_patients
 from reconciler.audit.report import selected_deletions
 from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
-from reconciler.audit.syslog import Handover, Patience, Receiver, hand_over
+from reconciler.audit.syslog import Handover, Receiver, SendRetry, hand_over
 from reconciler.cli import environment
 from reconciler.cli.console import report_error, say, write_document
 from reconciler.cli.destination import require_writable, write_file
@@ -236,7 +236,7 @@ def _send(messages: Iterable[AuditMessage], receiver: Receiver, state: Path) -> 
                 receiver,
                 environment.sender(),
                 ledger,
-                patience=Patience(),
+                retry=SendRetry(),
                 sleep=time.sleep,
                 handover=handover,
             )

@@ -4,55 +4,45 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import click
 
-from reconciler import __version__
 from reconciler.applying.archived import ArchivedRun, read_archived
 from reconciler.applying.pending import Pending, find_pending
-from reconciler.applying.restore import Restore, RestoreSettings
+from reconciler.applying.restore import Restore
 from reconciler.applying.stopping import Stop
-from reconciler.cli import environment
+from reconciler.cli import environment, github
 from reconciler.cli.console import say, write_document
-from reconciler.cli.destination import require_writable, write_file
-from reconciler.cli.options import root_option, state_option, store_options
+from reconciler.cli.formats import Writes
+from reconciler.cli.options import root_option, state_option
 from reconciler.cli.path_type import PATH
-from reconciler.cli.patience import make_patience
 from reconciler.cli.progress import progress
-from reconciler.cli.project import find_root, state_folder, status_command
+from reconciler.cli.project import find_root, state_folder
 from reconciler.cli.recording import record_nothing_done
+from reconciler.cli.running import RunOptions, finish, opened_run, run_options
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.journal.folder import run_file
 from reconciler.journal.history import History
 from reconciler.journal.inside import open_inside
 from reconciler.live.endpoint import Endpoint
-from reconciler.model.outcome import RunState
+from reconciler.model.archived import ArchivedInstance
+from reconciler.model.outcome import InstanceResult, Operation, RunReport
 from reconciler.model.provenance import Provenance
-from reconciler.model.restore import ArchivedInstance, RestoreReport, RestoreResult
 from reconciler.model.service import is_one_service
-from reconciler.reporting.restore_json import restore_as_json
-from reconciler.reporting.restore_text import pending_as_text, restore_as_text
-from reconciler.reporting.wording import plain
-
-REPROBE_SECONDS = 30.0
-"""How long an instance that is not there after it was stored is looked for again."""
+from reconciler.reporting.events import result_event, start_event
+from reconciler.reporting.pending_text import pending_as_text
+from reconciler.reporting.wording import plain, traffic_line
 
 
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """The command line, with the state folder found."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options(RunOptions):
+    """The command line of a restore."""
 
     dry_run: bool
-    report: Path | None
-    stop_after_failures: int
-    endpoint: str | None
-    parallelism: int
-    max_qps: float | None
-    state: Path
 
 
 @click.command(name="restore")
@@ -70,23 +60,7 @@ class _Options:
     metavar="DIR",
     help="Where the run's bag is now, if the archive was moved: the folder that holds it.",
 )
-@click.option(
-    "--report",
-    type=PATH,
-    metavar="FILE",
-    help="Write the result as JSON.",
-)
-@click.option(
-    "--stop-after-failures",
-    type=click.IntRange(min=1),
-    default=10,
-    envvar="RECONCILER_STOP_AFTER_FAILURES",
-    show_envvar=True,
-    show_default=True,
-    metavar="N",
-    help="Stop after so many unproven restores in a row.",
-)
-@store_options
+@run_options("Stop after so many unproven restores in a row.")
 @state_option
 @root_option
 def command(
@@ -94,6 +68,9 @@ def command(
     run: str,
     only: tuple[str, ...],
     archive: Path | None,
+    report: Path | None,
+    writes: Writes,
+    events_file: Path | None,
     state: Path | None,
     root: Path | None,
     **given: object,
@@ -115,30 +92,33 @@ def command(
       reconciler restore 20260301T090000Z-1f2e3d4c
       reconciler restore 20260301T090000Z-1f2e3d4c --only 1.2.840.113619.2.1.1.1
     """
-    options = _Options(
-        state=state_folder(state, find_root(root)),
-        **given,  # type: ignore[arg-type]  # click hands over exactly the options above
-    )
-    require_writable(options.report)
-    moved = None if archive is None else archive.absolute()
-    read = partial(read_archived, options.state, run, only=only, archive=moved)
-    archived = read()
-    for missing in archived.missing:
-        say(f"note: run {missing} is not on record here; what it archived is not restored")
-    if options.dry_run:
-        return _show(archived, options)
-    report, exit_code = _restore_on_record(read, archived, options)
-    write_document(restore_as_text(report))
-    if report.state in {RunState.INTERRUPTED, RunState.STOPPED}:
-        say(f"to resume it, see: {status_command(options.state)}")
-    if options.report is not None:
-        write_file(options.report, restore_as_json(report, exit_code))
-    return exit_code
+    with (
+        github.annotated_errors(""),
+        opened_run("restore", events_file, report, writes) as events,
+    ):
+        options = _Options(
+            state=state_folder(state, find_root(root)),
+            report=report,
+            writes=writes,
+            events=events,
+            **given,  # type: ignore[arg-type]  # click hands over exactly the options above
+        )
+        if options.dry_run and (options.form != "text" or options.writes or options.report):
+            raise UsageError("--dry-run has no report", hint="leave --format, --write and --report")
+        moved = None if archive is None else archive.absolute()
+        read = partial(read_archived, options.state, run, only=only, archive=moved)
+        archived = read()
+        for missing in archived.missing:
+            say(f"note: run {missing} is not on record here; what it archived is not restored")
+        if options.dry_run:
+            return _show(archived, options)
+        result, exit_code = _restore_on_record(read, archived, options)
+        return finish(result, options, exit_code)
 
 
 def _restore_on_record(
     read: Callable[[], ArchivedRun], archived: ArchivedRun, options: _Options
-) -> tuple[RestoreReport, int]:
+) -> tuple[RunReport, int]:
     """Restore; one that does nothing is on record as such."""
     run = environment.new_run_name(environment.now())
 
@@ -206,7 +186,7 @@ def _restore(
     endpoint: Endpoint,
     options: _Options,
     run: str,
-) -> tuple[RestoreReport, int]:
+) -> tuple[RunReport, int]:
     stop = Stop()
     with (
         stopped_by_signals(stop) as signals,
@@ -220,32 +200,28 @@ def _restore(
         ) as connection,
         progress("restoring") as counter,
     ):
-        done = itertools.count(1)
+        done, total = itertools.count(1), len(archived.instances)
 
-        def on_result(_result: RestoreResult) -> None:
-            counter.update(next(done), len(archived.instances))
+        def on_result(result: InstanceResult) -> None:
+            counter.update(next(done), total)
+            options.events.emit([result_event(result)])
+
+        restores = archived.runs
+        options.events.emit([start_event(Operation.RESTORE, run, total, restores=restores)])
 
         report, exit_code = Restore(
             read=read,
             stores={store: connection.store(store) for store in archived.stores},
             state=options.state,
-            settings=_settings(options, run),
+            settings=options.settings(run),
             stop=stop,
             now=environment.now,
             on_result=on_result,
             provenance=lambda: Provenance(connection.principal, environment.requester()),
         ).run()
+        if report.journal_head:
+            say(f"sent {traffic_line(connection.traffic)}")
+            report = replace(report, traffic=connection.traffic)
     if signals.exit_code is not None and not report.is_success:
         return report, signals.exit_code
     return report, exit_code
-
-
-def _settings(options: _Options, run: str) -> RestoreSettings:
-    return RestoreSettings(
-        run=run,
-        holder=environment.holder(run),
-        tool_version=__version__,
-        patience=make_patience(REPROBE_SECONDS),
-        parallelism=options.parallelism,
-        stop_after=options.stop_after_failures,
-    )

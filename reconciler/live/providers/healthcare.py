@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from reconciler.errors import CredentialsError, LiveError
-from reconciler.live import delete_reply, probe_reply
+from reconciler.errors import LiveError
+from reconciler.live import probe_reply
 from reconciler.live.absence import Word, names_missing, word_of
 from reconciler.live.answer import Answer, Stream
 from reconciler.live.bodies import is_json, media_type, parse_json
 from reconciler.live.channel import RequestKind
 from reconciler.live.confirmation import Listings, Texts
 from reconciler.live.dicomweb import DicomWebStore, not_retrieved
-from reconciler.live.faults import NoAnswerError
 from reconciler.live.numbers import read_number
 from reconciler.live.probe_reply import describe
 from reconciler.live.providers import healthcare_preflight
+from reconciler.live.replies import delete_reply
 from reconciler.live.store import Body
 from reconciler.live.transport import UID, Call, Guards, Transport
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -28,7 +29,7 @@ from reconciler.model.live import (
     StorageInfo,
     unknown,
 )
-from reconciler.model.reply import DeleteReply, ReplyKind
+from reconciler.model.reply import Reply
 
 _OK = 200
 
@@ -118,17 +119,12 @@ class HealthcareStore(DicomWebStore):
             instance, self._apart().list_instances, self._transport.pause, since=since
         )
 
-    def delete(self, instance: InstanceAddress) -> DeleteReply:
+    def delete(self, instance: InstanceAddress) -> Reply:
         """Send one DELETE. A 401 is not repeated here; the next request has a fresh token."""
         if self._texts.wants_control(instance.study_uid):
             self.probe(instance)
-        try:
-            answer = self._transport.delete(f"{self._web}{instance}")
-        except NoAnswerError as error:
-            return delete_reply.classify_fault(error.fault, error.request_id)
-        except CredentialsError as error:
-            return DeleteReply(ReplyKind.UNAUTHENTICATED, None, f"{error}; nothing was sent")
-        return delete_reply.classify(answer, is_missing=self._says_missing)
+        send = partial(self._transport.delete, f"{self._web}{instance}")
+        return self.changed(send, partial(delete_reply, is_missing=self._says_missing))
 
     def version(self) -> str:
         """The version of the API; the service behind it has none that it names."""

@@ -18,18 +18,19 @@ from itertools import islice
 from typing import BinaryIO
 
 from reconciler.errors import CredentialsError, LiveError
-from reconciler.live import delete_reply, probe_reply
+from reconciler.live import probe_reply
 from reconciler.live.answer import Answer, Stream
 from reconciler.live.bodies import is_json, is_multipart_dicom, media_type, parse_json
 from reconciler.live.channel import RequestKind
 from reconciler.live.dicomweb import DicomWebStore, not_retrieved
-from reconciler.live.faults import AttemptError, NoAnswerError
+from reconciler.live.faults import AttemptError
 from reconciler.live.file_body import FileBody
 from reconciler.live.numbers import read_number
 from reconciler.live.parts import read_single_part
 from reconciler.live.probe_reply import describe
 from reconciler.live.providers import orthanc_preflight, orthanc_replies
 from reconciler.live.providers.orthanc_preflight import ROOT
+from reconciler.live.replies import unsent
 from reconciler.live.rows import (
     SERIES_RELATED_INSTANCES,
     STUDY_RELATED_INSTANCES,
@@ -48,7 +49,7 @@ from reconciler.model.live import (
     StorageInfo,
     unknown,
 )
-from reconciler.model.reply import DeleteReply, ReplyKind, StoreReply
+from reconciler.model.reply import Reply, ReplyKind
 
 _OK = 200
 _UNAUTHENTICATED = 401
@@ -179,31 +180,25 @@ class OrthancStore(DicomWebStore):
             raise LiveError("Orthanc does not say how many studies it holds")
         _require_all(len(found), counted, "studies")
 
-    def delete(self, instance: InstanceAddress) -> DeleteReply:
+    def delete(self, instance: InstanceAddress) -> Reply:
         """Look the instance up, make sure that it is the one, and send one DELETE for it."""
         try:
             identifier = self._look_up(instance)
         except CredentialsError as error:
-            return DeleteReply(ReplyKind.UNAUTHENTICATED, None, f"{error}; nothing was sent")
+            return unsent(ReplyKind.UNAUTHENTICATED, error)
         except LiveError as error:
-            return DeleteReply(ReplyKind.REFUSED, None, f"{error}; nothing was sent")
+            return unsent(ReplyKind.REFUSED, error)
         if identifier is None:
-            return DeleteReply(ReplyKind.NOT_FOUND, None, "the lookup found nothing")
-        try:
-            answer = self._transport.delete(f"/instances/{identifier}")
-        except NoAnswerError as error:
-            return delete_reply.classify_fault(error.fault, error.request_id)
-        return delete_reply.classify(
-            answer,
-            is_done=orthanc_replies.names_remaining,
-            is_missing=orthanc_replies.says_missing,
-            is_own_error=orthanc_replies.is_own_error,
-        )
+            return Reply(ReplyKind.NOT_FOUND, None, "the lookup found nothing")
+        send = partial(self._transport.delete, f"/instances/{identifier}")
+        return self.changed(send, orthanc_replies.deleted)
 
-    def store(self, file: BinaryIO) -> StoreReply:
+    def store(self, file: BinaryIO) -> Reply:
         """Send the file to Orthanc's own interface; it says whether it was stored already."""
-        body = FileBody(file)
-        return self.sent("/instances", body, orthanc_replies.stored, accept="application/json")
+        send = partial(
+            self._transport.store, "/instances", FileBody(file), accept="application/json"
+        )
+        return self.changed(send, orthanc_replies.stored)
 
     def version(self) -> str:
         """The versions of Orthanc and of its DICOMweb plugin."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from reconciler.live import store_reply
 from reconciler.live.answer import Answer
 from reconciler.live.bodies import parse_json
-from reconciler.model.reply import StoreReply, StoreReplyKind
+from reconciler.live.replies import delete_reply, store_reply
+from reconciler.model.reply import Reply, ReplyKind
 
 _OK = 200
 
-_STORE_STATUSES: Mapping[str, StoreReplyKind] = {
-    "Success": StoreReplyKind.STORED,
-    "AlreadyStored": StoreReplyKind.ALREADY_EXISTS,
-    "FilteredOut": StoreReplyKind.REFUSED,
+_STORE_STATUSES: Mapping[str, ReplyKind] = {
+    "Success": ReplyKind.ACCEPTED,
+    "AlreadyStored": ReplyKind.ALREADY_EXISTS,
+    "FilteredOut": ReplyKind.REFUSED,
 }
 """What Orthanc answers to a file that it understands; the last where a script of its own refuses
 what arrives."""
@@ -31,30 +31,35 @@ def is_own_error(answer: Answer) -> bool:
     return told.get("HttpStatus") == answer.status and "OrthancStatus" in told
 
 
-def says_missing(answer: Answer) -> bool:
+def _says_missing(answer: Answer) -> bool:
     """Whether a 404 to a DELETE is Orthanc's: of an instance that it does not hold it is empty."""
     return (answer.is_whole and not answer.body) or is_own_error(answer)
 
 
-def names_remaining(answer: Answer) -> bool:
+def _names_remaining(answer: Answer) -> bool:
     """Whether it is a yes to a DELETE: the nearest ancestor that is left, or null."""
     return "RemainingAncestor" in _told(answer)
 
 
-def stored(answer: Answer) -> StoreReply:
+def deleted(answer: Answer) -> Reply:
+    """Read the answer to one DELETE."""
+    return delete_reply(answer, _names_remaining, _says_missing, is_own_error)
+
+
+def stored(answer: Answer) -> Reply:
     """Read the answer to one file, with Orthanc's own word for it or the code of its error."""
-    reply = store_reply.classify(answer, _stored_kind)
+    reply = store_reply(answer, _stored_kind)
     code = _told(answer).get("OrthancStatus")
     is_error = is_own_error(answer) and isinstance(code, int)
     said = f"OrthancStatus {code}" if is_error else _store_status(answer)
     return replace(reply, detail=f"{reply.detail}, {said}") if reply.detail and said else reply
 
 
-def _stored_kind(answer: Answer) -> StoreReplyKind:
+def _stored_kind(answer: Answer) -> ReplyKind:
     status = _store_status(answer)
     if status is not None:
         return _STORE_STATUSES[status]
-    return StoreReplyKind.REFUSED if is_own_error(answer) else StoreReplyKind.FOREIGN
+    return ReplyKind.REFUSED if is_own_error(answer) else ReplyKind.UNEXPECTED
 
 
 def _store_status(answer: Answer) -> str | None:
