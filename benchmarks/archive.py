@@ -40,8 +40,8 @@ from reconciler.emulator import DEMO_STORE
 from reconciler.journal.records import RunStarted
 from reconciler.journal.writer import RunJournal
 from reconciler.live.connection import Connection, ConnectionSettings
-from reconciler.live.endpoint import parse_endpoint
-from reconciler.live.file_body import MultipartFile
+from reconciler.live.http.endpoint import parse_endpoint
+from reconciler.live.http.file_body import MultipartFile
 from reconciler.live.workers import run_workers
 from reconciler.model.address import InstanceAddress
 from reconciler.model.desired import Reason, ReasonCode

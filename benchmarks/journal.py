@@ -31,8 +31,8 @@ from reconciler.emulator import DEMO_STORE
 from reconciler.journal.records import Record, RunStarted
 from reconciler.journal.writer import RunJournal
 from reconciler.live.connection import Connection, ConnectionSettings
-from reconciler.live.endpoint import parse_endpoint
-from reconciler.live.labels import AuditLabels
+from reconciler.live.http.endpoint import parse_endpoint
+from reconciler.live.http.labels import AuditLabels
 from reconciler.model.address import InstanceAddress
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.outcome import Operation, Outcome

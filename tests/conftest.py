@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from reconciler.cli import github
+from reconciler.cli.ci import github
 
 
 def pytest_configure() -> None:

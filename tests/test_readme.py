@@ -20,13 +20,13 @@ import pytest
 from reconciler.applying.outcome import DELETIONS, RESTORES, AttemptSummary, Comparison
 from reconciler.cli.main import run
 from reconciler.desired import load_desired_state
-from reconciler.desired.inventory import COLUMNS
+from reconciler.desired.inventory.reader import COLUMNS
 from reconciler.desired.limits import smallest_limits
-from reconciler.desired.schema import desired_state_schema
+from reconciler.desired.schema.validation import desired_state_schema
 from reconciler.drill.selftest import PROMISES
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
-from reconciler.emulator.fault_json import faults_from_json
-from reconciler.emulator.faults import FaultKind
+from reconciler.emulator.faulty.fault_json import faults_from_json
+from reconciler.emulator.faulty.faults import FaultKind
 from reconciler.errors import ExitCode
 from reconciler.model.desired import Intent, ReasonCode
 from reconciler.model.gate import GateName

@@ -26,7 +26,7 @@ if __name__ == "__main__":
 from rig.memory_store import STORE, Layout
 
 from reconciler.live.connection import Connection, ConnectionSettings
-from reconciler.live.endpoint import parse_endpoint
+from reconciler.live.http.endpoint import parse_endpoint
 from reconciler.live.workers import run_workers
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence

@@ -33,7 +33,7 @@ from reconciler.journal.latest import links_of_run
 from reconciler.journal.locks import hold_locks
 from reconciler.journal.records import EmptiedStudy, RunEnded, RunStarted
 from reconciler.journal.writer import RunJournal
-from reconciler.live.labels import AuditLabels
+from reconciler.live.http.labels import AuditLabels
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence

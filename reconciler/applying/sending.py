@@ -19,7 +19,7 @@ from reconciler.applying.stopping import Stop
 from reconciler.errors import JournalError, LiveError
 from reconciler.journal.records import Intent, Record, Result
 from reconciler.journal.writer import RunJournal
-from reconciler.live.labels import AuditLabels
+from reconciler.live.http.labels import AuditLabels
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import RunState

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from reconciler.errors import ReceiverError, UsageError
 from reconciler.journal.ledger import Ledger
-from reconciler.reporting.dicom_audit import AuditMessage
-from reconciler.reporting.syslog import Sender, frame
+from reconciler.reporting.export.dicom_audit import AuditMessage
+from reconciler.reporting.export.syslog import Sender, frame
 
 BATCH = 100
 """Messages that are sent on one connection; so many are sent again at most."""

@@ -16,15 +16,15 @@ from datetime import UTC, datetime
 from typing import assert_never
 
 from reconciler import __version__
-from reconciler.cli import github
-from reconciler.cli.ci import requester_of
+from reconciler.cli.ci import github
+from reconciler.cli.ci.requester import requester_of
 from reconciler.errors import UsageError
 from reconciler.live.connection import Connection, ConnectionSettings
-from reconciler.live.endpoint import DEFAULT_ENDPOINT, Endpoint, parse_endpoint
+from reconciler.live.http.endpoint import DEFAULT_ENDPOINT, Endpoint, parse_endpoint
 from reconciler.model.address import Provider, StoreAddress
 from reconciler.model.lock import Holder
 from reconciler.model.provenance import Requester
-from reconciler.reporting.syslog import Sender
+from reconciler.reporting.export.syslog import Sender
 
 ENDPOINT_VARIABLES = {
     Provider.GOOGLE: "RECONCILER_ENDPOINT",

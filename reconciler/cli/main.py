@@ -16,9 +16,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from reconciler import __version__
-from reconciler.cli import github
-from reconciler.cli.console import report_error
-from reconciler.cli.streams import open_closed_streams
+from reconciler.cli.ci import github
+from reconciler.cli.output.console import report_error
+from reconciler.cli.output.streams import open_closed_streams
 from reconciler.cli.usage import as_usage_error, unknown_command
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from reconciler.applying.stopping import Stop
-from reconciler.cli.console import say
+from reconciler.cli.output.console import say
 from reconciler.errors import ExitCode
 from reconciler.model.outcome import RunState
 

@@ -8,18 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from reconciler.desired.archives import Archive, Archives
+from reconciler.desired.checks.archives import Archive, Archives
 from reconciler.desired.entries import read_entries
-from reconciler.desired.lfs import is_pointer, report_pointer
-from reconciler.desired.pins import Pins
-from reconciler.desired.plain_entries import PlainEntries
+from reconciler.desired.inventory.lfs import is_pointer, report_pointer
+from reconciler.desired.inventory.pins import Pins
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
 from reconciler.desired.project_paths import report_unreadable
-from reconciler.desired.reader import read_document
-from reconciler.desired.schema import check_document, scalar_types
-from reconciler.desired.source_text import SourceText
-from reconciler.desired.tree import YamlMapping, YamlSequence
+from reconciler.desired.schema.plain_entries import PlainEntries
+from reconciler.desired.schema.validation import check_document, scalar_types
+from reconciler.desired.yaml_tree.reader import read_document
+from reconciler.desired.yaml_tree.source_text import SourceText
+from reconciler.desired.yaml_tree.tree import YamlMapping, YamlSequence
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import Entry, InputFile, InputRole, Intent
 from reconciler.model.problem import Source

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
-from reconciler.desired.archives import Archive
-from reconciler.desired.inventory import Inventory
-from reconciler.desired.listing import Listing, warn_of_leading_zero
-from reconciler.desired.plain_entries import PlainEntries, PlainSeries
+from reconciler.desired.checks.archives import Archive
+from reconciler.desired.inventory.listing import Listing, warn_of_leading_zero
+from reconciler.desired.inventory.reader import Inventory
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
-from reconciler.desired.tree import Place, YamlMapping, YamlSequence
+from reconciler.desired.schema.plain_entries import PlainEntries, PlainSeries
+from reconciler.desired.yaml_tree.tree import Place, YamlMapping, YamlSequence
 from reconciler.model.address import SeriesAddress
 from reconciler.model.desired import Entry, Intent, Reason, ReasonCode
 from reconciler.model.problem import Source

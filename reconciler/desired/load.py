@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from reconciler.desired.contradictions import check_contradictions
+from reconciler.desired.checks.contradictions import check_contradictions
+from reconciler.desired.checks.duplicates import check_duplicates
+from reconciler.desired.checks.two_addresses import check_addresses
 from reconciler.desired.desired_file import DesiredFile, read_desired_file
-from reconciler.desired.duplicates import check_duplicates
+from reconciler.desired.inventory.pins import Pins
 from reconciler.desired.limits import smallest_limits
-from reconciler.desired.pins import Pins
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ProgressCallback, ReadProgress
 from reconciler.desired.rules import HIDES
 from reconciler.desired.selection import Selection, Walked, select_files
 from reconciler.desired.services import check_one_service, check_providers
-from reconciler.desired.two_addresses import check_addresses
 from reconciler.errors import DesiredStateError, HiddenFilesError
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import (

@@ -10,9 +10,8 @@ It keeps DICOM files on disk and an SQLite index of them, breaks on request (`Fa
 every request. `run` serves until a signal, `serve` on the caller's event loop.
 """
 
-from reconciler.emulator.faults import DELETION, FaultKind, FaultRule, Faults
-from reconciler.emulator.parsing import NotDicomError
-from reconciler.emulator.request_log import RequestRecord
+from reconciler.emulator.faulty.faults import DELETION, FaultKind, FaultRule, Faults
+from reconciler.emulator.http.request_log import RequestRecord
 from reconciler.emulator.serving import run, serve
 from reconciler.emulator.settings import (
     ALL_PERMISSIONS,
@@ -21,7 +20,8 @@ from reconciler.emulator.settings import (
     ErrorShape,
     Permission,
 )
-from reconciler.emulator.storage import AlreadyStoredError
+from reconciler.emulator.storage.parsing import NotDicomError
+from reconciler.emulator.storage.store import AlreadyStoredError
 from reconciler.emulator.thread import Emulator, running_emulator
 
 __all__ = [

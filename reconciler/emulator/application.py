@@ -7,13 +7,13 @@ from collections.abc import Callable, Coroutine
 
 from aiohttp import web
 
-from reconciler.emulator.answer import Answer, ApiError, error_answer
 from reconciler.emulator.call import Service
 from reconciler.emulator.control import PREFIX, Control
-from reconciler.emulator.faults import FaultKind, FaultRule
-from reconciler.emulator.request_log import RequestLog, RequestRecord
+from reconciler.emulator.faulty.faults import FaultKind, FaultRule
+from reconciler.emulator.http.answer import Answer, ApiError, error_answer
+from reconciler.emulator.http.request_log import RequestLog, RequestRecord
+from reconciler.emulator.http.sending import in_one_piece, reset, send, send_truncated
 from reconciler.emulator.routes import answer_api
-from reconciler.emulator.sending import in_one_piece, reset, send, send_truncated
 from reconciler.emulator.substitutes import error, substitute
 from reconciler.emulator.tokens import Tokens
 from reconciler.model.service import loopback_port

@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
-from reconciler.emulator.answer import DICOM_JSON, Answer, ApiError
-from reconciler.emulator.fault_injector import FaultInjector
-from reconciler.emulator.index import StoredInstance
-from reconciler.emulator.resource_path import StorePath
+from reconciler.emulator.faulty.fault_injector import FaultInjector
+from reconciler.emulator.http.answer import DICOM_JSON, Answer, ApiError
+from reconciler.emulator.http.resource_path import StorePath
 from reconciler.emulator.settings import EmulatorSettings
-from reconciler.emulator.storage import Storage
+from reconciler.emulator.storage.index import StoredInstance
+from reconciler.emulator.storage.store import Storage
 
 _SYSTEM_PARAMETERS = {"alt", "fields", "key", "prettyPrint", "quotaUser"}
 """Parameters that every method of the API takes; they change nothing here."""

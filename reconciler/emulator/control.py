@@ -11,11 +11,11 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
-from reconciler.emulator.answer import Answer, ApiError, json_answer
 from reconciler.emulator.call import json_body
-from reconciler.emulator.fault_injector import FaultInjector
-from reconciler.emulator.fault_json import faults_from_json, faults_to_json
-from reconciler.emulator.request_log import RequestLog
+from reconciler.emulator.faulty.fault_injector import FaultInjector
+from reconciler.emulator.faulty.fault_json import faults_from_json, faults_to_json
+from reconciler.emulator.http.answer import Answer, ApiError, json_answer
+from reconciler.emulator.http.request_log import RequestLog
 from reconciler.emulator.tokens import Tokens
 
 PREFIX = "/_emulator/"

@@ -7,24 +7,24 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from reconciler.emulator.answer import Answer, ApiError
-from reconciler.emulator.bulk_data_resource import retrieve_bulk_data
 from reconciler.emulator.call import Call, Method, Service
-from reconciler.emulator.dataset_resource import (
+from reconciler.emulator.http.answer import Answer, ApiError
+from reconciler.emulator.http.resource_path import DatasetPath, StorePath, dataset_of, parse_path
+from reconciler.emulator.resources.bulk_data import retrieve_bulk_data
+from reconciler.emulator.resources.dataset import (
     answer_dataset,
     check_dataset,
     check_permission,
 )
-from reconciler.emulator.deletion import delete_below, delete_instance
-from reconciler.emulator.frames import retrieve_frames
-from reconciler.emulator.metrics import series_metrics, store_metrics, study_metrics
-from reconciler.emulator.rendering import retrieve_rendered
-from reconciler.emulator.resource_path import DatasetPath, StorePath, dataset_of, parse_path
-from reconciler.emulator.search import search_instances, search_series, search_studies
+from reconciler.emulator.resources.deletion import delete_below, delete_instance
+from reconciler.emulator.resources.frames import retrieve_frames
+from reconciler.emulator.resources.metrics import series_metrics, store_metrics, study_metrics
+from reconciler.emulator.resources.rendering import retrieve_rendered
+from reconciler.emulator.resources.search import search_instances, search_series, search_studies
+from reconciler.emulator.resources.store import get_store, test_permissions
+from reconciler.emulator.resources.stow import store
+from reconciler.emulator.resources.wado import retrieve, retrieve_metadata, storage_info
 from reconciler.emulator.settings import Permission
-from reconciler.emulator.store_resource import get_store, test_permissions
-from reconciler.emulator.stow import store
-from reconciler.emulator.wado import retrieve, retrieve_metadata, storage_info
 
 
 class Route(NamedTuple):

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from reconciler.emulator.application import Application
 from reconciler.emulator.call import Service
-from reconciler.emulator.fault_injector import FaultInjector
-from reconciler.emulator.request_log import RequestLog
+from reconciler.emulator.faulty.fault_injector import FaultInjector
+from reconciler.emulator.http.request_log import RequestLog
 from reconciler.emulator.settings import EmulatorSettings
-from reconciler.emulator.storage import Storage
+from reconciler.emulator.storage.store import Storage
 
 _SECONDS_TO_FINISH = 1.0
 """How long requests in flight may take when the emulator stops."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from reconciler.emulator.faults import Faults
+from reconciler.emulator.faulty.faults import Faults
 from reconciler.model.address import StoreAddress
 from reconciler.model.service import is_loopback
 

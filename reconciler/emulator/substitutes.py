@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.emulator.answer import JSON, Answer, error_answer, json_answer
-from reconciler.emulator.faults import FaultKind, FaultRule
+from reconciler.emulator.faulty.faults import FaultKind, FaultRule
+from reconciler.emulator.http.answer import JSON, Answer, error_answer, json_answer
 from reconciler.emulator.settings import ErrorShape
 
 _HTML = "text/html; charset=UTF-8"

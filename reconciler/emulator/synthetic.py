@@ -15,8 +15,8 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from reconciler.emulator.parsing import ParsedInstance, parse_file
-from reconciler.emulator.rows import Rows
+from reconciler.emulator.storage.parsing import ParsedInstance, parse_file
+from reconciler.emulator.storage.rows import Rows
 from reconciler.model.address import InstanceAddress, StoreAddress
 
 _PLACEHOLDER = "2.25.999999999999999999999999999999999999999"

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from reconciler.emulator.application import Application
-from reconciler.emulator.faults import Faults
-from reconciler.emulator.parsing import parse_file
-from reconciler.emulator.request_log import RequestRecord
+from reconciler.emulator.faulty.faults import Faults
+from reconciler.emulator.http.request_log import RequestRecord
 from reconciler.emulator.serving import serving
 from reconciler.emulator.settings import EmulatorSettings
+from reconciler.emulator.storage.parsing import parse_file
 from reconciler.emulator.synthetic import template
 from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress
 

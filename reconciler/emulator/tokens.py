@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from itertools import count
 
-from reconciler.emulator.answer import Answer, json_answer
+from reconciler.emulator.http.answer import Answer, json_answer
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _JWT_PARTS = 3

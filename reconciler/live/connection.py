@@ -13,20 +13,21 @@ from types import TracebackType
 from typing import assert_never
 
 from reconciler.errors import LiveError
-from reconciler.live.adapter import SharedContextAdapter, tls_context
-from reconciler.live.bounds import Bounds, Stopping, Term
-from reconciler.live.channel import Channel, ChannelSettings
-from reconciler.live.concurrency import ConcurrencyLimit
-from reconciler.live.credentials import load_token
-from reconciler.live.endpoint import Endpoint
-from reconciler.live.identity import BasicIdentity, Identity
-from reconciler.live.providers import healthcare, orthanc
-from reconciler.live.providers.healthcare import HealthcareStore
-from reconciler.live.providers.orthanc import OrthancStore
-from reconciler.live.rate import RateLimiter
-from reconciler.live.retry import Retrying, RetryPolicy
+from reconciler.live.http.adapter import SharedContextAdapter, tls_context
+from reconciler.live.http.bounds import Bounds, Stopping, Term
+from reconciler.live.http.channel import Channel, ChannelSettings
+from reconciler.live.http.concurrency import ConcurrencyLimit
+from reconciler.live.http.credentials import load_token
+from reconciler.live.http.endpoint import Endpoint
+from reconciler.live.http.identity import BasicIdentity, Identity
+from reconciler.live.http.rate import RateLimiter
+from reconciler.live.http.retry import Retrying, RetryPolicy
+from reconciler.live.http.transport import Guards, Transport
+from reconciler.live.providers.google import store as healthcare
+from reconciler.live.providers.google.store import HealthcareStore
+from reconciler.live.providers.orthanc import store as orthanc
+from reconciler.live.providers.orthanc.store import OrthancStore
 from reconciler.live.store import DicomStore
-from reconciler.live.transport import Guards, Transport
 from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 from reconciler.model.traffic import Traffic
 

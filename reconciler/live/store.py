@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from reconciler.live.answer import Answer
-from reconciler.live.labels import AuditLabels
-from reconciler.live.probe_reply import DICOM_JSON
+from reconciler.live.dicomweb.probe_reply import DICOM_JSON
+from reconciler.live.http.answer import Answer
+from reconciler.live.http.labels import AuditLabels
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import FileMeta, Observation, OddRow, SeriesListing, StorageInfo
 from reconciler.model.patient import PatientKey

@@ -13,7 +13,7 @@ from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, RunReport
 from reconciler.model.plan import Action, Finding, SavedPlan, StorePlan, Why
 from reconciler.model.problem import Problem
-from reconciler.reporting.validation_json import problem_as_json
+from reconciler.reporting.validation.json import problem_as_json
 from reconciler.reporting.wording import named_counts
 
 FORMAT_VERSION = "1.0"

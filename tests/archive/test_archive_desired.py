@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.desired import load_desired_state
-from reconciler.desired.canonical import canonical
+from reconciler.desired.format.canonical import canonical
 from reconciler.errors import DesiredStateError
 from reconciler.model.problem import Problem
 

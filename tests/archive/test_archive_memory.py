@@ -20,7 +20,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from reconciler.emulator import DEMO_STORE
 from reconciler.journal.folder import runs_folder
-from reconciler.live.file_body import MultipartFile
+from reconciler.live.http.file_body import MultipartFile
 from reconciler.model.address import InstanceAddress
 
 from .conftest import HEAD, OPEN, REASON, ROOT, removal

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from reconciler.applying.outcome import RESTORES, AttemptSummary, Comparison, summarize
-from reconciler.live.answer import Answer
-from reconciler.live.faults import Fault
-from reconciler.live.file_body import MultipartFile
-from reconciler.live.providers.healthcare import guards
-from reconciler.live.replies import no_answer, store_reply
+from reconciler.live.dicomweb.replies import no_answer, store_reply
+from reconciler.live.http.answer import Answer
+from reconciler.live.http.faults import Fault
+from reconciler.live.http.file_body import MultipartFile
+from reconciler.live.providers.google.store import guards
 from reconciler.model.address import StoreAddress
 from reconciler.model.outcome import Outcome
 from reconciler.model.reply import ReplyKind

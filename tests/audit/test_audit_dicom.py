@@ -17,7 +17,7 @@ from reconciler.journal.records import EmptiedStudy, Settled
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
 from reconciler.model.provenance import Provenance, Requester
-from reconciler.reporting.dicom_audit import MAX_OCTETS, audit_messages
+from reconciler.reporting.export.dicom_audit import MAX_OCTETS, audit_messages
 
 from .deletions import deletion
 from .records import NOON, STORE, attempt, instance, started, write

@@ -23,8 +23,8 @@ from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
 from reconciler.model.provenance import Provenance
 from reconciler.model.reply import ReplyKind
-from reconciler.reporting.deletions_csv import COLUMNS
-from reconciler.reporting.shown import as_csv_cell
+from reconciler.reporting.export.deletions_csv import COLUMNS
+from reconciler.reporting.export.shown import as_csv_cell
 
 from .records import MINUTE, NOON, STORE, attempt, instance, started, write, write_restore
 

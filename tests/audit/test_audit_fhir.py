@@ -16,7 +16,7 @@ from reconciler.journal.records import Settled
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
-from reconciler.reporting.fhir_audit import PATIENT_DELETE_PROFILE, deletions_as_fhir
+from reconciler.reporting.export.fhir_audit import PATIENT_DELETE_PROFILE, deletions_as_fhir
 
 from .deletions import deletion
 from .records import NOON, STORE, attempt, instance, started, write

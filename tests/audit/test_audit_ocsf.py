@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from reconciler.cli.main import run as type_command
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.outcome import Outcome
-from reconciler.reporting.ocsf import deletions_as_ocsf
-from reconciler.reporting.shown import shown
+from reconciler.reporting.export.ocsf import deletions_as_ocsf
+from reconciler.reporting.export.shown import shown
 
 from .deletions import deletion
 from .records import STORE, attempt, instance, started, write

@@ -25,7 +25,7 @@ from reconciler.model.outcome import Outcome
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance, Requester
 from reconciler.model.reply import ReplyKind
-from reconciler.reporting.audit_html import report_as_html
+from reconciler.reporting.audit.html import report_as_html
 
 from ..sampling import some
 from .conftest import DESKTOP, PHONE, Browser

@@ -34,7 +34,7 @@ from reconciler.model.plan import (
 )
 from reconciler.model.problem import Source
 from reconciler.planning.gates import gates_of
-from reconciler.reporting.plan_html import plan_as_html
+from reconciler.reporting.plan.html import plan_as_html
 
 from ..cli.conftest import LIMITS_OPEN, REASON, head, removal
 from ..sampling import some

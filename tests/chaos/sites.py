@@ -26,7 +26,7 @@ from reconciler.emulator import (
     FaultRule,
     running_emulator,
 )
-from reconciler.emulator.request_log import RequestRecord
+from reconciler.emulator.http.request_log import RequestRecord
 from reconciler.model.address import InstanceAddress, StoreAddress
 
 SECONDS = 60.0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import environment
-from reconciler.live.endpoint import parse_endpoint
+from reconciler.live.http.endpoint import parse_endpoint
 from reconciler.model.address import Provider
 
 from ..live.token_service import SECRET, Reply, TokenService, external, good, running_token_service

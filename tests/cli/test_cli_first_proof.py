@@ -19,10 +19,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import environment, running
+from reconciler.cli import environment
+from reconciler.cli.runs import shared as running
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 from reconciler.live.connection import ConnectionSettings
-from reconciler.live.retry import RetryPolicy
+from reconciler.live.http.retry import RetryPolicy
 from reconciler.model.address import InstanceAddress
 
 from ..archive.proxy import Reply, proxy_of

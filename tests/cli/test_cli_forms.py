@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from reconciler.cli.formats import PLAN_FORMS, REPORT_FORMS, VALIDATION_FORMS
+from reconciler.cli.options.formats import PLAN_FORMS, REPORT_FORMS, VALIDATION_FORMS
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.errors import ExitCode
 

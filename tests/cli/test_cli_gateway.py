@@ -11,12 +11,13 @@ from functools import partial
 import pytest
 import requests
 
-from reconciler.cli import environment, running
+from reconciler.cli import environment
+from reconciler.cli.runs import shared as running
 from reconciler.emulator import FaultKind, FaultRule, Faults
-from reconciler.live import confirmation
 from reconciler.live.connection import ConnectionSettings
-from reconciler.live.providers.healthcare import HealthcareStore
-from reconciler.live.retry import RetryPolicy
+from reconciler.live.dicomweb import confirmation
+from reconciler.live.http.retry import RetryPolicy
+from reconciler.live.providers.google.store import HealthcareStore
 from reconciler.model.address import InstanceAddress
 
 from ..live.proxy import DONE, NOT_THERE, Behaviour, When, running_proxy

@@ -171,9 +171,9 @@ def test_what_only_looks_like_the_folder_is_refused(planned: Project) -> None:
 def test_a_keep_that_comes_while_the_user_is_asked_refuses_a_fresh_plan(
     planned: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.cli.fresh.require_terminal", lambda _: None)
+    monkeypatch.setattr("reconciler.cli.runs.fresh.require_terminal", lambda _: None)
     monkeypatch.setattr(
-        "reconciler.cli.fresh.require_approval",
+        "reconciler.cli.runs.fresh.require_approval",
         lambda *_: planned.write("hold.yaml", SERIES + HOLD),
     )
     applied = planned.run("apply", "bulk")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import other_services
+from reconciler.cli.runs import other_services
 from reconciler.emulator import DEMO_STORE
 from reconciler.model.address import Provider
 from reconciler.model.service import store_at

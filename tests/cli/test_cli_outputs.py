@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from reconciler.cli.formats import (
+from reconciler.cli.options.formats import (
     INSTEAD_OF_A_PLAN,
     PLAN_FORMS,
     REPORT_FORMS,

@@ -7,7 +7,7 @@ import sys
 
 STEP = """
 import sys, time
-from reconciler.cli import progress
+from reconciler.cli.output import progress
 progress._LINE_SECONDS = 0.5
 with progress.progress("deleting") as counter:
     for done in range(1, 101):

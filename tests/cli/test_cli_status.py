@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 from reconciler.cli import environment
-from reconciler.cli.reading import read_history
+from reconciler.cli.runs.reading import read_history
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.journal.history import History
 from reconciler.journal.locks import hold_lock, hold_locks

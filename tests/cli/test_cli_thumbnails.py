@@ -14,7 +14,7 @@ from pydicom.data import get_testdata_file
 
 from reconciler.drill.real_files import store_real_files
 from reconciler.emulator import DEMO_STORE
-from reconciler.emulator.faults import FaultKind, FaultRule, Faults
+from reconciler.emulator.faulty.faults import FaultKind, FaultRule, Faults
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live.thumbnails import fetch_thumbnails
 from reconciler.model.address import InstanceAddress
@@ -122,7 +122,7 @@ def test_what_cannot_be_had_leaves_the_reason_in_its_place(
 def test_an_image_that_is_too_large_for_a_page_is_left_out(
     planned: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.live.dicomweb._MOST_OF_AN_IMAGE", 1_000)
+    monkeypatch.setattr("reconciler.live.dicomweb.store._MOST_OF_AN_IMAGE", 1_000)
     planned.run("show", "plan.json", "--thumbnails", PAGE)
     assert "no image: too large" in page(planned)
     assert "<img" not in page(planned)

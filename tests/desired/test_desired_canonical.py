@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.desired.canonical import canonical, quoted
-from reconciler.desired.comments import read_comments
+from reconciler.desired.format.canonical import canonical, quoted
+from reconciler.desired.yaml_tree.comments import read_comments
 
 ROOT = Path(__file__).parents[2]
 

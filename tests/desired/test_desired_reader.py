@@ -10,11 +10,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.desired import reader
 from reconciler.desired.problems import Problems
-from reconciler.desired.reader import read_document
-from reconciler.desired.source_text import SourceText
-from reconciler.desired.tree import Place, YamlMapping, YamlSequence, walk
+from reconciler.desired.yaml_tree import reader
+from reconciler.desired.yaml_tree.reader import read_document
+from reconciler.desired.yaml_tree.source_text import SourceText
+from reconciler.desired.yaml_tree.tree import Place, YamlMapping, YamlSequence, walk
 
 
 def read(text: str | bytes):

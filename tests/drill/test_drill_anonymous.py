@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.drill.anonymous import said, words
-from reconciler.live.answer import Answer
+from reconciler.drill.own_store.anonymous import said, words
+from reconciler.live.http.answer import Answer
 
 NAMES = frozenset({"acme", "clinic", "pacs.acme.example", "pacs"})
 

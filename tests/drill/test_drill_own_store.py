@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli import environment
-from reconciler.cli.own_store import OwnStore, try_own_store
-from reconciler.drill import remains
-from reconciler.drill.own_store import MOST_REQUESTS
+from reconciler.cli.runs.own_store import OwnStore, try_own_store
+from reconciler.drill.own_store import remains
+from reconciler.drill.own_store.visit import MOST_REQUESTS
 from reconciler.drill.trial import Program
 from reconciler.emulator import (
     ALL_PERMISSIONS,

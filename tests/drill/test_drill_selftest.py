@@ -68,7 +68,8 @@ def trials(tmp_path: Path) -> Iterator[Callable[[str], Trials]]:
 
 PLAN_MAY_CHANGE_THINGS = """
 from functools import partial
-from reconciler.cli import environment, planning
+from reconciler.cli import environment
+from reconciler.cli.runs import planning
 really_look, really_set = planning.refresh, environment.ConnectionSettings
 def look_and_delete(desired, store, **rest):
     live = really_look(desired, store, **rest)
@@ -81,7 +82,7 @@ environment.ConnectionSettings = lambda *given, **named: really_set(
     *given, **{**named, "read_only": False})
 """
 ANY_404_IS_ABSENT = """
-from reconciler.live import probe_reply
+from reconciler.live.dicomweb import probe_reply
 from reconciler.model.live import Observation, Presence
 really_observe = probe_reply.observe
 def observe(answer, *rest):
@@ -89,19 +90,19 @@ def observe(answer, *rest):
 probe_reply.observe = observe
 """
 NO_LISTING_IS_ASKED = """
-from reconciler.live.providers.healthcare import HealthcareStore
+from reconciler.live.providers.google.store import HealthcareStore
 HealthcareStore.confirmed = lambda store, instance, seen, **named: seen
 """
 AN_INCOMPLETE_PLAN_PASSES = """
 from reconciler.planning import gates
-from reconciler.cli import acceptance
-from reconciler.cli import fresh
+from reconciler.cli.runs import acceptance
+from reconciler.cli.runs import fresh
 acceptance.require_open_gates = fresh.require_open_gates = lambda gates: None
 from reconciler.applying import apply
 apply.require_open_gates = lambda gates: None
 """
 NOTHING_IS_NEVER_SEEN = """
-from reconciler.cli import planning
+from reconciler.cli.runs import planning
 planning.mark_never_seen = lambda plan, known: plan
 """
 NOTHING_IS_KNOWN = """
@@ -109,7 +110,7 @@ from reconciler.journal.history import StoreHistory
 StoreHistory.known = property(lambda self: frozenset())
 """
 REMOVE_WINS = """
-from reconciler.cli import acceptance
+from reconciler.cli.runs import acceptance
 from reconciler.planning.series import Verdict
 Verdict.ruling = property(lambda self: self.remove or self.keep)
 acceptance.require_nothing_kept = lambda saved, keeps: None
@@ -131,7 +132,7 @@ RESTORE_CHANGES_A_BYTE = """
 import tempfile
 from reconciler.applying import restoration
 from reconciler.applying.outcome import Comparison
-from reconciler.live.providers.healthcare import HealthcareStore
+from reconciler.live.providers.google.store import HealthcareStore
 really_store = HealthcareStore.store
 def store(self, file):
     file.seek(0)
@@ -150,7 +151,7 @@ from reconciler.journal.history import StoreHistory
 StoreHistory.last_word = lambda self, instance: None
 """
 ANY_STATE_IS_BELIEVED = """
-from reconciler.cli import project
+from reconciler.cli.options import project
 project.require_own_state = lambda *given, **named: None
 """
 WHAT_IS_THERE_IS_ALL = """

@@ -7,7 +7,7 @@ import pytest
 from pydicom import dcmread
 
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, Faults
-from reconciler.emulator.search_query import Level, Page, read_query
+from reconciler.emulator.resources.search_query import Level, Page, read_query
 from reconciler.model.address import SeriesAddress
 
 STUDY_UID = "0020000D"

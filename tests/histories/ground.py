@@ -35,8 +35,9 @@ import pytest
 import requests
 from requests.adapters import HTTPAdapter
 
-from reconciler.cli import environment, running
+from reconciler.cli import environment
 from reconciler.cli.main import run as run_command
+from reconciler.cli.runs import shared as running
 from reconciler.emulator import (
     DEMO_STORE,
     Emulator,
@@ -46,9 +47,9 @@ from reconciler.emulator import (
     running_emulator,
 )
 from reconciler.live import connection
-from reconciler.live.bounds import Bounds
 from reconciler.live.connection import ConnectionSettings
-from reconciler.live.retry import RetryPolicy
+from reconciler.live.http.bounds import Bounds
+from reconciler.live.http.retry import RetryPolicy
 from reconciler.model.address import InstanceAddress, SeriesAddress
 
 from .model import Key

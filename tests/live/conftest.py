@@ -16,11 +16,11 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
-from reconciler.live.bounds import Bounds
 from reconciler.live.connection import Connection, ConnectionSettings
-from reconciler.live.endpoint import parse_endpoint
-from reconciler.live.providers.healthcare import HealthcareStore
-from reconciler.live.retry import RetryPolicy
+from reconciler.live.http.bounds import Bounds
+from reconciler.live.http.endpoint import parse_endpoint
+from reconciler.live.http.retry import RetryPolicy
+from reconciler.live.providers.google.store import HealthcareStore
 from reconciler.model.address import InstanceAddress
 
 from ..serving import QuietHandler, serving_http

@@ -16,7 +16,7 @@ from reconciler.emulator import (
     Faults,
     running_emulator,
 )
-from reconciler.live import confirmation
+from reconciler.live.dicomweb import confirmation
 from reconciler.live.workers import run_workers
 from reconciler.model.address import InstanceAddress
 from reconciler.model.live import ABSENT, ABSENT_BY_TEXT, PRESENT, Observation, Presence

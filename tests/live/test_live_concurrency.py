@@ -3,7 +3,7 @@
 import threading
 import time
 
-from reconciler.live.concurrency import ConcurrencyLimit
+from reconciler.live.http.concurrency import ConcurrencyLimit
 
 
 class Clock:

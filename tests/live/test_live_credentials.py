@@ -22,10 +22,10 @@ from reconciler.emulator import (
     running_emulator,
 )
 from reconciler.errors import CredentialsError
-from reconciler.live.bounds import Bounds, Stopping, Term
 from reconciler.live.connection import Connection
-from reconciler.live.credentials import load_token
-from reconciler.live.endpoint import parse_endpoint
+from reconciler.live.http.bounds import Bounds, Stopping, Term
+from reconciler.live.http.credentials import load_token
+from reconciler.live.http.endpoint import parse_endpoint
 from reconciler.live.workers import run_workers
 from reconciler.model.address import InstanceAddress
 from reconciler.model.live import ABSENT, Presence

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from reconciler.emulator import DEMO_STORE
-from reconciler.live.credentials import SCOPE
+from reconciler.live.http.credentials import SCOPE
 from reconciler.model.address import InstanceAddress
 
 INSTANCE = InstanceAddress("1.2", "1.2.1", "1.2.1.1")

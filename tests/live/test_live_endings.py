@@ -12,9 +12,9 @@ import pytest
 
 from reconciler.emulator import DEMO_STORE
 from reconciler.errors import LiveError
-from reconciler.live.bounds import Bounds
-from reconciler.live.providers.healthcare import HealthcareStore
-from reconciler.live.retry import RetryPolicy
+from reconciler.live.http.bounds import Bounds
+from reconciler.live.http.retry import RetryPolicy
+from reconciler.live.providers.google.store import HealthcareStore
 from reconciler.model.address import InstanceAddress
 from reconciler.model.live import PRESENT, Presence
 from reconciler.model.reply import ReplyKind

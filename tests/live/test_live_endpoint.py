@@ -3,7 +3,7 @@
 import pytest
 
 from reconciler.errors import EndpointError
-from reconciler.live.endpoint import DEFAULT_ENDPOINT, Endpoint, parse_endpoint
+from reconciler.live.http.endpoint import DEFAULT_ENDPOINT, Endpoint, parse_endpoint
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.emulator import DEMO_STORE
 from reconciler.errors import LiveError
-from reconciler.live import confirmation
+from reconciler.live.dicomweb import confirmation
 from reconciler.live.workers import run_workers
 from reconciler.model.address import InstanceAddress
 from reconciler.model.live import ABSENT, PRESENT, Presence

@@ -6,9 +6,9 @@ import pytest
 
 from reconciler.emulator import DEMO_STORE
 from reconciler.errors import LiveError, ReadOnlyError
-from reconciler.live.channel import RequestKind
-from reconciler.live.providers.healthcare import guards
-from reconciler.live.transport import Call
+from reconciler.live.http.channel import RequestKind
+from reconciler.live.http.transport import Call
+from reconciler.live.providers.google.store import guards
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence
 

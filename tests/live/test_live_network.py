@@ -20,8 +20,8 @@ from requests.exceptions import InvalidSchema
 
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
 from reconciler.errors import CredentialsError, EndpointError, PreflightError
-from reconciler.live.adapter import proxies_for
-from reconciler.live.bounds import Bounds
+from reconciler.live.http.adapter import proxies_for
+from reconciler.live.http.bounds import Bounds
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, Provider
 from reconciler.model.live import ABSENT

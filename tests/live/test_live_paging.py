@@ -10,8 +10,8 @@ import pytest
 
 from reconciler.emulator import DEMO_STORE
 from reconciler.errors import LiveError
-from reconciler.live import dicomweb
-from reconciler.live.providers.healthcare import HealthcareStore
+from reconciler.live.dicomweb import store as dicomweb
+from reconciler.live.providers.google.store import HealthcareStore
 from reconciler.model.address import InstanceAddress
 
 from ..faulty_server import Faulty, running_faulty_server

@@ -7,7 +7,7 @@ from collections import deque
 
 import pytest
 
-from reconciler.live.rate import RateLimiter
+from reconciler.live.http.rate import RateLimiter
 
 
 class Clock:

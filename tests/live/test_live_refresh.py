@@ -10,9 +10,7 @@ import pytest
 
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 from reconciler.errors import LiveError, PreflightError
-from reconciler.live import confirmation
-from reconciler.live.refresh import refresh
-from reconciler.live.stages import ProbeMode
+from reconciler.live.dicomweb import confirmation
 from reconciler.model.address import InstanceAddress, SeriesAddress
 from reconciler.model.desired import Claims, DesiredStore, Entry, InstanceList, Intent, Limits
 from reconciler.model.live import (
@@ -26,6 +24,8 @@ from reconciler.model.live import (
     Presence,
 )
 from reconciler.model.problem import Source
+from reconciler.survey.refresh import refresh
+from reconciler.survey.stages import ProbeMode
 
 HERE = Source("specs/a.yaml", 1)
 LAG = 0.3

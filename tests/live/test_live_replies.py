@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from reconciler.live.answer import Answer
-from reconciler.live.faults import Fault
-from reconciler.live.probe_reply import observe
-from reconciler.live.replies import delete_reply, no_answer
+from reconciler.live.dicomweb.probe_reply import observe
+from reconciler.live.dicomweb.replies import delete_reply, no_answer
+from reconciler.live.http.answer import Answer
+from reconciler.live.http.faults import Fault
 from reconciler.model.live import Presence
 from reconciler.model.reply import ReplyKind
 

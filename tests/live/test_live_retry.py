@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from reconciler.live.faults import AttemptError
-from reconciler.live.retry import Retrying, RetryPolicy
+from reconciler.live.http.faults import AttemptError
+from reconciler.live.http.retry import Retrying, RetryPolicy
 
 QUICK = RetryPolicy(attempts=4, first_wait=0.0)
 

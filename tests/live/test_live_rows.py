@@ -5,7 +5,7 @@ import json
 import pytest
 
 from reconciler.errors import LiveError
-from reconciler.live.rows import (
+from reconciler.live.dicomweb.qido_rows import (
     read_addresses,
     read_rows,
     read_series,

@@ -15,7 +15,7 @@ from reconciler.emulator import (
     running_emulator,
 )
 from reconciler.errors import CredentialsError, LiveError, PreflightError
-from reconciler.live.bounds import Bounds
+from reconciler.live.http.bounds import Bounds
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import ABSENT, ABSENT_BY_TEXT, PRESENT, Presence
 from reconciler.model.reply import ReplyKind

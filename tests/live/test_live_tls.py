@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
 from reconciler.errors import EndpointError, PreflightError
-from reconciler.live.adapter import proxies_for
+from reconciler.live.http.adapter import proxies_for
 from reconciler.live.workers import run_workers
 from reconciler.model.address import InstanceAddress
 from reconciler.model.live import ABSENT

@@ -22,15 +22,15 @@ from google.oauth2 import credentials as user_credentials
 
 from reconciler.emulator import DEMO_STORE
 from reconciler.errors import CredentialsError
-from reconciler.live import credentials
-from reconciler.live.bounds import Bounds, Stopping, Term
 from reconciler.live.connection import Connection
-from reconciler.live.credentials import load_token
-from reconciler.live.endpoint import parse_endpoint
-from reconciler.live.faults import NoAnswerError
-from reconciler.live.identity import BasicIdentity
-from reconciler.live.token_session import REPLY_LIMIT
-from reconciler.live.tokens import SharedToken
+from reconciler.live.http import credentials
+from reconciler.live.http.bounds import Bounds, Stopping, Term
+from reconciler.live.http.credentials import load_token
+from reconciler.live.http.endpoint import parse_endpoint
+from reconciler.live.http.faults import NoAnswerError
+from reconciler.live.http.identity import BasicIdentity
+from reconciler.live.http.token_session import REPLY_LIMIT
+from reconciler.live.http.tokens import SharedToken
 from reconciler.live.workers import run_workers
 from reconciler.model.address import InstanceAddress
 from reconciler.model.live import ABSENT, Presence

@@ -21,7 +21,7 @@ import pydicom
 import pytest
 import requests
 
-from reconciler.live.endpoint import parse_endpoint
+from reconciler.live.http.endpoint import parse_endpoint
 from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 
 from ..answer import Answer, typist
@@ -244,7 +244,7 @@ def make_site(
     monkeypatch.setenv("RECONCILER_ORTHANC_ENDPOINT", str(parse_endpoint(server.url)))
     for name in ("RECONCILER_ENDPOINT", "RECONCILER_STATE", "GOOGLE_APPLICATION_CREDENTIALS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("reconciler.cli.running.VERIFY_SECONDS", 0.2)
+    monkeypatch.setattr("reconciler.cli.runs.shared.VERIFY_SECONDS", 0.2)
 
     return Site(folder, tmp_path / "archive", server, typist(capsys))
 

@@ -15,9 +15,9 @@ import pytest
 
 from reconciler.errors import CredentialsError, LiveError, PreflightError
 from reconciler.live.connection import Connection, ConnectionSettings
-from reconciler.live.endpoint import parse_endpoint
-from reconciler.live.file_body import FileBody
-from reconciler.live.retry import RetryPolicy
+from reconciler.live.http.endpoint import parse_endpoint
+from reconciler.live.http.file_body import FileBody
+from reconciler.live.http.retry import RetryPolicy
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 from reconciler.model.live import OddRow, Presence

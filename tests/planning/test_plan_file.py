@@ -39,8 +39,8 @@ from reconciler.planning.encoding import encode_plan
 from reconciler.planning.gates import gates_of
 from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
 from reconciler.planning.plan_file import digest_of, read_plan, summarize, write_plan
-from reconciler.reporting.plan_markdown import plan_as_markdown
-from reconciler.reporting.plan_text import plan_as_text
+from reconciler.reporting.plan.markdown import plan_as_markdown
+from reconciler.reporting.plan.text import plan_as_text
 
 Case = Any  # the conftest's; a test module cannot import it
 

@@ -23,8 +23,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from reconciler.cli import environment, running
+from reconciler.cli import environment
 from reconciler.cli.main import run
+from reconciler.cli.runs import shared as running
 from reconciler.emulator import (
     DEMO_STORE,
     Emulator,
@@ -40,11 +41,12 @@ from reconciler.journal.folder import runs_folder
 from reconciler.journal.history import History
 from reconciler.journal.reader import read_run
 from reconciler.journal.records import Intent, Record
-from reconciler.live import confirmation, connection
-from reconciler.live.bounds import Bounds
+from reconciler.live import connection
 from reconciler.live.connection import ConnectionSettings
-from reconciler.live.providers.healthcare import HealthcareStore
-from reconciler.live.retry import RetryPolicy
+from reconciler.live.dicomweb import confirmation
+from reconciler.live.http.bounds import Bounds
+from reconciler.live.http.retry import RetryPolicy
+from reconciler.live.providers.google.store import HealthcareStore
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Observation
 from reconciler.model.outcome import Outcome

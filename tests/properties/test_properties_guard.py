@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from reconciler.errors import LiveError
 from reconciler.live.connection import Connection, ConnectionSettings
-from reconciler.live.endpoint import parse_endpoint
-from reconciler.live.providers.healthcare import HealthcareStore
+from reconciler.live.http.endpoint import parse_endpoint
+from reconciler.live.providers.google.store import HealthcareStore
 from reconciler.model.address import InstanceAddress
 
 from .harness import QUICK_READING, Ground, Site, address

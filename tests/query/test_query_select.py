@@ -13,7 +13,7 @@ from importlib import resources
 import pytest
 
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
-from reconciler.live import confirmation
+from reconciler.live.dicomweb import confirmation
 from reconciler.model.address import InstanceAddress, SeriesAddress
 
 from .conftest import STORE, TABLE, Site, where

@@ -36,9 +36,9 @@ from reconciler.model.plan import Why
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance, Requester
 from reconciler.model.verification import Finding, FindingKind, Verification
-from reconciler.reporting.audit_html import LISTED, report_as_html
-from reconciler.reporting.audit_markdown import report_as_markdown
-from reconciler.reporting.charts import MOST_SERIES, OTHER, columns, shares
+from reconciler.reporting.audit.charts import MOST_SERIES, OTHER, columns, shares
+from reconciler.reporting.audit.html import LISTED, report_as_html
+from reconciler.reporting.audit.markdown import report_as_markdown
 
 from .pages import HOSTILE, Page
 

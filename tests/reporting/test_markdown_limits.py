@@ -29,9 +29,9 @@ from reconciler.model.problem import Problem, Source
 from reconciler.model.validation import Validation
 from reconciler.planning.gates import gates_of
 from reconciler.reporting.markdown import COMMENT, STEP_SUMMARY_BYTES, Limit
-from reconciler.reporting.plan_markdown import plan_as_markdown
-from reconciler.reporting.report_markdown import report_as_markdown
-from reconciler.reporting.validation_markdown import validation_as_markdown
+from reconciler.reporting.plan.markdown import plan_as_markdown
+from reconciler.reporting.run.markdown import report_as_markdown
+from reconciler.reporting.validation.markdown import validation_as_markdown
 from reconciler.reporting.wording import summary_line
 
 LONGEST_COMMENT = 65_536  # characters, on GitHub

@@ -21,7 +21,7 @@ from reconciler.model.plan import (
 )
 from reconciler.model.problem import Source
 from reconciler.planning.gates import gates_of
-from reconciler.reporting.plan_html import plan_as_html
+from reconciler.reporting.plan.html import plan_as_html
 from reconciler.reporting.wording import plain, summary_line
 
 from .pages import HOSTILE, Page

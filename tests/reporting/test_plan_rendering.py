@@ -14,8 +14,8 @@ from markdown_it.token import Token
 from reconciler.model.desired import Reason
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.gates import gates_of
-from reconciler.reporting.plan_markdown import plan_as_markdown
-from reconciler.reporting.plan_text import SHOWN, plan_as_text
+from reconciler.reporting.plan.markdown import plan_as_markdown
+from reconciler.reporting.plan.text import SHOWN, plan_as_text
 from reconciler.reporting.wording import plain, plural, summary_line
 
 Golden = Callable[[str, str], None]

@@ -20,20 +20,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.cli.formats import RULES
+from reconciler.cli.options.formats import RULES
 from reconciler.desired import Rule
 from reconciler.model.gate import GateName
 from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.problem import Problem, Severity, Source
 from reconciler.model.validation import Validation
 from reconciler.planning.gates import gates_of
-from reconciler.reporting.annotations import annotations_of
-from reconciler.reporting.gitlab import plan_as_terraform, problems_as_code_quality
-from reconciler.reporting.junit import plan_as_junit, validation_as_junit
-from reconciler.reporting.places import in_repository
-from reconciler.reporting.plan_problems import MOST, PLAN_RULES, PlanRule, plan_problems
-from reconciler.reporting.sarif import problems_as_sarif
-from reconciler.reporting.validation_json import validation_as_json
+from reconciler.reporting.ci.annotations import annotations_of
+from reconciler.reporting.ci.gitlab import plan_as_terraform, problems_as_code_quality
+from reconciler.reporting.ci.junit import plan_as_junit, validation_as_junit
+from reconciler.reporting.ci.places import in_repository
+from reconciler.reporting.ci.sarif import problems_as_sarif
+from reconciler.reporting.plan.problems import MOST, PLAN_RULES, PlanRule, plan_problems
+from reconciler.reporting.validation.json import validation_as_json
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
 Plans = dict[str, SavedPlan]

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from reconciler.errors import ExitCode
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport, RunState
-from reconciler.reporting.report_json import report_as_json
-from reconciler.reporting.report_text import SHOWN, report_as_text
+from reconciler.reporting.run.json import report_as_json
+from reconciler.reporting.run.text import SHOWN, report_as_text
 
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "schemas" / "report.schema.json").read_text("utf-8")

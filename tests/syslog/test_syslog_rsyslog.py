@@ -26,8 +26,8 @@ from reconciler.journal.records import Record
 from reconciler.model.audit import Selection
 from reconciler.model.lock import Holder
 from reconciler.model.outcome import Outcome
-from reconciler.reporting.dicom_audit import MAX_OCTETS, AuditMessage, audit_messages
-from reconciler.reporting.syslog import Sender
+from reconciler.reporting.export.dicom_audit import MAX_OCTETS, AuditMessage, audit_messages
+from reconciler.reporting.export.syslog import Sender
 
 from ..audit.records import NOON, STORE, attempt, instance, started, write
 from .conftest import Authority, MakeRsyslog, Rsyslog

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli import github
-from reconciler.cli.applying import ApplyOptions
-from reconciler.cli.formats import Writes
-from reconciler.cli.fresh import apply_fresh, apply_saved
-from reconciler.cli.options import (
+from reconciler.cli.ci import github
+from reconciler.cli.options.formats import Writes
+from reconciler.cli.options.project import find_root, folder_in_repository, state_folder
+from reconciler.cli.options.shared import (
     DEFAULT_PATH,
     max_age_option,
     paths_argument,
@@ -19,13 +18,14 @@ from reconciler.cli.options import (
     root_option,
     state_option,
 )
-from reconciler.cli.planning import PlanRequest
-from reconciler.cli.project import find_root, folder_in_repository, state_folder
-from reconciler.cli.reading import read_saved_plan
-from reconciler.cli.recording import record_nothing_done
-from reconciler.cli.running import opened_run, run_options
+from reconciler.cli.runs.applying import ApplyOptions
+from reconciler.cli.runs.fresh import apply_fresh, apply_saved
+from reconciler.cli.runs.planning import PlanRequest
+from reconciler.cli.runs.reading import read_saved_plan
+from reconciler.cli.runs.recording import record_nothing_done
+from reconciler.cli.runs.shared import opened_run, run_options
 from reconciler.errors import Refused, UsageError
-from reconciler.live.stages import ProbeMode
+from reconciler.survey.stages import ProbeMode
 
 
 @click.command(name="apply")

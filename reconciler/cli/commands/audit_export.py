@@ -16,26 +16,26 @@ from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.syslog import Handover, Receiver, SendRetry, hand_over
 from reconciler.cli import environment
-from reconciler.cli.console import report_error, say, write_document
-from reconciler.cli.destination import require_writable, write_file
-from reconciler.cli.options import root_option, state_option
-from reconciler.cli.path_type import PATH
-from reconciler.cli.project import find_root, state_folder
-from reconciler.cli.record_selection import selection_options
+from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.project import find_root, state_folder
+from reconciler.cli.options.record_selection import selection_options
+from reconciler.cli.options.shared import root_option, state_option
+from reconciler.cli.output.console import report_error, say, write_document
+from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import BrokenJournal, ExitCode, JournalError, ReceiverError, UsageError
 from reconciler.journal.ledger import open_ledger
 from reconciler.model.address import StoreAddress
 from reconciler.model.audit import Selection
 from reconciler.model.deletion import RecordedDeletion
-from reconciler.reporting.deletions_csv import deletions_as_csv
-from reconciler.reporting.dicom_audit import (
+from reconciler.reporting.export.deletions_csv import deletions_as_csv
+from reconciler.reporting.export.dicom_audit import (
     AuditMessage,
     PatientOf,
     audit_messages,
     messages_as_lines,
 )
-from reconciler.reporting.fhir_audit import deletions_as_fhir
-from reconciler.reporting.ocsf import deletions_as_ocsf
+from reconciler.reporting.export.fhir_audit import deletions_as_fhir
+from reconciler.reporting.export.ocsf import deletions_as_ocsf
 from reconciler.reporting.wording import plural
 
 Deletions = Iterable[RecordedDeletion]

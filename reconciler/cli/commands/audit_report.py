@@ -11,19 +11,19 @@ from reconciler import __version__
 from reconciler.audit.report import make_report, selected_deletions
 from reconciler.audit.snapshot import Snapshot
 from reconciler.cli import environment
-from reconciler.cli.console import say, write_document
-from reconciler.cli.destination import require_writable, write_file
-from reconciler.cli.formats import Writes, format_options
-from reconciler.cli.options import root_option, state_option
-from reconciler.cli.project import find_root, state_folder
-from reconciler.cli.record_selection import selection_options
+from reconciler.cli.options.formats import Writes, format_options
+from reconciler.cli.options.project import find_root, state_folder
+from reconciler.cli.options.record_selection import selection_options
+from reconciler.cli.options.shared import root_option, state_option
+from reconciler.cli.output.console import say, write_document
+from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import ExitCode
 from reconciler.model.audit import AuditReport, Selection
 from reconciler.model.deletion import RecordedDeletion
-from reconciler.reporting.audit_html import report_as_html
-from reconciler.reporting.audit_json import report_as_json
-from reconciler.reporting.audit_markdown import report_as_markdown
-from reconciler.reporting.deletions_csv import deletions_as_csv
+from reconciler.reporting.audit.html import report_as_html
+from reconciler.reporting.audit.json import report_as_json
+from reconciler.reporting.audit.markdown import report_as_markdown
+from reconciler.reporting.export.deletions_csv import deletions_as_csv
 
 AUDIT_FORMS: Mapping[str, Callable[[AuditReport, Iterable[RecordedDeletion]], Iterator[str]]] = {
     "markdown": report_as_markdown,

@@ -11,12 +11,12 @@ from reconciler.audit.signing import head_of, sign
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
 from reconciler.cli import environment
-from reconciler.cli.console import say
-from reconciler.cli.destination import require_writable, write_file
-from reconciler.cli.given_file import read_given
-from reconciler.cli.options import root_option, state_option
-from reconciler.cli.path_type import PATH
-from reconciler.cli.project import find_root, state_folder
+from reconciler.cli.options.given_file import read_given
+from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.project import find_root, state_folder
+from reconciler.cli.options.shared import root_option, state_option
+from reconciler.cli.output.console import say
+from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import ExitCode, SignatureRefused, UsageError
 from reconciler.model.time import format_time
 

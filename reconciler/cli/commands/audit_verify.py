@@ -10,14 +10,14 @@ import click
 from reconciler.audit.signing import read_signed
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
-from reconciler.cli.console import say, write_document
-from reconciler.cli.given_file import read_given
-from reconciler.cli.options import root_option, state_option
-from reconciler.cli.path_type import PATH
-from reconciler.cli.project import find_root, state_folder, status_command
+from reconciler.cli.options.given_file import read_given
+from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.project import find_root, state_folder, status_command
+from reconciler.cli.options.shared import root_option, state_option
+from reconciler.cli.output.console import say, write_document
 from reconciler.errors import ExitCode, UsageError
 from reconciler.model.verification import FindingKind
-from reconciler.reporting.verification_text import verification_as_text
+from reconciler.reporting.audit.verification_text import verification_as_text
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 

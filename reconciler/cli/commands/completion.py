@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from reconciler.cli.console import write_document
+from reconciler.cli.output.console import write_document
 from reconciler.errors import UsageError
 
 _SHELLS = ("bash", "zsh", "fish")

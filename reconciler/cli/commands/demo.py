@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli import environment
-from reconciler.cli.path_type import PATH
+from reconciler.cli.options.path_type import PATH
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
 try:

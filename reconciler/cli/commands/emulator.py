@@ -9,15 +9,15 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.console import say
-from reconciler.cli.given_file import read_given
-from reconciler.cli.path_type import PATH
+from reconciler.cli.options.given_file import read_given
+from reconciler.cli.options.path_type import PATH
+from reconciler.cli.output.console import say
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.model.address import Provider, StoreAddress
 
 try:
     from reconciler.emulator import DEMO_STORE, EmulatorSettings, Faults, run
-    from reconciler.emulator.fault_json import faults_from_json
+    from reconciler.emulator.faulty.fault_json import faults_from_json
 except ModuleNotFoundError as missing:
     raise UsageError(
         f"the embedded store needs the package {missing.name}",

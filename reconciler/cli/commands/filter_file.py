@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.console import say, write_document
-from reconciler.cli.destination import require_writable, write_file
-from reconciler.cli.path_type import PATH
-from reconciler.cli.reading import read_saved_plan
+from reconciler.cli.options.path_type import PATH
+from reconciler.cli.output.console import say, write_document
+from reconciler.cli.output.destination import require_writable, write_file
+from reconciler.cli.runs.reading import read_saved_plan
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan, StorePlan
-from reconciler.reporting.filter_file import plan_as_filter
+from reconciler.reporting.plan.filter_file import plan_as_filter
 
 
 @click.command(name="filter-file")

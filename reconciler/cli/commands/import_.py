@@ -11,15 +11,15 @@ from pathlib import Path
 import click
 
 from reconciler.cli import environment
-from reconciler.cli.console import say, write_document
-from reconciler.cli.destination import require_writable, write_file
-from reconciler.cli.options import store_options
-from reconciler.cli.path_type import PATH
-from reconciler.cli.progress import progress
-from reconciler.cli.reasons import make_reason, reason_options
-from reconciler.cli.stores import parse_store
-from reconciler.desired.inventory import read_list
-from reconciler.desired.writing import SeriesList, desired_state
+from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.reasons import make_reason, reason_options
+from reconciler.cli.options.shared import store_options
+from reconciler.cli.options.stores import parse_store
+from reconciler.cli.output.console import say, write_document
+from reconciler.cli.output.destination import require_writable, write_file
+from reconciler.cli.output.progress import progress
+from reconciler.desired.format.writing import SeriesList, desired_state
+from reconciler.desired.inventory.reader import read_list
 from reconciler.errors import UsageError
 from reconciler.live.store import ReadableStore
 from reconciler.live.workers import run_workers

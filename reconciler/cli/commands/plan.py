@@ -7,10 +7,11 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.destination import require_writable, write_file
-from reconciler.cli.events import events_option, opened_events
-from reconciler.cli.formats import PLAN_FORMS, Writes, format_options
-from reconciler.cli.options import (
+from reconciler.cli.options.events import events_option, opened_events
+from reconciler.cli.options.formats import PLAN_FORMS, Writes, format_options
+from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.project import find_root, folder_in_repository, state_folder
+from reconciler.cli.options.shared import (
     DEFAULT_PATH,
     max_age_option,
     paths_argument,
@@ -19,14 +20,13 @@ from reconciler.cli.options import (
     state_option,
     store_options,
 )
-from reconciler.cli.path_type import PATH
-from reconciler.cli.planning import PlanRequest, make_saved_plan, plan_exit_code
-from reconciler.cli.project import find_root, folder_in_repository, state_folder
-from reconciler.cli.showing import PlanView, show_plan, shown_if_invalid
-from reconciler.live.stages import ProbeMode
+from reconciler.cli.output.destination import require_writable, write_file
+from reconciler.cli.runs.planning import PlanRequest, make_saved_plan, plan_exit_code
+from reconciler.cli.runs.showing import PlanView, show_plan, shown_if_invalid
 from reconciler.planning.gates import gates_of
 from reconciler.planning.plan_file import summarize, write_plan
 from reconciler.reporting.events import plan_events, plan_summary_event
+from reconciler.survey.stages import ProbeMode
 
 
 @click.command(name="plan")

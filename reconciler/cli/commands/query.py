@@ -9,23 +9,23 @@ from typing import Any
 
 import click
 
-from reconciler.cli.options import (
+from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.project import find_root, state_folder
+from reconciler.cli.options.reasons import reason_options
+from reconciler.cli.options.shared import (
     max_age_option,
     patient_key_option,
     root_option,
     state_option,
     store_options,
 )
-from reconciler.cli.path_type import PATH
-from reconciler.cli.project import find_root, state_folder
-from reconciler.cli.querying import QueryOptions, run_delete, run_selects, tell
-from reconciler.cli.reasons import reason_options
+from reconciler.cli.runs.querying import QueryOptions, run_delete, run_selects, tell
 from reconciler.errors import UsageError
 from reconciler.query.parsing import read_statements
 from reconciler.query.resource import describe, show_methods
 from reconciler.query.statement import Delete, Describe, Select, ShowMethods
 from reconciler.regular_file import open_regular
-from reconciler.reporting.rows import ROW_FORMATS
+from reconciler.reporting.export.rows import ROW_FORMATS
 
 
 class _Variable(click.ParamType[tuple[str, str]]):

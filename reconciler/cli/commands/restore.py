@@ -14,27 +14,28 @@ from reconciler.applying.archived import ArchivedRun, read_archived
 from reconciler.applying.pending import Pending, find_pending
 from reconciler.applying.restore import Restore
 from reconciler.applying.stopping import Stop
-from reconciler.cli import environment, github
-from reconciler.cli.console import say, write_document
-from reconciler.cli.formats import Writes
-from reconciler.cli.options import root_option, state_option
-from reconciler.cli.path_type import PATH
-from reconciler.cli.progress import progress
-from reconciler.cli.project import find_root, state_folder
-from reconciler.cli.recording import record_nothing_done
-from reconciler.cli.running import RunOptions, finish, opened_run, run_options
+from reconciler.cli import environment
+from reconciler.cli.ci import github
+from reconciler.cli.options.formats import Writes
+from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.project import find_root, state_folder
+from reconciler.cli.options.shared import root_option, state_option
+from reconciler.cli.output.console import say, write_document
+from reconciler.cli.output.progress import progress
+from reconciler.cli.runs.recording import record_nothing_done
+from reconciler.cli.runs.shared import RunOptions, finish, opened_run, run_options
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.journal.folder import run_file
 from reconciler.journal.history import History
 from reconciler.journal.inside import open_inside
-from reconciler.live.endpoint import Endpoint
+from reconciler.live.http.endpoint import Endpoint
 from reconciler.model.archived import ArchivedInstance
 from reconciler.model.outcome import InstanceResult, Operation, RunReport
 from reconciler.model.provenance import Provenance
 from reconciler.model.service import is_one_service
 from reconciler.reporting.events import result_event, start_event
-from reconciler.reporting.pending_text import pending_as_text
+from reconciler.reporting.run.pending_text import pending_as_text
 from reconciler.reporting.wording import plain, traffic_line
 
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import click
 
-from reconciler.cli.console import write_document
+from reconciler.cli.output.console import write_document
 
 _ENDING = ".schema.json"
 _FOLDER = files("reconciler") / "schemas"

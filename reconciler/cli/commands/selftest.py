@@ -13,13 +13,13 @@ import click
 from click.core import ParameterSource
 
 from reconciler.cli import environment
-from reconciler.cli.console import say
-from reconciler.cli.options import store_options
-from reconciler.cli.stores import parse_store
+from reconciler.cli.options.shared import store_options
+from reconciler.cli.options.stores import parse_store
+from reconciler.cli.output.console import say
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
 try:
-    from reconciler.cli.own_store import OwnStore, try_own_store
+    from reconciler.cli.runs.own_store import OwnStore, try_own_store
     from reconciler.drill.selftest import Verdict, selftest
     from reconciler.drill.trial import Program
 except ModuleNotFoundError as missing:

@@ -8,20 +8,20 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.console import write_document
-from reconciler.cli.destination import require_writable
-from reconciler.cli.formats import PLAN_FORMS, Writes, format_options, render, write_forms
-from reconciler.cli.options import root_option, state_option, store_options
-from reconciler.cli.path_type import PATH
-from reconciler.cli.project import find_root, state_folder
-from reconciler.cli.reading import read_saved_plan
-from reconciler.cli.showing import write_plan_document
-from reconciler.cli.thumbnails import ThumbnailOptions, plan_thumbnails
+from reconciler.cli.options.formats import PLAN_FORMS, Writes, format_options, render, write_forms
+from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.project import find_root, state_folder
+from reconciler.cli.options.shared import root_option, state_option, store_options
+from reconciler.cli.output.console import write_document
+from reconciler.cli.output.destination import require_writable
+from reconciler.cli.runs.reading import read_saved_plan
+from reconciler.cli.runs.showing import write_plan_document
+from reconciler.cli.runs.thumbnails import ThumbnailOptions, plan_thumbnails
 from reconciler.errors import UsageError
 from reconciler.model.plan import SavedPlan
 from reconciler.model.thumbnail import Thumbnails
 from reconciler.planning.gates import gates_of
-from reconciler.reporting.plan_html import plan_as_html
+from reconciler.reporting.plan.html import plan_as_html
 
 
 @click.command(name="show")

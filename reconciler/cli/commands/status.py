@@ -9,11 +9,11 @@ import click
 
 from reconciler.audit.holds import standing_holds
 from reconciler.cli import environment
-from reconciler.cli.console import write_document
-from reconciler.cli.options import DEFAULT_PATH, paths_argument, root_option, state_option
-from reconciler.cli.project import checkout_of, find_root, state_folder
-from reconciler.cli.reading import read_desired_state, read_history
-from reconciler.cli.unfinished import Resumption, unfinished_runs
+from reconciler.cli.options.project import checkout_of, find_root, state_folder
+from reconciler.cli.options.shared import DEFAULT_PATH, paths_argument, root_option, state_option
+from reconciler.cli.output.console import write_document
+from reconciler.cli.runs.reading import read_desired_state, read_history
+from reconciler.cli.runs.unfinished import Resumption, unfinished_runs
 from reconciler.desired import has_specs
 from reconciler.errors import ExitCode
 from reconciler.journal.locks import held_locks

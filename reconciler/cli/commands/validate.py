@@ -9,12 +9,9 @@ from pathlib import Path
 import click
 
 from reconciler.checkout import is_ignored, require_own_state
-from reconciler.cli import github
-from reconciler.cli.console import report_problems, write_document
-from reconciler.cli.destination import require_writable
-from reconciler.cli.formats import VALIDATION_FORMS, Writes, format_options, write_forms
-from reconciler.cli.options import DEFAULT_PATH, paths_argument, root_option, state_option
-from reconciler.cli.project import (
+from reconciler.cli.ci import github
+from reconciler.cli.options.formats import VALIDATION_FORMS, Writes, format_options, write_forms
+from reconciler.cli.options.project import (
     STATE_FOLDER,
     checkout_of,
     find_root,
@@ -22,15 +19,18 @@ from reconciler.cli.project import (
     folder_in_repository,
     git,
 )
-from reconciler.cli.reading import read_desired_state
+from reconciler.cli.options.shared import DEFAULT_PATH, paths_argument, root_option, state_option
+from reconciler.cli.output.console import report_problems, write_document
+from reconciler.cli.output.destination import require_writable
+from reconciler.cli.runs.reading import read_desired_state
 from reconciler.desired import Rule
 from reconciler.errors import DesiredStateError, ExitCode, GitError, StateRefused
 from reconciler.model.desired import DesiredState
 from reconciler.model.problem import Problem, Severity, Source
 from reconciler.model.validation import Validation
-from reconciler.reporting.places import in_repository
-from reconciler.reporting.step_outputs import validation_outputs
-from reconciler.reporting.validation_markdown import validation_as_markdown
+from reconciler.reporting.ci.places import in_repository
+from reconciler.reporting.run.step_outputs import validation_outputs
+from reconciler.reporting.validation.markdown import validation_as_markdown
 
 
 @click.command(name="validate")

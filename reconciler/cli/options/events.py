@@ -1,0 +1,119 @@
+"""``--events FILE``: what happens in a run, a line of JSON each, written as it happens."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+import click
+
+from reconciler import __version__
+from reconciler.cli import environment
+from reconciler.cli.options.path_type import PATH
+from reconciler.cli.output.console import say
+from reconciler.cli.output.destination import open_destination
+from reconciler.errors import DesiredStateError, ReconcilerError, UsageError
+from reconciler.model.address import StoreAddress
+from reconciler.model.time import format_time
+from reconciler.reporting.events import (
+    Event,
+    diagnostic_events,
+    error_event,
+    probe_event,
+    version_event,
+)
+
+events_option = click.option(
+    "--events",
+    "events_file",
+    type=PATH,
+    metavar="FILE",
+    help="Write what happens there while it happens, a line of JSON each.",
+)
+
+_STEPS = 100
+"""How often, at most, the progress of the look at a store is reported."""
+
+
+class Events:
+    """Where events go, from any thread; nowhere without a file.
+
+    A file that can no longer be written is said once and then left alone: nothing that is under
+    way ends because nobody listens.
+    """
+
+    def __init__(self, file: TextIO | None = None) -> None:
+        self._file = file
+        self._lock = threading.Lock()
+        self._seq = 0
+
+    def emit(self, events: Iterable[Event]) -> None:
+        """Write events in their order, and see to it that a reader has them."""
+        with self._lock:
+            if self._file is None:
+                return
+            try:
+                for event in events:
+                    self._write(self._file, event)
+                self._file.flush()
+            except OSError as error:
+                self._file = None
+                say(f"note: the events cannot be written any more: {error.strerror}")
+
+    def _write(self, file: TextIO, event: Event) -> None:
+        moment = environment.now()
+        time = format_time(moment)
+        file.write(json.dumps({"seq": self._seq, "time": time, **event}) + "\n")
+        self._seq += 1
+
+    def probing(
+        self, store: StoreAddress, then: Callable[[int, int], None]
+    ) -> Callable[[int, int], None]:
+        """Tell of the look at a store, now and then, beside ``then``."""
+        told = -1
+
+        def update(done: int, total: int) -> None:
+            nonlocal told
+            then(done, total)
+            step = done * _STEPS // total if total else _STEPS
+            if step > told:
+                told = step
+                self.emit([probe_event(store, done, total)])
+
+        return update
+
+
+NO_EVENTS = Events()
+
+
+@contextmanager
+def opened_events(path: Path | None, command: str) -> Iterator[Events]:
+    """Begin the file, and end it with what ends the command.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    if path is None:
+        yield NO_EVENTS
+        return
+    try:
+        file = open_destination(path)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    events = Events(file)
+    events.emit([version_event(command, __version__)])
+    try:
+        yield events
+    except DesiredStateError as error:
+        events.emit(diagnostic_events(error.problems))
+        raise
+    except ReconcilerError as error:
+        events.emit([error_event(str(error), error.hint)])
+        raise
+    finally:
+        with suppress(OSError):
+            file.close()

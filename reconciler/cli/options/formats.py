@@ -1,0 +1,142 @@
+"""The forms of a document, for ``--format F`` and ``--write F=FILE``, the same everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from reconciler.cli.options.path_type import PATH
+from reconciler.cli.output.destination import write_file
+from reconciler.desired import Rule
+from reconciler.model.outcome import RunReport
+from reconciler.model.plan import SavedPlan
+from reconciler.model.problem import Problem
+from reconciler.model.validation import Validation
+from reconciler.planning.gates import gates_of
+from reconciler.planning.plan_file import write_plan
+from reconciler.reporting.ci.gitlab import plan_as_terraform, problems_as_code_quality
+from reconciler.reporting.ci.junit import plan_as_junit, validation_as_junit
+from reconciler.reporting.ci.places import in_repository
+from reconciler.reporting.ci.sarif import problems_as_sarif
+from reconciler.reporting.plan.html import plan_as_html
+from reconciler.reporting.plan.markdown import plan_as_markdown
+from reconciler.reporting.plan.problems import PLAN_RULES, plan_problems
+from reconciler.reporting.plan.text import plan_as_text
+from reconciler.reporting.run.json import report_as_json
+from reconciler.reporting.run.markdown import report_as_markdown
+from reconciler.reporting.run.text import report_as_text
+from reconciler.reporting.validation.json import validation_as_json
+from reconciler.reporting.validation.markdown import validation_as_markdown
+from reconciler.reporting.validation.text import validation_as_text
+
+RULES: Mapping[str, str] = {rule: rule.meaning for rule in Rule} | dict(PLAN_RULES)
+"""Every rule that a problem may be about, with its meaning."""
+
+Writes = Sequence[tuple[str, Path]]
+Render = Callable[[str], Iterable[str]]
+"""The document in one form."""
+
+
+def plan_problems_of(saved: SavedPlan, folder: str) -> tuple[Problem, ...]:
+    """What a reviewer must see of a plan; ``folder`` is the project's root in the repository."""
+    return in_repository(plan_problems(saved, gates_of(saved)), folder)
+
+
+PLAN_FORMS: Mapping[str, Callable[[SavedPlan, str], Iterator[str]]] = {
+    "text": lambda saved, _: plan_as_text(saved, gates_of(saved)),
+    "json": lambda saved, _: write_plan(saved),
+    "markdown": lambda saved, _: plan_as_markdown(saved, gates_of(saved)),
+    "html": lambda saved, _: plan_as_html(saved, gates_of(saved)),
+    "sarif": lambda saved, folder: problems_as_sarif(plan_problems_of(saved, folder), RULES),
+    "junit": lambda saved, _: plan_as_junit(saved, gates_of(saved)),
+    "codequality": lambda saved, folder: problems_as_code_quality(plan_problems_of(saved, folder)),
+    "terraform": lambda saved, _: plan_as_terraform(saved.plan),
+}
+"""Each takes a plan and the project's root in the repository."""
+
+VALIDATION_FORMS: Mapping[str, Callable[[Validation, str], Iterator[str]]] = {
+    "text": lambda checked, _: validation_as_text(checked),
+    "json": lambda checked, _: validation_as_json(checked),
+    "markdown": lambda checked, _: validation_as_markdown(checked),
+    "sarif": lambda checked, folder: problems_as_sarif(
+        in_repository(checked.problems, folder), RULES
+    ),
+    "junit": lambda checked, _: validation_as_junit(checked),
+    "codequality": lambda checked, folder: problems_as_code_quality(
+        in_repository(checked.problems, folder)
+    ),
+}
+"""Each takes a check and the project's root in the repository."""
+
+REPORT_FORMS: Mapping[str, Callable[[RunReport, int], Iterator[str]]] = {
+    "text": lambda report, _: report_as_text(report),
+    "json": report_as_json,
+    "markdown": lambda report, _: report_as_markdown(report),
+}
+"""Each takes the result of an apply or a restore and its exit code."""
+
+INSTEAD_OF_A_PLAN = frozenset({"markdown", "sarif", "junit", "codequality"})
+"""The forms in which ``plan`` reports invalid files; the others have nothing to hold."""
+
+
+def render(saved: SavedPlan, form: str, folder: str = "") -> Iterator[str]:
+    """The plan in one form, in pieces."""
+    return PLAN_FORMS[form](saved, folder)
+
+
+def write_forms(writes: Writes, render_form: Render, *, private: bool = False) -> None:
+    """Write every ``--write F=FILE``; what is ``private`` for its owner only."""
+    for form, path in writes:
+        write_file(path, render_form(form), private=private)
+
+
+class _FormatTarget(click.ParamType[tuple[str, Path]]):
+    """``F=FILE``."""
+
+    name = "format=file"
+
+    def __init__(self, forms: Iterable[str]) -> None:
+        self._forms = tuple(forms)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Path]:
+        """Split at the first ``=`` and check the form."""
+        if isinstance(value, tuple):
+            return value
+        form, separator, path = str(value).partition("=")
+        if not separator or not path or form not in self._forms:
+            known = ", ".join(self._forms)
+            self.fail(f"{value!r} is not F=FILE with F one of {known}", param, ctx)
+        return form, PATH.convert(path, param, ctx)
+
+
+def format_options(
+    forms: Iterable[str], *, default: str = "text"
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add ``--format`` and ``--write`` with these forms."""
+    names = list(forms)
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = click.option(
+            "--write",
+            "writes",
+            type=_FormatTarget(names),
+            multiple=True,
+            metavar="F=FILE",
+            help="Also write the form F to FILE; repeatable.",
+        )(command)
+        return click.option(
+            "--format",
+            "form",
+            type=click.Choice(names),
+            metavar="F",
+            default=default,
+            show_default=True,
+            help=f"What stdout carries: {', '.join(names)}.",
+        )(command)
+
+    return decorate

@@ -1,0 +1,73 @@
+"""Where the project and its state are, and the git that is asked about both."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from reconciler.checkout import Checkout, Git, require_own_state
+from reconciler.cli.output.console import say
+from reconciler.errors import GitError, StateRefused, UsageError
+
+STATE_FOLDER = ".reconciler"
+
+
+def find_root(given: Path | None) -> Path:
+    """The project's root: as given, else the git top level, else the working directory.
+
+    Raises:
+        UsageError: the folder that was given does not exist.
+    """
+    if given is not None:
+        if not given.is_dir():
+            raise UsageError(f"--root {given} is not a folder")
+        return given.resolve()
+    here = Path.cwd()
+    return next((folder for folder in (here, *here.parents) if (folder / ".git").exists()), here)
+
+
+def folder_in_repository(root: Path) -> str:
+    """The project's root as seen from the top of its git tree; empty where it is that, or none."""
+    tops = (folder for folder in (root, *root.parents) if (folder / ".git").exists())
+    folder = root.relative_to(next(tops, root)).as_posix()
+    return "" if folder == "." else folder
+
+
+def git() -> Git:
+    """The user's own git."""
+    return Git.of(os.environ)
+
+
+def checkout_of(root: Path) -> Checkout:
+    """The work tree that the project's files are read from."""
+    return Checkout(root, git())
+
+
+def find_state(given: Path | None, root: Path) -> Path:
+    """Where journal and locks live, whatever lies there."""
+    return given if given is not None else root / STATE_FOLDER
+
+
+def state_folder(given: Path | None, root: Path, *, only_reads: bool = False) -> Path:
+    """Where journal and locks live, once it is known to be no part of what was checked out.
+
+    What ``only_reads`` the record goes on with a note where git cannot be asked.
+
+    Raises:
+        StateRefused: it came with the checkout or leads out of itself, or that is not known.
+    """
+    folder = find_state(given, root)
+    try:
+        require_own_state(folder, is_named=given is not None, git=git())
+    except GitError as error:
+        unknown = f"whether git tracks the state folder {folder} is not known: {error}"
+        if not only_reads:
+            raise StateRefused(unknown, hint=error.hint) from error
+        say(f"note: {unknown}")
+    return folder
+
+
+def status_command(state: Path) -> str:
+    """What says how to resume the runs of a state folder, as a shell takes it."""
+    return shlex.join(["reconciler", "status", "--state", str(state)])

@@ -1,0 +1,140 @@
+"""Options that several commands share, so that they mean one thing everywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import click
+
+from reconciler.cli.options.given_file import read_patient_key
+from reconciler.cli.options.path_type import PATH
+from reconciler.model.patient import PatientKey
+from reconciler.survey.stages import ProbeMode
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+DEFAULT_PATH = "specs"
+"""What is read when no PATH is given: this folder of the project's root."""
+
+paths_argument: Decorator = click.argument("paths", nargs=-1, type=PATH)
+
+root_option: Decorator = click.option(
+    "--root",
+    type=PATH,
+    metavar="DIR",
+    help="The project's root [default: the git top level, else the working directory].",
+)
+
+state_option: Decorator = click.option(
+    "--state",
+    type=PATH,
+    envvar="RECONCILER_STATE",
+    metavar="DIR",
+    show_envvar=True,
+    show_default=".reconciler",
+    help="The state folder with the journal.",
+)
+
+
+class _PatientKeyFile(click.ParamType[PatientKey]):
+    """A file with a `PatientKey`."""
+
+    name = "file"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> PatientKey:
+        """Read the file."""
+        if isinstance(value, PatientKey):
+            return value
+        return read_patient_key(PATH.convert(value, param, ctx))
+
+
+patient_key_option: Decorator = click.option(
+    "--patient-key",
+    type=_PatientKeyFile(),
+    envvar="RECONCILER_PATIENT_KEY",
+    metavar="FILE",
+    show_envvar=True,
+    help="Put on record whose each instance is, as a pseudonym by the key in this file.",
+)
+
+
+class Duration(click.ParamType[timedelta]):
+    """``90s``, ``30m``, ``24h``, ``7d``."""
+
+    name = "duration"
+    _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}  # noqa: RUF012 - a table
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta:
+        """Parse the text, or fail with the forms that are understood."""
+        if isinstance(value, timedelta):
+            return value
+        match = re.fullmatch(r"([0-9]{1,6})([smhd])", str(value))
+        if match is None or int(match[1]) == 0:
+            self.fail(f"{value!r} is not a duration such as 90s, 30m, 24h or 7d", param, ctx)
+        return timedelta(**{self._UNITS[match[2]]: int(match[1])})
+
+
+max_age_option: Decorator = click.option(
+    "--max-age",
+    type=Duration(),
+    default="24h",
+    envvar="RECONCILER_MAX_AGE",
+    show_envvar=True,
+    show_default=True,
+    help="How long the plan may be applied.",
+)
+
+
+probe_option: Decorator = click.option(
+    "--probe",
+    type=click.Choice([mode.value for mode in ProbeMode]),
+    default=ProbeMode.AUTO.value,
+    envvar="RECONCILER_PROBE",
+    show_envvar=True,
+    show_default=True,
+    help="How to look: by listings where they may decide and cost less, or each instance by a"
+    " retrieve.",
+)
+
+
+def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How the store is reached."""
+    for option in reversed(
+        [
+            click.option(
+                "--endpoint",
+                metavar="URL",
+                help="The origin of the service [env var: RECONCILER_ENDPOINT, for Orthanc"
+                " RECONCILER_ORTHANC_ENDPOINT; default: https://healthcare.googleapis.com].",
+            ),
+            click.option(
+                "--parallelism",
+                type=click.IntRange(1, 64),
+                default=32,
+                envvar="RECONCILER_PARALLELISM",
+                show_envvar=True,
+                show_default=True,
+                help="Requests at a time.",
+            ),
+            click.option(
+                "--max-qps",
+                type=click.FloatRange(min=0, min_open=True),
+                metavar="N",
+                envvar="RECONCILER_MAX_QPS",
+                show_envvar=True,
+                help="Requests a second at most; halves when the service answers 429.",
+            ),
+        ]
+    ):
+        command = option(command)
+    return command

@@ -1,0 +1,97 @@
+"""The one place that prints: a document on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from functools import singledispatch
+
+import click
+
+from reconciler.cli.output.colour import wants_colour
+from reconciler.errors import (
+    DesiredStateError,
+    GatesClosed,
+    ReconcilerError,
+    StatementError,
+)
+from reconciler.model.problem import Problem, Severity
+
+SHOWN = 50
+"""So many problems are shown; the rest are counted."""
+
+_WRITTEN_AT_ONCE = 1 << 16
+
+
+def write_document(pieces: Iterable[str]) -> None:
+    """Write the command's one document to stdout.
+
+    Raises:
+        ReconcilerError: it could not be written.
+    """
+    try:
+        for text in pieces if sys.stdout.isatty() else _gathered(pieces):
+            click.echo(text, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise ReconcilerError(f"cannot write to standard output: {error.strerror}") from error
+
+
+def _gathered(pieces: Iterable[str]) -> Iterator[str]:
+    """The pieces, many at a time: each write is flushed."""
+    gathered: list[str] = []
+    size = 0
+    for piece in pieces:
+        gathered.append(piece)
+        size += len(piece)
+        if size >= _WRITTEN_AT_ONCE:
+            yield "".join(gathered)
+            gathered, size = [], 0
+    yield "".join(gathered)
+
+
+def say(text: str) -> None:
+    """Write a line for people to stderr; no run ends because it cannot be written."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
+
+
+def _label(word: str) -> str:
+    return click.style(word, fg="red", bold=True) if wants_colour(sys.stderr) else word
+
+
+@singledispatch
+def report_error(error: ReconcilerError) -> None:
+    """Say what went wrong and what to do."""
+    say(f"{_label('error:')} {error}")
+    if error.hint:
+        say(f"  hint: {error.hint}")
+
+
+@report_error.register(DesiredStateError)
+@report_error.register(StatementError)
+def _(error: DesiredStateError | StatementError) -> None:
+    report_problems(error.problems)
+
+
+@report_error.register
+def _(error: GatesClosed) -> None:
+    say(f"{_label('error:')} {error}")
+    for gate in error.gates:
+        about = f" in study {gate.subject}" if gate.subject else ""
+        say(f"  {gate.name.value}: {gate.actual} of at most {gate.allowed}{about} ({gate.store})")
+        say(f"    hint: {gate.hint}")
+
+
+def report_problems(problems: Sequence[Problem]) -> None:
+    """List the problems of input files, errors before the cap bites on warnings."""
+    shown = sorted(problems, key=lambda problem: problem.severity is not Severity.ERROR)[:SHOWN]
+    for problem in sorted(shown, key=lambda problem: problem.sort_key):
+        say(str(problem))
+    if len(problems) > SHOWN:
+        say(f"… and {len(problems) - SHOWN:,} more problems")
+    errors = sum(problem.severity is Severity.ERROR for problem in problems)
+    warnings = len(problems) - errors
+    say(f"{errors:,} error{'s' * (errors != 1)}, {warnings:,} warning{'s' * (warnings != 1)}")

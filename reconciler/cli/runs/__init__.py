@@ -1,0 +1,1 @@
+"""What commands do: plan, apply, restore, query, and what is noted around them."""

@@ -1,0 +1,108 @@
+"""Plan, show, ask and apply in one go: ``apply PATH`` and ``query --apply``."""
+
+from __future__ import annotations
+
+import shlex
+
+from reconciler.cli import environment
+from reconciler.cli.options.formats import render
+from reconciler.cli.output.console import say
+from reconciler.cli.runs.acceptance import require_acceptable, require_reviewed
+from reconciler.cli.runs.applying import ApplyOptions, apply_plan
+from reconciler.cli.runs.approval import require_approval, require_terminal
+from reconciler.cli.runs.kept_plan import keep_plan, plan_file
+from reconciler.cli.runs.planning import PlanRequest, make_saved_plan
+from reconciler.cli.runs.reading import read_history, read_saved_plan
+from reconciler.cli.runs.recording import record_nothing_done
+from reconciler.cli.runs.showing import write_plan_document
+from reconciler.cli.runs.unfinished import note_unfinished
+from reconciler.errors import Refused
+from reconciler.journal.history import History
+from reconciler.model.plan import SavedPlan
+from reconciler.planning.gates import gates_of, require_open_gates
+from reconciler.planning.plan_file import summarize
+from reconciler.reporting.events import plan_events, plan_summary_event
+
+_UNASKED = (
+    "review the plan, then use --auto-approve with --expect-digest, or apply a saved plan file"
+)
+_WARNING = "Deletions in a DICOM store cannot be undone."
+
+
+def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
+    """Make a plan, show it, and apply it after a ``yes``; the exit code.
+
+    With an expected digest, the plan of that digest which an earlier run began is resumed: after
+    a part of it is done, a plan that is made anew has another digest.
+
+    Raises:
+        NotApproved: nobody can be asked, and ``auto_approve`` was not given.
+    """
+    try:
+        if not options.auto_approve:
+            require_terminal(_UNASKED)
+        begun = _begun(options)
+    except Refused as refused:
+        record_nothing_done("apply", refused.exit_code, str(refused), options.state)
+        raise
+    if begun is not None:
+        say("the plan with the expected digest was begun and not ended: it is resumed")
+        return apply_saved(begun, options)
+    saved = make_saved_plan(request)
+    options.events.emit(plan_events(saved, gates_of(saved)))
+    options.events.emit([plan_summary_event(saved, summarize(saved.plan), None)])
+    _show(saved, options)
+    refusal = _refusal(saved, options)
+
+    def accept(_: History) -> None:
+        if refusal is not None:
+            raise refusal
+        require_acceptable(saved, options)
+
+    return apply_plan(saved, options, accept)
+
+
+def apply_saved(saved: SavedPlan, options: ApplyOptions) -> int:
+    """Apply a plan that was made before; the exit code."""
+
+    def accept(history: History) -> None:
+        note_unfinished(saved, options.state, history)
+        require_acceptable(saved, options)
+
+    return apply_plan(saved, options, accept)
+
+
+def _begun(options: ApplyOptions) -> SavedPlan | None:
+    """The plan with the expected digest that an interrupted run left, if it may still go on."""
+    if options.expect_digest is None:
+        return None
+    plan_id = read_history(options.state).unfinished(options.expect_digest)
+    path = plan_file(options.state, plan_id or "")
+    if plan_id is None or not path.exists():
+        return None
+    saved = read_saved_plan(path)
+    return saved if saved.plan_id == plan_id and environment.now() < saved.expires else None
+
+
+def _show(saved: SavedPlan, options: ApplyOptions) -> None:
+    """On stdout for people; where stdout carries one document for machines, beside it."""
+    if options.form == "text":
+        write_plan_document(saved)
+    else:
+        say("".join(render(saved, "text")))
+
+
+def _refusal(saved: SavedPlan, options: ApplyOptions) -> Refused | None:
+    """Why a fresh plan may not be applied; asks the user where nothing else speaks against it."""
+    try:
+        require_reviewed(saved, options)
+        require_open_gates(gates_of(saved))
+        if saved.plan.has_deletions:
+            path = keep_plan(saved, options.state)
+            resume = shlex.join(["reconciler", "apply", str(path)])
+            say(f"plan saved: {path}; after an interruption, resume with: {resume}")
+            if not options.auto_approve:
+                require_approval(_WARNING, "the plan was not approved; nothing was deleted")
+    except Refused as refusal:
+        return refusal
+    return None

@@ -1,0 +1,29 @@
+"""Say where the record knows a store of the same address at another service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from reconciler.cli.output.console import say
+from reconciler.journal.latest import known_stores
+from reconciler.model.address import Provider, StoreAddress
+from reconciler.model.service import store_at
+
+
+def note_other_services(stores: Iterable[StoreAddress], endpoint: str, state: Path) -> None:
+    """Warn of an Orthanc that the record knows at another endpoint too.
+
+    Its address is the user's own label, so only the endpoint says which store it is. What was done
+    at the other one does not count here.
+    """
+    labelled = [store for store in stores if store.provider is Provider.ORTHANC]
+    known = known_stores(state) if labelled else ()
+    for store in labelled:
+        here = store_at(endpoint, store)
+        others = sorted(one.service for one in known if one.address == store and one != here)
+        if others:
+            say(
+                f"note: the record knows {store} at {', '.join(others)} too; what was done there"
+                f" does not count for the one at {endpoint}"
+            )

@@ -1,0 +1,159 @@
+"""From PATHs to a saved plan: load, look, compare. Shared by ``plan`` and ``apply PATH``."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from reconciler import __version__
+from reconciler.cli.environment import connect, new_plan_id, now, provider_of
+from reconciler.cli.environment import endpoint as find_endpoint
+from reconciler.cli.options.events import NO_EVENTS, Events
+from reconciler.cli.options.project import checkout_of
+from reconciler.cli.output.console import report_problems, say
+from reconciler.cli.output.progress import progress
+from reconciler.cli.runs.archives import require_archives_outside
+from reconciler.cli.runs.other_services import note_other_services
+from reconciler.cli.runs.reading import read_desired_state, read_history
+from reconciler.cli.runs.recording import record_plan
+from reconciler.cli.runs.unfinished import note_unfinished
+from reconciler.errors import EndpointError, ExitCode
+from reconciler.journal.history import StoreHistory
+from reconciler.journal.latest import known_stores
+from reconciler.live.connection import Connection
+from reconciler.live.http.endpoint import Endpoint
+from reconciler.model.address import StoreAddress
+from reconciler.model.desired import DesiredState, QueriedRemoves
+from reconciler.model.live import LiveStore
+from reconciler.model.plan import SavedPlan
+from reconciler.model.service import store_at
+from reconciler.planning.gates import closed_gates, gates_of
+from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
+from reconciler.planning.plan_file import digest_of
+from reconciler.planning.planner import make_plan
+from reconciler.planning.returned import find_returned
+from reconciler.reporting.events import diagnostic_events
+from reconciler.reporting.wording import traffic_line
+from reconciler.survey.refresh import refresh
+from reconciler.survey.stages import ProbeMode
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What a plan is to be made from, and how the store is asked."""
+
+    paths: Sequence[Path]
+    root: Path
+    state: Path
+    endpoint: str | None
+    parallelism: int
+    max_qps: float | None
+    max_age: timedelta
+    queried: QueriedRemoves | None = None
+    probe: ProbeMode = ProbeMode.AUTO
+    events: Events = NO_EVENTS
+
+
+def make_saved_plan(request: PlanRequest) -> SavedPlan:
+    """Make a plan and leave a record of it; never sends anything that changes a store.
+
+    Raises:
+        DesiredStateError: the files are invalid.
+        LiveError: a store cannot be asked.
+        JournalError: the state folder cannot be read.
+    """
+    checkout = checkout_of(request.root)
+    desired = read_desired_state(
+        request.paths, root=request.root, queried=request.queried, checkout=checkout
+    )
+    if desired.warnings:
+        report_problems(desired.warnings)
+        request.events.emit(diagnostic_events(desired.warnings))
+    provider = provider_of(store.store for store in desired.stores)
+    endpoint = find_endpoint(request.endpoint, provider)
+    require_expected_endpoint(desired, endpoint)
+    history = read_history(request.state)
+    stores = [store.store for store in desired.stores]
+    note_other_services(stores, str(endpoint), request.state)
+    pasts = {store: history.of(store, str(endpoint)) for store in stores}
+    with connect(
+        endpoint,
+        provider=provider,
+        read_only=True,
+        parallelism=request.parallelism,
+        max_qps=request.max_qps,
+        stop=threading.Event(),
+    ) as connection:
+        made = make_plan(desired, _look(desired, request, pasts, connection))
+        principal = connection.principal
+    known = {store: past.known for store, past in pasts.items()}
+    plan = mark_never_seen(made, known)
+    on_record = known_stores(request.state)
+    recorded = {store for store in stores if store_at(str(endpoint), store) in on_record}
+    require_archives_outside(plan, request.state)
+    created = now()
+    saved = SavedPlan(
+        plan=plan,
+        digest=digest_of(plan),
+        plan_id=new_plan_id(),
+        created=created,
+        expires=created + request.max_age,
+        tool_version=__version__,
+        endpoint=str(endpoint),
+        git=checkout.state(plan.inputs),
+        returned=find_returned(plan, lambda store, one: pasts[store].last_word(one)),
+        unrecorded=unrecorded_stores(plan, recorded),
+    )
+    record_plan(saved, request.state, principal=principal)
+    note_unfinished(saved, request.state, history)
+    return saved
+
+
+def require_expected_endpoint(desired: DesiredState, endpoint: Endpoint) -> None:
+    """Compare the origin that files name with the configured one, which alone is trusted.
+
+    Raises:
+        EndpointError: they differ.
+    """
+    for origin, source in sorted(desired.endpoints.items()):
+        if origin != str(endpoint):
+            raise EndpointError(
+                f"{source} expects the service at {origin}, this run is set to {endpoint}",
+                hint="set --endpoint or RECONCILER_ENDPOINT to the one that is right",
+            )
+
+
+def _look(
+    desired: DesiredState,
+    request: PlanRequest,
+    pasts: Mapping[StoreAddress, StoreHistory],
+    connection: Connection,
+) -> dict[StoreAddress, LiveStore]:
+    live = {}
+    for store in desired.stores:
+        with progress(f"looking at {store.store.dicom_store_id}") as counter:
+            live[store.store] = refresh(
+                store,
+                connection.store(store.store),
+                parallelism=request.parallelism,
+                mode=request.probe,
+                deleted=pasts[store.store].gone(),
+                on_progress=request.events.probing(store.store, counter.update),
+            )
+    say(f"sent {traffic_line(connection.traffic)}")
+    return live
+
+
+def plan_exit_code(saved: SavedPlan, *, detailed: bool = False) -> ExitCode:
+    """What the process tells of a plan that was shown; names its closed gates on stderr."""
+    closed = closed_gates(gates_of(saved))
+    if closed:
+        names = ", ".join(sorted({gate.name.value for gate in closed}))
+        say(f"this plan will not be applied: closed gates: {names}")
+        return ExitCode.REFUSED
+    if detailed and saved.plan.has_pending:
+        return ExitCode.PENDING
+    return ExitCode.SUCCESS

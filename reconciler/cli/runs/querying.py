@@ -1,0 +1,199 @@
+"""Run the statements of a query: rows for a SELECT, a plan for a DELETE."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from itertools import chain
+from pathlib import Path
+
+from reconciler.cli import environment
+from reconciler.cli.options.events import NO_EVENTS
+from reconciler.cli.options.reasons import make_reason
+from reconciler.cli.options.stores import find_store
+from reconciler.cli.output.console import SHOWN, say, write_document
+from reconciler.cli.output.destination import require_writable, write_file
+from reconciler.cli.runs.applying import ApplyOptions
+from reconciler.cli.runs.fresh import apply_fresh
+from reconciler.cli.runs.planning import PlanRequest, make_saved_plan, plan_exit_code
+from reconciler.cli.runs.query_record import QueryRecord, recorded_query
+from reconciler.cli.runs.showing import write_plan_document
+from reconciler.errors import ExitCode, UsageError
+from reconciler.live.connection import Connection
+from reconciler.model.address import StoreAddress
+from reconciler.model.patient import PatientKey
+from reconciler.model.row import Row
+from reconciler.planning.plan_file import write_plan
+from reconciler.query.removal import removes_of
+from reconciler.query.retrieval import Tally, select_rows
+from reconciler.query.statement import Column, Delete, Select
+from reconciler.reporting.export.rows import ROW_FORMATS
+from reconciler.reporting.wording import plural
+
+
+@dataclass(frozen=True, slots=True)
+class QueryOptions:
+    """The command line, with the project's folders found."""
+
+    form: str
+    output: Path | None
+    specs: Sequence[Path]
+    reason: str | None
+    ticket: str | None
+    reason_text: str | None
+    out: Path | None
+    apply: bool
+    auto_approve: bool
+    expect_digest: str | None
+    report: Path | None
+    max_age: timedelta
+    patient_key: PatientKey | None
+    endpoint: str | None
+    parallelism: int
+    max_qps: float | None
+    state: Path
+    root: Path
+
+
+def tell(rows: list[Row], options: QueryOptions) -> int:
+    """Answer with what is known without asking a store."""
+    _refuse(options, "a SELECT or a DELETE", *_OF_DELETE, "output")
+    write_document(ROW_FORMATS[options.form](list(rows[0]), rows))
+    return ExitCode.SUCCESS
+
+
+_OF_DELETE = (
+    "reason",
+    "ticket",
+    "reason_text",
+    "out",
+    "apply",
+    "auto_approve",
+    "expect_digest",
+    "report",
+)
+
+
+def _refuse(options: QueryOptions, belongs_to: str, *names: str) -> None:
+    """Refuse options that the statement has no use for."""
+    for name in names:
+        if getattr(options, name):
+            shown = name.replace("reason_text", "text").replace("_", "-")
+            raise UsageError(f"--{shown} belongs to {belongs_to}")
+
+
+def run_selects(selects: Sequence[Select], options: QueryOptions) -> int:
+    """Retrieve; all SELECTs have the same columns, and their rows make one document."""
+    _refuse(options, "a DELETE", *_OF_DELETE)
+    outputs = selects[0].outputs
+    if options.output is not None and Column.DATA not in {one.column for one in outputs}:
+        raise UsageError("--output writes what the column data holds", hint="select data")
+    known = {
+        store: find_store(store, options.specs, options.root)
+        for store in {one.store for one in selects}
+    }
+    tally = Tally()
+    reads = any(one.column is Column.DATA for one in outputs)
+    with recorded_query(sorted(known.values()), options.state, reads=reads) as record:
+        rows = chain.from_iterable(
+            _rows(select, known[select.store], options, tally, record) for select in selects
+        )
+        write_document(ROW_FORMATS[options.form]([one.name for one in outputs], rows))
+    return _account(tally)
+
+
+def _rows(
+    select: Select,
+    store: StoreAddress,
+    options: QueryOptions,
+    tally: Tally,
+    record: QueryRecord,
+) -> Iterator[Row]:
+    with _connect(store, options) as connection:
+        record.begin(str(connection.endpoint), connection.principal)
+        yield from select_rows(
+            select,
+            connection.store(store),
+            parallelism=options.parallelism,
+            output=options.output,
+            tally=tally,
+            on_read=partial(record.read, store),
+        )
+
+
+def _connect(store: StoreAddress, options: QueryOptions) -> Connection:
+    return environment.connect(
+        environment.endpoint(options.endpoint, store.provider),
+        provider=store.provider,
+        read_only=True,
+        parallelism=options.parallelism,
+        max_qps=options.max_qps,
+        stop=threading.Event(),
+    )
+
+
+def _account(tally: Tally) -> ExitCode:
+    if tally.absent:
+        say(f"note: {plural(tally.absent, 'instance')} absent")
+    for problem in tally.problems[:SHOWN]:
+        say(f"error: {problem}")
+    if len(tally.problems) > SHOWN:
+        say(f"… and {len(tally.problems) - SHOWN:,} more")
+    return ExitCode.ERROR if tally.problems else ExitCode.SUCCESS
+
+
+def run_delete(delete: Delete, path: str, sql: str, options: QueryOptions) -> int:
+    """Make a plan, and show, save or apply it; ``path`` is how the statement is named in it."""
+    _refuse(options, "a SELECT", "output")
+    if not options.apply:
+        _refuse(options, "--apply", "auto_approve", "expect_digest", "report")
+    elif options.out is not None:
+        raise UsageError("--out saves the plan for a later apply, --apply applies it now")
+    if options.form != "table":
+        raise UsageError(
+            "--format is about rows, and a DELETE becomes a plan",
+            hint="save it with --out, then: reconciler show PLAN --format json",
+        )
+    require_writable(options.out, options.report)
+    reason = make_reason(options.reason, options.ticket, options.reason_text, asking="a DELETE")
+    store = find_store(delete.store, options.specs, options.root)
+    request = PlanRequest(
+        paths=options.specs,
+        root=options.root,
+        state=options.state,
+        endpoint=options.endpoint,
+        parallelism=options.parallelism,
+        max_qps=options.max_qps,
+        max_age=options.max_age,
+        queried=removes_of(delete, store=store, reason=reason, path=path, text=sql),
+    )
+    if options.apply:
+        return apply_fresh(request, _apply_options(options))
+    saved = make_saved_plan(request)
+    if options.out is not None:
+        write_file(options.out, write_plan(saved))
+    write_plan_document(saved)
+    return plan_exit_code(saved)
+
+
+def _apply_options(options: QueryOptions) -> ApplyOptions:
+    return ApplyOptions(
+        auto_approve=options.auto_approve,
+        expect_digest=options.expect_digest,
+        require_clean=False,
+        report=options.report,
+        form="text",
+        writes=(),
+        events=NO_EVENTS,
+        stop_after_failures=10,
+        max_age=options.max_age,
+        endpoint=options.endpoint,
+        parallelism=options.parallelism,
+        max_qps=options.max_qps,
+        state=options.state,
+        root=options.root,
+        patient_key=options.patient_key,
+    )

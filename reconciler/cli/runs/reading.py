@@ -1,0 +1,46 @@
+"""Read desired-state files, plan files and the journal, with their progress."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reconciler.checkout import Checkout
+from reconciler.cli.output.progress import BYTES, progress
+from reconciler.desired import load_desired_state
+from reconciler.journal.history import History
+from reconciler.model.desired import DesiredState, QueriedRemoves
+from reconciler.model.plan import SavedPlan
+from reconciler.planning.plan_file import read_plan
+
+
+def read_desired_state(
+    paths: Sequence[Path],
+    *,
+    root: Path,
+    checkout: Checkout,
+    queried: QueriedRemoves | None = None,
+    one_service: bool = True,
+) -> DesiredState:
+    """As `load_desired_state`; what the checkout hides is a problem as well."""
+    with progress("reading files", BYTES) as counter:
+        return load_desired_state(
+            paths,
+            root=root,
+            queried=queried,
+            one_service=one_service,
+            on_progress=counter.update,
+            inspect=checkout.inspect,
+        )
+
+
+def read_history(state: Path) -> History:
+    """As `History.read`."""
+    with progress("reading the journal", BYTES) as counter:
+        return History.read(state, counter.update)
+
+
+def read_saved_plan(path: Path) -> SavedPlan:
+    """As `read_plan`."""
+    with progress(f"reading {path.name}", BYTES) as counter:
+        return read_plan(path, counter.update)

@@ -1,0 +1,144 @@
+"""The record of runs that change no store: a plan, and what ended before it did anything.
+
+A folder that cannot be written is no reason to refuse a reading: it is said, and the run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from reconciler import __version__
+from reconciler.cli import environment
+from reconciler.cli.output.console import say
+from reconciler.errors import JournalError
+from reconciler.journal.latest import links_of_reading
+from reconciler.journal.readings import (
+    GateSeen,
+    KeptSeen,
+    NothingDone,
+    PlanEnded,
+    PlanMade,
+    ReturnedSeen,
+)
+from reconciler.journal.writer import RunJournal
+from reconciler.model.address import StoreAddress
+from reconciler.model.gate import Gate
+from reconciler.model.plan import SavedPlan, Why
+from reconciler.model.provenance import Provenance
+from reconciler.planning.gates import gates_of
+from reconciler.planning.kept import missing_by_entry
+
+
+def record_plan(saved: SavedPlan, state: Path, *, principal: str | None) -> None:
+    """Leave the record of a plan, and say its head; a note where it cannot be written."""
+    try:
+        journal = RunJournal.create(state, _plan_made(saved, state, principal))
+        with journal:
+            for kept in _kept(saved):
+                journal.append(kept)
+            for returned in _returned(saved):
+                journal.append(returned)
+            journal.commit(_plan_ended(saved))
+    except JournalError as error:
+        say(f"note: this plan is not on record: {error}")
+        return
+    say(f"journal head {journal.head}")
+
+
+def record_nothing_done(
+    command: str,
+    exit_code: int,
+    detail: str,
+    state: Path,
+    *,
+    run: str | None = None,
+    saved: SavedPlan | None = None,
+    stores: Iterable[StoreAddress] = (),
+    endpoint: str = "",
+    principal: str | None = None,
+) -> None:
+    """Leave the record of an apply or a restore that ended before it did anything.
+
+    ``run`` is the name that it goes by already, if it has one.
+    """
+    now = environment.now()
+    inputs, git = (saved.plan.inputs, saved.git) if saved else ((), None)
+    try:
+        record = NothingDone(
+            run=run or environment.new_run_name(now),
+            time=now,
+            tool_version=__version__,
+            command=command,
+            plan_id=saved.plan_id if saved else None,
+            digest=saved.digest if saved else None,
+            endpoint=saved.endpoint if saved else endpoint,
+            stores=tuple(store.store for store in saved.plan.stores) if saved else tuple(stores),
+            exit_code=exit_code,
+            detail=detail,
+            provenance=Provenance(principal, environment.requester(), inputs, git),
+            **links_of_reading(state),
+        )
+        with RunJournal.create(state, record) as journal:
+            pass
+    except JournalError as error:
+        say(f"note: this run is not on record: {error}")
+        return
+    say(f"journal head {journal.head}")
+
+
+def _plan_made(saved: SavedPlan, state: Path, principal: str | None) -> PlanMade:
+    return PlanMade(
+        run=environment.new_run_name(saved.created),
+        time=saved.created,
+        tool_version=__version__,
+        plan_id=saved.plan_id,
+        digest=saved.digest,
+        endpoint=saved.endpoint,
+        stores=tuple(store.store for store in saved.plan.stores),
+        provenance=Provenance(principal, environment.requester(), saved.plan.inputs, saved.git),
+        **links_of_reading(state),
+    )
+
+
+def _kept(saved: SavedPlan) -> Iterator[KeptSeen]:
+    for index, store in enumerate(saved.plan.stores):
+        missing = missing_by_entry(store)
+        for entry in store.kept:
+            yield KeptSeen(
+                saved.created,
+                index,
+                entry.study_uid,
+                entry.series_uid,
+                entry.instances,
+                entry.source,
+                entry.hold,
+                missing[entry.source],
+            )
+
+
+def _returned(saved: SavedPlan) -> Iterator[ReturnedSeen]:
+    order = _order(saved)
+    for one in saved.returned:
+        yield ReturnedSeen(
+            saved.created, order[one.store], one.instance, one.run, one.code, one.restored
+        )
+
+
+def _order(saved: SavedPlan) -> dict[StoreAddress, int]:
+    """The places of the stores in the first record."""
+    return {store.store: index for index, store in enumerate(saved.plan.stores)}
+
+
+def _plan_ended(saved: SavedPlan) -> PlanEnded:
+    order = _order(saved)
+    told = (gate for gate in gates_of(saved) if gate.subject is None or not gate.is_open)
+    return PlanEnded(
+        environment.now(),
+        {why: saved.plan.count(why) for why in Why},
+        tuple(_seen(gate, order) for gate in told),
+    )
+
+
+def _seen(gate: Gate, order: dict[StoreAddress, int]) -> GateSeen:
+    return GateSeen(gate.name, order[gate.store], gate.actual, gate.allowed, gate.subject)

@@ -1,0 +1,74 @@
+"""Show a plan everywhere it is to be seen: stdout, files, and the CI system around the run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from reconciler.cli.ci import github
+from reconciler.cli.options.formats import (
+    INSTEAD_OF_A_PLAN,
+    VALIDATION_FORMS,
+    Writes,
+    plan_problems_of,
+    render,
+    write_forms,
+)
+from reconciler.cli.output.colour import coloured, wants_colour
+from reconciler.cli.output.console import write_document
+from reconciler.errors import DesiredStateError
+from reconciler.model.plan import SavedPlan
+from reconciler.model.validation import Validation
+from reconciler.planning.gates import gates_of
+from reconciler.planning.plan_file import summarize
+from reconciler.reporting.plan.markdown import plan_as_markdown
+from reconciler.reporting.run.step_outputs import plan_outputs
+from reconciler.reporting.validation.markdown import validation_as_markdown
+
+
+@dataclass(frozen=True, slots=True)
+class PlanView:
+    """What stdout carries, what is written besides, and the project's root in the repository."""
+
+    form: str
+    writes: Writes
+    folder: str
+
+
+def show_plan(saved: SavedPlan, view: PlanView) -> None:
+    """Write the plan in all its forms; stdout last, since a reader may close it early."""
+    gates = gates_of(saved)
+    write_forms(view.writes, partial(render, saved, folder=view.folder))
+    github.annotate(lambda: plan_problems_of(saved, view.folder))
+    github.summarize(partial(plan_as_markdown, saved, gates))
+    github.set_outputs(plan_outputs(saved, gates, summarize(saved.plan)))
+    write_plan_document(saved, view.form, view.folder)
+
+
+def write_plan_document(saved: SavedPlan, form: str = "text", folder: str = "") -> None:
+    """Write the plan to stdout, in colour where people read it."""
+    pieces = render(saved, form, folder)
+    is_coloured = form == "text" and wants_colour(sys.stdout)
+    write_document(coloured(pieces) if is_coloured else pieces)
+
+
+@contextmanager
+def shown_if_invalid(view: PlanView) -> Iterator[None]:
+    """Tell of invalid files in every form that can hold it, and go on failing."""
+    with github.annotated_errors(view.folder):
+        try:
+            yield
+        except DesiredStateError as error:
+            _show_invalid(Validation(error.problems, None), view)
+            raise
+
+
+def _show_invalid(invalid: Validation, view: PlanView) -> None:
+    writes = [(form, path) for form, path in view.writes if form in INSTEAD_OF_A_PLAN]
+    write_forms(writes, lambda form: VALIDATION_FORMS[form](invalid, view.folder))
+    github.summarize(partial(validation_as_markdown, invalid))
+    if view.form in INSTEAD_OF_A_PLAN:
+        write_document(VALIDATION_FORMS[view.form](invalid, view.folder))

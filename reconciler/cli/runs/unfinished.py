@@ -1,0 +1,91 @@
+"""What was begun and not ended: which runs, and the commands that resume them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.applying.pending import unfinished_restores
+from reconciler.cli import environment
+from reconciler.cli.options.project import status_command
+from reconciler.cli.options.shared import DEFAULT_PATH
+from reconciler.cli.output.console import say
+from reconciler.cli.runs.kept_plan import plan_file
+from reconciler.journal.fold import Run
+from reconciler.journal.history import History
+from reconciler.journal.locks import held_locks
+from reconciler.journal.records import RestoreStarted, RunStarted
+from reconciler.model.lock import HeldLock
+from reconciler.model.plan import SavedPlan
+from reconciler.model.service import Store, store_at
+from reconciler.model.status import UnfinishedRun
+from reconciler.reporting.wording import plural
+
+
+def unfinished_runs(
+    history: History, state: Path, locks: Iterable[HeldLock], stores: Set[Store] | None = None
+) -> tuple[Run, ...]:
+    """The runs that a command can resume, in their order; none that holds one of the locks is.
+
+    With ``stores``, only those on one of them.
+    """
+    at_work = {lock.holder.run for lock in locks if lock.holder is not None}
+
+    def counts(run: Run) -> bool:
+        return run.name not in at_work and (stores is None or not stores.isdisjoint(run.stores))
+
+    applies = filter(counts, history.unfinished_applies(environment.now()))
+    restores = unfinished_restores(history, state, counts)
+    return tuple(sorted((*applies, *restores), key=lambda run: run.place))
+
+
+def note_unfinished(saved: SavedPlan, state: Path, history: History) -> None:
+    """Point to `status` where a run on one of a plan's stores is unfinished.
+
+    Those of the plan itself do not count: applying it resumes them.
+    """
+    wanted = {store_at(saved.endpoint, store.store) for store in saved.plan.stores}
+    runs = unfinished_runs(history, state, held_locks(state), wanted)
+    count = sum(run.plan_id != saved.plan_id for run in runs)
+    if count:
+        verb = "is" if count == 1 else "are"
+        what = f"{plural(count, 'run')} on these stores {verb} unfinished"
+        say(f"note: {what}; to resume, see: {status_command(state)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Says how runs are resumed, from any folder and whatever the environment.
+
+    ``root`` is the folder of the project where one asks, and ``state`` the state folder, which may
+    be another project's: by default it lies in that.
+    """
+
+    root: Path
+    state: Path
+
+    def of(self, run: Run) -> UnfinishedRun:
+        """The run and the command that resumes it."""
+        started = run.started
+        command = shlex.join(["reconciler", *self._words(started), *self._shared(started)])
+        if isinstance(started, RestoreStarted):
+            return UnfinishedRun(run.name, None, None, command)
+        has_expired = started.expires is not None and environment.now() >= started.expires
+        return UnfinishedRun(run.name, started.plan_id, started.digest, command, has_expired)
+
+    def _words(self, started: RunStarted | RestoreStarted) -> Iterator[str]:
+        if isinstance(started, RestoreStarted):
+            yield from ("restore", started.restores[-1])
+            for uid in started.only:
+                yield from ("--only", uid)
+            return
+        kept = plan_file(self.state, started.plan_id)
+        yield from ("apply", str(kept.absolute()) if kept.exists() else "PLAN")
+        beside = self.state.absolute().parent
+        root = beside if (beside / DEFAULT_PATH).is_dir() else self.root
+        yield from ("--expect-digest", started.digest, "--root", str(root))
+
+    def _shared(self, started: RunStarted | RestoreStarted) -> Iterator[str]:
+        yield from ("--state", str(self.state.absolute()), "--endpoint", started.endpoint)

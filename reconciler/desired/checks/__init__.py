@@ -1,0 +1,1 @@
+"""What is wrong between entries that are right in themselves."""

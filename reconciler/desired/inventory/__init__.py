@@ -1,0 +1,1 @@
+"""Inventories: lists of instances in CSV files."""

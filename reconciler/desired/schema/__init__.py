@@ -1,0 +1,1 @@
+"""The published schema: the verdict on a file, and its messages."""

@@ -1,0 +1,191 @@
+"""Turns what the schema has against a value into one clear message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from reconciler.desired.rules import Rule
+from reconciler.desired.schema.fault import Fault
+from reconciler.desired.wording import (
+    ARCHIVE_NOUNS,
+    FREE_TEXT,
+    NOUNS,
+    UID_KEYS,
+    kind_of,
+    quoted,
+    reason_codes,
+    uid_fault,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a schema error means; it is about ``key`` of the mapping there, or the value itself."""
+
+    rule: Rule
+    message: str
+    hint: str | None = None
+    key: str | None = None
+
+
+def findings(fault: Fault) -> Iterator[Finding]:
+    """What a fault means to the one who wrote the file."""
+    translate = _TRANSLATIONS.get(fault.keyword, _other)
+    yield from translate(fault)
+
+
+def _required(fault: Fault) -> Iterator[Finding]:
+    for key in fault.wanted:
+        if key not in fault.value:
+            yield _missing(fault, key)
+
+
+def _dependent(fault: Fault) -> Iterator[Finding]:
+    for key, needed in fault.wanted.items():
+        for other in needed:
+            if key in fault.value and other not in fault.value:
+                message = f"{key} stands without {other}"
+                hint = f"add the {other} that it belongs to"
+                yield Finding(Rule.MISSING_KEY, message, hint, key=key)
+
+
+def _missing(fault: Fault, key: str) -> Finding:
+    hints = {
+        "studiesId": "name the study, or give an inventory",
+        "version": "start the file with 'version: 1'",
+        "store": "name the DICOM store that the file is about",
+        "code": f"codes are {reason_codes()}",
+    }
+    message = f"{fault.name} has no {key}"
+    return Finding(Rule.MISSING_KEY, message, hints.get(key), key=key)
+
+
+def _unknown(fault: Fault) -> Iterator[Finding]:
+    known = list(fault.keys)
+    for key in fault.value:
+        if key not in known:
+            message = f"{quoted(key)} is not a key of {fault.name}"
+            yield Finding(Rule.UNKNOWN_KEY, message, _key_hint(key, known), key=key)
+
+
+def _key_hint(key: str, known: list[str]) -> str:
+    if key == "hold":
+        return "only keep entries have a hold"
+    if key == "reason":
+        return "only remove entries have a reason"
+    if key == "archive":
+        return "only the file and its remove entries have an archive"
+    folded = {name.casefold(): name for name in known}
+    close = get_close_matches(key.casefold()[:100], folded, n=1)
+    return f"did you mean {folded[close[0]]}?" if close else f"its keys are {', '.join(known)}"
+
+
+def _excluded(fault: Fault) -> Iterator[Finding]:
+    for key in sorted(UID_KEYS & set(fault.value)):
+        message = f"{key} stands beside inventory"
+        hint = "an entry is an inventory, or a study, a series or instances; write two entries"
+        yield Finding(Rule.CONFLICTING_KEYS, message, hint, key=key)
+
+
+def _wrong_type(fault: Fault) -> Iterator[Finding]:
+    if fault.value is None or fault.value in ([], {}):
+        yield from _empty(fault)
+        return
+    is_words = fault.key in FREE_TEXT and isinstance(fault.value, str)
+    found = "text" if is_words else kind_of(fault.value)
+    message = f"{fault.name} is {found}; it must be {_expected(fault.wanted)}"
+    yield Finding(Rule.WRONG_TYPE, message, _type_hint(fault))
+
+
+def _expected(types: str | list[str]) -> str:
+    words = {
+        "object": "a mapping",
+        "array": "a list",
+        "string": "text",
+        "integer": "a whole number",
+        "boolean": "true or false",
+    }
+    names = [types] if isinstance(types, str) else types
+    return " or ".join(words[name] for name in names)
+
+
+def _type_hint(fault: Fault) -> str | None:
+    if fault.wanted == "integer":
+        return "write it in plain decimal digits, without quotes, signs or leading zeros"
+    if fault.wanted == "boolean":
+        return "write it without quotes"
+    if fault.wanted == "array":
+        return "start each item with '- '"
+    return None
+
+
+def _empty(fault: Fault) -> Iterator[Finding]:
+    state = "is empty" if fault.is_item else "is present but empty"
+    yield Finding(Rule.EMPTY_VALUE, f"{fault.name} {state}", _empty_hint(fault))
+
+
+def _empty_hint(fault: Fault) -> str:
+    if fault.is_item:
+        return "write the item or remove its line"
+    return _EMPTY_HINTS.get(fault.key, "give it a value or leave it out")
+
+
+_EMPTY_HINTS = {
+    "studiesId": "name the study",
+    "seriesId": "leave the key out to mean the whole study, or name a series",
+    "instancesId": "leave the key out to mean the whole series, or name its instances",
+    "remove": "write [] if nothing is meant, or leave the key out",
+    "keep": "write [] if nothing is meant, or leave the key out",
+}
+
+
+def _not_listed(fault: Fault) -> Iterator[Finding]:
+    if fault.key == "version":
+        message = f"version {fault.value} of the format is not supported"
+        yield Finding(Rule.UNSUPPORTED_VERSION, message, "this program reads version 1")
+        return
+    message = f"{quoted(str(fault.value))} is not a code of DICOM CID 7031"
+    yield Finding(Rule.UNKNOWN_REASON_CODE, message, f"codes are {reason_codes()}")
+
+
+def _form(fault: Fault) -> Iterator[Finding]:
+    key, text = fault.key, str(fault.value)
+    if not text:
+        yield from _empty(fault)
+    elif key in UID_KEYS:
+        yield Finding(Rule.INVALID_UID, *uid_fault(text))
+    elif fault.keyword == "maxLength":
+        message = f"{key} has {len(text)} characters; it has {fault.wanted} at most"
+        yield Finding(Rule.INVALID_VALUE, message, "write a shorter one")
+    else:
+        shown = key if key in FREE_TEXT else f"{key} {quoted(text)}"
+        noun = (ARCHIVE_NOUNS if "archive" in fault.steps else NOUNS)[key]
+        yield Finding(Rule.INVALID_VALUE, f"{shown} is not {noun.name}", noun.hint)
+
+
+def _range(fault: Fault) -> Iterator[Finding]:
+    word = "less" if fault.keyword == "minimum" else "more"
+    message = f"{fault.name} is {fault.value}; it cannot be {word} than {fault.wanted}"
+    yield Finding(Rule.NUMBER_OUT_OF_RANGE, message)
+
+
+def _other(fault: Fault) -> Iterator[Finding]:
+    message = f"{fault.name} does not fit the schema ({fault.keyword})"
+    yield Finding(Rule.INVALID_VALUE, message, "see schemas/desired-state.schema.json")
+
+
+_TRANSLATIONS: Mapping[str, Callable[[Fault], Iterator[Finding]]] = {
+    "required": _required,
+    "dependentRequired": _dependent,
+    "additionalProperties": _unknown,
+    "not": _excluded,
+    "type": _wrong_type,
+    "minItems": _empty,
+    "enum": _not_listed,
+    "pattern": _form,
+    "maxLength": _form,
+    "minimum": _range,
+    "maximum": _range,
+}

@@ -1,0 +1,138 @@
+"""Checks a document against the published schema, which is the authority."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from reconciler.desired.problems import MOST, Problems
+from reconciler.desired.schema.acceptance import is_plain_keep, is_plain_remove
+from reconciler.desired.schema.fault import Fault
+from reconciler.desired.schema.messages import Finding, findings
+from reconciler.desired.yaml_tree.tree import Place, Steps, Value, YamlMapping, YamlSequence, walk
+from reconciler.model.problem import Source
+
+_LISTS: Mapping[str, Callable[[Value], bool]] = {"remove": is_plain_remove, "keep": is_plain_keep}
+
+
+@cache
+def desired_state_schema() -> Mapping[str, Any]:
+    """The published schema, as the package carries it."""
+    text = files("reconciler").joinpath("schemas", "desired-state.schema.json").read_text("utf-8")
+    schema: Mapping[str, Any] = json.loads(text)
+    return schema
+
+
+@cache
+def scalar_types() -> Mapping[str, str]:
+    """The keys whose values the schema wants as ``integer`` or ``boolean``, and which of them."""
+    return dict(_scalar_types(desired_state_schema()))
+
+
+def check_document(root: Value, path: str, problems: Problems) -> bool:
+    """Whether the schema accepts the document; where it does not, the problems say why."""
+    residue = _Residue.of(root)
+    reporter = _Reporter(root, residue, path, problems, problems.sources(path))
+    is_valid = True
+    looked_at = 0
+    for error in schema_errors(residue.root):
+        is_valid = False
+        for finding in findings(Fault.of(error)):
+            if looked_at == MOST:
+                last = max((source for source, _ in reporter.reported), default=Source(path, 1))
+                problems.stopped(last)
+                return False
+            looked_at += 1
+            reporter.report(error, finding)
+    return is_valid
+
+
+def schema_errors(document: Any) -> Iterator[ValidationError]:
+    """What the published schema has against a document, in the document's order."""
+    return iter(_validator().iter_errors(document))
+
+
+@dataclass(frozen=True, slots=True)
+class _Residue:
+    """A document without its plain entries, and where the others stand in the whole document.
+
+    Entries are judged one by one, so the schema accepts it exactly if it accepts the whole.
+    """
+
+    root: Value
+    indices: Mapping[str, list[int]]
+
+    @classmethod
+    def of(cls, root: Value) -> _Residue:
+        if not isinstance(root, YamlMapping):
+            return cls(root, {})
+        rest = YamlMapping(root.line, root.column)
+        rest.update(root)
+        indices: dict[str, list[int]] = {}
+        for key, is_plain in _LISTS.items():
+            entries = root.get(key)
+            if isinstance(entries, YamlSequence):
+                indices[key] = [i for i, entry in enumerate(entries) if not is_plain(entry)]
+                others = YamlSequence(entries.line, entries.column)
+                others.extend(entries[i] for i in indices[key])
+                rest[key] = others
+        return cls(rest, indices)
+
+    def whole_steps(self, steps: Steps) -> Steps:
+        """The way to a value of this document as the way to it in the whole one."""
+        match steps:
+            case (str(key), int(index), *rest) if key in self.indices:
+                return (key, self.indices[key][index], *rest)
+            case _:
+                return steps
+
+
+@dataclass(frozen=True, slots=True)
+class _Reporter:
+    """Reports schema errors at their places, one for each value and for each key.
+
+    ``refused`` are the places where the reader refused something: what the schema then has
+    against that value is no news.
+    """
+
+    root: Value
+    residue: _Residue
+    path: str
+    problems: Problems
+    refused: set[Source]
+    reported: set[tuple[Source, str | None]] = field(default_factory=set)
+
+    def report(self, error: ValidationError, finding: Finding) -> None:
+        steps = self.residue.whole_steps(tuple(error.absolute_path))
+        source = Source(self.path, *_place(self.root, steps, finding))
+        is_known = finding.key is None and source in self.refused
+        if not is_known and (source, finding.key) not in self.reported:
+            self.reported.add((source, finding.key))
+            self.problems.error(finding.rule, source, finding.message, finding.hint)
+
+
+def _place(root: Value, steps: Steps, finding: Finding) -> Place:
+    node, place = walk(root, steps)
+    if finding.key is None or not isinstance(node, YamlMapping) or finding.key not in node:
+        return place
+    return node.key_place(finding.key)
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(desired_state_schema())
+
+
+def _scalar_types(schema: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if isinstance(value, dict) and value.get("type") in ("integer", "boolean"):
+                yield key, value["type"]
+            yield from _scalar_types(value)

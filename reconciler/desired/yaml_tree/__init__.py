@@ -1,0 +1,1 @@
+"""YAML text as a tree of nodes with line and column."""

@@ -1,0 +1,1 @@
+"""`selftest --store`: the tool tried on the user's own test store."""

@@ -1,0 +1,1 @@
+"""The resources of the embedded store: one module for each kind of request."""

@@ -1,0 +1,364 @@
+"""What every DICOMweb server (PS3.18) is asked in the same way, whoever made it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from copy import copy
+from functools import partial
+from typing import BinaryIO, Self, TypeVar
+
+from reconciler.dicom.file_head import HEAD, NotDicomFileError, read_head
+from reconciler.errors import CredentialsError, LiveError
+from reconciler.live.dicomweb import probe_reply
+from reconciler.live.dicomweb.probe_reply import DICOM_JSON, is_dataset
+from reconciler.live.dicomweb.qido_rows import (
+    MODALITY,
+    SERIES_INSTANCE_UID,
+    SERIES_RELATED_INSTANCES,
+    STUDY_INSTANCE_UID,
+    read_addresses,
+    read_patient_id,
+    read_series,
+    read_studies,
+    require_dataset_of,
+)
+from reconciler.live.dicomweb.replies import no_answer, store_reply, unsent
+from reconciler.live.http.answer import Answer, Stream
+from reconciler.live.http.bodies import is_json, media_type
+from reconciler.live.http.channel import RequestKind
+from reconciler.live.http.faults import AttemptError, ForeignReplyError, NoAnswerError
+from reconciler.live.http.file_body import MultipartFile
+from reconciler.live.http.labels import AuditLabels
+from reconciler.live.http.transport import Call, Transport
+from reconciler.live.store import Body
+from reconciler.model.address import InstanceAddress, StoreAddress, is_uid
+from reconciler.model.live import (
+    FileMeta,
+    Observation,
+    OddRow,
+    SeriesListing,
+    StorageInfo,
+    unknown,
+)
+from reconciler.model.patient import PatientKey
+from reconciler.model.reply import Reply, ReplyKind
+from reconciler.model.thumbnail import Thumbnail
+
+Row = TypeVar("Row")
+Reader = Callable[[Iterator[bytes]], Iterator[Row]]
+
+PIECE = 1024 * 1024
+"""Bytes a piece of a body: a third less CPU than with 64 KiB; more gains nothing."""
+
+_ROWS_PIECE = 128 * 1024
+"""Bytes a piece of a listing: many are read at once, and rows are small."""
+
+_MOST_ROWS = 1_000_000
+"""The largest offset that the Healthcare API takes."""
+
+_META_PIECE = 4096
+"""Bytes a piece where only the File Meta Information is wanted, which seldom has a thousand."""
+
+_IMAGES = ("image/jpeg", "image/png")
+"""What is taken; the first is asked for, alone, since Orthanc answers 400 to a list."""
+_MOST_OF_AN_IMAGE = 1024 * 1024
+"""Bytes: an image of a page, not the instance itself."""
+
+_OK = 200
+_NO_CONTENT = 204
+
+
+class DicomWebStore(ABC):
+    """Speaks for one store below ``root``; see `DicomStore` for what each method promises."""
+
+    def __init__(
+        self, address: StoreAddress, transport: Transport, *, root: str, page_size: int
+    ) -> None:
+        self.address = address
+        self._transport = transport
+        self._web = root
+        self._page_size = page_size
+
+    @abstractmethod
+    def preflight(self, *, deleting: bool, storing: bool = False) -> None:
+        """Make sure that the store answers and what the caller may do there."""
+
+    @abstractmethod
+    def opened(self, instance: InstanceAddress, piece: int) -> AbstractContextManager[Body]:
+        """Retrieve an instance as it is stored, in pieces of so many bytes at most."""
+
+    @abstractmethod
+    def storage(self, instance: InstanceAddress) -> StorageInfo:
+        """Ask how an instance is kept."""
+
+    @abstractmethod
+    def observed(self, answer: Answer, depth: int) -> Observation:
+        """What the answer to a look says; ``depth`` is of how many UIDs the address was."""
+
+    @abstractmethod
+    def confirmed(
+        self,
+        instance: InstanceAddress,
+        seen: Observation,
+        *,
+        explained: bool = False,
+        since: float | None = None,
+    ) -> Observation:
+        """The same observation; UNKNOWN for an absence that the store does not confirm."""
+
+    @abstractmethod
+    def version(self) -> str:
+        """The version of what serves the store, as it names it itself."""
+
+    @abstractmethod
+    def delete(self, instance: InstanceAddress) -> Reply:
+        """Send one DELETE for one instance."""
+
+    def labelled(self, labels: AuditLabels) -> Self:
+        """The same store, with these labels on every request to it."""
+        other = copy(self)
+        other._transport = self._transport.labelled(labels)
+        return other
+
+    def _apart(self) -> Self:
+        """The same store, for what confirms the replies of shared connections."""
+        other = copy(self)
+        other._transport = self._transport.apart()
+        return other
+
+    def probe(self, instance: InstanceAddress) -> Observation:
+        """Retrieve the instance's metadata; of these only whose they are is looked at.
+
+        No pixel data moves, no retrieval fee of a cold storage class is due, and the answer is
+        small enough to keep the connection.
+        """
+        return self._look(instance, partial(_metadata, instance=instance))
+
+    def probe_whole(self, study_uid: str, series_uid: str | None) -> Observation:
+        """Retrieve the metadata of the series or study, headers only: it may be huge."""
+        uids = (study_uid,) if series_uid is None else (study_uid, series_uid)
+        return self._look(uids, _headers)
+
+    def list_instances(
+        self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
+    ) -> Iterator[InstanceAddress | OddRow]:
+        """Search by path; a row of another study or series makes the listing malformed."""
+        asked = (study_uid,) if series_uid is None else (study_uid, series_uid)
+
+        def is_asked(found: InstanceAddress | OddRow) -> bool:
+            if isinstance(found, OddRow):
+                return found.may_be(*asked)
+            return found[: len(asked)] == asked
+
+        read = partial(_only, is_asked, "study or series")
+        path = f"{self.whole(study_uid, series_uid)}/instances"
+        yield from self._search(path, _INSTANCE_FIELDS, read, at_most=at_most)
+
+    def list_studies(self, study_uid: str | None = None) -> Iterator[str | OddRow]:
+        """Search the whole store."""
+        criterion = "" if study_uid is None else f"StudyInstanceUID={study_uid}&"
+        yield from self._search(f"{self._web}/studies", criterion + _STUDY_FIELDS, read_studies)
+
+    def list_series(self, study_uid: str) -> Iterator[SeriesListing | OddRow]:
+        """Search by path."""
+        path = f"{self.whole(study_uid, None)}/series"
+        yield from self._search(path, _SERIES_FIELDS, read_series)
+
+    def find(self, instance_uid: str) -> tuple[InstanceAddress, ...]:
+        """Search the whole store by SOP Instance UID."""
+        if not is_uid(instance_uid):
+            raise LiveError(f"not a UID: {instance_uid!r}")
+        query = f"SOPInstanceUID={instance_uid}&{_INSTANCE_FIELDS}"
+
+        def is_asked(found: InstanceAddress | OddRow) -> bool:
+            if isinstance(found, OddRow):
+                return OddRow(found.uids[-1:]).may_be(instance_uid)
+            return found.instance_uid == instance_uid
+
+        read = partial(_only, is_asked, "instance")
+        found = list(self._search(f"{self._web}/instances", query, read))
+        for row in found:
+            if isinstance(row, OddRow):
+                raise LiveError(f"the search shows it where no request can address it: {row}")
+        return tuple(sorted(row for row in found if not isinstance(row, OddRow)))
+
+    def patient(self, instance: InstanceAddress, key: PatientKey) -> str | None:
+        """RetrieveMetadata of the instance; its Patient ID is hashed as soon as it is decoded."""
+
+        def read(stream: Stream) -> str | None:
+            if stream.status != _OK or not is_json(stream.content_type):
+                what = probe_reply.describe(stream.answer())
+                raise AttemptError(f"the metadata could not be read: {what}", may_pass=False)
+            patient_id = read_patient_id(stream.chunks(PIECE), instance)
+            return None if patient_id is None else key.pseudonym(patient_id)
+
+        path = f"{self._web}{instance}/metadata"
+        call = Call(RequestKind.METADATA, path, accept=DICOM_JSON)
+        return self._transport.read(call, read)
+
+    def retrieve(self, instance: InstanceAddress) -> AbstractContextManager[Body]:
+        """Retrieve the instance as it is stored."""
+        return self.opened(instance, PIECE)
+
+    def file_meta(self, instance: InstanceAddress) -> FileMeta:
+        """Retrieve the instance, and leave it after its File Meta Information."""
+        head = b""
+        with self.opened(instance, _META_PIECE) as body:
+            for piece in body.chunks:
+                head += piece
+                try:
+                    found = read_head(head)
+                except NotDicomFileError:
+                    if len(head) >= HEAD:
+                        break
+                else:
+                    return FileMeta(found.sop_class_uid, found.transfer_syntax_uid)
+        raise LiveError(f"the instance {instance} does not begin with File Meta Information")
+
+    def rendered(self, instance: InstanceAddress) -> Thumbnail:
+        """RetrieveRendered, JPEG or PNG, up to `_MOST_OF_AN_IMAGE`."""
+
+        def read(stream: Stream) -> Thumbnail:
+            if stream.status != _OK or media_type(stream.content_type) not in _IMAGES:
+                return Thumbnail(problem=probe_reply.describe(stream.answer()))
+            data = b""
+            for piece in stream.chunks(PIECE):
+                data += piece
+                if len(data) > _MOST_OF_AN_IMAGE:
+                    return Thumbnail(problem="too large")
+            return Thumbnail.of(data)
+
+        path = f"{self._web}{instance}/rendered"
+        call = Call(RequestKind.RENDER, path, accept=_IMAGES[0], encoding="identity")
+        return self._transport.read(call, read)
+
+    def store(self, file: BinaryIO) -> Reply:
+        """One STOW-RS request of one part."""
+        path = f"{self._web}/studies"
+        send = partial(self._transport.store, path, MultipartFile(file), accept=DICOM_JSON)
+        return self.changed(send, store_reply)
+
+    def changed(self, send: Callable[[], Answer], read: Callable[[Answer], Reply]) -> Reply:
+        """Send a request that changes the store, once, and read its answer.
+
+        A 401 is not repeated here; the next request has a fresh token.
+        """
+        try:
+            answer = send()
+        except NoAnswerError as error:
+            return no_answer(error.fault, error.request_id)
+        except CredentialsError as error:
+            return unsent(ReplyKind.UNAUTHENTICATED, error)
+        return read(answer)
+
+    def ask(
+        self, path: str, query: str = "", *, accept: str = DICOM_JSON, head: bool = False
+    ) -> Answer:
+        """Send a GET, or a HEAD, for a path below the root; what was answered, as it is."""
+        call = Call(RequestKind.FACT, f"{self._web}{path}", query, accept, head=head)
+        return self._transport.read(call, Stream.answer)
+
+    def whole(self, study_uid: str, series_uid: str | None) -> str:
+        """The path of a study, or of a series of it."""
+        series = "" if series_uid is None else f"/series/{series_uid}"
+        return f"{self._web}/studies/{study_uid}{series}"
+
+    def _look(self, uids: tuple[str, ...], reader: Callable[[Stream], Answer]) -> Observation:
+        try:
+            return self.observed(self.metadata(uids, reader), len(uids))
+        except LiveError as error:
+            return unknown(str(error))
+
+    def metadata(self, uids: tuple[str, ...], reader: Callable[[Stream], Answer]) -> Answer:
+        """Ask for the metadata of a study, of a series, or of an instance, by that many UIDs.
+
+        Raises:
+            LiveError: no usable answer after all attempts, or no credentials.
+        """
+        levels = zip(("studies", "series", "instances"), uids, strict=False)
+        path = "".join(f"/{level}/{uid}" for level, uid in levels)
+        call = Call(RequestKind.PROBE, f"{self._web}{path}/metadata", accept=DICOM_JSON)
+        return self._transport.read(call, reader)
+
+    def _search(
+        self, path: str, query: str, reader: Reader[Row], *, at_most: int | None = None
+    ) -> Iterator[Row]:
+        """Read page by page until one is empty: a server may give fewer rows than are asked for.
+
+        A page of nothing but rows of the one before makes the search unreadable, as one beyond
+        `_MOST_ROWS` does.
+        """
+        limit = min(self._page_size, at_most or self._page_size)
+        read = partial(_limited, limit, reader)
+        before: frozenset[Row] = frozenset()
+        offset = 0
+        while page := self.page(path, f"{query}&limit={limit}&offset={offset}", read):
+            # A row may come twice: what arrives amid the pages shifts the rest, and two patients'
+            # rows of one address are alike.
+            rows = frozenset(page)
+            if rows <= before:
+                raise AttemptError("the search answered twice with the same rows", may_pass=False)
+            yield from page
+            before = rows
+            offset += len(page)
+            if offset > _MOST_ROWS:
+                raise AttemptError(f"the search has more than {_MOST_ROWS:,} rows", may_pass=False)
+
+    def page(self, path: str, query: str, reader: Reader[Row]) -> list[Row]:
+        """Read one page of a search; 204 says that nothing matches. Raises as `list_instances`."""
+
+        def read(stream: Stream) -> list[Row]:
+            if stream.status == _NO_CONTENT:
+                stream.drain()
+                return []
+            if stream.status != _OK or not is_json(stream.content_type):
+                what = probe_reply.describe(stream.answer())
+                raise AttemptError(f"the search answered {what}", may_pass=False)
+            return list(reader(stream.chunks(_ROWS_PIECE)))
+
+        call = Call(RequestKind.SEARCH, path, query, accept=DICOM_JSON)
+        return self._transport.read(call, read)
+
+
+_STUDY_FIELDS = f"includefield={STUDY_INSTANCE_UID}"
+_SERIES_FIELDS = f"includefield={MODALITY},{SERIES_RELATED_INSTANCES}"
+_INSTANCE_FIELDS = f"includefield={STUDY_INSTANCE_UID},{SERIES_INSTANCE_UID}"
+
+
+def _only(
+    is_asked: Callable[[InstanceAddress | OddRow], bool], what: str, chunks: Iterator[bytes]
+) -> Iterator[InstanceAddress | OddRow]:
+    """The addresses of a page; one that was not asked for makes all of it worthless."""
+    for found in read_addresses(chunks):
+        if not is_asked(found):
+            raise ForeignReplyError(f"the search answered with a row of another {what}")
+        yield found
+
+
+def _limited(limit: int, reader: Reader[Row], chunks: Iterator[bytes]) -> Iterator[Row]:
+    """The rows of a page, no more than were asked for (PS3.18 section 8.3.4.4)."""
+    for number, row in enumerate(reader(chunks)):
+        if number == limit:
+            raise AttemptError("the search answered with more rows than asked", may_pass=False)
+        yield row
+
+
+def _headers(stream: Stream) -> Answer:
+    if is_dataset(stream.status, stream.content_type):
+        return Answer(stream.status, stream.content_type)
+    return stream.answer()
+
+
+def _metadata(stream: Stream, instance: InstanceAddress) -> Answer:
+    answer = stream.answer()
+    if is_dataset(answer.status, answer.content_type):
+        require_dataset_of(instance, answer)
+    return answer
+
+
+def not_retrieved(instance: InstanceAddress, stream: Stream) -> LiveError:
+    """What to raise where a retrieve did not answer with an instance."""
+    what = probe_reply.describe(stream.answer())
+    return LiveError(f"the instance {instance} could not be retrieved: {what}")

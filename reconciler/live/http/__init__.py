@@ -1,0 +1,1 @@
+"""HTTP to one service: connections, requests and their repetition, rate, credentials, answers."""

@@ -1,0 +1,133 @@
+"""An answer of the service: a stream while it arrives, a value once it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+
+import requests
+
+from reconciler.live.http.bounds import Term
+from reconciler.live.http.faults import Fault, NoAnswerError, mapped_faults
+from reconciler.live.http.numbers import read_number
+
+BODY_LIMIT = 64 * 1024
+"""Bytes of a body that are read or drained; beyond it, closing is cheaper than draining."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose body is read, up to `BODY_LIMIT`; ``is_whole`` says that it ended there.
+
+    ``content_type`` is the header's text, empty without one; ``retry_after`` is in seconds;
+    ``has_etag`` says that the header ETag was there.
+    """
+
+    status: int
+    content_type: str = ""
+    body: bytes = b""
+    is_whole: bool = True
+    retry_after: float | None = None
+    request_id: str | None = None
+    has_etag: bool = False
+
+
+class Stream:
+    """An answer whose headers are there and whose body still arrives; close it.
+
+    Every reading raises `NoAnswerError` when the body breaks off: before its announced length,
+    in the middle of a chunk, or because it takes too long; and when it has more than
+    so many bytes as its ``term`` says.
+    """
+
+    def __init__(
+        self,
+        response: requests.Response,
+        *,
+        request_id: str,
+        retry_after: float | None,
+        term: Term,
+    ) -> None:
+        self.status = response.status_code
+        self.content_type: str = response.headers.get("Content-Type", "")
+        self.retry_after = retry_after
+        self.request_id = request_id
+        self._response = response
+        self._term = term
+        self._room = term.size
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def length(self) -> int | None:
+        """The bytes that the header announces; None where it says nothing of the decoded body."""
+        text = self._response.headers.get("Content-Length")
+        return None if self.is_encoded else read_number(text)
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the body is sent in another form, such as gzip (RFC 9110 section 8.4)."""
+        return "Content-Encoding" in self._response.headers
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """The decoded body, in pieces of so many bytes at most."""
+        while piece := self._read(size):
+            yield piece
+
+    def answer(self) -> Answer:
+        """Read the body, up to the limit."""
+        body = self._read(BODY_LIMIT + 1)
+        return Answer(
+            self.status,
+            self.content_type,
+            body[:BODY_LIMIT],
+            len(body) <= BODY_LIMIT,
+            self.retry_after,
+            self.request_id,
+            "ETag" in self._response.headers,
+        )
+
+    def drain(self) -> int:
+        """Read the body away, so that the connection can be used again; give its size.
+
+        Beyond the limit it stops, and closing will cost the connection.
+        """
+        if (self.length or 0) > BODY_LIMIT:
+            return self.length or 0
+        size = 0
+        for chunk in self.chunks(BODY_LIMIT):
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                break
+        return size
+
+    def close(self) -> None:
+        """Give the connection back if the body was read to its end, else close it."""
+        self._response.close()
+
+    def _read(self, size: int) -> bytes:
+        if not self._term.left():  # one piece that came may decode to thousands
+            raise NoAnswerError(Fault.TIMEOUT, request_id=self.request_id)
+        with mapped_faults(self.request_id):
+            data: bytes = self._response.raw.read(size, decode_content=True)
+        if not data and not self._ended_as_announced():
+            raise NoAnswerError(Fault.BROKEN, request_id=self.request_id)
+        self._room -= len(data)
+        if self._room < 0:
+            raise NoAnswerError(Fault.ENDLESS, request_id=self.request_id)
+        return data
+
+    def _ended_as_announced(self) -> bool:
+        # urllib3 checks the announced length itself; this asks it once more at the end, so that
+        # a version that does not check cannot make half a body pass for a whole one.
+        return not getattr(self._response.raw, "length_remaining", None)

@@ -1,0 +1,220 @@
+"""The one way out to the service: shared by all stores and all threads of a run."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+from requests import PreparedRequest
+
+from reconciler.errors import LiveError
+from reconciler.live.http.adapter import SharedContextAdapter, proxies_for
+from reconciler.live.http.answer import Stream
+from reconciler.live.http.bounds import Bounds, Stopping, Term
+from reconciler.live.http.concurrency import ConcurrencyLimit
+from reconciler.live.http.endpoint import Endpoint
+from reconciler.live.http.exchange import answered_within
+from reconciler.live.http.faults import Fault, NoAnswerError, mapped_faults
+from reconciler.live.http.identity import Identity
+from reconciler.live.http.numbers import read_retry_after
+from reconciler.live.http.rate import RateLimiter
+from reconciler.model.traffic import Traffic
+
+_UNAUTHENTICATED = 401
+_TOO_MANY_REQUESTS = 429
+
+
+class RequestKind(Enum):
+    """What a request is for, as it is counted."""
+
+    PREFLIGHT = "preflight"
+    PROBE = "probe"
+    METADATA = "metadata"
+    SEARCH = "search"
+    RETRIEVE = "retrieve"
+    RENDER = "render"
+    STORAGE = "storage"
+    LOOKUP = "lookup"
+    DELETE = "delete"
+    STORE = "store"
+    FACT = "fact"
+
+
+_CHANGES = frozenset({RequestKind.DELETE, RequestKind.STORE})
+"""The kinds with connections of their own: what follows their reply is never read as a proof."""
+
+_SMALL = frozenset(
+    {
+        RequestKind.PREFLIGHT,
+        RequestKind.PROBE,
+        RequestKind.STORAGE,
+        RequestKind.LOOKUP,
+        RequestKind.DELETE,
+    }
+)
+"""The kinds whose answers end within one time in all; the others within one by their size."""
+
+_IMAGES = frozenset({RequestKind.RETRIEVE})
+
+_OF_ONE_SIZE = frozenset({RequestKind.PROBE, RequestKind.DELETE})
+"""The kinds whose answers take equally long, so that late ones tell something of the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """``connect_timeout`` is in seconds, ``bounds`` are those of every answer."""
+
+    user_agent: str
+    connect_timeout: float
+    bounds: Bounds
+    proxies: Mapping[str, str] = field(default_factory=dict)
+
+
+class Channel:
+    """Sends prepared requests to one endpoint, and to no other.
+
+    It goes straight to the adapter instead of through a `requests` session: a session would walk
+    the environment twice for every request (0.4 ms, more with many variables), let a .netrc
+    replace the token, and follow redirects. Proxies and CA bundle are decided once instead.
+    ``readings`` and ``changes`` hold the connections of either sort of request, ``apart`` those of
+    requests that have one each; ``doubt`` is set where a reply was not that of its request.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        settings: ChannelSettings,
+        *,
+        readings: SharedContextAdapter,
+        changes: SharedContextAdapter,
+        apart: SharedContextAdapter,
+        doubt: threading.Event,
+        identity: Identity,
+        limiter: RateLimiter,
+        concurrency: ConcurrencyLimit,
+        request_ids: Callable[[], str],
+        now: Callable[[], datetime],
+        stopping: Stopping,
+    ) -> None:
+        self.endpoint = endpoint
+        self.identity = identity
+        self._settings = settings
+        self._readings = readings
+        self._changes = changes
+        self._apart = apart
+        self._doubt = doubt
+        self._limiter = limiter
+        self._concurrency = concurrency
+        self._request_ids = request_ids
+        self._now = now
+        self._stopping = stopping
+        # Requests to this machine never go through a proxy.
+        direct = endpoint.is_loopback
+        self._proxies = {} if direct else proxies_for(endpoint.origin, settings.proxies)
+        self._lock = threading.Lock()
+        self._sent: Counter[str] = Counter()
+        self._first = self._last = 0.0
+
+    @property
+    def traffic(self) -> Traffic:
+        """What was asked so far, and how the service bore it."""
+        with self._lock:
+            requests = dict(self._sent)
+            seconds = max(self._last - self._first, 1.0)
+        rate = self._limiter.rate
+        return Traffic(
+            requests,
+            per_second=round(sum(requests.values()) / seconds),
+            pushed_back=self._limiter.pushed_back,
+            rate_limit=None if rate is None else max(1, round(rate)),
+            most_parallelism=self._concurrency.most,
+            lowest_parallelism=self._concurrency.lowest,
+            parallelism=self._concurrency.limit,
+        )
+
+    def send(self, request: PreparedRequest, kind: RequestKind, *, apart: bool = False) -> Stream:
+        """Send exactly once and give the answer as soon as its headers are there.
+
+        ``apart`` is on a connection of its own.
+
+        Raises:
+            NoAnswerError: no answer came.
+            CredentialsError: no credentials for it are to be had; nothing was sent.
+        """
+        if not (request.url or "").startswith(f"{self.endpoint.origin}/"):
+            raise LiveError(f"refused to send a request away from {self.endpoint.origin}")
+        identity = self.identity.headers()
+        request_id = self._request_ids()
+        request.headers.update(identity)
+        request.headers["X-Request-Id"] = request_id
+        request.headers["User-Agent"] = self._settings.user_agent
+        self._limiter.acquire()
+        with self._concurrency.one(kind if kind in _OF_ONE_SIZE else None):
+            self._count(kind)
+            adapter = self._changes if kind in _CHANGES else self._readings
+            stream = self._exchange(self._apart if apart else adapter, request, request_id, kind)
+        self._learn(stream.status, identity)
+        return stream
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether no connection is used twice any more."""
+        return self._doubt.is_set()
+
+    def doubt(self) -> bool:
+        """Use no connection twice from now on; whether that is new."""
+        is_new = not self._doubt.is_set()
+        self._doubt.set()
+        return is_new
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._readings.close()
+        self._changes.close()
+        self._apart.close()
+
+    def _exchange(
+        self,
+        adapter: SharedContextAdapter,
+        request: PreparedRequest,
+        request_id: str,
+        kind: RequestKind,
+    ) -> Stream:
+        term = self._term(kind)
+        connecting = term.left(self._settings.connect_timeout)
+        if not connecting:
+            raise NoAnswerError(Fault.STOPPED, request_id=request_id)
+        timeouts = (connecting, self._settings.bounds.window)
+        with mapped_faults(request_id), answered_within(term):
+            response = adapter.send(request, stream=True, timeout=timeouts, proxies=self._proxies)
+        retry_after = read_retry_after(response.headers.get("Retry-After"), self._now())
+        return Stream(response, request_id=request_id, retry_after=retry_after, term=term)
+
+    def _term(self, kind: RequestKind) -> Term:
+        """How long the answer to a request of this kind may take, from now on."""
+        bounds = self._settings.bounds
+        if kind in _SMALL:
+            return Term.of_small(bounds, self._stopping)
+        if kind in _IMAGES:
+            return Term(bounds, self._stopping, rate=bounds.image_rate, size=bounds.image_size)
+        return Term(bounds, self._stopping, rate=bounds.json_rate, size=bounds.json_size)
+
+    def _learn(self, status: int, identity: Mapping[str, str]) -> None:
+        if status == _TOO_MANY_REQUESTS:
+            self._limiter.throttled()
+            return
+        self._limiter.passed()
+        if status == _UNAUTHENTICATED:
+            self.identity.reject(identity)
+
+    def _count(self, kind: RequestKind) -> None:
+        now = time.monotonic()
+        with self._lock:
+            self._sent[kind.value] += 1
+            self._first = self._first or now
+            self._last = now

@@ -1,0 +1,1 @@
+"""Orthanc, by its own REST interface and its DICOMweb plugin."""

@@ -1,0 +1,84 @@
+"""Whether an Orthanc answers, with its DICOMweb plugin and, to change something, its own paths."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from reconciler.errors import CredentialsError, PreflightError
+from reconciler.live.dicomweb.probe_reply import describe
+from reconciler.live.http.answer import Answer, Stream
+from reconciler.live.http.bodies import parse_json
+from reconciler.live.http.channel import RequestKind
+from reconciler.live.http.faults import AttemptError
+from reconciler.live.http.transport import Call, Transport
+
+ROOT = "/dicom-web"
+"""The DICOMweb plugin's default root."""
+
+_NOBODY = "2.25.0"
+"""A UID that no instance has: the search below must find nothing."""
+
+_OK = 200
+_NO_CONTENT = 204
+_UNAUTHENTICATED = 401
+
+
+def check(transport: Transport, *, changing: bool) -> None:
+    """Search for an instance that nobody has; before a change, ask what answers there.
+
+    Raises:
+        PreflightError: it is not an Orthanc that can do this.
+        CredentialsError: it does not accept the user name and password.
+    """
+    query = f"SOPInstanceUID={_NOBODY}&limit=1"
+    search = Call(RequestKind.PREFLIGHT, f"{ROOT}/instances", query, "application/dicom+json")
+    found = _ask(transport, search)
+    is_empty = found.status == _NO_CONTENT or parse_json(found.body) == []
+    if found.status not in {_OK, _NO_CONTENT} or not is_empty:
+        _refuse(
+            transport,
+            found,
+            f"does Orthanc run its DICOMweb plugin there, with the root {ROOT}/, and is no proxy"
+            " in between?",
+        )
+    if changing:
+        _check_system(transport)
+
+
+def _check_system(transport: Transport) -> None:
+    system = _ask(transport, Call(RequestKind.PREFLIGHT, "/system"))
+    told = parse_json(system.body)
+    if system.status != _OK or not isinstance(told, dict) or "ApiVersion" not in told:
+        _refuse(
+            transport,
+            system,
+            "Orthanc's own paths (/system, /tools/lookup, /instances) must be reachable, besides"
+            " those of DICOMweb",
+        )
+    if told.get("ReadOnly") is True:
+        raise PreflightError(
+            f"the Orthanc at {transport.origin} is set to be read only",
+            hint="nothing can be deleted or stored while its option ReadOnly is true",
+        )
+
+
+def _ask(transport: Transport, call: Call) -> Answer:
+    try:
+        return transport.read(call, Stream.answer)
+    except AttemptError as error:
+        raise PreflightError(
+            f"{transport.origin} could not be asked: {error}",
+            hint=error.hint or "look at the network, and at scheme, host and port of the endpoint",
+        ) from error
+
+
+def _refuse(transport: Transport, answer: Answer, hint: str) -> NoReturn:
+    if answer.status == _UNAUTHENTICATED:
+        raise CredentialsError(
+            f"the Orthanc at {transport.origin} does not accept the user name and password",
+            hint="set RECONCILER_ORTHANC_USERNAME and RECONCILER_ORTHANC_PASSWORD",
+        )
+    raise PreflightError(
+        f"the Orthanc at {transport.origin} cannot be used: it answered {describe(answer)}",
+        hint=hint,
+    )

@@ -1,0 +1,1 @@
+"""The record as a report, in each format."""

@@ -1,0 +1,1 @@
+"""Deletions for other systems: DICOM, FHIR, OCSF, syslog, CSV."""

@@ -1,0 +1,1 @@
+"""The result of an apply or a restore in each format."""

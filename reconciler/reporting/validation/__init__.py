@@ -1,0 +1,1 @@
+"""The check of desired-state files in each format."""

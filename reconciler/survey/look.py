@@ -1,0 +1,230 @@
+"""Asks a store the questions of a refresh, many at a time, and notes the answers."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from itertools import islice
+from typing import TypeVar
+
+from reconciler.errors import LiveError
+from reconciler.live.store import ReadableStore
+from reconciler.live.workers import run_workers
+from reconciler.model.address import InstanceAddress, SeriesAddress
+from reconciler.model.live import (
+    ABSENT,
+    ABSENT_BY_TEXT,
+    Observation,
+    OddRow,
+    OddRows,
+    Presence,
+    StudyContents,
+    unknown,
+)
+from reconciler.survey.facts import Facts, Whole
+from reconciler.survey.questions import Questions
+from reconciler.survey.stages import Batch
+
+T = TypeVar("T")
+
+ProgressCallback = Callable[[int, int], None]
+"""Called with how many questions are answered, and how many are known of so far."""
+
+_MOST_CONFIRMATIONS = 3
+"""How many listed instances of a kept whole are tried, should the first rows be stale."""
+
+
+class Survey:
+    """The stages of a refresh that ask; each needs the answers of those before it."""
+
+    def __init__(
+        self,
+        store: ReadableStore,
+        questions: Questions,
+        *,
+        parallelism: int,
+        deleted: Set[InstanceAddress],
+        on_progress: ProgressCallback | None,
+        stop: threading.Event | None,
+    ) -> None:
+        self.facts = Facts()
+        self._store = store
+        self._questions = questions
+        self._parallelism = parallelism
+        self._deleted = deleted
+        self._progress = _Progress(on_progress)
+        self._stop = stop
+        self._since = 0.0
+
+    def read_listings(self, wholes: Collection[Whole]) -> None:
+        """List series and studies; what hides a listing is noted in its place."""
+        self._ask(wholes, self._read_listing, len(wholes))
+
+    def glimpse(self, series: Collection[tuple[SeriesAddress, int]]) -> None:
+        """Read listings of series as far as they are worth it, for what is kept in them."""
+        self._ask(series, self._glimpse, len(series))
+
+    def probe(self, batches: Collection[Batch]) -> None:
+        """Probe instances one by one."""
+        self._ask(_instances(batches), self._probe, sum(len(uids) for _, uids in batches))
+
+    def confirm_absences(self) -> None:
+        """Have each absence confirmed that no listing agrees with so far."""
+        doubtful = []
+        for instance in list(self.facts.absent_by_probe()):
+            if self.facts.shows(instance) is False:
+                self.facts.note_probe(instance, ABSENT)
+            else:
+                doubtful.append(instance)
+        self._ask(doubtful, self._confirm_absence, len(doubtful))
+
+    def search(self, instances: Collection[InstanceAddress]) -> None:
+        """Look for absent instances at other addresses of the store."""
+        self._ask(instances, self._search, len(instances))
+
+    def confirm(self, wholes: Collection[Whole]) -> None:
+        """Confirm wholes by a retrieve: of a listed instance, else of the whole's metadata."""
+        self._ask(wholes, self._confirm, len(wholes))
+
+    def _ask(self, items: Iterable[T], question: Callable[[T], object], count: int) -> None:
+        def ask(item: T) -> None:
+            question(item)
+            self._progress.step()
+
+        self._since = time.monotonic()
+        self._progress.expect(count)
+        workers = min(self._parallelism, count)
+        run_workers(items, ask, parallelism=workers, stop=self._stop)
+        if self._stop is not None and self._stop.is_set():
+            raise LiveError("interrupted before the whole store was looked at")
+
+    def _read_listing(self, whole: Whole) -> None:
+        spelled = self._questions.spelled_in(whole[0])
+        try:
+            self.facts.listings[whole] = _contents(self._store.list_instances(*whole), spelled)
+        except LiveError as error:
+            self.facts.listings[whole] = StudyContents(problem=str(error))
+
+    def _glimpse(self, asked: tuple[SeriesAddress, int]) -> None:
+        series, at_most = asked
+        kept = self._questions.kept_in(series)
+        rows = self._store.list_instances(*series, at_most=at_most)
+        try:
+            found = list(islice(rows, at_most))
+        except LiveError:
+            return  # a probe of each will tell
+        uids = {row.instance_uid for row in found if not isinstance(row, OddRow)}
+        self.facts.glimpses[series] = frozenset(kept & uids)
+        if len(found) < at_most and not any(isinstance(row, OddRow) for row in found):
+            self.facts.seen_whole.add(series)
+
+    def _probe(self, instance: InstanceAddress) -> None:
+        self.facts.note_probe(instance, self._store.probe(instance))
+
+    def _confirm_absence(self, instance: InstanceAddress) -> Observation:
+        seen = self.facts.probed_in(instance.series)[instance.instance_uid]
+        seen = self._store.confirmed(instance, seen, since=self._since)
+        self.facts.note_probe(instance, seen)
+        return seen
+
+    def _look(self, instance: InstanceAddress) -> Observation:
+        """Probe an instance, and have its absence confirmed at once."""
+        self._probe(instance)
+        return self._confirm_absence(instance)
+
+    def _search(self, instance: InstanceAddress) -> None:
+        try:
+            found = self._store.find(instance.instance_uid)
+        except LiveError as error:
+            self.facts.searches[instance] = str(error)
+            return
+        others = [other for other in found if other != instance and not self._is_stale(other)]
+        self.facts.searches[instance] = tuple(others)
+
+    def _is_stale(self, row: InstanceAddress) -> bool:
+        """Whether a row that is recorded as deleted is really gone."""
+        return row in self._deleted and self._look(row).presence is Presence.ABSENT
+
+    def _confirm(self, whole: Whole) -> None:
+        listing = self.facts.listing_of(whole)
+        for row in islice(_rows(whole[0], listing.series), _MOST_CONFIRMATIONS):
+            seen = self._look(row)
+            match seen.presence:
+                case Presence.PRESENT:
+                    return
+                case Presence.UNKNOWN:
+                    self.facts.whole_probes[whole] = unknown(f"{row}: {seen.detail}")
+                    return
+                case Presence.ABSENT:
+                    continue
+        self.facts.whole_probes[whole] = self._without_witness(whole)
+
+    def _without_witness(self, whole: Whole) -> Observation:
+        """Look at a whole of which no listed instance could be retrieved."""
+        if self.facts.listing_of(whole).series:
+            return unknown("its listing is stale: the instances tried are absent")
+        seen = self._store.probe_whole(*whole)
+        is_shown = self.facts.listing_of(whole).odd.may_be(*filter(None, whole))
+        if seen.presence is Presence.PRESENT:
+            nothing = unknown("the store has it, though its listing shows no instance")
+            return seen if is_shown else nothing
+        if is_shown:
+            return unknown("its listing shows nothing that can be addressed, and it is not there")
+        return ABSENT if seen == ABSENT_BY_TEXT else seen  # the listing agrees: it shows nothing
+
+
+def _instances(batches: Iterable[Batch]) -> Iterator[InstanceAddress]:
+    for series, uids in batches:
+        for uid in uids:
+            yield InstanceAddress(*series, uid)
+
+
+def _rows(study_uid: str, series: Mapping[str, frozenset[str]]) -> Iterator[InstanceAddress]:
+    """The rows of a listing, in the order of their UIDs."""
+    for series_uid in sorted(series):
+        for uid in sorted(series[series_uid]):
+            yield InstanceAddress(study_uid, series_uid, uid)
+
+
+def _contents(
+    rows: Iterable[InstanceAddress | OddRow], spelled: Mapping[str, str]
+) -> StudyContents:
+    """The SOP Instance UIDs by series, and the odd rows.
+
+    Where the desired state names one, its text is taken: a million of them are held once.
+    """
+    series: dict[str, set[str]] = {}
+    odd = []
+    for row in rows:
+        if isinstance(row, OddRow):
+            odd.append(row)
+        else:
+            _, series_uid, uid = row
+            series.setdefault(series_uid, set()).add(spelled.get(uid, uid))
+    listed = {uid: frozenset(members) for uid, members in series.items()}
+    return StudyContents(listed, odd=OddRows(tuple(odd)))
+
+
+class _Progress:
+    """Counts under a lock, since every worker reports."""
+
+    def __init__(self, callback: ProgressCallback | None) -> None:
+        self._callback = callback
+        self._lock = threading.Lock()
+        self._done = 0
+        self._total = 0
+
+    def expect(self, count: int) -> None:
+        with self._lock:
+            self._total += count
+            self._report()
+
+    def step(self) -> None:
+        with self._lock:
+            self._done += 1
+            self._report()
+
+    def _report(self) -> None:
+        if self._callback is not None:
+            self._callback(self._done, self._total)

@@ -1,0 +1,75 @@
+"""Look at a live store for everything that a desired state asks of it (``LiveStore``)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection
+
+from reconciler.errors import LiveError
+from reconciler.live.store import ReadableStore
+from reconciler.model.address import InstanceAddress
+from reconciler.model.desired import DesiredStore
+from reconciler.model.live import LiveStore, unknown
+from reconciler.survey.conclusions import conclude
+from reconciler.survey.facts import Facts
+from reconciler.survey.look import ProgressCallback, Survey
+from reconciler.survey.questions import questions_of
+from reconciler.survey.stages import (
+    ProbeMode,
+    instances_to_probe,
+    instances_to_search,
+    kept_in_doubt,
+    listings_to_read,
+    series_to_glimpse,
+    wholes_to_confirm,
+)
+
+
+def refresh(
+    desired: DesiredStore,
+    store: ReadableStore,
+    *,
+    parallelism: int,
+    mode: ProbeMode = ProbeMode.AUTO,
+    deleted: Collection[InstanceAddress] = (),
+    on_progress: ProgressCallback | None = None,
+    stop: threading.Event | None = None,
+) -> LiveStore:
+    """Ask the store, by listings where they may decide and by retrieves where they may not.
+
+    ``deleted`` are the instances that the journal records as deleted and verified: a row that
+    still lists one is confirmed by a probe, and an absent one is not searched for elsewhere.
+
+    Raises:
+        PreflightError: the store does not answer, or the caller may not read it.
+        CredentialsError: the service does not accept the credentials.
+        LiveError: ``stop`` was set before the end.
+    """
+    gone = frozenset(deleted)
+    questions = questions_of(desired)
+    survey = Survey(
+        store, questions, parallelism=parallelism, deleted=gone, on_progress=on_progress, stop=stop
+    )
+    facts = survey.facts
+    store.preflight(deleting=False)
+    survey.read_listings(listings_to_read(questions))
+    if mode is ProbeMode.AUTO:
+        survey.glimpse(series_to_glimpse(questions, facts))
+    survey.probe(instances_to_probe(questions, facts, gone, mode))
+    survey.probe(kept_in_doubt(questions, facts))
+    survey.confirm_absences()
+    survey.search(instances_to_search(questions, facts, gone))
+    survey.confirm(wholes_to_confirm(questions, facts))
+    return conclude(store.address, questions, _vouched(store, facts))
+
+
+def _vouched(store: ReadableStore, facts: Facts) -> Facts:
+    """The facts, if the store still answers now; else without any absence among them.
+
+    A store that went away while it was probed answers 404 for every instance of it.
+    """
+    try:
+        store.preflight(deleting=False)
+    except LiveError as error:
+        return facts.doubted(unknown(f"answered 404, but then the pre-flight failed: {error}"))
+    return facts
