@@ -13,6 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "reconciler"
 
 ALL_ABOVE_APPLYING = {"model", "errors", "dicom", "desired", "live", "planning", "journal"}
+MOST_FILES = 25
 MAY_IMPORT = {
     "model": set(),
     "errors": {"model"},
@@ -23,6 +24,7 @@ MAY_IMPORT = {
     "desired": {"model", "errors", "regular_file"},
     "checkout": {"model", "errors", "regular_file", "desired"},
     "live": {"model", "errors", "json_stream", "dicom"},
+    "survey": {"model", "errors", "live"},
     "planning": {"model", "errors", "json_stream", "regular_file"},
     "journal": {"model", "errors", "json_codec"},
     "applying": ALL_ABOVE_APPLYING,
@@ -88,8 +90,7 @@ def imported(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             names.add(node.module or "")
-            if node.module == "reconciler":
-                names |= {f"reconciler.{alias.name}" for alias in node.names}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
     return names
 
 
@@ -136,6 +137,43 @@ def is_one_of(name: str, names: set[str]) -> bool:
 def test_every_room_has_a_rule() -> None:
     rooms = {room_of(path) for path in modules()} - {"cli", "__main__", "__init__"}
     assert rooms == set(MAY_IMPORT)
+
+
+def test_no_folder_is_an_alphabet() -> None:
+    for folder in {path.parent for path in modules()}:
+        assert len(list(folder.glob("*.py"))) <= MOST_FILES, folder
+
+
+def test_folders_of_a_room_import_one_way() -> None:
+    """A folder of a room is one place, and so is each module beside it."""
+    ways: dict[str, set[str]] = {}
+    for path in modules():
+        here = place_of(path.relative_to(PACKAGE).with_suffix("").parts)
+        for name in imported(ast.parse(path.read_text())):
+            there = place_of(tuple(name.split(".")[1:]))
+            if here.partition(".")[0] == there.partition(".")[0] and there not in {here, ""}:
+                ways.setdefault(here, set()).add(there)
+    for here in ways:
+        assert here not in reached_from(here, ways), f"{here} imports itself by way of others"
+
+
+def place_of(parts: tuple[str, ...]) -> str:
+    """The room with its folder, or with the module that lies in no folder."""
+    name = ".".join(parts[:2])
+    target = PACKAGE.joinpath(*parts[:2])
+    is_place = len(parts) > 1 and (target.is_dir() or target.with_suffix(".py").is_file())
+    return name if is_place and parts[1] != "__init__" else ""
+
+
+def reached_from(here: str, ways: dict[str, set[str]]) -> set[str]:
+    reached: set[str] = set()
+    waiting = [*ways[here]]
+    while waiting:
+        place = waiting.pop()
+        if place not in reached:
+            reached.add(place)
+            waiting.extend(ways.get(place, ()))
+    return reached
 
 
 def calls_of(name: str) -> list[Path]:

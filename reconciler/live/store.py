@@ -7,8 +7,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from reconciler.live.dicomweb.probe_reply import DICOM_JSON
 from reconciler.live.http.answer import Answer
+from reconciler.live.http.bodies import DICOM_JSON
 from reconciler.live.http.labels import AuditLabels
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import FileMeta, Observation, OddRow, SeriesListing, StorageInfo

@@ -16,10 +16,9 @@ from collections.abc import Callable
 
 from reconciler.live.dicomweb.absence import NOT_FOUND, names_missing
 from reconciler.live.http.answer import Answer
-from reconciler.live.http.bodies import is_html, media_type
+from reconciler.live.http.bodies import DICOM_JSON, is_html, media_type
 from reconciler.model.live import ABSENT, PRESENT, Observation, unknown
 
-DICOM_JSON = "application/dicom+json"
 _OK = 200
 _REDIRECTS = range(300, 400)
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, Self, TypeVar
 from reconciler.dicom.file_head import HEAD, NotDicomFileError, read_head
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live.dicomweb import probe_reply
-from reconciler.live.dicomweb.probe_reply import DICOM_JSON, is_dataset
+from reconciler.live.dicomweb.probe_reply import is_dataset
 from reconciler.live.dicomweb.qido_rows import (
     MODALITY,
     SERIES_INSTANCE_UID,
@@ -26,7 +26,7 @@ from reconciler.live.dicomweb.qido_rows import (
 )
 from reconciler.live.dicomweb.replies import no_answer, store_reply, unsent
 from reconciler.live.http.answer import Answer, Stream
-from reconciler.live.http.bodies import is_json, media_type
+from reconciler.live.http.bodies import DICOM_JSON, is_json, media_type
 from reconciler.live.http.channel import RequestKind
 from reconciler.live.http.faults import AttemptError, ForeignReplyError, NoAnswerError
 from reconciler.live.http.file_body import MultipartFile

@@ -9,6 +9,9 @@ from typing import Any
 
 from reconciler.live.http.answer import Answer
 
+DICOM_JSON = "application/dicom+json"
+"""The media type of metadata and of search results (PS3.18 annex F)."""
+
 _MEDIA_TYPE = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}")
 _DICOM_PART = re.compile(r';\s*type="?application/dicom(?:\+(?:json|xml))?"?\s*(?:;|$)')
 _CODE_KEYS = frozenset({"code", "HttpStatus"})
