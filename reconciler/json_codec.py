@@ -1,6 +1,6 @@
 """Frozen dataclasses as JSON objects, both ways: the class is the one description of its object.
 
-A field is a member of the object, and its name the key, unless `as_json` says another. A field
+A field is a member of the object, and its name the key, unless its `as_json` says another. A field
 without a default always stands, as null where it is None; one with a default is left out where its
 value is that default. An address lends its object the API's parameters, where it is a field of its
 own; in a tuple it is an object.
@@ -19,6 +19,7 @@ from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from operator import attrgetter
+from pathlib import Path
 from sys import intern
 from types import NoneType
 from typing import Any, Generic, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
@@ -39,21 +40,11 @@ ADDRESSES: Mapping[type, tuple[str, ...]] = {
 """The key of each field of an address; ``provider`` stands only where it is not Google."""
 
 
-def as_json(
-    *, key: str | None = None, stands_always: bool = False, is_shared: bool = False
-) -> Mapping[str, object]:
-    """The metadata of a field that is not written as every other is.
-
-    ``stands_always`` is for one that has a default and must be written and read all the same.
-    ``is_shared`` makes one object of the equal ones that are read: many instances have one reason.
-    """
-    return {"key": key, "stands_always": stands_always, "is_shared": is_shared}
-
-
 class Member(NamedTuple):
     """A field as a member of the JSON object; of a flat one, the kind's own keys are the members.
 
-    ``default`` is for one that is not required. Where that is None, null is no value of it.
+    ``default`` is for one that is not required. Where that is None, null is no value of it. The
+    others are as in `as_json`.
     """
 
     name: str
@@ -63,6 +54,8 @@ class Member(NamedTuple):
     is_required: bool
     default: object
     is_shared: bool
+    is_left: bool = False
+    check: Callable[[Any], object] | None = None
 
 
 def members_of(kind: type) -> tuple[Member, ...]:
@@ -85,6 +78,8 @@ def _member(field: Field[Any], kind: Any) -> Member:
         is_required=is_required,
         default=default,
         is_shared=bool(field.metadata.get("is_shared")),
+        is_left=bool(field.metadata.get("is_left")),
+        check=field.metadata.get("check"),
     )
 
 
@@ -97,7 +92,10 @@ class Codec(Generic[T]):
 
     def __init__(self, kind: type[T]) -> None:
         """Use `codec_of`, which makes one a class."""
-        ways = [(member, *_way_of(member)) for member in members_of(kind)]
+        members = members_of(kind)
+        self.left: Mapping[str, Any] = {one.key: one.kind for one in members if one.is_left}
+        """The members that are left to the caller, with their types."""
+        ways = [(member, *_way_of(member)) for member in members]
         ways.sort(key=lambda way: not way[0].is_required)
         keyed = [one for one in ways if not one[0].is_flat]
         self._kind = kind
@@ -203,7 +201,11 @@ class Tagged(Generic[T]):
 def _way_of(member: Member) -> tuple[Write, Read]:
     if member.is_flat:
         return member.kind.as_parameters, _FLAT_READERS[member.kind]
+    if member.is_left:
+        return _same, _same
     write, read = _way(member.kind)
+    if member.check is not None:
+        read = _checking(read, member.check)
     return write, _sharing(read) if member.is_shared else read
 
 
@@ -214,8 +216,11 @@ def _way(kind: Any) -> tuple[Write, Read]:
         return _way_of_class(kind)
     if get_origin(kind) is tuple:
         return _array(*_way(arguments[0]))
+    if get_origin(kind) is frozenset:
+        return _set(*_way(arguments[0]))
     if get_origin(kind) is Mapping:
-        return _counts(arguments[0])
+        is_by_name = arguments[0] is str
+        return _by_name(*_way(arguments[1])) if is_by_name else _counts(arguments[0])
     return _optional(*_way(_without_none(kind)))
 
 
@@ -256,6 +261,21 @@ def _array(write: Write, read: Read) -> tuple[Write, Read]:
     return write_array, read_array
 
 
+def _set(write: Write, read: Read) -> tuple[Write, Read]:
+    write_array, read_array = _array(write, read)
+    return lambda values: write_array(sorted(values)), lambda values: frozenset(read_array(values))
+
+
+def _by_name(write: Write, read: Read) -> tuple[Write, Read]:
+    def write_members(members: Mapping[str, object]) -> object:
+        return {_write_text(name): write(value) for name, value in members.items()}
+
+    def read_members(value: object) -> object:
+        return {_read_text(name): read(one) for name, one in _read_object(value).items()}
+
+    return write_members, read_members
+
+
 def _counts(kind: type[Enum]) -> tuple[Write, Read]:
     """A number for each member of the enumeration that was counted; the others are read as 0."""
     read_member = _choice(kind)
@@ -280,6 +300,14 @@ def _choice(kind: type[Enum]) -> Read:
         return member
 
     return read_choice
+
+
+def _checking(read: Read, check: Callable[[Any], object]) -> Read:
+    def read_checked(value: object) -> object:
+        found = read(value)
+        return None if found is None else check(found)
+
+    return read_checked
 
 
 def _sharing(read: Read) -> Read:
@@ -345,6 +373,7 @@ _PLAIN: Mapping[type, tuple[Write, Read]] = {
     int: (_same, _read_number),
     bool: (_same, _read_flag),
     datetime: (format_time, _read_time),
+    Path: (lambda path: _write_text(str(path)), lambda value: Path(_read_text(value))),
 }
 
 

@@ -8,8 +8,9 @@ from enum import Enum
 
 import pytest
 
-from reconciler.json_codec import Tagged, as_json, codec_of, members_of
+from reconciler.json_codec import Tagged, codec_of, members_of
 from reconciler.model.address import InstanceAddress, Provider, StoreAddress
+from reconciler.model.as_json import as_json
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 INSTANCE = InstanceAddress("1.2", "1.2.3", "1.2.3.4")

@@ -28,14 +28,14 @@ from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
 from reconciler.emulator.faulty.fault_json import faults_from_json
 from reconciler.emulator.faulty.faults import FaultKind
 from reconciler.errors import ExitCode
-from reconciler.model.desired import Intent, ReasonCode
+from reconciler.json_codec import codec_of
+from reconciler.model.desired import Intent, Limits, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Operation, Outcome
 from reconciler.model.plan import Action
 from reconciler.model.reply import ReplyKind
 from reconciler.planning.decision import DECISIONS
-from reconciler.planning.encoding import encode_limits
 from reconciler.planning.returned import PLANNED_AGAIN
 
 from .answer import typed_at
@@ -268,7 +268,7 @@ def test_the_reasons_are_those_of_cid_7031() -> None:
 
 def test_the_limits_and_their_defaults_are_the_programs() -> None:
     rows = table(README, "limit", "default")
-    defaults = encode_limits(smallest_limits([]))
+    defaults = codec_of(Limits).write(smallest_limits([]))
     assert {codes(name)[0]: int(value) for name, value, _ in rows} == defaults
 
 

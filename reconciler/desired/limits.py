@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from reconciler.model.desired import Limits
-
-_DEFAULTS = Limits()
+from reconciler.model.desired import LIMIT_KEYS, Limits
 
 
 def smallest_limits(written: Iterable[Mapping[str, int]]) -> Limits:
@@ -18,12 +16,4 @@ def smallest_limits(written: Iterable[Mapping[str, int]]) -> Limits:
     for limits in written:
         for name, value in limits.items():
             smallest[name] = min(value, smallest.get(name, value))
-    return Limits(
-        max_deletions=smallest.get("maxDeletions", _DEFAULTS.max_deletions),
-        max_studies_emptied=smallest.get("maxStudiesEmptied", _DEFAULTS.max_studies_emptied),
-        max_series_emptied=smallest.get("maxSeriesEmptied", _DEFAULTS.max_series_emptied),
-        max_study_percent=smallest.get("maxStudyPercent", _DEFAULTS.max_study_percent),
-        max_kept_missing=smallest.get("maxKeptMissing", _DEFAULTS.max_kept_missing),
-        max_never_seen=smallest.get("maxNeverSeen", _DEFAULTS.max_never_seen),
-        max_reappeared=smallest.get("maxReappeared", _DEFAULTS.max_reappeared),
-    )
+    return Limits(**{name: smallest[key] for name, key in LIMIT_KEYS.items() if key in smallest})

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.journal.format import FORMAT_VERSION
-from reconciler.json_codec import as_json
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.as_json import as_json
 from reconciler.model.provenance import Provenance
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.journal.bases import OfInstance, OfStore, Start
-from reconciler.json_codec import as_json
+from reconciler.model.address import SERIES, STUDY
 from reconciler.model.desired import ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.plan import Why
@@ -31,9 +31,9 @@ class PlanMade(Start):
 class KeptSeen(OfStore):
     """A keep entry, how many instances of it the store had at this time, and how many it lacked."""
 
-    study_uid: str = field(metadata=as_json(key="studiesId"))
+    study_uid: str = field(metadata=STUDY)
     """The Study Instance UID."""
-    series_uid: str | None = field(metadata=as_json(key="seriesId"))
+    series_uid: str | None = field(metadata=SERIES)
     """The Series Instance UID; null for a whole study."""
     instances: int
     """How many instances of it the store had."""
@@ -70,7 +70,7 @@ class GateSeen:
     """What the plan comes to."""
     allowed: int
     """What is allowed."""
-    study_uid: str | None = field(default=None, metadata=as_json(key="studiesId"))
+    study_uid: str | None = field(default=None, metadata=STUDY)
     """The study that the gate is about, if it is about one."""
 
     @property

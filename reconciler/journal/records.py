@@ -23,8 +23,8 @@ from reconciler.journal.readings import (
     Retrieved,
     ReturnedSeen,
 )
-from reconciler.json_codec import as_json
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.address import STUDY, InstanceAddress, StoreAddress
+from reconciler.model.as_json import as_json
 from reconciler.model.desired import Reason
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
@@ -39,7 +39,7 @@ class EmptiedStudy:
 
     store: int
     """The store, as an index into those of this record."""
-    study_uid: str = field(metadata=as_json(key="studiesId"))
+    study_uid: str = field(metadata=STUDY)
     """The Study Instance UID."""
     deletions: int
     """How many deletions that takes."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from reconciler.model.as_json import as_json
+
 UID_MAX_LENGTH = 64
 """PS3.5 section 9.1: a UID has at most 64 characters."""
 
@@ -28,6 +30,23 @@ def is_uid(text: str) -> bool:
     it occurs in real data, and a UID is never normalised.
     """
     return len(text) <= UID_MAX_LENGTH and _UID.fullmatch(text) is not None
+
+
+def checked_uid(text: str) -> str:
+    """The UID.
+
+    Raises:
+        ValueError: it may not stand in a path.
+    """
+    if not is_uid(text):
+        raise ValueError(f"not a UID: {text!r}")
+    return text
+
+
+STUDY = as_json(key="studiesId", check=checked_uid)
+SERIES = as_json(key="seriesId", check=checked_uid)
+INSTANCE = as_json(key="instancesId", check=checked_uid)
+"""How the UID of a study, a series or an instance is written where a field has it alone."""
 
 
 def is_project_id(text: str) -> bool:
@@ -179,6 +198,5 @@ class InstanceAddress(NamedTuple):
         """
         address = cls(parameters["studiesId"], parameters["seriesId"], parameters["instancesId"])
         for uid in address:
-            if not is_uid(uid):
-                raise ValueError(f"not a UID: {uid!r}")
+            checked_uid(uid)
         return address

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from enum import Enum
+from typing import Any
 
 from reconciler.model.address import SeriesAddress, StoreAddress
+from reconciler.model.as_json import as_json
 from reconciler.model.problem import Problem, Source
 
 
@@ -57,6 +59,12 @@ def is_ticket(text: str) -> bool:
     return _TICKET.fullmatch(text) is not None
 
 
+def _checked_ticket(text: str) -> str:
+    if not is_ticket(text):
+        raise ValueError(f"not a ticket: {text!r}")
+    return text
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """Why instances are removed: a code of CID 7031, words, and a ticket."""
@@ -65,21 +73,30 @@ class Reason:
     """A code of DICOM PS3.16 CID 7031, Reason for Removal from Operational Use."""
     text: str | None = None
     """The reason in words; never in the header of a request."""
-    ticket: str | None = None
+    ticket: str | None = field(default=None, metadata=as_json(check=_checked_ticket))
     """A reference of 1 to 64 printable ASCII characters, which goes into request headers."""
+
+
+def _limit(key: str, default: int) -> Any:
+    """A default may change with a version, so a limit is always written."""
+    return field(default=default, metadata=as_json(key=key, stands_always=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much a plan may do to one store before a gate stops it."""
 
-    max_deletions: int = 100
-    max_studies_emptied: int = 0
-    max_series_emptied: int = 0
-    max_study_percent: int = 50
-    max_kept_missing: int = 0
-    max_never_seen: int = 0
-    max_reappeared: int = 0
+    max_deletions: int = _limit("maxDeletions", 100)
+    max_studies_emptied: int = _limit("maxStudiesEmptied", 0)
+    max_series_emptied: int = _limit("maxSeriesEmptied", 0)
+    max_study_percent: int = _limit("maxStudyPercent", 50)
+    max_kept_missing: int = _limit("maxKeptMissing", 0)
+    max_never_seen: int = _limit("maxNeverSeen", 0)
+    max_reappeared: int = _limit("maxReappeared", 0)
+
+
+LIMIT_KEYS: Mapping[str, str] = {one.name: one.metadata["key"] for one in fields(Limits)}
+"""What a desired-state file calls each limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
-from reconciler.model.address import StoreAddress
+from reconciler.model.address import STUDY, StoreAddress
+from reconciler.model.desired import LIMIT_KEYS, Limits
 
 
 class GateName(Enum):
@@ -13,21 +14,25 @@ class GateName(Enum):
 
     INCOMPLETE = "incomplete"
     MISPLACED = "misplaced"
-    MAX_DELETIONS = "maxDeletions"
-    MAX_STUDIES_EMPTIED = "maxStudiesEmptied"
-    MAX_SERIES_EMPTIED = "maxSeriesEmptied"
-    MAX_STUDY_PERCENT = "maxStudyPercent"
-    MAX_KEPT_MISSING = "maxKeptMissing"
-    MAX_NEVER_SEEN = "maxNeverSeen"
-    MAX_REAPPEARED = "maxReappeared"
+    MAX_DELETIONS = LIMIT_KEYS["max_deletions"]
+    MAX_STUDIES_EMPTIED = LIMIT_KEYS["max_studies_emptied"]
+    MAX_SERIES_EMPTIED = LIMIT_KEYS["max_series_emptied"]
+    MAX_STUDY_PERCENT = LIMIT_KEYS["max_study_percent"]
+    MAX_KEPT_MISSING = LIMIT_KEYS["max_kept_missing"]
+    MAX_NEVER_SEEN = LIMIT_KEYS["max_never_seen"]
+    MAX_REAPPEARED = LIMIT_KEYS["max_reappeared"]
     RESTORED = "restored"
+
+    def allowed(self, limits: Limits) -> int:
+        """How much of it a plan may come to; nothing where no limit opens the gate."""
+        return int(getattr(limits, self.name.lower(), 0))
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
     """One gate of one store: what was counted, what is allowed, and how to pass.
 
-    ``subject`` names the study that a gate on a study is about.
+    ``subject`` names the study that a gate on a study is about; an open gate needs no ``hint``.
     """
 
     name: GateName
@@ -35,7 +40,24 @@ class Gate:
     actual: int
     allowed: int
     hint: str
-    subject: str | None = None
+    subject: str | None = field(default=None, metadata={**STUDY, "stands_always": True})
+
+    @classmethod
+    def of(
+        cls,
+        name: GateName,
+        store: StoreAddress,
+        limits: Limits,
+        actual: int,
+        hint: str = "{raise_limit}",
+        *,
+        subject: str | None = None,
+    ) -> Gate:
+        """The gate as the limits have it; ``hint`` may name ``{raise_limit}``, how to do that."""
+        allowed = name.allowed(limits)
+        raise_limit = f"set limits.{name.value} to {actual} in the reviewed file"
+        hint = hint.replace("{raise_limit}", raise_limit) if actual > allowed else ""
+        return cls(name, store, actual, allowed, hint, subject)
 
     @property
     def is_open(self) -> bool:

@@ -5,11 +5,19 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.address import (
+    INSTANCE,
+    SERIES,
+    STUDY,
+    InstanceAddress,
+    StoreAddress,
+    checked_uid,
+)
+from reconciler.model.as_json import as_json
 from reconciler.model.desired import InputFile, Limits, Reason, ReasonCode
 from reconciler.model.problem import Source
 
@@ -68,6 +76,18 @@ class DeclaredInstances(Mapping[str, int]):
         return dict(zip(self._uids, self._lines, strict=True)).items()
 
 
+def _checked_instances(lines: Mapping[str, int]) -> DeclaredInstances:
+    if not lines:
+        raise ValueError("a group of deletions without an instance")
+    return DeclaredInstances((checked_uid(uid), line) for uid, line in lines.items())
+
+
+def _checked_folder(path: str) -> str:
+    if not path.startswith("/"):
+        raise ValueError(f"not an absolute path: {path!r}")
+    return path
+
+
 @dataclass(frozen=True, slots=True)
 class DeletionGroup:
     """Deletions of one series for one reason, declared in one file.
@@ -79,10 +99,10 @@ class DeletionGroup:
     """
 
     path: str
-    reason: Reason
+    reason: Reason = field(metadata=as_json(is_shared=True))
     by_whole: bool
-    instances: Mapping[str, int]
-    archive: str | None = None
+    instances: Mapping[str, int] = field(metadata=as_json(check=_checked_instances))
+    archive: str | None = field(default=None, metadata=as_json(check=_checked_folder))
     allow_damaged: bool = False
 
 
@@ -90,10 +110,10 @@ class DeletionGroup:
 class SeriesPlan:
     """The deletions of one series; ``instances`` counts what it holds before them."""
 
-    series_uid: str
+    series_uid: str = field(metadata=SERIES)
     instances: int
     emptied: bool
-    groups: tuple[DeletionGroup, ...]
+    groups: tuple[DeletionGroup, ...] = field(metadata=as_json(key="deletions"))
 
     @property
     def deletions(self) -> int:
@@ -114,12 +134,16 @@ class StudyPlan:
     mentions; ``unaddressed`` the rows of its listing besides, that no request can address.
     """
 
-    study_uid: str
+    study_uid: str = field(metadata=STUDY)
     instances: int
     unmanaged: int
     emptied: bool
-    series: tuple[SeriesPlan, ...]
+    series: tuple[SeriesPlan, ...] = field(metadata=as_json(is_left=True))
     unaddressed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.deletions > self.instances:
+            raise ValueError(f"more deletions than instances in study {self.study_uid}")
 
     @property
     def deletions(self) -> int:
@@ -132,6 +156,13 @@ class StudyPlan:
         return sum(series.listed_deletions for series in self.series)
 
 
+def _checked_why(why: Why) -> Why:
+    """What may stand in a file; the local history decides what was never seen."""
+    if why in {Why.LISTED, Why.KEPT, Why.NEVER_SEEN}:
+        raise ValueError(f"not a finding: {why.value}")
+    return why
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A no-op that someone should look at: missing, already absent, never seen, misplaced, unclear.
@@ -140,10 +171,10 @@ class Finding:
     ``elsewhere`` names where a misplaced instance really is.
     """
 
-    why: Why
-    study_uid: str
-    series_uid: str | None
-    instance_uid: str | None
+    why: Why = field(metadata=as_json(check=_checked_why))
+    study_uid: str = field(metadata=STUDY)
+    series_uid: str | None = field(metadata=SERIES)
+    instance_uid: str | None = field(metadata=INSTANCE)
     source: Source
     detail: str = ""
     elsewhere: tuple[InstanceAddress, ...] = ()
@@ -159,8 +190,8 @@ class KeptEntry:
     """How many instances a keep entry protects that are in the store."""
 
     source: Source
-    study_uid: str
-    series_uid: str | None
+    study_uid: str = field(metadata=STUDY)
+    series_uid: str | None = field(metadata=SERIES)
     instances: int
     hold: str | None = None
 
@@ -171,8 +202,8 @@ class SparedEntry:
 
     removal: Source
     keep: Source
-    study_uid: str
-    series_uid: str | None
+    study_uid: str = field(metadata=STUDY)
+    series_uid: str | None = field(metadata=SERIES)
     instances: int
     hold: str | None = None
 
@@ -183,10 +214,10 @@ class StorePlan:
 
     store: StoreAddress
     limits: Limits
-    studies: tuple[StudyPlan, ...]
-    findings: tuple[Finding, ...]
-    kept: tuple[KeptEntry, ...]
-    spared: tuple[SparedEntry, ...]
+    studies: tuple[StudyPlan, ...] = field(metadata=as_json(is_left=True))
+    findings: tuple[Finding, ...] = field(metadata=as_json(is_left=True))
+    kept: tuple[KeptEntry, ...] = field(metadata=as_json(is_left=True))
+    spared: tuple[SparedEntry, ...] = field(metadata=as_json(is_left=True))
 
     def count(self, why: Why) -> int:
         """How many decisions fell for this reason."""
@@ -222,7 +253,7 @@ class Plan:
 
     paths: tuple[str, ...]
     inputs: tuple[InputFile, ...]
-    stores: tuple[StorePlan, ...]
+    stores: tuple[StorePlan, ...] = field(metadata=as_json(is_left=True))
 
     def count(self, why: Why) -> int:
         """How many decisions fell for this reason, over all stores."""
@@ -290,13 +321,13 @@ class SavedPlan:
     something never seen of which that history knows nothing at all.
     """
 
-    plan: Plan
+    plan: Plan = field(metadata=as_json(is_left=True))
     digest: str
     plan_id: str
     created: datetime
     expires: datetime
     tool_version: str
     endpoint: str
-    git: GitState | None = None
-    returned: tuple[Returned, ...] = ()
-    unrecorded: tuple[StoreAddress, ...] = ()
+    git: GitState | None = field(default=None, metadata=as_json(stands_always=True))
+    returned: tuple[Returned, ...] = field(default=(), metadata=as_json(stands_always=True))
+    unrecorded: tuple[StoreAddress, ...] = field(default=(), metadata=as_json(stands_always=True))

@@ -48,66 +48,43 @@ def require_open_gates(gates: Iterable[Gate]) -> None:
 
 
 def _gates_of(plan: StorePlan) -> Iterator[Gate]:
-    gate = partial(Gate, store=plan.store)
-    limits = plan.limits
+    gate = partial(Gate.of, store=plan.store, limits=plan.limits)
     yield gate(
-        name=GateName.INCOMPLETE,
+        GateName.INCOMPLETE,
         actual=plan.count(Why.PROBE_FAILED),
-        allowed=0,
         hint="plan again when the store answers every question",
     )
     yield gate(
-        name=GateName.MISPLACED,
+        GateName.MISPLACED,
         actual=plan.count(Why.MISPLACED),
-        allowed=0,
         hint="correct the study and series of these instances in the file",
     )
-    deletions = plan.count(Why.LISTED)
-    yield gate(
-        name=GateName.MAX_DELETIONS,
-        actual=deletions,
-        allowed=limits.max_deletions,
-        hint=_raise_limit(GateName.MAX_DELETIONS, deletions),
-    )
+    yield gate(GateName.MAX_DELETIONS, actual=plan.count(Why.LISTED))
     emptied = sum(study.emptied for study in plan.studies)
-    yield gate(
-        name=GateName.MAX_STUDIES_EMPTIED,
-        actual=emptied,
-        allowed=limits.max_studies_emptied,
-        hint=_raise_limit(GateName.MAX_STUDIES_EMPTIED, emptied),
-    )
+    yield gate(GateName.MAX_STUDIES_EMPTIED, actual=emptied)
     emptied = sum(series.emptied for study in plan.studies for series in study.series)
-    yield gate(
-        name=GateName.MAX_SERIES_EMPTIED,
-        actual=emptied,
-        allowed=limits.max_series_emptied,
-        hint=_raise_limit(GateName.MAX_SERIES_EMPTIED, emptied),
-    )
+    yield gate(GateName.MAX_SERIES_EMPTIED, actual=emptied)
     yield from _percent_gates(plan)
-    missing = plan.count(Why.MISSING)
     yield gate(
-        name=GateName.MAX_KEPT_MISSING,
-        actual=missing,
-        allowed=limits.max_kept_missing,
-        hint="find out who removed what must be kept, or "
-        + _raise_limit(GateName.MAX_KEPT_MISSING, missing),
+        GateName.MAX_KEPT_MISSING,
+        actual=plan.count(Why.MISSING),
+        hint="find out who removed what must be kept, or {raise_limit}",
     )
 
 
 def _percent_gates(plan: StorePlan) -> Iterator[Gate]:
     """One gate for each study over the limit; else one for the study nearest to it."""
-    allowed = plan.limits.max_study_percent
     percents = {study.study_uid: _percent(study) for study in plan.studies}
+    allowed = plan.limits.max_study_percent
     over: list[str | None] = [uid for uid, percent in percents.items() if percent > allowed]
     nearest = max(percents, key=lambda uid: percents[uid], default=None)
     for uid in over or [nearest]:
-        percent = 0 if uid is None else percents[uid]
-        yield Gate(
+        yield Gate.of(
             GateName.MAX_STUDY_PERCENT,
             plan.store,
-            percent,
-            allowed,
-            _raise_limit(GateName.MAX_STUDY_PERCENT, percent) + ", or name the series as a whole",
+            plan.limits,
+            0 if uid is None else percents[uid],
+            "{raise_limit}, or name the series as a whole",
             subject=uid,
         )
 
@@ -115,7 +92,3 @@ def _percent_gates(plan: StorePlan) -> Iterator[Gate]:
 def _percent(study: StudyPlan) -> int:
     """The share of the study that is deleted line by line, in percent, rounded up."""
     return -(-100 * study.listed_deletions // study.instances)
-
-
-def _raise_limit(name: GateName, actual: int) -> str:
-    return f"set limits.{name.value} to {actual} in the reviewed file"

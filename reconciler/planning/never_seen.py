@@ -8,15 +8,74 @@ marked, counted and held to a limit.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.address import INSTANCE, SERIES, STUDY, InstanceAddress, StoreAddress
 from reconciler.model.desired import InputRole
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import Finding, Plan, StorePlan, Why
+from reconciler.model.problem import Source
 
 KnownInstances = Mapping[StoreAddress, Set[InstanceAddress]]
 """What the record knows of each store: the instances that a run ever set out to delete."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a finding is about, and the place that declares it."""
+
+    study_uid: str = field(metadata=STUDY)
+    series_uid: str | None = field(metadata=SERIES)
+    instance_uid: str | None = field(metadata=INSTANCE)
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class NeverSeen:
+    """What of a store was never seen, as it stands in a plan file beside the stable part.
+
+    Another machine with another history must find the stable part equal.
+    """
+
+    store: StoreAddress
+    findings: tuple[Subject, ...]
+
+
+def never_seen_of(plan: Plan) -> Iterator[NeverSeen]:
+    """Each store with something never seen, and what that is."""
+    for store in plan.stores:
+        found = tuple(
+            Subject(*finding.subject, finding.source)
+            for finding in store.findings
+            if finding.why is Why.NEVER_SEEN
+        )
+        if found:
+            yield NeverSeen(store.store, found)
+
+
+def with_never_seen(plan: Plan, told: Sequence[NeverSeen]) -> Plan:
+    """The plan, in which that is marked which `never_seen_of` gave.
+
+    Raises:
+        ValueError: something is named that is not already absent by the plan.
+    """
+    subjects = {
+        one.store: {(each.study_uid, each.series_uid, each.instance_uid) for each in one.findings}
+        for one in told
+    }
+    stores = tuple(
+        _marked(store, partial(_is_among, subjects.get(store.store, frozenset())))
+        for store in plan.stores
+    )
+    marked = replace(plan, stores=stores)
+    if marked.count(Why.NEVER_SEEN) != sum(len(one.findings) for one in told):
+        raise ValueError("something is never seen that is not already absent")
+    return marked
+
+
+def _is_among(subjects: Set[object], finding: Finding) -> bool:
+    return finding.subject in subjects
 
 
 def mark_never_seen(plan: Plan, known: KnownInstances) -> Plan:
@@ -27,13 +86,13 @@ def mark_never_seen(plan: Plan, known: KnownInstances) -> Plan:
     return replace(
         plan,
         stores=tuple(
-            marked(store, _is_unknown(store, known.get(store.store, frozenset())))
+            _marked(store, _is_unknown(store, known.get(store.store, frozenset())))
             for store in plan.stores
         ),
     )
 
 
-def marked(plan: StorePlan, is_never_seen: Callable[[Finding], bool]) -> StorePlan:
+def _marked(plan: StorePlan, is_never_seen: Callable[[Finding], bool]) -> StorePlan:
     """The store's plan, in which these of its absent removes are `Why.NEVER_SEEN`."""
     return replace(
         plan,
@@ -88,13 +147,8 @@ def _typed(plan: StorePlan, inventories: Set[str]) -> Iterator[Finding]:
 
 
 def _gate(plan: StorePlan, typed: Sequence[Finding], *, has_record: bool) -> Gate:
-    return Gate(
-        GateName.MAX_NEVER_SEEN,
-        plan.store,
-        len(typed),
-        plan.limits.max_never_seen,
-        _hint(typed, has_record=has_record) if typed else "",
-    )
+    hint = _hint(typed, has_record=has_record) if typed else ""
+    return Gate.of(GateName.MAX_NEVER_SEEN, plan.store, plan.limits, len(typed), hint)
 
 
 def _hint(typed: Sequence[Finding], *, has_record: bool) -> str:
@@ -105,10 +159,7 @@ def _hint(typed: Sequence[Finding], *, has_record: bool) -> str:
         " (--state), or "
     )
     more = f" (the first of {len(typed):,})" if len(typed) > 1 else ""
-    return (
-        f"{state}check the {_named(typed[0])} at {typed[0].source}{more}, or set limits."
-        f"{GateName.MAX_NEVER_SEEN.value} to {len(typed)} in the reviewed file"
-    )
+    return f"{state}check the {_named(typed[0])} at {typed[0].source}{more}, or {{raise_limit}}"
 
 
 def _named(finding: Finding) -> str:

@@ -9,24 +9,19 @@ before it, so that any edit is seen. Against a forger, who can seal anew, there 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from reconciler.errors import PlanFileError, PlanRefused
+from reconciler.json_codec import codec_of
 from reconciler.json_stream import JsonError, JsonStream
 from reconciler.model.gate import Gate
-from reconciler.model.plan import GitState, Plan, SavedPlan, Why
-from reconciler.model.time import format_time, parse_time
-from reconciler.planning.decoding import decode_flag, decode_plan, decode_text
-from reconciler.planning.encoding import Json, canonical, encode_plan
+from reconciler.model.plan import Plan, SavedPlan, Why
 from reconciler.planning.gates import gates_of
-from reconciler.planning.history_codec import (
-    decode_never_seen,
-    decode_returned,
-    encode_never_seen,
-    encode_returned,
-)
+from reconciler.planning.never_seen import NeverSeen, never_seen_of, with_never_seen
+from reconciler.planning.plan_json import canonical, decode_plan, encode_plan
 from reconciler.planning.seal import PLAN, SEAL, SealedBytes
 from reconciler.regular_file import open_regular
 
@@ -52,21 +47,14 @@ def write_plan(saved: SavedPlan) -> Iterator[str]:
 
 
 def _unsealed(saved: SavedPlan) -> Iterator[str]:
-    header = {
-        "format_version": FORMAT_VERSION,
-        "tool_version": saved.tool_version,
-        "plan_id": saved.plan_id,
-        "created": format_time(saved.created),
-        "expires": format_time(saved.expires),
-        "endpoint": saved.endpoint,
-        "git": saved.git and _encode_git(saved.git),
+    members = codec_of(SavedPlan).write(saved, {"format_version": FORMAT_VERSION})
+    del members["plan"]
+    members |= {
         "summary": summarize(saved.plan),
-        "gates": [_encode_gate(gate) for gate in gates_of(saved)],
-        "returned": [encode_returned(one) for one in saved.returned],
-        "never_seen": list(encode_never_seen(saved)),
-        "digest": saved.digest,
+        "gates": [codec_of(Gate).write(gate, {"open": gate.is_open}) for gate in gates_of(saved)],
+        "never_seen": [codec_of(NeverSeen).write(one) for one in never_seen_of(saved.plan)],
     }
-    yield "{\n" + ",\n".join(f"{canonical(key)}:{canonical(header[key])}" for key in header)
+    yield "{\n" + ",\n".join(f"{canonical(key)}:{canonical(members[key])}" for key in members)
     yield PLAN
     for piece in encode_plan(saved.plan):
         yield "\n" + piece if piece.startswith("{") else piece
@@ -81,22 +69,6 @@ def summarize(plan: Plan) -> dict[str, int]:
         "series": sum(len(study.series) for study in studies),
         "studies_emptied": sum(study.emptied for study in studies),
         "series_emptied": sum(series.emptied for study in studies for series in study.series),
-    }
-
-
-def _encode_git(git: GitState) -> Json:
-    return {"commit": git.commit, "tree": git.tree, "dirty": git.dirty}
-
-
-def _encode_gate(gate: Gate) -> Json:
-    return {
-        "name": gate.name.value,
-        "store": gate.store.as_parameters(),
-        "studiesId": gate.subject,
-        "actual": gate.actual,
-        "allowed": gate.allowed,
-        "open": gate.is_open,
-        "hint": None if gate.is_open else gate.hint,
     }
 
 
@@ -179,7 +151,7 @@ def _decode(path: Path, stream: JsonStream) -> SavedPlan:
     return _saved_plan(document)
 
 
-def _check_version(path: Path, document: Json) -> None:
+def _check_version(path: Path, document: Mapping[str, Any]) -> None:
     version = document["format_version"]
     if not isinstance(version, str) or version.partition(".")[0] != _MAJOR:
         raise PlanRefused(
@@ -188,22 +160,7 @@ def _check_version(path: Path, document: Json) -> None:
         )
 
 
-def _saved_plan(document: Json) -> SavedPlan:
-    git = document["git"]
-    plan, unrecorded = decode_never_seen(document["plan"], document["never_seen"])
-    return SavedPlan(
-        plan=plan,
-        digest=decode_text(document["digest"]),
-        plan_id=decode_text(document["plan_id"]),
-        created=parse_time(decode_text(document["created"])),
-        expires=parse_time(decode_text(document["expires"])),
-        tool_version=decode_text(document["tool_version"]),
-        endpoint=decode_text(document["endpoint"]),
-        git=None if git is None else _decode_git(git),
-        returned=tuple(decode_returned(one) for one in document["returned"]),
-        unrecorded=unrecorded,
-    )
-
-
-def _decode_git(git: Json) -> GitState:
-    return GitState(decode_text(git["commit"]), decode_text(git["tree"]), decode_flag(git["dirty"]))
+def _saved_plan(document: Mapping[str, Any]) -> SavedPlan:
+    saved = codec_of(SavedPlan).read(document)
+    never_seen = [codec_of(NeverSeen).read(one) for one in document["never_seen"]]
+    return replace(saved, plan=with_never_seen(saved.plan, never_seen))

@@ -73,18 +73,17 @@ def gates_on_returned(plan: Plan, returned: Sequence[Returned]) -> tuple[Gate, .
 
 
 def _gates(plan: StorePlan, reappeared: int, restored: int) -> Iterator[Gate]:
-    yield Gate(
+    yield Gate.of(
         GateName.MAX_REAPPEARED,
         plan.store,
+        plan.limits,
         reappeared,
-        plan.limits.max_reappeared,
-        "find out who stored again what had been removed, then set limits."
-        f"{GateName.MAX_REAPPEARED.value} to {reappeared} in the reviewed file",
+        "find out who stored again what had been removed, then {raise_limit}",
     )
-    yield Gate(
+    yield Gate.of(
         GateName.RESTORED,
         plan.store,
+        plan.limits,
         restored,
-        0,
         "these were restored on purpose: take them out of the file, or change the reason or ticket",
     )

@@ -287,7 +287,7 @@ def changed(**values: object) -> object:
             deletion[key] = value
     plan["summary"] |= {key: value for key, value in values.items() if key in plan["summary"]}
     if "dicomStoresId" in values:
-        plan["plan"]["stores"][0]["store"]["dicomStoresId"] = values["dicomStoresId"]
+        plan["plan"]["stores"][0]["dicomStoresId"] = values["dicomStoresId"]
     return plan
 
 

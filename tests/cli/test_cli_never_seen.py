@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
-from reconciler.model.address import InstanceAddress
+from reconciler.model.address import InstanceAddress, StoreAddress
 
 from .conftest import LIMITS_OPEN, REASON, ROOT, Project, address, removal
 
@@ -200,10 +200,11 @@ def test_the_record_of_another_store_counts_for_nothing(filled: Project) -> None
     planned = filled.run("plan", "--format", "json")
     assert planned.code == 3
     (one,) = planned.json["never_seen"]
-    assert (one["store"], one["on_record"]) == (other.as_parameters(), False)
+    assert StoreAddress.from_parameters(one) == other
+    assert planned.json["unrecorded"] == [other.as_parameters()]
     closed = [gate for gate in planned.json["gates"] if not gate["open"]]
-    assert [(gate["name"], gate["store"]) for gate in closed] == [
-        ("maxNeverSeen", other.as_parameters())
+    assert [(gate["name"], StoreAddress.from_parameters(gate)) for gate in closed] == [
+        ("maxNeverSeen", other)
     ]
     assert planned.json["summary"]["already_absent"] == 1
 

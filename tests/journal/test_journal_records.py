@@ -68,7 +68,8 @@ TEXTS = st.text(max_size=30)
 OUTCOMES = st.sampled_from(Operation.APPLY.outcomes)
 PRESENCES = st.sampled_from(Presence)
 SOURCES = st.builds(Source, TEXTS, NUMBERS)
-REASONS = st.builds(Reason, st.sampled_from(ReasonCode), st.none() | TEXTS, st.none() | TEXTS)
+TICKETS = st.from_regex(r"[!-~]([ -~]{0,62}[!-~])?", fullmatch=True)
+REASONS = st.builds(Reason, st.sampled_from(ReasonCode), st.none() | TEXTS, st.none() | TICKETS)
 RESTORE_OUTCOMES = st.sampled_from(Operation.RESTORE.outcomes)
 PROVENANCES = st.builds(
     Provenance,

@@ -54,7 +54,7 @@ def test_real_files_are_planned_deleted_and_proven_gone(site: Site, real: Real) 
     gone(site, real, one, two)
     assert "Plan: 0 to delete, 2 already absent" in site.plan().out
     saved = json.loads((site.folder / "plan.json").read_text())
-    assert saved["plan"]["stores"][0]["store"]["provider"] == "orthanc"
+    assert saved["plan"]["stores"][0]["provider"] == "orthanc"
     for name, value in (("plan", saved), ("report", report)):
         require_valid(name, value)
     for record in site.records():

@@ -243,7 +243,7 @@ def test_what_is_typed_is_held_to_the_limit_and_a_row_is_not(limit: int) -> None
         (found,) = gates_on_never_seen(plan_of(store), ())
         assert (found.actual, found.allowed) == (actual, limit)
         assert found.is_open == (actual <= limit)
-        assert (f"set limits.maxNeverSeen to {actual} in" in found.hint) == (actual > 0)
+        assert (f"set limits.maxNeverSeen to {actual} in" in found.hint) == (actual > limit)
 
 
 def test_a_store_without_a_record_is_told() -> None:

@@ -18,6 +18,7 @@ from reconciler.desired.yaml_tree.comments import Commentary, Notes, read_commen
 from reconciler.desired.yaml_tree.reader import read_document
 from reconciler.desired.yaml_tree.source_text import SourceText
 from reconciler.desired.yaml_tree.tree import Steps, Value, YamlMapping, YamlSequence
+from reconciler.model.desired import LIMIT_KEYS
 
 _DOCUMENT = ("version", "store", "reason", "archive", "limits", "remove", "keep")
 _ORDER: Mapping[str, Sequence[str]] = {
@@ -31,15 +32,7 @@ _ORDER: Mapping[str, Sequence[str]] = {
     ),
     "reason": ("code", "text", "ticket"),
     "archive": ("path", "allowDamaged"),
-    "limits": (
-        "maxDeletions",
-        "maxStudiesEmptied",
-        "maxSeriesEmptied",
-        "maxStudyPercent",
-        "maxKeptMissing",
-        "maxNeverSeen",
-        "maxReappeared",
-    ),
+    "limits": tuple(LIMIT_KEYS.values()),
     "inventory": ("path", "sha256", "count"),
     "entry": ("studiesId", "seriesId", "instancesId", "inventory", "reason", "archive", "hold"),
 }
