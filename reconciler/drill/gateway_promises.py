@@ -45,7 +45,7 @@ def _before(trial: Trial, body: str) -> FaultRule:
 def _apply(trial: Trial, body: str) -> None:
     may_end = {ExitCode.SUCCESS, ExitCode.INCOMPLETE}
     trial.run("apply", PLAN, "--report", REPORT, exit_codes=may_end)
-    outcomes = trial.report()["outcomes"]
+    outcomes = trial.report()["counts"]
     gone = sum(outcomes[outcome.value] for outcome in Outcome if outcome.is_gone)
     held = len(trial.content())
     seen = f"{gone} instances are called gone, and {held} are there, where a gateway says {body}"

@@ -227,7 +227,7 @@ def restore_gives_identical_bytes(trials: Trials) -> str:
     trial.run("restore", trial.report()["run"], "--report", REPORT, exit_codes={0})
     other = [one for one in instances if trial.retrieve(one) != before[one]]
     require(kept=not other, seen=f"not the same bytes: {plural(len(other), 'instance')}")
-    identical = trial.report()["outcomes"][Outcome.IDENTICAL.value]
+    identical = trial.report()["counts"][Outcome.IDENTICAL.value]
     seen = f"identical by its own account: {identical} of {len(instances)}"
     require(kept=identical == len(instances), seen=seen)
     return plural(len(instances), "real file")
@@ -262,7 +262,7 @@ def _require_only(
 
 def _require_account(trial: Trial, planned: int) -> None:
     """Require that the outcomes add up to the plan, each of them proven and of its own making."""
-    outcomes = trial.report()["outcomes"]
+    outcomes = trial.report()["counts"]
     foreign = outcomes[Outcome.ALREADY_ABSENT.value]
     require(kept=not foreign, seen=f"apply takes {foreign} of its deletions for someone else's")
     proven = sum(outcomes[outcome.value] for outcome in Outcome if outcome.is_gone)

@@ -32,7 +32,7 @@ def later_removal_stands(trials: Trials) -> str:
     sent = len(trial.changes_asked())
     trial.run("apply", PLAN, "--report", REPORT, exit_codes={ExitCode.SUCCESS})
     require(kept=len(trial.changes_asked()) == sent, seen="the old plan deleted again")
-    found = trial.report()["outcomes"][Outcome.ALREADY_ABSENT.value]
+    found = trial.report()["counts"][Outcome.ALREADY_ABSENT.value]
     require(kept=found == 1, seen=f"{found} of its instances are reported as removed by another")
     trial.run("restore", trial.report()["run"], exit_codes={ExitCode.INCOMPLETE})
     missing = held - trial.content()

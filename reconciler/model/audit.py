@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.address import SERIES, STUDY, InstanceAddress, StoreAddress
+from reconciler.model.as_json import as_json
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.gate import GateName
@@ -100,7 +101,7 @@ class Refusal:
     gate: GateName
     actual: int
     allowed: int
-    study_uid: str | None
+    study_uid: str | None = field(metadata=STUDY)
     provenance: Provenance
 
 
@@ -155,15 +156,15 @@ class LastSeen:
     """
 
     store: StoreAddress
-    study_uid: str
-    series_uid: str | None
+    study_uid: str = field(metadata=STUDY)
+    series_uid: str | None = field(metadata=SERIES)
     source: Source
     hold: str | None
     instances: int
     missing: int
     time: datetime
     seen: datetime | None
-    is_current: bool = True
+    is_current: bool = field(default=True, metadata=as_json(stands_always=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +256,7 @@ class AuditReport:
     removed: RemovalCounts
     restored_since: int
     proven_later: int
-    unproven: tuple[RecordedDeletion, ...]
+    unproven: tuple[RecordedDeletion, ...] = field(metadata=as_json(is_left=True))
     changes: tuple[ChangingRun, ...]
     coverage: tuple[Coverage, ...]
     refusals: tuple[Refusal, ...]

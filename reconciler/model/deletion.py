@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.as_json import as_json
 from reconciler.model.desired import Reason
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
@@ -69,7 +70,7 @@ class RecordedDeletion:
     the record of the run is not there.
     """
 
-    run: RecordedRun
+    run: RecordedRun = field(metadata=as_json(is_left=True))
     time: datetime
     store: StoreAddress
     instance: InstanceAddress
@@ -81,10 +82,10 @@ class RecordedDeletion:
     source: Source | None = None
     reason: Reason | None = None
     settled_by: str | None = None
-    is_removal: bool = False
-    place: int = 0
-    proven_at: int = 0
-    copy: ArchivedCopy | None = None
+    is_removal: bool = field(default=False, metadata=as_json(stands_always=True))
+    place: int = field(default=0, metadata=as_json(is_left=True))
+    proven_at: int = field(default=0, metadata=as_json(is_left=True))
+    copy: ArchivedCopy | None = field(default=None, metadata=as_json(key="archived"))
     patient: str | None = None
     empties_study: bool = False
     restored_by: str | None = None

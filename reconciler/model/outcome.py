@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.as_json import as_json
 from reconciler.model.traffic import Traffic
 
 
@@ -132,7 +133,7 @@ class RunReport:
     started: datetime
     ended: datetime
     counts: Mapping[Outcome, int]
-    unproven: tuple[InstanceResult, ...]
+    unproven: tuple[InstanceResult, ...] = field(metadata=as_json(is_left=True))
     plan_id: str | None = None
     digest: str | None = None
     restores: tuple[str, ...] = ()

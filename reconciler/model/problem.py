@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+
+from reconciler.model.as_json import as_json
 
 
 class Severity(Enum):
@@ -40,7 +42,7 @@ class Problem:
     rule: str
     message: str
     hint: str | None = None
-    severity: Severity = Severity.ERROR
+    severity: Severity = field(default=Severity.ERROR, metadata=as_json(stands_always=True))
 
     def __str__(self) -> str:
         place = f"{self.source.path}:{self.source.line}:{self.source.column}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from reconciler.model.as_json import as_json
 from reconciler.model.lock import HeldLock
 from reconciler.model.problem import Source
 
@@ -20,7 +21,7 @@ class UnfinishedRun:
     plan_id: str | None
     digest: str | None
     command: str
-    has_expired: bool = False
+    has_expired: bool = field(default=False, metadata=as_json(stands_always=True))
 
 
 @dataclass(frozen=True, slots=True)

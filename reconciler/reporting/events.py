@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from reconciler.model.address import StoreAddress
+from reconciler.json_codec import codec_of
+from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, RunReport
 from reconciler.model.plan import Action, Finding, SavedPlan, StorePlan, Why
-from reconciler.model.problem import Problem
-from reconciler.reporting.validation.json import problem_as_json
+from reconciler.model.problem import Problem, Severity, Source
 from reconciler.reporting.wording import named_counts
 
 FORMAT_VERSION = "1.0"
@@ -34,24 +34,18 @@ def version_event(command: str, tool_version: str) -> Event:
 def diagnostic_events(problems: Iterable[Problem]) -> Iterator[Event]:
     """Problems of input files."""
     for problem in problems:
-        yield {"type": "diagnostic", **problem_as_json(problem)}
+        yield codec_of(Problem).write(problem, {"type": "diagnostic"})
 
 
 def error_event(message: str, hint: str | None) -> Event:
     """What ended the run, at no place of a file."""
-    placeless = {"rule": None, "path": None, "line": None, "column": None}
-    return {
-        "type": "diagnostic",
-        "severity": "error",
-        "message": message,
-        "hint": hint,
-        **placeless,
-    }
+    severity = Severity.ERROR.value
+    return {"type": "diagnostic", "severity": severity, "message": message, "hint": hint}
 
 
 def probe_event(store: StoreAddress, done: int, total: int) -> Event:
     """How far the look at a store has come, in questions."""
-    return {"type": "probe", "store": store.as_parameters(), "done": done, "total": total}
+    return {"type": "probe", **store.as_parameters(), "done": done, "total": total}
 
 
 def plan_events(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Event]:
@@ -59,51 +53,26 @@ def plan_events(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Event]:
     for store in saved.plan.stores:
         yield from _changes(store)
     for gate in gates:
-        yield {
-            "type": "gate",
-            "store": gate.store.as_parameters(),
-            "name": gate.name.value,
-            "studiesId": gate.subject,
-            "actual": gate.actual,
-            "allowed": gate.allowed,
-            "open": gate.is_open,
-            "hint": None if gate.is_open else gate.hint,
-        }
+        yield codec_of(Gate).write(gate, {"type": "gate", "open": gate.is_open})
 
 
 def _changes(store: StorePlan) -> Iterator[Event]:
-    name = store.store.as_parameters()
+    change = {"type": "planned_change", **store.store.as_parameters()}
     for study in store.studies:
         for series in study.series:
             for group in series.groups:
                 for uid, line in group.instances.items():
+                    instance = InstanceAddress(study.study_uid, series.series_uid, uid)
                     yield {
-                        "type": "planned_change",
+                        **change,
                         "action": Action.DELETE.value,
                         "why": Why.LISTED.value,
-                        "store": name,
-                        "studiesId": study.study_uid,
-                        "seriesId": series.series_uid,
-                        "instancesId": uid,
+                        **instance.as_parameters(),
                         "code": group.reason.code.value,
-                        "source": {"path": group.path, "line": line},
+                        "source": codec_of(Source).write(Source(group.path, line)),
                     }
     for finding in store.findings:
-        yield _no_op(name, finding)
-
-
-def _no_op(store: Mapping[str, str], finding: Finding) -> Event:
-    return {
-        "type": "planned_change",
-        "action": Action.NO_OP.value,
-        "why": finding.why.value,
-        "store": store,
-        "studiesId": finding.study_uid,
-        "seriesId": finding.series_uid,
-        "instancesId": finding.instance_uid,
-        "code": None,
-        "source": {"path": finding.source.path, "line": finding.source.line},
-    }
+        yield codec_of(Finding).write(finding, {**change, "action": Action.NO_OP.value})
 
 
 def plan_summary_event(
@@ -142,13 +111,7 @@ def start_event(
 
 def result_event(result: InstanceResult) -> Event:
     """What became of one instance."""
-    return {
-        "type": "result",
-        "store": result.store.as_parameters(),
-        **result.instance.as_parameters(),
-        "outcome": result.outcome.value,
-        "detail": result.detail,
-    }
+    return codec_of(InstanceResult).write(result, {"type": "result"})
 
 
 def summary_event(report: RunReport, exit_code: int) -> Event:

@@ -24,7 +24,7 @@ def refused(site: Site, instances: list[InstanceAddress], said: str) -> None:
     answer = site.apply()
     assert answer.code == 4, answer.out
     report = site.report()
-    assert report["outcomes"]["failed"] == report["planned"] == len(instances)
+    assert report["counts"]["failed"] == report["planned"] == len(instances)
     assert said in report["unproven"][0]["detail"]
     assert report["unproven"][0]["detail"].startswith("not deleted, since it could not be archived")
     assert site.deletes() == []
@@ -134,8 +134,8 @@ def test_a_full_disk_stops_the_run(site: Site) -> None:
     out, _ = child.communicate(timeout=60)
     assert child.returncode == 4, out
     report = site.report()
-    assert (report["outcomes"]["failed"], report["outcomes"]["not_attempted"]) == (3, 7)
-    assert sum(report["outcomes"].values()) == report["planned"] == 10
+    assert (report["counts"]["failed"], report["counts"]["not_attempted"]) == (3, 7)
+    assert sum(report["counts"].values()) == report["planned"] == 10
     assert "File too large" in report["unproven"][0]["detail"]
     assert "could not be proven" in report["stopped_because"]
     assert len(site.content()) == 12
@@ -152,7 +152,7 @@ def test_an_instance_that_is_gone_already_needs_no_archive(site: Site) -> None:
     site.plan()
     requests.delete(f"{site.emulator.url}/v1/{DEMO_STORE}/dicomWeb{one}", timeout=5)
     assert site.apply().code == 0
-    outcomes = site.report()["outcomes"]
+    outcomes = site.report()["counts"]
     assert (outcomes["deleted"], outcomes["already_absent"]) == (1, 1)
     assert site.validate_bags() == 1
 

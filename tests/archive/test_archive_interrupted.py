@@ -64,7 +64,7 @@ def test_a_killed_apply_resumes_and_all_bags_are_valid(site: Site) -> None:
     assert answer.code == 0, answer.out + answer.err
     assert len(site.runs()) >= hits + 1
     report = site.report()
-    assert sum(report["outcomes"].values()) == report["planned"] == COUNT
+    assert sum(report["counts"].values()) == report["planned"] == COUNT
     assert site.content() == set(instances[COUNT:])
     assert site.validate_bags() >= COUNT
 

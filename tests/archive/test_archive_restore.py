@@ -72,7 +72,7 @@ def test_real_files_come_back_byte_for_byte(site: Site, real: list[InstanceAddre
     )
     assert site.hashes() == before
     report = read_report("restored.json")
-    assert report["outcomes"]["identical"] == report["planned"] == len(real)
+    assert report["counts"]["identical"] == report["planned"] == len(real)
 
 
 def test_a_bag_has_the_layout_that_any_tool_knows(site: Site) -> None:
@@ -205,7 +205,7 @@ def test_409_leads_to_the_comparison(site: Site) -> None:
     answer = site.run("restore", run, "--report", "restored.json")
     assert answer.code == 4
     report = read_report("restored.json")
-    outcomes = report["outcomes"]
+    outcomes = report["counts"]
     assert (outcomes["identical"], outcomes["same_dataset"], outcomes["conflict"]) == (1, 1, 1)
     assert sum(outcomes.values()) == report["planned"] == 3
     assert [one["instancesId"] for one in report["unproven"]] == [three.instance_uid]

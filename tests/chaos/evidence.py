@@ -82,7 +82,7 @@ def require_exact_account(site: Site, state: Path | None = None) -> dict[str, An
     wait_until(lambda: all(one.status is not None for one in site.emulator.requests()))
     runs = require_no_harm(site, state)
     report: dict[str, Any] = json.loads((site.folder / "report.json").read_text())
-    counts = {name: count for name, count in report["outcomes"].items() if count}
+    counts = {name: count for name, count in report["counts"].items() if count}
     assert sum(counts.values()) == report["planned"] == len(site.planned)
     assert _counts_of_the_last_end(runs) == counts
     assert _counts_by_instance(site, report["planned"], state) == counts
@@ -97,11 +97,11 @@ def require_all_done(site: Site, state: Path | None = None) -> dict[str, Any]:
     """The account of an apply after which the plan is carried out, by this apply alone."""
     report = require_exact_account(site, state)
     assert site.content() == site.spared
-    assert {name for name, count in report["outcomes"].items() if count} <= GONE
+    assert {name for name, count in report["counts"].items() if count} <= GONE
     # Nobody else deletes here: what is gone went by a DELETE that the journal must know of.
-    assert report["outcomes"]["already_absent"] == 0
+    assert report["counts"]["already_absent"] == 0
     clear = {one.path for one in site.deletes() if one.changed and one.status == 200}
-    assert report["outcomes"]["deleted"] <= len(clear)
+    assert report["counts"]["deleted"] <= len(clear)
     return report
 
 

@@ -199,7 +199,7 @@ def test_plan_and_apply_end_within_the_real_bounds(stage: Stage) -> None:
         assert second - first < 30 + SLACK
     # The proxy passed them on, so that the proof finds what no answer said.
     assert outcomes["delete"].code == 0
-    assert require_all_done(delete[0])["outcomes"]["absent_after_ambiguous_attempt"] == 4
+    assert require_all_done(delete[0])["counts"]["absent_after_ambiguous_attempt"] == 4
     assert ended(copy[2]).code != 0
     assert not copy[0].deletes()
     assert ended(steady[2]).code == 0

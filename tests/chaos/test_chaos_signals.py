@@ -36,8 +36,8 @@ def test_a_signal_lets_the_requests_in_flight_end(site: Site, number: int, code:
     assert done.code == code, done
     report = require_exact_account(site)
     sent = len(site.deletes())
-    assert report["outcomes"]["deleted"] == sent
-    assert report["outcomes"]["not_attempted"] == 20 - sent > 0
+    assert report["counts"]["deleted"] == sent
+    assert report["counts"]["not_attempted"] == 20 - sent > 0
     assert report["state"] == RunState.INTERRUPTED.value
     assert report["exit_code"] == code
     assert not History.read(site.state).open_attempts(site.store, site.emulator.url)
@@ -59,7 +59,7 @@ def test_a_signal_that_cuts_an_attempt_short_leaves_it_to_the_same_apply(site: S
     child.send_signal(signal.SIGINT)
     assert ended(child).code == 130
     report = require_exact_account(site)
-    assert report["outcomes"][Outcome.FAILED.value] == IN_FLIGHT
+    assert report["counts"][Outcome.FAILED.value] == IN_FLIGHT
     assert report["state"] == RunState.INTERRUPTED.value
     site.emulator.set_faults(Faults())
     site.resume()
@@ -90,7 +90,7 @@ def test_a_second_signal_exits_at_once(site: Site, number: int, code: int) -> No
     site.emulator.set_faults(Faults())
     site.resume()
     report = require_all_done(site)
-    assert report["outcomes"]["absent_after_ambiguous_attempt"] == IN_FLIGHT
+    assert report["counts"]["absent_after_ambiguous_attempt"] == IN_FLIGHT
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS[:1])

@@ -120,11 +120,12 @@ def test_a_run_that_works_is_no_run_to_resume(site: Site, tmp_path: Path) -> Non
     answer = status(site)
     assert answer["unfinished"] == []
     (lock,) = answer["locks"]
-    assert (lock["pid"], lock["alive"]) == (child.pid, True)
-    assert lock["store"] == str(site.store)
-    assert (site.runs / f"{lock['run']}.jsonl").exists()
+    assert (lock["lock"]["holder"]["process"], lock["is_alive"]) == (child.pid, True)
+    assert lock["lock"]["store"] == str(site.store)
+    run = lock["lock"]["holder"]["run"]
+    assert (site.runs / f"{run}.jsonl").exists()
     assert site.here("status", "--detailed-exitcode").code == 0
-    assert f"process {child.pid}, run {lock['run']}" in site.here("status").out
+    assert f"process {child.pid}, run {run}" in site.here("status").out
     assert killed(child)
     site.emulator.set_faults(Faults())
     require_completed(site, only_command(site), tmp_path)

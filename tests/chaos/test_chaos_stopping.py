@@ -61,7 +61,7 @@ def require_stopped(site: Site, code: int, *, deletes: int) -> str:
     assert code == INCOMPLETE
     report = require_exact_account(site)
     assert report["state"] == "stopped"
-    assert report["outcomes"]["not_attempted"] > 0
+    assert report["counts"]["not_attempted"] > 0
     assert len(site.deletes()) <= deletes
     reason: str = report["stopped_because"]
     return reason
@@ -92,7 +92,7 @@ def test_failures_between_successes_do_not_stop_it(site: Site) -> None:
     assert done.code == INCOMPLETE
     report = require_exact_account(site)
     assert report["state"] == "completed"
-    assert report["outcomes"]["not_attempted"] == 0
+    assert report["counts"]["not_attempted"] == 0
 
 
 def test_a_revoked_token_is_fetched_again(guarded: Site) -> None:
@@ -142,8 +142,8 @@ def test_a_403_repeats_the_preflight_and_goes_on_where_that_succeeds(site: Site)
     assert site.apply().code == INCOMPLETE
     assert len(preflights(site)) == before + 1 + 3
     report = require_exact_account(site)
-    assert report["outcomes"]["failed"] == 3
-    assert report["outcomes"]["not_attempted"] == 0
+    assert report["counts"]["failed"] == 3
+    assert report["counts"]["not_attempted"] == 0
 
 
 def test_a_403_stops_the_dispatching_where_the_preflight_fails_too(site: Site) -> None:

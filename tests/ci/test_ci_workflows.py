@@ -104,7 +104,7 @@ def test_a_merge_applies_the_reviewed_plan_and_keeps_its_record(site: Site) -> N
     assert not job.failed, job.step("apply").out
     assert site.left() == {2, 3}
     report = json.loads((site.artifacts / "reconciler-report" / "report.json").read_text())
-    assert report["outcomes"]["deleted"] == 2
+    assert report["counts"]["deleted"] == 2
     (journal,) = (site.artifacts / "reconciler-state" / "runs").iterdir()
     assert journal.stem == job.step("apply").outputs["run"]
 

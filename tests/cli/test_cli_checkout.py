@@ -231,7 +231,7 @@ def test_the_problem_is_in_every_form(held: Project) -> None:
     outside_the_cone(held)
     forms = ["--format", "json", "--write", "sarif=a.sarif"]
     (problem,) = held.run("validate", *forms).json["problems"]
-    assert (problem["rule"], problem["path"]) == ("not-checked-out", HOLD)
+    assert (problem["rule"], problem["source"]["path"]) == ("not-checked-out", HOLD)
     assert "not-checked-out" in (held.folder / "a.sarif").read_text()
 
 

@@ -85,7 +85,7 @@ def require_account(project: Project) -> None:
     report = json.loads((project.folder / "report.json").read_text())
     assert report["state"] == "stopped"
     assert "credentials" in report["stopped_because"]
-    outcomes = report["outcomes"]
+    outcomes = report["counts"]
     assert outcomes["not_attempted"] > 0
     assert outcomes["deleted"] > 0
     assert sum(outcomes.values()) == 29

@@ -246,7 +246,7 @@ def test_an_apply_tells_its_step(small: Project, step: Step) -> None:
     report = json.loads(file("report.json"))
     outputs = step.outputs
     assert (outputs["run"], outputs["state"]) == (report["run"], "completed")
-    assert {name: int(outputs[name]) for name in report["outcomes"]} == report["outcomes"]
+    assert {name: int(outputs[name]) for name in report["counts"]} == report["counts"]
     assert "### Apply: 3 planned: 3 deleted" in step.summary
 
 
@@ -298,4 +298,4 @@ def test_a_reader_that_closes_stdout_early_loses_no_report(small: Project) -> No
     os.close(read)
     subprocess.run(command, stdout=write, stderr=subprocess.DEVNULL, check=False)
     os.close(write)
-    assert json.loads(file("report.json"))["outcomes"]["deleted"] == 3
+    assert json.loads(file("report.json"))["counts"]["deleted"] == 3

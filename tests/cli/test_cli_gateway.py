@@ -73,7 +73,7 @@ def apply(project: Project, *options: str) -> tuple[Answer, Counter[str]]:
         assert not project.deletes()
         return answer, Counter()
     report = json.loads(path.read_text())
-    return answer, Counter({name: n for name, n in report["outcomes"].items() if n})
+    return answer, Counter({name: n for name, n in report["counts"].items() if n})
 
 
 @pytest.mark.parametrize(

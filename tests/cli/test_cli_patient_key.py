@@ -190,7 +190,7 @@ def test_after_an_operation_nothing_more_leaves_however_many_wait_for_a_patient(
     assert len(project.deletes()) == 1
     report = json.loads((project.folder / "report.json").read_text())
     assert report["state"] == "aborted"
-    assert report["outcomes"]["not_attempted"] == 40
+    assert report["counts"]["not_attempted"] == 40
     assert report["planned"] == 41
 
 

@@ -38,7 +38,7 @@ def test_plan_then_apply_deletes_exactly_the_planned_instances(project: Project)
         one.instance_uid for one in wanted
     )
     report = json.loads(Path("report.json").read_text())
-    assert report["outcomes"]["deleted"] == report["planned"] == 3
+    assert report["counts"]["deleted"] == report["planned"] == 3
     assert report["unproven"] == []
 
     again = project.run("plan", "--detailed-exitcode")
@@ -291,8 +291,8 @@ def test_the_outcome_says_what_happened(
     project.emulator.set_faults(Faults((rule,)))
     applied = project.run("apply", "plan.json", "--report", "report.json")
     report = json.loads(Path("report.json").read_text())
-    assert (report["outcomes"][outcome], applied.code) == (1, code)
-    assert sum(report["outcomes"].values()) == report["planned"] == 1
+    assert (report["counts"][outcome], applied.code) == (1, code)
+    assert sum(report["counts"].values()) == report["planned"] == 1
 
 
 def test_an_operation_in_the_reply_stops_the_run_for_good(project: Project) -> None:
@@ -304,7 +304,7 @@ def test_an_operation_in_the_reply_stops_the_run_for_good(project: Project) -> N
     assert applied.code == 4
     assert "operation" in applied.out
     report = json.loads(Path("report.json").read_text())
-    assert report["outcomes"]["not_attempted"] == 19
+    assert report["counts"]["not_attempted"] == 19
     again = project.run("apply", "plan.json")
     assert again.code == 4
     assert len(project.deletes()) == 1
@@ -322,7 +322,7 @@ def test_a_row_of_failures_stops_the_run_and_the_same_apply_resumes(project: Pro
     resumed = project.run("apply", "plan.json", "--report", "report.json")
     assert resumed.code == 0
     report = json.loads(Path("report.json").read_text())
-    assert sum(report["outcomes"].values()) == report["planned"] == 20
+    assert sum(report["counts"].values()) == report["planned"] == 20
     assert len(report["resumed"]) == 1
     assert project.content() == set(instances[20:])
 

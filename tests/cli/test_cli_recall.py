@@ -42,7 +42,7 @@ def runs(project: Project) -> list[str]:
 
 def outcomes(project: Project) -> dict[str, int]:
     report = json.loads((project.folder / "report.json").read_text())
-    return {name: count for name, count in report["outcomes"].items() if count}
+    return {name: count for name, count in report["counts"].items() if count}
 
 
 def apply(project: Project, name: str = "plan.json", *more: str) -> Answer:

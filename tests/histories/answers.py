@@ -84,7 +84,7 @@ def read_dry_run(answer: Answer) -> DryRun:
 
 def read_restored(path: Path) -> Counter[str]:
     """The outcomes of a restore's report."""
-    outcomes: dict[str, int] = json.loads(path.read_text())["outcomes"]
+    outcomes: dict[str, int] = json.loads(path.read_text())["counts"]
     return +Counter(outcomes)
 
 

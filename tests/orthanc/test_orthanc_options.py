@@ -96,7 +96,7 @@ def test_what_is_absent_is_understood_and_what_is_deleted_is_proven_and_restored
     site.server.drop(STUDY[0])
 
     assert site.run("apply", "plan.json", "--report", "report.json").code == 0
-    outcomes = site.report()["outcomes"]
+    outcomes = site.report()["counts"]
     assert (outcomes["deleted"], outcomes["already_absent"]) == (3, 1)
     assert set(site.server.content()) == {STUDY[4], STUDY[5]}
     assert "0 to delete, 4 already absent, 1 kept, 0 missing, 0 unknown, 3 never seen" in (

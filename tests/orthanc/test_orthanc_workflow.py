@@ -50,7 +50,7 @@ def test_real_files_are_planned_deleted_and_proven_gone(site: Site, real: Real) 
     assert site.server.content() == real
     assert site.run("apply", "plan.json", "--report", "report.json").code == 0
     report = site.report()
-    assert report["outcomes"]["deleted"] == report["planned"] == 2
+    assert report["counts"]["deleted"] == report["planned"] == 2
     gone(site, real, one, two)
     assert "Plan: 0 to delete, 2 already absent" in site.plan().out
     saved = json.loads((site.folder / "plan.json").read_text())
@@ -152,7 +152,7 @@ def test_every_real_file_that_was_archived_is_put_back(site: Site, real: Real) -
     site.run("apply", "plan.json", "--report", "report.json")
     left = site.server.content()
     assert len(left) < 5 < len(real), "only what cannot be archived stays"
-    assert site.report()["outcomes"]["deleted"] == len(real) - len(left)
+    assert site.report()["counts"]["deleted"] == len(real) - len(left)
     answer = site.run("restore", site.report()["run"])
     assert (answer.code, site.server.content()) == (0, real), answer.out
 
@@ -209,7 +209,7 @@ def test_one_address_of_two_patients_is_neither_deleted_nor_taken_for_absent(
     answer = site.run("apply", "plan.json", "--report", "report.json")
     assert answer.code == 4
     assert "more than one patient; nothing was sent" in answer.out
-    assert site.report()["outcomes"]["failed"] == 1
+    assert site.report()["counts"]["failed"] == 1
     assert server.count() == 2
     assert "several patients share this address" in " ".join(site.plan(code=3).out.split())
 

@@ -183,7 +183,7 @@ def check_report(site: Site, plan: Plan, report: Any, code: int) -> None:
     """Outcomes add up to the plan, and the exit code says whether all is gone."""
     planned, outcomes = deletions_of(plan), site.outcomes()
     told = Counter(outcomes.get(one, Outcome.NOT_ATTEMPTED).value for one in planned)
-    assert +Counter(report["outcomes"]) == told
+    assert +Counter(report["counts"]) == told
     assert report["planned"] == told.total() == len(planned)
     not_gone = [InstanceAddress.from_parameters(one) for one in report["unproven"]]
     gone = {one for one, outcome in outcomes.items() if outcome.is_gone}
@@ -218,7 +218,7 @@ def check_journal(site: Site, deletes: Sequence[RequestRecord], report: Any) -> 
     ended = records[-1]
     assert isinstance(ended, RunEnded)
     counts = {outcome.value: count for outcome, count in ended.counts.items()}
-    assert +Counter(counts) == +Counter(report["outcomes"])
+    assert +Counter(counts) == +Counter(report["counts"])
 
 
 # The end

@@ -84,7 +84,7 @@ def test_apply_needs_a_yes_or_the_word_of_a_machine(site: Site) -> None:
     )
     assert answer.code == 0, answer.err
     assert left(site) == set(UIDS[1:])
-    assert json.loads((site.folder / "report.json").read_text())["outcomes"]["deleted"] == 1
+    assert json.loads((site.folder / "report.json").read_text())["counts"]["deleted"] == 1
 
 
 @pytest.mark.parametrize("where", ["specs", "elsewhere"])

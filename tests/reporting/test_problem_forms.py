@@ -344,4 +344,4 @@ def test_the_json_of_a_check_is_what_its_schema_says() -> None:
     document = json.loads("".join(validation_as_json(Validation(PROBLEMS, None))))
     jsonschema.Draft202012Validator(schema).validate(document)
     assert (document["valid"], document["errors"], document["warnings"]) == (False, 2, 1)
-    assert document["problems"][0]["column"] == 5
+    assert document["problems"][0]["source"]["column"] == 5

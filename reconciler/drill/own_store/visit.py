@@ -184,7 +184,7 @@ class Visit:
         require(kept=sorted(planned) == sorted(removed), seen=seen)
         report = plan.with_name(REPORT)
         self.commands.run(project, "apply", str(plan), "--report", str(report), stop=stop)
-        outcomes = _read(report)["outcomes"]
+        outcomes = _read(report)["counts"]
         gone = sum(outcomes[outcome.value] for outcome in Outcome if outcome.is_gone)
         require(kept=gone == len(removed), seen=f"{gone} of {len(removed)} are proven to be gone")
         done = "planned, deleted and proven to be gone"
@@ -195,7 +195,7 @@ class Visit:
         run = _read(self.commands.folder / "deleting" / REPORT)["run"]
         report = self.commands.folder / "deleting" / "restored.json"
         self.commands.run("deleting", "restore", run, "--report", str(report), stop=self.stop.event)
-        outcomes = _read(report)["outcomes"]
+        outcomes = _read(report)["counts"]
         self.facts.found["restored"] = {
             one.value: outcomes[one.value] for one in Outcome if one.is_restored
         }
