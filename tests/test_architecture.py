@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.live.providers.table import PROVIDERS
+from reconciler.model.address import Provider
+
 PACKAGE = Path(__file__).parents[1] / "reconciler"
 
 ALL_ABOVE_APPLYING = {"model", "errors", "dicom", "desired", "live", "planning", "journal"}
@@ -204,3 +207,20 @@ def test_the_verb_delete_stands_in_live_only() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             is_verb = isinstance(node, ast.Constant) and node.value == "DELETE"
             assert not is_verb, f"{path} holds the verb DELETE"
+
+
+def test_a_provider_is_named_where_it_is_described_and_where_it_speaks_only() -> None:
+    """A third one touches these places and no more."""
+    names = {f"Provider.{provider.name}" for provider in Provider}
+    naming = {
+        str(path.relative_to(PACKAGE).parent)
+        for path in modules()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if dotted(node) in names
+    }
+    assert naming == {"model", "live/providers", "live/providers/orthanc"}
+    assert (PACKAGE / "model" / "address.py").read_text().count("Provider.GOOGLE") == 2
+
+
+def test_every_provider_is_described_and_speaks() -> None:
+    assert set(PROVIDERS) == {provider for provider in Provider if provider.facts}

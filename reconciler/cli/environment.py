@@ -13,26 +13,20 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import assert_never
 
 from reconciler import __version__
 from reconciler.cli.ci import github
 from reconciler.cli.ci.requester import requester_of
 from reconciler.errors import UsageError
-from reconciler.live.connection import Connection, ConnectionSettings
-from reconciler.live.http.endpoint import DEFAULT_ENDPOINT, Endpoint, parse_endpoint
-from reconciler.model.address import Provider, StoreAddress
+from reconciler.live.connection import Connection
+from reconciler.live.http.endpoint import Endpoint, parse_endpoint
+from reconciler.live.settings import ConnectionSettings
+from reconciler.model.address import DEFAULT_PROVIDER, Provider, StoreAddress
 from reconciler.model.lock import Holder
 from reconciler.model.provenance import Requester
 from reconciler.reporting.export.syslog import Sender
 
-ENDPOINT_VARIABLES = {
-    Provider.GOOGLE: "RECONCILER_ENDPOINT",
-    Provider.ORTHANC: "RECONCILER_ORTHANC_ENDPOINT",
-}
-_CREDENTIALS_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
-_USERNAME = "RECONCILER_ORTHANC_USERNAME"
-_PASSWORD = "RECONCILER_ORTHANC_PASSWORD"  # noqa: S105 - its name
+_CREDENTIALS = {name for provider in Provider for name in provider.facts.credentials}
 
 
 def of_a_trial(*, own_store: bool = False) -> dict[str, str]:
@@ -43,8 +37,8 @@ def of_a_trial(*, own_store: bool = False) -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if (own_store and name in {_CREDENTIALS_FILE, _USERNAME, _PASSWORD})
-        or not (name.startswith("RECONCILER_") or name in {_CREDENTIALS_FILE, *github.VARIABLES})
+        if (own_store and name in _CREDENTIALS)
+        or not (name.startswith("RECONCILER_") or name in {*_CREDENTIALS, *github.VARIABLES})
     }
 
 
@@ -105,36 +99,29 @@ def requester() -> Requester | None:
     return requester_of(os.environ)
 
 
-def endpoint(given: str | None, provider: Provider = Provider.GOOGLE) -> Endpoint:
+def endpoint(given: str | None, provider: Provider = DEFAULT_PROVIDER) -> Endpoint:
     """The origin of the service: as given, else by the provider's own variable.
-
-    A variable for each, so that no provider's credentials go to the other's server.
 
     Raises:
         EndpointError: it is not one that may be used.
         UsageError: the provider has no default, and none is given.
     """
+    facts = provider.facts
     # An empty variable is one that is not set.
-    set_by_variable = os.environ.get(ENDPOINT_VARIABLES[provider]) or None
+    set_by_variable = os.environ.get(facts.endpoint_variable) or facts.endpoint
     chosen = set_by_variable if given is None else given
-    match provider:
-        case Provider.GOOGLE:
-            return parse_endpoint(DEFAULT_ENDPOINT if chosen is None else chosen)
-        case Provider.ORTHANC:
-            if chosen is None:
-                raise UsageError(
-                    "where Orthanc is has not been said",
-                    hint=f"set --endpoint or {ENDPOINT_VARIABLES[provider]} to its origin,"
-                    " such as https://HOST:8042",
-                )
-            return parse_endpoint(chosen)
-        case _:
-            assert_never(provider)
+    if chosen is None:
+        raise UsageError(
+            f"where {provider.title()} is has not been said",
+            hint=f"set --endpoint or {facts.endpoint_variable} to its origin,"
+            " such as https://HOST:8042",
+        )
+    return parse_endpoint(chosen)
 
 
 def provider_of(stores: Iterable[StoreAddress]) -> Provider:
     """The provider of a run, all of whose stores have the same."""
-    return next((store.provider for store in stores), Provider.GOOGLE)
+    return next((store.provider for store in stores), DEFAULT_PROVIDER)
 
 
 def _request_ids() -> Callable[[], str]:
@@ -172,9 +159,9 @@ def connect(
         user_agent=f"reconciler/{__version__}",
         parallelism=parallelism,
         max_qps=max_qps,
-        credentials_file=os.environ.get(_CREDENTIALS_FILE) or None,
-        username=os.environ.get(_USERNAME) or None,
-        password=os.environ.get(_PASSWORD) or None,
+        credentials={
+            name: value for name in provider.facts.credentials if (value := os.environ.get(name))
+        },
         proxies=urllib.request.getproxies(),
         ca_bundle=os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE"),
     )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from reconciler.desired.desired_file import DesiredFile
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
-from reconciler.model.address import Provider
 
 
 def check_one_service(files: Sequence[DesiredFile], problems: Problems) -> None:
@@ -35,8 +34,7 @@ def check_providers(files: Sequence[DesiredFile], problems: Problems) -> None:
     seen: dict[tuple[str, str, str, str], DesiredFile] = {}
     for file in files:
         store = file.store
-        key = store.project_id, store.location_id, store.dataset_id, store.dicom_store_id
-        other = seen.setdefault(key, file)
+        other = seen.setdefault(store.ids, file)
         if other.store.provider is not store.provider:
             problems.error(
                 Rule.TWO_PROVIDERS,
@@ -48,11 +46,10 @@ def check_providers(files: Sequence[DesiredFile], problems: Problems) -> None:
 
 
 def _service(file: DesiredFile) -> object:
-    """What must be the same: the provider, and for Orthanc the store, which is the server."""
-    store = file.store
-    return store.provider if store.provider is Provider.GOOGLE else store
+    """What must be the same: the provider, and where it has no one service the store, a server."""
+    return file.store.provider if file.store.provider.facts.service else file.store
 
 
 def _named(file: DesiredFile) -> str:
-    store = file.store
-    return "Google" if store.provider is Provider.GOOGLE else str(store)
+    provider = file.store.provider
+    return provider.title() if provider.facts.service else str(file.store)

@@ -72,6 +72,49 @@ class Provider(StrEnum):
     ORTHANC = "orthanc"
     """An Orthanc server with its DICOMweb plugin; the store's four ids are the user's labels."""
 
+    @property
+    def facts(self) -> ProviderFacts:
+        """What is known of it before it is spoken to."""
+        return _FACTS[self]
+
+
+class ProviderFacts(NamedTuple):
+    """What is known of a provider; ``live/providers`` knows how its stores speak."""
+
+    service: str | None
+    """The one service that all of its endpoints lead to; None where each is one of its own, and a
+    store's address the user's label."""
+    endpoint: str | None
+    """Where it is, unless that is said."""
+    endpoint_variable: str
+    """The environment variable that says where. One for each provider, so that no provider's
+    credentials go to another's server."""
+    credentials: tuple[str, ...]
+    """The environment variables that say who asks."""
+    deletion: str
+    """What its interface calls the deletion of an instance."""
+
+
+_FACTS = {
+    Provider.GOOGLE: ProviderFacts(
+        service="healthcare.googleapis.com",
+        endpoint="https://healthcare.googleapis.com",
+        endpoint_variable="RECONCILER_ENDPOINT",
+        credentials=("GOOGLE_APPLICATION_CREDENTIALS",),
+        deletion="projects.locations.datasets.dicomStores.studies.series.instances.delete",
+    ),
+    Provider.ORTHANC: ProviderFacts(
+        service=None,
+        endpoint=None,
+        endpoint_variable="RECONCILER_ORTHANC_ENDPOINT",
+        credentials=("RECONCILER_ORTHANC_USERNAME", "RECONCILER_ORTHANC_PASSWORD"),
+        deletion="DELETE /instances/{id}",
+    ),
+}
+
+DEFAULT_PROVIDER = Provider.GOOGLE
+"""What is meant where nothing is said, and never written."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class StoreAddress:
@@ -85,20 +128,25 @@ class StoreAddress:
     """The Healthcare API dataset."""
     dicom_store_id: str
     """The DICOM store in the dataset."""
-    provider: Provider = Provider.GOOGLE
+    provider: Provider = DEFAULT_PROVIDER
     """Whose interface the store speaks."""
 
     def __str__(self) -> str:
         """Its resource name, after its provider if that is not Google."""
-        provider = "" if self.provider is Provider.GOOGLE else f"{self.provider}:"
+        provider = "" if self.provider is DEFAULT_PROVIDER else f"{self.provider}:"
         return (
             f"{provider}projects/{self.project_id}/locations/{self.location_id}"
             f"/datasets/{self.dataset_id}/dicomStores/{self.dicom_store_id}"
         )
 
+    @property
+    def ids(self) -> tuple[str, str, str, str]:
+        """The four parameters, which name a store alone, whatever its provider."""
+        return self.project_id, self.location_id, self.dataset_id, self.dicom_store_id
+
     def as_parameters(self) -> dict[str, str]:
         """The four parameters under the API's names, and ``provider`` if that is not Google."""
-        other = {} if self.provider is Provider.GOOGLE else {"provider": self.provider.value}
+        other = {} if self.provider is DEFAULT_PROVIDER else {"provider": self.provider.value}
         return {
             **other,
             "projectsId": self.project_id,
@@ -120,7 +168,7 @@ class StoreAddress:
             parameters["locationsId"],
             parameters["datasetsId"],
             parameters["dicomStoresId"],
-            Provider(parameters.get("provider", Provider.GOOGLE)),
+            Provider(parameters.get("provider", DEFAULT_PROVIDER)),
         )
         if not (
             is_project_id(address.project_id)

@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from reconciler.model.address import Provider, StoreAddress
 
-GOOGLE = "healthcare.googleapis.com"
 _LOOPBACK = "loopback"
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -39,19 +38,15 @@ def is_one_service(stores: Iterable[StoreAddress], endpoint: str, other: str) ->
 def service_of(provider: Provider, endpoint: str) -> str:
     """The name of the service, the same for every endpoint of it.
 
-    The resource name of a Google store is global: every endpoint that is not on this machine, be it
+    Where a store's resource name is global, every endpoint that is not on this machine, be it
     regional or private, leads to the one service. What listens on this machine is an emulator, and
-    known by its port. An Orthanc's address says nothing, so each origin is a service of its own.
+    known by its port. Where the address says nothing, each origin is a service of its own.
     All names of the loopback interface are one.
     """
     port = loopback_port(endpoint)
     if port is not None:
         return f"{_LOOPBACK}:{port}"
-    match provider:
-        case Provider.GOOGLE:
-            return GOOGLE
-        case Provider.ORTHANC:
-            return endpoint
+    return provider.facts.service or endpoint
 
 
 def is_loopback(host: str) -> bool:

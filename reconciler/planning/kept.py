@@ -5,9 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from reconciler.model.address import Provider, StoreAddress
+from reconciler.model.address import StoreAddress
 from reconciler.model.desired import Claims
 from reconciler.model.plan import Plan, StorePlan, Why
 from reconciler.model.problem import Source
@@ -48,18 +48,14 @@ def kept_deletions(plan: Plan, keeps: Mapping[StoreAddress, Claims]) -> tuple[Ke
     at whatever address: one SOP Instance UID names one object. The four parameters name a store
     alone, whatever the plan says of its provider.
     """
-    by_parameters = {_bare(store): claims for store, claims in keeps.items()}
+    by_parameters = {store.ids: claims for store, claims in keeps.items()}
     found = [
         kept
         for store in plan.stores
-        if (claims := by_parameters.get(_bare(store.store))) is not None
+        if (claims := by_parameters.get(store.store.ids)) is not None
         for kept in _covered(store, claims)
     ]
     return tuple(sorted(found, key=lambda kept: kept.source))
-
-
-def _bare(store: StoreAddress) -> StoreAddress:
-    return replace(store, provider=Provider.GOOGLE)
 
 
 def _covered(plan: StorePlan, claims: Claims) -> Iterator[KeptDeletions]:

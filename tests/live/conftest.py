@@ -42,6 +42,9 @@ def connect() -> Iterator[Connect]:
         def open_connection(url: str, **settings: object) -> Connection:
             stop = settings.pop("stop", None) or threading.Event()
             defaults = {"read_only": False, "bounds": Bounds(whole=5.0, window=5.0), "retry": QUICK}
+            if "credentials_file" in settings:
+                file = str(settings.pop("credentials_file"))
+                settings["credentials"] = {"GOOGLE_APPLICATION_CREDENTIALS": file}
             numbers = itertools.count(1)
             connection = Connection(
                 ConnectionSettings(parse_endpoint(url), **(defaults | settings)),

@@ -3,13 +3,14 @@
 import pytest
 
 from reconciler.errors import EndpointError
-from reconciler.live.http.endpoint import DEFAULT_ENDPOINT, Endpoint, parse_endpoint
+from reconciler.live.http.endpoint import Endpoint, parse_endpoint
+from reconciler.model.address import DEFAULT_PROVIDER
 
 
 @pytest.mark.parametrize(
     ("text", "origin", "is_loopback"),
     [
-        (DEFAULT_ENDPOINT, "https://healthcare.googleapis.com", False),
+        (DEFAULT_PROVIDER.facts.endpoint, "https://healthcare.googleapis.com", False),
         ("https://healthcare.googleapis.com/", "https://healthcare.googleapis.com", False),
         ("HTTPS://Healthcare.GoogleAPIs.com:443", "https://healthcare.googleapis.com", False),
         ("https://pacs.example:8443", "https://pacs.example:8443", False),

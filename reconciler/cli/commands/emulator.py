@@ -13,7 +13,7 @@ from reconciler.cli.options.given_file import read_given
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.output.console import say
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
-from reconciler.model.address import Provider, StoreAddress
+from reconciler.model.address import StoreAddress
 
 try:
     from reconciler.emulator import DEMO_STORE, EmulatorSettings, Faults, run
@@ -36,7 +36,7 @@ def _parse_store(name: str) -> StoreAddress:
         address = StoreAddress.parse(name)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
-    if address.provider is not Provider.GOOGLE:
+    if address.provider is not DEMO_STORE.provider:
         raise click.BadParameter(f"the embedded store does not speak as {address.provider} does")
     return address
 

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from reconciler.cli.output.console import say
 from reconciler.journal.latest import known_stores
-from reconciler.model.address import Provider, StoreAddress
+from reconciler.model.address import StoreAddress
 from reconciler.model.service import store_at
 
 
 def note_other_services(stores: Iterable[StoreAddress], endpoint: str, state: Path) -> None:
-    """Warn of an Orthanc that the record knows at another endpoint too.
+    """Warn of a store that the record knows at another endpoint too, if that is another store.
 
-    Its address is the user's own label, so only the endpoint says which store it is. What was done
-    at the other one does not count here.
+    Where an address is the user's own label, only the endpoint says which store it is. What was
+    done at the other one does not count here.
     """
-    labelled = [store for store in stores if store.provider is Provider.ORTHANC]
+    labelled = [store for store in stores if not store.provider.facts.service]
     known = known_stores(state) if labelled else ()
     for store in labelled:
         here = store_at(endpoint, store)

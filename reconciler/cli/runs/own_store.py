@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,7 +24,7 @@ from reconciler.drill.trial import BrokenPromiseError, Program
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
-from reconciler.model.address import InstanceAddress, Provider, StoreAddress
+from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.reporting.wire_facts_json import wire_facts_as_json
 from reconciler.reporting.wording import plural
 
@@ -149,7 +149,7 @@ def _visit(
     own: OwnStore, connection: Connection, folder: Path, program: Program, stop: Stop
 ) -> Visit:
     store = connection.store(own.store)
-    names = {*replace(own.store, provider=Provider.GOOGLE).as_parameters().values()}
+    names = {*own.store.ids}
     names |= _names_of(connection.endpoint)
     hidden = frozenset(name.lower() for name in names)
     try:

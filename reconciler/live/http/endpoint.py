@@ -9,8 +9,6 @@ from ipaddress import ip_address
 from reconciler.errors import EndpointError
 from reconciler.model.service import is_loopback
 
-DEFAULT_ENDPOINT = "https://healthcare.googleapis.com"
-
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"  # RFC 1123 section 2.1
 _ORIGIN = re.compile(
     rf"(?P<scheme>https?)://(?P<host>{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])"

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
-from reconciler.model.address import Provider
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.outcome import Outcome
 from reconciler.reporting.ci.fingerprints import deletion_fingerprint
@@ -19,10 +18,6 @@ from reconciler.reporting.export.shown import shown
 from reconciler.reporting.wording import describe_evidence
 
 OCSF_VERSION = "1.8.0"
-OPERATIONS = {
-    Provider.GOOGLE: "projects.locations.datasets.dicomStores.studies.series.instances.delete",
-    Provider.ORTHANC: "DELETE /instances/{id}",
-}
 
 _CATEGORY, _CLASS, _DELETE = 6, 6003, 4
 _INFORMATIONAL, _MEDIUM = 1, 3
@@ -94,7 +89,7 @@ def _actor(deletion: RecordedDeletion) -> dict[str, Any]:
 
 def _api(deletion: RecordedDeletion) -> dict[str, Any]:
     return _known(
-        operation=OPERATIONS[deletion.store.provider],
+        operation=deletion.store.provider.facts.deletion,
         service={"name": "DICOMweb"},
         request={"uid": shown(deletion.request_id)} if deletion.request_id else None,
         response=None if deletion.status is None else {"code": deletion.status},

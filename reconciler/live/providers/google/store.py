@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
@@ -16,10 +16,14 @@ from reconciler.live.dicomweb.replies import delete_reply
 from reconciler.live.dicomweb.store import DicomWebStore, not_retrieved
 from reconciler.live.http.answer import Answer, Stream
 from reconciler.live.http.bodies import is_json, media_type, parse_json
+from reconciler.live.http.bounds import Term
 from reconciler.live.http.channel import RequestKind
+from reconciler.live.http.credentials import load_token
+from reconciler.live.http.identity import Identity
 from reconciler.live.http.numbers import read_number
 from reconciler.live.http.transport import UID, Call, Guards, Transport
 from reconciler.live.providers.google import preflight as healthcare_preflight
+from reconciler.live.settings import ConnectionSettings
 from reconciler.live.store import Body
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import (
@@ -48,6 +52,29 @@ def guards(address: StoreAddress) -> Guards:
         question=re.compile(path + ":testIamPermissions"),
         store=re.compile(path + "/dicomWeb/studies"),
     )
+
+
+def identity(settings: ConnectionSettings, term: Callable[[], Term]) -> Identity:
+    """Application Default Credentials."""
+    return load_token(
+        settings.endpoint,
+        credentials_file=settings.credentials.get("GOOGLE_APPLICATION_CREDENTIALS"),
+        proxies=settings.proxies,
+        ca_bundle=settings.ca_bundle,
+        term=term,
+    )
+
+
+def open_store(
+    address: StoreAddress,
+    transport: Callable[[Guards], Transport],
+    *,
+    page_size: int,
+    nobody: Callable[[], InstanceAddress],
+) -> HealthcareStore:
+    """A store of the Healthcare API."""
+    sent = transport(guards(address))
+    return HealthcareStore(address, sent, page_size=page_size, nobody=nobody())
 
 
 class HealthcareStore(DicomWebStore):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import islice
@@ -30,17 +30,20 @@ from reconciler.live.dicomweb.replies import unsent
 from reconciler.live.dicomweb.store import DicomWebStore, not_retrieved
 from reconciler.live.http.answer import Answer, Stream
 from reconciler.live.http.bodies import is_json, is_multipart_dicom, media_type, parse_json
+from reconciler.live.http.bounds import Term
 from reconciler.live.http.channel import RequestKind
 from reconciler.live.http.faults import AttemptError
 from reconciler.live.http.file_body import FileBody
+from reconciler.live.http.identity import BasicIdentity, Identity
 from reconciler.live.http.multipart import read_single_part
 from reconciler.live.http.numbers import read_number
 from reconciler.live.http.transport import Call, Guards, Transport
 from reconciler.live.providers.orthanc import preflight as orthanc_preflight
 from reconciler.live.providers.orthanc import replies as orthanc_replies
 from reconciler.live.providers.orthanc.preflight import ROOT
+from reconciler.live.settings import ConnectionSettings
 from reconciler.live.store import Body
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 from reconciler.model.live import (
     PRESENT,
     Observation,
@@ -69,6 +72,23 @@ def guards() -> Guards:
         question=re.compile("/tools/lookup"),
         store=re.compile("/instances"),
     )
+
+
+def identity(settings: ConnectionSettings, _term: Callable[[], Term]) -> Identity:
+    """A user name and a password, which ask nobody."""
+    name, password = Provider.ORTHANC.facts.credentials
+    return BasicIdentity(settings.credentials.get(name), settings.credentials.get(password))
+
+
+def open_store(
+    address: StoreAddress,
+    transport: Callable[[Guards], Transport],
+    *,
+    page_size: int,
+    nobody: Callable[[], InstanceAddress],  # noqa: ARG001 - its 404 needs no comparison
+) -> OrthancStore:
+    """The store that is the server."""
+    return OrthancStore(address, transport(guards()), page_size=page_size)
 
 
 class OrthancStore(DicomWebStore):
