@@ -21,7 +21,6 @@ from reconciler.applying.outcome import DELETIONS, RESTORES, AttemptSummary, Com
 from reconciler.cli.main import run
 from reconciler.desired import load_desired_state
 from reconciler.desired.inventory.reader import COLUMNS
-from reconciler.desired.limits import smallest_limits
 from reconciler.desired.schema.validation import desired_state_schema
 from reconciler.drill.selftest import PROMISES
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
@@ -268,7 +267,7 @@ def test_the_reasons_are_those_of_cid_7031() -> None:
 
 def test_the_limits_and_their_defaults_are_the_programs() -> None:
     rows = table(README, "limit", "default")
-    defaults = codec_of(Limits).write(smallest_limits([]))
+    defaults = codec_of(Limits).write(Limits())
     assert {codes(name)[0]: int(value) for name, value, _ in rows} == defaults
 
 

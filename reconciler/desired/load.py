@@ -13,7 +13,6 @@ from reconciler.desired.checks.duplicates import check_duplicates
 from reconciler.desired.checks.two_addresses import check_addresses
 from reconciler.desired.desired_file import DesiredFile, read_desired_file
 from reconciler.desired.inventory.pins import Pins
-from reconciler.desired.limits import smallest_limits
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ProgressCallback, ReadProgress
 from reconciler.desired.rules import HIDES
@@ -22,12 +21,14 @@ from reconciler.desired.services import check_one_service, check_providers
 from reconciler.errors import DesiredStateError, HiddenFilesError
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import (
+    LIMIT_KEYS,
     Claims,
     DesiredState,
     DesiredStore,
     Entry,
     InputFile,
     InputRole,
+    Limits,
     QueriedRemoves,
 )
 from reconciler.model.problem import Severity, Source
@@ -157,7 +158,19 @@ def _store(
     check_addresses(removes, keeps, problems)
     # A statement says nothing of limits, so those of its store's files hold.
     speaking = files if selected[0].input.role is InputRole.QUERY else selected
-    return DesiredStore(address, smallest_limits(file.limits for file in speaking), removes, keeps)
+    return DesiredStore(address, _smallest_limits(file.limits for file in speaking), removes, keeps)
+
+
+def _smallest_limits(written: Iterable[Mapping[str, int]]) -> Limits:
+    """The smallest written value of each limit; the default where no file writes it.
+
+    Keys are the format's (``maxDeletions`` …).
+    """
+    smallest: dict[str, int] = {}
+    for limits in written:
+        for name, value in limits.items():
+            smallest[name] = min(value, smallest.get(name, value))
+    return Limits(**{name: smallest[key] for name, key in LIMIT_KEYS.items() if key in smallest})
 
 
 def _queried_file(

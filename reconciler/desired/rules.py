@@ -2,115 +2,88 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from reconciler.model.problem import ProblemRule
 
 
-class Rule(StrEnum):
-    """What a problem is about; the value is its name in messages and reports."""
+class Rule(ProblemRule):
+    """What is wrong with a file, or worth a look."""
 
-    PATH_NOT_FOUND = "path-not-found"
-    PATH_OUTSIDE_ROOT = "path-outside-root"
-    NO_DESIRED_STATE_FILE = "no-desired-state-file"
-    UNREADABLE_FILE = "unreadable-file"
-    LFS_POINTER = "lfs-pointer"
-    NOT_CHECKED_OUT = "not-checked-out"
-    DELETED_UNCOMMITTED = "deleted-uncommitted"
-    GIT_NOT_KNOWN = "git-not-known"
-    STATE_REFUSED = "state-refused"
-    STATE_NOT_IGNORED = "state-not-ignored"
-    NOT_UTF8 = "not-utf8"
-    EMPTY_FILE = "empty-file"
-    YAML_SYNTAX = "yaml-syntax"
-    SEVERAL_DOCUMENTS = "several-documents"
-    NESTED_TOO_DEEP = "nested-too-deep"
-    DUPLICATE_KEY = "duplicate-key"
-    KEY_NOT_TEXT = "key-not-text"
-    ANCHOR = "anchor"
-    ALIAS = "alias"
-    MERGE_KEY = "merge-key"
-    TAG = "tag"
-    UNKNOWN_KEY = "unknown-key"
-    MISSING_KEY = "missing-key"
-    CONFLICTING_KEYS = "conflicting-keys"
-    EMPTY_VALUE = "empty-value"
-    WRONG_TYPE = "wrong-type"
-    INVALID_VALUE = "invalid-value"
-    NUMBER_OUT_OF_RANGE = "number-out-of-range"
-    UNKNOWN_REASON_CODE = "unknown-reason-code"
-    UNSUPPORTED_VERSION = "unsupported-version"
-    CHECK_STOPPED = "check-stopped"
-    MISSING_REASON = "missing-reason"
-    INVALID_UID = "invalid-uid"
-    LEADING_ZERO = "leading-zero"
-    INVENTORY_HEADER = "inventory-header"
-    INVENTORY_ROW = "inventory-row"
-    INVENTORY_DIGEST = "inventory-digest"
-    INVENTORY_COUNT = "inventory-count"
-    CONTRADICTION = "contradiction"
-    DUPLICATE_ENTRY = "duplicate-entry"
-    DIFFERENT_REASONS = "different-reasons"
-    DIFFERENT_ARCHIVES = "different-archives"
-    ARCHIVE_IN_PROJECT = "archive-in-project"
-    TWO_ADDRESSES = "two-addresses"
-    SEVERAL_SERVICES = "several-services"
-    TWO_PROVIDERS = "two-providers"
-
-    @property
-    def meaning(self) -> str:
-        """What breaking the rule means, in one line."""
-        return _MEANINGS[self]
+    PATH_NOT_FOUND = ("path-not-found", "A PATH or a file that another one names does not exist")
+    PATH_OUTSIDE_ROOT = (
+        "path-outside-root",
+        "A PATH or a file that another one names lies outside the project",
+    )
+    NO_DESIRED_STATE_FILE = (
+        "no-desired-state-file",
+        "A PATH holds no file that ends in .yaml or .yml",
+    )
+    UNREADABLE_FILE = ("unreadable-file", "A file or folder cannot be read")
+    LFS_POINTER = ("lfs-pointer", "A Git LFS pointer stands in the place of a file")
+    NOT_CHECKED_OUT = (
+        "not-checked-out",
+        "The work tree lacks or hides what git holds where files are read",
+    )
+    DELETED_UNCOMMITTED = (
+        "deleted-uncommitted",
+        "What git holds where files are read is deleted, and not in a commit",
+    )
+    GIT_NOT_KNOWN = ("git-not-known", "git could not be asked")
+    STATE_REFUSED = (
+        "state-refused",
+        "The state folder came with the checkout, or leads out of itself",
+    )
+    STATE_NOT_IGNORED = ("state-not-ignored", "git does not ignore the state folder")
+    NOT_UTF8 = ("not-utf8", "A file is not text in UTF-8")
+    EMPTY_FILE = ("empty-file", "A file says nothing")
+    YAML_SYNTAX = ("yaml-syntax", "A file is not valid YAML")
+    SEVERAL_DOCUMENTS = ("several-documents", "A file holds more than one YAML document")
+    NESTED_TOO_DEEP = ("nested-too-deep", "Collections lie more than 16 deep in one another")
+    DUPLICATE_KEY = ("duplicate-key", "A key occurs twice in one mapping")
+    KEY_NOT_TEXT = ("key-not-text", "A key is not plain text")
+    ANCHOR = ("anchor", "A value has a YAML anchor")
+    ALIAS = ("alias", "A value is a YAML alias")
+    MERGE_KEY = ("merge-key", "A mapping merges another one")
+    TAG = ("tag", "A value has a YAML tag")
+    UNKNOWN_KEY = ("unknown-key", "A key does not belong where it stands")
+    MISSING_KEY = ("missing-key", "A key that must be there is missing")
+    CONFLICTING_KEYS = ("conflicting-keys", "Keys stand together that exclude each other")
+    EMPTY_VALUE = ("empty-value", "A key is present and its value is empty")
+    WRONG_TYPE = ("wrong-type", "A value is of another type than its key needs")
+    INVALID_VALUE = ("invalid-value", "A text does not have the form that its key needs")
+    NUMBER_OUT_OF_RANGE = ("number-out-of-range", "A number is too small or too large")
+    UNKNOWN_REASON_CODE = ("unknown-reason-code", "A reason's code is not in DICOM CID 7031")
+    UNSUPPORTED_VERSION = (
+        "unsupported-version",
+        "A file is of a format version that is not supported",
+    )
+    CHECK_STOPPED = ("check-stopped", "A file has so many problems that its check was stopped")
+    MISSING_REASON = ("missing-reason", "A remove entry has no reason, and its file has no default")
+    INVALID_UID = ("invalid-uid", "A text is not a DICOM UID")
+    LEADING_ZERO = ("leading-zero", "A component of a UID has a leading zero")
+    INVENTORY_HEADER = (
+        "inventory-header",
+        "An inventory's header is not the three parameters of an instance",
+    )
+    INVENTORY_ROW = ("inventory-row", "A row of an inventory is malformed")
+    INVENTORY_DIGEST = ("inventory-digest", "An inventory is not the file that was pinned")
+    INVENTORY_COUNT = ("inventory-count", "An inventory has another number of rows than was pinned")
+    CONTRADICTION = ("contradiction", "A remove lies wholly inside a keep")
+    DUPLICATE_ENTRY = ("duplicate-entry", "The same thing is named twice")
+    DIFFERENT_REASONS = ("different-reasons", "The same thing is removed for two reasons")
+    DIFFERENT_ARCHIVES = ("different-archives", "The same thing is removed with two archives")
+    ARCHIVE_IN_PROJECT = (
+        "archive-in-project",
+        "An archive lies inside the project or its git tree",
+    )
+    TWO_ADDRESSES = ("two-addresses", "One SOP Instance UID is named at two addresses")
+    SEVERAL_SERVICES = (
+        "several-services",
+        "The files that the PATHs select are about several services",
+    )
+    TWO_PROVIDERS = ("two-providers", "One store is named with two providers")
 
 
 HIDES = frozenset(
     {Rule.UNREADABLE_FILE, Rule.LFS_POINTER, Rule.NOT_CHECKED_OUT, Rule.GIT_NOT_KNOWN}
 )
 """What leaves open whether all keeps were read."""
-
-_MEANINGS = {
-    Rule.PATH_NOT_FOUND: "A PATH or a file that another one names does not exist",
-    Rule.PATH_OUTSIDE_ROOT: "A PATH or a file that another one names lies outside the project",
-    Rule.NO_DESIRED_STATE_FILE: "A PATH holds no file that ends in .yaml or .yml",
-    Rule.UNREADABLE_FILE: "A file or folder cannot be read",
-    Rule.LFS_POINTER: "A Git LFS pointer stands in the place of a file",
-    Rule.NOT_CHECKED_OUT: "The work tree lacks or hides what git holds where files are read",
-    Rule.DELETED_UNCOMMITTED: "What git holds where files are read is deleted, and not in a commit",
-    Rule.GIT_NOT_KNOWN: "git could not be asked",
-    Rule.STATE_REFUSED: "The state folder came with the checkout, or leads out of itself",
-    Rule.STATE_NOT_IGNORED: "git does not ignore the state folder",
-    Rule.NOT_UTF8: "A file is not text in UTF-8",
-    Rule.EMPTY_FILE: "A file says nothing",
-    Rule.YAML_SYNTAX: "A file is not valid YAML",
-    Rule.SEVERAL_DOCUMENTS: "A file holds more than one YAML document",
-    Rule.NESTED_TOO_DEEP: "Collections lie more than 16 deep in one another",
-    Rule.DUPLICATE_KEY: "A key occurs twice in one mapping",
-    Rule.KEY_NOT_TEXT: "A key is not plain text",
-    Rule.ANCHOR: "A value has a YAML anchor",
-    Rule.ALIAS: "A value is a YAML alias",
-    Rule.MERGE_KEY: "A mapping merges another one",
-    Rule.TAG: "A value has a YAML tag",
-    Rule.UNKNOWN_KEY: "A key does not belong where it stands",
-    Rule.MISSING_KEY: "A key that must be there is missing",
-    Rule.CONFLICTING_KEYS: "Keys stand together that exclude each other",
-    Rule.EMPTY_VALUE: "A key is present and its value is empty",
-    Rule.WRONG_TYPE: "A value is of another type than its key needs",
-    Rule.INVALID_VALUE: "A text does not have the form that its key needs",
-    Rule.NUMBER_OUT_OF_RANGE: "A number is too small or too large",
-    Rule.UNKNOWN_REASON_CODE: "A reason's code is not in DICOM CID 7031",
-    Rule.UNSUPPORTED_VERSION: "A file is of a format version that is not supported",
-    Rule.CHECK_STOPPED: "A file has so many problems that its check was stopped",
-    Rule.MISSING_REASON: "A remove entry has no reason, and its file has no default",
-    Rule.INVALID_UID: "A text is not a DICOM UID",
-    Rule.LEADING_ZERO: "A component of a UID has a leading zero",
-    Rule.INVENTORY_HEADER: "An inventory's header is not the three parameters of an instance",
-    Rule.INVENTORY_ROW: "A row of an inventory is malformed",
-    Rule.INVENTORY_DIGEST: "An inventory is not the file that was pinned",
-    Rule.INVENTORY_COUNT: "An inventory has another number of rows than was pinned",
-    Rule.CONTRADICTION: "A remove lies wholly inside a keep",
-    Rule.DUPLICATE_ENTRY: "The same thing is named twice",
-    Rule.DIFFERENT_REASONS: "The same thing is removed for two reasons",
-    Rule.DIFFERENT_ARCHIVES: "The same thing is removed with two archives",
-    Rule.ARCHIVE_IN_PROJECT: "An archive lies inside the project or its git tree",
-    Rule.TWO_ADDRESSES: "One SOP Instance UID is named at two addresses",
-    Rule.SEVERAL_SERVICES: "The files that the PATHs select are about several services",
-    Rule.TWO_PROVIDERS: "One store is named with two providers",
-}

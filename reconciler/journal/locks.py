@@ -13,13 +13,13 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from reconciler.errors import JournalError, LockHeld
 from reconciler.journal.folder import locks_folder, make_folder
+from reconciler.json_codec import codec_of
 from reconciler.model.address import StoreAddress
 from reconciler.model.lock import HeldLock, Holder
 
@@ -110,7 +110,7 @@ def _holder_file(lock: Path) -> Path:
 
 def _write_holder(lock: Path, held: HeldLock) -> None:
     try:
-        _holder_file(lock).write_text(json.dumps(asdict(held)) + "\n")
+        _holder_file(lock).write_text(json.dumps(codec_of(HeldLock).write(held)) + "\n")
     except OSError as error:
         raise _cannot_lock(lock, error) from error
 
@@ -127,16 +127,8 @@ def _held(lock: Path, store: StoreAddress) -> LockHeld:
 def _read_holder(lock: Path) -> HeldLock:
     """Who holds the lock, as far as that can be read: the holder may just be writing it."""
     try:
-        read = json.loads(_holder_file(lock).read_text())
-        holder = read["holder"]
-        return HeldLock(
-            str(read["store"]),
-            Holder(
-                str(holder["run"]), str(holder["user"]), str(holder["host"]), int(holder["process"])
-            ),
-            str(read["since"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        return codec_of(HeldLock).read(json.loads(_holder_file(lock).read_text()))
+    except (OSError, ValueError):
         return HeldLock()
 
 

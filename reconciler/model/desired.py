@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from enum import Enum
-from typing import Any
+from typing import Any, Self
 
 from reconciler.model.address import SeriesAddress, StoreAddress
 from reconciler.model.as_json import as_json
@@ -24,31 +24,24 @@ class Intent(Enum):
 class ReasonCode(Enum):
     """DICOM PS3.16 CID 7031, Reason for Removal from Operational Use."""
 
-    REJECTED_FOR_QUALITY_REASONS = "113001"
-    REJECTED_FOR_PATIENT_SAFETY_REASONS = "113037"
-    INCORRECT_MODALITY_WORKLIST_ENTRY = "113038"
-    DATA_RETENTION_POLICY_EXPIRED = "113039"
-    QUALITY_CONTROL_INTENT = "113680"
-    DATA_NOT_ACCESSIBLE_FROM_STORAGE = "130752"
-    PROCESSED_KEY_OBJECT_SELECTION = "130753"
-    REPLACED_BY_ALTERNATE_REPRESENTATION = "130754"
+    meaning: str
+    """The code meaning of CID 7031, such as ``Data Retention Policy Expired``."""
 
-    @property
-    def meaning(self) -> str:
-        """The code meaning of CID 7031, such as ``Data Retention Policy Expired``."""
-        return _MEANINGS[self]
+    def __new__(cls, value: str, meaning: str = "") -> Self:
+        """Give each code its value and its meaning."""
+        code = object.__new__(cls)
+        code._value_ = value
+        code.meaning = meaning
+        return code
 
-
-_MEANINGS = {
-    ReasonCode.REJECTED_FOR_QUALITY_REASONS: "Rejected for Quality Reasons",
-    ReasonCode.REJECTED_FOR_PATIENT_SAFETY_REASONS: "Rejected for Patient Safety Reasons",
-    ReasonCode.INCORRECT_MODALITY_WORKLIST_ENTRY: "Incorrect Modality Worklist Entry",
-    ReasonCode.DATA_RETENTION_POLICY_EXPIRED: "Data Retention Policy Expired",
-    ReasonCode.QUALITY_CONTROL_INTENT: "Quality Control Intent",
-    ReasonCode.DATA_NOT_ACCESSIBLE_FROM_STORAGE: "Data Not Accessible from Storage",
-    ReasonCode.PROCESSED_KEY_OBJECT_SELECTION: "Processed Key Object Selection",
-    ReasonCode.REPLACED_BY_ALTERNATE_REPRESENTATION: "Replaced by Alternate Representation",
-}
+    REJECTED_FOR_QUALITY_REASONS = ("113001", "Rejected for Quality Reasons")
+    REJECTED_FOR_PATIENT_SAFETY_REASONS = ("113037", "Rejected for Patient Safety Reasons")
+    INCORRECT_MODALITY_WORKLIST_ENTRY = ("113038", "Incorrect Modality Worklist Entry")
+    DATA_RETENTION_POLICY_EXPIRED = ("113039", "Data Retention Policy Expired")
+    QUALITY_CONTROL_INTENT = ("113680", "Quality Control Intent")
+    DATA_NOT_ACCESSIBLE_FROM_STORAGE = ("130752", "Data Not Accessible from Storage")
+    PROCESSED_KEY_OBJECT_SELECTION = ("130753", "Processed Key Object Selection")
+    REPLACED_BY_ALTERNATE_REPRESENTATION = ("130754", "Replaced by Alternate Representation")
 
 
 _TICKET = re.compile(r"[!-~](?:[ -~]{0,62}[!-~])?")

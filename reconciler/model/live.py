@@ -187,11 +187,6 @@ class StudyContents:
     problem: str | None = None
     odd: OddRows = OddRows()
 
-    @property
-    def instance_count(self) -> int:
-        """How many instances the study holds."""
-        return sum(len(uids) for uids in self.series.values())
-
 
 @dataclass(frozen=True, slots=True)
 class LiveStore:

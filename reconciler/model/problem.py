@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
+from typing import Self
 
 from reconciler.model.as_json import as_json
 
@@ -13,6 +14,20 @@ class Severity(Enum):
 
     ERROR = "error"
     WARNING = "warning"
+
+
+class ProblemRule(StrEnum):
+    """What a problem is about; the value is its name in messages and reports."""
+
+    meaning: str
+    """What breaking the rule means, in one line."""
+
+    def __new__(cls, name: str, meaning: str) -> Self:
+        """Give each rule its name and its meaning."""
+        rule = str.__new__(cls, name)
+        rule._value_ = name
+        rule.meaning = meaning
+        return rule
 
 
 @dataclass(frozen=True, slots=True, order=True)

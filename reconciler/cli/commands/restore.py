@@ -35,7 +35,7 @@ from reconciler.model.outcome import InstanceResult, Operation, RunReport
 from reconciler.model.provenance import Provenance
 from reconciler.model.service import is_one_service
 from reconciler.reporting.events import result_event, start_event
-from reconciler.reporting.run.pending_text import pending_as_text
+from reconciler.reporting.run.text import pending_as_text
 from reconciler.reporting.wording import plain, traffic_line
 
 

@@ -23,7 +23,7 @@ from reconciler.reporting.ci.places import in_repository
 from reconciler.reporting.ci.sarif import problems_as_sarif
 from reconciler.reporting.plan.html import plan_as_html
 from reconciler.reporting.plan.markdown import plan_as_markdown
-from reconciler.reporting.plan.problems import PLAN_RULES, plan_problems
+from reconciler.reporting.plan.problems import PlanRule, plan_problems
 from reconciler.reporting.plan.text import plan_as_text
 from reconciler.reporting.run.json import report_as_json
 from reconciler.reporting.run.markdown import report_as_markdown
@@ -32,7 +32,7 @@ from reconciler.reporting.validation.json import validation_as_json
 from reconciler.reporting.validation.markdown import validation_as_markdown
 from reconciler.reporting.validation.text import validation_as_text
 
-RULES: Mapping[str, str] = {rule: rule.meaning for rule in Rule} | dict(PLAN_RULES)
+RULES: Mapping[str, str] = {rule: rule.meaning for rule in (*Rule, *PlanRule)}
 """Every rule that a problem may be about, with its meaning."""
 
 Writes = Sequence[tuple[str, Path]]

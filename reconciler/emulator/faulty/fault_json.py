@@ -8,32 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from reconciler.emulator.faulty.faults import FaultKind, FaultRule, Faults
 
-_NUMBER = (int, float)
-_FAULTS_TYPES: Mapping[str, Any] = {
-    "rules": list,
-    "latency": _NUMBER,
-    "search_lag": _NUMBER,
-    "seed": int,
-}
-_RULE_TYPES: Mapping[str, Any] = {
-    "fault": str,
-    "method": str,
-    "path": str,
-    "times": int,
-    "probability": _NUMBER,
-    "after_effect": bool,
-    "seconds": _NUMBER,
-    "status": int,
-    "retry_after": int,
-    "body": str,
-    "body_bytes": int,
-    "location": str,
-    "per_second": int,
-}
+_IN_JSON: Mapping[Any, Any] = {float: (int, float), FaultKind: str}
 
 
 def faults_to_json(faults: Faults) -> dict[str, object]:
@@ -53,29 +32,35 @@ def faults_from_json(document: object) -> Faults:
     Raises:
         ValueError: it is not one; the message says what is wrong.
     """
-    members = _members(document, _FAULTS_TYPES)
+    members = _members(document, Faults)
     rules = tuple(_rule_from_json(rule) for rule in members.pop("rules", ()))
     return Faults(rules=rules, **members)
 
 
 def _rule_from_json(document: object) -> FaultRule:
-    members = _members(document, _RULE_TYPES)
+    members = _members(document, FaultRule)
     return FaultRule(fault=FaultKind(members.pop("fault", None)), **members)
 
 
-def _members(document: object, types: Mapping[str, Any]) -> dict[str, Any]:
+def _members(document: object, kind: type) -> dict[str, Any]:
+    hints = get_type_hints(kind)
     if not isinstance(document, dict):
         raise ValueError("faults and their rules are JSON objects")  # noqa: TRY004 - bad input
     for name, value in document.items():
-        if name not in types:
+        if name not in hints:
             raise ValueError(f"unknown member {name!r}")
-        if not _fits(value, types[name]):
+        if not _fits(value, hints[name]):
             raise ValueError(f"{name!r} cannot be {value!r}")
     return {name: value for name, value in document.items() if value is not None}
 
 
-def _fits(value: object, expected: Any) -> bool:
+def _fits(value: object, hint: Any) -> bool:
     """Whether a member has its type; null stands for the default, and no boolean is a number."""
+    if value is None:
+        return True
+    if get_origin(hint) is tuple:
+        return isinstance(value, list)
+    kinds = get_args(hint) or (hint,)
     if isinstance(value, bool):
-        return expected is bool
-    return value is None or isinstance(value, expected)
+        return bool in kinds
+    return any(isinstance(value, _IN_JSON.get(kind, kind)) for kind in kinds)

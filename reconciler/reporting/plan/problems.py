@@ -6,75 +6,61 @@ Deletions as such are no problem: they are what was asked for.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from enum import StrEnum
 
 from reconciler.model.desired import InputRole
-from reconciler.model.gate import Gate, GateName
+from reconciler.model.gate import Gate
 from reconciler.model.plan import Finding, Plan, Returned, SavedPlan, SeriesPlan, StorePlan, Why
-from reconciler.model.problem import Problem, Severity, Source
+from reconciler.model.problem import Problem, ProblemRule, Severity, Source
 from reconciler.reporting.wording import describe_gate, describe_subject, plural
 
 MOST = 1000
 """So many problems of one rule are listed one by one; the rest is counted."""
 
 
-class PlanRule(StrEnum):
-    """What a problem of a plan is about; the value is its name in reports."""
+class PlanRule(ProblemRule):
+    """What a problem of a plan is about; each gate has a rule of its name."""
 
-    GATE_INCOMPLETE = "gate-incomplete"
-    GATE_MISPLACED = "gate-misplaced"
-    GATE_MAX_DELETIONS = "gate-max-deletions"
-    GATE_MAX_STUDIES_EMPTIED = "gate-max-studies-emptied"
-    GATE_MAX_SERIES_EMPTIED = "gate-max-series-emptied"
-    GATE_MAX_STUDY_PERCENT = "gate-max-study-percent"
-    GATE_MAX_KEPT_MISSING = "gate-max-kept-missing"
-    GATE_MAX_NEVER_SEEN = "gate-max-never-seen"
-    GATE_MAX_REAPPEARED = "gate-max-reappeared"
-    GATE_RESTORED = "gate-restored"
-    PROBE_FAILED = "probe-failed"
-    MISPLACED = "misplaced"
-    KEPT_MISSING = "kept-missing"
-    NEVER_SEEN = "never-seen"
-    STUDY_EMPTIED = "study-emptied"
-    SERIES_EMPTIED = "series-emptied"
-    CAME_BACK = "came-back"
+    GATE_INCOMPLETE = ("gate-incomplete", "The store gave no clear answer somewhere")
+    GATE_MISPLACED = ("gate-misplaced", "An instance to remove lies under another study or series")
+    GATE_MAX_DELETIONS = (
+        "gate-max-deletions",
+        "More instances would be deleted than the files allow",
+    )
+    GATE_MAX_STUDIES_EMPTIED = (
+        "gate-max-studies-emptied",
+        "More studies would be emptied than the files allow",
+    )
+    GATE_MAX_SERIES_EMPTIED = (
+        "gate-max-series-emptied",
+        "More series would be emptied than the files allow",
+    )
+    GATE_MAX_STUDY_PERCENT = (
+        "gate-max-study-percent",
+        "A larger part of a study would be deleted than allowed",
+    )
+    GATE_MAX_KEPT_MISSING = (
+        "gate-max-kept-missing",
+        "More that must be kept is missing than the files allow",
+    )
+    GATE_MAX_NEVER_SEEN = (
+        "gate-max-never-seen",
+        "More to remove was never seen than the files allow",
+    )
+    GATE_MAX_REAPPEARED = (
+        "gate-max-reappeared",
+        "More that was removed is there again than the files allow",
+    )
+    GATE_RESTORED = ("gate-restored", "An instance to remove was restored on purpose")
+    PROBE_FAILED = ("probe-failed", "The store gave no clear answer about this")
+    MISPLACED = ("misplaced", "What is to be removed is stored under another study or series")
+    KEPT_MISSING = ("kept-missing", "What must be kept is not in the store")
+    NEVER_SEEN = ("never-seen", "Neither the store nor the record knows what is to be removed")
+    STUDY_EMPTIED = ("study-emptied", "Nothing of a study would be left")
+    SERIES_EMPTIED = ("series-emptied", "Nothing of a series would be left")
+    CAME_BACK = ("came-back", "What an earlier run removed is there again")
 
-
-PLAN_RULES: Mapping[str, str] = {
-    PlanRule.GATE_INCOMPLETE: "The store gave no clear answer somewhere",
-    PlanRule.GATE_MISPLACED: "An instance to remove lies under another study or series",
-    PlanRule.GATE_MAX_DELETIONS: "More instances would be deleted than the files allow",
-    PlanRule.GATE_MAX_STUDIES_EMPTIED: "More studies would be emptied than the files allow",
-    PlanRule.GATE_MAX_SERIES_EMPTIED: "More series would be emptied than the files allow",
-    PlanRule.GATE_MAX_STUDY_PERCENT: "A larger part of a study would be deleted than allowed",
-    PlanRule.GATE_MAX_KEPT_MISSING: "More that must be kept is missing than the files allow",
-    PlanRule.GATE_MAX_NEVER_SEEN: "More to remove was never seen than the files allow",
-    PlanRule.GATE_MAX_REAPPEARED: "More that was removed is there again than the files allow",
-    PlanRule.GATE_RESTORED: "An instance to remove was restored on purpose",
-    PlanRule.PROBE_FAILED: "The store gave no clear answer about this",
-    PlanRule.MISPLACED: "What is to be removed is stored under another study or series",
-    PlanRule.KEPT_MISSING: "What must be kept is not in the store",
-    PlanRule.NEVER_SEEN: "Neither the store nor the record knows what is to be removed",
-    PlanRule.STUDY_EMPTIED: "Nothing of a study would be left",
-    PlanRule.SERIES_EMPTIED: "Nothing of a series would be left",
-    PlanRule.CAME_BACK: "What an earlier run removed is there again",
-}
-"""What breaking each rule means, in one line."""
-
-_GATE_RULES = {
-    GateName.INCOMPLETE: PlanRule.GATE_INCOMPLETE,
-    GateName.MISPLACED: PlanRule.GATE_MISPLACED,
-    GateName.MAX_DELETIONS: PlanRule.GATE_MAX_DELETIONS,
-    GateName.MAX_STUDIES_EMPTIED: PlanRule.GATE_MAX_STUDIES_EMPTIED,
-    GateName.MAX_SERIES_EMPTIED: PlanRule.GATE_MAX_SERIES_EMPTIED,
-    GateName.MAX_STUDY_PERCENT: PlanRule.GATE_MAX_STUDY_PERCENT,
-    GateName.MAX_KEPT_MISSING: PlanRule.GATE_MAX_KEPT_MISSING,
-    GateName.MAX_NEVER_SEEN: PlanRule.GATE_MAX_NEVER_SEEN,
-    GateName.MAX_REAPPEARED: PlanRule.GATE_MAX_REAPPEARED,
-    GateName.RESTORED: PlanRule.GATE_RESTORED,
-}
 
 _FINDING_RULES = {
     Why.PROBE_FAILED: (PlanRule.PROBE_FAILED, Severity.ERROR, "the store gave no clear answer"),
@@ -99,7 +85,8 @@ def _problems(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Problem]:
     for gate in gates:
         if not gate.is_open:
             message = f"closed gate {describe_gate(gate)} ({gate.store})"
-            yield Problem(homes[gate.store], _GATE_RULES[gate.name], message, gate.hint)
+            rule = PlanRule[f"GATE_{gate.name.name}"]
+            yield Problem(homes[gate.store], rule, message, gate.hint)
     for store in saved.plan.stores:
         for finding in store.findings:
             if finding.why in _FINDING_RULES:
