@@ -61,7 +61,7 @@ def main() -> None:
             ends = (0, INCOMPLETE, INTERRUPTED)
             cost, _ = run(command, expect=ends, timeout=60 * options.minutes)
         told = json.loads(report.read_text())
-        deleted = told["outcomes"]["deleted"]
+        deleted = told["counts"]["deleted"]
         rate = (
             f"{deleted:,} deleted and proven, {told['traffic']['per_second']:,} requests a second"
         )

@@ -70,6 +70,6 @@ class PlanProgress:
         """All deletions of the plan; ``stores`` are those of the run's first record."""
         for store in plan.stores:
             index = stores.index(store.store)
-            for instance, group in store.grouped_deletions():
+            for instance, group, _ in store.declared_deletions():
                 key = (store.store, instance)
                 yield Target(store.store, index, instance, group, self.replies(key))

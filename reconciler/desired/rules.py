@@ -71,10 +71,7 @@ class Rule(ProblemRule):
     DUPLICATE_ENTRY = ("duplicate-entry", "The same thing is named twice")
     DIFFERENT_REASONS = ("different-reasons", "The same thing is removed for two reasons")
     DIFFERENT_ARCHIVES = ("different-archives", "The same thing is removed with two archives")
-    ARCHIVE_IN_PROJECT = (
-        "archive-in-project",
-        "An archive lies inside the project or its git tree",
-    )
+    ARCHIVE_IN_PROJECT = "archive-in-project", "An archive lies inside the project or its git tree"
     TWO_ADDRESSES = ("two-addresses", "One SOP Instance UID is named at two addresses")
     SEVERAL_SERVICES = (
         "several-services",

@@ -231,16 +231,16 @@ class StorePlan:
 
     def deletions(self) -> Iterator[InstanceAddress]:
         """Every instance to delete, in the plan's order."""
-        for instance, _ in self.grouped_deletions():
+        for instance, _, _ in self.declared_deletions():
             yield instance
 
-    def grouped_deletions(self) -> Iterator[tuple[InstanceAddress, DeletionGroup]]:
-        """Every instance to delete, in the plan's order, with the group that declares it."""
+    def declared_deletions(self) -> Iterator[tuple[InstanceAddress, DeletionGroup, int]]:
+        """Every instance to delete, in the plan's order, with its group and line there."""
         for study in self.studies:
             for series in study.series:
                 for group in series.groups:
-                    for uid in group.instances:
-                        yield InstanceAddress(study.study_uid, series.series_uid, uid), group
+                    for uid, line in group.instances.items():
+                        yield InstanceAddress(study.study_uid, series.series_uid, uid), group, line
 
 
 @dataclass(frozen=True, slots=True)

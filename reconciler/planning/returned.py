@@ -34,7 +34,7 @@ def find_returned(plan: Plan, last_word: LastWords) -> tuple[Returned, ...]:
 
 
 def _returned(plan: StorePlan, last_word: LastWords) -> Iterator[Returned]:
-    for instance, group, line in _declared(plan):
+    for instance, group, line in plan.declared_deletions():
         match last_word(plan.store, instance):
             case Removed(run=run):
                 is_restored = False
@@ -44,14 +44,6 @@ def _returned(plan: StorePlan, last_word: LastWords) -> Iterator[Returned]:
                 continue
         source = Source(group.path, line)
         yield Returned(plan.store, instance, run, group.reason.code, source, is_restored)
-
-
-def _declared(plan: StorePlan) -> Iterator[tuple[InstanceAddress, DeletionGroup, int]]:
-    for study in plan.studies:
-        for series in study.series:
-            for group in series.groups:
-                for uid, line in group.instances.items():
-                    yield InstanceAddress(study.study_uid, series.series_uid, uid), group, line
 
 
 def _is_same_line(removal: PutBack, group: DeletionGroup) -> bool:

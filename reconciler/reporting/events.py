@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.json_codec import codec_of
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, RunReport
 from reconciler.model.plan import Action, Finding, SavedPlan, StorePlan, Why
@@ -58,19 +58,15 @@ def plan_events(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Event]:
 
 def _changes(store: StorePlan) -> Iterator[Event]:
     change = {"type": "planned_change", **store.store.as_parameters()}
-    for study in store.studies:
-        for series in study.series:
-            for group in series.groups:
-                for uid, line in group.instances.items():
-                    instance = InstanceAddress(study.study_uid, series.series_uid, uid)
-                    yield {
-                        **change,
-                        "action": Action.DELETE.value,
-                        "why": Why.LISTED.value,
-                        **instance.as_parameters(),
-                        "code": group.reason.code.value,
-                        "source": codec_of(Source).write(Source(group.path, line)),
-                    }
+    for instance, group, line in store.declared_deletions():
+        yield {
+            **change,
+            "action": Action.DELETE.value,
+            "why": Why.LISTED.value,
+            **instance.as_parameters(),
+            "code": group.reason.code.value,
+            "source": codec_of(Source).write(Source(group.path, line)),
+        }
     for finding in store.findings:
         yield codec_of(Finding).write(finding, {**change, "action": Action.NO_OP.value})
 
