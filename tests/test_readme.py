@@ -35,7 +35,7 @@ from reconciler.model.outcome import Operation, Outcome
 from reconciler.model.plan import Action
 from reconciler.model.reply import ReplyKind
 from reconciler.planning.decision import DECISIONS
-from reconciler.planning.returned import PLANNED_AGAIN
+from reconciler.planning.reappeared import PLANNED_AGAIN
 
 from .answer import typed_at
 

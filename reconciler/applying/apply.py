@@ -184,7 +184,7 @@ class Apply:
             parallelism=self.settings.parallelism,
         )
         try:
-            require_open_gates(gates_of(replace(self.saved, returned=recalled.returned)))
+            require_open_gates(gates_of(replace(self.saved, reappeared=recalled.reappeared)))
         except Refused as refusal:
             return recalled, refusal
         return recalled, None

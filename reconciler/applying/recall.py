@@ -19,8 +19,8 @@ from reconciler.live.workers import run_workers
 from reconciler.model.address import StoreAddress
 from reconciler.model.live import Observation, OddRow, OddRows, Presence
 from reconciler.model.past import PutBack
-from reconciler.model.plan import Plan, Returned, SavedPlan
-from reconciler.planning.returned import LastWords, find_returned
+from reconciler.model.plan import Plan, Reappeared, SavedPlan
+from reconciler.planning.reappeared import LastWords, find_reappeared
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +30,14 @@ class Recalled:
     ``seen`` are those of which it may decide without a DELETE. Of them ``explained`` are those that
     another run removed after the plan's own attempts. ``back`` are those that an earlier run of the
     plan removed and that are there again, ``unclear`` those that a listing still shows and that
-    gave no clear answer. ``returned`` is what the plan lists, with all of these that are there.
+    gave no clear answer. ``reappeared`` is what the plan lists, with all of these that are there.
     """
 
     seen: Mapping[PlannedKey, Observation] = field(default_factory=dict)
     explained: Set[PlannedKey] = frozenset()
     back: Set[PlannedKey] = frozenset()
     unclear: Mapping[PlannedKey, Observation] = field(default_factory=dict)
-    returned: tuple[Returned, ...] = ()
+    reappeared: tuple[Reappeared, ...] = ()
 
 
 def recall(
@@ -60,9 +60,9 @@ def recall(
     seen = _look(unknown_to_plan, stores, parallelism=parallelism, confirmed=True)
     back = frozenset(_that_are(Presence.PRESENT, again))
     present = back | set(_that_are(Presence.PRESENT, seen))
-    found = find_returned(saved.plan, lambda *key: last_word(*key) if key in present else None)
+    found = find_reappeared(saved.plan, lambda *key: last_word(*key) if key in present else None)
     anew = {(one.store, one.instance) for one in found}
-    listed = (one for one in saved.returned if (one.store, one.instance) not in anew)
+    listed = (one for one in saved.reappeared if (one.store, one.instance) not in anew)
     return Recalled(
         seen,
         frozenset(key for key, place in unknown_to_plan.items() if place > progress.tried_at(key)),
@@ -80,7 +80,7 @@ def _unlisted(
     saved: SavedPlan, done: Set[PlannedKey], progress: PlanProgress, last_word: LastWords
 ) -> Iterator[tuple[PlannedKey, int]]:
     """The instances of which the plan does not list the last word, with the place of that word."""
-    listed = {(one.store, one.instance): (one.run, one.restored) for one in saved.returned}
+    listed = {(one.store, one.instance): (one.run, one.restored) for one in saved.reappeared}
     for key in _planned(saved.plan):
         if key in done:
             continue

@@ -1,4 +1,4 @@
-"""What the plans on record say: what was kept, what had come back, what a gate stopped."""
+"""What the plans on record say: what was kept, what had reappeared, what a gate stopped."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.journal.readings import GateSeen, KeptSeen, PlanEnded, PlanMade, ReturnedSeen
+from reconciler.journal.readings import GateSeen, KeptSeen, PlanEnded, PlanMade, ReappearedSeen
 from reconciler.journal.records import Record
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.audit import CameBack, Coverage, LastSeen, Refusal, Selection
+from reconciler.model.audit import Coverage, LastSeen, Reappearance, Refusal, Selection
 from reconciler.model.desired import InputRole
 
 _KeepKey = tuple[StoreAddress, str, str | None, str, str | None]
@@ -26,7 +26,7 @@ class Plans:
         self._latest: dict[tuple[str, ...], tuple[str, Coverage]] = {}
         self._latest_of_store: dict[StoreAddress, datetime] = {}
         self._kept: dict[_KeepKey, LastSeen] = {}
-        self._came_back: dict[tuple[StoreAddress, InstanceAddress, str], CameBack] = {}
+        self._reappeared: dict[tuple[StoreAddress, InstanceAddress, str], Reappearance] = {}
 
     def add(self, made: PlanMade, records: Iterable[Record]) -> None:
         """Take one plan; ``records`` are those after its first."""
@@ -35,8 +35,8 @@ class Plans:
             match record:
                 case KeptSeen():
                     self._add_kept(made, record, named)
-                case ReturnedSeen():
-                    self._add_returned(made, record)
+                case ReappearedSeen():
+                    self._add_reappeared(made, record)
                 case PlanEnded():
                     self._add_end(made, record)
 
@@ -44,9 +44,9 @@ class Plans:
         """The closed gates, by time."""
         return tuple(sorted(self._refusals, key=lambda one: (one.time, one.run)))
 
-    def came_back(self) -> tuple[CameBack, ...]:
+    def reappeared(self) -> tuple[Reappearance, ...]:
         """Each instance once for each run that had removed it, by time."""
-        found = self._came_back.values()
+        found = self._reappeared.values()
         return tuple(sorted(found, key=lambda one: (one.time, one.instance)))
 
     def kept(self) -> tuple[LastSeen, ...]:
@@ -84,10 +84,10 @@ class Plans:
             seen=record.time if instances else before.seen if before else None,
         )
 
-    def _add_returned(self, made: PlanMade, record: ReturnedSeen) -> None:
+    def _add_reappeared(self, made: PlanMade, record: ReappearedSeen) -> None:
         is_asked_for = self._selection.takes_study(record.instance.study_uid)
         if is_asked_for and self._selection.takes_reason(record.code):
-            one = CameBack(
+            one = Reappearance(
                 record.time,
                 made.stores[record.store],
                 record.instance,
@@ -95,7 +95,7 @@ class Plans:
                 record.code,
                 record.restored,
             )
-            self._came_back.setdefault((one.store, one.instance, one.removed_by), one)
+            self._reappeared.setdefault((one.store, one.instance, one.removed_by), one)
 
     def _add_end(self, made: PlanMade, ended: PlanEnded) -> None:
         for store in made.stores:

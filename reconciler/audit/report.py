@@ -68,7 +68,7 @@ def make_report(
         ),
         refusals=runs.plans.refusals(),
         refused_applies=tuple(runs.refused_applies),
-        came_back=runs.plans.came_back(),
+        reappeared=runs.plans.reappeared(),
         put_back=tuple(runs.put_back),
         kept=runs.plans.kept(),
         images_read=tuple(runs.images_read),

@@ -47,7 +47,7 @@ class KeptSeen(OfStore):
 
 
 @dataclass(frozen=True, slots=True)
-class ReturnedSeen(OfInstance):
+class ReappearedSeen(OfInstance):
     """An instance to delete that an earlier run removed, and that was there again."""
 
     run: str
@@ -135,4 +135,4 @@ class NothingDone(Start):
 
 LastReading = PlanEnded | QueryEnded | NothingDone
 FirstReading = PlanMade | QueryStarted | NothingDone
-ReadingRecord = FirstReading | KeptSeen | ReturnedSeen | PlanEnded | Retrieved | QueryEnded
+ReadingRecord = FirstReading | KeptSeen | ReappearedSeen | PlanEnded | Retrieved | QueryEnded

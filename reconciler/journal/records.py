@@ -20,8 +20,8 @@ from reconciler.journal.readings import (
     QueryEnded,
     QueryStarted,
     ReadingRecord,
+    ReappearedSeen,
     Retrieved,
-    ReturnedSeen,
 )
 from reconciler.model.address import STUDY, InstanceAddress, StoreAddress
 from reconciler.model.as_json import as_json
@@ -251,7 +251,7 @@ RECORDS: Mapping[str, type[Record]] = {
     "restored": Restored,
     "plan_made": PlanMade,
     "kept_seen": KeptSeen,
-    "returned_seen": ReturnedSeen,
+    "reappeared_seen": ReappearedSeen,
     "plan_ended": PlanEnded,
     "query_started": QueryStarted,
     "retrieved": Retrieved,

@@ -118,7 +118,7 @@ class RefusedApply:
 
 
 @dataclass(frozen=True, slots=True)
-class CameBack:
+class Reappearance:
     """An instance that ``removed_by`` had proven to be gone, and that a plan found in the store.
 
     ``time`` is that of the first plan that did; ``restored`` says that a restore put it back.
@@ -267,7 +267,7 @@ class AuditReport:
     coverage: tuple[Coverage, ...]
     refusals: tuple[Refusal, ...]
     refused_applies: tuple[RefusedApply, ...]
-    came_back: tuple[CameBack, ...]
+    reappeared: tuple[Reappearance, ...]
     put_back: tuple[PutBack, ...]
     kept: tuple[LastSeen, ...]
     images_read: tuple[ImagesRead, ...]

@@ -296,7 +296,7 @@ class GitState:
 
 
 @dataclass(frozen=True, slots=True)
-class Returned:
+class Reappeared:
     """An instance to delete that an earlier run removed and verified, and that is there again.
 
     ``run`` removed it; ``restored`` says that it was put back from the archive, and that the line
@@ -317,8 +317,8 @@ class SavedPlan:
 
     ``digest`` names the stable part (``sha256:`` and 64 hexadecimal digits); ``plan_id`` this one
     making of it, which may be applied once; ``endpoint`` is the origin that was asked. What rests
-    on the local history is no part of the digest: ``returned``, and ``unrecorded``, the stores with
-    something never seen of which that history knows nothing at all.
+    on the local history is no part of the digest: ``reappeared``, and ``unrecorded``, the stores
+    with something never seen of which that history knows nothing at all.
     """
 
     plan: Plan = field(metadata=as_json(is_left=True))
@@ -329,5 +329,5 @@ class SavedPlan:
     tool_version: str
     endpoint: str
     git: GitState | None = field(default=None, metadata=as_json(stands_always=True))
-    returned: tuple[Returned, ...] = field(default=(), metadata=as_json(stands_always=True))
+    reappeared: tuple[Reappeared, ...] = field(default=(), metadata=as_json(stands_always=True))
     unrecorded: tuple[StoreAddress, ...] = field(default=(), metadata=as_json(stands_always=True))

@@ -13,7 +13,7 @@ from reconciler.errors import GatesClosed
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import Plan, SavedPlan, StorePlan, StudyPlan, Why
 from reconciler.planning.never_seen import gates_on_never_seen
-from reconciler.planning.returned import gates_on_returned
+from reconciler.planning.reappeared import gates_on_reappeared
 
 
 def gates_of(saved: SavedPlan) -> tuple[Gate, ...]:
@@ -21,7 +21,7 @@ def gates_of(saved: SavedPlan) -> tuple[Gate, ...]:
     gates = (
         *evaluate_gates(saved.plan),
         *gates_on_never_seen(saved.plan, saved.unrecorded),
-        *gates_on_returned(saved.plan, saved.returned),
+        *gates_on_reappeared(saved.plan, saved.reappeared),
     )
     return tuple(sorted(gates, key=lambda gate: gate.store))
 

@@ -19,8 +19,8 @@ from reconciler.journal.readings import (
     PlanMade,
     QueryEnded,
     QueryStarted,
+    ReappearedSeen,
     Retrieved,
-    ReturnedSeen,
 )
 from reconciler.journal.records import Record, RunEnded, Settled
 from reconciler.model.address import Provider
@@ -262,14 +262,14 @@ def test_gates_and_refused_applies_are_told_with_who_asked(state: Path) -> None:
 
 
 def test_what_came_back_is_told_once_by_instance(state: Path) -> None:
-    returned = ReturnedSeen(NOON, 0, instance(1), "a", SAFETY.code, restored=False)
-    write(state, plan_made("p", NOON), returned, plan_ended())
-    later = replace(returned, time=NOON + MINUTE)
+    reappeared = ReappearedSeen(NOON, 0, instance(1), "a", SAFETY.code, restored=False)
+    write(state, plan_made("p", NOON), reappeared, plan_ended())
+    later = replace(reappeared, time=NOON + MINUTE)
     write(state, plan_made("q", NOON + MINUTE), later, plan_ended())
 
-    (back,) = report_of(state).came_back
+    (back,) = report_of(state).reappeared
     assert (back.instance, back.removed_by, back.time) == (instance(1), "a", NOON)
-    assert report_of(state, reasons=frozenset({"113039"})).came_back == ()
+    assert report_of(state, reasons=frozenset({"113039"})).reappeared == ()
 
 
 def test_whose_images_were_read_is_told(state: Path) -> None:

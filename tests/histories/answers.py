@@ -30,7 +30,7 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class Planned:
-    """A saved plan: what it deletes, what of it came back, and which gates are closed."""
+    """A saved plan: what it deletes, what of it reappeared, and which gates are closed."""
 
     path: Path
     plan: str
@@ -38,7 +38,7 @@ class Planned:
     created: datetime
     expires: datetime
     keys: frozenset[Key]
-    returned: dict[Key, Listed]
+    reappeared: dict[Key, Listed]
     closed: frozenset[str]
 
 
@@ -60,7 +60,7 @@ def read_plan(site: Site, path: Path) -> Planned:
         frozenset(site.key_of(uid) for group in groups for uid in group["instances"]),
         {
             site.key_of(one["instancesId"]): Listed(one["run"], one["restored"])
-            for one in saved["returned"]
+            for one in saved["reappeared"]
         },
         frozenset(one["name"] for one in saved["gates"] if not one["open"]),
     )

@@ -34,7 +34,7 @@ from .record import read_run
 
 NO_LIMIT = ", maxReappeared: 9"
 PLANNED_AGAIN = frozenset({"113039", "113001"})
-"""The reasons for which coming back changes nothing."""
+"""The reasons for which reappearing changes nothing."""
 SKEW = timedelta(minutes=5)
 REFUSED, DONE, INCOMPLETE = 3, 0, 4
 
@@ -48,7 +48,7 @@ class Spec:
     code: str = "113037"
     archive: bool = True
     is_limited: bool = True
-    """Whether what came back by itself must be looked at first."""
+    """Whether what reappeared by itself must be looked at first."""
 
     @property
     def counts_reappeared(self) -> bool:
@@ -125,7 +125,7 @@ class Past:
     # Commands
 
     def plan(self, spec: Spec, state: str = "first", endpoint: str | None = None) -> Made:
-        """Plan a file; the gates and what came back must be as the record says."""
+        """Plan a file; the gates and what reappeared must be as the record says."""
         self._numbers += 1
         path = self.site.root / f"plan-{self._numbers}.json"
         answer = self._run("plan", self._path(spec), "--out", path, state=state, endpoint=endpoint)
@@ -133,7 +133,7 @@ class Past:
         made = Made(spec, read_plan(self.site, path))
         self.file_of[made.plan] = spec
         assert (answer.code == REFUSED) == bool(made.planned.closed), answer
-        self._check_returned(made, self.model(state))
+        self._check_reappeared(made, self.model(state))
         return made
 
     def _path(self, spec: Spec) -> Path:
@@ -244,9 +244,9 @@ class Past:
         words = model.last_words(key)
         return [self.judge(word, spec) for word in words] or [None]
 
-    def _check_returned(self, made: Made, model: Model) -> None:
+    def _check_reappeared(self, made: Made, model: Model) -> None:
         for key in sorted(made.planned.keys):
-            found = made.planned.returned.get(key)
+            found = made.planned.reappeared.get(key)
             words = model.last_words(key)
             allowed = self._verdicts(model, key, made.spec)
             allowed += [
@@ -256,10 +256,10 @@ class Past:
                 for run in word.runs
             ]
             assert found in allowed, f"{key}: the plan says {found}, the record {words}"
-        returned = made.planned.returned.values()
-        reappeared = sum(not one.is_restored for one in returned)
-        closed = {"restored"} if any(one.is_restored for one in returned) else set()
-        closed |= {"maxReappeared"} if reappeared and made.spec.counts_reappeared else set()
+        reappeared = made.planned.reappeared.values()
+        by_itself = sum(not one.is_restored for one in reappeared)
+        closed = {"restored"} if any(one.is_restored for one in reappeared) else set()
+        closed |= {"maxReappeared"} if by_itself and made.spec.counts_reappeared else set()
         assert made.planned.closed & {"restored", "maxReappeared"} == closed
 
     # What an apply must do
@@ -280,7 +280,7 @@ class Past:
             words = model.last_words(key)
             if key in held:
                 assert self._is_closed(made, model, key) is not True, f"{key} was let back: {words}"
-            elif words and key not in trouble.blind and key not in made.planned.returned:
+            elif words and key not in trouble.blind and key not in made.planned.reappeared:
                 assert not all(isinstance(word, Removal) for word in words), f"{key} is gone"
 
     def _is_closed(self, made: Made, model: Model, key: Key) -> bool | None:
@@ -293,7 +293,7 @@ class Past:
         ]
         if any(own):
             return None
-        listed = made.planned.returned.get(key)
+        listed = made.planned.reappeared.get(key)
         closed = {
             verdict is not None
             and verdict != listed

@@ -372,12 +372,12 @@ def test_a_store_has_one_past_by_whatever_name(site: Site) -> None:
     run = removed(past, "first", endpoint=site.by_address)
     past.someone_stores(ONE)
     made = past.plan(past.specs["first"], endpoint=site.by_name)
-    assert made.planned.returned == {ONE: Listed(run, is_restored=False)}
+    assert made.planned.reappeared == {ONE: Listed(run, is_restored=False)}
     assert past.apply(made).code == REFUSED
     site.remove(ONE)
     past.restore(run)
     made = past.plan(past.specs["first"], endpoint=site.by_name)
-    assert made.planned.returned == {ONE: Listed(run, is_restored=True)}
+    assert made.planned.reappeared == {ONE: Listed(run, is_restored=True)}
     past.look()
 
 
@@ -405,7 +405,7 @@ def test_a_plan_without_the_record_deletes_nothing_that_was_restored(site: Site)
     run = removed(past, "first")
     past.restore(run)
     made = past.plan(past.specs["first"], state="empty")
-    assert made.planned.returned == {}
+    assert made.planned.reappeared == {}
     for _ in range(2):
         assert past.apply(made).code == REFUSED
     assert ONE in site.content()
@@ -454,7 +454,7 @@ def test_what_someone_else_removed_is_no_removal_of_ours(site: Site) -> None:
     assert past.apply(made).code == 0
     assert read_headline(report_of(site)) == (1, 0)
     past.someone_stores(ONE)
-    assert past.plan(past.specs["q"]).planned.returned == {}
+    assert past.plan(past.specs["q"]).planned.reappeared == {}
     past.look()
 
 

@@ -20,8 +20,8 @@ from reconciler.journal.readings import (
     PlanMade,
     QueryEnded,
     QueryStarted,
+    ReappearedSeen,
     Retrieved,
-    ReturnedSeen,
 )
 from reconciler.journal.records import (
     Archived,
@@ -123,7 +123,7 @@ RECORDS = st.one_of(
         st.lists(GATES, max_size=2).map(tuple),
     ),
     st.builds(
-        ReturnedSeen, TIMES, NUMBERS, INSTANCES, RUNS, st.sampled_from(ReasonCode), st.booleans()
+        ReappearedSeen, TIMES, NUMBERS, INSTANCES, RUNS, st.sampled_from(ReasonCode), st.booleans()
     ),
     st.builds(QueryStarted, **CHAINED),
     st.builds(

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.audit import (
     AuditReport,
-    CameBack,
     ChangingRun,
     Coverage,
     ImagesRead,
     LastSeen,
     PutBack,
+    Reappearance,
     Refusal,
     RefusedApply,
     RemovalCounts,
@@ -123,8 +123,8 @@ def report_of(count: int, words: str = "words") -> AuditReport:
             Refusal("plan-1", NOON, STORE, GateName.MAX_STUDY_PERCENT, 67, 50, "1.2.999", people),
         ),
         refused_applies=(RefusedApply("run-3", NOON, None, words, people),),
-        came_back=(
-            CameBack(
+        reappeared=(
+            Reappearance(
                 NOON,
                 STORE,
                 InstanceAddress("1.2.7", "1.2.7.1", "1.2.7.1.1"),
@@ -171,7 +171,7 @@ def test_every_fact_is_on_the_page() -> None:
         "Not in this report: runs/a.jsonl:1: words",
         "7 instances not proven to be gone after the last attempt",
         "Restored later: 2 instances of these.",
-        "1 instance came back",
+        "1 instance reappeared",
         f"{EXPIRED} 43",
         f"{STORE} 43",
         "robot@example.com 43",
@@ -184,7 +184,7 @@ def test_every_fact_is_on_the_page() -> None:
         "1.2.8.1.1 identical run-2 run-1",
         "words, change words, approved by words",
         "maxStudyPercent study 1.2.999",
-        "Came back after they were proven to be gone",
+        "Reappeared after they were proven to be gone",
         "1.2.998 all 12 1 never",
         "3 runs, 900 records, 0 broken",
         f"reconciler audit verify --head {HEAD} --head {'cd' * 32}",

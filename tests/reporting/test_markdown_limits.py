@@ -18,7 +18,7 @@ from reconciler.model.plan import (
     Finding,
     KeptEntry,
     Plan,
-    Returned,
+    Reappeared,
     SavedPlan,
     SeriesPlan,
     StorePlan,
@@ -200,14 +200,14 @@ def test_no_list_is_so_long_that_the_limit_breaks(saved: SavedPlan) -> None:
 
 def test_came_back_is_cut_too() -> None:
     saved = saved_of(1, 1, 1)
-    one = Returned(
+    one = Reappeared(
         saved.plan.stores[0].store,
         InstanceAddress(UID, UID, UID),
         "run",
         ReasonCode.DATA_RETENTION_POLICY_EXPIRED,
         Source("specs/a.yaml", 1),
     )
-    assert "… and 19,700 more" in comment_of(replace(saved, returned=(one,) * 20_000))
+    assert "… and 19,700 more" in comment_of(replace(saved, reappeared=(one,) * 20_000))
 
 
 def test_a_summary_has_room_for_what_a_comment_has_not() -> None:

@@ -49,7 +49,7 @@ def command(
     """Tell what was removed, by whom and why, and with what evidence.
 
     Totals by reason, store, month and actor; who had each run done, and how it ended; how much of
-    what the files ask for is proven; what was refused, came back or was restored; what is kept and
+    what the files ask for is proven; what was refused, reappeared or was restored; what is kept and
     when it was seen last; whose images were read; each deletion with its requests and the retrieve
     after them. CSV holds the deletions alone, as `audit
     export` writes them. A day stands for its beginning, and a TIME without an offset is UTC.

@@ -34,7 +34,7 @@ from reconciler.planning.gates import closed_gates, gates_of
 from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
 from reconciler.planning.plan_file import digest_of
 from reconciler.planning.planner import make_plan
-from reconciler.planning.returned import find_returned
+from reconciler.planning.reappeared import find_reappeared
 from reconciler.reporting.events import diagnostic_events
 from reconciler.reporting.wording import traffic_line
 from reconciler.survey.refresh import refresh
@@ -104,7 +104,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         tool_version=__version__,
         endpoint=str(endpoint),
         git=checkout.state(plan.inputs),
-        returned=find_returned(plan, lambda store, one: pasts[store].last_word(one)),
+        reappeared=find_reappeared(plan, lambda store, one: pasts[store].last_word(one)),
         unrecorded=unrecorded_stores(plan, recorded),
     )
     record_plan(saved, request.state, principal=principal)

@@ -19,7 +19,7 @@ from reconciler.journal.readings import (
     NothingDone,
     PlanEnded,
     PlanMade,
-    ReturnedSeen,
+    ReappearedSeen,
 )
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import StoreAddress
@@ -37,8 +37,8 @@ def record_plan(saved: SavedPlan, state: Path, *, principal: str | None) -> None
         with journal:
             for kept in _kept(saved):
                 journal.append(kept)
-            for returned in _returned(saved):
-                journal.append(returned)
+            for reappeared in _reappeared(saved):
+                journal.append(reappeared)
             journal.commit(_plan_ended(saved))
     except JournalError as error:
         say(f"note: this plan is not on record: {error}")
@@ -117,10 +117,10 @@ def _kept(saved: SavedPlan) -> Iterator[KeptSeen]:
             )
 
 
-def _returned(saved: SavedPlan) -> Iterator[ReturnedSeen]:
+def _reappeared(saved: SavedPlan) -> Iterator[ReappearedSeen]:
     order = _order(saved)
-    for one in saved.returned:
-        yield ReturnedSeen(
+    for one in saved.reappeared:
+        yield ReappearedSeen(
             saved.created, order[one.store], one.instance, one.run, one.code, one.restored
         )
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reconciler.model.audit import (
     AuditReport,
-    CameBack,
     ChangingRun,
     Coverage,
     ImagesRead,
     LastSeen,
     PutBack,
+    Reappearance,
     Refusal,
     RefusedApply,
 )
@@ -58,7 +58,7 @@ def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion
     yield from _changes(report.changes)
     yield from _refused(report.refusals)
     yield from _refused_applies(report.refused_applies)
-    yield from _came_back(report.came_back)
+    yield from _reappeared(report.reappeared)
     yield from _put_back(report.put_back)
     yield from _kept(report.kept)
     yield from _images_read(report.images_read)
@@ -183,7 +183,7 @@ def _refused_applies(refused: Sequence[RefusedApply]) -> Iterator[str]:
     yield from _table("Applies that were refused", heads, rows)
 
 
-def _came_back(came_back: Sequence[CameBack]) -> Iterator[str]:
+def _reappeared(reappeared: Sequence[Reappearance]) -> Iterator[str]:
     rows = [
         (
             format_time(one.time),
@@ -192,10 +192,10 @@ def _came_back(came_back: Sequence[CameBack]) -> Iterator[str]:
             one.code.value,
             "restored" if one.restored else "stored again",
         )
-        for one in came_back
+        for one in reappeared
     ]
     heads = ["first seen", "instance", "removed by", "reason", "how"]
-    yield from _table("Came back after they were proven to be gone", heads, rows)
+    yield from _table("Reappeared after they were proven to be gone", heads, rows)
 
 
 def _put_back(put_back: Sequence[PutBack]) -> Iterator[str]:

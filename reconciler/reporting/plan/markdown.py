@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from reconciler.model.gate import Gate
-from reconciler.model.plan import Plan, Returned, SavedPlan, StudyPlan, Why
+from reconciler.model.plan import Plan, Reappeared, SavedPlan, StudyPlan, Why
 from reconciler.reporting.markdown import COMMENT, Detail, Grain, Limit, escape, fit, listed
 from reconciler.reporting.plan.store_markdown import store_as_markdown
 from reconciler.reporting.wording import blast_radius, describe_gate, plural, summary_line
@@ -29,7 +29,7 @@ def _render(saved: SavedPlan, gates: Sequence[Gate], detail: Detail) -> Iterator
         yield from store_as_markdown(store, detail)
     if len(stores) < len(saved.plan.stores):
         yield f"… and {plural(len(saved.plan.stores) - len(stores), 'store')} more\n\n"
-    yield from _returned(saved.returned, detail)
+    yield from _reappeared(saved.reappeared, detail)
     yield f"Digest `{saved.digest}`, plan id {escape(saved.plan_id)},"
     yield f" expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
 
@@ -87,13 +87,13 @@ def _emptied_of(study: StudyPlan, detail: Detail) -> Iterator[str]:
             yield f"series `{series.series_uid}`"
 
 
-def _returned(returned: Sequence[Returned], detail: Detail) -> Iterator[str]:
-    if not returned:
+def _reappeared(reappeared: Sequence[Reappeared], detail: Detail) -> Iterator[str]:
+    if not reappeared:
         return
-    yield "**Came back: removed and verified by an earlier run, and there again**\n\n"
+    yield "**Reappeared: removed and verified by an earlier run, and there again**\n\n"
     lines = [
         f"`{one.instance.instance_uid}` ({escape(str(one.source))}):"
         f" {'restored after' if one.restored else 'removed by'} run {escape(one.run)}"
-        for one in returned
+        for one in reappeared
     ]
     yield from listed(lines, detail)

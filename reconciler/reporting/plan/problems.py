@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from reconciler.model.desired import InputRole
 from reconciler.model.gate import Gate
-from reconciler.model.plan import Finding, Plan, Returned, SavedPlan, SeriesPlan, StorePlan, Why
+from reconciler.model.plan import Finding, Plan, Reappeared, SavedPlan, SeriesPlan, StorePlan, Why
 from reconciler.model.problem import Problem, ProblemRule, Severity, Source
 from reconciler.reporting.wording import describe_gate, describe_subject, plural
 
@@ -59,7 +59,7 @@ class PlanRule(ProblemRule):
     NEVER_SEEN = ("never-seen", "Neither the store nor the record knows what is to be removed")
     STUDY_EMPTIED = ("study-emptied", "Nothing of a study would be left")
     SERIES_EMPTIED = ("series-emptied", "Nothing of a series would be left")
-    CAME_BACK = ("came-back", "What an earlier run removed is there again")
+    REAPPEARED = ("reappeared", "What an earlier run removed is there again")
 
 
 _FINDING_RULES = {
@@ -76,7 +76,7 @@ _FINDING_RULES = {
 
 
 def plan_problems(saved: SavedPlan, gates: Sequence[Gate]) -> tuple[Problem, ...]:
-    """Closed gates first, then findings, what is emptied, and what came back."""
+    """Closed gates first, then findings, what is emptied, and what reappeared."""
     return tuple(_capped(_problems(saved, gates)))
 
 
@@ -92,8 +92,8 @@ def _problems(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Problem]:
             if finding.why in _FINDING_RULES:
                 yield _finding(finding)
         yield from _emptied(store)
-    for returned in saved.returned:
-        yield _returned(returned)
+    for reappeared in saved.reappeared:
+        yield _reappeared(reappeared)
 
 
 def _home(store: StorePlan, plan: Plan) -> Source:
@@ -163,10 +163,10 @@ def _declared(members: Iterable[SeriesPlan]) -> Source:
     return min(Source(one.path, min(line for _, line in one.instances.items())) for one in groups)
 
 
-def _returned(returned: Returned) -> Problem:
-    how = "restored after" if returned.restored else "removed by"
-    message = f"instance {returned.instance.instance_uid} came back: {how} run {returned.run}"
-    return _warning(PlanRule.CAME_BACK, returned.source, message)
+def _reappeared(reappeared: Reappeared) -> Problem:
+    how = "restored after" if reappeared.restored else "removed by"
+    message = f"instance {reappeared.instance.instance_uid} reappeared: {how} run {reappeared.run}"
+    return _warning(PlanRule.REAPPEARED, reappeared.source, message)
 
 
 def _warning(rule: PlanRule, source: Source, message: str) -> Problem:

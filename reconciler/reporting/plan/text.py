@@ -10,7 +10,7 @@ from reconciler.model.gate import Gate
 from reconciler.model.plan import (
     DeletionGroup,
     Finding,
-    Returned,
+    Reappeared,
     SavedPlan,
     SeriesPlan,
     StorePlan,
@@ -42,7 +42,7 @@ def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
         yield from _deletions(store)
         yield from _findings(store)
         yield from _kept(store)
-    yield from _returned(saved.returned)
+    yield from _reappeared(saved.reappeared)
     yield from _gates(gates)
     yield f"\nPlan id {plain(saved.plan_id)}, expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
     yield f"Digest  {saved.digest}\n\n"
@@ -130,16 +130,16 @@ def _hold(hold: str | None) -> str:
     return f" (hold: {hold})" if hold else ""
 
 
-def _returned(returned: Sequence[Returned]) -> Iterator[str]:
-    if returned:
-        yield "\nCame back: removed and verified by an earlier run, and there again\n"
-    for one in returned[:SHOWN]:
+def _reappeared(reappeared: Sequence[Reappeared]) -> Iterator[str]:
+    if reappeared:
+        yield "\nReappeared: removed and verified by an earlier run, and there again\n"
+    for one in reappeared[:SHOWN]:
         yield f"  instance {one.instance.instance_uid}\n"
         yield _wrapped(
             "    ", f"{'restored after' if one.restored else 'removed by'} run {one.run}"
         )
         yield _wrapped("    ", str(one.source))
-    yield from _rest("  ", len(returned))
+    yield from _rest("  ", len(reappeared))
 
 
 def _gates(gates: Sequence[Gate]) -> Iterator[str]:

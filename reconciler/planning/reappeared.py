@@ -1,7 +1,7 @@
 """Instances that are to be deleted although an earlier run removed them.
 
 What happens next follows the reason. An instance whose retention expired, or that was rejected
-for quality, is simply planned again; any other that came back must be looked at first, and so
+for quality, is simply planned again; any other that reappeared must be looked at first, and so
 must one that was restored on purpose. This rests on the local history, so it is a note and a
 gate, and never part of the digest.
 """
@@ -15,25 +15,27 @@ from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import ReasonCode
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.past import LastWord, PutBack, Removed
-from reconciler.model.plan import DeletionGroup, Plan, Returned, StorePlan
+from reconciler.model.plan import DeletionGroup, Plan, Reappeared, StorePlan
 from reconciler.model.problem import Source
 
 PLANNED_AGAIN = frozenset(
     {ReasonCode.DATA_RETENTION_POLICY_EXPIRED, ReasonCode.REJECTED_FOR_QUALITY_REASONS}
 )
-"""The reasons for which coming back changes nothing."""
+"""The reasons for which reappearing changes nothing."""
 
 
 LastWords = Callable[[StoreAddress, InstanceAddress], LastWord | None]
 """What the record says of an instance last; None where it says nothing of a removal."""
 
 
-def find_returned(plan: Plan, last_word: LastWords) -> tuple[Returned, ...]:
+def find_reappeared(plan: Plan, last_word: LastWords) -> tuple[Reappeared, ...]:
     """Which of the plan's deletions are of instances that were removed before."""
-    return tuple(returned for store in plan.stores for returned in _returned(store, last_word))
+    return tuple(
+        reappeared for store in plan.stores for reappeared in _reappeared(store, last_word)
+    )
 
 
-def _returned(plan: StorePlan, last_word: LastWords) -> Iterator[Returned]:
+def _reappeared(plan: StorePlan, last_word: LastWords) -> Iterator[Reappeared]:
     for instance, group, line in plan.declared_deletions():
         match last_word(plan.store, instance):
             case Removed(run=run):
@@ -43,7 +45,7 @@ def _returned(plan: StorePlan, last_word: LastWords) -> Iterator[Returned]:
             case _:
                 continue
         source = Source(group.path, line)
-        yield Returned(plan.store, instance, run, group.reason.code, source, is_restored)
+        yield Reappeared(plan.store, instance, run, group.reason.code, source, is_restored)
 
 
 def _is_same_line(removal: PutBack, group: DeletionGroup) -> bool:
@@ -51,16 +53,16 @@ def _is_same_line(removal: PutBack, group: DeletionGroup) -> bool:
     return removal.reason == group.reason
 
 
-def gates_on_returned(plan: Plan, returned: Sequence[Returned]) -> tuple[Gate, ...]:
-    """Two gates a store: what came back by itself, and what was restored."""
-    reappeared = Counter(
-        one.store for one in returned if not one.restored and one.code not in PLANNED_AGAIN
+def gates_on_reappeared(plan: Plan, reappeared: Sequence[Reappeared]) -> tuple[Gate, ...]:
+    """Two gates a store: what reappeared by itself, and what was restored."""
+    by_itself = Counter(
+        one.store for one in reappeared if not one.restored and one.code not in PLANNED_AGAIN
     )
-    restored = Counter(one.store for one in returned if one.restored)
+    restored = Counter(one.store for one in reappeared if one.restored)
     return tuple(
         gate
         for store in plan.stores
-        for gate in _gates(store, reappeared[store.store], restored[store.store])
+        for gate in _gates(store, by_itself[store.store], restored[store.store])
     )
 
 

@@ -39,7 +39,7 @@ def test_for_some_reasons_it_is_planned_again(project: Project, code: str) -> No
     removed_and_back(project, code)
     planned = project.run("plan", "--out", "plan.json")
     assert planned.code == 0
-    assert "Came back" in planned.out
+    assert "Reappeared" in planned.out
     assert project.run("apply", "plan.json").code == 0
     assert len(project.content()) == 4
 
@@ -58,7 +58,7 @@ def test_coming_back_never_changes_the_digest(project: Project) -> None:
     project.fill(1, 1, [1])
     after = project.run("plan", "--format", "json").json
     assert after["digest"] == before["digest"]
-    assert (before["returned"], len(after["returned"])) == ([], 1)
+    assert (before["reappeared"], len(after["reappeared"])) == ([], 1)
 
 
 def test_a_restored_instance_stays_until_the_line_that_removed_it_changes(
