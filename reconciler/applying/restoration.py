@@ -25,7 +25,7 @@ from reconciler.model.reply import Change, Reply
 _EXPECTED = frozenset({AttemptSummary.ACCEPTED, AttemptSummary.AMBIGUOUS})
 """After these an instance that is not there yet is looked for again."""
 
-_READINGS = 3
+_READ_ATTEMPTS = 3
 """So often an instance is retrieved whose body breaks off."""
 
 _WAY_OUT = (
@@ -145,7 +145,7 @@ class Restorer:
 def _compare(store: DicomStore, archived: ArchivedInstance, original: Fingerprint) -> _Seen:
     """Retrieve the instance and compare; where that gives nothing, look whether it is there."""
     problem = ""
-    for _ in range(_READINGS):
+    for _ in range(_READ_ATTEMPTS):
         try:
             with store.retrieve(archived.instance) as body:
                 found = _read(body)

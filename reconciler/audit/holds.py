@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reconciler.audit.plans import Plans
 from reconciler.audit.snapshot import Snapshot
-from reconciler.journal.readings import PlanMade
+from reconciler.journal.read_only import PlanMade
 from reconciler.model.address import StoreAddress
 from reconciler.model.audit import LastSeen, Selection
 from reconciler.model.desired import Claims
@@ -43,7 +43,7 @@ def _last_seen(state: Path) -> Iterator[LastSeen]:
         return
     snapshot = Snapshot.take(state)
     plans = Plans(Selection())
-    for path in snapshot.readings:
+    for path in snapshot.observations:
         records = iter(snapshot.records(path))
         made = next(records, None)
         if isinstance(made, PlanMade):

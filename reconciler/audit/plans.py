@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from reconciler.journal.readings import GateSeen, KeptSeen, PlanEnded, PlanMade, ReappearedSeen
+from reconciler.journal.read_only import GateSeen, KeptSeen, PlanEnded, PlanMade, ReappearedSeen
 from reconciler.journal.records import Record
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.audit import Coverage, LastSeen, Reappearance, Refusal, Selection

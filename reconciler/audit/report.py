@@ -230,8 +230,8 @@ def _times(runs: Runs, changes: tuple[ChangingRun, ...]) -> list[datetime]:
 def _heads(snapshot: Snapshot, heads: Mapping[str, str]) -> tuple[str, ...]:
     """The head of the latest apply or restore, and that of the latest run that changed nothing."""
     of_changes = [heads[path.stem] for path in snapshot.changing if path.stem in heads]
-    of_readings = [heads[path.stem] for path in snapshot.readings if path.stem in heads]
-    return (*of_changes[-1:], *of_readings[-1:])
+    of_observations = [heads[path.stem] for path in snapshot.observations if path.stem in heads]
+    return (*of_changes[-1:], *of_observations[-1:])
 
 
 def _sorted(counts: Mapping[str, int]) -> Mapping[str, int]:

@@ -10,7 +10,7 @@ from reconciler.audit.plans import Plans
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import Checked
 from reconciler.errors import ExitCode, JournalError
-from reconciler.journal.readings import NothingDone, PlanMade, QueryStarted, Retrieved
+from reconciler.journal.read_only import NothingDone, PlanMade, QueryStarted, Retrieved
 from reconciler.journal.records import (
     FirstRecord,
     Record,
@@ -94,7 +94,7 @@ def read_runs(snapshot: Snapshot, selection: Selection, checked: Checked) -> Run
         JournalError: the order of the runs contradicts itself.
     """
     runs = Runs(selection)
-    for path in (*snapshot.changing, *snapshot.readings):
+    for path in (*snapshot.changing, *snapshot.observations):
         records = iter(snapshot.records(path))
         try:
             started = next(records, None)

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Self
 
 from reconciler.errors import JournalError, UsageError
-from reconciler.journal.folder import RUN_SUFFIX, readings_folder, runs_folder
+from reconciler.journal.folder import RUN_SUFFIX, observations_folder, runs_folder
 from reconciler.journal.locks import is_held
 from reconciler.journal.order import RunStart, in_order
+from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.reader import RunRecords
-from reconciler.journal.readings import FirstReading
 from reconciler.journal.records import FirstRecord, RunEnded, RunStarted
 
 
@@ -80,19 +80,19 @@ class Snapshot:
         Raises:
             JournalError: the order contradicts itself.
         """
-        return self._in_order(runs_folder(self.state), are_readings=False)
+        return self._in_order(runs_folder(self.state), are_observations=False)
 
     @cached_property
-    def readings(self) -> tuple[Path, ...]:
-        """The files in ``readings/``; as `changing`."""
-        return self._in_order(readings_folder(self.state), are_readings=True)
+    def observations(self) -> tuple[Path, ...]:
+        """The files in ``observations/``; as `changing`."""
+        return self._in_order(observations_folder(self.state), are_observations=True)
 
-    def _in_order(self, folder: Path, *, are_readings: bool) -> tuple[Path, ...]:
+    def _in_order(self, folder: Path, *, are_observations: bool) -> tuple[Path, ...]:
         paths = {path.stem: path for path in self.files if path.parent == folder}
         begun = {
             path: RunStart.of(first)
             for path, first in self.starts.items()
-            if path.parent == folder and isinstance(first, FirstReading) is are_readings
+            if path.parent == folder and isinstance(first, FirstReadOnly) is are_observations
         }
         ordered = [paths[name] for name in in_order(begun.values())]
         return (*ordered, *(path for path in paths.values() if path not in begun))
@@ -132,7 +132,7 @@ class Snapshot:
 
 
 def _sizes(state: Path) -> Iterator[tuple[Path, int]]:
-    for folder in (runs_folder(state), readings_folder(state)):
+    for folder in (runs_folder(state), observations_folder(state)):
         try:
             for path in sorted(folder.iterdir()):
                 yield path, path.stat().st_size

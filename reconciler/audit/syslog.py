@@ -1,8 +1,8 @@
 """Hand audit messages over to a syslog receiver over TLS (RFC 5425), each at least once.
 
-Syslog has no acknowledgement. A batch counts as handed over when the receiver has ended the TLS
-and the TCP connection in good order, with nothing of it unread; then, and not before, the ledger
-says so. The journal is the spool: what is not in the ledger is made from it again.
+Syslog has no acknowledgement. A batch counts as delivered when the receiver has ended the TLS
+and the TCP connection in good order, with nothing of it unread; then, and not before, the delivery
+log says so. The journal is the spool: what is not in the delivery log is made from it again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 
 from reconciler.errors import ReceiverError, UsageError
-from reconciler.journal.ledger import Ledger
+from reconciler.journal.delivery_log import DeliveryLog
 from reconciler.reporting.export.dicom_audit import AuditMessage
 from reconciler.reporting.export.syslog import Sender, frame
 
@@ -58,8 +58,8 @@ class SendRetry:
 
 
 @dataclass(slots=True)
-class Handover:
-    """How many messages were handed over now, and how many had been before."""
+class Delivery:
+    """How many messages were delivered now, and how many had been before."""
 
     sent: int = 0
     known: int = 0
@@ -88,38 +88,38 @@ def tls_context(receiver: Receiver) -> ssl.SSLContext:
     return context
 
 
-def hand_over(
+def deliver(
     messages: Iterable[AuditMessage],
     receiver: Receiver,
     sender: Sender,
-    ledger: Ledger,
+    log: DeliveryLog,
     *,
     retry: SendRetry,
     sleep: Callable[[float], object],
-    handover: Handover,
+    delivery: Delivery,
 ) -> None:
-    """Send what the ledger does not hold, batch by batch; ``handover`` counts as it goes.
+    """Send what the delivery log does not hold, batch by batch; ``delivery`` counts as it goes.
 
     Raises:
         UsageError: a file of the receiver's is of no use.
-        ReceiverError: a batch could not be handed over; those before it are in the ledger.
-        JournalError: the ledger cannot be written.
+        ReceiverError: a batch could not be delivered; those before it are in the delivery log.
+        JournalError: the delivery log cannot be written.
     """
     context = tls_context(receiver)
-    waiting = _unsent(messages, ledger, handover)
+    waiting = _unsent(messages, log, delivery)
     while batch := list(islice(waiting, BATCH)):
         frames = b"".join(frame(message, sender) for message in batch)
         _send_again(frames, receiver, context, retry, sleep)
-        ledger.add(message.xml.encode("ascii") for message in batch)
-        handover.sent += len(batch)
+        log.add(message.xml.encode("ascii") for message in batch)
+        delivery.sent += len(batch)
 
 
 def _unsent(
-    messages: Iterable[AuditMessage], ledger: Ledger, handover: Handover
+    messages: Iterable[AuditMessage], log: DeliveryLog, delivery: Delivery
 ) -> Iterator[AuditMessage]:
     for message in messages:
-        if ledger.has(message.xml.encode("ascii")):
-            handover.known += 1
+        if log.has(message.xml.encode("ascii")):
+            delivery.known += 1
         else:
             yield message
 

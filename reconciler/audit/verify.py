@@ -9,8 +9,8 @@ from pathlib import Path
 
 from reconciler.audit.snapshot import Snapshot
 from reconciler.errors import BrokenJournal, JournalError
+from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.reader import RunRecords
-from reconciler.journal.readings import FirstReading
 from reconciler.journal.records import FirstRecord, LastRecord, Record
 from reconciler.model.verification import Finding, FindingKind, Verification, Vouched
 
@@ -105,8 +105,8 @@ def _named(snapshot: Snapshot, files: Iterable[Path]) -> Iterator[str]:
 def _predecessors(first: FirstRecord) -> Iterator[str]:
     if first.previous_head is not None:
         yield first.previous_head
-    if first.previous_reading is not None:
-        yield first.previous_reading
+    if first.previous_observation is not None:
+        yield first.previous_observation
 
 
 def _check(path: Path, records: RunRecords, checked: _Checking) -> Iterator[Finding]:
@@ -138,8 +138,8 @@ def _check(path: Path, records: RunRecords, checked: _Checking) -> Iterator[Find
 
 def _misplaced(path: Path, first: FirstRecord) -> Iterator[Finding]:
     """A run in the folder of the others: no command looks for it there."""
-    is_reading = isinstance(first, FirstReading)
-    if is_reading != (path.parent.name == "readings"):
+    is_observation = isinstance(first, FirstReadOnly)
+    if is_observation != (path.parent.name == "observations"):
         message = "it lies in the folder of another kind of run, where nobody looks for it"
         yield Finding(FindingKind.BROKEN, f"{path}:1", message)
 
@@ -189,8 +189,8 @@ def _links(checked: _Checking, lost: Collection[str]) -> Iterator[Finding]:
     """How runs follow on each other: each folder is a chain of its own, and names the other's."""
     followers: dict[tuple[str, str | None], Path] = {}
     for path, first in checked.starts.items():
-        is_reading = path.parent.name == "readings"
-        own = first.previous_reading if is_reading else first.previous_head
+        is_observation = path.parent.name == "observations"
+        own = first.previous_observation if is_observation else first.previous_head
         before = followers.setdefault((path.parent.name, own), path)
         if before != path:
             message = f"it follows on the same run as {before.name}"
@@ -206,7 +206,7 @@ def _added_after(path: Path, first: FirstRecord, checked: _Checking) -> Iterator
     """Where two runs work on one store, the second begins after the last line of the first."""
     place = checked.found.get(first.previous_head or "")
     before = checked.starts.get(place.path) if place else None
-    if place is None or before is None or isinstance(first, FirstReading):
+    if place is None or before is None or isinstance(first, FirstReadOnly):
         return
     if set(before.stores) & set(first.stores) and checked.heads.get(before.run) != (
         first.previous_head

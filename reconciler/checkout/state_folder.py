@@ -19,7 +19,7 @@ from reconciler.checkout.work_tree import repositories_above
 from reconciler.errors import StateRefused
 
 _NAMED = 3
-_INSIDE = ("runs/x", "readings/x", "plans/x", "locks/x", "handed-over/x")
+_INSIDE = ("runs/x", "observations/x", "plans/x", "locks/x", "delivered/x")
 """What a state folder holds, for the question whether all of it is ignored."""
 
 

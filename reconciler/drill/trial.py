@@ -17,7 +17,7 @@ from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddres
 
 PLAN = "plan.json"
 REPORT = "report.json"
-READING = frozenset({"GET", "POST"})
+READ_METHODS = frozenset({"GET", "POST"})
 """What only asks: a POST is a question for permissions; it is checked that it changed nothing."""
 
 _OPENER = build_opener(ProxyHandler({}))
@@ -148,7 +148,7 @@ class Trial:
 
     def changes_asked(self) -> list[RequestRecord]:
         """Those of them that ask for more than an answer."""
-        return [one for one in self.requests() if one.method not in READING or one.changed]
+        return [one for one in self.requests() if one.method not in READ_METHODS or one.changed]
 
     def path_of(self, instance: InstanceAddress) -> str:
         """The path of a request that deletes it."""

@@ -36,8 +36,8 @@ class Start:
     previous_head: str | None = None
     """The head of the latest run in `runs/` before this one, which chains the runs of a state
     folder to each other."""
-    previous_reading: str | None = None
-    """The head of the latest run in `readings/` before this one."""
+    previous_observation: str | None = None
+    """The head of the latest run in `observations/` before this one."""
     provenance: Provenance = field(default_factory=Provenance)
     """Where the run comes from."""
     format_version: str = field(default=FORMAT_VERSION, metadata=as_json(stands_always=True))

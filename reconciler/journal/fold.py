@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Protocol
 
 from reconciler.errors import BrokenJournal
-from reconciler.journal.readings import FirstReading
+from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.records import (
     Archived,
     EmptiedStudy,
@@ -213,11 +213,11 @@ class Fold:
         """
         reading = iter(records)
         started = next(reading, None)
-        if isinstance(started, FirstReading):
+        if isinstance(started, FirstReadOnly):
             raise BrokenJournal(
                 f"{records.path}:1",
                 "the record of a plan or query lies among those of deletions",
-                hint="move it to the folder readings beside it",
+                hint="move it to the folder observations beside it",
             )
         if not isinstance(started, RunStarted | RestoreStarted):
             return

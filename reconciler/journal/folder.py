@@ -1,7 +1,7 @@
 """The layout of a state folder, which is for its owner's eyes only.
 
-``runs/<run>.jsonl`` are the applies and restores, ``readings/<run>.jsonl`` the plans and the
-queries that read image bytes, ``locks/`` the locks, ``handed-over/`` what receivers of audit
+``runs/<run>.jsonl`` are the applies and restores, ``observations/<run>.jsonl`` the plans and the
+queries that read image bytes, ``locks/`` the locks, ``delivered/`` what receivers of audit
 messages have.
 """
 
@@ -26,14 +26,14 @@ def runs_folder(folder: Path) -> Path:
     return folder / "runs"
 
 
-def readings_folder(folder: Path) -> Path:
+def observations_folder(folder: Path) -> Path:
     """Where the runs of a state folder that change no store are recorded."""
-    return folder / "readings"
+    return folder / "observations"
 
 
-def reading_file(folder: Path, run: str) -> Path:
+def observation_file(folder: Path, run: str) -> Path:
     """Where one run that changes no store is recorded."""
-    return readings_folder(folder) / f"{run}{RUN_SUFFIX}"
+    return observations_folder(folder) / f"{run}{RUN_SUFFIX}"
 
 
 def run_file(folder: Path, run: str) -> Path:
@@ -46,9 +46,9 @@ def locks_folder(folder: Path) -> Path:
     return folder / "locks"
 
 
-def handed_over_folder(folder: Path) -> Path:
-    """Where it is noted what of the record was handed over to whom."""
-    return folder / "handed-over"
+def delivered_folder(folder: Path) -> Path:
+    """Where it is noted what of the record was delivered to whom."""
+    return folder / "delivered"
 
 
 def make_folder(folder: Path) -> None:

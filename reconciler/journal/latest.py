@@ -9,7 +9,7 @@ from typing import TypedDict
 from reconciler.errors import JournalError
 from reconciler.journal.chain import fields_of, hash_of
 from reconciler.journal.codec import from_json
-from reconciler.journal.folder import RUN_SUFFIX, readings_folder, runs_folder
+from reconciler.journal.folder import RUN_SUFFIX, observations_folder, runs_folder
 from reconciler.journal.order import RunStart, latest
 from reconciler.journal.records import FirstRecord
 from reconciler.model.service import Store, store_at
@@ -22,13 +22,13 @@ class Links(TypedDict):
     """What ties a run to those before it; members of its first record.
 
     ``after`` are the latest runs of its own folder, those that no other run comes after;
-    ``previous_head`` and ``previous_reading`` are the hashes of the last whole lines of the latest
-    run in ``runs/`` and in ``readings/``.
+    ``previous_head`` and ``previous_observation`` are the hashes of the last whole lines of the
+    latest run in ``runs/`` and in ``observations/``.
     """
 
     after: tuple[str, ...]
     previous_head: str | None
-    previous_reading: str | None
+    previous_observation: str | None
 
 
 def links_of_run(folder: Path) -> Links:
@@ -36,20 +36,22 @@ def links_of_run(folder: Path) -> Links:
 
     What cannot be read is passed over: whoever reads the history has found it before.
     """
-    return _links(folder, is_reading=False)
+    return _links(folder, is_observation=False)
 
 
-def links_of_reading(folder: Path) -> Links:
+def links_of_observation(folder: Path) -> Links:
     """The links of a run that changes no store and begins now."""
-    return _links(folder, is_reading=True)
+    return _links(folder, is_observation=True)
 
 
-def _links(folder: Path, *, is_reading: bool) -> Links:
-    runs, readings = (_latest(one) for one in (runs_folder(folder), readings_folder(folder)))
+def _links(folder: Path, *, is_observation: bool) -> Links:
+    runs, observations = (
+        _latest(one) for one in (runs_folder(folder), observations_folder(folder))
+    )
     return Links(
-        after=readings if is_reading else runs,
+        after=observations if is_observation else runs,
         previous_head=_head(runs_folder(folder), runs),
-        previous_reading=_head(readings_folder(folder), readings),
+        previous_observation=_head(observations_folder(folder), observations),
     )
 
 

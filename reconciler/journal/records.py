@@ -1,6 +1,6 @@
 """What the journal holds: one frozen value for each type of record; see `bases`.
 
-These are those of applies and restores; `readings` has the others.
+These are those of applies and restores; `read_only` has the others.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.journal.bases import OfInstance, Start
-from reconciler.journal.readings import (
-    FirstReading,
+from reconciler.journal.read_only import (
+    FirstReadOnly,
     KeptSeen,
-    LastReading,
+    LastReadOnly,
     NothingDone,
     PlanEnded,
     PlanMade,
     QueryEnded,
     QueryStarted,
-    ReadingRecord,
+    ReadOnlyRecord,
     ReappearedSeen,
     Retrieved,
 )
@@ -230,13 +230,13 @@ Record = (
     | Settled
     | Restored
     | RunEnded
-    | ReadingRecord
+    | ReadOnlyRecord
 )
 
-LastRecord = RunEnded | LastReading
+LastRecord = RunEnded | LastReadOnly
 """What a run that came to its end ends with; nothing stands after it."""
 
-FirstRecord = RunStarted | RestoreStarted | FirstReading
+FirstRecord = RunStarted | RestoreStarted | FirstReadOnly
 """What a journal begins with."""
 
 RECORDS: Mapping[str, type[Record]] = {

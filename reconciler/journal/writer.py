@@ -11,8 +11,14 @@ from typing import Self
 from reconciler.errors import JournalError
 from reconciler.journal.chain import body_of, chained, hash_of
 from reconciler.journal.durable import Batch, DurableFile
-from reconciler.journal.folder import is_run_name, make_folder, reading_file, run_file, sync_folder
-from reconciler.journal.readings import FirstReading
+from reconciler.journal.folder import (
+    is_run_name,
+    make_folder,
+    observation_file,
+    run_file,
+    sync_folder,
+)
+from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.records import FirstRecord, Record
 
 
@@ -116,8 +122,8 @@ class RunJournal:
 
 
 def _file_of(folder: Path, first: FirstRecord) -> Path:
-    if isinstance(first, FirstReading):
-        return reading_file(folder, first.run)
+    if isinstance(first, FirstReadOnly):
+        return observation_file(folder, first.run)
     return run_file(folder, first.run)
 
 

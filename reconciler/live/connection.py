@@ -62,7 +62,7 @@ class Connection:
                 settings.proxies,
             ),
             # A worker that archives asks for the size of what it retrieves meanwhile.
-            readings=connections(pool_maxsize=2 * settings.parallelism),
+            reads=connections(pool_maxsize=2 * settings.parallelism),
             changes=connections(pool_maxsize=settings.parallelism),
             apart=connections(pool_maxsize=settings.parallelism, reuse=False),
             doubt=doubt,

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.audit.report import make_report, selected_deletions
 from reconciler.audit.snapshot import Snapshot
-from reconciler.journal.readings import (
+from reconciler.journal.read_only import (
     GateSeen,
     KeptSeen,
     NothingDone,

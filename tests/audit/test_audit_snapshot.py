@@ -1,4 +1,4 @@
-"""A record is read as it stood; what is under way is not handed over yet."""
+"""A record is read as it stood; what is under way is not delivered yet."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
 from reconciler.cli.main import run as type_command
 from reconciler.journal.chain import body_of, chained, hash_of
-from reconciler.journal.latest import links_of_reading
-from reconciler.journal.readings import PlanEnded, PlanMade
+from reconciler.journal.latest import links_of_observation
+from reconciler.journal.read_only import PlanEnded, PlanMade
 from reconciler.journal.records import FirstRecord, Intent, Record, RunEnded, RunStarted
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -43,7 +43,7 @@ def write(state: Path, first: FirstRecord, *records: Record) -> str:
     return journal.head
 
 
-def apply_of(name: str, before: str | None = None, reading: str | None = None) -> RunStarted:
+def apply_of(name: str, before: str | None = None, observation: str | None = None) -> RunStarted:
     return RunStarted(
         run=name,
         time=NOON,
@@ -54,11 +54,11 @@ def apply_of(name: str, before: str | None = None, reading: str | None = None) -
         stores=(STORE,),
         planned=2,
         previous_head=before,
-        previous_reading=reading,
+        previous_observation=observation,
     )
 
 
-def plan_of(name: str, before: str | None = None, reading: str | None = None) -> PlanMade:
+def plan_of(name: str, before: str | None = None, observation: str | None = None) -> PlanMade:
     return PlanMade(
         run=name,
         time=NOON,
@@ -68,16 +68,16 @@ def plan_of(name: str, before: str | None = None, reading: str | None = None) ->
         endpoint="https://x",
         stores=(STORE,),
         previous_head=before,
-        previous_reading=reading,
+        previous_observation=observation,
     )
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """A plan, its apply, and a later apply; the head of the last one is in ``head``."""
-    reading = write(tmp_path, plan_of("a"), PLAN)
-    first = write(tmp_path, apply_of("b", reading=reading), intent(1), intent(2), END)
-    last = write(tmp_path, apply_of("c", first, reading), intent(3), intent(4), END)
+    observation = write(tmp_path, plan_of("a"), PLAN)
+    first = write(tmp_path, apply_of("b", observation=observation), intent(1), intent(2), END)
+    last = write(tmp_path, apply_of("c", first, observation), intent(3), intent(4), END)
     (tmp_path / "head").write_text(last)
     return tmp_path
 
@@ -161,8 +161,8 @@ def rewrite(path: Path, old: bytes, new: bytes) -> None:
     [
         lambda state: (state / "runs" / "b.jsonl").unlink(),
         lambda state: rewrite(state / "runs" / "b.jsonl", b"1.2.3.1", b"1.2.3.9"),
-        lambda state: (state / "readings" / "a.jsonl").unlink(),
-        lambda state: rewrite(state / "readings" / "a.jsonl", b"https://x", b"https://y"),
+        lambda state: (state / "observations" / "a.jsonl").unlink(),
+        lambda state: rewrite(state / "observations" / "a.jsonl", b"https://x", b"https://y"),
     ],
     ids=["removed", "rewritten", "plan removed", "plan rewritten"],
 )
@@ -198,9 +198,11 @@ def test_a_missing_run_is_told_and_is_no_corruption(state: Path) -> None:
 
 
 def test_plans_at_the_same_time_fork_and_that_is_no_corruption(state: Path) -> None:
-    reading = hash_of((state / "readings" / "a.jsonl").read_bytes().splitlines(keepends=True)[-1])
-    write(state, plan_of("d", reading=reading), PLAN)
-    write(state, plan_of("e", reading=reading), PLAN)
+    observation = hash_of(
+        (state / "observations" / "a.jsonl").read_bytes().splitlines(keepends=True)[-1]
+    )
+    write(state, plan_of("d", observation=observation), PLAN)
+    write(state, plan_of("e", observation=observation), PLAN)
 
     assert kinds(state) == [FindingKind.FORK]
 
@@ -309,10 +311,10 @@ def test_heads_are_said_with_what_they_vouch_for(
 
 
 def test_a_run_in_the_folder_of_the_others_is_found_broken(state: Path) -> None:
-    (state / "runs" / "b.jsonl").rename(state / "readings" / "b.jsonl")
+    (state / "runs" / "b.jsonl").rename(state / "observations" / "b.jsonl")
     assert FindingKind.BROKEN in kinds(state)
-    (state / "readings" / "b.jsonl").rename(state / "runs" / "b.jsonl")
-    (state / "readings" / "a.jsonl").rename(state / "runs" / "a.jsonl")
+    (state / "observations" / "b.jsonl").rename(state / "runs" / "b.jsonl")
+    (state / "observations" / "a.jsonl").rename(state / "runs" / "a.jsonl")
     assert FindingKind.BROKEN in kinds(state)
 
 
@@ -359,12 +361,12 @@ def test_a_plan_removed_among_many_after_a_clock_in_the_future_is_missed(
             endpoint="https://x",
             stores=(STORE,),
         )
-        head = write(tmp_path, replace(first, **links_of_reading(tmp_path)), PLAN)
+        head = write(tmp_path, replace(first, **links_of_observation(tmp_path)), PLAN)
     whole = check(tmp_path, heads=[head])
     assert {one.kind for one in whole.findings} <= {FindingKind.CLOCK}
     assert whole.vouched[0].runs == len(names)
 
-    (tmp_path / "readings" / f"{names[removed]}.jsonl").unlink()
+    (tmp_path / "observations" / f"{names[removed]}.jsonl").unlink()
 
     found = check(tmp_path, heads=[head])
     assert FindingKind.LOST in {one.kind for one in found.findings}

@@ -318,7 +318,7 @@ def test_a_fifo_is_not_waited_for(project: Project, arguments: tuple[str, ...]) 
     assert "it is not a regular file" in answer.err
 
 
-@pytest.mark.parametrize("place", ["locks/x.lock", "runs/x.jsonl", "plans/x", "handed-over/x"])
+@pytest.mark.parametrize("place", ["locks/x.lock", "runs/x.jsonl", "plans/x", "delivered/x"])
 @pytest.mark.usefixtures("planned")
 def test_a_fifo_in_the_state_folder_is_not_waited_for(project: Project, place: str) -> None:
     odd = project.folder / ".reconciler" / place

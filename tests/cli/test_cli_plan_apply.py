@@ -48,7 +48,7 @@ def test_plan_then_apply_deletes_exactly_the_planned_instances(project: Project)
     )
 
 
-def test_planning_sends_only_readings(project: Project) -> None:
+def test_planning_sends_only_read_requests(project: Project) -> None:
     project.write("a.yaml", REASON + removal(project.fill(1, 1, range(1, 5))[:2]))
     project.run("plan")
     verbs = {(one.method, one.path.rpartition(":")[2]) for one in project.emulator.requests()}

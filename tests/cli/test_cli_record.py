@@ -52,14 +52,14 @@ def test_a_plan_leaves_a_record_of_its_digest_its_gates_and_what_is_kept(filled:
     answer = filled.run("plan", "--out", "plan.json")
 
     assert answer.code == 0, answer.err
-    ((first, kept, ended),) = records(filled, "readings")
+    ((first, kept, ended),) = records(filled, "observations")
     plan = json.loads((filled.folder / "plan.json").read_text())
     assert (first["digest"], first["plan_id"]) == (plan["digest"], plan["plan_id"])
     assert [file["path"] for file in first["provenance"]["inputs"]] == ["specs/a.yaml"]
     assert (kept["hold"], kept["instances"]) == ("Litigation 2026-17", 1)
     assert ended["counts"]["listed"] == 2
     assert {gate["name"] for gate in ended["gates"]} >= {"incomplete", "maxDeletions"}
-    assert f"journal head {heads(filled, 'readings')[0]}" in answer.err
+    assert f"journal head {heads(filled, 'observations')[0]}" in answer.err
 
 
 def test_every_run_names_the_heads_before_it(filled: Project) -> None:
@@ -68,11 +68,13 @@ def test_every_run_names_the_heads_before_it(filled: Project) -> None:
     filled.run("plan")
 
     (apply,) = records(filled, "runs")
-    readings = records(filled, "readings")
+    observations = records(filled, "observations")
     (run_head,) = heads(filled, "runs")
-    named = {run[0].get("previous_reading"): run[0].get("previous_head") for run in readings}
-    first = apply[0]["previous_reading"]
-    assert first in heads(filled, "readings")
+    named = {
+        run[0].get("previous_observation"): run[0].get("previous_head") for run in observations
+    }
+    first = apply[0]["previous_observation"]
+    assert first in heads(filled, "observations")
     assert named == {None: None, first: run_head}
 
 
@@ -89,7 +91,7 @@ def test_plans_are_no_earlier_runs(filled: Project) -> None:
 
 def test_a_state_folder_that_cannot_be_written_does_not_stop_a_plan(filled: Project) -> None:
     (filled.folder / ".reconciler").mkdir()
-    (filled.folder / ".reconciler" / "readings").write_text("not a folder")
+    (filled.folder / ".reconciler" / "observations").write_text("not a folder")
 
     answer = filled.run("plan")
 
@@ -122,7 +124,7 @@ def test_the_ci_says_who_requested_it(filled: Project, monkeypatch: pytest.Monke
 
     filled.run("plan")
 
-    ((first, *_),) = records(filled, "readings")
+    ((first, *_),) = records(filled, "observations")
     assert first["provenance"]["requester"] == {
         "ci": "github",
         "user": "octocat",
@@ -164,12 +166,12 @@ def test_a_query_that_reads_image_bytes_leaves_a_record(filled: Project) -> None
 
     metadata = f"SELECT presence FROM google.healthcare.instances WHERE {place}"
     assert filled.run("query", metadata).code == 0
-    assert records(filled, "readings") == []
+    assert records(filled, "observations") == []
     data = f"SELECT data FROM google.healthcare.instances WHERE {place}"
     answer = filled.run("query", data, "--output", "out")
 
     assert answer.code == 0, answer.err
-    ((first, read, ended),) = records(filled, "readings")
+    ((first, read, ended),) = records(filled, "observations")
     assert first["type"] == "query_started"
     assert {name: read[name] for name in instance.as_parameters()} == instance.as_parameters()
     assert (read["type"], "problem" in read) == ("retrieved", False)
@@ -178,7 +180,7 @@ def test_a_query_that_reads_image_bytes_leaves_a_record(filled: Project) -> None
 
 def idle(project: Project) -> list[dict[str, Any]]:
     """The records of what ended before it did anything; each is a run of its own."""
-    runs = records(project, "readings")
+    runs = records(project, "observations")
     return [run[0] for run in runs if run[0]["type"] == "nothing_done" and len(run) == 1]
 
 
@@ -211,7 +213,7 @@ def test_a_refused_apply_is_on_record_with_the_reason(filled: Project) -> None:
     assert (record["plan_id"], record["digest"]) == (plan["plan_id"], plan["digest"])
     assert record["detail"].endswith("expected was sha256:0")
     assert [file["path"] for file in record["provenance"]["inputs"]] == ["specs/a.yaml"]
-    assert any(f"journal head {head}" in answer.err for head in heads(filled, "readings"))
+    assert any(f"journal head {head}" in answer.err for head in heads(filled, "observations"))
 
 
 def test_an_edited_plan_is_on_record_though_nothing_of_it_is_believed(filled: Project) -> None:
@@ -278,7 +280,7 @@ def test_a_workflow_says_what_the_ci_does_not(
         monkeypatch.setenv(name, value)
     filled.run("plan")
 
-    ((first, *_),) = records(filled, "readings")
+    ((first, *_),) = records(filled, "observations")
     assert first["provenance"]["requester"]["user"] == "who-ran-it-again"
     assert first["provenance"]["requester"]["change"] == "12"
     assert first["provenance"]["requester"]["approvers"] == ["bob", "erin"]

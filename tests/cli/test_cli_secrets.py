@@ -135,7 +135,7 @@ def require_no_secret(project: Project, logged: str, *answers: Answer) -> None:
 
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=str)
-def test_readings(signed, project, caplog, monkeypatch, answer) -> None:
+def test_read_requests(signed, project, caplog, monkeypatch, answer) -> None:
     caplog.set_level(logging.DEBUG)
     project.write("a.yaml", REASON + LIMITS_OPEN + removal([address(1, 1, 1)]))
     with echoing(*answer) as url:

@@ -97,8 +97,8 @@ def ignored_and_committed(project: Project) -> None:
 
 
 def one_file_of_it(project: Project) -> None:
-    (project.folder / STATE / "handed-over").mkdir(parents=True)
-    (project.folder / STATE / "handed-over/host_6514").write_text("")
+    (project.folder / STATE / "delivered").mkdir(parents=True)
+    (project.folder / STATE / "delivered/host_6514").write_text("")
     commit(project.folder)
 
 
@@ -160,8 +160,8 @@ def a_link_deep_down(project: Project) -> None:
 
 
 def a_pipe(project: Project) -> None:
-    (project.folder / STATE / "readings").mkdir(parents=True)
-    os.mkfifo(project.folder / STATE / "readings/RUN.jsonl")
+    (project.folder / STATE / "observations").mkdir(parents=True)
+    os.mkfifo(project.folder / STATE / "observations/RUN.jsonl")
 
 
 def a_socket(project: Project) -> None:

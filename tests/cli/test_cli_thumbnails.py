@@ -46,8 +46,8 @@ def rendered(project: Project) -> list[str]:
 
 def retrieved(project: Project) -> list[dict[str, object]]:
     """The records between the start of the only query and its end."""
-    readings = (project.folder / ".reconciler" / "readings").iterdir()
-    (lines,) = [text for path in readings if "query_started" in (text := path.read_text())]
+    reads = (project.folder / ".reconciler" / "observations").iterdir()
+    (lines,) = [text for path in reads if "query_started" in (text := path.read_text())]
     started, *records, ended = [json.loads(line) for line in lines.splitlines()]
     assert (started["type"], ended["type"]) == ("query_started", "query_ended")
     assert {one["type"] for one in records} <= {"retrieved"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.journal.chain import body_of, chained, fields_of, hash_of
 from reconciler.journal.codec import from_json, to_json
-from reconciler.journal.readings import (
+from reconciler.journal.read_only import (
     GateSeen,
     KeptSeen,
     NothingDone,
@@ -99,7 +99,7 @@ CHAINED = {
     "stores": st.lists(STORES, max_size=3).map(tuple),
     "after": st.lists(RUNS, max_size=2).map(tuple),
     "previous_head": st.none() | HASHES,
-    "previous_reading": st.none() | HASHES,
+    "previous_observation": st.none() | HASHES,
     "provenance": PROVENANCES,
 }
 GATES = st.builds(GateSeen, st.sampled_from(GateName), NUMBERS, NUMBERS, NUMBERS, st.none() | UIDS)

@@ -14,9 +14,9 @@ import pytest
 
 from reconciler.errors import JournalError
 from reconciler.journal.chain import hash_of
-from reconciler.journal.latest import links_of_reading
+from reconciler.journal.latest import links_of_observation
+from reconciler.journal.read_only import PlanMade
 from reconciler.journal.reader import read_run
-from reconciler.journal.readings import PlanMade
 from reconciler.journal.records import Intent, RunStarted
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -342,7 +342,7 @@ def test_the_latest_reading_is_the_one_that_no_other_names(tmp_path):
     """Names know only seconds, and what comes after them is random; clocks step back."""
     names = ["20260301T120000Z-zz", "20260301T120000Z-aa", "20260301T114000Z-mm"]
     for name in names:
-        links = links_of_reading(tmp_path)
+        links = links_of_observation(tmp_path)
         first = PlanMade(
             run=name,
             time=NOON,
@@ -355,10 +355,10 @@ def test_the_latest_reading_is_the_one_that_no_other_names(tmp_path):
         )
         with RunJournal.create(tmp_path, first) as journal:
             pass
-        assert links_of_reading(tmp_path) == {
+        assert links_of_observation(tmp_path) == {
             "after": (name,),
             "previous_head": None,
-            "previous_reading": journal.head,
+            "previous_observation": journal.head,
         }
 
 
@@ -366,7 +366,7 @@ def test_a_hundred_plans_after_a_clock_that_stood_in_the_future_are_one_chain(tm
     started = [NOON.replace(year=2036), *(NOON for _ in range(120))]
     for number, time in enumerate(started):
         name = f"{time:%Y%m%dT%H%M%SZ}-{number:04}"
-        links = links_of_reading(tmp_path)
+        links = links_of_observation(tmp_path)
         assert len(links["after"]) == min(number, 1)
         first = PlanMade(
             run=name,
@@ -379,7 +379,7 @@ def test_a_hundred_plans_after_a_clock_that_stood_in_the_future_are_one_chain(tm
             **links,
         )
         RunJournal.create(tmp_path, first).close()
-    assert links_of_reading(tmp_path)["after"] == (name,)
+    assert links_of_observation(tmp_path)["after"] == (name,)
 
 
 def test_a_run_that_cannot_begin_leaves_no_file(tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""How long and how often a reading is repeated."""
+"""How long and how often a read request is repeated."""
 
 import random
 import threading

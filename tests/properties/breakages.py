@@ -32,7 +32,7 @@ _read_places = _one_instance | _places
 
 
 def _rules(method: str, kinds: SearchStrategy[dict[str, object]]) -> SearchStrategy[FaultRule]:
-    """Rules of these kinds; a POST of the pre-flight counts as a reading."""
+    """Rules of these kinds; a POST of the pre-flight counts as a read request."""
     places = st.none() | st.none() | _one_instance if method == "DELETE" else _read_places
     return st.builds(
         lambda kind, path, times, probability: FaultRule(
@@ -68,7 +68,7 @@ _unclear = st.one_of(
 _truncated = st.fixed_dictionaries({"fault": st.just(FaultKind.TRUNCATE), "body_bytes": _bytes})
 _clear = _statuses(429, 401, 403, 400)
 
-_readings = _rules("GET", st.one_of(_unclear, _clear, _truncated))
+_reads = _rules("GET", st.one_of(_unclear, _clear, _truncated))
 
 
 def _all(path: str) -> SearchStrategy[Faults]:
@@ -124,14 +124,14 @@ while_planning = {
     "all probes fail": _all(r"/metadata$"),
     "all listings fail": _all(r"/studies/[^?]*/instances\?"),
     "all searches of the store fail": _all(r"/dicomWeb/instances\?"),
-    "some requests fail": _faults(st.lists(_readings, min_size=1, max_size=2)),
+    "some requests fail": _faults(st.lists(_reads, min_size=1, max_size=2)),
     "a gateway answers": _faults(_gateway("GET")),
     "the store vanishes": st.just(Faults()),
 }
 while_applying = {
     "deletions fail": _faults(_few_deletions),
     "deletions and proofs fail": _faults(
-        st.tuples(_few_deletions, _readings).map(lambda both: [*both[0], both[1]])
+        st.tuples(_few_deletions, _reads).map(lambda both: [*both[0], both[1]])
     ),
     "a gateway answers": _faults(_gateway("GET", "DELETE", None)),
     **{mishap.value: st.just(Faults()) | _faults(_few_deletions) for mishap in Mishap},

@@ -56,7 +56,7 @@ from reconciler.planning.plan_file import read_plan
 from ..answer import Answer
 from ..outcomes import outcomes_of
 
-QUICK_READING = RetryPolicy(attempts=3, first_wait=0.0, longest_retry_after=0.0)
+QUICK_READS = RetryPolicy(attempts=3, first_wait=0.0, longest_retry_after=0.0)
 """As many attempts as make a difference, without the waits between them."""
 
 QUICK_DELETION = RetryPolicy(first_wait=0.004, longest_retry_after=0.0, deadline=0.03)
@@ -300,7 +300,7 @@ def quick_commands() -> Iterator[None]:
     proxies play no part.
     """
     settings = partial(
-        ConnectionSettings, retry=QUICK_READING, bounds=Bounds(whole=10.0, window=10.0)
+        ConnectionSettings, retry=QUICK_READS, bounds=Bounds(whole=10.0, window=10.0)
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(environment, "ConnectionSettings", settings)

@@ -31,7 +31,7 @@ def make_and_check_plan(
         answer = plan_again(site, world, "--out", PLAN)
     requests = site.requests()
     assert site.content() == before
-    assert all(is_a_reading(site, one) for one in requests), requests
+    assert all(is_a_read_request(site, one) for one in requests), requests
     if answer.code == 1:
         is_broken = faults.rules or vanishes_at
         assert is_broken or world.contradicts or world.has_two_addresses, answer.err
@@ -50,7 +50,7 @@ def plan_again(site: Site, world: World, *arguments: str | Path) -> Answer:
     return site.run("plan", *map(Path, world.paths), *arguments)
 
 
-def is_a_reading(site: Site, request: RequestRecord) -> bool:
+def is_a_read_request(site: Site, request: RequestRecord) -> bool:
     store = f"/v1/{site.store}"
     if not request.path.startswith(store):
         return False

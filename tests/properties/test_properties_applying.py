@@ -60,7 +60,7 @@ from .plan_checks import (
     check_limits,
     deletions_of,
     has_closed_gate,
-    is_a_reading,
+    is_a_read_request,
     make_and_check_plan,
     plan_again,
 )
@@ -119,8 +119,8 @@ def apply_and_check(
     after = site.content()
     deletes = site.deletes()
     assert witness.unannounced == [], "sent before its intent was on disk"
-    readings = [one for one in site.requests() if one not in deletes]
-    assert all(is_a_reading(site, one) for one in readings), readings
+    reads = [one for one in site.requests() if one not in deletes]
+    assert all(is_a_read_request(site, one) for one in reads), reads
     check_deletes(site, plan, deletes, before - after)
     assert not any(map(world.protects, before - after))
     assert after <= before

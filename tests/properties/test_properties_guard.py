@@ -22,7 +22,7 @@ from reconciler.live.http.endpoint import parse_endpoint
 from reconciler.live.providers.google.store import HealthcareStore
 from reconciler.model.address import InstanceAddress
 
-from .harness import QUICK_READING, Ground, Site, address
+from .harness import QUICK_READS, Ground, Site, address
 
 HELD = [address(1, 1, 1), address(1, 1, 2), address(1, 2, 1)]
 ONE_INSTANCE = re.compile(r"/studies/[0-9.]{1,64}/series/[0-9.]{1,64}/instances/[0-9.]{1,64}")
@@ -48,7 +48,7 @@ def site(ground: Ground) -> Site:
 def store(site: Site) -> Iterator[HealthcareStore]:
     """The site's store, through a connection that may delete."""
     with Connection(
-        ConnectionSettings(parse_endpoint(site.emulator.url), read_only=False, retry=QUICK_READING),
+        ConnectionSettings(parse_endpoint(site.emulator.url), read_only=False, retry=QUICK_READS),
         now=lambda: datetime.now(UTC),
         random_source=random.Random(1),
         request_ids=lambda: "request",

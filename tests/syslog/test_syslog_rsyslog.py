@@ -17,10 +17,10 @@ import pytest
 
 from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
-from reconciler.audit.syslog import BATCH, Handover, Receiver, SendRetry, hand_over
+from reconciler.audit.syslog import BATCH, Delivery, Receiver, SendRetry, deliver
 from reconciler.cli.main import run as type_command
 from reconciler.errors import LockHeld, ReceiverError
-from reconciler.journal.ledger import open_ledger
+from reconciler.journal.delivery_log import open_delivery_log
 from reconciler.journal.locks import hold_lock
 from reconciler.journal.records import Record
 from reconciler.model.audit import Selection
@@ -73,20 +73,20 @@ def send(
     retry: SendRetry = QUICK,
     sleep: Callable[[float], object] = time.sleep,
     receiver: Receiver | None = None,
-) -> Handover:
-    handover = Handover()
+) -> Delivery:
+    delivery = Delivery()
     receiver = receiver or Receiver(rsyslog.name, rsyslog.port, rsyslog.authority.file)
-    with open_ledger(state, str(receiver)) as ledger:
-        hand_over(
+    with open_delivery_log(state, str(receiver)) as log:
+        deliver(
             messages,
             receiver,
             SENDER,
-            ledger,
+            log,
             retry=retry,
             sleep=sleep,
-            handover=handover,
+            delivery=delivery,
         )
-    return handover
+    return delivery
 
 
 def test_it_parses_every_header_and_gets_every_message_whole(
@@ -97,7 +97,7 @@ def test_it_parses_every_header_and_gets_every_message_whole(
         export(state, rsyslog)
         got = rsyslog.messages(2)
 
-    assert "2 messages handed over to 127.0.0.1:" in capsys.readouterr().err
+    assert "2 messages delivered to 127.0.0.1:" in capsys.readouterr().err
     assert [one.text for one in got] == [one.xml for one in messages_of(state)]
     assert {one.pri for one in got} == {"85", "84"}
     for one in got:
@@ -120,11 +120,11 @@ def test_the_same_command_again_sends_what_is_new_alone(
 
     assert len(got) == 3
     error = capsys.readouterr().err
-    assert "0 messages handed over" in error
-    assert "1 message handed over" in error
-    (ledger,) = [one for one in (state / "handed-over").iterdir() if one.suffix != ".lock"]
-    assert stat.S_IMODE(ledger.stat().st_mode) == 0o600
-    assert len(ledger.read_text().splitlines()) == 3
+    assert "0 messages delivered" in error
+    assert "1 message delivered" in error
+    (log,) = [one for one in (state / "delivered").iterdir() if one.suffix != ".lock"]
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert len(log.read_text().splitlines()) == 3
 
 
 def test_what_an_apply_is_at_work_on_is_sent_when_it_is_done(
@@ -134,10 +134,10 @@ def test_what_an_apply_is_at_work_on_is_sent_when_it_is_done(
     with rsyslog.running():
         with hold_lock(state, STORE, holder=Holder("r", "me", "h", 7), since="now"):
             export(state, rsyslog)
-        assert "0 messages handed over" in capsys.readouterr().err
+        assert "0 messages delivered" in capsys.readouterr().err
         export(state, rsyslog)
 
-    assert "2 messages handed over" in capsys.readouterr().err
+    assert "2 messages delivered" in capsys.readouterr().err
 
 
 def test_messages_as_long_as_may_be_arrive_whole(tmp_path: Path, make_rsyslog: MakeRsyslog) -> None:
@@ -207,11 +207,11 @@ def test_a_receiver_that_comes_up_late_is_waited_for(
 
     retry = SendRetry(attempts=5, first_wait=0.1, timeout=5.0)
     try:
-        handover = send(messages_of(state), state, rsyslog, retry=retry, sleep=sleep)
+        delivery = send(messages_of(state), state, rsyslog, retry=retry, sleep=sleep)
         assert len(rsyslog.messages(2)) == 2
     finally:
         running.__exit__(None, None, None)
-    assert handover.sent == 2
+    assert delivery.sent == 2
     assert waits == [0.1, 0.2]
 
 
@@ -240,11 +240,11 @@ def test_one_that_dies_in_the_middle_gets_every_message_and_none_a_third_time(
     with pytest.raises(ReceiverError):
         send(messages, state, rsyslog)
     with rsyslog.running():
-        handover = send(messages, state, rsyslog)
+        delivery = send(messages, state, rsyslog)
         again = send(messages, state, rsyslog)
         got = rsyslog.messages(len(messages))
 
-    assert (handover.known, handover.sent) == (2 * BATCH, 3 * BATCH)
+    assert (delivery.known, delivery.sent) == (2 * BATCH, 3 * BATCH)
     assert (again.known, again.sent) == (5 * BATCH, 0)
     texts, wanted = [one.text for one in got], [one.xml for one in messages]
     missing = [wanted.index(one) for one in wanted if one not in texts]
@@ -260,34 +260,34 @@ def interrupted(messages: Iterable[AuditMessage]) -> Iterator[AuditMessage]:
 def test_two_at_a_time_are_one_too_many(state: Path, make_rsyslog: MakeRsyslog) -> None:
     rsyslog = make_rsyslog()
     receiver = Receiver(rsyslog.name, rsyslog.port)
-    with open_ledger(state, str(receiver)), pytest.raises(LockHeld):
+    with open_delivery_log(state, str(receiver)), pytest.raises(LockHeld):
         send(messages_of(state), state, rsyslog)
 
 
-def test_a_torn_ledger_loses_one_message_at_most_to_a_second_sending(
+def test_a_torn_delivery_log_loses_one_message_at_most_to_a_second_sending(
     state: Path, make_rsyslog: MakeRsyslog
 ) -> None:
     rsyslog = make_rsyslog()
     messages = messages_of(state)
     with rsyslog.running():
         send(messages, state, rsyslog)
-        (ledger,) = [one for one in (state / "handed-over").iterdir() if one.suffix != ".lock"]
-        ledger.write_bytes(ledger.read_bytes()[:-10])
-        handover = send(messages, state, rsyslog)
-    assert (handover.known, handover.sent) == (1, 1)
-    assert len(ledger.read_bytes()) == 130
+        (log,) = [one for one in (state / "delivered").iterdir() if one.suffix != ".lock"]
+        log.write_bytes(log.read_bytes()[:-10])
+        delivery = send(messages, state, rsyslog)
+    assert (delivery.known, delivery.sent) == (1, 1)
+    assert len(log.read_bytes()) == 130
 
 
-def test_what_is_no_ledger_is_an_error(
+def test_what_is_no_delivery_log_is_an_error(
     state: Path, make_rsyslog: MakeRsyslog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rsyslog = make_rsyslog()
-    folder = state / "handed-over"
+    folder = state / "delivered"
     folder.mkdir()
     (folder / f"127.0.0.1_{rsyslog.port}").write_text("not a hash\n")
     export(state, rsyslog, code=1)
     error = capsys.readouterr().err
-    assert ":1: no line of what was handed over" in error
+    assert ":1: not a line of a delivery log" in error
 
 
 @pytest.mark.parametrize(
@@ -325,19 +325,19 @@ def test_a_receiver_that_hangs_up_at_once_has_taken_nothing(state: Path) -> None
         thread = Thread(target=hang_up)
         thread.start()
         receiver = Receiver("127.0.0.1", port)
-        handover = Handover()
-        with open_ledger(state, str(receiver)) as ledger, pytest.raises(ReceiverError):
-            hand_over(
+        delivery = Delivery()
+        with open_delivery_log(state, str(receiver)) as log, pytest.raises(ReceiverError):
+            deliver(
                 messages_of(state),
                 receiver,
                 SENDER,
-                ledger,
+                log,
                 retry=QUICK,
                 sleep=time.sleep,
-                handover=handover,
+                delivery=delivery,
             )
         thread.join()
-    assert handover.sent == 0
+    assert delivery.sent == 0
 
 
 def cutting(listener: socket.socket, port: int, *, after: int) -> None:
@@ -376,11 +376,11 @@ def test_a_batch_that_is_cut_off_is_sent_again_as_a_whole(
         proxy = Thread(target=cutting, args=(listener, rsyslog.port), kwargs={"after": 40_000})
         proxy.start()
         receiver = Receiver("127.0.0.1", listener.getsockname()[1], rsyslog.authority.file)
-        handover = send(messages, state, rsyslog, receiver=receiver)
+        delivery = send(messages, state, rsyslog, receiver=receiver)
         proxy.join()
         got = rsyslog.messages(len(messages) + 1)
 
-    assert handover.sent == len(messages)
+    assert delivery.sent == len(messages)
     texts = [one.text for one in got]
     assert len(messages) < len(texts) < 2 * len(messages)
     assert {one.xml for one in messages} <= set(texts)

@@ -14,7 +14,7 @@ from reconciler.audit.patients import PatientIds, mixed_studies, read_patients
 from reconciler.audit.report import selected_deletions
 from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
-from reconciler.audit.syslog import Handover, Receiver, SendRetry, hand_over
+from reconciler.audit.syslog import Delivery, Receiver, SendRetry, deliver
 from reconciler.cli import environment
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root, state_folder
@@ -23,7 +23,7 @@ from reconciler.cli.options.shared import root_option, state_option
 from reconciler.cli.output.console import report_error, say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import BrokenJournal, ExitCode, JournalError, ReceiverError, UsageError
-from reconciler.journal.ledger import open_ledger
+from reconciler.journal.delivery_log import open_delivery_log
 from reconciler.model.address import StoreAddress
 from reconciler.model.audit import Selection
 from reconciler.model.deletion import RecordedDeletion
@@ -228,23 +228,23 @@ def _check_syslog(
 
 
 def _send(messages: Iterable[AuditMessage], receiver: Receiver, state: Path) -> None:
-    handover = Handover()
+    delivery = Delivery()
     try:
-        with open_ledger(state, str(receiver)) as ledger:
-            hand_over(
+        with open_delivery_log(state, str(receiver)) as log:
+            deliver(
                 messages,
                 receiver,
                 environment.sender(),
-                ledger,
+                log,
                 retry=SendRetry(),
                 sleep=time.sleep,
-                handover=handover,
+                delivery=delivery,
             )
     except ReceiverError:
-        say(f"{plural(handover.sent, 'message')} handed over to {receiver}; the rest waits")
+        say(f"{plural(delivery.sent, 'message')} delivered to {receiver}; the rest waits")
         raise
-    already = f", {handover.known:,} before" if handover.known else ""
-    say(f"{plural(handover.sent, 'message')} handed over to {receiver}{already}")
+    already = f", {delivery.known:,} before" if delivery.known else ""
+    say(f"{plural(delivery.sent, 'message')} delivered to {receiver}{already}")
 
 
 def _say_of_unnamed(patient_ids: PatientIds) -> None:

@@ -63,7 +63,7 @@ def command(
     """Show what apply would delete, without deleting anything.
 
     PATHS are desired-state files and folders (default: specs/). The keeps of every file under
-    specs/ always count. The connection used here refuses to send anything but readings.
+    specs/ always count. The connection used here refuses to send anything but read requests.
 
     Exit code 3 when a gate is closed or the plan is incomplete; the plan is written all the same.
 

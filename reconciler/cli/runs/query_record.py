@@ -10,8 +10,8 @@ from reconciler import __version__
 from reconciler.cli import environment
 from reconciler.cli.output.console import say
 from reconciler.errors import JournalError
-from reconciler.journal.latest import links_of_reading
-from reconciler.journal.readings import QueryEnded, QueryStarted, Retrieved
+from reconciler.journal.latest import links_of_observation
+from reconciler.journal.read_only import QueryEnded, QueryStarted, Retrieved
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.provenance import Provenance
@@ -53,7 +53,7 @@ class QueryRecord:
             endpoint=endpoint,
             stores=self._stores,
             provenance=Provenance(principal, environment.requester()),
-            **links_of_reading(self._state),
+            **links_of_observation(self._state),
         )
         try:
             self._journal = RunJournal.create(self._state, first)

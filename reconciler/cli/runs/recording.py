@@ -1,6 +1,7 @@
 """The record of runs that change no store: a plan, and what ended before it did anything.
 
-A folder that cannot be written is no reason to refuse a reading: it is said, and the run goes on.
+A folder that cannot be written is no reason to refuse a read-only run: it is said, and the run goes
+on.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from reconciler import __version__
 from reconciler.cli import environment
 from reconciler.cli.output.console import say
 from reconciler.errors import JournalError
-from reconciler.journal.latest import links_of_reading
-from reconciler.journal.readings import (
+from reconciler.journal.latest import links_of_observation
+from reconciler.journal.read_only import (
     GateSeen,
     KeptSeen,
     NothingDone,
@@ -77,7 +78,7 @@ def record_nothing_done(
             exit_code=exit_code,
             detail=detail,
             provenance=Provenance(principal, environment.requester(), inputs, git),
-            **links_of_reading(state),
+            **links_of_observation(state),
         )
         with RunJournal.create(state, record) as journal:
             pass
@@ -97,7 +98,7 @@ def _plan_made(saved: SavedPlan, state: Path, principal: str | None) -> PlanMade
         endpoint=saved.endpoint,
         stores=tuple(store.store for store in saved.plan.stores),
         provenance=Provenance(principal, environment.requester(), saved.plan.inputs, saved.git),
-        **links_of_reading(state),
+        **links_of_observation(state),
     )
 
 

@@ -81,7 +81,7 @@ class Channel:
     It goes straight to the adapter instead of through a `requests` session: a session would walk
     the environment twice for every request (0.4 ms, more with many variables), let a .netrc
     replace the token, and follow redirects. Proxies and CA bundle are decided once instead.
-    ``readings`` and ``changes`` hold the connections of either sort of request, ``apart`` those of
+    ``reads`` and ``changes`` hold the connections of either sort of request, ``apart`` those of
     requests that have one each; ``doubt`` is set where a reply was not that of its request.
     """
 
@@ -90,7 +90,7 @@ class Channel:
         endpoint: Endpoint,
         settings: ChannelSettings,
         *,
-        readings: SharedContextAdapter,
+        reads: SharedContextAdapter,
         changes: SharedContextAdapter,
         apart: SharedContextAdapter,
         doubt: threading.Event,
@@ -104,7 +104,7 @@ class Channel:
         self.endpoint = endpoint
         self.identity = identity
         self._settings = settings
-        self._readings = readings
+        self._reads = reads
         self._changes = changes
         self._apart = apart
         self._doubt = doubt
@@ -156,7 +156,7 @@ class Channel:
         self._limiter.acquire()
         with self._concurrency.one(kind if kind in _OF_ONE_SIZE else None):
             self._count(kind)
-            adapter = self._changes if kind in _CHANGES else self._readings
+            adapter = self._changes if kind in _CHANGES else self._reads
             stream = self._exchange(self._apart if apart else adapter, request, request_id, kind)
         self._learn(stream.status, identity)
         return stream
@@ -174,7 +174,7 @@ class Channel:
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._readings.close()
+        self._reads.close()
         self._changes.close()
         self._apart.close()
 

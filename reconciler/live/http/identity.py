@@ -17,7 +17,7 @@ class Identity(Protocol):
 
     @property
     def may_renew(self) -> bool:
-        """Whether a reading that was answered with 401 is worth another attempt."""
+        """Whether a read request that was answered with 401 is worth another attempt."""
 
     @property
     def principal(self) -> str | None:

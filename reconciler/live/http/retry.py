@@ -1,4 +1,4 @@
-"""When a reading is tried again, and how long to wait before."""
+"""When a read request is tried again, and how long to wait before."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RetryPolicy:
 
 
 class Retrying:
-    """Repeats a reading under a policy; ``stop`` ends the waiting and the repeating."""
+    """Repeats a read request under a policy; ``stop`` ends the waiting and the repeating."""
 
     def __init__(
         self, policy: RetryPolicy, *, random_source: random.Random, stop: threading.Event

@@ -31,7 +31,7 @@ _UNAUTHENTICATED = 401
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """The whole paths, built from a store's own address, that go beyond a plain reading.
+    """The whole paths, built from a store's own address, that go beyond a plain read request.
 
     ``delete`` is the one form of path that a DELETE may have: that of one instance. ``question``
     is the one path to which a planning transport may POST, since it changes nothing, ``store``
@@ -45,7 +45,7 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A reading: a GET, a POST if there is a ``body``, or a HEAD if only the headers are wanted."""
+    """A read request: a GET, a POST if there is a ``body``, or a HEAD for only the headers."""
 
     kind: RequestKind
     path: str
@@ -90,7 +90,7 @@ class Transport:
         )
 
     def apart(self) -> Transport:
-        """The same, with a connection of its own for each reading: its reply is certainly its."""
+        """The same, with a connection of its own for each read request."""
         other = copy(self)
         other._is_apart = True
         return other
@@ -106,7 +106,7 @@ class Transport:
         return self._channel.is_in_doubt
 
     def pause(self, seconds: float) -> bool:
-        """Wait between two readings that belong together; whether the run stops."""
+        """Wait between two read requests that belong together; whether the run stops."""
         return self._retrying.pause(seconds)
 
     def read(self, call: Call, reader: Callable[[Stream], T]) -> T:

@@ -133,6 +133,6 @@ class NothingDone(Start):
     """Why, in words."""
 
 
-LastReading = PlanEnded | QueryEnded | NothingDone
-FirstReading = PlanMade | QueryStarted | NothingDone
-ReadingRecord = FirstReading | KeptSeen | ReappearedSeen | PlanEnded | Retrieved | QueryEnded
+LastReadOnly = PlanEnded | QueryEnded | NothingDone
+FirstReadOnly = PlanMade | QueryStarted | NothingDone
+ReadOnlyRecord = FirstReadOnly | KeptSeen | ReappearedSeen | PlanEnded | Retrieved | QueryEnded

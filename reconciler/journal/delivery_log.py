@@ -1,6 +1,6 @@
-"""What of the record was handed over to a receiver, so that it is not sent again.
+"""What of the record was delivered to a receiver, so that it is not sent again.
 
-One file for each receiver, ``handed-over/NAME``, with one SHA-256 a line. It holds no message: a
+One file for each receiver, ``delivered/NAME``, with one SHA-256 a line. It holds no message: a
 message may name a patient, and it can be made from the journal again.
 """
 
@@ -17,15 +17,15 @@ from filelock import FileLock, Timeout
 
 from reconciler.errors import JournalError, LockHeld
 from reconciler.journal.durable import FILE_MODE
-from reconciler.journal.folder import handed_over_folder, make_folder, sync_folder
+from reconciler.journal.folder import delivered_folder, make_folder, sync_folder
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]")
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 _LINE = re.compile(rb"[0-9a-f]{64}\n")
 
 
-class Ledger:
-    """What one receiver has; made by `open_ledger`."""
+class DeliveryLog:
+    """What one receiver has; made by `open_delivery_log`."""
 
     def __init__(self, path: Path, descriptor: int, known: set[bytes]) -> None:
         self._path = path
@@ -33,11 +33,11 @@ class Ledger:
         self._known = known
 
     def has(self, message: bytes) -> bool:
-        """Whether it was handed over."""
+        """Whether it was delivered."""
         return _digest(message) in self._known
 
     def add(self, messages: Iterable[bytes]) -> None:
-        """Note that they were handed over; on disk when this returns.
+        """Note that they were delivered; on disk when this returns.
 
         Raises:
             JournalError: it cannot be written.
@@ -54,16 +54,16 @@ class Ledger:
 
 
 @contextmanager
-def open_ledger(state: Path, receiver: str) -> Iterator[Ledger]:
-    """The ledger of a receiver in a state folder, for nobody else while the block runs.
+def open_delivery_log(state: Path, receiver: str) -> Iterator[DeliveryLog]:
+    """The delivery log of a receiver in a state folder, for nobody else while the block runs.
 
-    A torn last line is cut off: its message counts as not handed over.
+    A torn last line is cut off: its message counts as not delivered.
 
     Raises:
         LockHeld: another process sends to this receiver.
-        JournalError: it cannot be read or written, or is not a ledger.
+        JournalError: it cannot be read or written, or is not a delivery log.
     """
-    path = handed_over_folder(state) / _UNSAFE.sub("_", receiver)
+    path = delivered_folder(state) / _UNSAFE.sub("_", receiver)
     lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=0)
     try:
         make_folder(path.parent)
@@ -75,7 +75,7 @@ def open_ledger(state: Path, receiver: str) -> Iterator[Ledger]:
     try:
         descriptor = _open(path)
         try:
-            yield Ledger(path, descriptor, _read(path, descriptor))
+            yield DeliveryLog(path, descriptor, _read(path, descriptor))
         finally:
             os.close(descriptor)
     finally:
@@ -101,7 +101,7 @@ def _read(path: Path, descriptor: int) -> set[bytes]:
                     break
                 if _LINE.fullmatch(line) is None:
                     raise JournalError(
-                        f"{path}:{number}: no line of what was handed over",
+                        f"{path}:{number}: not a line of a delivery log",
                         hint="move the file away, and everything is sent again",
                     )
                 known.add(bytes.fromhex(line[:-1].decode("ascii")))
