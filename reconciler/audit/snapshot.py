@@ -46,7 +46,7 @@ class Snapshot:
         return tuple(path for path in self._sizes if path.suffix == RUN_SUFFIX)
 
     @property
-    def foreign(self) -> tuple[Path, ...]:
+    def unrecognised(self) -> tuple[Path, ...]:
         """What lies among them and is not the record of a run."""
         return tuple(path for path in self._sizes if path.suffix != RUN_SUFFIX)
 

@@ -12,7 +12,7 @@ from reconciler.errors import BrokenJournal, JournalError
 from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import FirstRecord, LastRecord, Record
-from reconciler.model.verification import Finding, FindingKind, Verification, Vouched
+from reconciler.model.verification import Finding, FindingKind, PublishedHead, Verification
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """Threads take the time before they queue for their place, so neighbours may be out of order."""
@@ -69,30 +69,30 @@ def check(snapshot: Snapshot, *, runs: Sequence[str] = (), heads: Sequence[str] 
     """
     chosen = snapshot.chosen(runs) if runs else snapshot.files
     checked = _Checking({*_named(snapshot, chosen), *heads})
-    findings = [] if runs else [_foreign(path) for path in snapshot.foreign]
+    findings = [] if runs else [_unrecognised(path) for path in snapshot.unrecognised]
     for path in chosen:
         findings += _check(path, snapshot.records(path), checked)
-    vouched: list[Vouched] = []
+    published: list[PublishedHead] = []
     lost: set[str] = set()
     for head in heads:
         reached = _follow(head, checked)
         lost |= reached - checked.found.keys() - {head}
         if place := checked.found.get(head):
             count = len({checked.found[one].path for one in reached & checked.found.keys()})
-            vouched.append(Vouched(head, place.path.stem, place.seq, count))
+            published.append(PublishedHead(head, place.path.stem, place.seq, count))
         else:
             message = "no record has this hash: the journal was cut off or rewritten"
             findings.append(Finding(FindingKind.HEAD_MISSING, head, message))
     if not runs:
         findings += _links(checked, lost)
-    if vouched and not runs:
-        findings += _unvouched(snapshot, checked, vouched, heads)
-    verification = Verification(len(chosen), checked.records, tuple(findings), tuple(vouched))
+    if published and not runs:
+        findings += _uncovered(snapshot, checked, published, heads)
+    verification = Verification(len(chosen), checked.records, tuple(findings), tuple(published))
     return Checked(verification, checked.ends, checked.heads)
 
 
-def _foreign(path: Path) -> Finding:
-    return Finding(FindingKind.FOREIGN, str(path), "not the record of a run; passed over")
+def _unrecognised(path: Path) -> Finding:
+    return Finding(FindingKind.UNRECOGNISED, str(path), "not the record of a run; passed over")
 
 
 def _named(snapshot: Snapshot, files: Iterable[Path]) -> Iterator[str]:
@@ -171,7 +171,7 @@ class _Clock:
 
 
 def _follow(head: str, checked: _Checking) -> set[str]:
-    """The hashes that a head vouches for: its own, and those that its run and theirs name."""
+    """The hashes that a head covers: its own, and those that its run and theirs name."""
     reached: set[str] = set()
     waiting = [head]
     while waiting:
@@ -215,8 +215,8 @@ def _added_after(path: Path, first: FirstRecord, checked: _Checking) -> Iterator
         yield Finding(FindingKind.BROKEN, f"{place.path}:{place.seq + 2}", message)
 
 
-def _unvouched(
-    snapshot: Snapshot, checked: _Checking, vouched: Iterable[Vouched], heads: Iterable[str]
+def _uncovered(
+    snapshot: Snapshot, checked: _Checking, published: Iterable[PublishedHead], heads: Iterable[str]
 ) -> Iterator[Finding]:
     """Applies and restores before the latest run that a head is of, to which no head leads."""
     reached = {
@@ -224,13 +224,13 @@ def _unvouched(
         for head in heads
         for one in _follow(head, checked) & checked.found.keys()
     }
-    names = {one.run for one in vouched}
+    names = {one.run for one in published}
     order = snapshot.changing
     last = max((place for place, path in enumerate(order) if path.stem in names), default=-1)
     for path in order[: last + 1]:
         if path not in reached:
             message = "no head leads to it: it ran beside the others, or was added since"
-            yield Finding(FindingKind.UNVOUCHED, str(path), message)
+            yield Finding(FindingKind.UNCOVERED, str(path), message)
 
 
 def missing_run(named: str) -> str:

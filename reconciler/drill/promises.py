@@ -243,14 +243,14 @@ def _kill_after(trial: Trial, deletions: int, arguments: tuple[str, ...]) -> Non
 
 
 def _require_only(
-    trial: Trial, removed: Set[InstanceAddress], spared: Set[InstanceAddress]
+    trial: Trial, removed: Set[InstanceAddress], others: Set[InstanceAddress]
 ) -> None:
     """Require that all else is untouched, and each deletion was on record before it was sent."""
-    lost = spared - trial.content()
+    lost = others - trial.content()
     require(kept=not lost, seen=f"gone, but not to be removed: {plural(len(lost), 'instance')}")
     sent = Counter(one.path for one in trial.changes_asked())
-    foreign = sent.keys() - {trial.path_of(one) for one in removed}
-    require(kept=not foreign, seen=f"sent, but not planned: {plural(len(foreign), 'deletion')}")
+    unplanned = sent.keys() - {trial.path_of(one) for one in removed}
+    require(kept=not unplanned, seen=f"sent, but not planned: {plural(len(unplanned), 'deletion')}")
     intended = Counter(
         trial.path_of(record.instance)
         for path in (trial.state / "runs").glob("*.jsonl")
@@ -263,8 +263,8 @@ def _require_only(
 def _require_account(trial: Trial, planned: int) -> None:
     """Require that the outcomes add up to the plan, each of them proven and of its own making."""
     outcomes = trial.report()["counts"]
-    foreign = outcomes[Outcome.ALREADY_ABSENT.value]
-    require(kept=not foreign, seen=f"apply takes {foreign} of its deletions for someone else's")
+    unexpected = outcomes[Outcome.ALREADY_ABSENT.value]
+    require(kept=not unexpected, seen=f"apply takes {unexpected} of its deletions for someone else's")
     proven = sum(outcomes[outcome.value] for outcome in Outcome if outcome.is_gone)
     seen = f"{proven} proven of {sum(outcomes.values())} in the account, planned were {planned}"
     require(kept=proven == sum(outcomes.values()) == planned, seen=seen)

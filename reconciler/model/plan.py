@@ -197,8 +197,8 @@ class KeptEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class SparedEntry:
-    """A remove that a keep overrides: the keep's line, and how many instances it spared."""
+class OverriddenEntry:
+    """A remove that a keep overrides: the keep's line, and how many instances it covers."""
 
     removal: Source
     keep: Source
@@ -217,7 +217,7 @@ class StorePlan:
     studies: tuple[StudyPlan, ...] = field(metadata=as_json(is_left=True))
     findings: tuple[Finding, ...] = field(metadata=as_json(is_left=True))
     kept: tuple[KeptEntry, ...] = field(metadata=as_json(is_left=True))
-    spared: tuple[SparedEntry, ...] = field(metadata=as_json(is_left=True))
+    overridden: tuple[OverriddenEntry, ...] = field(metadata=as_json(is_left=True))
 
     def count(self, why: Why) -> int:
         """How many decisions fell for this reason."""

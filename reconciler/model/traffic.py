@@ -11,7 +11,7 @@ class Traffic:
     """The requests of a run, repeated ones included.
 
     ``requests`` counts them by kind; ``per_second`` is their rate from the first to the last.
-    ``pushed_back`` is how many were answered with 429. ``rate_limit`` is what the rate was held
+    ``throttled`` is how many were answered with 429. ``rate_limit`` is what the rate was held
     to at the end, in requests a second, None for no limit. ``most_parallelism`` is how many were
     allowed in flight at first, ``lowest_parallelism`` the fewest that ever were, because answers
     came late, and ``parallelism`` how many at the end.
@@ -19,7 +19,7 @@ class Traffic:
 
     requests: Mapping[str, int]
     per_second: int
-    pushed_back: int
+    throttled: int
     rate_limit: int | None
     most_parallelism: int
     lowest_parallelism: int

@@ -14,24 +14,24 @@ class FindingKind(Enum):
     HEAD_MISSING = "head missing"
     """No record has the head that was published."""
     LOST = "lost"
-    """A run that a published head vouches for is missing, was cut off or rewritten."""
+    """A run that a published head covers is missing, was cut off or rewritten."""
     UNREADABLE = "unreadable"
     """A run cannot be checked: another format, or the file cannot be read."""
     UNKNOWN_PREDECESSOR = "unknown predecessor"
-    """A run follows on one that is missing, was cut off or rewritten; no head vouches for it."""
+    """A run follows on one that is missing, was cut off or rewritten; no head covers it."""
     TORN = "torn"
     """The last line of a run was cut off, as when its process dies."""
     UNFINISHED = "unfinished"
     """A run has no end on record: its process died, or its end was cut off."""
     UNSTARTED = "unstarted"
     """A file without any whole record: its run never started, or it was cut off as a whole."""
-    UNVOUCHED = "unvouched"
+    UNCOVERED = "uncovered"
     """A run before that of a published head, to which no head leads."""
     FORK = "fork"
     """Two runs follow on the same one, as when they run at the same time."""
     CLOCK = "clock"
     """A record is earlier than one before it."""
-    FOREIGN = "foreign"
+    UNRECOGNISED = "unrecognised"
     """A file that is not the record of a run."""
 
     @property
@@ -58,7 +58,7 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class Vouched:
+class PublishedHead:
     """What a published head stands for: a record of a run, and all ``runs`` that it follows on.
 
     ``runs`` counts its own one too.
@@ -72,12 +72,12 @@ class Vouched:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The result: how many runs and records were checked, what was found, what heads vouch for."""
+    """The result: how many runs and records were checked, what was found, what heads cover."""
 
     runs: int
     records: int
     findings: tuple[Finding, ...]
-    vouched: tuple[Vouched, ...] = ()
+    published: tuple[PublishedHead, ...] = ()
 
     def count(self, *, corruption: bool) -> int:
         """How many findings are of that weight."""

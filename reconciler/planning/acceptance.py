@@ -79,7 +79,7 @@ def require_nothing_kept(saved: SavedPlan, keeps: Mapping[StoreAddress, Claims])
     more = f" and {rest} more keeps" if rest > 0 else ""
     raise PlanRefused(
         f"the plan deletes what the files keep: {named}{more}",
-        hint="make the plan again: it then spares what is kept, or says what contradicts it",
+        hint="make the plan again: it then leaves out what is kept, or says what contradicts it",
     )
 
 

@@ -13,8 +13,8 @@ from reconciler.model.live import LiveStore, Presence, StudyContents, unknown
 from reconciler.model.plan import (
     Finding,
     KeptEntry,
+    OverriddenEntry,
     Plan,
-    SparedEntry,
     StorePlan,
     StudyPlan,
     Why,
@@ -28,8 +28,8 @@ _NOTHING: frozenset[str] = frozenset()
 _KeptKey = tuple[Source, str, str | None]
 """A keep entry: its line, its study, its series."""
 
-_SparedKey = tuple[Source, Source, str, str | None, str | None]
-"""A remove that a keep spares: both lines, the remove's study and series, the keep's hold."""
+_OverriddenKey = tuple[Source, Source, str, str | None, str | None]
+"""A remove that a keep overrides: both lines, the remove's study and series, the keep's hold."""
 
 
 def make_plan(desired: DesiredState, live: Mapping[StoreAddress, LiveStore]) -> Plan:
@@ -60,7 +60,7 @@ def plan_store(desired: DesiredStore, live: LiveStore) -> StorePlan:
         studies,
         tuple(sorted(draft.findings, key=_finding_order)),
         draft.kept(),
-        draft.spared(),
+        draft.overridden(),
     )
 
 
@@ -72,7 +72,7 @@ class _Draft:
         self._kept_uids: set[str] = set()
         self._kept: Counter[_KeptKey] = Counter()
         self._holds: dict[_KeptKey, str | None] = {}
-        self._spared: Counter[_SparedKey] = Counter()
+        self._overridden: Counter[_OverriddenKey] = Counter()
         for entry in keeps.entries:
             key = _kept_key(entry)
             self._kept[key] = 0
@@ -83,7 +83,9 @@ class _Draft:
         self.findings += series.findings
         self._kept_uids.update(series.kept, series.unseen)
         self._kept.update(_kept_key(claim.entry) for claim in series.kept.values())
-        self._spared.update(_spared_key(removal, keep) for removal, keep in series.spared)
+        self._overridden.update(
+            _overridden_key(removal, keep) for removal, keep in series.overridden
+        )
         return series
 
     def keeps_any_of(self, studies: Iterable[StudyPlan]) -> bool:
@@ -102,12 +104,12 @@ class _Draft:
             for key in sorted(self._kept, key=_kept_order)
         )
 
-    def spared(self) -> tuple[SparedEntry, ...]:
-        """How many instances each keep entry spares from each remove."""
+    def overridden(self) -> tuple[OverriddenEntry, ...]:
+        """How many instances of each remove each keep entry overrides."""
         return tuple(
-            SparedEntry(removal, keep, study_uid, series_uid, count, hold)
+            OverriddenEntry(removal, keep, study_uid, series_uid, count, hold)
             for (removal, keep, study_uid, series_uid, hold), count in sorted(
-                self._spared.items(), key=lambda item: (item[0][:3], item[0][3] or "")
+                self._overridden.items(), key=lambda item: (item[0][:3], item[0][3] or "")
             )
         )
 
@@ -121,7 +123,7 @@ def _kept_order(key: _KeptKey) -> tuple[Source, str, str]:
     return source, study_uid, series_uid or ""
 
 
-def _spared_key(removal: Claim, keep: Claim) -> _SparedKey:
+def _overridden_key(removal: Claim, keep: Claim) -> _OverriddenKey:
     entry = removal.entry
     return (
         line_of(entry.source),
@@ -208,7 +210,7 @@ def _unreadable_studies(
 
 
 def _refuse_two_addresses(all_series: Sequence[SeriesDecisions]) -> None:
-    """A SOP Instance UID names one object: deleting one address of it may not spare the other.
+    """A SOP Instance UID names one object: deleting one address of it may not leave the other.
 
     Two spelled addresses are found when the files are read; this finds those of which one, the
     kept or the removed, only shows in the expansion of a whole series or study. A kept one counts

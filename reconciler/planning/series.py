@@ -56,7 +56,7 @@ class SeriesDecisions:
     kept: dict[str, Claim] = field(default_factory=dict)
     unseen: dict[str, Claim] = field(default_factory=dict)
     """What is wanted kept and was not seen: missing, or without a clear answer."""
-    spared: list[tuple[Claim, Claim]] = field(default_factory=list)
+    overridden: list[tuple[Claim, Claim]] = field(default_factory=list)
     present: set[str] = field(default_factory=set)
     """What the series holds before anything is deleted."""
     is_listed: bool = True
@@ -133,7 +133,7 @@ def _decide_instance(verdict: Verdict, decisions: SeriesDecisions, live: LiveSto
     elif verdict.observation.presence is Presence.PRESENT:
         decisions.kept[uid] = claim
         if verdict.remove:
-            decisions.spared.append((verdict.remove, claim))
+            decisions.overridden.append((verdict.remove, claim))
     else:
         is_keep = claim.entry.intent is Intent.KEEP
         if is_keep:

@@ -118,8 +118,8 @@ def traffic_line(traffic: Traffic) -> str:
     """``104 requests (4 preflight, 100 search), 52 a second``, and how the service bore it."""
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(traffic.requests.items()))
     line = f"{plural(traffic.total, 'request')} ({kinds}), {traffic.per_second:,} a second"
-    if traffic.pushed_back:
-        line += f"; pushed back {plural(traffic.pushed_back, 'time')}"
+    if traffic.throttled:
+        line += f"; throttled {plural(traffic.throttled, 'time')}"
     if traffic.rate_limit is not None:
         line += f"; held to {traffic.rate_limit:,} a second at the end"
     if traffic.lowest_parallelism < traffic.most_parallelism:

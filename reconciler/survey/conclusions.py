@@ -78,8 +78,8 @@ def _observations(
     }
     problem = facts.listing_problem(series.study_uid)
     if problem is not None:
-        doubt = unknown(f"its study could not be listed: {problem}")
-        return Observations(rows, probed | dict.fromkeys(removed, doubt))
+        unlisted = unknown(f"its study could not be listed: {problem}")
+        return Observations(rows, probed | dict.fromkeys(removed, unlisted))
     probed |= dict.fromkeys(shared, unknown("several patients share this address"))
     hidden = (uid for uid in probed if uid in removed)
     return Observations(rows, probed | dict(_unsearched(series, hidden, facts)))
@@ -112,7 +112,7 @@ def _whole(whole: Whole, questions: Questions, facts: Facts) -> Observation:
 
 
 def _left_behind(whole: Whole, questions: Questions, listing: StudyContents) -> list[str]:
-    """The odd rows of a removed whole that no keep spares."""
+    """The odd rows of a removed whole that no keep covers."""
     uids = tuple(uid for uid in whole if uid is not None)
     return sorted(
         str(row)

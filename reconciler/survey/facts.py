@@ -22,15 +22,15 @@ K = TypeVar("K")
 class Facts:
     """The answers so far, each under what was asked; filled by the stages of a survey.
 
-    ``listings`` are those of whole studies and series. ``glimpses`` are the kept instances that
-    a listing of their series, perhaps only its beginning, shows: it proves nothing of the others,
-    unless the series is in ``seen_whole``.
-    A search gave other addresses of the instance, or the text of what hid them. ``whole_probes``
-    answers for the wholes that no listed instance vouches for.
+    ``listings`` are those of whole studies and series. ``partial_listings`` are the kept instances
+    that a listing of their series, perhaps only its beginning, shows: it proves nothing of the
+    others, unless the series is in ``seen_whole``. A search gave other addresses of the instance,
+    or the text of what hid them. ``whole_probes`` answers for the wholes that no listed instance
+    confirms.
     """
 
     listings: dict[Whole, StudyContents] = field(default_factory=dict)
-    glimpses: dict[SeriesAddress, frozenset[str]] = field(default_factory=dict)
+    partial_listings: dict[SeriesAddress, frozenset[str]] = field(default_factory=dict)
     seen_whole: set[SeriesAddress] = field(default_factory=set)
     probes: dict[SeriesAddress, dict[str, Observation]] = field(default_factory=dict)
     searches: dict[InstanceAddress, tuple[InstanceAddress, ...] | str] = field(default_factory=dict)
@@ -56,12 +56,12 @@ class Facts:
         listing = self.listing_of((series.study_uid, series.series_uid))
         if listing.problem is None:
             return listing.series.get(series.series_uid, _NOTHING)
-        return self.glimpses.get(series, _NOTHING)
+        return self.partial_listings.get(series, _NOTHING)
 
     def shows(self, instance: InstanceAddress) -> bool | None:
         """Whether the listing of its study or series has a row that is or may be it, stale or not.
 
-        None if there is no such listing. Of a glimpse, only for what is kept by name.
+        None if there is no such listing. Of a partial listing, only for what is kept by name.
         """
         study_uid, series_uid, uid = instance
         for whole in ((study_uid, None), (study_uid, series_uid)):
@@ -70,7 +70,7 @@ class Facts:
                 is_listed = uid in listing.series.get(series_uid, _NOTHING)
                 return is_listed or listing.odd.may_be(*instance)
         is_whole = instance.series in self.seen_whole
-        return uid in self.glimpses[instance.series] if is_whole else None
+        return uid in self.partial_listings[instance.series] if is_whole else None
 
     def listing_problem(self, study_uid: str) -> str | None:
         """What hid the listing of a study."""
@@ -92,13 +92,13 @@ class Facts:
         """Every instance that a probe says is absent."""
         return self._by_probe(Presence.ABSENT)
 
-    def doubted(self, doubt: Observation) -> Facts:
-        """The same facts, with ``doubt`` in the place of every proof of absence."""
+    def downgraded(self, unknown: Observation) -> Facts:
+        """The same facts, with ``unknown`` in the place of every proof of absence."""
         return Facts(
             self.listings,
-            self.glimpses,
-            probes={series: _doubted(seen, doubt) for series, seen in self.probes.items()},
-            whole_probes=_doubted(self.whole_probes, doubt),
+            self.partial_listings,
+            probes={series: _downgraded(seen, unknown) for series, seen in self.probes.items()},
+            whole_probes=_downgraded(self.whole_probes, unknown),
         )
 
     def _by_probe(self, presence: Presence) -> Iterator[InstanceAddress]:
@@ -122,8 +122,8 @@ def _is(observation: Observation | None, presence: Presence) -> bool:
     return observation is not None and observation.presence is presence
 
 
-def _doubted(seen: Mapping[K, Observation], doubt: Observation) -> dict[K, Observation]:
+def _downgraded(seen: Mapping[K, Observation], unknown: Observation) -> dict[K, Observation]:
     return {
-        key: doubt if _is(observation, Presence.ABSENT) else observation
+        key: unknown if _is(observation, Presence.ABSENT) else observation
         for key, observation in seen.items()
     }

@@ -61,9 +61,9 @@ class Survey:
         """List series and studies; what hides a listing is noted in its place."""
         self._ask(wholes, self._read_listing, len(wholes))
 
-    def glimpse(self, series: Collection[tuple[SeriesAddress, int]]) -> None:
+    def read_partial_listings(self, series: Collection[tuple[SeriesAddress, int]]) -> None:
         """Read listings of series as far as they are worth it, for what is kept in them."""
-        self._ask(series, self._glimpse, len(series))
+        self._ask(series, self._read_partial_listing, len(series))
 
     def probe(self, batches: Collection[Batch]) -> None:
         """Probe instances one by one."""
@@ -71,13 +71,13 @@ class Survey:
 
     def confirm_absences(self) -> None:
         """Have each absence confirmed that no listing agrees with so far."""
-        doubtful = []
+        unconfirmed = []
         for instance in list(self.facts.absent_by_probe()):
             if self.facts.shows(instance) is False:
                 self.facts.note_probe(instance, ABSENT)
             else:
-                doubtful.append(instance)
-        self._ask(doubtful, self._confirm_absence, len(doubtful))
+                unconfirmed.append(instance)
+        self._ask(unconfirmed, self._confirm_absence, len(unconfirmed))
 
     def search(self, instances: Collection[InstanceAddress]) -> None:
         """Look for absent instances at other addresses of the store."""
@@ -106,7 +106,7 @@ class Survey:
         except LiveError as error:
             self.facts.listings[whole] = StudyContents(problem=str(error))
 
-    def _glimpse(self, asked: tuple[SeriesAddress, int]) -> None:
+    def _read_partial_listing(self, asked: tuple[SeriesAddress, int]) -> None:
         series, at_most = asked
         kept = self._questions.kept_in(series)
         rows = self._store.list_instances(*series, at_most=at_most)
@@ -115,7 +115,7 @@ class Survey:
         except LiveError:
             return  # a probe of each will tell
         uids = {row.instance_uid for row in found if not isinstance(row, OddRow)}
-        self.facts.glimpses[series] = frozenset(kept & uids)
+        self.facts.partial_listings[series] = frozenset(kept & uids)
         if len(found) < at_most and not any(isinstance(row, OddRow) for row in found):
             self.facts.seen_whole.add(series)
 

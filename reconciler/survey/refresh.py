@@ -18,9 +18,9 @@ from reconciler.survey.stages import (
     ProbeMode,
     instances_to_probe,
     instances_to_search,
-    kept_in_doubt,
+    kept_to_confirm,
     listings_to_read,
-    series_to_glimpse,
+    series_to_list_partially,
     wholes_to_confirm,
 )
 
@@ -54,16 +54,16 @@ def refresh(
     store.preflight(deleting=False)
     survey.read_listings(listings_to_read(questions))
     if mode is ProbeMode.AUTO:
-        survey.glimpse(series_to_glimpse(questions, facts))
+        survey.read_partial_listings(series_to_list_partially(questions, facts))
     survey.probe(instances_to_probe(questions, facts, gone, mode))
-    survey.probe(kept_in_doubt(questions, facts))
+    survey.probe(kept_to_confirm(questions, facts))
     survey.confirm_absences()
     survey.search(instances_to_search(questions, facts, gone))
     survey.confirm(wholes_to_confirm(questions, facts))
-    return conclude(store.address, questions, _vouched(store, facts))
+    return conclude(store.address, questions, _confirmed(store, facts))
 
 
-def _vouched(store: ReadableStore, facts: Facts) -> Facts:
+def _confirmed(store: ReadableStore, facts: Facts) -> Facts:
     """The facts, if the store still answers now; else without any absence among them.
 
     A store that went away while it was probed answers 404 for every instance of it.
@@ -71,5 +71,5 @@ def _vouched(store: ReadableStore, facts: Facts) -> Facts:
     try:
         store.preflight(deleting=False)
     except LiveError as error:
-        return facts.doubted(unknown(f"answered 404, but then the pre-flight failed: {error}"))
+        return facts.downgraded(unknown(f"answered 404, but then the pre-flight failed: {error}"))
     return facts

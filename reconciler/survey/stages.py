@@ -44,7 +44,7 @@ def listings_to_read(questions: Questions) -> list[Whole]:
     return sorted({(uid, None) for uid in studies} | series, key=_sort_key)
 
 
-def series_to_glimpse(questions: Questions, facts: Facts) -> list[tuple[SeriesAddress, int]]:
+def series_to_list_partially(questions: Questions, facts: Facts) -> list[tuple[SeriesAddress, int]]:
     """The kept series that are worth a listing, with how many rows of it are worth reading."""
     worth = []
     for series in sorted(questions.keeps.listed_series()):
@@ -78,7 +78,7 @@ def instances_to_probe(
     return batches
 
 
-def kept_in_doubt(questions: Questions, facts: Facts) -> list[Batch]:
+def kept_to_confirm(questions: Questions, facts: Facts) -> list[Batch]:
     """The rest of each kept entry whose listed witness turned out to be absent."""
     batches = []
     for series in sorted(questions.keeps.listed_series()):

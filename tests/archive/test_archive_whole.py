@@ -36,12 +36,12 @@ def stays(site: Site, instance: InstanceAddress) -> str:
     site.emulator.clear_requests()
     answer = site.apply()
     assert answer.code == 4, answer.out
-    (spared,) = site.report()["unproven"]
-    assert (spared["outcome"], spared["instancesId"]) == ("failed", instance.instance_uid)
+    (left,) = site.report()["unproven"]
+    assert (left["outcome"], left["instancesId"]) == ("failed", instance.instance_uid)
     assert instance in site.content()
     assert site.deletes() == []
     assert not [path for path in site.archive.rglob("*") if not path.is_dir()]
-    detail = str(spared["detail"])
+    detail = str(left["detail"])
     assert detail.startswith("not deleted, since it could not be archived: ")
     assert "\n" not in detail
     return detail

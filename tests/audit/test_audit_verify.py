@@ -22,7 +22,7 @@ from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.plan import Why
-from reconciler.model.verification import FindingKind, Verification, Vouched
+from reconciler.model.verification import FindingKind, PublishedHead, Verification
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORE = StoreAddress("p", "europe-west4", "d", "s")
@@ -95,7 +95,7 @@ def test_a_journal_as_it_was_written_has_no_findings(state: Path) -> None:
     found = check(state, heads=[head])
 
     assert (found.runs, found.records, found.findings) == (3, 10, ())
-    assert found.vouched == (Vouched(head, "c", 3, 3),)
+    assert found.published == (PublishedHead(head, "c", 3, 3),)
 
 
 @settings(max_examples=60, deadline=None)
@@ -166,23 +166,23 @@ def rewrite(path: Path, old: bytes, new: bytes) -> None:
     ],
     ids=["removed", "rewritten", "plan removed", "plan rewritten"],
 )
-def test_a_published_head_vouches_for_the_runs_before_it(state: Path, change) -> None:
+def test_a_published_head_covers_the_runs_before_it(state: Path, change) -> None:
     head = (state / "head").read_text()
     change(state)
 
     assert set(kinds(state)) == {FindingKind.UNKNOWN_PREDECESSOR}
     found = check(state, heads=[head])
-    assert {one.kind for one in found.findings} - {FindingKind.UNVOUCHED} == {FindingKind.LOST}
+    assert {one.kind for one in found.findings} - {FindingKind.UNCOVERED} == {FindingKind.LOST}
 
 
-def test_a_head_does_not_vouch_for_what_came_after_it(state: Path) -> None:
+def test_a_head_does_not_cover_what_came_after_it(state: Path) -> None:
     first = hash_of((state / "runs" / "b.jsonl").read_bytes().splitlines(keepends=True)[-1])
     rewrite(state / "runs" / "c.jsonl", b"1.2.3.4", b"1.2.3.9")
 
     found = check(state, heads=[first])
 
     assert found.findings == ()
-    assert found.vouched == (Vouched(first, "b", 3, 2),)
+    assert found.published == (PublishedHead(first, "b", 3, 2),)
 
 
 def test_a_head_holds_also_after_its_run_went_on(state: Path) -> None:
@@ -207,7 +207,7 @@ def test_plans_at_the_same_time_fork_and_that_is_no_corruption(state: Path) -> N
     assert kinds(state) == [FindingKind.FORK]
 
 
-def test_a_torn_last_line_a_foreign_file_and_a_clock_are_told(state: Path) -> None:
+def test_a_torn_last_line_an_unrecognised_file_and_a_clock_are_told(state: Path) -> None:
     path = state / "runs" / "b.jsonl"
     path.write_bytes(path.read_bytes()[:-9])
     (state / "runs" / "notes.txt").write_text("x")
@@ -220,7 +220,7 @@ def test_a_torn_last_line_a_foreign_file_and_a_clock_are_told(state: Path) -> No
     assert found == {
         FindingKind.TORN,
         FindingKind.UNFINISHED,
-        FindingKind.FOREIGN,
+        FindingKind.UNRECOGNISED,
         FindingKind.CLOCK,
         FindingKind.UNKNOWN_PREDECESSOR,
     }
@@ -301,13 +301,13 @@ def test_what_no_reader_takes_is_never_passed_over(state: Path, change, kind: Fi
     assert kind in kinds(state)
 
 
-def test_heads_are_said_with_what_they_vouch_for(
+def test_heads_are_said_with_what_they_cover(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     head = (state / "head").read_text()
     assert type_command(["audit", "verify", "--head", head, "--state", str(state)]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[0] == f"Head {head}: record 4 of run c; it vouches for 3 of 3 runs."
+    assert told[0] == f"Head {head}: record 4 of run c; it covers 3 of 3 runs."
 
 
 def test_a_run_in_the_folder_of_the_others_is_found_broken(state: Path) -> None:
@@ -342,7 +342,7 @@ def test_a_run_that_began_before_and_that_no_head_leads_to_is_told(state: Path) 
     write(state, apply_of("bb"), intent(9), END)
 
     found = check(state, heads=[(state / "head").read_text()]).findings
-    assert FindingKind.UNVOUCHED in {one.kind for one in found}
+    assert FindingKind.UNCOVERED in {one.kind for one in found}
 
 
 @pytest.mark.parametrize("removed", [0, 1, 57, 99])
@@ -364,7 +364,7 @@ def test_a_plan_removed_among_many_after_a_clock_in_the_future_is_missed(
         head = write(tmp_path, replace(first, **links_of_observation(tmp_path)), PLAN)
     whole = check(tmp_path, heads=[head])
     assert {one.kind for one in whole.findings} <= {FindingKind.CLOCK}
-    assert whole.vouched[0].runs == len(names)
+    assert whole.published[0].runs == len(names)
 
     (tmp_path / "observations" / f"{names[removed]}.jsonl").unlink()
 

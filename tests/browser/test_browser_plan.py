@@ -24,10 +24,10 @@ from reconciler.model.plan import (
     DeletionGroup,
     Finding,
     KeptEntry,
+    OverriddenEntry,
     Plan,
     SavedPlan,
     SeriesPlan,
-    SparedEntry,
     StorePlan,
     StudyPlan,
     Why,
@@ -65,7 +65,7 @@ def plan_of(instances: int) -> SavedPlan:
         (first, *studies[1:]),
         (Finding(Why.PROBE_FAILED, f"{ROOT}.999", None, None, source, "it answered 503"),),
         (KeptEntry(source, f"{ROOT}.998", None, 12, "Litigation <b>2026-17</b>"),),
-        (SparedEntry(source, source, f"{ROOT}.998", None, 12, None),),
+        (OverriddenEntry(source, source, f"{ROOT}.998", None, 12, None),),
     )
     moment = datetime(2026, 3, 1, tzinfo=UTC)
     return SavedPlan(

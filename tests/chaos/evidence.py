@@ -69,7 +69,7 @@ def require_no_harm(site: Site, state: Path | None = None) -> list[Run]:
     announced = sum((run.intents for run in runs), Counter())
     assert reached <= announced, reached - announced
     assert set(reached) <= {site.path_of(one) for one in site.planned}
-    assert site.spared <= site.content()
+    assert site.unplanned <= site.content()
     return runs
 
 
@@ -96,7 +96,7 @@ def require_exact_account(site: Site, state: Path | None = None) -> dict[str, An
 def require_all_done(site: Site, state: Path | None = None) -> dict[str, Any]:
     """The account of an apply after which the plan is carried out, by this apply alone."""
     report = require_exact_account(site, state)
-    assert site.content() == site.spared
+    assert site.content() == site.overridden
     assert {name for name, count in report["counts"].items() if count} <= GONE
     # Nobody else deletes here: what is gone went by a DELETE that the journal must know of.
     assert report["counts"]["already_absent"] == 0

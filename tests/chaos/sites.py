@@ -65,7 +65,7 @@ class Site:
     folder: Path
     emulator: Emulator
     planned: frozenset[InstanceAddress] = frozenset()
-    spared: frozenset[InstanceAddress] = frozenset()
+    unplanned: frozenset[InstanceAddress] = frozenset()
     store: StoreAddress = DEMO_STORE
     environment: dict[str, str] = field(default_factory=dict)
     _children: list[subprocess.Popen[str]] = field(default_factory=list)
@@ -91,7 +91,7 @@ class Site:
         self.fill(held)
         removed, kept = held[:planned], held[planned : planned + planned // 2]
         self.planned |= frozenset(removed)
-        self.spared |= frozenset(held) - self.planned
+        self.unplanned |= frozenset(held) - self.planned
         self.write(f"study-{study}.yaml", removed, kept)
         self.plan("--out", "plan.json")
 
@@ -113,7 +113,7 @@ class Site:
         return [one for one in self.emulator.requests() if one.method == "DELETE"]
 
     def once_proven(self, rule: FaultRule) -> FaultRule:
-        """A fault of DELETEs that spares the first: until it is proven, no other one leaves."""
+        """A fault of DELETEs that skips the first: until it is proven, no other one leaves."""
         first = re.escape(self.path_of(min(self.planned)))
         return replace(rule, method="DELETE", path=f"^(?!{first}$)")
 
@@ -159,7 +159,7 @@ class Site:
         folder = ("--state", str(state)) if state else ()
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(io.StringIO()) as out:
             patch.chdir(self.folder)
-            for name in FOREIGN:
+            for name in INHERITED:
                 patch.delenv(name, raising=False)
             for name, value in self._ours().items():
                 patch.setenv(name, value)
@@ -186,14 +186,14 @@ class Site:
             child.communicate()
 
     def _environment(self) -> Mapping[str, str]:
-        inherited = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+        inherited = {name: value for name, value in os.environ.items() if name not in INHERITED}
         return inherited | self._ours()
 
     def _ours(self) -> dict[str, str]:
         return {"RECONCILER_ENDPOINT": self.emulator.url} | self.environment
 
 
-FOREIGN = ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE", "http_proxy", "HTTP_PROXY")
+INHERITED = ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE", "http_proxy", "HTTP_PROXY")
 """What the environment of the tests may hold, and must not decide."""
 
 APPLY = ("--report", "report.json", "--parallelism", "4", "--max-qps", "100000")

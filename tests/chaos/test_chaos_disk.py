@@ -150,4 +150,4 @@ def test_the_account_is_whole_when_only_the_end_cannot_be_recorded(site: Site) -
     assert done.code == 4, done
     assert "cannot be written" in done.out
     site.resume()
-    assert site.content() == site.spared
+    assert site.content() == site.unplanned

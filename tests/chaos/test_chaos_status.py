@@ -101,14 +101,14 @@ def test_a_killed_apply_of_a_saved_plan(site: Site, tmp_path: Path) -> None:
     site.plan("--out", "plan.json")
     command = only_command(site)
     require_completed(site, command, tmp_path)
-    assert site.content() == site.spared
+    assert site.content() == site.unplanned
 
 
 def test_a_killed_apply_of_files(site: Site, tmp_path: Path) -> None:
     site.prepare(planned=12)
     kill_amid_deleting(site, "apply", "specs/", "--auto-approve")
     require_completed(site, only_command(site), tmp_path)
-    assert site.content() == site.spared
+    assert site.content() == site.unplanned
 
 
 def test_a_run_that_works_is_no_run_to_resume(site: Site, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_a_run_that_works_is_no_run_to_resume(site: Site, tmp_path: Path) -> Non
     assert killed(child)
     site.emulator.set_faults(Faults())
     require_completed(site, only_command(site), tmp_path)
-    assert site.content() == site.spared
+    assert site.content() == site.unplanned
 
 
 def test_each_state_folder_has_its_own(site: Site, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_each_state_folder_has_its_own(site: Site, tmp_path: Path) -> None:
     kill_amid_deleting(site, "apply", "plan.json", state=other)
     assert status(site)["unfinished"] == []
     require_completed(site, only_command(site, other), tmp_path, other)
-    assert site.content() == site.spared
+    assert site.content() == site.unplanned
 
 
 def archived_site(site: Site, tmp_path: Path, count: int) -> list[InstanceAddress]:
@@ -149,7 +149,7 @@ def archived_site(site: Site, tmp_path: Path, count: int) -> list[InstanceAddres
     path = site.write("a.yaml", held[:count])
     text = path.read_text().replace("remove:", f'archive: {{path: "{tmp_path}/archive"}}\nremove:')
     path.write_text(text)
-    site.planned, site.spared = frozenset(held[:count]), frozenset(held[count:])
+    site.planned, site.unplanned = frozenset(held[:count]), frozenset(held[count:])
     site.plan("--out", "plan.json")
     return held
 
@@ -166,7 +166,7 @@ def test_a_kill_amid_the_copying(site: Site, tmp_path: Path) -> None:
     assert len(list((tmp_path / "archive").rglob("*.dcm"))) == 1
     site.emulator.set_faults(Faults())
     require_completed(site, only_command(site), tmp_path)
-    assert site.content() == site.spared
+    assert site.content() == site.unplanned
     for bag in (tmp_path / "archive").iterdir():
         assert (bag / "manifest-sha256.txt").exists()
 
@@ -190,7 +190,7 @@ def test_a_killed_restore(site: Site, tmp_path: Path, only: int) -> None:
     command = only_command(site)
     assert command.startswith(f"reconciler restore {run} ")
     require_completed(site, command, tmp_path)
-    assert site.content() == site.spared | set(wanted)
+    assert site.content() == site.unplanned | set(wanted)
 
 
 def journals(site: Site) -> bytes:

@@ -57,7 +57,7 @@ def test_the_same_plan_is_applied_by_one_of_two(site: Site) -> None:
 def test_another_plan_for_the_same_store_waits_its_turn(site: Site) -> None:
     site.prepare(planned=12)
     other = address(1, 1, 20)
-    assert other in site.spared
+    assert other in site.unplanned
     site.write("../other.yaml", [other])
     site.plan("other.yaml", "--out", "other.json")
     first = start_and_freeze(site)

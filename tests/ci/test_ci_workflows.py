@@ -152,15 +152,15 @@ def test_state_that_is_not_of_an_apply_on_this_branch_is_not_taken(
     site.remove([0, 1])
     site.planned()
     site.reviewed()
-    foreign = site.artifacts / "reconciler-state"
-    foreign.mkdir()
-    (foreign / "foreign").touch()
+    uploaded = site.artifacts / "reconciler-state"
+    uploaded.mkdir()
+    (uploaded / "uploaded").touch()
     of = {"id": run, "head_branch": branch, "head_repository_id": repository}
     said = {"expired": expired, "created_at": "2026-01-01T00:00:00Z", "workflow_run": of}
     site.know("artifacts", [said])
     job = site.applied()
     assert not job.failed, job.step("apply").out
-    assert not (site.workspace / ".reconciler" / "foreign").exists()
+    assert not (site.workspace / ".reconciler" / "uploaded").exists()
 
 
 def test_a_plan_that_went_stale_between_review_and_merge_is_refused(site: Site) -> None:

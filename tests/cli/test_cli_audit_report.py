@@ -120,7 +120,7 @@ def test_what_cannot_be_read_is_told_and_the_rest_is_reported(audited: Project) 
     runs = audited.folder / ".reconciler" / "runs"
     broken = runs / "20200101T000000Z-00000000.jsonl"
     broken.write_text("{}\nnot json\n")
-    (runs / "notes.txt").write_text("a foreign file")
+    (runs / "notes.txt").write_text("an unrecognised file")
     answer = audited.run("audit", "report", "--format", "json")
     assert answer.code == 3
     assert str(broken) in answer.err
@@ -144,7 +144,7 @@ def test_whatever_lies_in_the_folder_is_told_and_the_rest_is_reported(audited: P
     later = '{"seq":0,"prev":null,"type":"run_started","format_version":"2.0"}\n'
     (runs / "20300101T000000Z-00000000.jsonl").write_text(later)
     (runs / "20300101T000000Z-00000001.jsonl").write_bytes(b"")
-    (runs / "notes.txt").write_text("a foreign file")
+    (runs / "notes.txt").write_text("an unrecognised file")
     applied.write_bytes(applied.read_bytes()[:-20])  # a torn line
 
     answer = audited.run("audit", "report", "--format", "json")
@@ -155,7 +155,7 @@ def test_whatever_lies_in_the_folder_is_told_and_the_rest_is_reported(audited: P
     assert {one["kind"] for one in report["verification"]["findings"]} == {
         "unreadable",
         "unstarted",
-        "foreign",
+        "unrecognised",
         "torn",
         "unfinished",
     }

@@ -49,7 +49,7 @@ KEEPS = {
 def planned(project: Project) -> Project:
     """A plan of three deletions, by an inventory beside specs/, which holds nothing of the store.
 
-    Lines of an inventory contradict no keep, so a fresh plan would spare them.
+    Lines of an inventory contradict no keep, so a fresh plan would skip them.
     """
     listed = project.fill(1, 1, range(1, 7))[:3]
     bulk = project.folder / "bulk"

@@ -90,7 +90,7 @@ def test_a_keep_spares_part_of_a_whole_study(project: Project) -> None:
     project.write("b.yaml", removal(instances[:1], key="keep"))
     # The hold stands in a neighbour that no PATH names.
     planned = project.run("plan", "specs/a.yaml", "--out", "plan.json")
-    assert "Spared" in planned.out
+    assert "Overridden by a keep" in planned.out
     assert project.run("apply", "plan.json").code == 0
     assert project.content() == set(instances[:1])
 

@@ -55,6 +55,6 @@ def test_a_store_that_pushes_back_is_on_record(project: Project) -> None:
     assert applied.code == 0
     refused = sum(one.status == 429 for one in project.emulator.requests())
     traffic = json.loads((project.folder / "report.json").read_text())["traffic"]
-    assert traffic["pushed_back"] == refused > 0
+    assert traffic["throttled"] == refused > 0
     assert sum(traffic["requests"].values()) == len(project.emulator.requests())
-    assert f"pushed back {refused} time" in applied.err
+    assert f"throttled {refused} time" in applied.err

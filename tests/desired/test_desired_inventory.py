@@ -148,7 +148,7 @@ def test_a_link_does_not_lead_out_of_the_project(project, tmp_path_factory) -> N
     assert project.found("a.yaml") == [(5, 23, "path-outside-root")]
 
 
-def test_lines_of_an_inventory_are_spared_by_a_keep_without_an_error(project) -> None:
+def test_lines_of_an_inventory_are_overridden_by_a_keep_without_an_error(project) -> None:
     rows = "1.2,1.2.1,1.2.1.1\n"
     project.spec(
         "a.yaml",

@@ -48,7 +48,7 @@ ENVIRONMENT = {
     for name, value in os.environ.items()
     if name not in {"GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE"}
 }
-FOREIGN = InstanceAddress("1.2.3", "1.2.3.1", "1.2.3.1.1")
+NOT_OURS = InstanceAddress("1.2.3", "1.2.3.1", "1.2.3.1.1")
 STORING = r"dicomWeb/studies$"
 METADATA = r"/instances/[0-9.]+/metadata$"
 GATEWAY = (
@@ -128,8 +128,8 @@ def make_desk(
         context = running_emulator(EmulatorSettings(tmp_path / "store", **settings))  # type: ignore[arg-type]  # settings by name
         running.append(context)
         emulator = context.__enter__()
-        series = SeriesAddress(*FOREIGN[:2])
-        emulator.ingest_synthetic(DEMO_STORE, series, [FOREIGN.instance_uid])
+        series = SeriesAddress(*NOT_OURS[:2])
+        emulator.ingest_synthetic(DEMO_STORE, series, [NOT_OURS.instance_uid])
         folder = tmp_path / "temporary"
         folder.mkdir()
         monkeypatch.setenv("RECONCILER_ENDPOINT", emulator.url)
@@ -149,7 +149,7 @@ def desk(make_desk: Callable[..., Desk]) -> Desk:
 def test_a_store_is_left_as_it_was_and_its_facts_are_told(desk: Desk) -> None:
     answer = desk.selftest()
     assert answer.code == 0, answer.err
-    assert desk.content() == {FOREIGN}
+    assert desk.content() == {NOT_OURS}
     assert not list(desk.folder.iterdir())
     requests = desk.emulator.requests()
     assert 100 < len(requests) <= MOST_REQUESTS
@@ -181,7 +181,7 @@ def test_a_store_that_refuses_deletions_is_named_and_the_command_empties_it(desk
     desk.emulator.set_faults(Faults((FaultRule(FaultKind.STATUS, DELETION, status=403),)))
     answer = desk.selftest()
     assert answer.code == 4
-    left = desk.content() - {FOREIGN}
+    left = desk.content() - {NOT_OURS}
     assert len(left) == 6
     assert named(answer) == {one.study_uid for one in left}
     assert "6 instances" in answer.err
@@ -189,7 +189,7 @@ def test_a_store_that_refuses_deletions_is_named_and_the_command_empties_it(desk
     desk.emulator.set_faults(Faults())
     removed = desk.type(*removal(answer))
     assert removed.code == 0, removed.err
-    assert desk.content() == {FOREIGN}
+    assert desk.content() == {NOT_OURS}
 
 
 @pytest.mark.slow
@@ -197,7 +197,7 @@ def test_searches_that_lag_are_waited_for(desk: Desk) -> None:
     desk.emulator.set_faults(Faults(search_lag=4.0))
     answer = desk.selftest()
     assert answer.code == 0, answer.err
-    assert desk.content() == {FOREIGN}
+    assert desk.content() == {NOT_OURS}
     assert 0 < json.loads(answer.out)["facts"]["search lag after deleting, in seconds"] < 10
 
 
@@ -237,10 +237,10 @@ def test_absence_that_is_not_understood_any_more_is_no_proof(
     answer = Answer(code, *capsys.readouterr())
     assert answer.code == 4
     assert len(named(answer)) == 2
-    assert {one.study_uid for one in desk.content() - {FOREIGN}} <= named(answer)
+    assert {one.study_uid for one in desk.content() - {NOT_OURS}} <= named(answer)
     desk.emulator.set_faults(Faults())
     assert desk.type(*removal(answer)).code == 0
-    assert desk.content() == {FOREIGN}
+    assert desk.content() == {NOT_OURS}
 
 
 MOMENTS: dict[str, Callable[[Desk], bool]] = {
@@ -264,7 +264,7 @@ def test_a_signal_leaves_nothing_behind(desk: Desk, moment: str, number: signal.
     # What was being removed when the signal came is all done by then.
     assert answer.code in ({0} if moment == "removing" else {128 + number}), answer.err
     assert answer.err.count("nothing is left in the store") == 1
-    assert desk.content() == {FOREIGN}
+    assert desk.content() == {NOT_OURS}
     assert not list(desk.folder.iterdir())
 
 
@@ -278,7 +278,7 @@ def test_what_a_kill_leaves_is_removed_by_the_command_that_was_named(desk: Desk)
     desk.emulator.set_faults(Faults())
     assert len(desk.content()) > 1
     assert desk.type(*removal(answer)).code == 0
-    assert desk.content() == {FOREIGN}
+    assert desk.content() == {NOT_OURS}
 
 
 @pytest.mark.parametrize("lacking", [Permission.WRITE, Permission.DELETE, Permission.READ])
@@ -334,7 +334,7 @@ def test_whatever_is_answered_to_storing_nothing_is_left(
     desk.emulator.set_faults(Faults((rule,)))
     answer = desk.selftest()
     assert answer.code == code, answer.err
-    assert desk.content() == {FOREIGN}
+    assert desk.content() == {NOT_OURS}
     assert bool(named(answer)) is (code == 4)
 
 
@@ -345,11 +345,11 @@ def test_what_is_said_to_be_there_already_is_named_and_not_touched(desk: Desk) -
     desk.emulator.set_faults(Faults((rule,)))
     answer = desk.selftest()
     assert answer.code == 4, answer.err
-    (left,) = desk.content() - {FOREIGN}
+    (left,) = desk.content() - {NOT_OURS}
     assert named(answer) == {left.study_uid}
     assert desk.sent(DELETION) == 0
     assert desk.type(*removal(answer)).code == 0
-    assert desk.content() == {FOREIGN}
+    assert desk.content() == {NOT_OURS}
 
 
 @pytest.mark.slow
@@ -359,15 +359,15 @@ def test_bare_texts_are_understood_too(make_desk: Callable[..., Desk]) -> None:
     assert answer.code == 0, answer.err
     told = json.loads(answer.out)["facts"]["metadata of a missing instance"]
     assert told["body"] == "The requested DICOM resource was not found."
-    assert desk.content() == {FOREIGN}
+    assert desk.content() == {NOT_OURS}
 
 
-ALSO_FOREIGN = f"""
+ALSO_OTHERS = f"""
 import sys
 from pathlib import Path
 if sys.argv[1] == "plan":
     specs = Path("specs/selftest.yaml")
-    other = "remove:\\n  - studiesId: {FOREIGN.study_uid}\\n"
+    other = "remove:\\n  - studiesId: {NOT_OURS.study_uid}\\n"
     specs.write_text(specs.read_text().replace("remove:\\n", other))
 from reconciler.cli import main
 main()
@@ -378,16 +378,16 @@ main()
 def test_a_plan_that_names_anything_else_is_not_applied(
     desk: Desk, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The program that is run adds a foreign study to every removal."""
+    """The program that is run adds an unplanned study to every removal."""
     script = tmp_path / "adding.py"
-    script.write_text(ALSO_FOREIGN)
+    script.write_text(ALSO_OTHERS)
     own = OwnStore(DEMO_STORE, True, desk.emulator.url, 4, None)
     assert try_own_store(own, Program((sys.executable, str(script)), ENVIRONMENT)) == 4
     answer = Answer(4, *capsys.readouterr())
     assert "the plan deletes 6 instances, not the 5 that were stored" in answer.err
     assert desk.sent(DELETION) == 0
-    assert FOREIGN in desk.content()
-    assert named(answer) == {one.study_uid for one in desk.content()} - {FOREIGN.study_uid}
+    assert NOT_OURS in desk.content()
+    assert named(answer) == {one.study_uid for one in desk.content()} - {NOT_OURS.study_uid}
 
 
 def test_nobody_to_ask_and_nothing_is_asked(desk: Desk) -> None:
@@ -408,7 +408,7 @@ def test_only_a_yes_lets_anything_be_stored(desk: Desk, typed: bytes, code: int)
     assert answer.code == code, answer.err
     assert ("nothing was stored" in answer.err) is (code == 3)
     assert (desk.sent("POST", STORING) == 0) is (code == 3)
-    assert desk.content() == {FOREIGN}
+    assert desk.content() == {NOT_OURS}
 
 
 @pytest.mark.slow

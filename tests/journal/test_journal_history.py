@@ -446,7 +446,7 @@ def test_other_files_in_the_folder_are_none_of_ours(tmp_path, record):
 
 
 @pytest.mark.parametrize("content", ["hello\nworld\n", '{"type":"note"}\n'])
-def test_a_foreign_run_file_stops_since_it_may_hide_an_open_intent(tmp_path, record, content):
+def test_an_unrecognised_run_file_stops_since_it_may_hide_an_open_intent(tmp_path, record, content):
     record("r1")
     (tmp_path / "runs" / "r2.jsonl").write_text(content)
 

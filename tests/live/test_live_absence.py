@@ -114,7 +114,7 @@ def test_a_row_that_outlives_the_lag_leaves_it_unknown(emulator, store, here) ->
     assert store.confirmed(here[0], store.probe(here[0]), explained=True) == ABSENT
 
 
-def test_many_doubtful_absences_wait_for_the_lag_once(emulator, store, here) -> None:
+def test_many_unconfirmed_absences_wait_for_the_lag_once(emulator, store, here) -> None:
     emulator.set_faults(Faults((gateway(WORDS_LIKE_THE_APIS[0]),)))
     since = time.monotonic()
     seen: list[Presence] = []

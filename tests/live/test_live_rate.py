@@ -67,22 +67,22 @@ def test_a_429_halves_the_rate_once_a_burst(clock: Clock) -> None:
     limited = limiter(clock, 40.0)
     pass_for(limited, clock, 2, 40)
     for _ in range(64):
-        limited.throttled()
+        limited.note_throttled()
     assert limited.rate == pytest.approx(20.0, rel=0.1)
-    assert limited.pushed_back == 64
+    assert limited.throttled == 64
 
 
 def test_half_is_half_of_what_went_through_not_of_what_was_allowed(clock: Clock) -> None:
     limited = limiter(clock, 1000.0)
     pass_for(limited, clock, 2, 200)
-    limited.throttled()
+    limited.note_throttled()
     assert limited.rate == pytest.approx(100.0, rel=0.1)
 
 
 def test_the_rate_returns_to_just_below_what_was_refused_and_feels_its_way(clock: Clock) -> None:
     limited = limiter(clock, None)
     pass_for(limited, clock, 2, 200)
-    limited.throttled()
+    limited.note_throttled()
     pass_for(limited, clock, 2.5, 50)
     assert limited.rate == pytest.approx(190, rel=0.03)
     pass_for(limited, clock, 10, 50)
@@ -94,7 +94,7 @@ def test_the_rate_returns_to_just_below_what_was_refused_and_feels_its_way(clock
 def test_the_rate_never_comes_over_the_cap(clock: Clock) -> None:
     limited = limiter(clock, 40.0)
     pass_for(limited, clock, 2, 40)
-    limited.throttled()
+    limited.note_throttled()
     pass_for(limited, clock, 60, 40)
     assert limited.rate == 40.0
 
@@ -102,7 +102,7 @@ def test_the_rate_never_comes_over_the_cap(clock: Clock) -> None:
 def test_without_a_cap_the_limit_is_dropped_in_the_end(clock: Clock) -> None:
     limited = limiter(clock, None)
     pass_for(limited, clock, 2, 100)
-    limited.throttled()
+    limited.note_throttled()
     pass_for(limited, clock, 90, 50)
     assert limited.rate is None
 
@@ -147,7 +147,7 @@ def test_it_settles_near_any_quota_with_few_refusals(
         elif step == "send":
             turn = (clock.now + latency, worker, "200" if service.admits(clock.now) else "429")
         else:
-            (limited.passed if step == "200" else limited.throttled)()
+            (limited.passed if step == "200" else limited.note_throttled)()
             turn = (clock.now + (0.25 if step == "429" else 0.0), worker, "ask")
         heapq.heappush(turns, turn)
     settled = sum(moment > began + 15 for moment in service.answered) / 45
@@ -159,7 +159,7 @@ def test_the_rate_never_reaches_zero(clock: Clock) -> None:
     limited = limiter(clock, 4.0)
     for _ in range(100):
         clock.now += 2
-        limited.throttled()
+        limited.note_throttled()
     assert limited.rate == 0.5
 
 

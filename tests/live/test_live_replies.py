@@ -40,7 +40,7 @@ ABSENT = [
     answer(404, JSON, b'{"code": 404, "error": "Not Found"}'),
     answer(404, JSON, b'{"code": 404, "error": {"code": 404}}'),
 ]
-FOREIGN_404 = [
+UNEXPECTED_404 = [
     b'"the instance does not exist"',  # what a text is worth, the store must find out
     b'{"message": "no Route matched"}',
     b'{"message": "no Route matched with those values", "request_id": "1"}',
@@ -65,7 +65,7 @@ FOREIGN_404 = [
     b'" "',
 ]
 UNKNOWN = [
-    *(answer(404, JSON, body) for body in FOREIGN_404),
+    *(answer(404, JSON, body) for body in UNEXPECTED_404),
     answer(200, "application/dicom"),
     answer(200, "application/dicom; transfer-syntax=1.2.840.10008.1.2.4.50"),
     answer(200, 'multipart/related; type="application/dicom"; boundary=x'),
@@ -110,7 +110,7 @@ def test_an_answer_to_a_probe(replied: Answer, presence: Presence) -> None:
     assert (seen.detail != "") is (presence is Presence.UNKNOWN)
 
 
-@pytest.mark.parametrize("body", FOREIGN_404)
+@pytest.mark.parametrize("body", UNEXPECTED_404)
 def test_a_404_of_something_in_between_says_so(body: bytes) -> None:
     told = "HTTP 404, not in the API's own words"
     assert observe(answer(404, JSON, body)).detail == told
@@ -145,7 +145,7 @@ DELETIONS = [
     (answer(404, JSON, own(404)), ReplyKind.NOT_FOUND),
     (answer(404, JSON, b"[" + own(404) + b"]"), ReplyKind.NOT_FOUND),
     (answer(404, JSON, b'{"code": 404}'), ReplyKind.NOT_FOUND),
-    *((answer(404, JSON, body), ReplyKind.UNEXPECTED) for body in FOREIGN_404),
+    *((answer(404, JSON, body), ReplyKind.UNEXPECTED) for body in UNEXPECTED_404),
     (answer(404, "text/html", HTML), ReplyKind.UNEXPECTED),
     (answer(404, JSON, own(403)), ReplyKind.UNEXPECTED),
     (answer(404, "", b""), ReplyKind.UNEXPECTED),

@@ -126,7 +126,7 @@ def _complete(expect: Mapping[str, Any]) -> dict[str, Any]:
     """What a case leaves out must not be there."""
     if "errors" in expect:
         return dict(expect)
-    nothing: dict[str, Any] = {"delete": {}, "of": {}, "findings": [], "kept": [], "spared": []}
+    nothing: dict[str, Any] = {"delete": {}, "of": {}, "findings": [], "kept": [], "overridden": []}
     return nothing | {"closed": []} | dict(expect)
 
 
@@ -273,10 +273,10 @@ def _describe(plan: Plan, store: StorePlan) -> dict[str, Any]:
         "kept": [
             f"{entry.instances} by {_line(entry.source)}{_hold(entry.hold)}" for entry in store.kept
         ],
-        "spared": [
+        "overridden": [
             f"{entry.instances} of {_line(entry.removal)}, by {_line(entry.keep)}"
             f"{_hold(entry.hold)}"
-            for entry in store.spared
+            for entry in store.overridden
         ],
         "closed": [
             f"{gate.name.value} {gate.actual} of {gate.allowed}"

@@ -25,10 +25,10 @@ from reconciler.model.plan import (
     Finding,
     GitState,
     KeptEntry,
+    OverriddenEntry,
     Plan,
     SavedPlan,
     SeriesPlan,
-    SparedEntry,
     StorePlan,
     StudyPlan,
     Why,
@@ -102,7 +102,7 @@ PLAN = Plan(
                 Finding(Why.NEVER_SEEN, "1.5", None, None, LINE),
             ),
             (KeptEntry(LINE, "1.2", "1.2.3", 4, "Litigation 2026-17"),),
-            (SparedEntry(Source("specs/b.yaml", 3), LINE, "1.2", "1.2.3", 2, "Litigation"),),
+            (OverriddenEntry(Source("specs/b.yaml", 3), LINE, "1.2", "1.2.3", 2, "Litigation"),),
         ),
     ),
 )
@@ -203,10 +203,12 @@ FINDINGS = st.builds(
     few(st.builds(InstanceAddress, UIDS, UIDS, UIDS)),
 )
 KEPT = st.builds(KeptEntry, SOURCES, UIDS, st.none() | UIDS, COUNTS, OPTIONAL_TEXTS)
-SPARED = st.builds(SparedEntry, SOURCES, SOURCES, UIDS, st.none() | UIDS, COUNTS, OPTIONAL_TEXTS)
+OVERRIDDEN = st.builds(
+    OverriddenEntry, SOURCES, SOURCES, UIDS, st.none() | UIDS, COUNTS, OPTIONAL_TEXTS
+)
 LIMITS = st.builds(Limits, COUNTS, COUNTS, COUNTS, st.integers(0, 100), COUNTS)
 STORE_PLANS = st.builds(
-    StorePlan, STORES, LIMITS, few(STUDIES), few(FINDINGS), few(KEPT), few(SPARED)
+    StorePlan, STORES, LIMITS, few(STUDIES), few(FINDINGS), few(KEPT), few(OVERRIDDEN)
 )
 INPUTS = st.builds(
     InputFile,

@@ -6,11 +6,11 @@ folder fail:
 - planning: keep no longer wins (`Verdict.ruling`); the keeps of neighbours ignored
   (`selection._neighbours`); the same object at two addresses let through (`plan_store`); a broken
   listing taken for an empty one, a broken search for one that found nothing (`Survey`); no search
-  for misplaced instances, absences not vouched for by a second pre-flight (`refresh`); rows that
+  for misplaced instances, absences not confirmed by a second pre-flight (`refresh`); rows that
   the journal records as deleted believed (`instances_to_probe`); the gates on unknowns, deletions,
   emptied series and emptied studies left open (`_gates_of`);
 - the wire: a 404 without the store's own body, a redirect, or anything unknown read as ABSENT
-  (`observe`); no answer read as ABSENT (`HealthcareStore._look`); a foreign reply read as
+  (`observe`); no answer read as ABSENT (`HealthcareStore._look`); an unexpected reply read as
   accepted, a reset as a refusal (`delete_reply`); the guard on DELETE removed, or matching a part
   of the path (`_check_deletable`);
 - applying: the intent written after the DELETE, or queued and not committed; absence taken for

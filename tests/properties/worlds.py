@@ -176,7 +176,7 @@ class World:
     def misplaced(self) -> set[InstanceAddress]:
         """What is to be removed by name and is in the store at another address only.
 
-        A keep of its whole series or study cannot spare what is not in it.
+        A keep of its whole series or study cannot protect what is not in it.
         """
         asked, kept = (
             {one for claim in self._counting(intent) for one in claim.listed()}

@@ -20,10 +20,10 @@ from reconciler.model.plan import (
     DeletionGroup,
     Finding,
     KeptEntry,
+    OverriddenEntry,
     Plan,
     SavedPlan,
     SeriesPlan,
-    SparedEntry,
     StorePlan,
     StudyPlan,
     Why,
@@ -132,7 +132,7 @@ def _everything() -> StorePlan:
             KeptEntry(line(60), uid(1), uid(1, 3), 238, hold),
             KeptEntry(line(64), uid(3), None, 1, None),
         ),
-        (SparedEntry(line(40), line(60), uid(1), None, 3, hold),),
+        (OverriddenEntry(line(40), line(60), uid(1), None, 3, hold),),
     )
 
 

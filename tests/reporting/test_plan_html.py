@@ -53,7 +53,7 @@ def test_every_fact_of_the_plan_is_on_the_page(plans: Plans, name: str) -> None:
         for finding in store.findings:
             assert str(finding.source) in text
             assert plain(finding.detail) in text
-        for entry in [*store.kept, *store.spared]:
+        for entry in [*store.kept, *store.overridden]:
             assert entry.hold is None or entry.hold in text
     for gate in gates_of(saved):
         state = "open" if gate.is_open else "closed"
@@ -105,7 +105,7 @@ def with_words(saved: SavedPlan, words: str) -> SavedPlan:
         studies=tuple(map(hostile, store.studies)),
         findings=tuple(replace(one, detail=words) for one in store.findings),
         kept=tuple(replace(one, hold=words, source=Source(words, 1)) for one in store.kept),
-        spared=tuple(replace(one, hold=words) for one in store.spared),
+        overridden=tuple(replace(one, hold=words) for one in store.overridden),
     )
     plan = replace(saved.plan, stores=(changed,))
     return replace(saved, plan=plan, plan_id=words, tool_version=words)

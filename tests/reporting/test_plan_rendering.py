@@ -128,10 +128,10 @@ def test_of_long_lists_the_first_are_shown_and_the_rest_counted(plans: Plans) ->
     assert f"… and {len(group.instances) - SHOWN} more (all of them with --format json)" in text
 
 
-def test_long_lists_of_keeps_and_spared_removes_are_counted_too(plans: Plans) -> None:
+def test_long_lists_of_keeps_and_overridden_removes_are_counted_too(plans: Plans) -> None:
     saved = plans["everything"]
     store = saved.plan.stores[0]
-    many = replace(store, kept=store.kept[:1] * 1500, spared=store.spared * 40)
+    many = replace(store, kept=store.kept[:1] * 1500, overridden=store.overridden * 40)
     text = text_of(replace(saved, plan=replace(saved.plan, stores=(many,))))
     assert "… and 1,480 more" in text
     assert "… and 20 more" in text
@@ -157,7 +157,7 @@ def with_words(saved: SavedPlan, words: str = "words", path: str | None = None) 
         studies=studies,
         findings=tuple(replace(one, detail=words) for one in store.findings),
         kept=tuple(replace(one, hold=words) for one in store.kept),
-        spared=tuple(replace(one, hold=words) for one in store.spared),
+        overridden=tuple(replace(one, hold=words) for one in store.overridden),
     )
     return replace(saved, plan=replace(saved.plan, stores=(hostile,)))
 

@@ -154,7 +154,7 @@ def test_messages_as_long_as_may_be_arrive_whole(tmp_path: Path, make_rsyslog: M
     assert [one.text for one in got] == [one.xml for one in messages]
 
 
-def test_a_receiver_that_nobody_vouches_for_gets_nothing(
+def test_a_receiver_that_nobody_certifies_gets_nothing(
     state: Path, tmp_path: Path, make_rsyslog: MakeRsyslog, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rsyslog = make_rsyslog()

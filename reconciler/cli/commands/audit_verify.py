@@ -59,10 +59,10 @@ def command(
     Checks every run, or each RUN that is named: that each line has the hash of the line before. The
     chain alone does not show that its end was cut off, or that it was written anew. A head that was
     kept elsewhere does, for its run and for all runs that this one follows on. Forks, runs without
-    an end, a torn last line, foreign files and a clock that went back are reported, and are
-    no corruption; so is a missing run that no head vouches for.
+    an end, a torn last line, unrecognised files and a clock that went back are reported, and are
+    no corruption; so is a missing run that no head covers.
 
-    Exit code 3 when a record is broken, something that a head vouches for is not there or the
+    Exit code 3 when a record is broken, something that a head covers is not there or the
     signature is not good, 1 when a run cannot be checked.
 
     \b
@@ -75,7 +75,7 @@ def command(
     if heads and runs:
         raise UsageError(
             "a head and RUN cannot be used together",
-            hint="a head vouches for the runs before it, so all of them are checked",
+            hint="a head covers the runs before it, so all of them are checked",
         )
     for head in heads:
         if _HASH.fullmatch(head) is None:
@@ -95,7 +95,7 @@ def command(
 
 
 def _signed(signature: Path | None, public_key: Path | None) -> str:
-    """The head that a good signature vouches for; says what was signed."""
+    """The head that a good signature covers; says what was signed."""
     if signature is None or public_key is None:
         raise UsageError("--signature and --public-key belong together")
     try:

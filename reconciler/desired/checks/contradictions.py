@@ -16,7 +16,7 @@ from reconciler.model.problem import Source
 def check_contradictions(removes: Claims, keeps: Claims, problems: Problems) -> None:
     """Report every hand-written remove that lies wholly inside a keep without a hold.
 
-    What a keep with a hold covers, and the lines of an inventory, are spared when planning.
+    What a keep with a hold covers, and the lines of an inventory, are overridden when planning.
     """
     kept = _Kept(keeps)
     for entry in removes.entries:
@@ -27,7 +27,7 @@ def check_contradictions(removes: Claims, keeps: Claims, problems: Problems) -> 
                 Rule.CONTRADICTION,
                 source,
                 f"{what} is removed here and kept at {keep}",
-                "remove one of the two; a keep with a hold would spare it without this error",
+                "remove one of the two; a keep with a hold would override it without this error",
             )
 
 

@@ -32,7 +32,7 @@ def observe(answer: Answer, is_missing: Callable[[Answer], bool] = names_missing
         return PRESENT
     if answer.status == NOT_FOUND and is_missing(answer):
         return ABSENT
-    return unknown(describe_foreign(answer))
+    return unknown(describe_unexpected(answer))
 
 
 def is_dataset(status: int, content_type: str) -> bool:
@@ -40,7 +40,7 @@ def is_dataset(status: int, content_type: str) -> bool:
     return status == _OK and media_type(content_type) == DICOM_JSON
 
 
-def describe_foreign(answer: Answer) -> str:
+def describe_unexpected(answer: Answer) -> str:
     """Name an answer that is not the API's own; of a 404 that is what matters most."""
     said = describe(answer)
     is_plain = answer.status == NOT_FOUND and not is_html(answer)

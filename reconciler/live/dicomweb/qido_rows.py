@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.json_stream import JsonStream
 from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import parse_json
-from reconciler.live.http.faults import AttemptError, ForeignReplyError
+from reconciler.live.http.faults import AttemptError, UnexpectedReplyError
 from reconciler.live.http.numbers import read_number
 from reconciler.model.address import UID_MAX_LENGTH, InstanceAddress, is_uid
 from reconciler.model.live import OddRow, SeriesListing
@@ -87,7 +87,7 @@ def require_dataset_of(instance: InstanceAddress, answer: Answer) -> None:
 
     Raises:
         AttemptError: there is no dataset, or it does not say of which instance it is.
-        ForeignReplyError: it is that of another instance.
+        UnexpectedReplyError: it is that of another instance.
     """
     row = _only_dataset(answer.body) if answer.is_whole else _beginning(answer.body)
     if not row:
@@ -96,7 +96,7 @@ def require_dataset_of(instance: InstanceAddress, answer: Answer) -> None:
     if named[-1] is None:
         raise AttemptError("the metadata do not say of which instance they are")
     if any(uid not in {None, asked} for uid, asked in zip(named, instance, strict=True)):
-        raise ForeignReplyError("the metadata are those of another instance")
+        raise UnexpectedReplyError("the metadata are those of another instance")
 
 
 def _only_dataset(body: bytes) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _only_dataset(body: bytes) -> dict[str, Any]:
         case [dict(row)]:
             return row
         case [_, _, *_]:
-            raise ForeignReplyError("the metadata are those of several instances")
+            raise UnexpectedReplyError("the metadata are those of several instances")
     return {}
 
 
@@ -144,7 +144,7 @@ def read_patient_id(chunks: Iterator[bytes], instance: InstanceAddress) -> str |
     if len(rows) != 1:
         raise AttemptError("the metadata are not those of one instance")
     if tuple(_text(rows[0], tag) for tag in _IDENTITY) != instance:
-        raise ForeignReplyError("the metadata are those of another instance")
+        raise UnexpectedReplyError("the metadata are those of another instance")
     match rows[0].get(PATIENT_ID, {}):
         case {"Value": [str(patient_id)], **others} if not others.keys() - {"vr"}:
             return patient_id if patient_id.strip() else None

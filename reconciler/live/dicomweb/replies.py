@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reconciler.live.dicomweb.absence import NOT_FOUND, names_missing
-from reconciler.live.dicomweb.probe_reply import describe, describe_foreign
+from reconciler.live.dicomweb.probe_reply import describe, describe_unexpected
 from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import (
     has_own_error_body,
@@ -63,7 +63,7 @@ def delete_reply(
     kind = _BY_STATUS.get(answer.status)
     if kind is None:
         kind = _deleted(answer, is_done, is_missing, is_own_error)
-    say = describe_foreign if kind is ReplyKind.UNEXPECTED else describe
+    say = describe_unexpected if kind is ReplyKind.UNEXPECTED else describe
     return _reply(kind, answer, say(answer))
 
 

@@ -28,7 +28,7 @@ from reconciler.live.dicomweb.replies import no_answer, store_reply, unsent
 from reconciler.live.http.answer import Answer, Stream
 from reconciler.live.http.bodies import DICOM_JSON, is_json, media_type
 from reconciler.live.http.channel import RequestKind
-from reconciler.live.http.faults import AttemptError, ForeignReplyError, NoAnswerError
+from reconciler.live.http.faults import AttemptError, NoAnswerError, UnexpectedReplyError
 from reconciler.live.http.file_body import MultipartFile
 from reconciler.live.http.labels import AuditLabels
 from reconciler.live.http.transport import Call, Transport
@@ -333,7 +333,7 @@ def _only(
     """The addresses of a page; one that was not asked for makes all of it worthless."""
     for found in read_addresses(chunks):
         if not is_asked(found):
-            raise ForeignReplyError(f"the search answered with a row of another {what}")
+            raise UnexpectedReplyError(f"the search answered with a row of another {what}")
         yield found
 
 

@@ -130,7 +130,7 @@ class Channel:
         return Traffic(
             requests,
             per_second=round(sum(requests.values()) / seconds),
-            pushed_back=self._limiter.pushed_back,
+            throttled=self._limiter.throttled,
             rate_limit=None if rate is None else max(1, round(rate)),
             most_parallelism=self._concurrency.most,
             lowest_parallelism=self._concurrency.lowest,
@@ -206,7 +206,7 @@ class Channel:
 
     def _learn(self, status: int, identity: Mapping[str, str]) -> None:
         if status == _TOO_MANY_REQUESTS:
-            self._limiter.throttled()
+            self._limiter.note_throttled()
             return
         self._limiter.passed()
         if status == _UNAUTHENTICATED:

@@ -149,7 +149,7 @@ class NoAnswerError(AttemptError):
         self.request_id = request_id
 
 
-class ForeignReplyError(AttemptError):
+class UnexpectedReplyError(AttemptError):
     """The answer is about something else than was asked, as one to another request would be."""
 
 
@@ -159,12 +159,12 @@ def mapped_faults(request_id: str) -> Iterator[None]:
     try:
         yield
     except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        # The foreign text is dropped on purpose: it may quote a URL or a part of a body.
+        # Its text is dropped on purpose: it may quote a URL or a part of a body.
         raise NoAnswerError(fault_of(error), request_id=request_id) from error
 
 
 def fault_of(error: BaseException) -> Fault:
-    """Classify a foreign error by the innermost cause that says something certain.
+    """Classify an error of a library by the innermost cause that says something certain.
 
     Whatever is not known to have failed before the request was sent counts as BROKEN.
     """

@@ -53,7 +53,7 @@ class RateLimiter:
         self._is_known = False
         self._halved: float | None = None
         self._passed: deque[float] = deque()
-        self._pushed_back = 0
+        self._throttled = 0
 
     @property
     def rate(self) -> float | None:
@@ -61,9 +61,9 @@ class RateLimiter:
         return self._rate
 
     @property
-    def pushed_back(self) -> int:
+    def throttled(self) -> int:
         """How many requests were answered with 429."""
-        return self._pushed_back
+        return self._throttled
 
     def acquire(self) -> None:
         """Wait for the next free slot."""
@@ -78,10 +78,10 @@ class RateLimiter:
             self._passed.append(now)
             self._forget_before(now - 1)
 
-    def throttled(self) -> None:
+    def note_throttled(self) -> None:
         """Take note of a 429."""
         with self._lock:
-            self._pushed_back += 1
+            self._throttled += 1
             now = self._clock()
             if self._halved is not None and now - self._halved < _BURST:
                 return

@@ -15,7 +15,7 @@ from requests import PreparedRequest
 from reconciler.errors import LiveError, ReadOnlyError
 from reconciler.live.http.answer import Answer, Stream
 from reconciler.live.http.channel import Channel, RequestKind
-from reconciler.live.http.faults import AttemptError, ForeignReplyError, NoAnswerError
+from reconciler.live.http.faults import AttemptError, NoAnswerError, UnexpectedReplyError
 from reconciler.live.http.file_body import FileBody
 from reconciler.live.http.labels import AuditLabels
 from reconciler.live.http.retry import RETRYABLE_STATUSES, Retrying
@@ -165,7 +165,7 @@ class Transport:
         with self._ask(call) as stream:
             try:
                 return reader(stream)
-            except ForeignReplyError as error:
+            except UnexpectedReplyError as error:
                 # On a connection of its own the next reply is that of its request.
                 error.may_pass = self._channel.doubt()
                 raise

@@ -12,9 +12,9 @@ def verification_as_text(verification: Verification) -> Iterator[str]:
     """Render in pieces, what breaks the record first; the stable summary line last."""
     for one in sorted(verification.findings, key=lambda one: not one.kind.is_corruption):
         yield f"{plain(one.place)}: {one.kind.value}: {plain(one.message)}\n"
-    for head in verification.vouched:
-        vouches = f"it vouches for {head.runs:,} of {plural(verification.runs, 'run')}"
-        yield f"Head {head.head}: record {head.seq + 1} of run {plain(head.run)}; {vouches}.\n"
+    for head in verification.published:
+        covers = f"it covers {head.runs:,} of {plural(verification.runs, 'run')}"
+        yield f"Head {head.head}: record {head.seq + 1} of run {plain(head.run)}; {covers}.\n"
     runs, records = plural(verification.runs, "run"), plural(verification.records, "record")
     broken, notes = verification.count(corruption=True), verification.count(corruption=False)
     yield f"Verify: {runs}, {records}: {broken} broken, {plural(notes, 'note')}.\n"

@@ -119,9 +119,9 @@ def _kept(store: StorePlan, detail: Detail) -> Iterator[str]:
         for entry in store.kept
     ]
     lines += [
-        f"spares {plural(spared.instances, 'instance')} of {escape(str(spared.removal))}"
-        f" by {escape(str(spared.keep))}" + _hold(spared.hold)
-        for spared in store.spared
+        f"{plural(entry.instances, 'instance')} of {escape(str(entry.removal))},"
+        f" overridden by {escape(str(entry.keep))}" + _hold(entry.hold)
+        for entry in store.overridden
     ]
     if lines:
         yield from listed(lines, detail)

@@ -118,12 +118,12 @@ def _kept(store: StorePlan) -> Iterator[str]:
         words = f"{plural(entry.instances, 'instance')} by {entry.source}"
         yield _wrapped("    ", words + _hold(entry.hold))
     yield from _rest("    ", len(store.kept))
-    if store.spared:
-        yield "\n  Spared: a remove that a keep overrides\n"
-    for spared in store.spared[:SHOWN]:
-        words = f"{plural(spared.instances, 'instance')} of {spared.removal}, by {spared.keep}"
-        yield _wrapped("    ", words + _hold(spared.hold))
-    yield from _rest("    ", len(store.spared))
+    if store.overridden:
+        yield "\n  Overridden by a keep\n"
+    for remove in store.overridden[:SHOWN]:
+        words = f"{plural(remove.instances, 'instance')} of {remove.removal}, by {remove.keep}"
+        yield _wrapped("    ", words + _hold(remove.hold))
+    yield from _rest("    ", len(store.overridden))
 
 
 def _hold(hold: str | None) -> str:
