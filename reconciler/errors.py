@@ -20,7 +20,7 @@
      ├─ Refused                      exit 3: the answer is no
      │   ├─ PlanRefused              edited, expired, stale, or made for another store
      │   ├─ StateRefused             the state folder came with a checkout, or leads elsewhere
-     │   ├─ GatesClosed              a gate of the plan is closed
+     │   ├─ GatesBlocking            a gate of the plan is blocking
      │   ├─ SignatureRefused         a signature is not good, or not to be given
      │   └─ NotApproved              nobody said yes
      └─ LockHeld                     exit 5: another run works on the store
@@ -146,12 +146,12 @@ class StateRefused(Refused):
     """The state folder may hold what no run on this machine wrote."""
 
 
-class GatesClosed(Refused):
-    """A gate of the plan is closed; ``gates`` are the closed ones."""
+class GatesBlocking(Refused):
+    """A gate of the plan is blocking; ``gates`` are the blocking ones."""
 
     def __init__(self, gates: Sequence[Gate]) -> None:
         names = ", ".join(sorted({gate.name.value for gate in gates}))
-        super().__init__(f"the plan is stopped by a closed gate: {names}")
+        super().__init__(f"the plan is stopped by a blocking gate: {names}")
         self.gates = tuple(gates)
 
 

@@ -199,8 +199,8 @@ def test_the_closed_gates_are_what_the_program_answers(tmp_path: Path) -> None:
         specs.write_text("".join(line for line in lines if not line.startswith("limits:")))
         done = typed_at(tmp_path / "project", environment, "plan")
     assert done.code == ExitCode.REFUSED
-    closed = next(block for block in blocks(README, "text") if "CLOSED" in block)
-    for line in closed.splitlines():
+    blocking = next(block for block in blocks(README, "text") if "BLOCKING" in block)
+    for line in blocking.splitlines():
         assert line in done.out.splitlines()
 
 

@@ -4,7 +4,7 @@ What is checked when, and why in this order: the locks come first, so that no ot
 the journal that is read next; a plan that was applied is only reported; the store must answer, and
 what it says of an instance that nobody has must be an absence; open intents of unfinished runs are
 settled, and the bags of their archives completed, which no refusal may prevent; then the plan must
-be acceptable still, and its gates open by what the record says and the store shows; only then is
+be acceptable still, and its gates passed by what the record says and the store shows; only then is
 anything deleted.
 """
 
@@ -43,7 +43,7 @@ from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan
 from reconciler.model.provenance import Provenance
 from reconciler.model.reply import Change
-from reconciler.planning.gates import gates_of, require_open_gates
+from reconciler.planning.gates import gates_of, require_passed_gates
 
 _NOT_SEEN = "a listing shows what an earlier run proved gone, and the store gives no clear answer"
 _MET_OPERATION = (
@@ -184,7 +184,7 @@ class Apply:
             parallelism=self.settings.parallelism,
         )
         try:
-            require_open_gates(gates_of(replace(self.saved, reappeared=recalled.reappeared)))
+            require_passed_gates(gates_of(replace(self.saved, reappeared=recalled.reappeared)))
         except Refused as refusal:
             return recalled, refusal
         return recalled, None

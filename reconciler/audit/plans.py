@@ -41,7 +41,7 @@ class Plans:
                     self._add_end(made, record)
 
     def refusals(self) -> tuple[Refusal, ...]:
-        """The closed gates, by time."""
+        """The blocking gates, by time."""
         return tuple(sorted(self._refusals, key=lambda one: (one.time, one.run)))
 
     def reappeared(self) -> tuple[Reappearance, ...]:
@@ -108,7 +108,7 @@ class Plans:
         self._refusals += [
             _refusal(made, gate)
             for gate in ended.gates
-            if not gate.is_open and self._takes_gate(gate)
+            if not gate.is_passed and self._takes_gate(gate)
         ]
 
     def _takes_gate(self, gate: GateSeen) -> bool:

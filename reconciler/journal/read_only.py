@@ -74,7 +74,7 @@ class GateSeen:
     """The study that the gate is about, if it is about one."""
 
     @property
-    def is_open(self) -> bool:
+    def is_passed(self) -> bool:
         """Whether it let the plan pass."""
         return self.actual <= self.allowed
 
@@ -88,7 +88,7 @@ class PlanEnded:
     counts: Mapping[Why, int]
     """The decisions by why they fell."""
     gates: tuple[GateSeen, ...]
-    """How the gates stood; of those on single studies only the closed ones."""
+    """How the gates stood; of those on single studies only the blocking ones."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

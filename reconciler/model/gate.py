@@ -10,7 +10,7 @@ from reconciler.model.desired import LIMIT_KEYS, Limits
 
 
 class GateName(Enum):
-    """The gates, by the name of the limit that opens them where there is one."""
+    """The gates, by the name of the limit that passes them where there is one."""
 
     INCOMPLETE = "incomplete"
     MISPLACED = "misplaced"
@@ -60,6 +60,6 @@ class Gate:
         return cls(name, store, actual, allowed, hint, subject)
 
     @property
-    def is_open(self) -> bool:
+    def is_passed(self) -> bool:
         """Whether the plan may pass."""
         return self.actual <= self.allowed

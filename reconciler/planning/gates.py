@@ -1,6 +1,6 @@
 """The gates: what a plan may do to a store before someone must raise a limit in the file.
 
-Evaluated after the plan is rendered and again at apply. There is no way past a closed gate but a
+Evaluated after the plan is rendered and again at apply. There is no way past a blocking gate but a
 reviewed change of the file, or of the world.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from reconciler.errors import GatesClosed
+from reconciler.errors import GatesBlocking
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import Plan, SavedPlan, StorePlan, StudyPlan, Why
 from reconciler.planning.never_seen import gates_on_never_seen
@@ -17,7 +17,7 @@ from reconciler.planning.reappeared import gates_on_reappeared
 
 
 def gates_of(saved: SavedPlan) -> tuple[Gate, ...]:
-    """All gates of a saved plan, open and closed, store by store in one fixed order."""
+    """All gates of a saved plan, passed and blocking, store by store in one fixed order."""
     gates = (
         *evaluate_gates(saved.plan),
         *gates_on_never_seen(saved.plan, saved.unrecorded),
@@ -31,20 +31,20 @@ def evaluate_gates(plan: Plan) -> tuple[Gate, ...]:
     return tuple(gate for store in plan.stores for gate in _gates_of(store))
 
 
-def closed_gates(gates: Iterable[Gate]) -> tuple[Gate, ...]:
+def blocking_gates(gates: Iterable[Gate]) -> tuple[Gate, ...]:
     """The gates that stop a plan."""
-    return tuple(gate for gate in gates if not gate.is_open)
+    return tuple(gate for gate in gates if not gate.is_passed)
 
 
-def require_open_gates(gates: Iterable[Gate]) -> None:
-    """Pass, or say which gates are closed.
+def require_passed_gates(gates: Iterable[Gate]) -> None:
+    """Pass, or say which gates are blocking.
 
     Raises:
-        GatesClosed: at least one is.
+        GatesBlocking: at least one is.
     """
-    closed = closed_gates(gates)
-    if closed:
-        raise GatesClosed(closed)
+    blocking = blocking_gates(gates)
+    if blocking:
+        raise GatesBlocking(blocking)
 
 
 def _gates_of(plan: StorePlan) -> Iterator[Gate]:

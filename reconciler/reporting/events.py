@@ -53,7 +53,7 @@ def plan_events(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Event]:
     for store in saved.plan.stores:
         yield from _changes(store)
     for gate in gates:
-        yield codec_of(Gate).write(gate, {"type": "gate", "open": gate.is_open})
+        yield codec_of(Gate).write(gate, {"type": "gate", "passed": gate.is_passed})
 
 
 def _changes(store: StorePlan) -> Iterator[Event]:

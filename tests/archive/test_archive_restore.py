@@ -330,7 +330,7 @@ def test_a_restored_instance_stays_until_the_file_changes(site: Site) -> None:
     site.run("restore", run)
     planned = site.run("plan")
     assert planned.code == 3
-    assert "CLOSED  restored" in planned.out
+    assert "BLOCKING  restored" in planned.out
 
 
 @pytest.mark.parametrize(

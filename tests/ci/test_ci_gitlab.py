@@ -120,7 +120,7 @@ def test_a_merge_request_that_breaks_a_file_has_it_in_its_reports(site: Site) ->
     assert finding["location"]["path"] == "specs/a.yaml"
 
 
-def test_a_plan_behind_a_closed_gate_fails_its_job_and_is_never_applied(site: Site) -> None:
+def test_a_plan_behind_a_blocking_gate_fails_its_job_and_is_never_applied(site: Site) -> None:
     site.fill(4)
     site.remove([0, 1], limits="maxDeletions: 1, maxStudyPercent: 100")
     pipeline = Pipeline(site)

@@ -90,7 +90,7 @@ def test_a_pull_request_that_breaks_a_gate_fails_and_is_shown(site: Site) -> Non
     job = site.planned()
     assert job.failed
     assert job.step("plan").outputs["exit_code"] == "3"
-    assert job.step("plan").outputs["closed_gates"] == "maxDeletions"
+    assert job.step("plan").outputs["blocking_gates"] == "maxDeletions"
     assert "maxDeletions: 2 of at most 1" in site.world("comments")[0]["body"]
     assert (site.artifacts / "reconciler-plan" / "plan.json").exists()
 

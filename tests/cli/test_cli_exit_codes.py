@@ -388,7 +388,7 @@ def test_a_plan_that_was_applied_before_ends_as_it_did(project: Project) -> None
 
 
 def test_limits_are_not_in_the_way_of_what_the_rows_show(project: Project) -> None:
-    """The closed gates of the rows are those of a file without limits, and open with them."""
+    """The blocking gates of the rows are those of a file without limits, and passed with them."""
     instances = project.fill(1, 1, range(1, 4))
     project.write("a.yaml", REASON + LIMITS_OPEN + removal(instances))
     assert project.run("plan").code == ExitCode.SUCCESS

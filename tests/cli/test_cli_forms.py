@@ -187,7 +187,7 @@ def test_a_plan_tells_its_step(small: Project, step: Step) -> None:
     outputs = step.outputs
     assert outputs["digest"] == plan["digest"]
     assert outputs["plan_id"] == plan["plan_id"]
-    assert (outputs["exit_code"], outputs["closed_gates"]) == ("0", "")
+    assert (outputs["exit_code"], outputs["blocking_gates"]) == ("0", "")
     assert (outputs["has_deletions"], outputs["has_pending"]) == ("true", "true")
     assert {name: int(outputs[name]) for name in plan["summary"]} == plan["summary"]
     assert commands_of(planned.err) == []
@@ -197,7 +197,7 @@ def test_a_refused_plan_tells_its_step_why(project: Project, step: Step) -> None
     project.write("a.yaml", REASON + removal(project.fill(1, 1, [1, 2])))
     planned = project.run("plan")
     assert step.outputs["exit_code"] == str(ExitCode.REFUSED)
-    assert step.outputs["closed_gates"] == "maxSeriesEmptied,maxStudiesEmptied,maxStudyPercent"
+    assert step.outputs["blocking_gates"] == "maxSeriesEmptied,maxStudiesEmptied,maxStudyPercent"
     first = commands_of(planned.err)[0]
     assert first.startswith("::error file=specs/a.yaml,line=1,col=1,title=reconciler%3A gate-")
     assert "%0Ahint: set limits." in first

@@ -73,7 +73,7 @@ def test_limits_are_counted_for_each_store_and_one_closed_gate_stops_all(
 
 
 def test_a_gate_is_evaluated_again_at_apply(project: Project) -> None:
-    """A plan file whose gates are said to be open is not believed."""
+    """A plan file whose gates are said to be passed is not believed."""
     project.write(
         "a.yaml",
         f"{REASON}limits: {{maxDeletions: 1}}\n" + removal(project.fill(1, 1, range(1, 20))[:2]),

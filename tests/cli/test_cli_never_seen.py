@@ -68,7 +68,7 @@ def test_a_wrong_uid_stops_the_plan_and_both_ways_to_apply_it(filled: Project, b
     )
     assert "  Never seen: " in planned.out
     assert "  Already absent: " not in planned.out
-    assert "CLOSED  maxNeverSeen: 1 of at most 0" in planned.out
+    assert "BLOCKING  maxNeverSeen: 1 of at most 0" in planned.out
     for arguments in (("plan.json",), ("specs/", "--auto-approve")):
         applied = filled.run("apply", *arguments)
         assert applied.code == 3
@@ -202,8 +202,8 @@ def test_the_record_of_another_store_counts_for_nothing(filled: Project) -> None
     (one,) = planned.json["never_seen"]
     assert StoreAddress.from_parameters(one) == other
     assert planned.json["unrecorded"] == [other.as_parameters()]
-    closed = [gate for gate in planned.json["gates"] if not gate["open"]]
-    assert [(gate["name"], StoreAddress.from_parameters(gate)) for gate in closed] == [
+    blocking = [gate for gate in planned.json["gates"] if not gate["passed"]]
+    assert [(gate["name"], StoreAddress.from_parameters(gate)) for gate in blocking] == [
         ("maxNeverSeen", other)
     ]
     assert planned.json["summary"]["already_absent"] == 1
@@ -214,7 +214,7 @@ def test_what_is_stored_elsewhere_is_misplaced_and_not_never_seen(filled: Projec
     filled.write("a.yaml", REASON + removal([wrong]))
     planned = filled.run("plan")
     assert planned.code == 3
-    assert "CLOSED  misplaced" in planned.out
+    assert "BLOCKING  misplaced" in planned.out
     assert "never seen" not in planned.last_line
 
 
@@ -261,7 +261,7 @@ def test_rows_of_an_inventory_are_counted_and_shown_and_close_no_gate(filled: Pr
     filled.write("a.yaml", REASON + "remove:\n" + rows + WRONG["a study"][len("remove:\n") :])
     mixed = filled.run("plan")
     assert mixed.code == 3
-    assert "CLOSED  maxNeverSeen: 1 of at most 0" in mixed.out
+    assert "BLOCKING  maxNeverSeen: 1 of at most 0" in mixed.out
     assert "3 never seen" in mixed.last_line
 
 

@@ -198,7 +198,7 @@ def test_the_other_name_of_an_endpoint_has_the_same_past(
 def test_what_a_listing_shows_and_no_probe_finds_absent_is_not_taken_over(
     project: Project, instances: list[InstanceAddress], *, is_listed: bool
 ) -> None:
-    """One strange answer neither reads as success nor opens a gate for good."""
+    """One strange answer neither reads as success nor passes a gate for good."""
     stopped_apply(project, instances[2])
     project.fill(1, 1, [1])
     uid = instances[0].instance_uid

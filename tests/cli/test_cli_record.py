@@ -230,8 +230,8 @@ def test_an_edited_plan_is_on_record_though_nothing_of_it_is_believed(filled: Pr
 @pytest.mark.parametrize(
     ("arguments", "limits", "detail"),
     [
-        (["plan.json"], "limits: {maxDeletions: 1}\n", "closed gate: maxDeletions"),
-        (["specs", "--auto-approve"], "limits: {maxDeletions: 1}\n", "closed gate: maxDeletions"),
+        (["plan.json"], "limits: {maxDeletions: 1}\n", "blocking gate: maxDeletions"),
+        (["specs", "--auto-approve"], "limits: {maxDeletions: 1}\n", "blocking gate: maxDeletions"),
     ],
 )
 def test_a_closed_gate_at_apply_is_on_record(

@@ -312,7 +312,7 @@ def test_asked_from_another_folder_the_command_is_of_the_runs_own_project(
 
 
 def test_what_was_restored_since_is_not_to_be_resumed(project: Project, tmp_path: Path) -> None:
-    """Its plan is refused: the gate `restored` is closed."""
+    """Its plan is refused: the gate `restored` is blocking."""
     held = project.fill(1, 1, range(1, 11))
     archive = f"archive: {{path: {tmp_path / 'archive'}}}\n"
     project.write("a.yaml", REASON + archive + removal(held[:4]))

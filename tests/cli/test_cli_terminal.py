@@ -23,7 +23,7 @@ COMMANDS = group.list_commands(None)  # type: ignore[arg-type]  # it asks no con
 
 @pytest.fixture
 def refused(project: Project) -> Project:
-    """A plan that empties its study, so that its gates are closed."""
+    """A plan that empties its study, so that its gates are blocking."""
     project.write("a.yaml", REASON + removal(project.fill(1, 1, [1, 2, 3])))
     return project
 
@@ -52,7 +52,7 @@ def _read(main: int) -> str:
         while piece := os.read(main, 65536):
             pieces.append(piece)
     except OSError:
-        """The other end is closed."""
+        """The other end is blocking."""
     os.close(main)
     return b"".join(pieces).decode().replace("\r\n", "\n")
 
@@ -62,8 +62,8 @@ def test_a_terminal_shows_colour_and_says_the_same(refused: Project) -> None:
     plain = refused.run("show", "plan.json").out
     out, _ = on_a_terminal(["show", "plan.json"], {})
     assert COLOUR.sub("", out) == plain
-    (closed,) = [line for line in out.splitlines() if "maxStudiesEmptied:" in line]
-    assert closed.startswith("\x1b[31m\x1b[1m  CLOSED  ")
+    (blocking,) = [line for line in out.splitlines() if "maxStudiesEmptied:" in line]
+    assert blocking.startswith("\x1b[31m\x1b[1m  BLOCKING  ")
     assert COLOUR.search(plain) is None
 
 

@@ -97,9 +97,9 @@ AN_INCOMPLETE_PLAN_PASSES = """
 from reconciler.planning import gates
 from reconciler.cli.runs import acceptance
 from reconciler.cli.runs import fresh
-acceptance.require_open_gates = fresh.require_open_gates = lambda gates: None
+acceptance.require_passed_gates = fresh.require_passed_gates = lambda gates: None
 from reconciler.applying import apply
-apply.require_open_gates = lambda gates: None
+apply.require_passed_gates = lambda gates: None
 """
 NOTHING_IS_NEVER_SEEN = """
 from reconciler.cli.runs import planning

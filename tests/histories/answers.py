@@ -30,7 +30,7 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True)
 class Planned:
-    """A saved plan: what it deletes, what of it reappeared, and which gates are closed."""
+    """A saved plan: what it deletes, what of it reappeared, and which gates are blocking."""
 
     path: Path
     plan: str
@@ -39,7 +39,7 @@ class Planned:
     expires: datetime
     keys: frozenset[Key]
     reappeared: dict[Key, Listed]
-    closed: frozenset[str]
+    blocking: frozenset[str]
 
 
 def read_plan(site: Site, path: Path) -> Planned:
@@ -62,7 +62,7 @@ def read_plan(site: Site, path: Path) -> Planned:
             site.key_of(one["instancesId"]): Listed(one["run"], one["restored"])
             for one in saved["reappeared"]
         },
-        frozenset(one["name"] for one in saved["gates"] if not one["open"]),
+        frozenset(one["name"] for one in saved["gates"] if not one["passed"]),
     )
 
 

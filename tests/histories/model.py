@@ -137,7 +137,7 @@ Word = Removal | Restore
 
 @dataclass
 class _Tried:
-    """The attempts of one run on one instance that no proof closed yet.
+    """The attempts of one run on one instance that no proof blocking yet.
 
     ``is_seen`` says that the instance was seen there since, or that an attempt of another plan may
     explain its absence as well; ``is_explained`` that a later removal by another plan does.

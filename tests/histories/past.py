@@ -132,7 +132,7 @@ class Past:
         assert answer.code in {DONE, REFUSED}, answer
         made = Made(spec, read_plan(self.site, path))
         self.file_of[made.plan] = spec
-        assert (answer.code == REFUSED) == bool(made.planned.closed), answer
+        assert (answer.code == REFUSED) == bool(made.planned.blocking), answer
         self._check_reappeared(made, self.model(state))
         return made
 
@@ -258,9 +258,9 @@ class Past:
             assert found in allowed, f"{key}: the plan says {found}, the record {words}"
         reappeared = made.planned.reappeared.values()
         by_itself = sum(not one.is_restored for one in reappeared)
-        closed = {"restored"} if any(one.is_restored for one in reappeared) else set()
-        closed |= {"maxReappeared"} if by_itself and made.spec.counts_reappeared else set()
-        assert made.planned.closed & {"restored", "maxReappeared"} == closed
+        blocking = {"restored"} if any(one.is_restored for one in reappeared) else set()
+        blocking |= {"maxReappeared"} if by_itself and made.spec.counts_reappeared else set()
+        assert made.planned.blocking & {"restored", "maxReappeared"} == blocking
 
     # What an apply must do
 
@@ -294,13 +294,13 @@ class Past:
         if any(own):
             return None
         listed = made.planned.reappeared.get(key)
-        closed = {
+        blocking = {
             verdict is not None
             and verdict != listed
             and (verdict.is_restored or made.spec.counts_reappeared)
             for verdict in self._verdicts(model, key, made.spec)
         }
-        return closed.pop() if len(closed) == 1 else None
+        return blocking.pop() if len(blocking) == 1 else None
 
     def _check_verdict(
         self, made: Made, model: Model, held: set[Key], answer: Answer, trouble: Trouble
@@ -309,13 +309,13 @@ class Past:
         if not made.planned.keys:
             assert answer.deletes == ()
             return
-        closed = [self._is_closed(made, model, key) for key in made.planned.keys & held]
-        if made.planned.closed or self._is_out_of_time(made) or True in closed:
-            if made.planned.closed or self._is_out_of_time(made) or not trouble.blind:
+        blocking = [self._is_closed(made, model, key) for key in made.planned.keys & held]
+        if made.planned.blocking or self._is_out_of_time(made) or True in blocking:
+            if made.planned.blocking or self._is_out_of_time(made) or not trouble.blind:
                 assert answer.code == REFUSED, answer
             assert answer.deletes == ()
             return
-        if None in closed or trouble.blind:
+        if None in blocking or trouble.blind:
             return
         assert answer.code != REFUSED, answer
         if trouble == QUIET:

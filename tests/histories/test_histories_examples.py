@@ -222,7 +222,7 @@ def require_refused(past: Past, gate: str) -> None:
     """The same commands twice, and the same plan twice: each is refused by the gate."""
     for _ in range(2):
         made = past.plan(past.specs["first"])
-        assert gate in made.planned.closed
+        assert gate in made.planned.blocking
         for _ in range(2):
             assert past.apply(made).code == REFUSED
     for _ in range(2):

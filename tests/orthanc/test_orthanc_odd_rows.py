@@ -92,7 +92,7 @@ def test_a_whole_with_an_odd_row_is_not_removed_and_the_plan_says_why(
     before = server.content()
     site.write(REASON + OPEN + f"remove: [{{studiesId: 1.2.5{scope}}}]\n")
     answer = site.plan(code=3)
-    assert "closed gates: incomplete" in answer.err
+    assert "blocking gates: incomplete" in answer.err
     said = " ".join(answer.out.split())
     assert "cannot be removed as a whole" in said
     assert odd[0] in said

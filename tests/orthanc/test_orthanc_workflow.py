@@ -177,7 +177,7 @@ def test_a_right_instance_under_a_wrong_series_is_misplaced_and_stays(
     before = server.content()
     site.write(REASON + OPEN + remove(InstanceAddress("1.2", "1.2.9", "1.2.1.1")))
     answer = site.plan(code=3)
-    assert "closed gates: misplaced" in answer.err
+    assert "blocking gates: misplaced" in answer.err
     assert "series 1.2.1\n" in answer.out
     assert site.run("apply", "plan.json").code == 3
     assert server.content() == before

@@ -127,7 +127,7 @@ def _complete(expect: Mapping[str, Any]) -> dict[str, Any]:
     if "errors" in expect:
         return dict(expect)
     nothing: dict[str, Any] = {"delete": {}, "of": {}, "findings": [], "kept": [], "overridden": []}
-    return nothing | {"closed": []} | dict(expect)
+    return nothing | {"blocking": []} | dict(expect)
 
 
 # What is wanted
@@ -278,10 +278,10 @@ def _describe(plan: Plan, store: StorePlan) -> dict[str, Any]:
             f"{_hold(entry.hold)}"
             for entry in store.overridden
         ],
-        "closed": [
+        "blocking": [
             f"{gate.name.value} {gate.actual} of {gate.allowed}"
             for gate in evaluate_gates(plan)
-            if gate.store == store.store and not gate.is_open
+            if gate.store == store.store and not gate.is_passed
         ],
     }
 

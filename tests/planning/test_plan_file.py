@@ -295,7 +295,9 @@ def test_the_header_sums_the_plan_up() -> None:
     assert written["summary"] == summarize(PLAN)
     assert written["summary"]["listed"] == 2
     assert written["summary"]["series_emptied"] == 1
-    assert [gate["open"] for gate in written["gates"]] == [gate.is_open for gate in gates_of(SAVED)]
+    assert [gate["passed"] for gate in written["gates"]] == [
+        gate.is_passed for gate in gates_of(SAVED)
+    ]
 
 
 def test_a_long_plan_is_written_in_pieces() -> None:

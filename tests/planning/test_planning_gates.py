@@ -1,4 +1,4 @@
-"""The gates: closed one above the limit, open at it, and each says what to write to pass."""
+"""The gates: blocking one above the limit, open at it, and each says what to write to pass."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.errors import ExitCode, GatesClosed
+from reconciler.errors import ExitCode, GatesBlocking
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import InputFile, InputRole, Limits, Reason, ReasonCode
 from reconciler.model.gate import Gate, GateName
@@ -21,7 +21,7 @@ from reconciler.model.plan import (
     Why,
 )
 from reconciler.model.problem import Source
-from reconciler.planning.gates import closed_gates, evaluate_gates, require_open_gates
+from reconciler.planning.gates import blocking_gates, evaluate_gates, require_passed_gates
 from reconciler.planning.never_seen import gates_on_never_seen
 
 ARCHIVE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
@@ -127,12 +127,14 @@ def test_a_gate_is_open_up_to_its_limit_and_closed_one_above(
     for actual in range(max(allowed - 1, 0), allowed + 2):
         found = gate(plan_of(build(actual)), name)
         assert (found.actual, found.allowed) == (actual, allowed)
-        assert found.is_open == (actual <= allowed)
+        assert found.is_passed == (actual <= allowed)
 
 
 @pytest.mark.parametrize(("name", "build", "allowed"), BOUNDARIES, ids=NAMES)
-def test_no_other_gate_closes_with_it(name: GateName, build: Builder, allowed: int) -> None:
-    assert [one.name for one in closed_gates(evaluate_gates(plan_of(build(allowed + 1))))] == [name]
+def test_no_other_gate_blocks_with_it(name: GateName, build: Builder, allowed: int) -> None:
+    assert [one.name for one in blocking_gates(evaluate_gates(plan_of(build(allowed + 1))))] == [
+        name
+    ]
 
 
 def test_limits_hold_for_each_store_alone() -> None:
@@ -141,9 +143,9 @@ def test_limits_hold_for_each_store_alone() -> None:
         return store_plan(study("1", count, 1000), store=store, limits=limits)
 
     both = plan_of(of(ARCHIVE, 100), of(RESEARCH, 100))
-    assert closed_gates(evaluate_gates(both)) == ()
+    assert blocking_gates(evaluate_gates(both)) == ()
     over = plan_of(of(ARCHIVE, 100), of(RESEARCH, 101))
-    assert [(one.name, one.store) for one in closed_gates(evaluate_gates(over))] == [
+    assert [(one.name, one.store) for one in blocking_gates(evaluate_gates(over))] == [
         (GateName.MAX_DELETIONS, RESEARCH)
     ]
 
@@ -158,7 +160,7 @@ def test_limits_hold_for_each_store_alone() -> None:
 def test_the_percentage_is_rounded_up(deleted: int, of: int, percent: int) -> None:
     plan = plan_of(store_plan(study("1", deleted, of), limits=Limits(max_deletions=10_000)))
     found = gate(plan, GateName.MAX_STUDY_PERCENT)
-    assert (found.actual, found.allowed, found.is_open) == (percent, 50, percent <= 50)
+    assert (found.actual, found.allowed, found.is_passed) == (percent, 50, percent <= 50)
 
 
 def test_wholes_are_exempt_from_the_percentage_and_held_by_the_emptied_limits() -> None:
@@ -166,15 +168,15 @@ def test_wholes_are_exempt_from_the_percentage_and_held_by_the_emptied_limits() 
     listed = SeriesPlan("1.2", 10, False, (group(5, start=1000),))
     plan = plan_of(store_plan(StudyPlan("1", 100, 0, False, (whole, listed)), limits=Limits()))
     assert gate(plan, GateName.MAX_STUDY_PERCENT).actual == 5
-    assert gate(plan, GateName.MAX_STUDY_PERCENT).is_open
-    assert not gate(plan, GateName.MAX_SERIES_EMPTIED).is_open
+    assert gate(plan, GateName.MAX_STUDY_PERCENT).is_passed
+    assert not gate(plan, GateName.MAX_SERIES_EMPTIED).is_passed
 
 
 def test_each_study_over_the_percentage_is_named() -> None:
     studies = (study("1.1", 6, 10), study("1.2", 5, 10), study("1.3", 9, 10))
     plan = plan_of(store_plan(*studies, limits=Limits()))
     over = [one for one in evaluate_gates(plan) if one.name is GateName.MAX_STUDY_PERCENT]
-    assert [(one.subject, one.actual, one.is_open) for one in over] == [
+    assert [(one.subject, one.actual, one.is_passed) for one in over] == [
         ("1.1", 60, False),
         ("1.3", 90, False),
     ]
@@ -183,7 +185,7 @@ def test_each_study_over_the_percentage_is_named() -> None:
 def test_below_the_percentage_the_study_nearest_to_it_is_shown() -> None:
     plan = plan_of(store_plan(study("1.1", 1, 10), study("1.2", 4, 10), limits=Limits()))
     found = gate(plan, GateName.MAX_STUDY_PERCENT)
-    assert (found.subject, found.actual, found.is_open) == ("1.2", 40, True)
+    assert (found.subject, found.actual, found.is_passed) == ("1.2", 40, True)
 
 
 # Hints and the refusal
@@ -197,10 +199,10 @@ def test_the_hint_names_the_value_to_write(name: GateName, build: Builder, allow
 
 def test_the_value_that_the_hint_names_opens_the_gate() -> None:
     one = study("1", 501, 1000)
-    closed = gate(plan_of(store_plan(one, limits=Limits(1000))), GateName.MAX_STUDY_PERCENT)
-    assert "set limits.maxStudyPercent to 51 in the reviewed file" in closed.hint
+    blocking = gate(plan_of(store_plan(one, limits=Limits(1000))), GateName.MAX_STUDY_PERCENT)
+    assert "set limits.maxStudyPercent to 51 in the reviewed file" in blocking.hint
     raised = Limits(1000, max_study_percent=51)
-    assert gate(plan_of(store_plan(one, limits=raised)), GateName.MAX_STUDY_PERCENT).is_open
+    assert gate(plan_of(store_plan(one, limits=raised)), GateName.MAX_STUDY_PERCENT).is_passed
 
 
 def test_what_no_limit_can_open_says_what_else_to_do() -> None:
@@ -214,7 +216,7 @@ def test_an_empty_plan_still_shows_every_gate() -> None:
     gates = evaluate_gates(plan_of(store_plan(limits=Limits())))
     history = {GateName.MAX_NEVER_SEEN, GateName.MAX_REAPPEARED, GateName.RESTORED}
     assert [one.name for one in gates] == [name for name in GateName if name not in history]
-    assert all(one.is_open and one.actual == 0 for one in gates)
+    assert all(one.is_passed and one.actual == 0 for one in gates)
 
 
 def test_the_defaults_are_the_documented_ones() -> None:
@@ -242,7 +244,7 @@ def test_what_is_typed_is_held_to_the_limit_and_a_row_is_not(limit: int) -> None
         )
         (found,) = gates_on_never_seen(plan_of(store), ())
         assert (found.actual, found.allowed) == (actual, limit)
-        assert found.is_open == (actual <= limit)
+        assert found.is_passed == (actual <= limit)
         assert (f"set limits.maxNeverSeen to {actual} in" in found.hint) == (actual > limit)
 
 
@@ -260,15 +262,17 @@ def test_the_refusal_carries_every_closed_gate() -> None:
     plan = plan_of(
         with_unknown(1), store_plan(study("1", 60, 100), store=RESEARCH, limits=Limits())
     )
-    with pytest.raises(GatesClosed) as caught:
-        require_open_gates(evaluate_gates(plan))
-    assert str(caught.value) == "the plan is stopped by a closed gate: incomplete, maxStudyPercent"
-    assert caught.value.gates == closed_gates(evaluate_gates(plan))
+    with pytest.raises(GatesBlocking) as caught:
+        require_passed_gates(evaluate_gates(plan))
+    assert (
+        str(caught.value) == "the plan is stopped by a blocking gate: incomplete, maxStudyPercent"
+    )
+    assert caught.value.gates == blocking_gates(evaluate_gates(plan))
     assert caught.value.exit_code is ExitCode.REFUSED
 
 
 def test_open_gates_let_a_plan_pass() -> None:
-    require_open_gates(evaluate_gates(plan_of(with_deletions(100))))
+    require_passed_gates(evaluate_gates(plan_of(with_deletions(100))))
 
 
 def test_the_deletions_of_a_plan_come_in_its_order() -> None:

@@ -100,7 +100,7 @@ def check_limits(world: World, before: set[InstanceAddress], after: set[Instance
 def has_closed_gate(site: Site) -> bool:
     """Whether the saved plan says that it will not be applied."""
     gates = json.loads((site.folder / PLAN).read_text())["gates"]
-    return not all(gate["open"] for gate in gates)
+    return not all(gate["passed"] for gate in gates)
 
 
 def deletions_of(plan: Plan) -> list[InstanceAddress]:

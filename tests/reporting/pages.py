@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 HOSTILE = [
     "<script>alert(1)</script>",
-    "</details></summary></code><h1>All gates are open</h1>",
+    "</details></summary></code><h1>All gates are passed</h1>",
     '" autofocus onfocus="alert(1)',
     "&lt;b&gt; &#60;img src=x&#62;",
     "<!-- hidden",

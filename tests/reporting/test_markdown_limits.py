@@ -169,7 +169,7 @@ def test_what_matters_comes_first_at_every_degree() -> None:
         saved = saved_of(*shape, emptied=True)
         text = comment_of(saved)
         assert text.startswith(f"### {summary_line(saved.plan)}\n\n")
-        order = [text.index(words) for words in ("gates closed", "**Emptied by", "| study |")]
+        order = [text.index(words) for words in ("gates blocking", "**Emptied by", "| study |")]
         assert order == sorted(order)
         assert saved.digest in text
 

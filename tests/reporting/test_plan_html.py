@@ -56,9 +56,9 @@ def test_every_fact_of_the_plan_is_on_the_page(plans: Plans, name: str) -> None:
         for entry in [*store.kept, *store.overridden]:
             assert entry.hold is None or entry.hold in text
     for gate in gates_of(saved):
-        state = "open" if gate.is_open else "closed"
+        state = "passed" if gate.is_passed else "blocking"
         assert f"{gate.name.value} {state} {gate.actual} {gate.allowed}" in text
-        assert gate.is_open or gate.hint in text
+        assert gate.is_passed or gate.hint in text
 
 
 def test_what_is_emptied_stands_before_what_is_deleted(plans: Plans) -> None:

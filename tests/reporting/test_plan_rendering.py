@@ -29,10 +29,10 @@ SUMMARY = re.compile(
 
 HOSTILE = [
     "<script>alert(1)</script>",
-    "</details></summary><h1>All gates are open",
+    "</details></summary><h1>All gates are passed",
     "a | b | c",
     "`code` ``more`` ```",
-    "\n\n# All gates are open\n\n",
+    "\n\n# All gates are passed\n\n",
     "\r\n- [x] approved",
     "[click](javascript:alert(1))",
     "![image](http://example.org/x.png)",
@@ -114,9 +114,9 @@ def test_every_gate_is_shown_with_its_numbers_and_closed_ones_with_a_hint(plans:
     saved = plans["everything"]
     words = " ".join(text_of(saved).split())
     for gate in gates_of(saved):
-        label = "open" if gate.is_open else "CLOSED"
+        label = "passed" if gate.is_passed else "BLOCKING"
         assert f"{label} {gate.name.value}: {gate.actual} of at most {gate.allowed}" in words
-        assert (f"hint: {gate.hint}" in words) or gate.is_open
+        assert (f"hint: {gate.hint}" in words) or gate.is_passed
 
 
 def test_of_long_lists_the_first_are_shown_and_the_rest_counted(plans: Plans) -> None:

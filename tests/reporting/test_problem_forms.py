@@ -136,6 +136,7 @@ def test_the_rules_are_those_that_problems_can_have_and_their_names_are_pinned()
         "misplaced",
         "never-seen",
         "probe-failed",
+        "reappeared",
         "series-emptied",
         "study-emptied",
     ]
@@ -156,8 +157,8 @@ def test_a_fingerprint_stays_when_lines_move_and_the_tool_runs_again() -> None:
     ("before", "after"),
     [
         (
-            "closed gate maxDeletions: 312 of at most 100 (projects/p)",
-            "closed gate maxDeletions: 313 of at most 200 (projects/p)",
+            "blocking gate maxDeletions: 312 of at most 100 (projects/p)",
+            "blocking gate maxDeletions: 313 of at most 200 (projects/p)",
         ),
         ("this empties study 1.2 (1 instance)", "this empties study 1.2 (1,204 instances)"),
         (
@@ -238,7 +239,7 @@ def test_junit_of_a_plan_has_a_case_for_each_gate(plans: Plans) -> None:
     cases = list(root.iter("testcase"))
     assert len(cases) == len(gates) + 1
     failed = {one.get("name", "").split(" ")[0] for one in cases if one.find("failure") is not None}
-    assert failed == {gate.name.value for gate in gates if not gate.is_open}
+    assert failed == {gate.name.value for gate in gates if not gate.is_passed}
     assert len({(one.get("classname"), one.get("name")) for one in cases}) == len(cases)
 
 
@@ -294,8 +295,8 @@ def test_every_finding_and_closed_gate_of_a_plan_is_told_at_a_place(plans: Plans
     gates = gates_of(saved)
     problems = plan_problems(saved, gates)
     rules = [one.rule for one in problems]
-    closed = [gate for gate in gates if not gate.is_open]
-    assert len([rule for rule in rules if rule.startswith("gate-")]) == len(closed) == 7
+    blocking = [gate for gate in gates if not gate.is_passed]
+    assert len([rule for rule in rules if rule.startswith("gate-")]) == len(blocking) == 7
     assert {"probe-failed", "misplaced", "kept-missing", "never-seen"} <= set(rules)
     assert {"study-emptied", "series-emptied"} <= set(rules)
     assert all(one.source.path and one.source.line >= 1 for one in problems)

@@ -65,7 +65,7 @@ def command(
     PATHS are desired-state files and folders (default: specs/). The keeps of every file under
     specs/ always count. The connection used here refuses to send anything but read requests.
 
-    Exit code 3 when a gate is closed or the plan is incomplete; the plan is written all the same.
+    Exit code 3 when a gate is blocking or the plan is incomplete; the plan is written all the same.
 
     \b
     Examples:

@@ -10,10 +10,10 @@ from typing import TextIO
 import click
 
 _STYLES: tuple[tuple[re.Pattern[str], dict[str, object]], ...] = (
-    (re.compile(r"  CLOSED  "), {"fg": "red", "bold": True}),
+    (re.compile(r"  BLOCKING  "), {"fg": "red", "bold": True}),
     (re.compile(r".*: EMPTIES THE (STUDY|SERIES)$"), {"fg": "red", "bold": True}),
     (re.compile(r" +- [0-9.]+$"), {"fg": "red"}),
-    (re.compile(r"  open    "), {"fg": "green"}),
+    (re.compile(r"  passed    "), {"fg": "green"}),
     (re.compile(r" +hint: "), {"fg": "cyan"}),
     (re.compile(r"Store |  Study |Plan: "), {"bold": True}),
 )

@@ -12,7 +12,7 @@ import click
 from reconciler.cli.output.colour import wants_colour
 from reconciler.errors import (
     DesiredStateError,
-    GatesClosed,
+    GatesBlocking,
     ReconcilerError,
     StatementError,
 )
@@ -77,7 +77,7 @@ def _(error: DesiredStateError | StatementError) -> None:
 
 
 @report_error.register
-def _(error: GatesClosed) -> None:
+def _(error: GatesBlocking) -> None:
     say(f"{_label('error:')} {error}")
     for gate in error.gates:
         about = f" in study {gate.subject}" if gate.subject else ""

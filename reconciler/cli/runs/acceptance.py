@@ -22,7 +22,7 @@ from reconciler.planning.acceptance import (
     require_same_inputs,
     require_unexpired,
 )
-from reconciler.planning.gates import gates_of, require_open_gates
+from reconciler.planning.gates import gates_of, require_passed_gates
 
 
 def require_acceptable(saved: SavedPlan, options: ApplyOptions) -> None:
@@ -33,7 +33,7 @@ def require_acceptable(saved: SavedPlan, options: ApplyOptions) -> None:
     Raises:
         PlanRefused: it has expired, is not the reviewed one, deletes what is kept, or rests on
             other input files; or these are invalid.
-        GatesClosed: a gate of it is closed.
+        GatesBlocking: a gate of it is blocking.
     """
     require_unexpired(saved, environment.now())
     require_reviewed(saved, options)
@@ -45,7 +45,7 @@ def require_acceptable(saved: SavedPlan, options: ApplyOptions) -> None:
     require_same_inputs(saved, desired.inputs)
     if options.require_clean:
         require_clean(saved, checkout.state(desired.inputs))
-    require_open_gates(gates_of(saved))
+    require_passed_gates(gates_of(saved))
 
 
 def _load(saved: SavedPlan, options: ApplyOptions, checkout: Checkout) -> DesiredState:

@@ -19,7 +19,7 @@ from reconciler.cli.runs.unfinished import note_unfinished
 from reconciler.errors import Refused
 from reconciler.journal.history import History
 from reconciler.model.plan import SavedPlan
-from reconciler.planning.gates import gates_of, require_open_gates
+from reconciler.planning.gates import gates_of, require_passed_gates
 from reconciler.planning.plan_file import summarize
 from reconciler.reporting.events import plan_events, plan_summary_event
 
@@ -96,7 +96,7 @@ def _refusal(saved: SavedPlan, options: ApplyOptions) -> Refused | None:
     """Why a fresh plan may not be applied; asks the user where nothing else speaks against it."""
     try:
         require_reviewed(saved, options)
-        require_open_gates(gates_of(saved))
+        require_passed_gates(gates_of(saved))
         if saved.plan.has_deletions:
             path = keep_plan(saved, options.state)
             resume = shlex.join(["reconciler", "apply", str(path)])

@@ -30,7 +30,7 @@ from reconciler.model.desired import DesiredState, QueriedRemoves
 from reconciler.model.live import LiveStore
 from reconciler.model.plan import SavedPlan
 from reconciler.model.service import store_at
-from reconciler.planning.gates import closed_gates, gates_of
+from reconciler.planning.gates import blocking_gates, gates_of
 from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
 from reconciler.planning.plan_file import digest_of
 from reconciler.planning.planner import make_plan
@@ -148,11 +148,11 @@ def _look(
 
 
 def plan_exit_code(saved: SavedPlan, *, detailed: bool = False) -> ExitCode:
-    """What the process tells of a plan that was shown; names its closed gates on stderr."""
-    closed = closed_gates(gates_of(saved))
-    if closed:
-        names = ", ".join(sorted({gate.name.value for gate in closed}))
-        say(f"this plan will not be applied: closed gates: {names}")
+    """What the process tells of a plan that was shown; names its blocking gates on stderr."""
+    blocking = blocking_gates(gates_of(saved))
+    if blocking:
+        names = ", ".join(sorted({gate.name.value for gate in blocking}))
+        say(f"this plan will not be applied: blocking gates: {names}")
         return ExitCode.REFUSED
     if detailed and saved.plan.has_pending:
         return ExitCode.PENDING

@@ -12,7 +12,7 @@ from reconciler.model.problem import Problem
 
 _PASSING = re.compile(
     r"(?<=\.yml|yaml|\.csv):\d+(?::\d+)?"  # line and column of another place
-    r"|[\d,]+ of at most [\d,]+"  # how far a gate is closed
+    r"|[\d,]+ of at most [\d,]+"  # how far a gate is blocking
     r"|\([\d,]+ instances?\)"
     r"|^[\d,]+ more problems"
 )

@@ -46,7 +46,7 @@ def plan_as_html(
             "saved": saved,
             "plan": saved.plan,
             "gates": gates,
-            "closed": [gate for gate in gates if not gate.is_open],
+            "blocking": [gate for gate in gates if not gate.is_passed],
             "emptied": list(_emptied(saved)),
             "headline": summary_line(saved.plan),
             "blast_radius": blast_radius(saved.plan),

@@ -49,16 +49,16 @@ def _left_out(plan: Plan, detail: Detail) -> Iterator[str]:
 
 
 def _gates(gates: Sequence[Gate], detail: Detail) -> Iterator[str]:
-    closed = [gate for gate in gates if not gate.is_open]
-    if not closed:
-        yield "All gates are open.\n\n"
+    blocking = [gate for gate in gates if not gate.is_passed]
+    if not blocking:
+        yield "All gates are passed.\n\n"
         return
-    yield f"**{plural(len(closed), 'gate')} closed: this plan will not be applied.**\n\n"
+    yield f"**{plural(len(blocking), 'gate')} blocking: this plan will not be applied.**\n\n"
     several = len({gate.store for gate in gates}) > 1
     lines = [
         f"{escape(describe_gate(gate))}{f' (`{gate.store}`)' if several else ''}:"
         f" {escape(gate.hint)}"
-        for gate in closed
+        for gate in blocking
     ]
     yield from listed(lines, detail)
 

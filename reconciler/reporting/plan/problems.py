@@ -76,15 +76,15 @@ _FINDING_RULES = {
 
 
 def plan_problems(saved: SavedPlan, gates: Sequence[Gate]) -> tuple[Problem, ...]:
-    """Closed gates first, then findings, what is emptied, and what reappeared."""
+    """Blocking gates first, then findings, what is emptied, and what reappeared."""
     return tuple(_capped(_problems(saved, gates)))
 
 
 def _problems(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Problem]:
     homes = {store.store: _home(store, saved.plan) for store in saved.plan.stores}
     for gate in gates:
-        if not gate.is_open:
-            message = f"closed gate {describe_gate(gate)} ({gate.store})"
+        if not gate.is_passed:
+            message = f"blocking gate {describe_gate(gate)} ({gate.store})"
             rule = PlanRule[f"GATE_{gate.name.name}"]
             yield Problem(homes[gate.store], rule, message, gate.hint)
     for store in saved.plan.stores:

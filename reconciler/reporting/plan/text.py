@@ -149,10 +149,10 @@ def _gates(gates: Sequence[Gate]) -> Iterator[str]:
         if several:
             yield f"  Store {store}\n"
         for gate in members:
-            label = "open  " if gate.is_open else "CLOSED"
+            label = "passed  " if gate.is_passed else "BLOCKING"
             yield _wrapped(f"  {label}  ", describe_gate(gate))
-            if not gate.is_open:
-                yield _wrapped("          ", f"hint: {gate.hint}")
+            if not gate.is_passed:
+                yield _wrapped("            ", f"hint: {gate.hint}")
 
 
 def _rest(indent: str, count: int) -> Iterator[str]:

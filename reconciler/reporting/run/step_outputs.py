@@ -14,14 +14,14 @@ Outputs = Mapping[str, object]
 
 
 def plan_outputs(saved: SavedPlan, gates: Sequence[Gate], summary: Mapping[str, int]) -> Outputs:
-    """Names, closed gates and the numbers of the plan file's ``summary``."""
-    closed = sorted({gate.name.value for gate in gates if not gate.is_open})
+    """Names, blocking gates and the numbers of the plan file's ``summary``."""
+    blocking = sorted({gate.name.value for gate in gates if not gate.is_passed})
     return {
         "digest": saved.digest,
         "plan_id": saved.plan_id,
         "has_deletions": _flag(saved.plan.has_deletions),
         "has_pending": _flag(saved.plan.has_pending),
-        "closed_gates": ",".join(closed),
+        "blocking_gates": ",".join(blocking),
         **summary,
     }
 
