@@ -1,6 +1,6 @@
 """How near plan and apply come to what latency and parallelism allow.
 
-With L seconds of latency a request and P requests at a time, at most P / L requests a second can
+With L seconds of latency a request and P requests at a time, at most P / L requests per second can
 be answered. This stores instances in an embedded store, runs ``reconciler plan`` and
 ``reconciler apply`` as processes of their own against it (itself a process of its own), and
 prints the rate of apply's deletes and probes, as the store's request log saw them, as a share of

@@ -153,7 +153,7 @@ def archive_all(task: dict[str, object]) -> None:
                 group = DeletionGroup(
                     "a.yaml",
                     reason,
-                    by_whole=False,
+                    expanded=False,
                     instances={instance.instance_uid: 1},
                     archive=str(folder / "archive"),
                 )

@@ -120,7 +120,7 @@ def delete(
     )
     deleter = Deleter(sender, Archive("bench", journal, now=now), None)
     declared = DeclaredInstances((address.instance_uid, 1) for address in addresses)
-    group = DeletionGroup("bench.yaml", REASON, by_whole=False, instances=declared)
+    group = DeletionGroup("bench.yaml", REASON, expanded=False, instances=declared)
     targets = (Target(DEMO_STORE, 0, address, group) for address in addresses)
     started = time.perf_counter()
     work_through(

@@ -63,7 +63,7 @@ def main() -> None:
         told = json.loads(report.read_text())
         deleted = told["counts"]["deleted"]
         rate = (
-            f"{deleted:,} deleted and proven, {told['traffic']['per_second']:,} requests a second"
+            f"{deleted:,} deleted and proven, {told['traffic']['per_second']:,} requests per second"
         )
         (journal,) = (folder / ".reconciler" / "runs").iterdir()
         add("apply", cost, f"{rate}, journal {size(journal):.0f} MiB")

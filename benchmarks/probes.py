@@ -2,7 +2,7 @@
 
     python benchmarks/probes.py [--instances N] [--latency S …] [--parallelism P …] [--runs N]
 
-With L seconds of latency and P requests at a time, P / L requests a second can be answered at
+With L seconds of latency and P requests at a time, P / L requests per second can be answered at
 most. Instances are probed and deleted one by one, in a store that answers from memory in a process
 of its own, plainly and over TLS with a certificate made for the run, connects included: by the
 requests of reconciler alone, by `reconciler apply` as a whole (journal, proof and start included),
@@ -31,13 +31,13 @@ from rig.memory_store import STORE, Layout
 from rig.results import Table, write_results
 
 MOST_BOUND = 1300
-"""Requests a second: what one Python process can be expected to reach."""
+"""Requests per second: what one Python process can be expected to reach."""
 AIMS = {"http": 0.9, "https": 0.88}
 WHOLE = "reconciler apply"
 
 
 class Work(NamedTuple):
-    """What one client did: requests a second, CPU seconds for a thousand of them."""
+    """What one client did: requests per second, CPU seconds for a thousand of them."""
 
     rate: float
     cpu: float
@@ -120,7 +120,7 @@ def ceiling(*, tls: bool) -> str:
             except FileNotFoundError:
                 return "not measured: wrk is not installed"
     line = next(line for line in done.stdout.splitlines() if line.startswith("Requests/sec"))
-    return f"{float(line.split(':')[1]):,.0f} requests a second"
+    return f"{float(line.split(':')[1]):,.0f} requests per second"
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Where apply settles against a store that allows so many requests a second.
+"""Where apply settles against a store that allows so many requests per second.
 
     python benchmarks/quota.py [--instances N] [--quota Q] [--parallelism P] [--results FILE]
 

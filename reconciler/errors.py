@@ -39,7 +39,7 @@ from reconciler.model.problem import Problem
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller."""
+    """The exit status of the process."""
 
     SUCCESS = 0
     ERROR = 1

@@ -133,7 +133,7 @@ def normalised(text: str) -> str:
     text = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "PLAN-ID", text)
     text = re.sub(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}", "RUN", text)
     text = re.sub(r"journal head [0-9a-f]{64}", "journal head HASH", text)
-    text = re.sub(r"\), [0-9,]+ a second", "), RATE", text)
+    text = re.sub(r"\), [0-9,]+ per second", "), RATE", text)
     text = re.sub(r"^note: \S+/\.reconciler", "note: STATE", text, flags=re.MULTILINE)
     return re.sub(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{5,8} UTC", "TIME", text)
 

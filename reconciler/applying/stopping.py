@@ -11,7 +11,7 @@ class Stop:
     """Raised once, seen by all workers; the first reason stands.
 
     ``event`` is set from then on: no further deletion is dispatched, waits end early, and what
-    is in flight comes to its end.
+    is in flight finishes.
     """
 
     def __init__(self) -> None:

@@ -116,7 +116,7 @@ class Snapshot:
             if any(isinstance(record, RunEnded) for record in records):
                 return False
             is_held_now = any(is_held(self.state, store) for store in first.stores)
-            # It may have come to its end since its size was noted.
+            # It may have finished since its size was noted.
             return is_held_now or path.stat().st_size > self._sizes[path]
         except (JournalError, OSError):  # whoever reads the file reports it
             return False

@@ -154,19 +154,19 @@ def _end(path: Path, last: Record | None) -> Iterator[Finding]:
 
 
 class _Clock:
-    """The latest time of a run's records; tells of the first one that is clearly before it."""
+    """The latest time of a run's records; reports the first one that is clearly before it."""
 
     def __init__(self) -> None:
         self.latest: datetime | None = None
-        self._has_told = False
+        self._has_reported = False
 
     def went_back(self, time: datetime) -> bool:
         if self.latest is None or time >= self.latest:
             self.latest = time
             return False
-        if self._has_told or self.latest - time <= CLOCK_TOLERANCE:
+        if self._has_reported or self.latest - time <= CLOCK_TOLERANCE:
             return False
-        self._has_told = True
+        self._has_reported = True
         return True
 
 

@@ -89,23 +89,23 @@ class Git:
             raise GitError(f"git cannot be run: {error.strerror}") from error
         except subprocess.TimeoutExpired as error:
             raise GitError(f"git {arguments[0]} gave no answer within {_SECONDS} s") from error
-        told = done.stderr.decode("utf-8", "replace")
+        stderr = done.stderr.decode("utf-8", "replace")
         if done.returncode not in codes:
-            raise GitError(_words(told, arguments[0], done.returncode), hint=_hint(told, top))
-        return Answer(done.returncode, done.stdout, told)
+            raise GitError(_words(stderr, arguments[0], done.returncode), hint=_hint(stderr, top))
+        return Answer(done.returncode, done.stdout, stderr)
 
 
-def _words(told: str, command: str, code: int) -> str:
+def _words(stderr: str, command: str, code: int) -> str:
     """The line of git's that says what is wrong, without what may be secret or is not text."""
-    lines = [line for line in told.splitlines() if line.strip()]
+    lines = [line for line in stderr.splitlines() if line.strip()]
     wrong = [line for line in lines if line.startswith(("fatal:", "error:"))] or lines
     line = wrong[0] if wrong else f"git {command} ended with exit code {code}"
     line = _CREDENTIALS.sub("://…@", line)[:_LONGEST]
     return "".join(char if char.isprintable() else "?" for char in line)
 
 
-def _hint(told: str, top: Path) -> str:
+def _hint(stderr: str, top: Path) -> str:
     where = shlex.quote(str(top))
-    if "safe.directory" in told or "dubious ownership" in told:
+    if "safe.directory" in stderr or "dubious ownership" in stderr:
         return f"if you trust it: git config --global --add safe.directory {where}"
     return f"see that git works there: git -C {where} status"

@@ -84,8 +84,8 @@ class Repository:
         Raises:
             GitError: git cannot be asked, or takes something else for the top of the work tree.
         """
-        told = git.ask(top, "rev-parse", "--show-toplevel").out
-        found = os.fsdecode(told.removesuffix(b"\n"))
+        answered = git.ask(top, "rev-parse", "--show-toplevel").out
+        found = os.fsdecode(answered.removesuffix(b"\n"))
         if os.path.realpath(found) != os.path.realpath(top):
             raise GitError(f"git takes {found} for the top of the work tree, and not {top}")
         return cls(top, git)

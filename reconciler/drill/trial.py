@@ -103,12 +103,12 @@ class Trial:
         """
         process = self.start(*arguments)
         try:
-            _, told = process.communicate(timeout=_SECONDS)
+            _, stderr = process.communicate(timeout=_SECONDS)
         except subprocess.TimeoutExpired:
             kill(process)
-            told = "error: it did not end"
+            stderr = "error: it did not end"
         code = process.returncode
-        why = next((f": {line}" for line in told.splitlines() if "error" in line.lower()), "")
+        why = next((f": {line}" for line in stderr.splitlines() if "error" in line.lower()), "")
         require(kept=code in exit_codes, seen=f"`{arguments[0]}` exited with {code}{why}")
 
     def wait_until(self, condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:

@@ -57,7 +57,7 @@ class Emulator:
     def ingest_synthetic(
         self, store: StoreAddress, series: SeriesAddress, uids: Iterable[str], *, edge: int = 4
     ) -> None:
-        """Put small images of ``edge`` by ``edge`` pixels into a store, thousands a second.
+        """Put small images of ``edge`` by ``edge`` pixels into a store, thousands per second.
 
         Raises:
             AlreadyStoredError: the store holds one of them already; those before it are stored.

@@ -192,7 +192,7 @@ class History:
         )
 
     def unfinished_applies(self, now: datetime) -> tuple[Run, ...]:
-        """The latest run of each plan that did not come to its end.
+        """The latest run of each plan that did not finish.
 
         A plan that has expired, or of which something was restored since, counts only as long as an
         attempt of it is open: applying it settles that and deletes nothing.

@@ -67,7 +67,7 @@ class GateSeen:
     store: int
     """The store, as an index into those of the run's first record."""
     actual: int
-    """What the plan comes to."""
+    """The number in the plan."""
     allowed: int
     """What is allowed."""
     study_uid: str | None = field(default=None, metadata=STUDY)

@@ -67,7 +67,7 @@ class ReadableStore(Protocol):
         listing may lag behind deletions.
         """
 
-    def probe_whole(self, study_uid: str, series_uid: str | None) -> Observation:
+    def probe_study_or_series(self, study_uid: str, series_uid: str | None) -> Observation:
         """Look for a study, or for a series of it, as `probe` does for an instance.
 
         PRESENT says that there is something, by the headers alone.

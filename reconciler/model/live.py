@@ -193,7 +193,7 @@ class LiveStore:
     """All that planning needs to know of one store.
 
     ``instances`` answers for every instance that a file names or that a whole series or study was
-    expanded to, and may answer for others that were listed with them; ``wholes`` for every series
+    expanded to, and may answer for others that were listed with them; ``targets`` for every series
     or study that is named as a whole (series UID None: the study); ``contents`` for every study
     that holds something wanted removed; ``misplaced`` gives the other addresses of an absent
     instance that was found elsewhere.
@@ -201,6 +201,6 @@ class LiveStore:
 
     store: StoreAddress
     instances: Mapping[SeriesAddress, Mapping[str, Observation]]
-    wholes: Mapping[tuple[str, str | None], Observation]
+    targets: Mapping[tuple[str, str | None], Observation]
     contents: Mapping[str, StudyContents]
     misplaced: Mapping[InstanceAddress, tuple[InstanceAddress, ...]]

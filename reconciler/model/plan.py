@@ -92,7 +92,7 @@ def _checked_folder(path: str) -> str:
 class DeletionGroup:
     """Deletions of one series for one reason, declared in one file.
 
-    ``instances`` maps each SOP Instance UID to the line that declares it; ``by_whole`` says that
+    ``instances`` maps each SOP Instance UID to the line that declares it; ``expanded`` says that
     the line names the series or study as a whole; ``archive`` is the absolute path of the folder
     under which each instance is kept before it is deleted, ``allow_damaged`` that the copy there
     need not be whole.
@@ -100,7 +100,7 @@ class DeletionGroup:
 
     path: str
     reason: Reason = field(metadata=as_json(is_shared=True))
-    by_whole: bool
+    expanded: bool
     instances: Mapping[str, int] = field(metadata=as_json(check=_checked_instances))
     archive: str | None = field(default=None, metadata=as_json(check=_checked_folder))
     allow_damaged: bool = False
@@ -123,7 +123,7 @@ class SeriesPlan:
     @property
     def listed_deletions(self) -> int:
         """How many of them a file names one by one."""
-        return sum(len(group.instances) for group in self.groups if not group.by_whole)
+        return sum(len(group.instances) for group in self.groups if not group.expanded)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from reconciler.model.problem import Source
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedRun:
-    """An apply or a restore that did not come to its end, and that no other run works on now.
+    """An apply or a restore that did not finish, and that no other run works on now.
 
     ``plan_id`` and ``digest`` are None for a restore. ``command`` resumes it, as a shell takes it.
     ``has_expired`` says that its plan has: the command settles what is open, and deletes nothing.

@@ -12,7 +12,7 @@ class Traffic:
 
     ``requests`` counts them by kind; ``per_second`` is their rate from the first to the last.
     ``throttled`` is how many were answered with 429. ``rate_limit`` is what the rate was held
-    to at the end, in requests a second, None for no limit. ``most_parallelism`` is how many were
+    to at the end, in requests per second, None for no limit. ``most_parallelism`` is how many were
     allowed in flight at first, ``lowest_parallelism`` the fewest that ever were, because answers
     came late, and ``parallelism`` how many at the end.
     """

@@ -59,11 +59,11 @@ def kept_deletions(plan: Plan, keeps: Mapping[StoreAddress, Claims]) -> tuple[Ke
 
 
 def _covered(plan: StorePlan, claims: Claims) -> Iterator[KeptDeletions]:
-    wholes = _by_whole(plan)
+    targets = _expanded(plan)
     uids: set[str] | None = None
     for entry in claims.entries:
         if entry.instances is None:
-            count = wholes[entry.study_uid, entry.series_uid]
+            count = targets[entry.study_uid, entry.series_uid]
         else:
             uids = uids or {instance.instance_uid for instance in plan.deletions()}
             count = len(uids.intersection(entry.instances.uids))
@@ -71,7 +71,7 @@ def _covered(plan: StorePlan, claims: Claims) -> Iterator[KeptDeletions]:
             yield KeptDeletions(entry.source, count, entry.hold)
 
 
-def _by_whole(plan: StorePlan) -> Counter[tuple[str, str | None]]:
+def _expanded(plan: StorePlan) -> Counter[tuple[str, str | None]]:
     """How many deletions lie in each study, and in each of its series."""
     counts: Counter[tuple[str, str | None]] = Counter()
     for study in plan.studies:

@@ -178,22 +178,22 @@ def _studies(
 
 
 def _findings_on_wholes(desired: DesiredStore, live: LiveStore) -> Iterator[Finding]:
-    for whole, entry in _wholes(desired).items():
-        observation = live.wholes.get(whole, unknown("the store was not asked"))
+    for whole, entry in _targets(desired).items():
+        observation = live.targets.get(whole, unknown("the store was not asked"))
         if observation.presence is Presence.PRESENT:
             continue
         _, why = decide(entry.intent, observation.presence, found_elsewhere=False)
         yield Finding(why, *whole, None, line_of(entry.source), observation.detail)
 
 
-def _wholes(desired: DesiredStore) -> Mapping[tuple[str, str | None], Entry]:
+def _targets(desired: DesiredStore) -> Mapping[tuple[str, str | None], Entry]:
     """Every series and study named as a whole, once: keep wins, then the entry that speaks."""
-    wholes: dict[tuple[str, str | None], Entry] = {}
+    targets: dict[tuple[str, str | None], Entry] = {}
     for claims in (desired.keeps, desired.removes):
         for entry in sorted(claims.entries, key=lambda one: (one.hold is None, one.source)):
             if entry.is_whole:
-                wholes.setdefault((entry.study_uid, entry.series_uid), entry)
-    return wholes
+                targets.setdefault((entry.study_uid, entry.series_uid), entry)
+    return targets
 
 
 def _unreadable_studies(

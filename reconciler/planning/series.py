@@ -158,9 +158,9 @@ def _groups(deletions: Mapping[str, Claim]) -> tuple[DeletionGroup, ...]:
         lines.setdefault(key, {})[uid] = claim.source.line
     return tuple(
         DeletionGroup(
-            path, reason, by_whole, DeclaredInstances(instances.items()), archive, allow_damaged
+            path, reason, expanded, DeclaredInstances(instances.items()), archive, allow_damaged
         )
-        for (path, by_whole, reason, archive, allow_damaged), instances in sorted(
+        for (path, expanded, reason, archive, allow_damaged), instances in sorted(
             lines.items(), key=lambda item: next(iter(item[1]))
         )
     )

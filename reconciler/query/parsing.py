@@ -44,7 +44,7 @@ _FORM = (
     "the form is SELECT COLUMN, … FROM RESOURCE WHERE PARAMETER = 'VALUE' AND …, with values in"
     " single quotes"
 )
-_TOLD = re.compile(
+_ABOUT_RESOURCE = re.compile(
     r"(?P<verb>SHOW\s+(?P<extended>EXTENDED\s+)?METHODS\s+IN|DESC(RIBE)?(\s+EXTENDED)?)\b(?P<name>.*)",
     re.DOTALL | re.IGNORECASE,
 )
@@ -98,9 +98,9 @@ def read_statements(text: str, *, path: str, variables: Mapping[str, str]) -> tu
 def _statement(
     tokens: Sequence[Token], text: str, places: Places, problems: Problems
 ) -> Statement | None:
-    told = _told(tokens, text, problems)
-    if told is not None:
-        return told
+    about = _about_resource(tokens, text, problems)
+    if about is not None:
+        return about
     tree = _parse(tokens, text, problems)
     if isinstance(tree, exp.Select):
         return _select(tree, tokens[0].start, problems)
@@ -116,11 +116,13 @@ def _statement(
     return None
 
 
-def _told(tokens: Sequence[Token], text: str, problems: Problems) -> ShowMethods | Describe | None:
+def _about_resource(
+    tokens: Sequence[Token], text: str, problems: Problems
+) -> ShowMethods | Describe | None:
     """A statement about the resource itself, which is no SQL to sqlglot; None for any other."""
     start = tokens[0].start
     code = _COMMENT.sub(lambda one: " " * len(one[0]), text[start : tokens[-1].end + 1])
-    found = _TOLD.fullmatch(code)
+    found = _ABOUT_RESOURCE.fullmatch(code)
     if found is None:
         return None
     given = found["name"]
@@ -147,7 +149,7 @@ def _parse(tokens: Sequence[Token], text: str, problems: Problems) -> exp.Expr |
     return None
 
 
-def _not_sql(tokens: Sequence[Token], told: Mapping[str, object]) -> tuple[int, str, str, str]:
+def _not_sql(tokens: Sequence[Token], error: Mapping[str, object]) -> tuple[int, str, str, str]:
     """What sqlglot's parser could not take, in plain words, at the token where it gave up."""
     first = tokens[0]
     close = difflib.get_close_matches(first.text.upper(), _KEYWORDS, n=1)
@@ -155,10 +157,10 @@ def _not_sql(tokens: Sequence[Token], told: Mapping[str, object]) -> tuple[int, 
         message = f"there is no statement {first.text[:_SHOWN]!r}"
         return first.start, "not-sql", message, f"did you mean {close[0]}?"
     places = ((token.start, (token.line, token.col)) for token in tokens)
-    near = (start for start, place in places if place == (told.get("line"), told.get("col")))
+    near = (start for start, place in places if place == (error.get("line"), error.get("col")))
     at = next(near, tokens[-1].start)
-    shown = repr(str(told.get("highlight") or tokens[-1].text)[:_SHOWN])
-    is_missing = "missing" in str(told.get("description"))
+    shown = repr(str(error.get("highlight") or tokens[-1].text)[:_SHOWN])
+    is_missing = "missing" in str(error.get("description"))
     what = f"something is missing after {shown}" if is_missing else f"{shown} is not expected here"
     return at, "not-sql", what, _FORM
 

@@ -115,13 +115,13 @@ def blast_radius(plan: Plan) -> list[str]:
 
 
 def traffic_line(traffic: Traffic) -> str:
-    """``104 requests (4 preflight, 100 search), 52 a second``, and how the service bore it."""
+    """``104 requests (4 preflight, 100 search), 52 per second``, and how the service bore it."""
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(traffic.requests.items()))
-    line = f"{plural(traffic.total, 'request')} ({kinds}), {traffic.per_second:,} a second"
+    line = f"{plural(traffic.total, 'request')} ({kinds}), {traffic.per_second:,} per second"
     if traffic.throttled:
         line += f"; throttled {plural(traffic.throttled, 'time')}"
     if traffic.rate_limit is not None:
-        line += f"; held to {traffic.rate_limit:,} a second at the end"
+        line += f"; held to {traffic.rate_limit:,} per second at the end"
     if traffic.lowest_parallelism < traffic.most_parallelism:
         line += (
             f"; answers came late: down to {traffic.lowest_parallelism} in flight,"

@@ -14,7 +14,7 @@ from reconciler.model.live import (
     StudyContents,
     unknown,
 )
-from reconciler.survey.facts import Facts, Whole
+from reconciler.survey.facts import Facts, StudyOrSeries
 from reconciler.survey.questions import Questions
 
 
@@ -27,7 +27,7 @@ def conclude(store: StoreAddress, questions: Questions, facts: Facts) -> LiveSto
             series: _observations(series, questions, facts, shared.get(series, ()))
             for series in _answered(questions, facts)
         },
-        {whole: _whole(whole, questions, facts) for whole in questions.wholes},
+        {whole: _whole(whole, questions, facts) for whole in questions.targets},
         _contents(questions, facts),
         {
             instance: found
@@ -41,7 +41,7 @@ def _answered(questions: Questions, facts: Facts) -> set[SeriesAddress]:
     """Every series of which an instance is named, or that a whole was expanded to."""
     expanded = {
         SeriesAddress(whole[0], series_uid)
-        for whole in questions.wholes
+        for whole in questions.targets
         for series_uid in facts.listing_of(whole).series
     }
     return expanded | questions.named_series
@@ -96,22 +96,22 @@ def _unsearched(
             yield uid, unknown(f"{what}: {found}")
 
 
-def _whole(whole: Whole, questions: Questions, facts: Facts) -> Observation:
+def _whole(whole: StudyOrSeries, questions: Questions, facts: Facts) -> Observation:
     listing = facts.listing_of(whole)
     if listing.problem is not None:
         return unknown(f"it could not be listed: {listing.problem}")
-    if whole not in questions.kept_wholes and (odd := _left_behind(whole, questions, listing)):
+    if whole not in questions.kept_targets and (odd := _left_behind(whole, questions, listing)):
         more = f", and {len(odd) - 1} more" if len(odd) > 1 else ""
         return unknown(
             "it cannot be removed as a whole: its listing shows what no request can address"
             f" ({odd[0]}{more}); name its other instances one by one"
         )
-    if not listing.series and whole not in facts.whole_probes:
+    if not listing.series and whole not in facts.target_probes:
         return unknown("the instances that its listing shows turned out to be absent")
-    return facts.whole_probes.get(whole, PRESENT)
+    return facts.target_probes.get(whole, PRESENT)
 
 
-def _left_behind(whole: Whole, questions: Questions, listing: StudyContents) -> list[str]:
+def _left_behind(whole: StudyOrSeries, questions: Questions, listing: StudyContents) -> list[str]:
     """The odd rows of a removed whole that no keep covers."""
     uids = tuple(uid for uid in whole if uid is not None)
     return sorted(

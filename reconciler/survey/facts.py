@@ -9,7 +9,7 @@ from typing import TypeVar
 from reconciler.model.address import InstanceAddress, SeriesAddress
 from reconciler.model.live import Observation, Presence, StudyContents
 
-Whole = tuple[str, str | None]
+StudyOrSeries = tuple[str, str | None]
 """A whole series, or (series UID None) a whole study."""
 
 _NOTHING: frozenset[str] = frozenset()
@@ -25,18 +25,18 @@ class Facts:
     ``listings`` are those of whole studies and series. ``partial_listings`` are the kept instances
     that a listing of their series, perhaps only its beginning, shows: it proves nothing of the
     others, unless the series is in ``seen_whole``. A search gave other addresses of the instance,
-    or the text of what hid them. ``whole_probes`` answers for the wholes that no listed instance
+    or the text of what hid them. ``target_probes`` answers for the targets that no listed instance
     confirms.
     """
 
-    listings: dict[Whole, StudyContents] = field(default_factory=dict)
+    listings: dict[StudyOrSeries, StudyContents] = field(default_factory=dict)
     partial_listings: dict[SeriesAddress, frozenset[str]] = field(default_factory=dict)
     seen_whole: set[SeriesAddress] = field(default_factory=set)
     probes: dict[SeriesAddress, dict[str, Observation]] = field(default_factory=dict)
     searches: dict[InstanceAddress, tuple[InstanceAddress, ...] | str] = field(default_factory=dict)
-    whole_probes: dict[Whole, Observation] = field(default_factory=dict)
+    target_probes: dict[StudyOrSeries, Observation] = field(default_factory=dict)
 
-    def listing_of(self, whole: Whole) -> StudyContents:
+    def listing_of(self, whole: StudyOrSeries) -> StudyContents:
         """What the store lists of it, by the listing of its study or by its own.
 
         A row whose probe says ABSENT is stale and left out. Odd rows are those of the listing,
@@ -48,8 +48,10 @@ class Facts:
         if listing.problem is not None:
             return listing
         wanted = listing.series if series_uid is None else {series_uid}
-        fresh = {uid: self._fresh(listing, SeriesAddress(study_uid, uid)) for uid in wanted}
-        return StudyContents({uid: rows for uid, rows in fresh.items() if rows}, odd=listing.odd)
+        current = {
+            uid: self._without_stale(listing, SeriesAddress(study_uid, uid)) for uid in wanted
+        }
+        return StudyContents({uid: rows for uid, rows in current.items() if rows}, odd=listing.odd)
 
     def listed_in(self, series: SeriesAddress) -> frozenset[str]:
         """The SOP Instance UIDs that any listing shows there, stale rows left out."""
@@ -98,7 +100,7 @@ class Facts:
             self.listings,
             self.partial_listings,
             probes={series: _downgraded(seen, unknown) for series, seen in self.probes.items()},
-            whole_probes=_downgraded(self.whole_probes, unknown),
+            target_probes=_downgraded(self.target_probes, unknown),
         )
 
     def _by_probe(self, presence: Presence) -> Iterator[InstanceAddress]:
@@ -107,7 +109,7 @@ class Facts:
                 if observation.presence is presence:
                     yield InstanceAddress(*series, uid)
 
-    def _fresh(self, listing: StudyContents, series: SeriesAddress) -> frozenset[str]:
+    def _without_stale(self, listing: StudyContents, series: SeriesAddress) -> frozenset[str]:
         rows = listing.series.get(series.series_uid, _NOTHING)
         seen = self.probes.get(series)
         if not seen:

@@ -22,7 +22,7 @@ from reconciler.model.live import (
     StudyContents,
     unknown,
 )
-from reconciler.survey.facts import Facts, Whole
+from reconciler.survey.facts import Facts, StudyOrSeries
 from reconciler.survey.questions import Questions
 from reconciler.survey.stages import Batch
 
@@ -57,9 +57,9 @@ class Survey:
         self._stop = stop
         self._since = 0.0
 
-    def read_listings(self, wholes: Collection[Whole]) -> None:
+    def read_listings(self, targets: Collection[StudyOrSeries]) -> None:
         """List series and studies; what hides a listing is noted in its place."""
-        self._ask(wholes, self._read_listing, len(wholes))
+        self._ask(targets, self._read_listing, len(targets))
 
     def read_partial_listings(self, series: Collection[tuple[SeriesAddress, int]]) -> None:
         """Read listings of series as far as they are worth it, for what is kept in them."""
@@ -83,9 +83,9 @@ class Survey:
         """Look for absent instances at other addresses of the store."""
         self._ask(instances, self._search, len(instances))
 
-    def confirm(self, wholes: Collection[Whole]) -> None:
-        """Confirm wholes by a retrieve: of a listed instance, else of the whole's metadata."""
-        self._ask(wholes, self._confirm, len(wholes))
+    def confirm(self, targets: Collection[StudyOrSeries]) -> None:
+        """Confirm targets by a retrieve: of a listed instance, else of the whole's metadata."""
+        self._ask(targets, self._confirm, len(targets))
 
     def _ask(self, items: Iterable[T], question: Callable[[T], object], count: int) -> None:
         def ask(item: T) -> None:
@@ -99,7 +99,7 @@ class Survey:
         if self._stop is not None and self._stop.is_set():
             raise LiveError("interrupted before the whole store was looked at")
 
-    def _read_listing(self, whole: Whole) -> None:
+    def _read_listing(self, whole: StudyOrSeries) -> None:
         spelled = self._questions.spelled_in(whole[0])
         try:
             self.facts.listings[whole] = _contents(self._store.list_instances(*whole), spelled)
@@ -146,7 +146,7 @@ class Survey:
         """Whether a row that is recorded as deleted is really gone."""
         return row in self._deleted and self._look(row).presence is Presence.ABSENT
 
-    def _confirm(self, whole: Whole) -> None:
+    def _confirm(self, whole: StudyOrSeries) -> None:
         listing = self.facts.listing_of(whole)
         for row in islice(_rows(whole[0], listing.series), _MOST_CONFIRMATIONS):
             seen = self._look(row)
@@ -154,17 +154,17 @@ class Survey:
                 case Presence.PRESENT:
                     return
                 case Presence.UNKNOWN:
-                    self.facts.whole_probes[whole] = unknown(f"{row}: {seen.detail}")
+                    self.facts.target_probes[whole] = unknown(f"{row}: {seen.detail}")
                     return
                 case Presence.ABSENT:
                     continue
-        self.facts.whole_probes[whole] = self._without_witness(whole)
+        self.facts.target_probes[whole] = self._without_witness(whole)
 
-    def _without_witness(self, whole: Whole) -> Observation:
+    def _without_witness(self, whole: StudyOrSeries) -> Observation:
         """Look at a whole of which no listed instance could be retrieved."""
         if self.facts.listing_of(whole).series:
             return unknown("its listing is stale: the instances tried are absent")
-        seen = self._store.probe_whole(*whole)
+        seen = self._store.probe_study_or_series(*whole)
         is_shown = self.facts.listing_of(whole).odd.may_be(*filter(None, whole))
         if seen.presence is Presence.PRESENT:
             nothing = unknown("the store has it, though its listing shows no instance")

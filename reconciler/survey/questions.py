@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.model.address import SeriesAddress
 from reconciler.model.desired import Claims, DesiredStore, Entry
-from reconciler.survey.facts import Whole
+from reconciler.survey.facts import StudyOrSeries
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,14 +16,14 @@ class Questions:
 
     removes: Claims
     keeps: Claims
-    kept_wholes: Set[Whole]
-    removed_wholes: Set[Whole]
+    kept_targets: Set[StudyOrSeries]
+    removed_targets: Set[StudyOrSeries]
     touched_studies: Set[str]
 
     @property
-    def wholes(self) -> Set[Whole]:
+    def targets(self) -> Set[StudyOrSeries]:
         """Every series and study that an entry names as a whole."""
-        return self.kept_wholes | self.removed_wholes
+        return self.kept_targets | self.removed_targets
 
     @property
     def named_series(self) -> Set[SeriesAddress]:
@@ -53,8 +53,8 @@ def questions_of(desired: DesiredStore) -> Questions:
     return Questions(
         desired.removes,
         desired.keeps,
-        _wholes(desired.keeps),
-        _wholes(desired.removes),
+        _targets(desired.keeps),
+        _targets(desired.removes),
         frozenset(desired.removes.studies()),
     )
 
@@ -69,7 +69,7 @@ def uids_of(entry: Entry) -> tuple[str, ...]:
     return entry.instances.uids if entry.instances is not None else ()
 
 
-def _wholes(claims: Claims) -> frozenset[Whole]:
+def _targets(claims: Claims) -> frozenset[StudyOrSeries]:
     return frozenset(
         (entry.study_uid, entry.series_uid) for entry in claims.entries if entry.is_whole
     )

@@ -21,7 +21,7 @@ from reconciler.survey.stages import (
     kept_to_confirm,
     listings_to_read,
     series_to_list_partially,
-    wholes_to_confirm,
+    targets_to_confirm,
 )
 
 
@@ -59,7 +59,7 @@ def refresh(
     survey.probe(kept_to_confirm(questions, facts))
     survey.confirm_absences()
     survey.search(instances_to_search(questions, facts, gone))
-    survey.confirm(wholes_to_confirm(questions, facts))
+    survey.confirm(targets_to_confirm(questions, facts))
     return conclude(store.address, questions, _confirmed(store, facts))
 
 

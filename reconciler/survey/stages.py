@@ -12,7 +12,7 @@ from enum import StrEnum
 from reconciler.model.address import InstanceAddress, SeriesAddress
 from reconciler.model.desired import Claims
 from reconciler.model.live import Presence
-from reconciler.survey.facts import Facts, Whole
+from reconciler.survey.facts import Facts, StudyOrSeries
 from reconciler.survey.questions import Questions, uids_of
 
 
@@ -35,12 +35,12 @@ Batch = tuple[SeriesAddress, tuple[str, ...]]
 """Instances of a series, by their sorted SOP Instance UIDs."""
 
 
-def listings_to_read(questions: Questions) -> list[Whole]:
+def listings_to_read(questions: Questions) -> list[StudyOrSeries]:
     """One listing for each touched study, and one for each kept whole elsewhere."""
     studies = questions.touched_studies | {
-        study_uid for study_uid, series_uid in questions.kept_wholes if series_uid is None
+        study_uid for study_uid, series_uid in questions.kept_targets if series_uid is None
     }
-    series = {whole for whole in questions.kept_wholes if whole[0] not in studies}
+    series = {whole for whole in questions.kept_targets if whole[0] not in studies}
     return sorted({(uid, None) for uid in studies} | series, key=_sort_key)
 
 
@@ -60,7 +60,7 @@ def instances_to_probe(
 ) -> list[Batch]:
     """What no listing may decide.
 
-    One kept instance of each entry, and those that no listing shows; the removes that no fresh
+    One kept instance of each entry, and those that no listing shows; the removes that no up-to-date
     listing shows; and every listed row that is recorded as deleted, since a listing lags behind
     deletions.
     """
@@ -106,8 +106,8 @@ def instances_to_search(
     return [instance for instance in absent if instance not in deleted]
 
 
-def wholes_to_confirm(questions: Questions, facts: Facts) -> list[Whole]:
-    """The wholes that are listed so far by nothing that a retrieve has confirmed.
+def targets_to_confirm(questions: Questions, facts: Facts) -> list[StudyOrSeries]:
+    """The targets that are listed so far by nothing that a retrieve has confirmed.
 
     A removed whole needs a confirmation only if nothing of it is listed; a kept one always.
     """
@@ -150,7 +150,7 @@ def _listed_series(facts: Facts) -> set[SeriesAddress]:
 
 
 def _is_whole(questions: Questions, series: SeriesAddress) -> bool:
-    return not questions.wholes.isdisjoint({(series.study_uid, None), tuple(series)})
+    return not questions.targets.isdisjoint({(series.study_uid, None), tuple(series)})
 
 
 def _by_series(instances: Iterable[InstanceAddress]) -> dict[SeriesAddress, set[str]]:
@@ -160,17 +160,17 @@ def _by_series(instances: Iterable[InstanceAddress]) -> dict[SeriesAddress, set[
     return by_series
 
 
-def _unconfirmed(questions: Questions, facts: Facts) -> Iterator[Whole]:
-    for whole in questions.wholes:
+def _unconfirmed(questions: Questions, facts: Facts) -> Iterator[StudyOrSeries]:
+    for whole in questions.targets:
         listing = facts.listing_of(whole)
         if listing.problem is None and not _suffices(whole, listing.series, questions, facts):
             yield whole
 
 
 def _suffices(
-    whole: Whole, rows: Mapping[str, Set[str]], questions: Questions, facts: Facts
+    whole: StudyOrSeries, rows: Mapping[str, Set[str]], questions: Questions, facts: Facts
 ) -> bool:
-    if not rows or whole not in questions.kept_wholes:
+    if not rows or whole not in questions.kept_targets:
         return bool(rows)
     return any(
         uid in members and seen.presence is Presence.PRESENT
@@ -179,5 +179,5 @@ def _suffices(
     )
 
 
-def _sort_key(whole: Whole) -> tuple[str, str]:
+def _sort_key(whole: StudyOrSeries) -> tuple[str, str]:
     return whole[0], whole[1] or ""

@@ -158,7 +158,7 @@ def test_a_signal_is_heeded_in_each_state(
 
 
 def trickle(rate: int) -> Speech:
-    """The true reply at so many bytes a second, if the interval is a tenth of one."""
+    """The true reply at so many bytes per second, if the interval is a tenth of one."""
 
     def speak(true: bytes) -> Iterator[bytes]:
         return (true[at : at + rate // 10] for at in range(0, len(true), rate // 10))
@@ -168,7 +168,8 @@ def trickle(rate: int) -> Speech:
 
 @pytest.mark.slow
 def test_plan_and_apply_end_within_the_real_bounds(stage: Stage) -> None:
-    """Everything that is answered at a byte a second, side by side; and an image that keeps up."""
+    """Everything that is answered at a byte per second, side by side; and an image that keeps
+    up."""
     began = time.monotonic()
     listing, probe, delete, copy = (
         stage.start(asked, slow_body, 1.0) for asked in ("listing", "probe", "delete", "copy")

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from reconciler.cli.options.formats import PLAN_FORMS, REPORT_FORMS, VALIDATION_FORMS
+from reconciler.cli.options.formats import PLAN_FORMATS, REPORT_FORMATS, VALIDATION_FORMATS
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.errors import ExitCode
 
@@ -73,7 +73,7 @@ def commands_of(err: str) -> list[str]:
 
 
 def test_one_plan_gives_all_forms_at_once(small: Project) -> None:
-    writes = [f"--write={form}=all.{form}" for form in PLAN_FORMS]
+    writes = [f"--write={form}=all.{form}" for form in PLAN_FORMATS]
     planned = small.run("plan", "--out", "plan.json", "--format", "markdown", *writes)
     assert planned.code == 0, planned.err
     assert planned.out == file("all.markdown")
@@ -87,15 +87,15 @@ def test_one_plan_gives_all_forms_at_once(small: Project) -> None:
 
 
 def test_show_gives_the_same_forms_offline(small: Project) -> None:
-    small.run("plan", "--out", "plan.json", *[f"--write={form}=p.{form}" for form in PLAN_FORMS])
+    small.run("plan", "--out", "plan.json", *[f"--write={form}=p.{form}" for form in PLAN_FORMATS])
     small.emulator.clear_requests()
-    for form in PLAN_FORMS:
+    for form in PLAN_FORMATS:
         assert small.run("show", "plan.json", "--format", form).out == file(f"p.{form}")
     assert small.emulator.requests() == []
 
 
 def test_validate_gives_all_forms_at_once(small: Project) -> None:
-    writes = [f"--write={form}=v.{form}" for form in VALIDATION_FORMS]
+    writes = [f"--write={form}=v.{form}" for form in VALIDATION_FORMATS]
     checked = small.run("validate", "--format", "json", *writes)
     assert checked.code == 0, checked.err
     validates("validation", checked.json)
@@ -108,7 +108,7 @@ def test_validate_gives_all_forms_at_once(small: Project) -> None:
 
 def test_invalid_files_are_in_every_form_of_validate(small: Project) -> None:
     small.write("b.yaml", BROKEN)
-    writes = [f"--write={form}=v.{form}" for form in VALIDATION_FORMS]
+    writes = [f"--write={form}=v.{form}" for form in VALIDATION_FORMATS]
     checked = small.run("validate", "--format", "json", *writes)
     assert checked.code == ExitCode.ERROR
     validates("validation", checked.json)
@@ -125,7 +125,7 @@ def test_a_plan_of_invalid_files_tells_so_where_it_can(small: Project) -> None:
     small.write("b.yaml", BROKEN)
     shown = small.run("plan", "--format", "sarif")
     assert (shown.code, len(shown.json["runs"][0]["results"])) == (ExitCode.ERROR, 1)
-    planned = small.run("plan", *[f"--write={form}=p.{form}" for form in PLAN_FORMS])
+    planned = small.run("plan", *[f"--write={form}=p.{form}" for form in PLAN_FORMATS])
     assert (planned.code, planned.out) == (ExitCode.ERROR, "")
     assert json.loads(file("p.sarif"))["runs"][0]["results"][0]["ruleId"] == "invalid-uid"
     assert "Invalid desired state: 1 error" in file("p.markdown")
@@ -153,7 +153,7 @@ def test_closed_gates_are_findings_of_a_plan(project: Project) -> None:
 
 def test_an_apply_gives_all_forms_at_once(small: Project) -> None:
     small.run("plan", "--out", "plan.json")
-    writes = [f"--write={form}=a.{form}" for form in REPORT_FORMS]
+    writes = [f"--write={form}=a.{form}" for form in REPORT_FORMATS]
     applied = small.run(
         "apply", "plan.json", "--format", "json", "--report", "report.json", *writes
     )
@@ -164,7 +164,7 @@ def test_an_apply_gives_all_forms_at_once(small: Project) -> None:
     assert "| `deleted` | 3 |" in file("a.markdown")
 
 
-def test_a_fresh_apply_has_one_document_on_stdout(small: Project) -> None:
+def test_a_plan_and_apply_has_one_document_on_stdout(small: Project) -> None:
     applied = small.run("apply", "specs", "--auto-approve", "--format", "json")
     validates("report", applied.json)
     assert "Plan: 3 to delete" in applied.err

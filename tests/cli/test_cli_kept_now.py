@@ -49,7 +49,7 @@ KEEPS = {
 def planned(project: Project) -> Project:
     """A plan of three deletions, by an inventory beside specs/, which holds nothing of the store.
 
-    Lines of an inventory contradict no keep, so a fresh plan would skip them.
+    Lines of an inventory contradict no keep, so a new plan would skip them.
     """
     listed = project.fill(1, 1, range(1, 7))[:3]
     bulk = project.folder / "bulk"
@@ -168,12 +168,12 @@ def test_what_only_looks_like_the_folder_is_refused(planned: Project) -> None:
     assert "nowhere cannot be read" in refused(planned)
 
 
-def test_a_keep_that_comes_while_the_user_is_asked_refuses_a_fresh_plan(
+def test_a_keep_that_comes_while_the_user_is_asked_refuses_a_new_plan(
     planned: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reconciler.cli.runs.fresh.require_terminal", lambda _: None)
+    monkeypatch.setattr("reconciler.cli.runs.plan_and_apply.require_terminal", lambda _: None)
     monkeypatch.setattr(
-        "reconciler.cli.runs.fresh.require_approval",
+        "reconciler.cli.runs.plan_and_apply.require_approval",
         lambda *_: planned.write("hold.yaml", SERIES + HOLD),
     )
     applied = planned.run("apply", "bulk")

@@ -14,10 +14,10 @@ import pytest
 
 from reconciler.cli.options.formats import (
     INSTEAD_OF_A_PLAN,
-    PLAN_FORMS,
-    REPORT_FORMS,
+    PLAN_FORMATS,
+    REPORT_FORMATS,
     RULES,
-    VALIDATION_FORMS,
+    VALIDATION_FORMATS,
 )
 from reconciler.emulator import EmulatorSettings, running_emulator
 from reconciler.reporting.markdown import COMMENT, STEP_SUMMARY_BYTES
@@ -71,9 +71,9 @@ class Finished:
         )
         self.outputs: dict[str, set[str]] = {}
         writes = {
-            "validate": [f"--write={form}=v.{form}" for form in VALIDATION_FORMS],
-            "plan": [f"--write={form}=p.{form}" for form in PLAN_FORMS],
-            "apply": [f"--write={form}=a.{form}" for form in REPORT_FORMS],
+            "validate": [f"--write={form}=v.{form}" for form in VALIDATION_FORMATS],
+            "plan": [f"--write={form}=p.{form}" for form in PLAN_FORMATS],
+            "apply": [f"--write={form}=a.{form}" for form in REPORT_FORMATS],
         }
         self.said = {}
         for name, arguments in (
@@ -356,13 +356,13 @@ def test_the_lines_that_are_said_to_be_stable_are_those_that_are_written() -> No
 
 def test_the_table_of_forms_is_the_programs() -> None:
     forms = {
-        "validate": VALIDATION_FORMS,
-        "plan": PLAN_FORMS,
-        "show": PLAN_FORMS,
-        "apply": REPORT_FORMS,
+        "validate": VALIDATION_FORMATS,
+        "plan": PLAN_FORMATS,
+        "show": PLAN_FORMATS,
+        "apply": REPORT_FORMATS,
     }
     rows = table("form")
-    assert [code(row[0]) for row in rows] == list(PLAN_FORMS)
+    assert [code(row[0]) for row in rows] == list(PLAN_FORMATS)
     for name, *cells, _ in rows:
         told = dict(zip(forms, cells, strict=True))
         assert told == {

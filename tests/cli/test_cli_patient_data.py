@@ -16,7 +16,7 @@ import pydicom
 import pytest
 
 from reconciler.cli.commands.audit_export import FORMATS
-from reconciler.cli.commands.audit_report import AUDIT_FORMS
+from reconciler.cli.commands.audit_report import AUDIT_FORMATS
 from reconciler.cli.main import group
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.journal.chain import chained, hash_of
@@ -181,7 +181,7 @@ def audit(typed: Typist, key: Path) -> None:
     typed("audit", "verify", "--signature", "head.json", "--public-key", f"{key}.pub")
     for form in FORMATS:
         typed("audit", "export", "--format", form, "--out", f"export.{form}")
-    for form in AUDIT_FORMS:
+    for form in AUDIT_FORMATS:
         typed("audit", "report", "--format", form, "--write", f"{form}=report.{form}")
 
 

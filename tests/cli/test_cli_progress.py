@@ -41,7 +41,7 @@ def test_on_a_terminal_a_bar_tells_rate_and_remaining_time() -> None:
     shown = on_a_terminal(1.6)
     assert "deleting" in shown
     assert "of 100" in shown
-    assert " a second" in shown
+    assert " per second" in shown
     assert "0:00:" in shown
 
 
@@ -56,5 +56,5 @@ def test_elsewhere_a_line_tells_rate_and_remaining_time() -> None:
     line = done.stderr.splitlines()[0]
     assert line.startswith("deleting: ")
     assert " of 100, " in line
-    assert " a second, " in line
+    assert " per second, " in line
     assert line.endswith(" s left")

@@ -11,7 +11,7 @@ from .conftest import LIMITS_OPEN, REASON, Project, removal
 def sent(text: str) -> dict[str, int]:
     """The requests by kind, as a command tells them."""
     (told,) = re.findall(
-        r"^sent [0-9,]+ requests \(([^)]*)\), [0-9,]+ a second", text, re.MULTILINE
+        r"^sent [0-9,]+ requests \(([^)]*)\), [0-9,]+ per second", text, re.MULTILINE
     )
     return {kind: int(count) for count, kind in (one.split() for one in told.split(", "))}
 

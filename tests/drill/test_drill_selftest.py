@@ -96,8 +96,8 @@ HealthcareStore.confirmed = lambda store, instance, seen, **named: seen
 AN_INCOMPLETE_PLAN_PASSES = """
 from reconciler.planning import gates
 from reconciler.cli.runs import acceptance
-from reconciler.cli.runs import fresh
-acceptance.require_passed_gates = fresh.require_passed_gates = lambda gates: None
+from reconciler.cli.runs import plan_and_apply
+acceptance.require_passed_gates = plan_and_apply.require_passed_gates = lambda gates: None
 from reconciler.applying import apply
 apply.require_passed_gates = lambda gates: None
 """

@@ -231,7 +231,10 @@ def test_what_is_present_speaks_for_its_study_only(terse) -> None:
 @pytest.mark.parametrize("depth", [1, 2])
 def test_wholes_have_a_text_of_their_own(terse, depth) -> None:
     _, store, _ = terse
-    assert store.probe_whole(*("1.9", "1.9.1")[:depth], *(None,) * (2 - depth)) == ABSENT_BY_TEXT
+    assert (
+        store.probe_study_or_series(*("1.9", "1.9.1")[:depth], *(None,) * (2 - depth))
+        == ABSENT_BY_TEXT
+    )
 
 
 INSTANCE = InstanceAddress("1.1", "1.1.1", "1.1.1.1")

@@ -65,12 +65,12 @@ ASKED = {
     "series.retrieveMetadata": (
         f"{WEB}.studies.series.retrieveMetadata",
         "dicomWeb/studies/1.2/series/1.2.1/metadata",
-        lambda store: store.probe_whole("1.2", "1.2.1"),
+        lambda store: store.probe_study_or_series("1.2", "1.2.1"),
     ),
     "studies.retrieveMetadata": (
         f"{WEB}.studies.retrieveMetadata",
         "dicomWeb/studies/1.2/metadata",
-        lambda store: store.probe_whole("1.2", None),
+        lambda store: store.probe_study_or_series("1.2", None),
     ),
     "dicomStores.searchForInstances": (
         f"{WEB}.searchForInstances",

@@ -104,7 +104,7 @@ def test_a_listed_remove_is_present_by_its_studys_one_listing(emulator, store) -
         "1.2.1": frozenset({"1.2.1.1", "1.2.1.2"}),
         "1.2.2": frozenset({"1.2.2.1"}),
     }
-    assert (live.wholes, live.misplaced) == ({}, {})
+    assert (live.targets, live.misplaced) == ({}, {})
     assert searches(emulator) == ["/studies/1.2/instances"]
     assert metadata_requests(emulator) == []
 
@@ -255,7 +255,7 @@ def test_a_stale_row_elsewhere_is_no_misplacement(emulator, store) -> None:
 @pytest.mark.usefixtures("study")
 def test_whole_removes_are_expanded_from_the_listing(store) -> None:
     live = look(store, remove("1.2", "1.2.1"), remove("1.2"))
-    assert live.wholes == {("1.2", "1.2.1"): PRESENT, ("1.2", None): PRESENT}
+    assert live.targets == {("1.2", "1.2.1"): PRESENT, ("1.2", None): PRESENT}
     assert live.instances == {
         FIRST.series: {"1.2.1.1": LISTED, "1.2.1.2": LISTED},
         OTHER.series: {"1.2.2.1": LISTED},
@@ -265,7 +265,7 @@ def test_whole_removes_are_expanded_from_the_listing(store) -> None:
 @pytest.mark.usefixtures("study")
 def test_a_kept_series_is_expanded_and_one_of_it_confirmed(emulator, store) -> None:
     live = look(store, keep("1.2", "1.2.1"))
-    assert live.wholes == {("1.2", "1.2.1"): PRESENT}
+    assert live.targets == {("1.2", "1.2.1"): PRESENT}
     assert live.instances == {FIRST.series: {"1.2.1.1": PRESENT, "1.2.1.2": LISTED}}
     assert metadata_requests(emulator) == [str(FIRST)]
     assert searches(emulator) == ["/studies/1.2/series/1.2.1/instances"]
@@ -274,7 +274,7 @@ def test_a_kept_series_is_expanded_and_one_of_it_confirmed(emulator, store) -> N
 @pytest.mark.usefixtures("study")
 def test_a_kept_series_of_a_touched_study_needs_no_listing_of_its_own(emulator, store) -> None:
     live = look(store, keep("1.2", "1.2.1"), remove("1.2", "1.2.2", OTHER.instance_uid))
-    assert live.wholes == {("1.2", "1.2.1"): PRESENT}
+    assert live.targets == {("1.2", "1.2.1"): PRESENT}
     assert seen(live, OTHER) == LISTED
     assert searches(emulator) == ["/studies/1.2/instances"]
 
@@ -291,7 +291,7 @@ def test_a_kept_series_outlives_a_few_stale_rows(emulator, store, put) -> None:
     for instance in stored[:2]:
         store.delete(instance)
     live = look(store, keep("1.2", "1.2.1"))
-    assert live.wholes == {("1.2", "1.2.1"): PRESENT}
+    assert live.targets == {("1.2", "1.2.1"): PRESENT}
     assert live.instances[SeriesAddress("1.2", "1.2.1")] == {
         "1.2.1.3": PRESENT,
         "1.2.1.4": LISTED,
@@ -305,7 +305,7 @@ def test_a_kept_series_of_stale_rows_is_unknown(emulator, store, put) -> None:
     for instance in stored:
         store.delete(instance)
     live = look(store, keep("1.2", "1.2.1"))
-    assert live.wholes["1.2", "1.2.1"].presence is Presence.UNKNOWN
+    assert live.targets["1.2", "1.2.1"].presence is Presence.UNKNOWN
 
 
 def test_a_kept_series_whose_every_row_is_stale_is_absent(emulator, store, put) -> None:
@@ -314,7 +314,7 @@ def test_a_kept_series_whose_every_row_is_stale_is_absent(emulator, store, put) 
     for instance in stored:
         store.delete(instance)
     live = look(store, keep("1.2", "1.2.1"))
-    assert live.wholes == {("1.2", "1.2.1"): ABSENT}
+    assert live.targets == {("1.2", "1.2.1"): ABSENT}
     assert live.instances == {}
 
 
@@ -322,7 +322,7 @@ def test_a_kept_series_whose_every_row_is_stale_is_absent(emulator, store, put) 
 def test_a_whole_without_rows_is_absent_by_its_metadata(emulator, store, named) -> None:
     live = look(store, named)
     whole = (named.study_uid, named.series_uid)
-    assert live.wholes == {whole: ABSENT}
+    assert live.targets == {whole: ABSENT}
     series = "/series/1.8" if named.series_uid else ""
     assert metadata_requests(emulator) == [f"/studies/1.7{series}"]
 
@@ -344,8 +344,8 @@ class StoreThatListsNothing:
 @pytest.mark.usefixtures("study")
 def test_a_whole_that_is_there_but_not_listed_is_unknown(store) -> None:
     live = look(StoreThatListsNothing(store), remove("1.2"), keep("1.2", "1.2.2"))
-    assert {one.presence for one in live.wholes.values()} == {Presence.UNKNOWN}
-    assert "listing" in live.wholes["1.2", None].detail
+    assert {one.presence for one in live.targets.values()} == {Presence.UNKNOWN}
+    assert "listing" in live.targets["1.2", None].detail
 
 
 @pytest.mark.usefixtures("study")
@@ -367,7 +367,7 @@ def test_a_failed_listing_decides_nothing(emulator, store) -> None:
     )
     assert "HTTP 403" in live.contents["1.2"].problem
     assert seen(live, FIRST).presence is Presence.UNKNOWN
-    assert {one.presence for one in live.wholes.values()} == {Presence.UNKNOWN}
+    assert {one.presence for one in live.targets.values()} == {Presence.UNKNOWN}
     assert seen(live, SECOND) == PRESENT
 
 
@@ -376,7 +376,7 @@ def test_a_probe_that_fails_is_unknown(emulator, store) -> None:
     emulator.set_faults(fail("metadata", status=503))
     live = look(store, keep("1.2", "1.2.1", "1.2.1.1"), keep("1.2", "1.2.2"))
     assert seen(live, FIRST).detail == "HTTP 503 after 3 attempts"
-    assert live.wholes["1.2", "1.2.2"].presence is Presence.UNKNOWN
+    assert live.targets["1.2", "1.2.2"].presence is Presence.UNKNOWN
 
 
 @pytest.mark.usefixtures("study")
@@ -398,7 +398,7 @@ def test_no_404_counts_when_the_store_is_gone_at_the_end(emulator, store) -> Non
         on_progress=lose_the_store,
     )
     other = gone._replace(instance_uid="1.2.1.8")
-    for one in (seen(live, other), seen(live, gone), live.wholes["1.7", None]):
+    for one in (seen(live, other), seen(live, gone), live.targets["1.7", None]):
         assert one.presence is Presence.UNKNOWN
         assert "pre-flight" in one.detail
     assert live.misplaced == {}
@@ -510,9 +510,9 @@ def test_a_study_is_not_removed_whole_beside_an_odd_row_but_it_is_kept(
 ) -> None:
     listed_odd(emulator, STUDY_LISTING, FIRST, odd)
     live = look(store, remove("1.2"))
-    assert live.wholes["1.2", None].presence is Presence.UNKNOWN
-    assert "cannot be removed as a whole" in live.wholes["1.2", None].detail
-    assert look(store, keep("1.2")).wholes["1.2", None] == PRESENT
+    assert live.targets["1.2", None].presence is Presence.UNKNOWN
+    assert "cannot be removed as a whole" in live.targets["1.2", None].detail
+    assert look(store, keep("1.2")).targets["1.2", None] == PRESENT
 
 
 @pytest.mark.usefixtures("study")

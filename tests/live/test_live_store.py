@@ -133,10 +133,10 @@ def test_metadata_without_a_dataset_is_no_proof_of_presence(scripted, connect, b
 
 
 def test_wholes_are_probed_by_their_metadata(store, one) -> None:
-    assert store.probe_whole("1.2", None) == PRESENT
-    assert store.probe_whole("1.2", "1.2.1") == PRESENT
-    assert store.probe_whole("1.2", "1.2.2") == ABSENT
-    assert store.probe_whole("1.3", None) == ABSENT
+    assert store.probe_study_or_series("1.2", None) == PRESENT
+    assert store.probe_study_or_series("1.2", "1.2.1") == PRESENT
+    assert store.probe_study_or_series("1.2", "1.2.2") == ABSENT
+    assert store.probe_study_or_series("1.3", None) == ABSENT
 
 
 def test_listings_page_until_an_empty_page(emulator, connect, put) -> None:

@@ -334,7 +334,7 @@ def test_so_is_that_of_a_whole(
     fake: Fake, missing: Reply, lookup: Reply, presence: Presence
 ) -> None:
     fake.replies |= {("GET", "/dicom-web/studies/1.2/metadata"): missing, LOOKUP: lookup}
-    assert fake.store.probe_whole("1.2", None).presence is presence
+    assert fake.store.probe_study_or_series("1.2", None).presence is presence
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def _live_store(desired: DesiredStore, live: Mapping[str, Any]) -> LiveStore:
     return LiveStore(
         desired.store,
         instances,
-        {(e.study_uid, e.series_uid): _whole(e, holds, silent) for e in _wholes(desired)},
+        {(e.study_uid, e.series_uid): _whole(e, holds, silent) for e in _targets(desired)},
         {uid: _contents(uid, holds | stale, silent) for uid in desired.removes.studies()},
         {
             _instance(text): tuple(map(_instance, others))
@@ -238,7 +238,7 @@ def _covers(entry: Entry, one: InstanceAddress) -> bool:
     return one.study_uid == entry.study_uid and entry.series_uid in {None, one.series_uid}
 
 
-def _wholes(desired: DesiredStore) -> list[Entry]:
+def _targets(desired: DesiredStore) -> list[Entry]:
     return [entry for entry in _entries(desired) if entry.is_whole]
 
 
@@ -295,7 +295,7 @@ def _deletions(store: StorePlan) -> Iterator[tuple[str, str]]:
                 for uid, line in group.instances.items():
                     assert InstanceAddress(study.study_uid, series.series_uid, uid) in order
                     words = [_line(Source(group.path, line))]
-                    words += ["as a whole"] if group.by_whole else []
+                    words += ["as a whole"] if group.expanded else []
                     words += (
                         [group.reason.code.value] if group.reason.code.value != "113039" else []
                     )

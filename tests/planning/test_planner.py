@@ -39,7 +39,7 @@ def test_the_order_of_entries_and_listings_changes_nothing(case: Case) -> None:
         address: replace(
             one,
             instances=dict(reversed(one.instances.items())),
-            wholes=dict(reversed(one.wholes.items())),
+            targets=dict(reversed(one.targets.items())),
             contents=dict(reversed(one.contents.items())),
         )
         for address, one in reversed(case.live.items())
@@ -51,7 +51,7 @@ def test_what_a_store_was_not_asked_is_unknown(named_case: NamedCase) -> None:
     for name in ("remove-present", "whole-series-kept", "whole-study-removed"):
         case = named_case(name)
         live = {
-            address: replace(one, instances={}, wholes={}, contents={}, misplaced={})
+            address: replace(one, instances={}, targets={}, contents={}, misplaced={})
             for address, one in case.live.items()
         }
         plan = make_plan(case.desired, live)

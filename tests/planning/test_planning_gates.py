@@ -38,9 +38,9 @@ WIDE = Limits(
 )
 
 
-def group(count: int, *, by_whole: bool = False, start: int = 0) -> DeletionGroup:
+def group(count: int, *, expanded: bool = False, start: int = 0) -> DeletionGroup:
     uids = {f"9.{start + number}": 4 for number in range(count)}
-    return DeletionGroup("specs/a.yaml", REASON, by_whole, uids)
+    return DeletionGroup("specs/a.yaml", REASON, expanded, uids)
 
 
 def series(uid: str, deletions: int, *, emptied: bool = False) -> SeriesPlan:
@@ -164,7 +164,7 @@ def test_the_percentage_is_rounded_up(deleted: int, of: int, percent: int) -> No
 
 
 def test_wholes_are_exempt_from_the_percentage_and_held_by_the_emptied_limits() -> None:
-    whole = SeriesPlan("1.1", 90, True, (group(90, by_whole=True),))
+    whole = SeriesPlan("1.1", 90, True, (group(90, expanded=True),))
     listed = SeriesPlan("1.2", 10, False, (group(5, start=1000),))
     plan = plan_of(store_plan(StudyPlan("1", 100, 0, False, (whole, listed)), limits=Limits()))
     assert gate(plan, GateName.MAX_STUDY_PERCENT).actual == 5

@@ -19,7 +19,7 @@ from reconciler.cli.options.shared import (
     state_option,
 )
 from reconciler.cli.runs.applying import ApplyOptions
-from reconciler.cli.runs.fresh import apply_fresh, apply_saved
+from reconciler.cli.runs.plan_and_apply import apply_saved, plan_and_apply
 from reconciler.cli.runs.planning import PlanRequest
 from reconciler.cli.runs.reading import read_saved_plan
 from reconciler.cli.runs.recording import record_nothing_done
@@ -92,7 +92,7 @@ def command(
         )
         if any(path.suffix == ".json" for path in paths):
             return _apply_saved(paths, options)
-        return _apply_fresh(paths, options)
+        return _plan_and_apply(paths, options)
 
 
 def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
@@ -106,8 +106,8 @@ def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
     return apply_saved(saved, options)
 
 
-def _apply_fresh(paths: tuple[Path, ...], options: ApplyOptions) -> int:
-    return apply_fresh(
+def _plan_and_apply(paths: tuple[Path, ...], options: ApplyOptions) -> int:
+    return plan_and_apply(
         PlanRequest(
             paths=paths or (options.root / DEFAULT_PATH,),
             root=options.root,

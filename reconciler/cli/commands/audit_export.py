@@ -88,7 +88,7 @@ _SYSLOG_TLS_PORT = 6514
 _LAST_PORT = 65535
 
 _WITH_PATIENTS = frozenset({"dicom", "fhir"})
-"""The forms that name patients."""
+"""The formats that name patients."""
 
 
 class _HostAndPort(click.ParamType[tuple[str, int]]):
@@ -110,7 +110,13 @@ class _HostAndPort(click.ParamType[tuple[str, int]]):
 
 
 @click.command(name="export")
-@click.option("--format", "form", type=click.Choice(list(FORMATS)), required=True, help="The form.")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(list(FORMATS)),
+    required=True,
+    help="Output format.",
+)
 @selection_options
 @click.option(
     "--out",
@@ -154,7 +160,7 @@ class _HostAndPort(click.ParamType[tuple[str, int]]):
 @root_option
 def command(
     *,
-    form: str,
+    format_name: str,
     selection: Selection,
     out: Path | None,
     patients: Path | None,
@@ -187,10 +193,10 @@ def command(
       reconciler audit export --format csv --since 2026-01-01 --out deletions.csv
       reconciler audit export --format dicom --syslog audit.example.org:6514 --syslog-ca ca.pem
     """
-    if form not in _WITH_PATIENTS and (patients is not None or archived_patients):
+    if format_name not in _WITH_PATIENTS and (patients is not None or archived_patients):
         name = "--patients" if patients is not None else "--archived-patients"
-        raise UsageError(f"{name} is of no use to {form}")
-    _check_syslog(form, out, receiver, authority or certificate)
+        raise UsageError(f"{name} is of no use to {format_name}")
+    _check_syslog(format_name, out, receiver, authority or certificate)
     require_writable(out)
     listed = read_patients(patients) if patients is not None else {}
     snapshot = Snapshot.take(state_folder(state, find_root(root), only_reads=True))
@@ -205,24 +211,24 @@ def command(
         messages = audit_messages(_events(deletions), patient_ids.of)
         _send(messages, Receiver(*receiver, authority, certificate), snapshot.state)
     elif out is None:
-        write_document(FORMATS[form](deletions, patient_ids.of))
+        write_document(FORMATS[format_name](deletions, patient_ids.of))
     else:
         names_patients = bool(listed) or archived_patients
-        write_file(out, FORMATS[form](deletions, patient_ids.of), private=names_patients)
-    if form in _WITH_PATIENTS:
+        write_file(out, FORMATS[format_name](deletions, patient_ids.of), private=names_patients)
+    if format_name in _WITH_PATIENTS:
         _say_of_unnamed(patient_ids)
     return _account(problems)
 
 
 def _check_syslog(
-    form: str, out: Path | None, receiver: tuple[str, int] | None, tls_file: Path | None
+    format_name: str, out: Path | None, receiver: tuple[str, int] | None, tls_file: Path | None
 ) -> None:
     """Raise UsageError where the options of syslog do not go together."""
     if receiver is None:
         if tls_file is not None:
             raise UsageError("--syslog-ca and --syslog-certificate are of no use without --syslog")
-    elif form != "dicom":
-        raise UsageError(f"--syslog is of no use to {form}", hint="it sends --format dicom")
+    elif format_name != "dicom":
+        raise UsageError(f"--syslog is of no use to {format_name}", hint="it sends --format dicom")
     elif out is not None:
         raise UsageError("--syslog and --out cannot be used together")
 

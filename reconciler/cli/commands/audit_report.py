@@ -25,7 +25,7 @@ from reconciler.reporting.audit.json import report_as_json
 from reconciler.reporting.audit.markdown import report_as_markdown
 from reconciler.reporting.export.deletions_csv import deletions_as_csv
 
-AUDIT_FORMS: Mapping[str, Callable[[AuditReport, Iterable[RecordedDeletion]], Iterator[str]]] = {
+AUDIT_FORMATS: Mapping[str, Callable[[AuditReport, Iterable[RecordedDeletion]], Iterator[str]]] = {
     "markdown": report_as_markdown,
     "html": report_as_html,
     "json": report_as_json,
@@ -35,13 +35,13 @@ AUDIT_FORMS: Mapping[str, Callable[[AuditReport, Iterable[RecordedDeletion]], It
 
 @click.command(name="report")
 @selection_options
-@format_options(AUDIT_FORMS, default="markdown")
+@format_options(AUDIT_FORMATS, default="markdown")
 @state_option
 @root_option
 def command(
     *,
     selection: Selection,
-    form: str,
+    format_name: str,
     writes: Writes,
     state: Path | None,
     root: Path | None,
@@ -70,8 +70,8 @@ def command(
     for problem in report.problems:
         say(f"error: {problem}")
     for name, path in writes:
-        write_file(path, AUDIT_FORMS[name](report, selected_deletions(snapshot, selection)))
-    write_document(AUDIT_FORMS[form](report, selected_deletions(snapshot, selection)))
+        write_file(path, AUDIT_FORMATS[name](report, selected_deletions(snapshot, selection)))
+    write_document(AUDIT_FORMATS[format_name](report, selected_deletions(snapshot, selection)))
     if report.verification.count(corruption=True):
         return ExitCode.REFUSED
     return ExitCode.ERROR if report.problems else ExitCode.SUCCESS

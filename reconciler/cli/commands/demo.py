@@ -96,7 +96,7 @@ def _run(step: Step, folder: Path, url: str) -> None:
 
 
 def _root_arguments(folder: Path) -> list[str]:
-    """Inside a git repository the project's root is its top level, unless told otherwise."""
+    """Inside a git repository the project's root is its top level, unless specified otherwise."""
     return ["--root", "."] if any((above / ".git").exists() for above in folder.parents) else []
 
 

@@ -91,7 +91,7 @@ def command(
 ) -> int:
     """Serve an embedded DICOM store on loopback, for trying things out.
 
-    It speaks the wire of the Cloud Healthcare API and can be told to fail. Its origin is printed
+    It speaks the wire of the Cloud Healthcare API and can be made to fail. Its origin is printed
     as the first line; SIGINT ends it.
 
     \b

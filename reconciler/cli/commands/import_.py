@@ -225,9 +225,9 @@ def _header(series: Iterable[SeriesList], notes: Iterable[str]) -> Iterator[str]
     listed = list(series)
     instances = sum(len(one.uids) for one in listed)
     studies = len({one.series.study_uid for one in listed})
-    told = (
+    counted = (
         f"{plural(instances, 'instance')} in {len(listed):,} series of {plural(studies, 'study')}"
     )
-    say(told)
-    yield f"{told}, as listed by reconciler import."
+    say(counted)
+    yield f"{counted}, as listed by reconciler import."
     yield from notes

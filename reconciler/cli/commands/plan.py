@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.options.events import events_option, opened_events
-from reconciler.cli.options.formats import PLAN_FORMS, Writes, format_options
+from reconciler.cli.options.formats import PLAN_FORMATS, Writes, format_options
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root, folder_in_repository, state_folder
 from reconciler.cli.options.shared import (
@@ -32,7 +32,7 @@ from reconciler.survey.stages import ProbeMode
 @click.command(name="plan")
 @paths_argument
 @click.option("--out", type=PATH, metavar="FILE", help="Save the plan for apply.")
-@format_options(PLAN_FORMS)
+@format_options(PLAN_FORMATS)
 @events_option
 @click.option(
     "--detailed-exitcode",
@@ -48,7 +48,7 @@ def command(
     *,
     paths: tuple[Path, ...],
     out: Path | None,
-    form: str,
+    format_name: str,
     writes: Writes,
     events_file: Path | None,
     detailed_exitcode: bool,
@@ -76,7 +76,7 @@ def command(
     """
     project = find_root(root)
     require_writable(out, events_file, *(path for _, path in writes))
-    view = PlanView(form, writes, folder_in_repository(project))
+    view = PlanView(format_name, writes, folder_in_repository(project))
     with opened_events(events_file, "plan") as events, shown_if_invalid(view):
         saved = make_saved_plan(
             PlanRequest(

@@ -19,7 +19,7 @@ from reconciler.cli.options.shared import (
     state_option,
     store_options,
 )
-from reconciler.cli.runs.querying import QueryOptions, run_delete, run_selects, tell
+from reconciler.cli.runs.querying import QueryOptions, run_delete, run_selects, write_rows
 from reconciler.errors import UsageError
 from reconciler.query.parsing import read_statements
 from reconciler.query.resource import describe, show_methods
@@ -58,11 +58,11 @@ class _Variable(click.ParamType[tuple[str, str]]):
 )
 @click.option(
     "--format",
-    "form",
+    "format_name",
     type=click.Choice(list(ROW_FORMATS)),
     default="table",
     show_default=True,
-    help="What stdout carries for rows.",
+    help="Output format of stdout for rows.",
 )
 @click.option(
     "--output",
@@ -108,7 +108,7 @@ def command(
 
     TEXT is the SQL, the name of a .sql file with it, or - for standard input. SELECT retrieves
     what its columns need and no more; DELETE never deletes by itself: it becomes a plan, with the
-    gates, the keeps of specs/ and the proofs of every plan. SHOW METHODS IN and DESCRIBE tell about
+    gates, the keeps of specs/ and the proofs of every plan. SHOW METHODS IN and DESCRIBE describe
     the resource. Keywords and names may be in upper or lower case.
 
     Exit code 1 when something that was asked for could not be answered; those of plan and apply
@@ -130,9 +130,9 @@ def command(
     )
     match statements[0]:
         case ShowMethods(is_extended=is_extended):
-            return tell(list(show_methods(is_extended=is_extended)), options)
+            return write_rows(list(show_methods(is_extended=is_extended)), options)
         case Describe():
-            return tell(list(describe()), options)
+            return write_rows(list(describe()), options)
         case Delete() as delete:
             filled = "".join(f"\n-- {name}={value}" for name, value in sorted(variables))
             return run_delete(delete, path, sql + filled, options)

@@ -104,7 +104,7 @@ def command(
             events=events,
             **given,  # type: ignore[arg-type]  # click hands over exactly the options above
         )
-        if options.dry_run and (options.form != "text" or options.writes or options.report):
+        if options.dry_run and (options.format_name != "text" or options.writes or options.report):
             raise UsageError("--dry-run has no report", hint="leave --format, --write and --report")
         moved = None if archive is None else archive.absolute()
         read = partial(read_archived, options.state, run, only=only, archive=moved)

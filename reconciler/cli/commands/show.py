@@ -8,7 +8,13 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.options.formats import PLAN_FORMS, Writes, format_options, render, write_forms
+from reconciler.cli.options.formats import (
+    PLAN_FORMATS,
+    Writes,
+    format_options,
+    render,
+    write_formats,
+)
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root, state_folder
 from reconciler.cli.options.shared import root_option, state_option, store_options
@@ -26,7 +32,7 @@ from reconciler.reporting.plan.html import plan_as_html
 
 @click.command(name="show")
 @click.argument("plan", type=PATH)
-@format_options(PLAN_FORMS)
+@format_options(PLAN_FORMATS)
 @click.option(
     "--thumbnails",
     is_flag=True,
@@ -38,7 +44,7 @@ from reconciler.reporting.plan.html import plan_as_html
 def command(
     *,
     plan: Path,
-    form: str,
+    format_name: str,
     writes: Writes,
     thumbnails: bool,
     endpoint: str | None,
@@ -66,7 +72,7 @@ def command(
     saved = read_saved_plan(plan)
     images = None
     if thumbnails:
-        if "html" not in {form, *(name for name, _ in writes)}:
+        if "html" not in {format_name, *(name for name, _ in writes)}:
             raise UsageError(
                 "--thumbnails is of no use without a page",
                 hint="add --write html=plan.html or --format html",
@@ -74,14 +80,14 @@ def command(
         folder = state_folder(state, find_root(root), only_reads=True)
         options = ThumbnailOptions(endpoint, parallelism, max_qps, folder)
         images = plan_thumbnails(saved, options)
-    write_forms(writes, partial(_rendered, saved, images), private=images is not None)
-    if form == "html":
-        write_document(_rendered(saved, images, form))
+    write_formats(writes, partial(_rendered, saved, images), private=images is not None)
+    if format_name == "html":
+        write_document(_rendered(saved, images, format_name))
     else:
-        write_plan_document(saved, form)
+        write_plan_document(saved, format_name)
 
 
-def _rendered(saved: SavedPlan, images: Thumbnails | None, form: str) -> Iterator[str]:
-    if form == "html":
+def _rendered(saved: SavedPlan, images: Thumbnails | None, format_name: str) -> Iterator[str]:
+    if format_name == "html":
         return plan_as_html(saved, gates_of(saved), images)
-    return render(saved, form)
+    return render(saved, format_name)

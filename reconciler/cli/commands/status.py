@@ -22,7 +22,7 @@ from reconciler.model.status import LockStatus, StandingHold, Status
 from reconciler.reporting.status_json import status_as_json
 from reconciler.reporting.status_text import status_as_text
 
-_FORMS: Mapping[str, Callable[[Status], Iterator[str]]] = {
+_FORMATS: Mapping[str, Callable[[Status], Iterator[str]]] = {
     "text": status_as_text,
     "json": status_as_json,
 }
@@ -33,12 +33,12 @@ _FORMS: Mapping[str, Callable[[Status], Iterator[str]]] = {
 @click.option("--holds", is_flag=True, help="Also list the holds of the desired-state files.")
 @click.option(
     "--format",
-    "form",
-    type=click.Choice(list(_FORMS)),
+    "format_name",
+    type=click.Choice(list(_FORMATS)),
     metavar="F",
     default="text",
     show_default=True,
-    help=f"What stdout carries: {', '.join(_FORMS)}.",
+    help=f"Output format of stdout: {', '.join(_FORMATS)}.",
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when a run is unfinished.")
 @state_option
@@ -47,7 +47,7 @@ def command(
     *,
     paths: tuple[Path, ...],
     holds: bool,
-    form: str,
+    format_name: str,
     detailed_exitcode: bool,
     state: Path | None,
     root: Path | None,
@@ -79,7 +79,7 @@ def command(
         tuple(map(_lock, locks)),
         _holds(paths, folder, project) if holds or paths else None,
     )
-    write_document(_FORMS[form](status))
+    write_document(_FORMATS[format_name](status))
     return ExitCode.PENDING if detailed_exitcode and status.unfinished else ExitCode.SUCCESS
 
 

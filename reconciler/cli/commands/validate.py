@@ -10,7 +10,7 @@ import click
 
 from reconciler.checkout import is_ignored, require_own_state
 from reconciler.cli.ci import github
-from reconciler.cli.options.formats import VALIDATION_FORMS, Writes, format_options, write_forms
+from reconciler.cli.options.formats import VALIDATION_FORMATS, Writes, format_options, write_formats
 from reconciler.cli.options.project import (
     STATE_FOLDER,
     checkout_of,
@@ -35,11 +35,11 @@ from reconciler.reporting.validation.markdown import validation_as_markdown
 
 @click.command(name="validate")
 @paths_argument
-@format_options(VALIDATION_FORMS)
+@format_options(VALIDATION_FORMATS)
 @state_option
 @root_option
 def command(
-    paths: tuple[Path, ...], form: str, writes: Writes, state: Path | None, root: Path | None
+    paths: tuple[Path, ...], format_name: str, writes: Writes, state: Path | None, root: Path | None
 ) -> int:
     """Check desired-state files, without asking any store.
 
@@ -65,8 +65,8 @@ def command(
     github.annotate(lambda: in_repository(validation.problems, folder))
     github.summarize(partial(validation_as_markdown, validation))
     github.set_outputs(validation_outputs(validation))
-    write_forms(writes, lambda name: VALIDATION_FORMS[name](validation, folder))
-    write_document(VALIDATION_FORMS[form](validation, folder))
+    write_formats(writes, lambda name: VALIDATION_FORMATS[name](validation, folder))
+    write_document(VALIDATION_FORMATS[format_name](validation, folder))
     return ExitCode.ERROR if validation.desired is None else ExitCode.SUCCESS
 
 

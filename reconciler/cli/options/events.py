@@ -74,14 +74,14 @@ class Events:
         self, store: StoreAddress, then: Callable[[int, int], None]
     ) -> Callable[[int, int], None]:
         """Tell of the look at a store, now and then, beside ``then``."""
-        told = -1
+        reported = -1
 
         def update(done: int, total: int) -> None:
-            nonlocal told
+            nonlocal reported
             then(done, total)
             step = done * _STEPS // total if total else _STEPS
-            if step > told:
-                told = step
+            if step > reported:
+                reported = step
                 self.emit([probe_event(store, done, total)])
 
         return update

@@ -1,4 +1,4 @@
-"""The forms of a document, for ``--format F`` and ``--write F=FILE``, the same everywhere."""
+"""The formats of a document, for ``--format F`` and ``--write F=FILE``, the same everywhere."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RULES: Mapping[str, str] = {rule: rule.meaning for rule in (*Rule, *PlanRule)}
 
 Writes = Sequence[tuple[str, Path]]
 Render = Callable[[str], Iterable[str]]
-"""The document in one form."""
+"""The document in one format."""
 
 
 def plan_problems_of(saved: SavedPlan, folder: str) -> tuple[Problem, ...]:
@@ -45,7 +45,7 @@ def plan_problems_of(saved: SavedPlan, folder: str) -> tuple[Problem, ...]:
     return in_repository(plan_problems(saved, gates_of(saved)), folder)
 
 
-PLAN_FORMS: Mapping[str, Callable[[SavedPlan, str], Iterator[str]]] = {
+PLAN_FORMATS: Mapping[str, Callable[[SavedPlan, str], Iterator[str]]] = {
     "text": lambda saved, _: plan_as_text(saved, gates_of(saved)),
     "json": lambda saved, _: write_plan(saved),
     "markdown": lambda saved, _: plan_as_markdown(saved, gates_of(saved)),
@@ -57,7 +57,7 @@ PLAN_FORMS: Mapping[str, Callable[[SavedPlan, str], Iterator[str]]] = {
 }
 """Each takes a plan and the project's root in the repository."""
 
-VALIDATION_FORMS: Mapping[str, Callable[[Validation, str], Iterator[str]]] = {
+VALIDATION_FORMATS: Mapping[str, Callable[[Validation, str], Iterator[str]]] = {
     "text": lambda checked, _: validation_as_text(checked),
     "json": lambda checked, _: validation_as_json(checked),
     "markdown": lambda checked, _: validation_as_markdown(checked),
@@ -71,7 +71,7 @@ VALIDATION_FORMS: Mapping[str, Callable[[Validation, str], Iterator[str]]] = {
 }
 """Each takes a check and the project's root in the repository."""
 
-REPORT_FORMS: Mapping[str, Callable[[RunReport, int], Iterator[str]]] = {
+REPORT_FORMATS: Mapping[str, Callable[[RunReport, int], Iterator[str]]] = {
     "text": lambda report, _: report_as_text(report),
     "json": report_as_json,
     "markdown": lambda report, _: report_as_markdown(report),
@@ -79,18 +79,18 @@ REPORT_FORMS: Mapping[str, Callable[[RunReport, int], Iterator[str]]] = {
 """Each takes the result of an apply or a restore and its exit code."""
 
 INSTEAD_OF_A_PLAN = frozenset({"markdown", "sarif", "junit", "codequality"})
-"""The forms in which ``plan`` reports invalid files; the others have nothing to hold."""
+"""The formats in which ``plan`` reports invalid files; the others have nothing to hold."""
 
 
-def render(saved: SavedPlan, form: str, folder: str = "") -> Iterator[str]:
-    """The plan in one form, in pieces."""
-    return PLAN_FORMS[form](saved, folder)
+def render(saved: SavedPlan, format_name: str, folder: str = "") -> Iterator[str]:
+    """The plan in one format, in pieces."""
+    return PLAN_FORMATS[format_name](saved, folder)
 
 
-def write_forms(writes: Writes, render_form: Render, *, private: bool = False) -> None:
+def write_formats(writes: Writes, render_format: Render, *, private: bool = False) -> None:
     """Write every ``--write F=FILE``; what is ``private`` for its owner only."""
-    for form, path in writes:
-        write_file(path, render_form(form), private=private)
+    for format_name, path in writes:
+        write_file(path, render_format(format_name), private=private)
 
 
 class _FormatTarget(click.ParamType[tuple[str, Path]]):
@@ -98,27 +98,27 @@ class _FormatTarget(click.ParamType[tuple[str, Path]]):
 
     name = "format=file"
 
-    def __init__(self, forms: Iterable[str]) -> None:
-        self._forms = tuple(forms)
+    def __init__(self, formats: Iterable[str]) -> None:
+        self._formats = tuple(formats)
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, Path]:
-        """Split at the first ``=`` and check the form."""
+        """Split at the first ``=`` and check the format."""
         if isinstance(value, tuple):
             return value
-        form, separator, path = str(value).partition("=")
-        if not separator or not path or form not in self._forms:
-            known = ", ".join(self._forms)
+        format_name, separator, path = str(value).partition("=")
+        if not separator or not path or format_name not in self._formats:
+            known = ", ".join(self._formats)
             self.fail(f"{value!r} is not F=FILE with F one of {known}", param, ctx)
-        return form, PATH.convert(path, param, ctx)
+        return format_name, PATH.convert(path, param, ctx)
 
 
 def format_options(
-    forms: Iterable[str], *, default: str = "text"
+    formats: Iterable[str], *, default: str = "text"
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add ``--format`` and ``--write`` with these forms."""
-    names = list(forms)
+    """Add ``--format`` and ``--write`` with these formats."""
+    names = list(formats)
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option(
@@ -127,16 +127,16 @@ def format_options(
             type=_FormatTarget(names),
             multiple=True,
             metavar="F=FILE",
-            help="Also write the form F to FILE; repeatable.",
+            help="Also write the format F to FILE; repeatable.",
         )(command)
         return click.option(
             "--format",
-            "form",
+            "format_name",
             type=click.Choice(names),
             metavar="F",
             default=default,
             show_default=True,
-            help=f"What stdout carries: {', '.join(names)}.",
+            help=f"Output format of stdout: {', '.join(names)}.",
         )(command)
 
     return decorate

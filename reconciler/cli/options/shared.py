@@ -132,7 +132,7 @@ def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="N",
                 envvar="RECONCILER_MAX_QPS",
                 show_envvar=True,
-                help="Requests a second at most; halves when the service answers 429.",
+                help="Requests per second at most; halves when the service answers 429.",
             ),
         ]
     ):

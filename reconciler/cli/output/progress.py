@@ -79,7 +79,7 @@ class _Lines:
         rate = done / (now - self._started)
         left = f", {(total - done) / rate:,.0f} s left" if rate else ""
         shown = self._unit.shown
-        say(f"{self._title}: {shown(done)} of {shown(total)}, {shown(rate)} a second{left}")
+        say(f"{self._title}: {shown(done)} of {shown(total)}, {shown(rate)} per second{left}")
 
 
 class _Bar:
@@ -108,7 +108,7 @@ class _Bar:
 
 
 class _Told(TextColumn):
-    """``1,200 of 3,400, 310 a second``."""
+    """``1,200 of 3,400, 310 per second``."""
 
     def __init__(self, unit: Unit) -> None:
         super().__init__("")
@@ -116,5 +116,5 @@ class _Told(TextColumn):
 
     def render(self, task: Task) -> Text:
         shown = self._unit.shown
-        rate = f", {shown(task.speed)} a second" if task.speed else ""
+        rate = f", {shown(task.speed)} per second" if task.speed else ""
         return Text(f"{shown(task.completed)} of {shown(task.total or 0)}{rate}")

@@ -1,4 +1,4 @@
-"""Whether a plan may be applied: what speaks against a saved one, and against a fresh one."""
+"""Whether a plan may be applied: what speaks against a saved one, and against a new one."""
 
 from __future__ import annotations
 

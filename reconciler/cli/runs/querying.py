@@ -17,7 +17,7 @@ from reconciler.cli.options.stores import find_store
 from reconciler.cli.output.console import SHOWN, say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.cli.runs.applying import ApplyOptions
-from reconciler.cli.runs.fresh import apply_fresh
+from reconciler.cli.runs.plan_and_apply import plan_and_apply
 from reconciler.cli.runs.planning import PlanRequest, make_saved_plan, plan_exit_code
 from reconciler.cli.runs.query_record import QueryRecord, recorded_query
 from reconciler.cli.runs.showing import write_plan_document
@@ -38,7 +38,7 @@ from reconciler.reporting.wording import plural
 class QueryOptions:
     """The command line, with the project's folders found."""
 
-    form: str
+    format_name: str
     output: Path | None
     specs: Sequence[Path]
     reason: str | None
@@ -58,10 +58,10 @@ class QueryOptions:
     root: Path
 
 
-def tell(rows: list[Row], options: QueryOptions) -> int:
+def write_rows(rows: list[Row], options: QueryOptions) -> int:
     """Answer with what is known without asking a store."""
     _refuse(options, "a SELECT or a DELETE", *_OF_DELETE, "output")
-    write_document(ROW_FORMATS[options.form](list(rows[0]), rows))
+    write_document(ROW_FORMATS[options.format_name](list(rows[0]), rows))
     return ExitCode.SUCCESS
 
 
@@ -101,7 +101,7 @@ def run_selects(selects: Sequence[Select], options: QueryOptions) -> int:
         rows = chain.from_iterable(
             _rows(select, known[select.store], options, tally, record) for select in selects
         )
-        write_document(ROW_FORMATS[options.form]([one.name for one in outputs], rows))
+        write_document(ROW_FORMATS[options.format_name]([one.name for one in outputs], rows))
     return _account(tally)
 
 
@@ -152,7 +152,7 @@ def run_delete(delete: Delete, path: str, sql: str, options: QueryOptions) -> in
         _refuse(options, "--apply", "auto_approve", "expect_digest", "report")
     elif options.out is not None:
         raise UsageError("--out saves the plan for a later apply, --apply applies it now")
-    if options.form != "table":
+    if options.format_name != "table":
         raise UsageError(
             "--format is about rows, and a DELETE becomes a plan",
             hint="save it with --out, then: reconciler show PLAN --format json",
@@ -171,7 +171,7 @@ def run_delete(delete: Delete, path: str, sql: str, options: QueryOptions) -> in
         queried=removes_of(delete, store=store, reason=reason, path=path, text=sql),
     )
     if options.apply:
-        return apply_fresh(request, _apply_options(options))
+        return plan_and_apply(request, _apply_options(options))
     saved = make_saved_plan(request)
     if options.out is not None:
         write_file(options.out, write_plan(saved))
@@ -185,7 +185,7 @@ def _apply_options(options: QueryOptions) -> ApplyOptions:
         expect_digest=options.expect_digest,
         require_clean=False,
         report=options.report,
-        form="text",
+        format_name="text",
         writes=(),
         events=NO_EVENTS,
         stop_after_failures=10,

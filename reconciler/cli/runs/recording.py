@@ -133,11 +133,11 @@ def _order(saved: SavedPlan) -> dict[StoreAddress, int]:
 
 def _plan_ended(saved: SavedPlan) -> PlanEnded:
     order = _order(saved)
-    told = (gate for gate in gates_of(saved) if gate.subject is None or not gate.is_passed)
+    shown = (gate for gate in gates_of(saved) if gate.subject is None or not gate.is_passed)
     return PlanEnded(
         environment.now(),
         {why: saved.plan.count(why) for why in Why},
-        tuple(_seen(gate, order) for gate in told),
+        tuple(_seen(gate, order) for gate in shown),
     )
 
 

@@ -18,7 +18,7 @@ from reconciler.applying.sending import RetryBudget
 from reconciler.cli import environment
 from reconciler.cli.ci import github
 from reconciler.cli.options.events import Events, events_option, opened_events
-from reconciler.cli.options.formats import REPORT_FORMS, Writes, format_options
+from reconciler.cli.options.formats import REPORT_FORMATS, Writes, format_options
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import status_command
 from reconciler.cli.options.shared import store_options
@@ -41,7 +41,7 @@ class RunOptions:
     """The options of every run, with the project's folders found."""
 
     report: Path | None
-    form: str
+    format_name: str
     writes: Writes
     events: Events
     stop_after_failures: int
@@ -83,7 +83,7 @@ def run_options(stop_help: str) -> Callable[[Callable[..., Any]], Callable[..., 
             metavar="FILE",
             help="Write the result as JSON; the same as --write json=FILE.",
         )(command)
-        return format_options(REPORT_FORMS)(events_option(command))
+        return format_options(REPORT_FORMATS)(events_option(command))
 
     return decorate
 
@@ -118,10 +118,10 @@ def retry_budget(verify_for: float) -> RetryBudget:
 
 
 def finish(report: RunReport, options: RunOptions, exit_code: int) -> int:
-    """Write the report in every form that is asked for; the exit code, with what failed now."""
+    """Write the report in every format that is asked for; the exit code, with what failed now."""
     if report.state in {RunState.INTERRUPTED, RunState.STOPPED}:
         say(f"to resume it, see: {status_command(options.state)}")
-    shown = REPORT_FORMS[options.form](report, exit_code)
+    shown = REPORT_FORMATS[options.format_name](report, exit_code)
     github.summarize(partial(report_as_markdown, report))
     github.set_outputs(report_outputs(report))
     if not report.is_success:
@@ -138,9 +138,9 @@ def _write_reports(report: RunReport, options: RunOptions, exit_code: int) -> in
     targets = list(options.writes)
     if options.report is not None:
         targets.append(("json", options.report))
-    for form, path in targets:
+    for format_name, path in targets:
         try:
-            write_file(path, REPORT_FORMS[form](report, exit_code))
+            write_file(path, REPORT_FORMATS[format_name](report, exit_code))
         except ReconcilerError as error:
             report_error(error)
             exit_code = exit_code or error.exit_code

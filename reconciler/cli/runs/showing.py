@@ -11,11 +11,11 @@ from functools import partial
 from reconciler.cli.ci import github
 from reconciler.cli.options.formats import (
     INSTEAD_OF_A_PLAN,
-    VALIDATION_FORMS,
+    VALIDATION_FORMATS,
     Writes,
     plan_problems_of,
     render,
-    write_forms,
+    write_formats,
 )
 from reconciler.cli.output.colour import coloured, wants_colour
 from reconciler.cli.output.console import write_document
@@ -31,33 +31,33 @@ from reconciler.reporting.validation.markdown import validation_as_markdown
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """What stdout carries, what is written besides, and the project's root in the repository."""
+    """How a plan is written: the format of stdout, other files, the root in the repository."""
 
-    form: str
+    format_name: str
     writes: Writes
     folder: str
 
 
 def show_plan(saved: SavedPlan, view: PlanView) -> None:
-    """Write the plan in all its forms; stdout last, since a reader may close it early."""
+    """Write the plan in all its formats; stdout last, since a reader may close it early."""
     gates = gates_of(saved)
-    write_forms(view.writes, partial(render, saved, folder=view.folder))
+    write_formats(view.writes, partial(render, saved, folder=view.folder))
     github.annotate(lambda: plan_problems_of(saved, view.folder))
     github.summarize(partial(plan_as_markdown, saved, gates))
     github.set_outputs(plan_outputs(saved, gates, summarize(saved.plan)))
-    write_plan_document(saved, view.form, view.folder)
+    write_plan_document(saved, view.format_name, view.folder)
 
 
-def write_plan_document(saved: SavedPlan, form: str = "text", folder: str = "") -> None:
+def write_plan_document(saved: SavedPlan, format_name: str = "text", folder: str = "") -> None:
     """Write the plan to stdout, in colour where people read it."""
-    pieces = render(saved, form, folder)
-    is_coloured = form == "text" and wants_colour(sys.stdout)
+    pieces = render(saved, format_name, folder)
+    is_coloured = format_name == "text" and wants_colour(sys.stdout)
     write_document(coloured(pieces) if is_coloured else pieces)
 
 
 @contextmanager
 def shown_if_invalid(view: PlanView) -> Iterator[None]:
-    """Tell of invalid files in every form that can hold it, and go on failing."""
+    """Tell of invalid files in every format that can hold it, and go on failing."""
     with github.annotated_errors(view.folder):
         try:
             yield
@@ -67,8 +67,10 @@ def shown_if_invalid(view: PlanView) -> Iterator[None]:
 
 
 def _show_invalid(invalid: Validation, view: PlanView) -> None:
-    writes = [(form, path) for form, path in view.writes if form in INSTEAD_OF_A_PLAN]
-    write_forms(writes, lambda form: VALIDATION_FORMS[form](invalid, view.folder))
+    writes = [
+        (format_name, path) for format_name, path in view.writes if format_name in INSTEAD_OF_A_PLAN
+    ]
+    write_formats(writes, lambda format_name: VALIDATION_FORMATS[format_name](invalid, view.folder))
     github.summarize(partial(validation_as_markdown, invalid))
-    if view.form in INSTEAD_OF_A_PLAN:
-        write_document(VALIDATION_FORMS[view.form](invalid, view.folder))
+    if view.format_name in INSTEAD_OF_A_PLAN:
+        write_document(VALIDATION_FORMATS[view.format_name](invalid, view.folder))

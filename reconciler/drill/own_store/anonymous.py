@@ -30,14 +30,14 @@ def said(answer: Answer, names: Set[str]) -> dict[str, Json]:
 
     Nothing of the body of a success is given: it may be of a patient.
     """
-    told: dict[str, Json] = {"status": answer.status, "type": media_type(answer.content_type)}
+    shown: dict[str, Json] = {"status": answer.status, "type": media_type(answer.content_type)}
     if answer.status >= _ERROR:
         # Whatever its content type: Orthanc writes JSON without one, or as text/plain.
         body = parse_json(answer.body) if answer.is_whole else None
-        told["body"] = len(answer.body) if body is None else shape(body, names)
+        shown["body"] = len(answer.body) if body is None else shape(body, names)
     if answer.retry_after is not None:
-        told["retryAfter"] = answer.retry_after
-    return told
+        shown["retryAfter"] = answer.retry_after
+    return shown
 
 
 def shape(value: Json, names: Set[str], depth: int = 0) -> Json:

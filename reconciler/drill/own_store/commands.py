@@ -20,7 +20,7 @@ class Commands:
     """Runs this program in projects below ``folder``; ``options`` say how the store is reached.
 
     A signal to this process is passed on by ``stop``: each command has a session of its own, so
-    that Ctrl-C does not reach it twice, and what it has begun comes to its end.
+    that Ctrl-C does not reach it twice, and what it has begun finishes.
     """
 
     folder: Path
@@ -46,8 +46,8 @@ class Commands:
                 cwd=self.folder / project,
             )
             code = _wait(process, stop or threading.Event())
-        told = log.read_bytes()[start:].decode(errors="replace").splitlines()
-        why = next((f": {line}" for line in told if "error" in line.lower()), "")
+        lines = log.read_bytes()[start:].decode(errors="replace").splitlines()
+        why = next((f": {line}" for line in lines if "error" in line.lower()), "")
         require(kept=code == ExitCode.SUCCESS, seen=f"`{arguments[0]}` exited with {code}{why}")
 
     def places(self, project: str) -> tuple[str, ...]:
@@ -57,11 +57,11 @@ class Commands:
 
 
 def _wait(process: subprocess.Popen[bytes], stop: threading.Event) -> int:
-    told = False
+    is_sent = False
     while True:
         try:
             return process.wait(_POLL_SECONDS)
         except subprocess.TimeoutExpired:
-            if stop.is_set() and not told:
+            if stop.is_set() and not is_sent:
                 process.send_signal(signal.SIGINT)
-                told = True
+                is_sent = True

@@ -34,8 +34,8 @@ class Word(Enum):
 
 def word_of(answer: Answer) -> Word:
     """Read the body; NONE for every answer that is not a whole 404 in JSON."""
-    is_told = answer.is_whole and (not answer.content_type or is_json(answer.content_type))
-    if answer.status != NOT_FOUND or not is_told:
+    is_readable = answer.is_whole and (not answer.content_type or is_json(answer.content_type))
+    if answer.status != NOT_FOUND or not is_readable:
         return Word.NONE
     match _parse(answer.body):
         case str(text) if text.strip():

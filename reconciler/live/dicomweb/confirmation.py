@@ -169,8 +169,8 @@ class Texts:
         """
         with self._lock:
             if depth not in self._of_nobody:
-                told = ask()
-                self._of_nobody[depth] = told.body if word_of(told) is Word.TEXT else None
+                of_nobody = ask()
+                self._of_nobody[depth] = of_nobody.body if word_of(of_nobody) is Word.TEXT else None
             return self._of_nobody[depth] == answer.body
 
     def note_present(self, study_uid: str) -> None:

@@ -85,7 +85,7 @@ def stow_kind(answer: Answer) -> ReplyKind:
     """
     if answer.status == _OK and _is_store_response(answer):
         return ReplyKind.ACCEPTED
-    if answer.status == _CONFLICT and (_is_told(answer) or has_own_error_body(answer)):
+    if answer.status == _CONFLICT and (_is_structured(answer) or has_own_error_body(answer)):
         return ReplyKind.ALREADY_EXISTS
     if answer.status in _CLIENT_ERRORS and has_own_error_body(answer):
         return ReplyKind.REFUSED
@@ -126,19 +126,19 @@ def _is_store_response(answer: Answer) -> bool:
     """
     if media_type(answer.content_type) == _DICOM_XML:
         return True
-    told = parse_json(answer.body) if _is_told(answer) else None
-    return isinstance(told, dict) and not _names_failure(told)
+    members = parse_json(answer.body) if _is_structured(answer) else None
+    return isinstance(members, dict) and not _names_failure(members)
 
 
-def _names_failure(told: dict[str, Any]) -> bool:
+def _names_failure(members: dict[str, Any]) -> bool:
     """Whether the Failed SOP Sequence has an item; Orthanc writes it without one, too."""
-    match told.get(_FAILED_SOP_SEQUENCE, {}):
+    match members.get(_FAILED_SOP_SEQUENCE, {}):
         case {**sequence}:
             return bool(sequence.get("Value"))
     return True
 
 
-def _is_told(answer: Answer) -> bool:
+def _is_structured(answer: Answer) -> bool:
     """Whether the body is of a kind in which a Store Instances Response is written."""
     kind = media_type(answer.content_type)
     return answer.is_whole and (is_json(answer.content_type) or kind == _DICOM_XML)

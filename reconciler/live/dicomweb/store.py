@@ -136,7 +136,7 @@ class DicomWebStore(ABC):
         """
         return self._look(instance, partial(_metadata, instance=instance))
 
-    def probe_whole(self, study_uid: str, series_uid: str | None) -> Observation:
+    def probe_study_or_series(self, study_uid: str, series_uid: str | None) -> Observation:
         """Retrieve the metadata of the series or study, headers only: it may be huge."""
         uids = (study_uid,) if series_uid is None else (study_uid, series_uid)
         return self._look(uids, _headers)

@@ -59,28 +59,28 @@ def has_own_error_body(answer: Answer) -> bool:
     """
     if not answer.is_whole or (answer.content_type and not is_json(answer.content_type)):
         return False
-    told = parse_json(answer.body)
-    if isinstance(told, list) and len(told) == 1 and isinstance(told[0], dict):
-        told = told[0]
-    if isinstance(told, str):
-        return told != ""
-    if not isinstance(told, dict) or not told:
+    parsed = parse_json(answer.body)
+    if isinstance(parsed, list) and len(parsed) == 1 and isinstance(parsed[0], dict):
+        parsed = parsed[0]
+    if isinstance(parsed, str):
+        return parsed != ""
+    if not isinstance(parsed, dict) or not parsed:
         return False
-    return all(str(code) == str(answer.status) for code in _codes(told))
+    return all(str(code) == str(answer.status) for code in _codes(parsed))
 
 
 def names_operation(answer: Answer) -> bool:
     """Whether the body is a long-running operation of the API: a JSON object that names one."""
-    told = parse_json(answer.body)
-    if not isinstance(told, dict):
+    parsed = parse_json(answer.body)
+    if not isinstance(parsed, dict):
         return False
-    name = told.get("name")
+    name = parsed.get("name")
     return isinstance(name, str) and "operations/" in name
 
 
-def _codes(told: dict[str, Any]) -> Iterator[Any]:
+def _codes(parsed: dict[str, Any]) -> Iterator[Any]:
     """The codes of an error object, of itself and of the error inside it."""
-    for key, value in told.items():
+    for key, value in parsed.items():
         if key in _CODE_KEYS:
             yield value
         elif key == "error" and isinstance(value, dict):

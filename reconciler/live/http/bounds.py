@@ -1,7 +1,7 @@
 """When an answer must have ended, whatever the server does.
 
-The timeouts of `requests`, urllib3 and the socket are for each piece that arrives: a byte a second
-outlasts all of them. So every wait for a piece of an answer asks its `Term` first.
+The timeouts of `requests`, urllib3 and the socket are for each piece that arrives: a byte per
+second outlasts all of them. So every wait for a piece of an answer asks its `Term` first.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Bounds:
 
     A small answer, such as that to a DELETE or a probe, ends within ``whole`` of the moment at
     which its request was begun. The headers of others are there within ``window``; then at least
-    ``json_rate`` or ``image_rate`` bytes a second arrive over any ``window``, of which only the
+    ``json_rate`` or ``image_rate`` bytes per second arrive over any ``window``, of which only the
     time counts that is spent waiting for the server. ``json_size`` and ``image_size`` are the
     most that a body may have, as it is sent and as it is decoded, ``head_size`` the most that all
     headers may.
@@ -68,7 +68,7 @@ class Stopping:
 class Term:
     """How long one answer may still take; its request begins when this is made.
 
-    ``rate`` is in bytes a second, None for a small answer; ``size`` the most bytes of its body.
+    ``rate`` is in bytes per second, None for a small answer; ``size`` the most bytes of its body.
     """
 
     def __init__(self, bounds: Bounds, stopping: Stopping, *, rate: int | None, size: int) -> None:

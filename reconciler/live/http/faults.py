@@ -192,9 +192,9 @@ def _of_proxy(_: BaseException, causes: Sequence[BaseException]) -> Fault:
     if any(isinstance(cause, socket.gaierror) for cause in causes):
         return Fault.UNKNOWN_PROXY
     # The status is only in the text, which is that of `http.client`.
-    told = next((told for cause in causes if (told := _NO_TUNNEL.match(str(cause)))), None)
-    if told is not None:
-        return Fault.PROXY_LOGIN if told["status"] == "407" else Fault.NO_TUNNEL
+    refusal = next((refusal for cause in causes if (refusal := _NO_TUNNEL.match(str(cause)))), None)
+    if refusal is not None:
+        return Fault.PROXY_LOGIN if refusal["status"] == "407" else Fault.NO_TUNNEL
     # urllib3 says the same of a connection that breaks later, with the request sent.
     return Fault.PROXY if any(isinstance(cause, _UNCONNECTED) for cause in causes) else Fault.BROKEN
 

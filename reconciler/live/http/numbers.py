@@ -9,19 +9,19 @@ _MOST_DIGITS = 18
 """As many as any count or size has; Python refuses to read a number of 4,300 digits and more."""
 
 
-def read_number(told: object) -> int | None:
+def read_number(value: object) -> int | None:
     """A count, a size or seconds: an integer, or a text of digits (RFC 9110 section 8.6).
 
     None for anything else, and for what is out of all bounds.
     """
-    match told:
+    match value:
         case bool():
             return None
         case int():
-            return told if 0 <= told < 10**_MOST_DIGITS else None
+            return value if 0 <= value < 10**_MOST_DIGITS else None
         case str():
-            is_number = told.isascii() and told.isdigit() and len(told) <= _MOST_DIGITS
-            return int(told) if is_number else None
+            is_number = value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS
+            return int(value) if is_number else None
     return None
 
 

@@ -1,4 +1,4 @@
-"""How many requests a second all workers send together."""
+"""How many requests per second all workers send together."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-_SLOWEST = 0.5  # requests a second: so that a run under a heavy quota still moves
-_LEAST_OBSERVED = 10.0  # requests a second: the first ones of a run say little of its rate
+_SLOWEST = 0.5  # requests per second: so that a run under a heavy quota still moves
+_LEAST_OBSERVED = 10.0  # requests per second: the first ones of a run say little of its rate
 _BURST = 1.0  # seconds in which further 429 count as replies to the same burst
 
 _REFUSED_NEAR = 0.95
@@ -29,7 +29,7 @@ class RateLimiter:
     The provider's quota is shared with clinical traffic, so a 429 slows every worker and not
     only the one that met it. What went through in the second before is taken for the quota: the
     rate falls to half of it at once, returns in two seconds to just below it, and from there
-    grows by half a percent a second until the next 429. So it stays near a quota of any size
+    grows by half a percent per second until the next 429. So it stays near a quota of any size
     with a refusal or two in twenty seconds, and follows one that changes. A 429 within the first
     second says little of the quota, so it is sought by doubling then. Without a cap there is no
     limit before the first 429. ``stop`` ends every waiting at once: the few requests in
@@ -57,7 +57,7 @@ class RateLimiter:
 
     @property
     def rate(self) -> float | None:
-        """The limit of this moment in requests a second; None: no limit."""
+        """The limit of this moment in requests per second; None: no limit."""
         return self._rate
 
     @property
@@ -120,7 +120,7 @@ class RateLimiter:
             self._rate = None
 
     def _step(self, rate: float) -> float:
-        """By how much the rate grows in a second."""
+        """By how much the rate grows per second."""
         if not self._is_known:
             return _SEEK * rate
         if rate < _REFUSED_NEAR * self._refused_at:

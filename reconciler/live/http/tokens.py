@@ -100,9 +100,9 @@ class SharedToken:
         """
         credentials = self._source and self._source.credentials
         for name in ("service_account_email", "account"):
-            told = getattr(credentials, name, None)
-            if isinstance(told, str) and told not in {"", "default"}:
-                return told
+            value = getattr(credentials, name, None)
+            if isinstance(value, str) and value not in {"", "default"}:
+                return value
         return None
 
     def headers(self) -> Mapping[str, str]:

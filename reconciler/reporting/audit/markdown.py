@@ -148,8 +148,8 @@ def _changes(changes: Sequence[ChangingRun]) -> Iterator[str]:
 def _ending(change: ChangingRun) -> str:
     if change.state is None:
         return f"no end on record, of {change.planned:,}"
-    told = f"{change.state.value}: {describe_counts(change.counts or {})}"
-    return f"{told}; {escape(change.stopped_because)}" if change.stopped_because else told
+    text = f"{change.state.value}: {describe_counts(change.counts or {})}"
+    return f"{text}; {escape(change.stopped_because)}" if change.stopped_because else text
 
 
 def _refused(refusals: Sequence[Refusal]) -> Iterator[str]:

@@ -80,12 +80,12 @@ def _group(group: DeletionGroup) -> Iterator[str]:
     if group.archive is not None:
         allowed = DAMAGED_TOO if group.allow_damaged else ""
         yield _wrapped("      ", f"archived under {group.archive} first{allowed}")
-    if group.by_whole:
+    if group.expanded:
         line = min(group.instances.values())
         yield _wrapped("      ", f"named as a whole by {group.path}:{line}")
     for uid, line in islice(group.instances.items(), SHOWN):
         yield f"      - {uid}\n"
-        if not group.by_whole:
+        if not group.expanded:
             yield _wrapped("          ", f"{group.path}:{line}")
     yield from _rest("      ", len(group.instances))
 

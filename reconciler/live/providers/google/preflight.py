@@ -36,14 +36,14 @@ def check(
         CredentialsError: the service does not accept the credentials.
     """
     store = _ask(transport, Call(RequestKind.PREFLIGHT, path))
-    if store.status != _OK or not isinstance(_told(store), dict):
+    if store.status != _OK or not isinstance(_members(store), dict):
         _refuse(transport, address, store)
     wanted = [READ, *[DELETE] * deleting, *[WRITE] * storing]
     question = json.dumps({"permissions": wanted}).encode()
     reply = _ask(
         transport, Call(RequestKind.PREFLIGHT, f"{path}:testIamPermissions", body=question)
     )
-    if reply.status != _OK or not isinstance(_told(reply), dict):
+    if reply.status != _OK or not isinstance(_members(reply), dict):
         _refuse(transport, address, reply)
     _check_granted(address, wanted, _granted(reply))
 
@@ -58,12 +58,12 @@ def _ask(transport: Transport, call: Call) -> Answer:
         ) from error
 
 
-def _told(answer: Answer) -> object:
+def _members(answer: Answer) -> object:
     return parse_json(answer.body) if is_json(answer.content_type) else None
 
 
 def _granted(answer: Answer) -> frozenset[str]:
-    match _told(answer):
+    match _members(answer):
         case {"permissions": [*names]}:
             return frozenset(name for name in names if isinstance(name, str))
     return frozenset()

@@ -175,10 +175,10 @@ class HealthcareStore(DicomWebStore):
         """GetStorageInfo of the instance: where its blob is; no patient data."""
         call = Call(RequestKind.STORAGE, f"{self._web}{instance}:getStorageInfo")
         answer = self._transport.read(call, Stream.answer)
-        told = parse_json(answer.body) if is_json(answer.content_type) else None
-        if answer.status != _OK or not isinstance(told, dict):
+        members = parse_json(answer.body) if is_json(answer.content_type) else None
+        if answer.status != _OK or not isinstance(members, dict):
             raise LiveError(f"the storage of {instance} could not be asked for: {describe(answer)}")
-        return _storage(told)
+        return _storage(members)
 
     @contextmanager
     def opened(self, instance: InstanceAddress, piece: int) -> Iterator[Body]:
@@ -195,8 +195,8 @@ class HealthcareStore(DicomWebStore):
             yield Body(stream.content_type, stream.length, stream.chunks(piece))
 
 
-def _storage(told: dict[str, object]) -> StorageInfo:
-    match told.get("blobStorageInfo"):
+def _storage(members: dict[str, object]) -> StorageInfo:
+    match members.get("blobStorageInfo"):
         case {**blob}:
             size, kept = read_number(blob.get("sizeBytes")), blob.get("storageClass")
             return StorageInfo(size, kept if isinstance(kept, str) else None)

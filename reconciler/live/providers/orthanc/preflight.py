@@ -47,15 +47,15 @@ def check(transport: Transport, *, changing: bool) -> None:
 
 def _check_system(transport: Transport) -> None:
     system = _ask(transport, Call(RequestKind.PREFLIGHT, "/system"))
-    told = parse_json(system.body)
-    if system.status != _OK or not isinstance(told, dict) or "ApiVersion" not in told:
+    members = parse_json(system.body)
+    if system.status != _OK or not isinstance(members, dict) or "ApiVersion" not in members:
         _refuse(
             transport,
             system,
             "Orthanc's own paths (/system, /tools/lookup, /instances) must be reachable, besides"
             " those of DICOMweb",
         )
-    if told.get("ReadOnly") is True:
+    if members.get("ReadOnly") is True:
         raise PreflightError(
             f"the Orthanc at {transport.origin} is set to be read only",
             hint="nothing can be deleted or stored while its option ReadOnly is true",

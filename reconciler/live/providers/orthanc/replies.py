@@ -27,8 +27,8 @@ what arrives."""
 
 def is_own_error(answer: Answer) -> bool:
     """Whether the body is Orthanc's error object, about this status."""
-    told = _told(answer)
-    return told.get("HttpStatus") == answer.status and "OrthancStatus" in told
+    members = _members(answer)
+    return members.get("HttpStatus") == answer.status and "OrthancStatus" in members
 
 
 def _says_missing(answer: Answer) -> bool:
@@ -38,7 +38,7 @@ def _says_missing(answer: Answer) -> bool:
 
 def _names_remaining(answer: Answer) -> bool:
     """Whether it is a yes to a DELETE: the nearest ancestor that is left, or null."""
-    return "RemainingAncestor" in _told(answer)
+    return "RemainingAncestor" in _members(answer)
 
 
 def deleted(answer: Answer) -> Reply:
@@ -49,7 +49,7 @@ def deleted(answer: Answer) -> Reply:
 def stored(answer: Answer) -> Reply:
     """Read the answer to one file, with Orthanc's own word for it or the code of its error."""
     reply = store_reply(answer, _stored_kind)
-    code = _told(answer).get("OrthancStatus")
+    code = _members(answer).get("OrthancStatus")
     is_error = is_own_error(answer) and isinstance(code, int)
     said = f"OrthancStatus {code}" if is_error else _store_status(answer)
     return replace(reply, detail=f"{reply.detail}, {said}") if reply.detail and said else reply
@@ -64,11 +64,11 @@ def _stored_kind(answer: Answer) -> ReplyKind:
 
 def _store_status(answer: Answer) -> str | None:
     """The word for what became of the file, if it is one of Orthanc's."""
-    status = _told(answer).get("Status") if answer.status == _OK else None
+    status = _members(answer).get("Status") if answer.status == _OK else None
     return status if isinstance(status, str) and status in _STORE_STATUSES else None
 
 
-def _told(answer: Answer) -> dict[str, object]:
+def _members(answer: Answer) -> dict[str, object]:
     """The body's members, none if it is not a whole JSON object."""
-    told = parse_json(answer.body) if answer.is_whole else None
-    return told if isinstance(told, dict) else {}
+    members = parse_json(answer.body) if answer.is_whole else None
+    return members if isinstance(members, dict) else {}

@@ -147,9 +147,9 @@ class OrthancStore(DicomWebStore):
             return PRESENT
         return unknown("HTTP 404, but Orthanc's lookup knows it") if known else seen
 
-    def probe_whole(self, study_uid: str, series_uid: str | None) -> Observation:
+    def probe_study_or_series(self, study_uid: str, series_uid: str | None) -> Observation:
         """As `probe`; what the lookup knows under any address is not absent."""
-        seen = super().probe_whole(study_uid, series_uid)
+        seen = super().probe_study_or_series(study_uid, series_uid)
         if seen.presence is not Presence.ABSENT:
             return seen
         uid, level = (study_uid, "Study") if series_uid is None else (series_uid, "Series")
@@ -195,8 +195,8 @@ class OrthancStore(DicomWebStore):
         yield from found
         if study_uid is not None:
             return
-        told = parse_json(self._ask(Call(RequestKind.SEARCH, "/statistics")).body)
-        counted = read_number(told.get("CountStudies")) if isinstance(told, dict) else None
+        counts = parse_json(self._ask(Call(RequestKind.SEARCH, "/statistics")).body)
+        counted = read_number(counts.get("CountStudies")) if isinstance(counts, dict) else None
         if counted is None:
             raise LiveError("Orthanc does not say how many studies it holds")
         _require_all(len(found), counted, "studies")

@@ -29,7 +29,7 @@ _UNASKED = (
 _WARNING = "Deletions in a DICOM store cannot be undone."
 
 
-def apply_fresh(request: PlanRequest, options: ApplyOptions) -> int:
+def plan_and_apply(request: PlanRequest, options: ApplyOptions) -> int:
     """Make a plan, show it, and apply it after a ``yes``; the exit code.
 
     With an expected digest, the plan of that digest which an earlier run began is resumed: after
@@ -86,14 +86,14 @@ def _begun(options: ApplyOptions) -> SavedPlan | None:
 
 def _show(saved: SavedPlan, options: ApplyOptions) -> None:
     """On stdout for people; where stdout carries one document for machines, beside it."""
-    if options.form == "text":
+    if options.format_name == "text":
         write_plan_document(saved)
     else:
         say("".join(render(saved, "text")))
 
 
 def _refusal(saved: SavedPlan, options: ApplyOptions) -> Refused | None:
-    """Why a fresh plan may not be applied; asks the user where nothing else speaks against it."""
+    """Why a new plan may not be applied; asks the user where nothing else speaks against it."""
     try:
         require_reviewed(saved, options)
         require_passed_gates(gates_of(saved))
