@@ -263,8 +263,8 @@ def _require_only(
 def _require_account(trial: Trial, planned: int) -> None:
     """Require that the outcomes add up to the plan, each of them proven and of its own making."""
     outcomes = trial.report()["counts"]
-    unexpected = outcomes[Outcome.ALREADY_ABSENT.value]
-    require(kept=not unexpected, seen=f"apply takes {unexpected} of its deletions for someone else's")
+    others = outcomes[Outcome.ALREADY_ABSENT.value]
+    require(kept=not others, seen=f"apply takes {others} of its deletions for someone else's")
     proven = sum(outcomes[outcome.value] for outcome in Outcome if outcome.is_gone)
     seen = f"{proven} proven of {sum(outcomes.values())} in the account, planned were {planned}"
     require(kept=proven == sum(outcomes.values()) == planned, seen=seen)

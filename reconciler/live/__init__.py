@@ -4,7 +4,7 @@
   ``credentials`` and ``tokens`` are Google's way to sign requests.
 - The way out, from the store to the wire: ``transport`` (guards, repetition) → ``channel``
   (identity, rate) → ``adapter`` (connections). ``retry`` and ``rate`` say when and how fast.
-- What comes back: ``answer``, or a ``faults`` error; ``bodies``, ``probe_reply``,
+- Replies: ``answer``, or a ``faults`` error; ``bodies``, ``probe_reply``,
   ``replies`` and ``rows`` say what it means, as pure functions.
 - A refresh: ``questions`` → ``survey`` → ``facts`` → ``conclusions``.
 """

@@ -219,7 +219,7 @@ def test_an_outcome_shows_what_failed_and_clearing_shows_everything_as_before(
 
 def test_what_is_not_proven_leads_to_where_it_is_listed(browser: Browser, page: Path) -> None:
     browser.open(page)
-    browser.find(".banner.closed a").click()
+    browser.find(".banner.blocking a").click()
     browser.until("location.hash === '#not-proven'")
     link = browser.find("#not-proven ~ .wide a")
     uid = link.text

@@ -253,7 +253,7 @@ def test_rows_of_an_inventory_are_counted_and_shown_and_close_no_gate(filled: Pr
     assert planned.code == 0, planned.out
     assert "2 never seen" in planned.last_line
     assert "specs/list.csv:3" in planned.out
-    assert "open    maxNeverSeen: 0 of at most 0" in planned.out
+    assert "passed    maxNeverSeen: 0 of at most 0" in planned.out
     assert filled.run("apply", "plan.json").code == 0
     one = coverage(filled)
     assert (one["asked"], one["proven"]) == (3, 1)

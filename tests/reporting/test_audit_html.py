@@ -255,7 +255,7 @@ def test_no_banner_says_that_all_is_proven_over_a_record_with_a_gap() -> None:
     part = replace(whole, selection=Selection(runs=frozenset({"run-1"})))
 
     def has_banner(report: AuditReport) -> bool:
-        return "banner open" in "".join(report_as_html(report, deletions_of(5)))
+        return "banner passed" in "".join(report_as_html(report, deletions_of(5)))
 
     assert [has_banner(one) for one in (whole, gap, part)] == [True, False, False]
 

@@ -73,7 +73,7 @@ class Events:
     def probing(
         self, store: StoreAddress, then: Callable[[int, int], None]
     ) -> Callable[[int, int], None]:
-        """Tell of the look at a store, now and then, beside ``then``."""
+        """Report the look at a store, now and then, beside ``then``."""
         reported = -1
 
         def update(done: int, total: int) -> None:

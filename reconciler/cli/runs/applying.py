@@ -129,7 +129,7 @@ def _apply(
     connection: Connection,
     stop: Stop,
 ) -> Applied:
-    """Do it, and let progress and events tell of it."""
+    """Do it, and let progress and events report it."""
     total = saved.plan.count(Why.LISTED)
     done = itertools.count(1)
 

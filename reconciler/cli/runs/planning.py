@@ -148,7 +148,7 @@ def _look(
 
 
 def plan_exit_code(saved: SavedPlan, *, detailed: bool = False) -> ExitCode:
-    """What the process tells of a plan that was shown; names its blocking gates on stderr."""
+    """The exit code of a plan that was shown; names its blocking gates on stderr."""
     blocking = blocking_gates(gates_of(saved))
     if blocking:
         names = ", ".join(sorted({gate.name.value for gate in blocking}))

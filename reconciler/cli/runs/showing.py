@@ -57,7 +57,7 @@ def write_plan_document(saved: SavedPlan, format_name: str = "text", folder: str
 
 @contextmanager
 def shown_if_invalid(view: PlanView) -> Iterator[None]:
-    """Tell of invalid files in every format that can hold it, and go on failing."""
+    """Report invalid files in every format that can hold it, and go on failing."""
     with github.annotated_errors(view.folder):
         try:
             yield
