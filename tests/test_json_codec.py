@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from enum import Enum
+from pathlib import Path
 
 import pytest
 
@@ -208,6 +209,39 @@ def test_a_field_of_a_type_that_has_no_json_is_found_when_the_codec_is_made() ->
 
     with pytest.raises(TypeError):
         codec_of(Float)
+
+
+def _even(number: int) -> int:
+    if number % 2:
+        raise ValueError(f"odd: {number}")
+    return number
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    folder: Path
+    names: frozenset[str]
+    totals: Mapping[str, Mapping[str, int]]
+    even: int | None = field(metadata=as_json(check=_even))
+    parts: tuple[Why, ...] = field(metadata=as_json(is_left=True))
+
+
+def test_a_report_has_paths_sets_and_totals_and_leaves_what_is_long_to_its_writer() -> None:
+    parts = (Why(Colour.RED),)
+    value = Report(Path("/srv/a"), frozenset("ba"), {"2026": {"red": 2}}, None, parts)
+    written = codec_of(Report).write(value)
+    assert written == {
+        "folder": "/srv/a",
+        "names": ["a", "b"],
+        "totals": {"2026": {"red": 2}},
+        "even": None,
+        "parts": parts,
+    }
+    assert codec_of(Report).left == {"parts": tuple[Why, ...]}
+    assert codec_of(Report).read(written) == value
+    assert codec_of(Report).read(written | {"even": 4}).even == 4
+    with pytest.raises(ValueError, match="'even': odd: 3"):
+        codec_of(Report).read(written | {"even": 3})
 
 
 def test_the_members_tell_what_the_documents_need() -> None:

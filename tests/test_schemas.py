@@ -12,9 +12,75 @@ import jsonschema
 import pytest
 from referencing import Registry, Resource
 
+from reconciler.json_codec import ADDRESSES, members_of
+from reconciler.model.audit import (
+    CameBack,
+    ChangingRun,
+    Coverage,
+    ImagesRead,
+    LastSeen,
+    PutBack,
+    Refusal,
+    RefusedApply,
+)
+from reconciler.model.deletion import RecordedDeletion
+from reconciler.model.desired import InputFile, Limits, Reason
+from reconciler.model.gate import Gate
+from reconciler.model.outcome import InstanceResult
+from reconciler.model.plan import (
+    DeletionGroup,
+    Finding,
+    KeptEntry,
+    Plan,
+    Returned,
+    SeriesPlan,
+    SparedEntry,
+    StorePlan,
+    StudyPlan,
+)
+from reconciler.model.problem import Problem, Source
+from reconciler.model.status import LockStatus, StandingHold, UnfinishedRun
+from reconciler.planning.never_seen import NeverSeen
+from reconciler.reporting.validation.tally import Tally
+
 ROOT = Path(__file__).parents[1]
 SCHEMAS = {path.name: json.loads(path.read_text("utf-8")) for path in ROOT.glob("schemas/*.json")}
 EDITOR_LINE = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILINE)
+
+
+WRITTEN: dict[str, dict[str, type]] = {
+    "plan": {
+        "plan": Plan,
+        "storePlan": StorePlan,
+        "study": StudyPlan,
+        "series": SeriesPlan,
+        "group": DeletionGroup,
+        "finding": Finding,
+        "kept": KeptEntry,
+        "spared": SparedEntry,
+        "limits": Limits,
+        "reason": Reason,
+        "source": Source,
+        "gate": Gate,
+        "returned": Returned,
+        "neverSeen": NeverSeen,
+    },
+    "audit-report": {
+        "coverage": Coverage,
+        "change": ChangingRun,
+        "refusal": Refusal,
+        "refusedApply": RefusedApply,
+        "cameBack": CameBack,
+        "putBack": PutBack,
+        "kept": LastSeen,
+        "imagesRead": ImagesRead,
+        "deletion": RecordedDeletion,
+    },
+    "status": {"unfinished": UnfinishedRun, "lock": LockStatus, "hold": StandingHold},
+    "validation": {"problem": Problem, "file": InputFile, "tally": Tally},
+    "event": {"gate": Gate, "result": InstanceResult, "planned_change": Finding},
+}
+"""The classes that write the objects of each schema."""
 
 
 def properties(schema: Any, way: str = "#") -> Iterator[tuple[str, Any]]:
@@ -56,6 +122,26 @@ def test_every_example_is_what_its_property_takes(name: str) -> None:
         for example in schema["examples"]:
             problems = [error.message for error in validator.iter_errors(example)]
             assert problems == [], f"{name}{way}: {example}"
+
+
+@pytest.mark.parametrize(
+    ("name", "part"), [(name, part) for name, parts in WRITTEN.items() for part in parts]
+)
+def test_an_object_has_the_keys_of_its_class(name: str, part: str) -> None:
+    schema = SCHEMAS[f"{name}.schema.json"]["$defs"][part]
+    keys = dict(keys_of(WRITTEN[name][part]))
+    assert keys.keys() <= schema["properties"].keys()
+    for key, is_required in keys.items():
+        assert (key in schema["required"]) is is_required, key
+
+
+def keys_of(kind: type) -> Iterator[tuple[str, bool]]:
+    """Each key that the codec writes for a class, and whether it always stands."""
+    for member in members_of(kind):
+        if member.is_flat:
+            yield from ((key, key != "provider") for key in ADDRESSES[member.kind])
+        elif not member.is_left:
+            yield member.key, member.is_required
 
 
 def test_the_editor_line_of_every_example_leads_to_the_schema() -> None:

@@ -308,7 +308,7 @@ class Reappeared:
     run: str
     code: ReasonCode
     source: Source
-    restored: bool = False
+    restored: bool = field(default=False, metadata=as_json(stands_always=True))
 
 
 @dataclass(frozen=True, slots=True)
