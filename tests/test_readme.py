@@ -192,7 +192,7 @@ def test_archive_and_restore_are_what_the_program_answers(tmp_path: Path) -> Non
     assert [line for line in normalised(after).splitlines() if line not in planned_again] == []
 
 
-def test_the_closed_gates_are_what_the_program_answers(tmp_path: Path) -> None:
+def test_the_blocking_gates_are_what_the_program_answers(tmp_path: Path) -> None:
     with example_project(tmp_path) as environment:
         specs = tmp_path / "project" / "specs" / "quality.yaml"
         lines = specs.read_text(encoding="utf-8").splitlines(keepends=True)

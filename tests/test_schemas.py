@@ -14,12 +14,12 @@ from referencing import Registry, Resource
 
 from reconciler.json_codec import ADDRESSES, members_of
 from reconciler.model.audit import (
-    CameBack,
     ChangingRun,
     Coverage,
     ImagesRead,
     LastSeen,
     PutBack,
+    Reappearance,
     Refusal,
     RefusedApply,
 )
@@ -31,10 +31,10 @@ from reconciler.model.plan import (
     DeletionGroup,
     Finding,
     KeptEntry,
+    OverriddenEntry,
     Plan,
-    Returned,
+    Reappeared,
     SeriesPlan,
-    SparedEntry,
     StorePlan,
     StudyPlan,
 )
@@ -57,12 +57,12 @@ WRITTEN: dict[str, dict[str, type]] = {
         "group": DeletionGroup,
         "finding": Finding,
         "kept": KeptEntry,
-        "spared": SparedEntry,
+        "overridden": OverriddenEntry,
         "limits": Limits,
         "reason": Reason,
         "source": Source,
         "gate": Gate,
-        "returned": Returned,
+        "reappeared": Reappeared,
         "neverSeen": NeverSeen,
     },
     "audit-report": {
@@ -70,7 +70,7 @@ WRITTEN: dict[str, dict[str, type]] = {
         "change": ChangingRun,
         "refusal": Refusal,
         "refusedApply": RefusedApply,
-        "cameBack": CameBack,
+        "reappearance": Reappearance,
         "putBack": PutBack,
         "kept": LastSeen,
         "imagesRead": ImagesRead,

@@ -187,7 +187,7 @@ def _await_end(plain: socket.socket, timeout: float) -> None:
 def _octets_under_way(plain: socket.socket) -> int:
     """How much TCP has not delivered yet; none where the connection was reset (tcp(7)).
 
-    Where the system does not tell, as macOS, that it hung up in good order has to do.
+    Where the system does not say, as macOS, that it hung up in good order must suffice.
     """
     if not hasattr(socket, "TCP_INFO"):
         return 0

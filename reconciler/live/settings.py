@@ -24,7 +24,7 @@ class ConnectionSettings:
 
     ``credentials`` are what the provider's variables hold, by their names. ``proxies`` is what
     ``urllib.request.getproxies()`` gives, ``ca_bundle`` a PEM file instead of certifi's;
-    ``max_qps`` is in requests a second, None for no limit.
+    ``max_qps`` is in requests per second, None for no limit.
     """
 
     endpoint: Endpoint

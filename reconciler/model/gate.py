@@ -32,7 +32,7 @@ class GateName(Enum):
 class Gate:
     """One gate of one store: what was counted, what is allowed, and how to pass.
 
-    ``subject`` names the study that a gate on a study is about; an open gate needs no ``hint``.
+    ``subject`` names the study that a gate on a study is about; a passed gate needs no ``hint``.
     """
 
     name: GateName

@@ -54,7 +54,7 @@ def never_seen_of(plan: Plan) -> Iterator[NeverSeen]:
             yield NeverSeen(store.store, found)
 
 
-def with_never_seen(plan: Plan, told: Sequence[NeverSeen]) -> Plan:
+def with_never_seen(plan: Plan, marks: Sequence[NeverSeen]) -> Plan:
     """The plan, in which that is marked which `never_seen_of` gave.
 
     Raises:
@@ -62,14 +62,14 @@ def with_never_seen(plan: Plan, told: Sequence[NeverSeen]) -> Plan:
     """
     subjects = {
         one.store: {(each.study_uid, each.series_uid, each.instance_uid) for each in one.findings}
-        for one in told
+        for one in marks
     }
     stores = tuple(
         _marked(store, partial(_is_among, subjects.get(store.store, frozenset())))
         for store in plan.stores
     )
     marked = replace(plan, stores=stores)
-    if marked.count(Why.NEVER_SEEN) != sum(len(one.findings) for one in told):
+    if marked.count(Why.NEVER_SEEN) != sum(len(one.findings) for one in marks):
         raise ValueError("something is never seen that is not already absent")
     return marked
 

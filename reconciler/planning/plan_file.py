@@ -51,7 +51,9 @@ def _unsealed(saved: SavedPlan) -> Iterator[str]:
     del members["plan"]
     members |= {
         "summary": summarize(saved.plan),
-        "gates": [codec_of(Gate).write(gate, {"passed": gate.is_passed}) for gate in gates_of(saved)],
+        "gates": [
+            codec_of(Gate).write(gate, {"passed": gate.is_passed}) for gate in gates_of(saved)
+        ],
         "never_seen": [codec_of(NeverSeen).write(one) for one in never_seen_of(saved.plan)],
     }
     yield "{\n" + ",\n".join(f"{canonical(key)}:{canonical(members[key])}" for key in members)

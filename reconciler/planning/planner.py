@@ -52,7 +52,7 @@ def plan_store(desired: DesiredStore, live: LiveStore) -> StorePlan:
         _refuse_two_addresses(
             [decide_series(one, desired, live, _listed(live, one)) for one in series]
         )
-    draft.findings += _findings_on_wholes(desired, live)
+    draft.findings += _findings_on_targets(desired, live)
     draft.findings += _unreadable_studies(desired.removes, live.contents)
     return StorePlan(
         desired.store,
@@ -177,13 +177,13 @@ def _studies(
             )
 
 
-def _findings_on_wholes(desired: DesiredStore, live: LiveStore) -> Iterator[Finding]:
-    for whole, entry in _targets(desired).items():
-        observation = live.targets.get(whole, unknown("the store was not asked"))
+def _findings_on_targets(desired: DesiredStore, live: LiveStore) -> Iterator[Finding]:
+    for target, entry in _targets(desired).items():
+        observation = live.targets.get(target, unknown("the store was not asked"))
         if observation.presence is Presence.PRESENT:
             continue
         _, why = decide(entry.intent, observation.presence, found_elsewhere=False)
-        yield Finding(why, *whole, None, line_of(entry.source), observation.detail)
+        yield Finding(why, *target, None, line_of(entry.source), observation.detail)
 
 
 def _targets(desired: DesiredStore) -> Mapping[tuple[str, str | None], Entry]:

@@ -78,7 +78,7 @@ class SeriesDecisions:
 def decide_series(
     series: SeriesAddress, desired: DesiredStore, live: LiveStore, listed: frozenset[str] | None
 ) -> SeriesDecisions:
-    """Decide each instance that a file names or a whole was expanded to.
+    """Decide each instance that a file names or an entry was expanded to.
 
     ``listed`` is what the study's listing shows in the series, None if that is not known; what
     of it nobody claims is unmanaged.

@@ -27,7 +27,7 @@ def conclude(store: StoreAddress, questions: Questions, facts: Facts) -> LiveSto
             series: _observations(series, questions, facts, shared.get(series, ()))
             for series in _answered(questions, facts)
         },
-        {whole: _whole(whole, questions, facts) for whole in questions.targets},
+        {target: _presence_of_target(target, questions, facts) for target in questions.targets},
         _contents(questions, facts),
         {
             instance: found
@@ -38,11 +38,11 @@ def conclude(store: StoreAddress, questions: Questions, facts: Facts) -> LiveSto
 
 
 def _answered(questions: Questions, facts: Facts) -> set[SeriesAddress]:
-    """Every series of which an instance is named, or that a whole was expanded to."""
+    """Every series of which an instance is named, or that an entry was expanded to."""
     expanded = {
-        SeriesAddress(whole[0], series_uid)
-        for whole in questions.targets
-        for series_uid in facts.listing_of(whole).series
+        SeriesAddress(target[0], series_uid)
+        for target in questions.targets
+        for series_uid in facts.listing_of(target).series
     }
     return expanded | questions.named_series
 
@@ -96,28 +96,28 @@ def _unsearched(
             yield uid, unknown(f"{what}: {found}")
 
 
-def _whole(whole: StudyOrSeries, questions: Questions, facts: Facts) -> Observation:
-    listing = facts.listing_of(whole)
+def _presence_of_target(target: StudyOrSeries, questions: Questions, facts: Facts) -> Observation:
+    listing = facts.listing_of(target)
     if listing.problem is not None:
         return unknown(f"it could not be listed: {listing.problem}")
-    if whole not in questions.kept_targets and (odd := _left_behind(whole, questions, listing)):
+    if target not in questions.kept_targets and (odd := _left_behind(target, questions, listing)):
         more = f", and {len(odd) - 1} more" if len(odd) > 1 else ""
         return unknown(
             "it cannot be removed as a whole: its listing shows what no request can address"
             f" ({odd[0]}{more}); name its other instances one by one"
         )
-    if not listing.series and whole not in facts.target_probes:
+    if not listing.series and target not in facts.target_probes:
         return unknown("the instances that its listing shows turned out to be absent")
-    return facts.target_probes.get(whole, PRESENT)
+    return facts.target_probes.get(target, PRESENT)
 
 
-def _left_behind(whole: StudyOrSeries, questions: Questions, listing: StudyContents) -> list[str]:
-    """The odd rows of a removed whole that no keep covers."""
-    uids = tuple(uid for uid in whole if uid is not None)
+def _left_behind(target: StudyOrSeries, questions: Questions, listing: StudyContents) -> list[str]:
+    """The odd rows of a removed study or series that no keep covers."""
+    uids = tuple(uid for uid in target if uid is not None)
     return sorted(
         str(row)
         for row in listing.odd.rows
-        if not row.is_shared and row.may_be(*uids) and not _is_kept(row, whole[0], questions)
+        if not row.is_shared and row.may_be(*uids) and not _is_kept(row, target[0], questions)
     )
 
 

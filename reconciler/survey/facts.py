@@ -25,8 +25,8 @@ class Facts:
     ``listings`` are those of whole studies and series. ``partial_listings`` are the kept instances
     that a listing of their series, perhaps only its beginning, shows: it proves nothing of the
     others, unless the series is in ``seen_whole``. A search gave other addresses of the instance,
-    or the text of what hid them. ``target_probes`` answers for the targets that no listed instance
-    confirms.
+    or the text of what hid them. ``target_probes`` answers for the studies and series that no
+    listed instance confirms.
     """
 
     listings: dict[StudyOrSeries, StudyContents] = field(default_factory=dict)
@@ -36,15 +36,15 @@ class Facts:
     searches: dict[InstanceAddress, tuple[InstanceAddress, ...] | str] = field(default_factory=dict)
     target_probes: dict[StudyOrSeries, Observation] = field(default_factory=dict)
 
-    def listing_of(self, whole: StudyOrSeries) -> StudyContents:
+    def listing_of(self, target: StudyOrSeries) -> StudyContents:
         """What the store lists of it, by the listing of its study or by its own.
 
         A row whose probe says ABSENT is stale and left out. Odd rows are those of the listing,
         also where the series is only a part of it.
         """
-        study_uid, series_uid = whole
+        study_uid, series_uid = target
         of_study = self.listings.get((study_uid, None))
-        listing = of_study or self.listings.get(whole, _NOT_LISTED)
+        listing = of_study or self.listings.get(target, _NOT_LISTED)
         if listing.problem is not None:
             return listing
         wanted = listing.series if series_uid is None else {series_uid}
@@ -66,8 +66,8 @@ class Facts:
         None if there is no such listing. Of a partial listing, only for what is kept by name.
         """
         study_uid, series_uid, uid = instance
-        for whole in ((study_uid, None), (study_uid, series_uid)):
-            listing = self.listings.get(whole, _NOT_LISTED)
+        for target in ((study_uid, None), (study_uid, series_uid)):
+            listing = self.listings.get(target, _NOT_LISTED)
             if listing.problem is None:
                 is_listed = uid in listing.series.get(series_uid, _NOTHING)
                 return is_listed or listing.odd.may_be(*instance)

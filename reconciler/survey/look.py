@@ -32,7 +32,7 @@ ProgressCallback = Callable[[int, int], None]
 """Called with how many questions are answered, and how many are known of so far."""
 
 _MOST_CONFIRMATIONS = 3
-"""How many listed instances of a kept whole are tried, should the first rows be stale."""
+"""How many listed instances of a kept study or series are tried, should the first rows be stale."""
 
 
 class Survey:
@@ -84,7 +84,7 @@ class Survey:
         self._ask(instances, self._search, len(instances))
 
     def confirm(self, targets: Collection[StudyOrSeries]) -> None:
-        """Confirm targets by a retrieve: of a listed instance, else of the whole's metadata."""
+        """Confirm targets by a retrieve: of a listed instance, else of their metadata."""
         self._ask(targets, self._confirm, len(targets))
 
     def _ask(self, items: Iterable[T], question: Callable[[T], object], count: int) -> None:
@@ -99,12 +99,12 @@ class Survey:
         if self._stop is not None and self._stop.is_set():
             raise LiveError("interrupted before the whole store was looked at")
 
-    def _read_listing(self, whole: StudyOrSeries) -> None:
-        spelled = self._questions.spelled_in(whole[0])
+    def _read_listing(self, target: StudyOrSeries) -> None:
+        spelled = self._questions.spelled_in(target[0])
         try:
-            self.facts.listings[whole] = _contents(self._store.list_instances(*whole), spelled)
+            self.facts.listings[target] = _contents(self._store.list_instances(*target), spelled)
         except LiveError as error:
-            self.facts.listings[whole] = StudyContents(problem=str(error))
+            self.facts.listings[target] = StudyContents(problem=str(error))
 
     def _read_partial_listing(self, asked: tuple[SeriesAddress, int]) -> None:
         series, at_most = asked
@@ -146,26 +146,26 @@ class Survey:
         """Whether a row that is recorded as deleted is really gone."""
         return row in self._deleted and self._look(row).presence is Presence.ABSENT
 
-    def _confirm(self, whole: StudyOrSeries) -> None:
-        listing = self.facts.listing_of(whole)
-        for row in islice(_rows(whole[0], listing.series), _MOST_CONFIRMATIONS):
+    def _confirm(self, target: StudyOrSeries) -> None:
+        listing = self.facts.listing_of(target)
+        for row in islice(_rows(target[0], listing.series), _MOST_CONFIRMATIONS):
             seen = self._look(row)
             match seen.presence:
                 case Presence.PRESENT:
                     return
                 case Presence.UNKNOWN:
-                    self.facts.target_probes[whole] = unknown(f"{row}: {seen.detail}")
+                    self.facts.target_probes[target] = unknown(f"{row}: {seen.detail}")
                     return
                 case Presence.ABSENT:
                     continue
-        self.facts.target_probes[whole] = self._without_witness(whole)
+        self.facts.target_probes[target] = self._without_witness(target)
 
-    def _without_witness(self, whole: StudyOrSeries) -> Observation:
-        """Look at a whole of which no listed instance could be retrieved."""
-        if self.facts.listing_of(whole).series:
+    def _without_witness(self, target: StudyOrSeries) -> Observation:
+        """Look at a study or series of which no listed instance could be retrieved."""
+        if self.facts.listing_of(target).series:
             return unknown("its listing is stale: the instances tried are absent")
-        seen = self._store.probe_study_or_series(*whole)
-        is_shown = self.facts.listing_of(whole).odd.may_be(*filter(None, whole))
+        seen = self._store.probe_study_or_series(*target)
+        is_shown = self.facts.listing_of(target).odd.may_be(*filter(None, target))
         if seen.presence is Presence.PRESENT:
             nothing = unknown("the store has it, though its listing shows no instance")
             return seen if is_shown else nothing

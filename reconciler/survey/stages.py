@@ -22,7 +22,7 @@ class ProbeMode(StrEnum):
     AUTO = "auto"
     """By listings where they may decide and cost less, else by retrieves."""
     RETRIEVE = "retrieve"
-    """Every instance that is named, or that a whole was expanded to, by a retrieve."""
+    """Every instance that is named, or that an entry was expanded to, by a retrieve."""
 
 
 ROWS_A_PROBE = 50
@@ -36,11 +36,11 @@ Batch = tuple[SeriesAddress, tuple[str, ...]]
 
 
 def listings_to_read(questions: Questions) -> list[StudyOrSeries]:
-    """One listing for each touched study, and one for each kept whole elsewhere."""
+    """One listing for each touched study, and one for each kept study or series elsewhere."""
     studies = questions.touched_studies | {
         study_uid for study_uid, series_uid in questions.kept_targets if series_uid is None
     }
-    series = {whole for whole in questions.kept_targets if whole[0] not in studies}
+    series = {target for target in questions.kept_targets if target[0] not in studies}
     return sorted({(uid, None) for uid in studies} | series, key=_sort_key)
 
 
@@ -109,7 +109,7 @@ def instances_to_search(
 def targets_to_confirm(questions: Questions, facts: Facts) -> list[StudyOrSeries]:
     """The targets that are listed so far by nothing that a retrieve has confirmed.
 
-    A removed whole needs a confirmation only if nothing of it is listed; a kept one always.
+    A removed target needs a confirmation only if nothing of it is listed; a kept one always.
     """
     return sorted(_unconfirmed(questions, facts), key=_sort_key)
 
@@ -141,7 +141,7 @@ def _witnesses(keeps: Claims, series: SeriesAddress, rows: frozenset[str]) -> se
 
 
 def _listed_series(facts: Facts) -> set[SeriesAddress]:
-    """Every series that a listing of a whole shows."""
+    """Every series that a listing of a target shows."""
     return {
         SeriesAddress(study_uid, series_uid)
         for (study_uid, _), listing in facts.listings.items()
@@ -161,23 +161,23 @@ def _by_series(instances: Iterable[InstanceAddress]) -> dict[SeriesAddress, set[
 
 
 def _unconfirmed(questions: Questions, facts: Facts) -> Iterator[StudyOrSeries]:
-    for whole in questions.targets:
-        listing = facts.listing_of(whole)
-        if listing.problem is None and not _suffices(whole, listing.series, questions, facts):
-            yield whole
+    for target in questions.targets:
+        listing = facts.listing_of(target)
+        if listing.problem is None and not _suffices(target, listing.series, questions, facts):
+            yield target
 
 
 def _suffices(
-    whole: StudyOrSeries, rows: Mapping[str, Set[str]], questions: Questions, facts: Facts
+    target: StudyOrSeries, rows: Mapping[str, Set[str]], questions: Questions, facts: Facts
 ) -> bool:
-    if not rows or whole not in questions.kept_targets:
+    if not rows or target not in questions.kept_targets:
         return bool(rows)
     return any(
         uid in members and seen.presence is Presence.PRESENT
         for series_uid, members in rows.items()
-        for uid, seen in facts.probed_in(SeriesAddress(whole[0], series_uid)).items()
+        for uid, seen in facts.probed_in(SeriesAddress(target[0], series_uid)).items()
     )
 
 
-def _sort_key(whole: StudyOrSeries) -> tuple[str, str]:
-    return whole[0], whole[1] or ""
+def _sort_key(target: StudyOrSeries) -> tuple[str, str]:
+    return target[0], target[1] or ""

@@ -261,7 +261,7 @@ def test_gates_and_refused_applies_are_told_with_who_asked(state: Path) -> None:
     assert report_of(state, until=NOON).refusals == ()
 
 
-def test_what_came_back_is_told_once_by_instance(state: Path) -> None:
+def test_what_reappeared_is_reported_once_by_instance(state: Path) -> None:
     reappeared = ReappearedSeen(NOON, 0, instance(1), "a", SAFETY.code, restored=False)
     write(state, plan_made("p", NOON), reappeared, plan_ended())
     later = replace(reappeared, time=NOON + MINUTE)

@@ -135,7 +135,7 @@ def test_a_plan_of_invalid_files_tells_so_where_it_can(small: Project) -> None:
         assert not Path(f"p.{form}").exists(), "there is no plan that it could hold"
 
 
-def test_closed_gates_are_findings_of_a_plan(project: Project) -> None:
+def test_blocking_gates_are_findings_of_a_plan(project: Project) -> None:
     instances = project.fill(1, 1, range(1, 4))
     project.write("a.yaml", REASON + removal(instances))
     planned = project.run("plan", "--format", "sarif")

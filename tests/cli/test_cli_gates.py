@@ -80,7 +80,7 @@ def test_a_gate_is_evaluated_again_at_apply(project: Project) -> None:
     )
     assert project.run("plan", "--out", "plan.json").code == 3
     path = project.folder / "plan.json"
-    text = path.read_text().replace('"open":false', '"open":true')
+    text = path.read_text().replace('"passed":false', '"passed":true')
     path.write_text(reseal(text))
     refused = project.run("apply", "plan.json")
     assert refused.code == 3

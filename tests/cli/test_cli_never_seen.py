@@ -246,7 +246,7 @@ def inventory(project: Project, rows: Sequence[InstanceAddress]) -> str:
     return f"  - inventory: {{path: list.csv, sha256: {digest}, count: {len(rows)}}}\n"
 
 
-def test_rows_of_an_inventory_are_counted_and_shown_and_close_no_gate(filled: Project) -> None:
+def test_rows_of_an_inventory_are_counted_and_shown_and_block_at_no_gate(filled: Project) -> None:
     rows = inventory(filled, [address(1, 1, 1), address(1, 1, 77), address(3, 1, 1)])
     filled.write("a.yaml", REASON + "remove:\n" + rows)
     planned = filled.run("plan", "--out", "plan.json")

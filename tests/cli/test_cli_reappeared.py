@@ -21,7 +21,7 @@ def removed_and_back(project: Project, code: str, limits: str = "") -> None:
 
 
 @pytest.mark.parametrize("code", ["113037", "113038", "113680", "130754"])
-def test_what_came_back_is_looked_at_before_it_is_deleted_again(
+def test_what_reappeared_is_looked_at_before_it_is_deleted_again(
     project: Project, code: str
 ) -> None:
     removed_and_back(project, code)

@@ -243,7 +243,7 @@ def test_what_was_restored_stays_restored_when_another_delete_fails(
 
 
 @variants
-def test_what_came_back_stays_so_when_another_delete_fails(site: Site, fails: Variant) -> None:
+def test_what_reappeared_stays_so_when_another_delete_fails(site: Site, fails: Variant) -> None:
     past = past_of_two(site)
     removed(past, "first")
     past.someone_stores(ONE)
@@ -411,7 +411,7 @@ def test_a_plan_without_the_record_deletes_nothing_that_was_restored(site: Site)
     assert ONE in site.content()
 
 
-def test_a_plan_without_the_record_deletes_nothing_that_came_back(site: Site) -> None:
+def test_a_plan_without_the_record_deletes_nothing_that_reappeared(site: Site) -> None:
     past = past_of_two(site)
     removed(past, "first")
     past.someone_stores(ONE)

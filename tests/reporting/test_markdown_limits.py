@@ -198,7 +198,7 @@ def test_no_list_is_so_long_that_the_limit_breaks(saved: SavedPlan) -> None:
     assert 0 < len(summary.encode()) <= STEP_SUMMARY_BYTES
 
 
-def test_came_back_is_cut_too() -> None:
+def test_reappeared_is_cut_too() -> None:
     saved = saved_of(1, 1, 1)
     one = Reappeared(
         saved.plan.stores[0].store,

@@ -121,7 +121,6 @@ def test_the_rules_are_those_that_problems_can_have_and_their_names_are_pinned()
     assert {rule.value for rule in Rule} | {rule.value for rule in PlanRule} == set(RULES)
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule) for rule in RULES)
     assert sorted(PlanRule) == [
-        "reappeared",
         "gate-incomplete",
         "gate-max-deletions",
         "gate-max-kept-missing",

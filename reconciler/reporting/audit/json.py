@@ -30,5 +30,5 @@ def report_as_json(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
 def _deletion(deletion: RecordedDeletion) -> dict[str, object]:
     codec = codec_of(RecordedDeletion)
     members = codec.write(deletion, {"actor": deletion.actor})
-    told = {key: value for key, value in members.items() if key not in codec.left}
-    return told | {"run": deletion.run.run}
+    written = {key: value for key, value in members.items() if key not in codec.left}
+    return written | {"run": deletion.run.run}
