@@ -28,7 +28,7 @@ from reconciler.emulator.faulty.fault_json import faults_from_json
 from reconciler.emulator.faulty.faults import FaultKind
 from reconciler.errors import ExitCode
 from reconciler.json_codec import codec_of
-from reconciler.model.desired import Intent, Limits, ReasonCode
+from reconciler.model.desired import EntryKind, Limits, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Operation, Outcome
@@ -364,7 +364,7 @@ def architecture_rules() -> dict[str, set[str]]:
 def test_the_decision_table_is_the_programs() -> None:
     columns = (Presence.PRESENT, Presence.ABSENT, Presence.UNKNOWN)
     rows = {intent: cells for intent, *cells in table(DESIGN, r"desired \ live")}
-    assert rows.keys() == {intent.value for intent in Intent}
+    assert rows.keys() == {intent.value for intent in EntryKind}
     for (intent, presence), (action, why) in DECISIONS.items():
         cell = rows[intent.value][columns.index(presence)]
         assert codes(cell)[0] == why.value

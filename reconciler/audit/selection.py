@@ -22,7 +22,7 @@ from reconciler.journal.records import (
 )
 from reconciler.model.address import InstanceAddress
 from reconciler.model.audit import Selection
-from reconciler.model.deletion import Answer, ArchivedCopy, RecordedDeletion, RecordedRun
+from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply, RecordedRun
 from reconciler.model.outcome import Outcome
 from reconciler.model.provenance import Provenance
 from reconciler.model.service import Store
@@ -213,7 +213,7 @@ class _Evidence(TypedDict):
     """What the attempts of a deletion say of it, taken together."""
 
     attempts: int
-    answers: tuple[Answer, ...]
+    answers: tuple[RecordedReply, ...]
     copy: ArchivedCopy | None
     patient: str | None
 
@@ -224,7 +224,7 @@ def _evidence(attempts: Sequence[Attempt]) -> _Evidence:
     patients = [one.first.patient.pseudonym for one in attempts if one.first.patient]
     return _Evidence(
         attempts=sum(attempt.last.attempt for attempt in attempts),
-        answers=tuple(Answer(result.status, result.request_id) for result in results),
+        answers=tuple(RecordedReply(result.status, result.request_id) for result in results),
         copy=copies[-1] if copies else None,
         patient=patients[-1] if patients else None,
     )

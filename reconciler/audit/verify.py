@@ -12,7 +12,12 @@ from reconciler.errors import BrokenJournal, JournalError
 from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import FirstRecord, LastRecord, Record
-from reconciler.model.verification import Finding, FindingKind, PublishedHead, Verification
+from reconciler.model.verification import (
+    FindingKind,
+    PublishedHead,
+    RecordFinding,
+    Verification,
+)
 
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """Threads take the time before they queue for their place, so neighbours may be out of order."""
@@ -82,7 +87,7 @@ def check(snapshot: Snapshot, *, runs: Sequence[str] = (), heads: Sequence[str] 
             published.append(PublishedHead(head, place.path.stem, place.seq, count))
         else:
             message = "no record has this hash: the journal was cut off or rewritten"
-            findings.append(Finding(FindingKind.HEAD_MISSING, head, message))
+            findings.append(RecordFinding(FindingKind.HEAD_MISSING, head, message))
     if not runs:
         findings += _links(checked, lost)
     if published and not runs:
@@ -91,8 +96,10 @@ def check(snapshot: Snapshot, *, runs: Sequence[str] = (), heads: Sequence[str] 
     return Checked(verification, checked.ends, checked.heads)
 
 
-def _unrecognised(path: Path) -> Finding:
-    return Finding(FindingKind.UNRECOGNISED, str(path), "not the record of a run; passed over")
+def _unrecognised(path: Path) -> RecordFinding:
+    return RecordFinding(
+        FindingKind.UNRECOGNISED, str(path), "not the record of a run; passed over"
+    )
 
 
 def _named(snapshot: Snapshot, files: Iterable[Path]) -> Iterator[str]:
@@ -109,7 +116,7 @@ def _predecessors(first: FirstRecord) -> Iterator[str]:
         yield first.previous_observation
 
 
-def _check(path: Path, records: RunRecords, checked: _Checking) -> Iterator[Finding]:
+def _check(path: Path, records: RunRecords, checked: _Checking) -> Iterator[RecordFinding]:
     clock = _Clock()
     last: Record | None = None
     try:
@@ -123,34 +130,36 @@ def _check(path: Path, records: RunRecords, checked: _Checking) -> Iterator[Find
                 yield from _misplaced(path, record)
             if clock.went_back(record.time):
                 message = f"the clock went back, from {clock.latest} to {record.time}"
-                yield Finding(FindingKind.CLOCK, f"{path}:{seq + 1}", message)
+                yield RecordFinding(FindingKind.CLOCK, f"{path}:{seq + 1}", message)
     except BrokenJournal as error:
-        yield Finding(FindingKind.BROKEN, error.place, error.problem)
+        yield RecordFinding(FindingKind.BROKEN, error.place, error.problem)
     except JournalError as error:
-        yield Finding(FindingKind.UNREADABLE, str(path), str(error))
+        yield RecordFinding(FindingKind.UNREADABLE, str(path), str(error))
     else:
         yield from _end(path, last)
     if last is not None and records.head is not None:
         checked.ends[path.stem], checked.heads[path.stem] = last, records.head
     if records.torn_tail:
-        yield Finding(FindingKind.TORN, str(path), "the last line is cut off; it was set aside")
+        yield RecordFinding(
+            FindingKind.TORN, str(path), "the last line is cut off; it was set aside"
+        )
 
 
-def _misplaced(path: Path, first: FirstRecord) -> Iterator[Finding]:
+def _misplaced(path: Path, first: FirstRecord) -> Iterator[RecordFinding]:
     """A run in the folder of the others: no command looks for it there."""
     is_observation = isinstance(first, FirstReadOnly)
     if is_observation != (path.parent.name == "observations"):
         message = "it lies in the folder of another kind of run, where nobody looks for it"
-        yield Finding(FindingKind.BROKEN, f"{path}:1", message)
+        yield RecordFinding(FindingKind.BROKEN, f"{path}:1", message)
 
 
-def _end(path: Path, last: Record | None) -> Iterator[Finding]:
+def _end(path: Path, last: Record | None) -> Iterator[RecordFinding]:
     """What is to be said of the last record of a run."""
     if last is None:
-        yield Finding(FindingKind.UNSTARTED, str(path), "it holds no whole record")
+        yield RecordFinding(FindingKind.UNSTARTED, str(path), "it holds no whole record")
     elif not isinstance(last, LastRecord):
         message = "it has no end on record: its process died, or its end was cut off"
-        yield Finding(FindingKind.UNFINISHED, str(path), message)
+        yield RecordFinding(FindingKind.UNFINISHED, str(path), message)
 
 
 class _Clock:
@@ -185,7 +194,7 @@ def _follow(head: str, checked: _Checking) -> set[str]:
     return reached
 
 
-def _links(checked: _Checking, lost: Collection[str]) -> Iterator[Finding]:
+def _links(checked: _Checking, lost: Collection[str]) -> Iterator[RecordFinding]:
     """How runs follow on each other: each folder is a chain of its own, and names the other's."""
     followers: dict[tuple[str, str | None], Path] = {}
     for path, first in checked.starts.items():
@@ -194,15 +203,15 @@ def _links(checked: _Checking, lost: Collection[str]) -> Iterator[Finding]:
         before = followers.setdefault((path.parent.name, own), path)
         if before != path:
             message = f"it follows on the same run as {before.name}"
-            yield Finding(FindingKind.FORK, str(path), message)
+            yield RecordFinding(FindingKind.FORK, str(path), message)
         yield from _added_after(path, first, checked)
         for named in _predecessors(first):
             if named not in checked.found:
                 kind = FindingKind.LOST if named in lost else FindingKind.UNKNOWN_PREDECESSOR
-                yield Finding(kind, f"{path}:1", missing_run(named))
+                yield RecordFinding(kind, f"{path}:1", missing_run(named))
 
 
-def _added_after(path: Path, first: FirstRecord, checked: _Checking) -> Iterator[Finding]:
+def _added_after(path: Path, first: FirstRecord, checked: _Checking) -> Iterator[RecordFinding]:
     """Where two runs work on one store, the second begins after the last line of the first."""
     place = checked.found.get(first.previous_head or "")
     before = checked.starts.get(place.path) if place else None
@@ -212,12 +221,12 @@ def _added_after(path: Path, first: FirstRecord, checked: _Checking) -> Iterator
         first.previous_head
     ):
         message = f"{path.name}, which worked on the same store, began after line {place.seq + 1}"
-        yield Finding(FindingKind.BROKEN, f"{place.path}:{place.seq + 2}", message)
+        yield RecordFinding(FindingKind.BROKEN, f"{place.path}:{place.seq + 2}", message)
 
 
 def _uncovered(
     snapshot: Snapshot, checked: _Checking, published: Iterable[PublishedHead], heads: Iterable[str]
-) -> Iterator[Finding]:
+) -> Iterator[RecordFinding]:
     """Applies and restores before the latest run that a head is of, to which no head leads."""
     reached = {
         checked.found[one].path
@@ -230,7 +239,7 @@ def _uncovered(
     for path in order[: last + 1]:
         if path not in reached:
             message = "no head leads to it: it ran beside the others, or was added since"
-            yield Finding(FindingKind.UNCOVERED, str(path), message)
+            yield RecordFinding(FindingKind.UNCOVERED, str(path), message)
 
 
 def missing_run(named: str) -> str:

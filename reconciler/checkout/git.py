@@ -36,7 +36,7 @@ _CREDENTIALS = re.compile(r"://[^/\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class GitOutput:
     """What git said."""
 
     code: int
@@ -66,7 +66,7 @@ class Git:
 
     def ask(
         self, top: Path, *arguments: str, given: bytes = b"", codes: Collection[int] = (0,)
-    ) -> Answer:
+    ) -> GitOutput:
         """Run a command in a folder; ``codes`` are the exit codes that are an answer.
 
         Raises:
@@ -92,7 +92,7 @@ class Git:
         stderr = done.stderr.decode("utf-8", "replace")
         if done.returncode not in codes:
             raise GitError(_words(stderr, arguments[0], done.returncode), hint=_hint(stderr, top))
-        return Answer(done.returncode, done.stdout, stderr)
+        return GitOutput(done.returncode, done.stdout, stderr)
 
 
 def _words(stderr: str, command: str, code: int) -> str:

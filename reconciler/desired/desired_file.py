@@ -21,7 +21,7 @@ from reconciler.desired.yaml_tree.reader import read_document
 from reconciler.desired.yaml_tree.source_text import SourceText
 from reconciler.desired.yaml_tree.tree import YamlMapping, YamlSequence
 from reconciler.model.address import StoreAddress
-from reconciler.model.desired import Entry, InputFile, InputRole, Intent
+from reconciler.model.desired import Entry, EntryKind, InputFile, InputRole
 from reconciler.model.problem import Source
 from reconciler.regular_file import open_regular
 
@@ -54,7 +54,7 @@ def read_desired_file(
     progress: ReadProgress,
 ) -> DesiredFile | None:
     """Read one file; None if it is invalid, which is a problem already."""
-    plain = {intent: PlainEntries() for intent in Intent}
+    plain = {intent: PlainEntries() for intent in EntryKind}
     try:
         with open_regular(Path(root, path)) as file:
             source = SourceText(file, progress)
@@ -63,7 +63,7 @@ def read_desired_file(
                 path,
                 scalar_types=scalar_types(),
                 problems=problems,
-                takers={intent.value: plain[intent].take for intent in Intent},
+                takers={intent.value: plain[intent].take for intent in EntryKind},
             )
             digest = source.sha256()
     except OSError as error:
@@ -82,8 +82,8 @@ def read_desired_file(
         store_source=Source(path, *content.document.key_place("store")),
         endpoint=content.endpoint(),
         limits=cast(Mapping[str, int], content.mapping("limits") or {}),
-        removes=content.entries(Intent.REMOVE),
-        keeps=content.entries(Intent.KEEP),
+        removes=content.entries(EntryKind.REMOVE),
+        keeps=content.entries(EntryKind.KEEP),
     )
 
 
@@ -92,7 +92,7 @@ class _Content:
     """A document that the schema accepts."""
 
     document: YamlMapping
-    plain: Mapping[Intent, PlainEntries]
+    plain: Mapping[EntryKind, PlainEntries]
     path: str
     role: InputRole
     pins: Pins
@@ -108,9 +108,9 @@ class _Content:
             return None
         return str(store["endpoint"]), Source(self.path, *store.value_place("endpoint"))
 
-    def entries(self, intent: Intent) -> tuple[Entry, ...]:
+    def entries(self, intent: EntryKind) -> tuple[Entry, ...]:
         default_archive = self.archives.read(self.document, Archive())
-        counts = self.role is InputRole.SELECTED or intent is Intent.KEEP
+        counts = self.role is InputRole.SELECTED or intent is EntryKind.KEEP
         return read_entries(
             cast(YamlSequence, self.document.get(intent.value, ())),
             self.plain[intent],

@@ -18,7 +18,7 @@ from reconciler.desired.rules import Rule
 from reconciler.desired.schema.plain_entries import PlainEntries, PlainSeries
 from reconciler.desired.yaml_tree.tree import Place, YamlMapping, YamlSequence
 from reconciler.model.address import SeriesAddress
-from reconciler.model.desired import Entry, Intent, Reason, ReasonCode
+from reconciler.model.desired import Entry, EntryKind, Reason, ReasonCode
 from reconciler.model.problem import Source
 
 OpenInventory = Callable[[YamlMapping], Inventory | None]
@@ -46,7 +46,7 @@ class _Gathered:
 def read_entries(
     entries: YamlSequence,
     plain: PlainEntries,
-    intent: Intent,
+    intent: EntryKind,
     *,
     path: str,
     default_reason: YamlMapping | None,
@@ -76,7 +76,7 @@ class _EntryReader:
 
     def __init__(
         self,
-        intent: Intent,
+        intent: EntryKind,
         path: str,
         *,
         default_reason: ReasonTexts | None,
@@ -86,7 +86,7 @@ class _EntryReader:
     ) -> None:
         self._intent = intent
         self._path = path
-        self._default_reason = default_reason if intent is Intent.REMOVE else None
+        self._default_reason = default_reason if intent is EntryKind.REMOVE else None
         self._read_archive = read_archive
         self._open_inventory = open_inventory
         self._problems = problems
@@ -105,7 +105,7 @@ class _EntryReader:
 
     def read_plain(self, address: SeriesAddress, plain: PlainSeries) -> None:
         """Take over what was gathered while the file was read."""
-        if self._intent is Intent.REMOVE and self._default_reason is None:
+        if self._intent is EntryKind.REMOVE and self._default_reason is None:
             for line, column in zip(plain.entries[0::2], plain.entries[1::2], strict=True):
                 self._report_missing_reason(Place(line, column))
         archive = self._archive(YamlMapping(*plain.place))
@@ -188,7 +188,7 @@ class _EntryReader:
         own = entry.get("reason")
         if isinstance(own, YamlMapping):
             return _reason_texts(own)
-        if self._intent is Intent.REMOVE and self._default_reason is None:
+        if self._intent is EntryKind.REMOVE and self._default_reason is None:
             self._report_missing_reason(entry.place)
         return self._default_reason
 
@@ -201,7 +201,7 @@ class _EntryReader:
         )
 
     def _archive(self, entry: YamlMapping) -> Archive:
-        return self._read_archive(entry) if self._intent is Intent.REMOVE else Archive()
+        return self._read_archive(entry) if self._intent is EntryKind.REMOVE else Archive()
 
     def _reason_of(self, texts: ReasonTexts | None) -> Reason | None:
         if texts is None:

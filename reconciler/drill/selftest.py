@@ -40,7 +40,7 @@ PROMISES: tuple[tuple[str, Callable[[Trials], str]], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PromiseResult:
     """Whether a promise held; ``detail`` says how often it was tried, or what was seen instead."""
 
     promise: str
@@ -48,7 +48,7 @@ class Verdict:
     detail: str
 
 
-def selftest(folder: Path, program: Program) -> Iterator[Verdict]:
+def selftest(folder: Path, program: Program) -> Iterator[PromiseResult]:
     """Try every promise, whatever became of those before it; everything lies in ``folder``.
 
     Raises:
@@ -58,6 +58,6 @@ def selftest(folder: Path, program: Program) -> Iterator[Verdict]:
         trials = Trials(folder, emulator, program)
         for promise, keep in PROMISES:
             try:
-                yield Verdict(promise, held=True, detail=keep(trials))
+                yield PromiseResult(promise, held=True, detail=keep(trials))
             except (BrokenPromiseError, ReconcilerError) as error:
-                yield Verdict(promise, held=False, detail=str(error))
+                yield PromiseResult(promise, held=False, detail=str(error))

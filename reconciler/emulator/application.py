@@ -10,7 +10,7 @@ from aiohttp import web
 from reconciler.emulator.call import Service
 from reconciler.emulator.control import PREFIX, Control
 from reconciler.emulator.faulty.faults import FaultKind, FaultRule
-from reconciler.emulator.http.answer import Answer, ApiError, error_answer
+from reconciler.emulator.http.answer import ApiError, Response, error_answer
 from reconciler.emulator.http.request_log import RequestLog, RequestRecord
 from reconciler.emulator.http.sending import in_one_piece, reset, send, send_truncated
 from reconciler.emulator.routes import answer_api
@@ -31,7 +31,7 @@ class Application:
         self._monotonic = monotonic
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request, or break it as the faults say.
+        """Response one request, or break it as the faults say.
 
         One that names another host is refused and leaves no trace: a page of the web could send it
         after it rebound its own name to the loopback address.
@@ -66,7 +66,7 @@ class Application:
         self, request: web.BaseRequest, record: RequestRecord, rule: FaultRule
     ) -> web.StreamResponse:
         """Let a fault happen, before or after the request does its work."""
-        truth = Answer(200)
+        truth = Response(200)
         if rule.after_effect or rule.fault is FaultKind.TRUNCATE:
             truth = await self._answer(request)
         match rule.fault:
@@ -85,7 +85,7 @@ class Application:
                 answer = substitute(rule, shape, changed=truth.changed)
                 return await self._send(request, record, answer)
 
-    async def _answer(self, request: web.BaseRequest) -> Answer:
+    async def _answer(self, request: web.BaseRequest) -> Response:
         """Do what the request asks for."""
         if request.path == "/token" and request.method == "POST":
             form = await request.post()
@@ -96,10 +96,10 @@ class Application:
             return error(401, settings.error_shape)
         return await self._worded(self._served(request))
 
-    async def _served(self, request: web.BaseRequest) -> Answer:
+    async def _served(self, request: web.BaseRequest) -> Response:
         return await in_one_piece(await answer_api(request, self.service))
 
-    async def _worded(self, answering: Coroutine[None, None, Answer]) -> Answer:
+    async def _worded(self, answering: Coroutine[None, None, Response]) -> Response:
         """The answer; or the error, in the configured shape."""
         try:
             return await answering
@@ -108,7 +108,7 @@ class Application:
             return error_answer(refusal.status, refusal.message, shape)
 
     async def _send(
-        self, request: web.BaseRequest, record: RequestRecord, answer: Answer
+        self, request: web.BaseRequest, record: RequestRecord, answer: Response
     ) -> web.StreamResponse:
         self.log.answered(record, status=answer.status, changed=answer.changed)
         return await send(request, answer)

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from aiohttp import web
 
 from reconciler.emulator.faulty.fault_injector import FaultInjector
-from reconciler.emulator.http.answer import DICOM_JSON, Answer, ApiError
+from reconciler.emulator.http.answer import DICOM_JSON, ApiError, Response
 from reconciler.emulator.http.resource_path import StorePath
 from reconciler.emulator.settings import EmulatorSettings
 from reconciler.emulator.storage.index import StoredInstance
@@ -50,13 +50,13 @@ class Call:
         pairs = parse_qsl(query, keep_blank_values=True)
         return [(name, value) for name, value in pairs if name not in _SYSTEM_PARAMETERS]
 
-    def datasets(self, texts: Iterable[str]) -> Answer:
+    def datasets(self, texts: Iterable[str]) -> Response:
         """An answer of datasets in the DICOM JSON Model (PS3.18 annex F), with absolute URIs."""
         body = f"[{','.join(texts)}]".encode()
         origin = f"{self.request.scheme}://{self._authority()}"
         # In the value of an attribute the quotes would be escaped.
         body = body.replace(b'"BulkDataURI":"/', f'"BulkDataURI":"{origin}/'.encode())
-        return Answer(200, DICOM_JSON, (body,))
+        return Response(200, DICOM_JSON, (body,))
 
     def _authority(self) -> str:
         """The Host header; with the port of the socket where the client left it out."""
@@ -105,4 +105,4 @@ async def json_body(request: web.BaseRequest) -> dict[str, object]:
     return document
 
 
-Method = Callable[[Call], Awaitable[Answer]]
+Method = Callable[[Call], Awaitable[Response]]

@@ -14,7 +14,7 @@ from aiohttp import web
 from reconciler.emulator.call import json_body
 from reconciler.emulator.faulty.fault_injector import FaultInjector
 from reconciler.emulator.faulty.fault_json import faults_from_json, faults_to_json
-from reconciler.emulator.http.answer import Answer, ApiError, json_answer
+from reconciler.emulator.http.answer import ApiError, Response, json_answer
 from reconciler.emulator.http.request_log import RequestLog
 from reconciler.emulator.tokens import Tokens
 
@@ -29,8 +29,8 @@ class Control:
         self._log = log
         self._tokens = tokens
 
-    async def answer(self, request: web.BaseRequest) -> Answer:
-        """Answer one request.
+    async def answer(self, request: web.BaseRequest) -> Response:
+        """Response one request.
 
         Raises:
             ApiError: there is nothing of the kind, or the body makes no sense.
@@ -51,7 +51,7 @@ class Control:
             case _:
                 raise ApiError(404, "The emulator has no such control.")
 
-    async def _set_faults(self, request: web.BaseRequest) -> Answer:
+    async def _set_faults(self, request: web.BaseRequest) -> Response:
         try:
             faults = faults_from_json(await json_body(request))
         except ValueError as error:
@@ -59,7 +59,7 @@ class Control:
         self._injector.set(faults)
         return json_answer(faults_to_json(faults))
 
-    def _requests(self, request: web.BaseRequest) -> Answer:
+    def _requests(self, request: web.BaseRequest) -> Response:
         since = parse_qs(request.query_string).get("since", ["0"])[0]
         if not since.isdecimal():
             raise ApiError(400, "'since' is the number of a request.")

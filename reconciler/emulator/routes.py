@@ -8,7 +8,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from reconciler.emulator.call import Call, Method, Service
-from reconciler.emulator.http.answer import Answer, ApiError
+from reconciler.emulator.http.answer import ApiError, Response
 from reconciler.emulator.http.resource_path import DatasetPath, StorePath, dataset_of, parse_path
 from reconciler.emulator.resources.bulk_data import retrieve_bulk_data
 from reconciler.emulator.resources.dataset import (
@@ -77,8 +77,8 @@ _ROUTES: Mapping[str, Mapping[str, Route]] = {
 }
 
 
-async def answer_api(request: web.BaseRequest, service: Service) -> Answer:
-    """Answer a request below ``/v1/``.
+async def answer_api(request: web.BaseRequest, service: Service) -> Response:
+    """Response a request below ``/v1/``.
 
     Raises:
         ApiError: the request is answered with an error.

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from itertools import count
 
-from reconciler.emulator.http.answer import Answer, json_answer
+from reconciler.emulator.http.answer import Response, json_answer
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _JWT_PARTS = 3
@@ -27,8 +27,8 @@ class Tokens:
         self._numbers = count(1)
         self._expiries: dict[str, float] = {}
 
-    def answer(self, form: Mapping[str, str]) -> Answer:
-        """Answer a token request: a token, or the error of RFC 6749 section 5.2."""
+    def answer(self, form: Mapping[str, str]) -> Response:
+        """Response a token request: a token, or the error of RFC 6749 section 5.2."""
         if form.get("grant_type") != GRANT_TYPE:
             return json_answer({"error": "unsupported_grant_type"}, status=400)
         if not _is_assertion(form.get("assertion", "")):

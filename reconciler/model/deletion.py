@@ -47,7 +47,7 @@ class ArchivedCopy:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RecordedReply:
     """What a DELETE was answered: the HTTP status, None without one, and the request's id."""
 
     status: int | None
@@ -78,7 +78,7 @@ class RecordedDeletion:
     presence: Presence | None
     detail: str = ""
     attempts: int = 0
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[RecordedReply, ...] = ()
     source: Source | None = None
     reason: Reason | None = None
     settled_by: str | None = None

@@ -14,7 +14,7 @@ from reconciler.model.as_json import as_json
 from reconciler.model.problem import Problem, Source
 
 
-class Intent(Enum):
+class EntryKind(Enum):
     """What a file asks for."""
 
     KEEP = "keep"
@@ -115,7 +115,7 @@ class Entry:
     ``allow_damaged`` says that the copy there need not be whole.
     """
 
-    intent: Intent
+    intent: EntryKind
     study_uid: str
     series_uid: str | None
     instances: InstanceList | None

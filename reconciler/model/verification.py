@@ -37,7 +37,11 @@ class FindingKind(Enum):
     @property
     def is_corruption(self) -> bool:
         """Whether the record can no longer be relied on."""
-        return self in {FindingKind.BROKEN, FindingKind.HEAD_MISSING, FindingKind.LOST}
+        return self in {
+            FindingKind.BROKEN,
+            FindingKind.HEAD_MISSING,
+            FindingKind.LOST,
+        }
 
     @property
     def leaves_a_gap(self) -> bool:
@@ -45,11 +49,15 @@ class FindingKind(Enum):
         return self.is_corruption or self in _GAPS
 
 
-_GAPS = {FindingKind.UNREADABLE, FindingKind.UNKNOWN_PREDECESSOR, FindingKind.UNSTARTED}
+_GAPS = {
+    FindingKind.UNREADABLE,
+    FindingKind.UNKNOWN_PREDECESSOR,
+    FindingKind.UNSTARTED,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class RecordFinding:
     """One finding; ``place`` is a file, with the line where there is one, or the head."""
 
     kind: FindingKind
@@ -76,7 +84,7 @@ class Verification:
 
     runs: int
     records: int
-    findings: tuple[Finding, ...]
+    findings: tuple[RecordFinding, ...]
     published: tuple[PublishedHead, ...] = ()
 
     def count(self, *, corruption: bool) -> int:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from reconciler.model.desired import Intent
+from reconciler.model.desired import EntryKind
 from reconciler.model.live import Presence
 from reconciler.model.plan import Action, Why
 
-DECISIONS: Mapping[tuple[Intent, Presence], tuple[Action, Why]] = {
-    (Intent.KEEP, Presence.PRESENT): (Action.NO_OP, Why.KEPT),
-    (Intent.KEEP, Presence.ABSENT): (Action.NO_OP, Why.MISSING),
-    (Intent.KEEP, Presence.UNKNOWN): (Action.NO_OP, Why.PROBE_FAILED),
-    (Intent.REMOVE, Presence.PRESENT): (Action.DELETE, Why.LISTED),
-    (Intent.REMOVE, Presence.ABSENT): (Action.NO_OP, Why.ALREADY_ABSENT),
-    (Intent.REMOVE, Presence.UNKNOWN): (Action.NO_OP, Why.PROBE_FAILED),
+DECISIONS: Mapping[tuple[EntryKind, Presence], tuple[Action, Why]] = {
+    (EntryKind.KEEP, Presence.PRESENT): (Action.NO_OP, Why.KEPT),
+    (EntryKind.KEEP, Presence.ABSENT): (Action.NO_OP, Why.MISSING),
+    (EntryKind.KEEP, Presence.UNKNOWN): (Action.NO_OP, Why.PROBE_FAILED),
+    (EntryKind.REMOVE, Presence.PRESENT): (Action.DELETE, Why.LISTED),
+    (EntryKind.REMOVE, Presence.ABSENT): (Action.NO_OP, Why.ALREADY_ABSENT),
+    (EntryKind.REMOVE, Presence.UNKNOWN): (Action.NO_OP, Why.PROBE_FAILED),
 }
 """Total over both enums. An absent remove that is found elsewhere becomes `Why.MISPLACED`."""
 
 
-def decide(intent: Intent, presence: Presence, *, found_elsewhere: bool) -> tuple[Action, Why]:
+def decide(intent: EntryKind, presence: Presence, *, found_elsewhere: bool) -> tuple[Action, Why]:
     """Look the decision up."""
     action, why = DECISIONS[intent, presence]
     if why is Why.ALREADY_ABSENT and found_elsewhere:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.model.address import InstanceAddress, SeriesAddress
-from reconciler.model.desired import Claim, Claims, DesiredStore, Entry, Intent, Reason
+from reconciler.model.desired import Claim, Claims, DesiredStore, Entry, EntryKind, Reason
 from reconciler.model.live import LiveStore, Observation, Presence, unknown
 from reconciler.model.plan import Action, DeclaredInstances, DeletionGroup, Finding, SeriesPlan
 from reconciler.model.problem import Source
@@ -16,7 +16,7 @@ _NOT_ASKED = unknown("the store was not asked")
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class JudgedInstance:
     """One instance with the claims on it and what the store said of it."""
 
     instance: InstanceAddress
@@ -87,20 +87,20 @@ def decide_series(
     is_listed = listed is not None and not live.contents[series.study_uid].odd.may_be(*series)
     decisions = SeriesDecisions(series, present=set(rows), is_listed=is_listed)
     claimed = 0
-    for verdict in _verdicts(series, desired, live, rows):
-        if verdict.observation.presence is Presence.PRESENT:
-            decisions.present.add(verdict.instance.instance_uid)
-        elif verdict.observation.presence is Presence.ABSENT:
-            decisions.present.discard(verdict.instance.instance_uid)
-        claimed += verdict.instance.instance_uid in decisions.present
-        _decide_instance(verdict, decisions, live)
+    for judged in _judge_all(series, desired, live, rows):
+        if judged.observation.presence is Presence.PRESENT:
+            decisions.present.add(judged.instance.instance_uid)
+        elif judged.observation.presence is Presence.ABSENT:
+            decisions.present.discard(judged.instance.instance_uid)
+        claimed += judged.instance.instance_uid in decisions.present
+        _decide_instance(judged, decisions, live)
     decisions.unmanaged = len(decisions.present) - claimed
     return decisions
 
 
-def _verdicts(
+def _judge_all(
     series: SeriesAddress, desired: DesiredStore, live: LiveStore, listed: frozenset[str]
-) -> Iterator[Verdict]:
+) -> Iterator[JudgedInstance]:
     removes, keeps = desired.removes.listed(series), desired.keeps.listed(series)
     whole_remove, whole_keep = _whole(desired.removes, series), _whole(desired.keeps, series)
     observed: Mapping[str, Observation] = live.instances.get(series, {})
@@ -111,7 +111,7 @@ def _verdicts(
         keep, remove = keeps.get(uid, whole_keep), removes.get(uid, whole_remove)
         if keep or remove:
             observation = observed.get(uid, _NOT_ASKED)
-            yield Verdict(InstanceAddress(*series, uid), keep, remove, observation)
+            yield JudgedInstance(InstanceAddress(*series, uid), keep, remove, observation)
 
 
 def _whole(claims: Claims, series: SeriesAddress) -> Claim | None:
@@ -119,31 +119,31 @@ def _whole(claims: Claims, series: SeriesAddress) -> Claim | None:
     return Claim(entry, entry.source) if entry else None
 
 
-def _decide_instance(verdict: Verdict, decisions: SeriesDecisions, live: LiveStore) -> None:
-    claim = verdict.ruling
-    if claim is None or verdict.is_stale_row:
+def _decide_instance(judged: JudgedInstance, decisions: SeriesDecisions, live: LiveStore) -> None:
+    claim = judged.ruling
+    if claim is None or judged.is_stale_row:
         return
-    uid = verdict.instance.instance_uid
-    elsewhere = live.misplaced.get(verdict.instance, ())
+    uid = judged.instance.instance_uid
+    elsewhere = live.misplaced.get(judged.instance, ())
     action, why = decide(
-        claim.entry.intent, verdict.observation.presence, found_elsewhere=bool(elsewhere)
+        claim.entry.intent, judged.observation.presence, found_elsewhere=bool(elsewhere)
     )
     if action is Action.DELETE:
         decisions.deletions[uid] = claim
-    elif verdict.observation.presence is Presence.PRESENT:
+    elif judged.observation.presence is Presence.PRESENT:
         decisions.kept[uid] = claim
-        if verdict.remove:
-            decisions.overridden.append((verdict.remove, claim))
+        if judged.remove:
+            decisions.overridden.append((judged.remove, claim))
     else:
-        is_keep = claim.entry.intent is Intent.KEEP
+        is_keep = claim.entry.intent is EntryKind.KEEP
         if is_keep:
             decisions.unseen[uid] = claim
         decisions.findings.append(
             Finding(
                 why,
-                *verdict.instance,
+                *judged.instance,
                 line_of(claim.source),
-                verdict.observation.detail,
+                judged.observation.detail,
                 () if is_keep else elsewhere,
             )
         )

@@ -8,10 +8,10 @@ from array import array
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import (
     Entry,
+    EntryKind,
     InputFile,
     InputRole,
     InstanceList,
-    Intent,
     QueriedRemoves,
     Reason,
 )
@@ -34,7 +34,7 @@ def removes_of(
         array("I", (removal.place.column for removal in delete.removals)),
     )
     entry = Entry(
-        Intent.REMOVE,
+        EntryKind.REMOVE,
         *delete.series,
         listed,
         Source(path, first.line, first.column),

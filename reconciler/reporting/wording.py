@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from reconciler.model.audit import AuditReport, Selection
-from reconciler.model.deletion import Answer, ArchivedCopy, RecordedDeletion
+from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply
 from reconciler.model.desired import Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport
@@ -192,7 +192,7 @@ def describe_copy(copy: ArchivedCopy | None) -> str:
     return ", archived before" + (f" (damaged: {copy.damage})" if copy.damage else "")
 
 
-def _describe_answer(answer: Answer) -> str:
+def _describe_answer(answer: RecordedReply) -> str:
     status = f"HTTP {answer.status}" if answer.status else "no answer"
     return f"{status}, request {answer.request_id or UNKNOWN}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.model.address import InstanceAddress
-from reconciler.model.deletion import Answer, RecordedDeletion, RecordedRun
+from reconciler.model.deletion import RecordedDeletion, RecordedReply, RecordedRun
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
@@ -31,7 +31,7 @@ def deletion(
         outcome,
         Presence.ABSENT if outcome.is_gone else Presence.PRESENT,
         text,
-        answers=(Answer(None, text),) if text else (),
+        answers=(RecordedReply(None, text),) if text else (),
         source=Source(text, 7) if text else None,
         reason=reason or Reason(ReasonCode.QUALITY_CONTROL_INTENT, text, text or None),
     )

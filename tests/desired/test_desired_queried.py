@@ -12,10 +12,10 @@ from reconciler.model.address import StoreAddress
 from reconciler.model.desired import (
     DesiredState,
     Entry,
+    EntryKind,
     InputFile,
     InputRole,
     InstanceList,
-    Intent,
     QueriedRemoves,
     Reason,
     ReasonCode,
@@ -33,7 +33,7 @@ def queried(*uids: str, store: StoreAddress = STORE) -> QueriedRemoves:
     places = array("I", range(3, 3 + len(uids)))
     listed = InstanceList(uids, places, places)
     reason = Reason(ReasonCode.DATA_RETENTION_POLICY_EXPIRED)
-    entry = Entry(Intent.REMOVE, "1.2", "1.2.3", listed, Source("<query>", 3, 3), reason)
+    entry = Entry(EntryKind.REMOVE, "1.2", "1.2.3", listed, Source("<query>", 3, 3), reason)
     return QueriedRemoves(STATEMENT, (store, (entry,)))
 
 

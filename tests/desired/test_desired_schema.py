@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from reconciler.desired.schema.acceptance import is_plain_keep, is_plain_remove
+from reconciler.desired.schema.fast_path import is_plain_keep, is_plain_remove
 from reconciler.desired.schema.validation import desired_state_schema, scalar_types
 from reconciler.desired.wording import NOUNS, UID_KEYS
 from reconciler.desired.yaml_tree.tree import Value, YamlMapping, YamlSequence

@@ -20,7 +20,7 @@ from reconciler.cli import environment
 from reconciler.cli.commands import selftest as command
 from reconciler.cli.main import group, run
 from reconciler.drill import checkout_promises, gateway_promises, promises, record_promises
-from reconciler.drill.selftest import PROMISES, Verdict, selftest
+from reconciler.drill.selftest import PROMISES, PromiseResult, selftest
 from reconciler.drill.trial import BrokenPromiseError, Program, Trials
 from reconciler.emulator import EmulatorSettings, running_emulator
 
@@ -95,9 +95,9 @@ HealthcareStore.confirmed = lambda store, instance, seen, **named: seen
 """
 AN_INCOMPLETE_PLAN_PASSES = """
 from reconciler.planning import gates
-from reconciler.cli.runs import acceptance
+from reconciler.cli.runs import preconditions
 from reconciler.cli.runs import plan_and_apply
-acceptance.require_passed_gates = plan_and_apply.require_passed_gates = lambda gates: None
+preconditions.require_passed_gates = plan_and_apply.require_passed_gates = lambda gates: None
 from reconciler.applying import apply
 apply.require_passed_gates = lambda gates: None
 """
@@ -110,10 +110,10 @@ from reconciler.journal.history import StoreHistory
 StoreHistory.known = property(lambda self: frozenset())
 """
 REMOVE_WINS = """
-from reconciler.cli.runs import acceptance
-from reconciler.planning.series import Verdict
-Verdict.ruling = property(lambda self: self.remove or self.keep)
-acceptance.require_nothing_kept = lambda saved, keeps: None
+from reconciler.cli.runs import preconditions
+from reconciler.planning.series import JudgedInstance
+JudgedInstance.ruling = property(lambda self: self.remove or self.keep)
+preconditions.require_nothing_kept = lambda saved, keeps: None
 """
 NO_INTENTS = """
 from reconciler.journal.records import Intent
@@ -202,10 +202,10 @@ def test_a_broken_promise_is_told_and_ends_with_3(
 ) -> None:
     """Those after it are tried all the same, and the folder is left to be looked at."""
 
-    def told(folder: Path, program: Program) -> Iterator[Verdict]:
-        yield Verdict("this one", held=True, detail="7 times")
-        yield Verdict("that one", held=False, detail="2 instances are gone")
-        yield Verdict("another", held=True, detail="1 time")
+    def told(folder: Path, program: Program) -> Iterator[PromiseResult]:
+        yield PromiseResult("this one", held=True, detail="7 times")
+        yield PromiseResult("that one", held=False, detail="2 instances are gone")
+        yield PromiseResult("another", held=True, detail="1 time")
 
     monkeypatch.setattr(command, "selftest", told)
     monkeypatch.setenv("TMPDIR", str(tmp_path))
@@ -244,7 +244,7 @@ def test_what_is_tried_out_does_not_see_the_users_own_options(
 ) -> None:
     seen = []
 
-    def told(folder: Path, program: Program) -> Iterator[Verdict]:
+    def told(folder: Path, program: Program) -> Iterator[PromiseResult]:
         seen.append(program.environment)
         return iter(())
 

@@ -12,7 +12,7 @@ from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 from reconciler.errors import LiveError, PreflightError
 from reconciler.live.dicomweb import confirmation
 from reconciler.model.address import InstanceAddress, SeriesAddress
-from reconciler.model.desired import Claims, DesiredStore, Entry, InstanceList, Intent, Limits
+from reconciler.model.desired import Claims, DesiredStore, Entry, EntryKind, InstanceList, Limits
 from reconciler.model.live import (
     ABSENT,
     LISTED,
@@ -32,25 +32,28 @@ LAG = 0.3
 """Seconds for which the store lists what is gone: shorter than a refresh waits."""
 
 
-def entry(intent: Intent, study: str, series: str | None, *uids: str) -> Entry:
+def entry(intent: EntryKind, study: str, series: str | None, *uids: str) -> Entry:
     numbers = array("I", [1] * len(uids))
     listed = InstanceList(uids, numbers, numbers) if uids else None
     return Entry(intent, study, series, listed, HERE)
 
 
 def keep(study: str, series: str | None = None, *uids: str) -> Entry:
-    return entry(Intent.KEEP, study, series, *uids)
+    return entry(EntryKind.KEEP, study, series, *uids)
 
 
 def remove(study: str, series: str | None = None, *uids: str) -> Entry:
-    return entry(Intent.REMOVE, study, series, *uids)
+    return entry(EntryKind.REMOVE, study, series, *uids)
 
 
 def look(store, *entries: Entry, **options: object) -> LiveStore:
     by_intent = {
-        intent: Claims(tuple(one for one in entries if one.intent is intent)) for intent in Intent
+        intent: Claims(tuple(one for one in entries if one.intent is intent))
+        for intent in EntryKind
     }
-    desired = DesiredStore(DEMO_STORE, Limits(), by_intent[Intent.REMOVE], by_intent[Intent.KEEP])
+    desired = DesiredStore(
+        DEMO_STORE, Limits(), by_intent[EntryKind.REMOVE], by_intent[EntryKind.KEEP]
+    )
     return refresh(desired, store, parallelism=4, **options)
 
 

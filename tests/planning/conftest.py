@@ -20,10 +20,10 @@ from reconciler.model.desired import (
     DesiredState,
     DesiredStore,
     Entry,
+    EntryKind,
     InputFile,
     InputRole,
     InstanceList,
-    Intent,
     Limits,
     Reason,
     ReasonCode,
@@ -137,8 +137,8 @@ def _desired_store(name: str, wanted: Mapping[str, Any]) -> DesiredStore:
     return DesiredStore(
         StoreAddress("imaging-prod", "europe-west4", "radiology", name),
         Limits(**{_LIMITS[key]: value for key, value in wanted.get("limits", {}).items()}),
-        Claims(tuple(_read_entries(Intent.REMOVE, wanted.get("remove", {})))),
-        Claims(tuple(_read_entries(Intent.KEEP, wanted.get("keep", {})))),
+        Claims(tuple(_read_entries(EntryKind.REMOVE, wanted.get("remove", {})))),
+        Claims(tuple(_read_entries(EntryKind.KEEP, wanted.get("keep", {})))),
     )
 
 
@@ -151,7 +151,7 @@ _LIMITS = {
 }
 
 
-def _read_entries(intent: Intent, lines: Mapping[int, Any]) -> Iterator[Entry]:
+def _read_entries(intent: EntryKind, lines: Mapping[int, Any]) -> Iterator[Entry]:
     for line, value in lines.items():
         extra = value if isinstance(value, dict) else {"what": value}
         what = extra["what"]
@@ -162,7 +162,7 @@ def _read_entries(intent: Intent, lines: Mapping[int, Any]) -> Iterator[Entry]:
             *address[:2],
             _instances(what, line, 1 if isinstance(what, list) else 0),
             Source(extra.get("file", SPEC), line, 5),
-            reason if intent is Intent.REMOVE else None,
+            reason if intent is EntryKind.REMOVE else None,
             extra.get("hold"),
             str(extra.get("file")).endswith(".csv"),
         )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import DesiredStateError
-from reconciler.model.desired import Claims, Intent
+from reconciler.model.desired import Claims, EntryKind
 from reconciler.model.live import Presence
 from reconciler.model.plan import Action, Why
 from reconciler.planning.decision import DECISIONS, decide
@@ -77,7 +77,7 @@ TABLE = {
     ("remove", "absent"): ("no-op", "already_absent"),
     ("remove", "unknown"): ("no-op", "probe_failed"),
 }
-PAIRS = list(itertools.product(Intent, Presence))
+PAIRS = list(itertools.product(EntryKind, Presence))
 
 
 def test_the_table_is_total() -> None:
@@ -85,17 +85,17 @@ def test_the_table_is_total() -> None:
 
 
 @pytest.mark.parametrize(("intent", "presence"), PAIRS)
-def test_each_row_of_the_table(intent: Intent, presence: Presence) -> None:
+def test_each_row_of_the_table(intent: EntryKind, presence: Presence) -> None:
     action, why = decide(intent, presence, found_elsewhere=False)
     assert (action.value, why.value) == TABLE[intent.value, presence.value]
 
 
 @pytest.mark.parametrize(("intent", "presence"), PAIRS)
 def test_found_elsewhere_turns_an_absent_remove_into_misplaced_and_nothing_else(
-    intent: Intent, presence: Presence
+    intent: EntryKind, presence: Presence
 ) -> None:
     decision = decide(intent, presence, found_elsewhere=True)
-    if (intent, presence) == (Intent.REMOVE, Presence.ABSENT):
+    if (intent, presence) == (EntryKind.REMOVE, Presence.ABSENT):
         assert decision == (Action.NO_OP, Why.MISPLACED)
     else:
         assert decision == decide(intent, presence, found_elsewhere=False)
@@ -103,4 +103,4 @@ def test_found_elsewhere_turns_an_absent_remove_into_misplaced_and_nothing_else(
 
 def test_only_a_present_remove_deletes() -> None:
     deleting: list[Any] = [pair for pair in PAIRS if DECISIONS[pair][0] is Action.DELETE]
-    assert deleting == [(Intent.REMOVE, Presence.PRESENT)]
+    assert deleting == [(EntryKind.REMOVE, Presence.PRESENT)]

@@ -13,10 +13,10 @@ from reconciler.model.address import Provider, StoreAddress
 from reconciler.model.desired import (
     Claims,
     Entry,
+    EntryKind,
     InputFile,
     InputRole,
     InstanceList,
-    Intent,
     Limits,
     Reason,
     ReasonCode,
@@ -75,7 +75,7 @@ def keep(line: int, study: str, series: str | None = None, *uids: str, hold: str
     places = array("I", [line] * len(uids))
     listed = InstanceList(uids, places, places) if uids else None
     source = Source("specs/hold.yaml", line)
-    return Entry(Intent.KEEP, study, series, listed, source, hold=hold or None)
+    return Entry(EntryKind.KEEP, study, series, listed, source, hold=hold or None)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 Tried on a copy, one at a time, each in the place that is named; each made a property of this
 folder fail:
 
-- planning: keep no longer wins (`Verdict.ruling`); the keeps of neighbours ignored
+- planning: keep no longer wins (`JudgedInstance.ruling`); the keeps of neighbours ignored
   (`selection._neighbours`); the same object at two addresses let through (`plan_store`); a broken
   listing taken for an empty one, a broken search for one that found nothing (`Survey`); no search
   for misplaced instances, absences not confirmed by a second pre-flight (`refresh`); rows that

@@ -17,7 +17,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.desired import Intent
+from reconciler.model.desired import EntryKind
 
 from .harness import Site, address
 
@@ -62,7 +62,7 @@ def copy_of(instance: InstanceAddress) -> InstanceAddress:
 class Claim:
     """One entry of a file; ``series`` None is a whole study, no ``numbers`` a whole series."""
 
-    intent: Intent
+    intent: EntryKind
     file: str
     study: int
     series: int | None
@@ -135,11 +135,11 @@ class World:
 
     def counts(self, claim: Claim) -> bool:
         """Whether a claim counts: removes of the PATHs, keeps also of every file in specs/."""
-        neighbour = claim.intent is Intent.KEEP and claim.file.startswith("specs/")
+        neighbour = claim.intent is EntryKind.KEEP and claim.file.startswith("specs/")
         return neighbour or self.is_selected(claim.file)
 
     def keeps(self, instance: InstanceAddress) -> bool:
-        return self._asks(Intent.KEEP, instance)
+        return self._asks(EntryKind.KEEP, instance)
 
     def protects(self, instance: InstanceAddress) -> bool:
         """Whether it is kept, or is the same object as one that is."""
@@ -147,17 +147,17 @@ class World:
 
     def _kept_objects(self) -> set[str]:
         """The SOP Instance UIDs of what is kept by name, and of what a kept whole holds."""
-        named = {one for claim in self._counting(Intent.KEEP) for one in claim.listed()}
+        named = {one for claim in self._counting(EntryKind.KEEP) for one in claim.listed()}
         return {one.instance_uid for one in named | set(filter(self.keeps, self.held()))}
 
     def removes(self, instance: InstanceAddress) -> bool:
         """Whether it is to be removed: keep always wins."""
-        return self._asks(Intent.REMOVE, instance) and not self.keeps(instance)
+        return self._asks(EntryKind.REMOVE, instance) and not self.keeps(instance)
 
-    def _asks(self, intent: Intent, instance: InstanceAddress) -> bool:
+    def _asks(self, intent: EntryKind, instance: InstanceAddress) -> bool:
         return any(claim.covers(instance) for claim in self._counting(intent))
 
-    def _counting(self, intent: Intent) -> list[Claim]:
+    def _counting(self, intent: EntryKind) -> list[Claim]:
         return [one for one in self.claims if one.intent is intent and self.counts(one)]
 
     def to_delete(self) -> set[InstanceAddress]:
@@ -168,7 +168,7 @@ class World:
         """What is to be removed by name: the plan must speak of each."""
         return {
             one
-            for claim in self._counting(Intent.REMOVE)
+            for claim in self._counting(EntryKind.REMOVE)
             for one in claim.listed()
             if not self.keeps(one)
         }
@@ -180,7 +180,7 @@ class World:
         """
         asked, kept = (
             {one for claim in self._counting(intent) for one in claim.listed()}
-            for intent in (Intent.REMOVE, Intent.KEEP)
+            for intent in (EntryKind.REMOVE, EntryKind.KEEP)
         )
         return {one for one in asked - kept if self.fates[one] is Fate.MISPLACED}
 
@@ -189,7 +189,7 @@ class World:
         held = self.held()
         return all(
             set(claim.listed()) <= held and any(map(claim.covers, held))
-            for claim in self._counting(Intent.KEEP)
+            for claim in self._counting(EntryKind.KEEP)
         )
 
     # Carrying it out
@@ -212,7 +212,7 @@ class World:
         if self.limits is not None:
             inner = ", ".join(f"{name}: {value}" for name, value in self.limits.items())
             lines.append(f"limits: {{{inner}}}")
-        for intent in Intent:
+        for intent in EntryKind:
             mine = [claim for claim in claims if claim.intent is intent]
             lines += [f"{intent.value}:" if mine else f"{intent.value}: []"]
             for claim in mine:
@@ -229,13 +229,14 @@ class World:
                 yield f"    seriesId: {named.series_uid}"
             if claim.numbers:
                 yield f"    instancesId: [{', '.join(one[2] for one in claim.listed())}]"
-        if claim.intent is Intent.KEEP and (claim.hold or self._needs_hold(claim)):
+        if claim.intent is EntryKind.KEEP and (claim.hold or self._needs_hold(claim)):
             yield "    hold: Litigation 2026-17"
 
     def _needs_hold(self, keep: Claim) -> bool:
         """Without a hold, a hand-written remove inside a keep is a contradiction."""
         return not self.contradicts and any(
-            one.intent is Intent.REMOVE and any(one.covers(a) and keep.covers(a) for a in ADDRESSES)
+            one.intent is EntryKind.REMOVE
+            and any(one.covers(a) and keep.covers(a) for a in ADDRESSES)
             for one in self.claims
         )
 
@@ -257,7 +258,9 @@ def _inventory(site: Site, claim: Claim) -> str:
 
 
 @st.composite
-def _claims(draw: st.DrawFn, intents: st.SearchStrategy[Intent], files: tuple[str, ...]) -> Claim:
+def _claims(
+    draw: st.DrawFn, intents: st.SearchStrategy[EntryKind], files: tuple[str, ...]
+) -> Claim:
     series = draw(st.sampled_from([1, 2, None]))
     numbers = st.sets(st.sampled_from(NUMBERS), min_size=1).map(sorted).map(tuple)
     return Claim(
@@ -320,8 +323,8 @@ def _asked(
     """What files ask for, and what a store holds of it."""
     paths = draw(st.sampled_from(PATHS))
     selected = FILES[2:] if paths == ("bulk/c.yaml",) else FILES[:1]
-    first = draw(_claims(st.just(Intent.REMOVE), selected))
-    claims = (first, *draw(st.lists(_claims(st.sampled_from(Intent), FILES), max_size=most)))
+    first = draw(_claims(st.just(EntryKind.REMOVE), selected))
+    claims = (first, *draw(st.lists(_claims(st.sampled_from(EntryKind), FILES), max_size=most)))
     named = sorted({one for claim in claims for one in claim.listed()}) or ADDRESSES
     held = {one: draw(fates) for one in ADDRESSES}
     for _ in range(draw(odd)):

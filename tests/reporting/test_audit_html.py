@@ -27,7 +27,7 @@ from reconciler.model.audit import (
     RemovalCounts,
     Selection,
 )
-from reconciler.model.deletion import Answer, RecordedDeletion, RecordedRun
+from reconciler.model.deletion import RecordedDeletion, RecordedReply, RecordedRun
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
@@ -35,7 +35,7 @@ from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.plan import Why
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance, Requester
-from reconciler.model.verification import Finding, FindingKind, Verification
+from reconciler.model.verification import FindingKind, RecordFinding, Verification
 from reconciler.reporting.audit.charts import MOST_SERIES, OTHER, columns, shares
 from reconciler.reporting.audit.html import LISTED, report_as_html
 from reconciler.reporting.audit.markdown import report_as_markdown
@@ -66,7 +66,7 @@ def deletions_of(count: int, words: str = "words") -> Iterator[RecordedDeletion]
             Presence.PRESENT if failed else Presence.ABSENT,
             words if failed else "",
             attempts=1,
-            answers=(Answer(403 if failed else 200, f"request-{number}"),),
+            answers=(RecordedReply(403 if failed else 200, f"request-{number}"),),
             source=Source(words, 7),
             reason=reason,
         )
@@ -83,7 +83,7 @@ def report_of(count: int, words: str = "words") -> AuditReport:
         made=NOON,
         tool_version="1.0",
         verification=Verification(
-            3, 900, (Finding(FindingKind.UNKNOWN_PREDECESSOR, "runs/a.jsonl:1", words),)
+            3, 900, (RecordFinding(FindingKind.UNKNOWN_PREDECESSOR, "runs/a.jsonl:1", words),)
         ),
         selection=Selection(reasons=frozenset({"113039"})),
         first=NOON,

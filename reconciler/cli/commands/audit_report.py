@@ -21,14 +21,14 @@ from reconciler.errors import ExitCode
 from reconciler.model.audit import AuditReport, Selection
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.reporting.audit.html import report_as_html
-from reconciler.reporting.audit.json import report_as_json
+from reconciler.reporting.audit.json import audit_as_json
 from reconciler.reporting.audit.markdown import report_as_markdown
 from reconciler.reporting.export.deletions_csv import deletions_as_csv
 
 AUDIT_FORMATS: Mapping[str, Callable[[AuditReport, Iterable[RecordedDeletion]], Iterator[str]]] = {
     "markdown": report_as_markdown,
     "html": report_as_html,
-    "json": report_as_json,
+    "json": audit_as_json,
     "csv": lambda _, deletions: deletions_as_csv(deletions),
 }
 

@@ -24,7 +24,7 @@ from reconciler.errors import UsageError
 from reconciler.live.store import ReadableStore
 from reconciler.live.workers import run_workers
 from reconciler.model.address import SeriesAddress, StoreAddress, is_uid
-from reconciler.model.desired import Intent, Reason
+from reconciler.model.desired import EntryKind, Reason
 from reconciler.model.live import OddRow
 from reconciler.reporting.wording import plural
 
@@ -81,7 +81,7 @@ def command(
       reconciler import orthanc:projects/p/locations/l/datasets/d/dicomStores/s --csv list.csv
     """
     address = parse_store(store)
-    why = _reason(Intent(intent), reason, ticket, reason_text)
+    why = _reason(EntryKind(intent), reason, ticket, reason_text)
     _check(studies, excluded, listed, out)
     require_writable(out)
     odd: Collection[OddRow] = ()
@@ -97,7 +97,7 @@ def command(
             max_qps=max_qps,
         )
     header = _header(series, _noted(odd))
-    text = desired_state(address, Intent(intent), series, reason=why, header=header)
+    text = desired_state(address, EntryKind(intent), series, reason=why, header=header)
     if out is not None:
         write_file(out, text)
     else:
@@ -105,9 +105,9 @@ def command(
 
 
 def _reason(
-    intent: Intent, code: str | None, ticket: str | None, words: str | None
+    intent: EntryKind, code: str | None, ticket: str | None, words: str | None
 ) -> Reason | None:
-    if intent is Intent.REMOVE:
+    if intent is EntryKind.REMOVE:
         return make_reason(code, ticket, words, asking="--remove")
     if code or ticket or words:
         raise UsageError("--reason, --ticket and --text belong to --remove")

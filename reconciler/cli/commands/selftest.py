@@ -20,7 +20,7 @@ from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
 try:
     from reconciler.cli.runs.own_store import OwnStore, try_own_store
-    from reconciler.drill.selftest import Verdict, selftest
+    from reconciler.drill.selftest import PromiseResult, selftest
     from reconciler.drill.trial import Program
 except ModuleNotFoundError as missing:
     raise UsageError(
@@ -94,7 +94,7 @@ def _selftest(program: Program) -> int:
     return ExitCode.SUCCESS
 
 
-def _line(verdict: Verdict) -> str:
+def _line(verdict: PromiseResult) -> str:
     if verdict.held:
         return f"held    {verdict.promise} ({verdict.detail})"
     return f"broken  {verdict.promise}: {verdict.detail}"

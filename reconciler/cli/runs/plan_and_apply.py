@@ -7,11 +7,11 @@ import shlex
 from reconciler.cli import environment
 from reconciler.cli.options.formats import render
 from reconciler.cli.output.console import say
-from reconciler.cli.runs.acceptance import require_acceptable, require_reviewed
 from reconciler.cli.runs.applying import ApplyOptions, apply_plan
 from reconciler.cli.runs.approval import require_approval, require_terminal
 from reconciler.cli.runs.kept_plan import keep_plan, plan_file
 from reconciler.cli.runs.planning import PlanRequest, make_saved_plan
+from reconciler.cli.runs.preconditions import require_acceptable, require_reviewed
 from reconciler.cli.runs.reading import read_history, read_saved_plan
 from reconciler.cli.runs.recording import record_nothing_done
 from reconciler.cli.runs.showing import write_plan_document

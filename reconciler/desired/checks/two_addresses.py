@@ -8,7 +8,7 @@ from itertools import chain
 
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
-from reconciler.model.desired import Claims, Entry, Intent, listed_sources
+from reconciler.model.desired import Claims, Entry, EntryKind, listed_sources
 from reconciler.model.problem import Source
 
 
@@ -42,7 +42,7 @@ def _at_two_addresses(entries: Iterable[Entry]) -> set[str]:
 
 def _report_addresses(uid: str, found: list[tuple[Source, Entry]], problems: Problems) -> None:
     first_source, first = found[0]
-    is_kept = any(entry.intent is Intent.KEEP for _, entry in found)
+    is_kept = any(entry.intent is EntryKind.KEEP for _, entry in found)
     report = problems.error if is_kept else problems.warning
     reported = {(first.study_uid, first.series_uid)}
     for source, entry in found:

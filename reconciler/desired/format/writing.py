@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from reconciler.desired.format.canonical import quoted
 from reconciler.model.address import SeriesAddress, StoreAddress
-from reconciler.model.desired import Intent, Reason
+from reconciler.model.desired import EntryKind, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class SeriesList:
 
 def desired_state(
     store: StoreAddress,
-    intent: Intent,
+    intent: EntryKind,
     listed: Iterable[SeriesList],
     *,
     reason: Reason | None = None,

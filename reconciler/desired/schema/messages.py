@@ -21,7 +21,7 @@ from reconciler.desired.wording import (
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Explanation:
     """What a schema error means; it is about ``key`` of the mapping there, or the value itself."""
 
     rule: Rule
@@ -30,28 +30,28 @@ class Finding:
     key: str | None = None
 
 
-def findings(fault: Fault) -> Iterator[Finding]:
+def explanations(fault: Fault) -> Iterator[Explanation]:
     """What a fault means to the one who wrote the file."""
     translate = _TRANSLATIONS.get(fault.keyword, _other)
     yield from translate(fault)
 
 
-def _required(fault: Fault) -> Iterator[Finding]:
+def _required(fault: Fault) -> Iterator[Explanation]:
     for key in fault.wanted:
         if key not in fault.value:
             yield _missing(fault, key)
 
 
-def _dependent(fault: Fault) -> Iterator[Finding]:
+def _dependent(fault: Fault) -> Iterator[Explanation]:
     for key, needed in fault.wanted.items():
         for other in needed:
             if key in fault.value and other not in fault.value:
                 message = f"{key} stands without {other}"
                 hint = f"add the {other} that it belongs to"
-                yield Finding(Rule.MISSING_KEY, message, hint, key=key)
+                yield Explanation(Rule.MISSING_KEY, message, hint, key=key)
 
 
-def _missing(fault: Fault, key: str) -> Finding:
+def _missing(fault: Fault, key: str) -> Explanation:
     hints = {
         "studiesId": "name the study, or give an inventory",
         "version": "start the file with 'version: 1'",
@@ -59,15 +59,15 @@ def _missing(fault: Fault, key: str) -> Finding:
         "code": f"codes are {reason_codes()}",
     }
     message = f"{fault.name} has no {key}"
-    return Finding(Rule.MISSING_KEY, message, hints.get(key), key=key)
+    return Explanation(Rule.MISSING_KEY, message, hints.get(key), key=key)
 
 
-def _unknown(fault: Fault) -> Iterator[Finding]:
+def _unknown(fault: Fault) -> Iterator[Explanation]:
     known = list(fault.keys)
     for key in fault.value:
         if key not in known:
             message = f"{quoted(key)} is not a key of {fault.name}"
-            yield Finding(Rule.UNKNOWN_KEY, message, _key_hint(key, known), key=key)
+            yield Explanation(Rule.UNKNOWN_KEY, message, _key_hint(key, known), key=key)
 
 
 def _key_hint(key: str, known: list[str]) -> str:
@@ -82,21 +82,21 @@ def _key_hint(key: str, known: list[str]) -> str:
     return f"did you mean {folded[close[0]]}?" if close else f"its keys are {', '.join(known)}"
 
 
-def _excluded(fault: Fault) -> Iterator[Finding]:
+def _excluded(fault: Fault) -> Iterator[Explanation]:
     for key in sorted(UID_KEYS & set(fault.value)):
         message = f"{key} stands beside inventory"
         hint = "an entry is an inventory, or a study, a series or instances; write two entries"
-        yield Finding(Rule.CONFLICTING_KEYS, message, hint, key=key)
+        yield Explanation(Rule.CONFLICTING_KEYS, message, hint, key=key)
 
 
-def _wrong_type(fault: Fault) -> Iterator[Finding]:
+def _wrong_type(fault: Fault) -> Iterator[Explanation]:
     if fault.value is None or fault.value in ([], {}):
         yield from _empty(fault)
         return
     is_words = fault.key in FREE_TEXT and isinstance(fault.value, str)
     found = "text" if is_words else kind_of(fault.value)
     message = f"{fault.name} is {found}; it must be {_expected(fault.wanted)}"
-    yield Finding(Rule.WRONG_TYPE, message, _type_hint(fault))
+    yield Explanation(Rule.WRONG_TYPE, message, _type_hint(fault))
 
 
 def _expected(types: str | list[str]) -> str:
@@ -121,9 +121,9 @@ def _type_hint(fault: Fault) -> str | None:
     return None
 
 
-def _empty(fault: Fault) -> Iterator[Finding]:
+def _empty(fault: Fault) -> Iterator[Explanation]:
     state = "is empty" if fault.is_item else "is present but empty"
-    yield Finding(Rule.EMPTY_VALUE, f"{fault.name} {state}", _empty_hint(fault))
+    yield Explanation(Rule.EMPTY_VALUE, f"{fault.name} {state}", _empty_hint(fault))
 
 
 def _empty_hint(fault: Fault) -> str:
@@ -141,42 +141,42 @@ _EMPTY_HINTS = {
 }
 
 
-def _not_listed(fault: Fault) -> Iterator[Finding]:
+def _not_listed(fault: Fault) -> Iterator[Explanation]:
     if fault.key == "version":
         message = f"version {fault.value} of the format is not supported"
-        yield Finding(Rule.UNSUPPORTED_VERSION, message, "this program reads version 1")
+        yield Explanation(Rule.UNSUPPORTED_VERSION, message, "this program reads version 1")
         return
     message = f"{quoted(str(fault.value))} is not a code of DICOM CID 7031"
-    yield Finding(Rule.UNKNOWN_REASON_CODE, message, f"codes are {reason_codes()}")
+    yield Explanation(Rule.UNKNOWN_REASON_CODE, message, f"codes are {reason_codes()}")
 
 
-def _form(fault: Fault) -> Iterator[Finding]:
+def _form(fault: Fault) -> Iterator[Explanation]:
     key, text = fault.key, str(fault.value)
     if not text:
         yield from _empty(fault)
     elif key in UID_KEYS:
-        yield Finding(Rule.INVALID_UID, *uid_fault(text))
+        yield Explanation(Rule.INVALID_UID, *uid_fault(text))
     elif fault.keyword == "maxLength":
         message = f"{key} has {len(text)} characters; it has {fault.wanted} at most"
-        yield Finding(Rule.INVALID_VALUE, message, "write a shorter one")
+        yield Explanation(Rule.INVALID_VALUE, message, "write a shorter one")
     else:
         shown = key if key in FREE_TEXT else f"{key} {quoted(text)}"
         noun = (ARCHIVE_NOUNS if "archive" in fault.steps else NOUNS)[key]
-        yield Finding(Rule.INVALID_VALUE, f"{shown} is not {noun.name}", noun.hint)
+        yield Explanation(Rule.INVALID_VALUE, f"{shown} is not {noun.name}", noun.hint)
 
 
-def _range(fault: Fault) -> Iterator[Finding]:
+def _range(fault: Fault) -> Iterator[Explanation]:
     word = "less" if fault.keyword == "minimum" else "more"
     message = f"{fault.name} is {fault.value}; it cannot be {word} than {fault.wanted}"
-    yield Finding(Rule.NUMBER_OUT_OF_RANGE, message)
+    yield Explanation(Rule.NUMBER_OUT_OF_RANGE, message)
 
 
-def _other(fault: Fault) -> Iterator[Finding]:
+def _other(fault: Fault) -> Iterator[Explanation]:
     message = f"{fault.name} does not fit the schema ({fault.keyword})"
-    yield Finding(Rule.INVALID_VALUE, message, "see schemas/desired-state.schema.json")
+    yield Explanation(Rule.INVALID_VALUE, message, "see schemas/desired-state.schema.json")
 
 
-_TRANSLATIONS: Mapping[str, Callable[[Fault], Iterator[Finding]]] = {
+_TRANSLATIONS: Mapping[str, Callable[[Fault], Iterator[Explanation]]] = {
     "required": _required,
     "dependentRequired": _dependent,
     "additionalProperties": _unknown,

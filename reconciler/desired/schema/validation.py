@@ -13,9 +13,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from reconciler.desired.problems import MOST, Problems
-from reconciler.desired.schema.acceptance import is_plain_keep, is_plain_remove
+from reconciler.desired.schema.fast_path import is_plain_keep, is_plain_remove
 from reconciler.desired.schema.fault import Fault
-from reconciler.desired.schema.messages import Finding, findings
+from reconciler.desired.schema.messages import Explanation, explanations
 from reconciler.desired.yaml_tree.tree import Place, Steps, Value, YamlMapping, YamlSequence, walk
 from reconciler.model.problem import Source
 
@@ -44,7 +44,7 @@ def check_document(root: Value, path: str, problems: Problems) -> bool:
     looked_at = 0
     for error in schema_errors(residue.root):
         is_valid = False
-        for finding in findings(Fault.of(error)):
+        for finding in explanations(Fault.of(error)):
             if looked_at == MOST:
                 last = max((source for source, _ in reporter.reported), default=Source(path, 1))
                 problems.stopped(last)
@@ -109,7 +109,7 @@ class _Reporter:
     refused: set[Source]
     reported: set[tuple[Source, str | None]] = field(default_factory=set)
 
-    def report(self, error: ValidationError, finding: Finding) -> None:
+    def report(self, error: ValidationError, finding: Explanation) -> None:
         steps = self.residue.whole_steps(tuple(error.absolute_path))
         source = Source(self.path, *_place(self.root, steps, finding))
         is_known = finding.key is None and source in self.refused
@@ -118,7 +118,7 @@ class _Reporter:
             self.problems.error(finding.rule, source, finding.message, finding.hint)
 
 
-def _place(root: Value, steps: Steps, finding: Finding) -> Place:
+def _place(root: Value, steps: Steps, finding: Explanation) -> Place:
     node, place = walk(root, steps)
     if finding.key is None or not isinstance(node, YamlMapping) or finding.key not in node:
         return place

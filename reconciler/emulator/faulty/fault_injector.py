@@ -12,14 +12,14 @@ from reconciler.emulator.faulty.faults import FaultKind, FaultRule, Faults
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Strike:
     """What happens to one request: seconds to wait first, and the fault that strikes, if any."""
 
     delay: float
     fault: FaultRule | None = None
 
 
-NOTHING = Verdict(0.0)
+NOTHING = Strike(0.0)
 
 
 class _ArmedRule:
@@ -82,7 +82,7 @@ class FaultInjector:
             _ArmedRule(rule, f"{faults.seed}:{place}") for place, rule in enumerate(faults.rules)
         ]
 
-    def judge(self, method: str, raw_path: str) -> Verdict:
+    def judge(self, method: str, raw_path: str) -> Strike:
         """Decide about one request and use up what strikes it."""
         delay = self.faults.latency if raw_path.startswith("/v1/") else 0.0
         now = self._monotonic()
@@ -90,6 +90,6 @@ class FaultInjector:
             if not armed.fires(method, raw_path, now):
                 continue
             if armed.rule.fault is not FaultKind.LATENCY:
-                return Verdict(delay, armed.rule)
+                return Strike(delay, armed.rule)
             delay += armed.rule.seconds
-        return Verdict(delay) if delay else NOTHING
+        return Strike(delay) if delay else NOTHING

@@ -62,7 +62,7 @@ Part = tuple[str, tuple[Piece, ...]]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What a request is answered with; ``changed`` says whether a store was changed for it."""
 
     status: int
@@ -86,16 +86,16 @@ class ApiError(Exception):
         self.message = message
 
 
-def json_answer(document: object, *, status: int = 200, changed: bool = False) -> Answer:
+def json_answer(document: object, *, status: int = 200, changed: bool = False) -> Response:
     """An answer of the API's own JSON."""
     body = json.dumps(document, ensure_ascii=False).encode()
-    return Answer(status, JSON, (body,), changed=changed)
+    return Response(status, JSON, (body,), changed=changed)
 
 
-def multipart_answer(media_type: str, parts: Iterable[Part]) -> Answer:
+def multipart_answer(media_type: str, parts: Iterable[Part]) -> Response:
     """An answer of parts, each with its own content type (RFC 2046 section 5.1); no preamble."""
     content_type = f'multipart/related; type="{media_type}"; boundary={_BOUNDARY}'
-    return Answer(200, content_type, tuple(_multipart(parts)))
+    return Response(200, content_type, tuple(_multipart(parts)))
 
 
 def _multipart(parts: Iterable[Part]) -> Iterator[Piece]:
@@ -108,7 +108,7 @@ def _multipart(parts: Iterable[Part]) -> Iterator[Piece]:
 
 def error_answer(
     status: int, message: str, shape: ErrorShape, *, retry_after: int | None = None
-) -> Answer:
+) -> Response:
     """An error in the API's words, with the headers that belong to its status."""
     headers = {}
     if retry_after is not None:
@@ -116,7 +116,7 @@ def error_answer(
     if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = 'Bearer realm="https://accounts.google.com/"'
     body = json.dumps(_error_document(status, message, shape)).encode()
-    return Answer(status, JSON, (body,), headers)
+    return Response(status, JSON, (body,), headers)
 
 
 def _error_document(status: int, message: str, shape: ErrorShape) -> object:

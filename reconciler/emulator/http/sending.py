@@ -11,7 +11,14 @@ from dataclasses import replace
 
 from aiohttp import web
 
-from reconciler.emulator.http.answer import DICOM_JSON, JSON, Answer, ApiError, FilePiece, MadePiece
+from reconciler.emulator.http.answer import (
+    DICOM_JSON,
+    JSON,
+    ApiError,
+    FilePiece,
+    MadePiece,
+    Response,
+)
 
 _CHUNK = 1 << 18
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -19,7 +26,7 @@ _WORTH_COMPRESSING = 1024
 _WORTH_A_THREAD = 1 << 18
 
 
-async def send(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
+async def send(request: web.BaseRequest, answer: Response) -> web.StreamResponse:
     """Send the answer; a small one goes out in one piece."""
     answer = await _compressed(request, answer)
     if answer.length <= _CHUNK:
@@ -28,7 +35,7 @@ async def send(request: web.BaseRequest, answer: Answer) -> web.StreamResponse:
 
 
 async def send_truncated(
-    request: web.BaseRequest, answer: Answer, body_bytes: int | None
+    request: web.BaseRequest, answer: Response, body_bytes: int | None
 ) -> web.StreamResponse:
     """Announce the whole body, send only so many bytes of it (default half), and close."""
     sent = answer.length // 2 if body_bytes is None else min(body_bytes, answer.length)
@@ -47,7 +54,7 @@ def reset(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response()
 
 
-async def in_one_piece(answer: Answer) -> Answer:
+async def in_one_piece(answer: Response) -> Response:
     """The same answer, made in full if it is small.
 
     Raises:
@@ -58,7 +65,7 @@ async def in_one_piece(answer: Answer) -> Answer:
     return replace(answer, pieces=(await _body(answer),))
 
 
-async def _response_in_one(answer: Answer) -> web.Response:
+async def _response_in_one(answer: Response) -> web.Response:
     response = web.Response(status=answer.status, headers=answer.headers, body=await _body(answer))
     if answer.content_type is None:
         response.headers.popall("Content-Type", None)
@@ -67,7 +74,7 @@ async def _response_in_one(answer: Answer) -> web.Response:
     return response
 
 
-async def _stream(request: web.BaseRequest, answer: Answer, sent: int) -> web.StreamResponse:
+async def _stream(request: web.BaseRequest, answer: Response, sent: int) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
     if answer.content_type is not None:
         response.headers["Content-Type"] = answer.content_type
@@ -84,11 +91,11 @@ async def _stream(request: web.BaseRequest, answer: Answer, sent: int) -> web.St
     return response
 
 
-async def _body(answer: Answer) -> bytes:
+async def _body(answer: Response) -> bytes:
     return b"".join([chunk async for chunk in _chunks(answer)])
 
 
-async def _chunks(answer: Answer) -> AsyncIterator[bytes]:
+async def _chunks(answer: Response) -> AsyncIterator[bytes]:
     for piece in answer.pieces:
         match piece:
             case FilePiece():
@@ -109,7 +116,7 @@ def _file_chunks(piece: FilePiece) -> Iterator[bytes]:
             yield chunk
 
 
-async def _compressed(request: web.BaseRequest, answer: Answer) -> Answer:
+async def _compressed(request: web.BaseRequest, answer: Response) -> Response:
     """The answer with gzip, where the client accepts it and the body is text worth it."""
     is_text = answer.content_type in {JSON, DICOM_JSON}
     accepted = "gzip" in request.headers.get("Accept-Encoding", "")

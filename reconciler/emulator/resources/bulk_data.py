@@ -9,15 +9,15 @@ from pydicom import dcmread
 from pydicom.tag import BaseTag
 
 from reconciler.emulator.call import Call
-from reconciler.emulator.http.answer import Answer, ApiError, Piece, multipart_answer
+from reconciler.emulator.http.answer import ApiError, Piece, Response, multipart_answer
 from reconciler.emulator.http.negotiation import OCTET_STREAM, Form, bulk_data_form
 from reconciler.emulator.resources.images import decoded_frames, open_image, pillow
 from reconciler.emulator.storage.bulk_data import PIXEL_DATA, parse_place
 from reconciler.emulator.storage.elements import raw_value, read_before
 
 
-async def retrieve_bulk_data(call: Call) -> Answer:
-    """Answer a value, uncompressed, in the byte order of the file."""
+async def retrieve_bulk_data(call: Call) -> Response:
+    """Response a value, uncompressed, in the byte order of the file."""
     instance = call.only_instance()
     form = bulk_data_form(call.accept)
     if form is None:
@@ -31,7 +31,7 @@ async def retrieve_bulk_data(call: Call) -> Answer:
         pillow()
     pieces = await asyncio.to_thread(_value, call.file(instance), items, tag)
     if form is Form.SINGLE_PART:
-        return Answer(200, OCTET_STREAM, pieces)
+        return Response(200, OCTET_STREAM, pieces)
     return multipart_answer(OCTET_STREAM, [(OCTET_STREAM, pieces)])
 
 

@@ -7,14 +7,14 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from reconciler.emulator.call import Service
-from reconciler.emulator.http.answer import Answer, ApiError, json_answer
+from reconciler.emulator.http.answer import ApiError, Response, json_answer
 from reconciler.emulator.http.resource_path import DatasetPath
 from reconciler.emulator.settings import Permission
 from reconciler.model.address import StoreAddress
 
 
-async def answer_dataset(request: web.BaseRequest, service: Service, path: DatasetPath) -> Answer:
-    """Answer operations.get, dicomStores.create and dicomStores.list.
+async def answer_dataset(request: web.BaseRequest, service: Service, path: DatasetPath) -> Response:
+    """Response operations.get, dicomStores.create and dicomStores.list.
 
     Raises:
         ApiError: there is no such dataset, operation or method.
@@ -47,7 +47,7 @@ def check_permission(service: Service, permission: Permission) -> None:
         raise ApiError(403, f"Permission {permission.value!r} denied (or it may not exist).")
 
 
-def _create_store(request: web.BaseRequest, service: Service, dataset: str) -> Answer:
+def _create_store(request: web.BaseRequest, service: Service, dataset: str) -> Response:
     check_permission(service, Permission.CREATE_STORE)
     identifier = parse_qs(request.query_string).get("dicomStoreId", [""])[0]
     store = _store_address(dataset, identifier)
@@ -65,7 +65,7 @@ def _store_address(dataset: str, identifier: str) -> StoreAddress:
         raise ApiError(400, f"Invalid DICOM store id {identifier!r}.") from error
 
 
-def _operation(service: Service, dataset: str, number: str) -> Answer:
+def _operation(service: Service, dataset: str, number: str) -> Response:
     if not service.storage.catalogue.has_operation(dataset, number):
         raise ApiError(404, f"Operation {number!r} was not found.")
     response = {"@type": "type.googleapis.com/google.protobuf.Empty"}

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from reconciler.emulator.call import Call
-from reconciler.emulator.http.answer import Answer, json_answer
+from reconciler.emulator.http.answer import Response, json_answer
 from reconciler.emulator.http.resource_path import dataset_of
 
 
-async def delete_instance(call: Call) -> Answer:
+async def delete_instance(call: Call) -> Response:
     """Delete one instance."""
     _delete_all(call)
     return json_answer({}, changed=True)
 
 
-async def delete_below(call: Call) -> Answer:
+async def delete_below(call: Call) -> Response:
     """Delete a whole series or study; the operation that is named is already done."""
     _delete_all(call)
     operation = call.service.storage.catalogue.add_operation(dataset_of(call.path.store))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from reconciler.emulator.call import Call
-from reconciler.emulator.http.answer import Answer, ApiError, Piece, multipart_answer
+from reconciler.emulator.http.answer import ApiError, Piece, Response, multipart_answer
 from reconciler.emulator.http.negotiation import EXPLICIT_VR_LITTLE_ENDIAN, chosen_frame_form
 from reconciler.emulator.resources.images import (
     decoded_frames,
@@ -16,8 +16,8 @@ from reconciler.emulator.resources.images import (
 )
 
 
-async def retrieve_frames(call: Call) -> Answer:
-    """Answer the frames that the path lists, in its order."""
+async def retrieve_frames(call: Call) -> Response:
+    """Response the frames that the path lists, in its order."""
     instance = call.only_instance()
     form = chosen_frame_form(call.accept, instance.transfer_syntax_uid)
     if form is None:

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from reconciler.emulator.call import Call
-from reconciler.emulator.http.answer import Answer, json_answer
+from reconciler.emulator.http.answer import Response, json_answer
 from reconciler.emulator.storage.index import Size
 
 
-async def store_metrics(call: Call) -> Answer:
-    """Answer the DicomStoreMetrics."""
+async def store_metrics(call: Call) -> Response:
+    """Response the DicomStoreMetrics."""
     size = _size(call)
     counts = {"studyCount": str(size.studies), "seriesCount": str(size.series)}
     return json_answer({"name": str(call.path.store)} | counts | _stored(size))
 
 
-async def study_metrics(call: Call) -> Answer:
-    """Answer the StudyMetrics."""
+async def study_metrics(call: Call) -> Response:
+    """Response the StudyMetrics."""
     size = _size(call)
     (study,) = call.path.uids
     name = f"{call.path.store}/dicomWeb/studies/{study}"
     return json_answer({"study": name, "seriesCount": str(size.series)} | _stored(size))
 
 
-async def series_metrics(call: Call) -> Answer:
-    """Answer the SeriesMetrics."""
+async def series_metrics(call: Call) -> Response:
+    """Response the SeriesMetrics."""
     size = _size(call)
     study, series = call.path.uids
     name = f"{call.path.store}/dicomWeb/studies/{study}/series/{series}"

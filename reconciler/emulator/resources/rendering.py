@@ -14,7 +14,7 @@ from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply
 from pydicom.pixels.utils import pixel_array
 
 from reconciler.emulator.call import Call
-from reconciler.emulator.http.answer import Answer, ApiError
+from reconciler.emulator.http.answer import ApiError, Response
 from reconciler.emulator.http.negotiation import media_ranges
 from reconciler.emulator.resources.images import Image, frame_numbers, open_image, pillow, refusing
 from reconciler.emulator.resources.viewport import Viewport, parse_viewport, seen_through
@@ -23,8 +23,8 @@ _FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "*/*": "JPEG", "image/*": 
 _CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png"}
 
 
-async def retrieve_rendered(call: Call) -> Answer:
-    """Answer one frame, the first unless the path names one."""
+async def retrieve_rendered(call: Call) -> Response:
+    """Response one frame, the first unless the path names one."""
     instance = call.only_instance()
     asked = [_FORMATS.get(media_range.media_type) for media_range in media_ranges(call.accept)]
     image_format = next(filter(None, asked), None)
@@ -45,7 +45,7 @@ async def retrieve_rendered(call: Call) -> Answer:
         return _written(images.fromarray(pixels), image_format, viewport)
 
     body = await asyncio.to_thread(rendered)
-    return Answer(200, _CONTENT_TYPES[image_format], (body,))
+    return Response(200, _CONTENT_TYPES[image_format], (body,))
 
 
 def _viewport(call: Call) -> Viewport | None:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from reconciler.emulator.call import Call
-from reconciler.emulator.http.answer import Answer, ApiError
+from reconciler.emulator.http.answer import ApiError, Response
 from reconciler.emulator.http.negotiation import accepts
 from reconciler.emulator.resources.search_query import Level, SearchQuery, read_query
 from reconciler.emulator.resources.search_statement import search_statement
@@ -26,10 +26,10 @@ from reconciler.emulator.storage.tags import (
 
 _SCOPE = ("StudyInstanceUID", "SeriesInstanceUID")
 _UIDS = {STUDY_INSTANCE_UID, SERIES_INSTANCE_UID}
-_NO_CONTENT = Answer(204)
+_NO_CONTENT = Response(204)
 
 
-async def _search(call: Call, *, level: Level) -> Answer:
+async def _search(call: Call, *, level: Level) -> Response:
     if not accepts(call.accept, "application/dicom+json", "application/json"):
         raise ApiError(406, "Search results are available as application/dicom+json only.")
     scope = dict(zip(_SCOPE, call.path.uids, strict=False))

@@ -5,19 +5,19 @@ from __future__ import annotations
 from aiohttp import web
 
 from reconciler.emulator.call import Call, Service, json_body
-from reconciler.emulator.http.answer import Answer, ApiError, json_answer
+from reconciler.emulator.http.answer import ApiError, Response, json_answer
 from reconciler.model.address import StoreAddress
 
 
-async def get_store(call: Call) -> Answer:
-    """Answer the DicomStore."""
+async def get_store(call: Call) -> Response:
+    """Response the DicomStore."""
     return json_answer({"name": str(call.path.store)})
 
 
 async def test_permissions(
     request: web.BaseRequest, service: Service, store: StoreAddress
-) -> Answer:
-    """Answer which of the permissions asked for the caller has; none on a missing store."""
+) -> Response:
+    """Response which of the permissions asked for the caller has; none on a missing store."""
     asked = (await json_body(request)).get("permissions", [])
     if not isinstance(asked, list):
         raise ApiError(400, "Invalid value at 'permissions'.")

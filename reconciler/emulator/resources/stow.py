@@ -12,7 +12,7 @@ from pathlib import Path
 from aiohttp import BodyPartReader, MultipartReader
 
 from reconciler.emulator.call import Call
-from reconciler.emulator.http.answer import DICOM_JSON, Answer, ApiError
+from reconciler.emulator.http.answer import DICOM_JSON, ApiError, Response
 from reconciler.emulator.storage.dicom_json import JsonDataset, json_text
 from reconciler.emulator.storage.parsing import NotDicomError, ParsedInstance, parse_file
 from reconciler.emulator.storage.store import AlreadyStoredError
@@ -36,14 +36,14 @@ class Stored:
     failure: FailureReason | None = None
 
 
-async def store(call: Call) -> Answer:
+async def store(call: Call) -> Response:
     """Store every part of the body; one that fails does not stop the others."""
     outcomes = [await _store_one(call, arrived) async for arrived in _arrivals(call)]
     if not outcomes:
         raise ApiError(400, "The request body holds no DICOM instance.")
     body = json_text(_response(call, outcomes)).encode()
     changed = any(outcome.failure is None for outcome in outcomes)
-    return Answer(_status(outcomes), DICOM_JSON, (body,), changed=changed)
+    return Response(_status(outcomes), DICOM_JSON, (body,), changed=changed)
 
 
 async def _arrivals(call: Call) -> AsyncIterator[Path]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from reconciler.emulator.call import Call
 from reconciler.emulator.http.answer import (
-    Answer,
     ApiError,
     FilePiece,
+    Response,
     json_answer,
     multipart_answer,
 )
@@ -16,8 +16,8 @@ from reconciler.emulator.storage.index import StoredInstance
 _INSTANCE_UIDS = 3
 
 
-async def retrieve(call: Call) -> Answer:
-    """Answer the files of an instance, a series or a study as they are stored."""
+async def retrieve(call: Call) -> Response:
+    """Response the files of an instance, a series or a study as they are stored."""
     instances = call.instances()
     forms = {_form(call, instance) for instance in instances}
     if forms == {Form.SINGLE_PART}:
@@ -46,17 +46,17 @@ def _file(call: Call, instance: StoredInstance) -> FilePiece:
     return FilePiece(call.file(instance), instance.size)
 
 
-def _single_part(call: Call, instance: StoredInstance) -> Answer:
-    return Answer(200, _content_type(instance), (_file(call, instance),))
+def _single_part(call: Call, instance: StoredInstance) -> Response:
+    return Response(200, _content_type(instance), (_file(call, instance),))
 
 
-def _multipart(call: Call, instances: list[StoredInstance]) -> Answer:
+def _multipart(call: Call, instances: list[StoredInstance]) -> Response:
     parts = ((_content_type(instance), (_file(call, instance),)) for instance in instances)
     return multipart_answer("application/dicom", parts)
 
 
-async def retrieve_metadata(call: Call) -> Answer:
-    """Answer the metadata of an instance, or of all instances of a series or study."""
+async def retrieve_metadata(call: Call) -> Response:
+    """Response the metadata of an instance, or of all instances of a series or study."""
     if not accepts(call.accept, "application/dicom+json", "application/json"):
         raise ApiError(406, "Metadata is available as application/dicom+json only.")
     index = call.service.storage.index
@@ -64,8 +64,8 @@ async def retrieve_metadata(call: Call) -> Answer:
     return call.datasets(texts)
 
 
-async def storage_info(call: Call) -> Answer:
-    """Answer where and how large an instance is stored; no patient data."""
+async def storage_info(call: Call) -> Response:
+    """Response where and how large an instance is stored; no patient data."""
     instance = call.only_instance()
     metadata = call.service.storage.index.metadata(instance.number)
     return json_answer(

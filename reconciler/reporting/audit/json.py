@@ -12,7 +12,7 @@ from reconciler.reporting.json_lines import json_in_lines
 FORMAT_VERSION = "1.0"
 
 
-def report_as_json(report: AuditReport, deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
+def audit_as_json(report: AuditReport, deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
     """Render in pieces, a deletion a line."""
     header = {
         **codec_of(AuditReport).write(report, {"format_version": FORMAT_VERSION}),
