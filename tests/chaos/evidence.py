@@ -96,7 +96,7 @@ def require_exact_account(site: Site, state: Path | None = None) -> dict[str, An
 def require_all_done(site: Site, state: Path | None = None) -> dict[str, Any]:
     """The account of an apply after which the plan is carried out, by this apply alone."""
     report = require_exact_account(site, state)
-    assert site.content() == site.overridden
+    assert site.content() == site.unplanned
     assert {name for name, count in report["counts"].items() if count} <= GONE
     # Nobody else deletes here: what is gone went by a DELETE that the journal must know of.
     assert report["counts"]["already_absent"] == 0

@@ -235,7 +235,7 @@ def test_a_stale_row_of_a_recorded_deletion_is_dropped(emulator, store) -> None:
     live = look(store, remove("1.2"), deleted=[FIRST])
     assert live.instances == {SECOND.series: {"1.2.1.2": LISTED}, OTHER.series: {"1.2.2.1": LISTED}}
     assert sum(map(len, live.contents["1.2"].series.values())) == 2
-    assert live.wholes == {("1.2", None): PRESENT}
+    assert live.targets == {("1.2", None): PRESENT}
 
 
 @pytest.mark.usefixtures("study")
