@@ -32,9 +32,9 @@ def standing_holds(keeps: Mapping[StoreAddress, Claims], state: Path) -> tuple[S
         for entry in sorted(claims.entries, key=lambda entry: entry.source):
             if entry.hold is not None:
                 key = (store, entry.study_uid, entry.series_uid, entry.source.path, entry.hold)
-                hold = StandingHold(entry.hold, entry.source, seen.get(key))
+                hold = StandingHold(entry.hold, entry.source.path, entry.source.line, seen.get(key))
                 found.setdefault(key, hold)
-    return tuple(sorted(found.values(), key=lambda hold: (hold.source, hold.hold)))
+    return tuple(sorted(found.values(), key=lambda hold: (hold.path, hold.line, hold.hold)))
 
 
 def _last_seen(state: Path) -> Iterator[LastSeen]:

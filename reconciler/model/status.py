@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reconciler.model.as_json import as_json
-from reconciler.model.lock import HeldLock
-from reconciler.model.problem import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +19,24 @@ class UnfinishedRun:
     plan_id: str | None
     digest: str | None
     command: str
-    has_expired: bool = field(default=False, metadata=as_json(stands_always=True))
+    has_expired: bool = field(default=False, metadata=as_json(key="expired", stands_always=True))
 
 
 @dataclass(frozen=True, slots=True)
 class LockStatus:
-    """A lock that is held; ``is_alive`` is None where it is not known whether its process runs."""
+    """A lock that is held, and by which process.
 
-    lock: HeldLock
-    is_alive: bool | None
+    ``is_alive`` is None where it is not known whether its process runs, and all are where it cannot
+    be read who holds it. ``since`` is for people.
+    """
+
+    store: str | None
+    run: str | None
+    user: str | None
+    host: str | None
+    process: int | None = field(metadata=as_json(key="pid"))
+    is_alive: bool | None = field(metadata=as_json(key="alive"))
+    since: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,8 @@ class StandingHold:
     """A hold of a keep entry; ``instances`` are those that the last plan saw, None without one."""
 
     hold: str
-    source: Source
+    path: str
+    line: int
     instances: int | None
 
 

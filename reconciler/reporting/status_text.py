@@ -36,13 +36,12 @@ def _unfinished(run: UnfinishedRun) -> Iterator[str]:
 
 
 def _lock(one: LockStatus) -> str:
-    lock = one.lock
-    if lock.holder is None:
+    if one.run is None:
         return "A lock is held; it does not say by whom.\n"
-    who = plain(f"{lock.holder}, since {lock.since}")
-    return f"{plain(lock.store or '')} is locked by {who}: {_ALIVE[one.is_alive]}.\n"
+    who = f"{one.user} on {one.host}, process {one.process}, run {one.run}, since {one.since}"
+    return f"{plain(one.store or '')} is locked by {plain(who)}: {_ALIVE[one.is_alive]}.\n"
 
 
 def _hold(one: StandingHold) -> str:
     count = "in no plan yet" if one.instances is None else plural(one.instances, "instance")
-    return f"{plain(str(one.source))}: hold: {plain(one.hold)} ({count})\n"
+    return f"{plain(one.path)}:{one.line}: hold: {plain(one.hold)} ({count})\n"

@@ -120,9 +120,9 @@ def test_a_run_that_works_is_no_run_to_resume(site: Site, tmp_path: Path) -> Non
     answer = status(site)
     assert answer["unfinished"] == []
     (lock,) = answer["locks"]
-    assert (lock["lock"]["holder"]["process"], lock["is_alive"]) == (child.pid, True)
-    assert lock["lock"]["store"] == str(site.store)
-    run = lock["lock"]["holder"]["run"]
+    assert (lock["pid"], lock["alive"]) == (child.pid, True)
+    assert lock["store"] == str(site.store)
+    run = lock["run"]
     assert (site.runs / f"{run}.jsonl").exists()
     assert site.here("status", "--detailed-exitcode").code == 0
     assert f"process {child.pid}, run {run}" in site.here("status").out

@@ -84,7 +84,18 @@ def command(
 
 
 def _lock(lock: HeldLock) -> LockStatus:
-    return LockStatus(lock, None if lock.holder is None else environment.is_alive(lock.holder))
+    holder = lock.holder
+    if holder is None:
+        return LockStatus(None, None, None, None, None, None, None)
+    return LockStatus(
+        lock.store,
+        holder.run,
+        holder.user,
+        holder.host,
+        holder.process,
+        environment.is_alive(holder),
+        lock.since,
+    )
 
 
 def _holds(paths: tuple[Path, ...], state: Path, root: Path) -> tuple[StandingHold, ...]:
