@@ -1,12 +1,12 @@
 """Frozen dataclasses as JSON objects, both ways: the class is the one description of its object.
 
-A field is a member of the object, and its name the key, unless its `as_json` says another. A field
-without a default always stands, as null where it is None; one with a default is left out where its
-value is that default. An address lends its object the API's parameters, where it is a field of its
-own; in a tuple it is an object.
+A field is a member of the object, and its name the key, unless its `as_json` says another. In a
+document every field always stands, as null where it is None. In a compact object, as a line of the
+journal is one, a field is left out where it has a default and its value is that. An address lends
+its object the API's parameters, where it is a field of its own; in a tuple it is an object.
 
-Reading is strict: what cannot be the value of a field is refused. Unknown keys are a later minor
-version's, and are ignored.
+Reading is strict: what cannot be the value of a field is refused, and so is an object that lacks a
+member. Unknown keys are a later minor version's, and are ignored.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from datetime import datetime
 from enum import Enum
-from functools import lru_cache
+from functools import lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
 from sys import intern
@@ -58,16 +58,16 @@ class Member(NamedTuple):
     check: Callable[[Any], object] | None = None
 
 
-def members_of(kind: type) -> tuple[Member, ...]:
+def members_of(kind: type, *, is_compact: bool = False) -> tuple[Member, ...]:
     """The members of the JSON object that stands for a value of a dataclass."""
     hints = get_type_hints(kind)
-    return tuple(_member(field, hints[field.name]) for field in fields(kind))
+    return tuple(_member(field, hints[field.name], is_compact) for field in fields(kind))
 
 
-def _member(field: Field[Any], kind: Any) -> Member:
+def _member(field: Field[Any], kind: Any, is_compact: bool) -> Member:  # noqa: FBT001 - inner
     factory = field.default_factory
     default = field.default if factory is MISSING else factory()
-    is_required = default is MISSING or bool(field.metadata.get("stands_always"))
+    is_required = not is_compact or default is MISSING or bool(field.metadata.get("stands_always"))
     if default is None and not is_required:
         kind = _without_none(kind)
     return Member(
@@ -90,25 +90,22 @@ def _by_position(kind: type) -> list[str]:
 class Codec(Generic[T]):
     """Writes and reads the values of one dataclass."""
 
-    def __init__(self, kind: type[T]) -> None:
+    def __init__(self, kind: type[T], *, is_compact: bool) -> None:
         """Use `codec_of`, which makes one a class."""
-        members = members_of(kind)
+        members = members_of(kind, is_compact=is_compact)
         self.left: Mapping[str, Any] = {one.key: one.kind for one in members if one.is_left}
         """The members that are left to the caller, with their types."""
-        ways = [(member, *_way_of(member)) for member in members]
+        ways = [(member, *_way_of(member, is_compact=is_compact)) for member in members]
         ways.sort(key=lambda way: not way[0].is_required)
-        keyed = [one for one in ways if not one[0].is_flat]
         self._kind = kind
         self._names = [member.name for member, _, _ in ways]
         self._is_by_position = self._names == _by_position(kind)
-        self._write_flat = [(m.name, write) for m, write, _ in ways if m.is_flat]
-        self._write_always = [(m.name, m.key, write) for m, write, _ in keyed if m.is_required]
+        always = [(m, write, read) for m, write, read in ways if m.is_required]
+        self._write_always = [(_own_key(m), m.name, write) for m, write, _ in always]
         self._write_unless = [
-            (m.name, m.key, m.default, write) for m, write, _ in keyed if not m.is_required
+            (m.key, m.name, m.default, write) for m, write, _ in ways if not m.is_required
         ]
-        self._read_always = [
-            ("" if m.is_flat else m.key, read) for m, _, read in ways if m.is_required
-        ]
+        self._read_always = [(_own_key(m), read) for m, _, read in always]
         self._read_if = [(m.key, m.default, read) for m, _, read in ways if not m.is_required]
 
     def write(self, value: T, start: Mapping[str, object] = _NOTHING) -> dict[str, object]:
@@ -118,11 +115,12 @@ class Codec(Generic[T]):
             ValueError: a time in it has no time zone.
         """
         members = {**start}
-        for name, key, write in self._write_always:
-            members[key] = write(getattr(value, name))
-        for name, write in self._write_flat:
-            members.update(write(getattr(value, name)))
-        for name, key, default, write in self._write_unless:
+        for key, name, write in self._write_always:
+            if key:
+                members[key] = write(getattr(value, name))
+            else:
+                members.update(write(getattr(value, name)))
+        for key, name, default, write in self._write_unless:
             item = getattr(value, name)
             if item is not default and item != default:
                 members[key] = write(item)
@@ -163,25 +161,28 @@ class Codec(Generic[T]):
                 raise ValueError(f"{key!r}: {error}") from error
 
 
-_CODECS: dict[type, Codec[Any]] = {}
+_CODECS: dict[tuple[type, bool], Codec[Any]] = {}
 
 
-def codec_of(kind: type[T]) -> Codec[T]:
-    """What writes and reads the values of a dataclass."""
-    if kind not in _CODECS:
-        _CODECS[kind] = Codec(kind)
-    return _CODECS[kind]
+def codec_of(kind: type[T], *, is_compact: bool = False) -> Codec[T]:
+    """What writes and reads the values of a dataclass, and of those in it."""
+    key = kind, is_compact
+    if key not in _CODECS:
+        _CODECS[key] = Codec(kind, is_compact=is_compact)
+    return _CODECS[key]
 
 
 class Tagged(Generic[T]):
-    """Writes and reads values of several dataclasses, each object with the name of its class.
+    """Writes and reads values of several dataclasses, each a compact object with its class's name.
 
     The name stands under the key ``tag``, first.
     """
 
     def __init__(self, tag: str, kinds: Mapping[str, type[T]]) -> None:
         self._tag = tag
-        self._by_name: dict[str, Codec[T]] = {name: codec_of(kind) for name, kind in kinds.items()}
+        self._by_name: dict[str, Codec[T]] = {
+            name: codec_of(kind, is_compact=True) for name, kind in kinds.items()
+        }
         self._by_kind = {kind: ({tag: name}, self._by_name[name]) for name, kind in kinds.items()}
 
     def write(self, value: T) -> dict[str, object]:
@@ -198,41 +199,49 @@ class Tagged(Generic[T]):
         return codec.read(members)
 
 
-def _way_of(member: Member) -> tuple[Write, Read]:
+def _own_key(member: Member) -> str:
+    """Its key; "" for an address, whose parameters are keys of the object itself."""
+    return "" if member.is_flat else member.key
+
+
+def _way_of(member: Member, *, is_compact: bool) -> tuple[Write, Read]:
     if member.is_flat:
         return member.kind.as_parameters, _FLAT_READERS[member.kind]
     if member.is_left:
         return _same, _same
-    write, read = _way(member.kind)
+    write, read = _way(member.kind, partial(codec_of, is_compact=is_compact))
     if member.check is not None:
         read = _checking(read, member.check)
     return write, _sharing(read) if member.is_shared else read
 
 
-def _way(kind: Any) -> tuple[Write, Read]:
-    """How a value of this type is written and read; the type is that of a hint."""
+def _way(kind: Any, codec: Callable[[type], Codec[Any]]) -> tuple[Write, Read]:
+    """How a value of this type is written and read; the type is that of a hint.
+
+    ``codec`` gives that of a dataclass in it.
+    """
     arguments = get_args(kind)
     if not arguments:
-        return _way_of_class(kind)
+        return _way_of_class(kind, codec)
     if get_origin(kind) is tuple:
-        return _array(*_way(arguments[0]))
+        return _array(*_way(arguments[0], codec))
     if get_origin(kind) is frozenset:
-        return _set(*_way(arguments[0]))
+        return _set(*_way(arguments[0], codec))
     if get_origin(kind) is Mapping:
         is_by_name = arguments[0] is str
-        return _by_name(*_way(arguments[1])) if is_by_name else _counts(arguments[0])
-    return _optional(*_way(_without_none(kind)))
+        return _by_name(*_way(arguments[1], codec)) if is_by_name else _counts(arguments[0])
+    return _optional(*_way(_without_none(kind), codec))
 
 
-def _way_of_class(kind: Any) -> tuple[Write, Read]:
+def _way_of_class(kind: Any, codec: Callable[[type], Codec[Any]]) -> tuple[Write, Read]:
     if kind in _PLAIN:
         return _PLAIN[kind]
     if kind in ADDRESSES:
         return kind.as_parameters, _of_object(_FLAT_READERS[kind])
     if issubclass(kind, Enum):
         return attrgetter("_value_"), _choice(kind)
-    codec = codec_of(kind)
-    return codec.write, codec.read
+    inner = codec(kind)
+    return inner.write, inner.read
 
 
 def _without_none(kind: Any) -> Any:

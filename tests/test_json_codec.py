@@ -59,7 +59,7 @@ class Extended(Base):
     last: int = 0
 
 
-CODEC = codec_of(Everything)
+CODEC = codec_of(Everything, is_compact=True)
 VALUE = Everything(
     NOON, INSTANCE, 1, "é", True, None, (STORE,), {Colour.RED: 2}, Why(Colour.BLUE, "since")
 )
@@ -77,7 +77,7 @@ WRITTEN = {
 }
 
 
-def test_a_field_with_a_default_is_left_out_where_it_has_it_and_all_others_stand() -> None:
+def test_a_compact_object_leaves_out_what_is_a_default_and_all_else_stands() -> None:
     assert CODEC.write(VALUE) == WRITTEN
     read = CODEC.read({**WRITTEN, "later": "minor version"})
     assert read == Everything(
@@ -85,6 +85,24 @@ def test_a_field_with_a_default_is_left_out_where_it_has_it_and_all_others_stand
         {Colour.RED: 2},
         Why(Colour.BLUE, "since"),
     )
+
+
+def test_in_a_document_every_key_stands_and_is_missed() -> None:
+    complete = {
+        **WRITTEN,
+        "why": {"code": "blue", "words": "since", "texts": []},
+        "study": "",
+        "maybe": None,
+        "more": 0,
+    }
+    codec = codec_of(Everything)
+    assert codec.write(VALUE) == complete
+    assert codec.read(complete) == VALUE
+    for key in complete:
+        with pytest.raises(ValueError, match=f"there is no '{key}'"):
+            codec.read({one: value for one, value in complete.items() if one != key})
+    with pytest.raises(ValueError, match="'why': there is no 'texts'"):
+        codec.read({**complete, "why": {"code": "blue", "words": None}})
 
 
 def test_what_is_not_the_default_comes_back() -> None:
@@ -101,7 +119,7 @@ def test_what_is_not_the_default_comes_back() -> None:
 
 
 def test_fields_by_keyword_may_stand_in_any_order() -> None:
-    codec = codec_of(Extended)
+    codec = codec_of(Extended, is_compact=True)
     value = Extended(first="a", own="b", last=2)
     assert codec.write(value) == {"first": "a", "own": "b", "last": 2}
     assert codec.read({"own": "b", "last": 2, "first": "a"}) == value
@@ -147,7 +165,7 @@ def test_what_cannot_be_the_value_of_a_field_is_refused(key: str, value: object,
 
 
 @pytest.mark.parametrize("key", WRITTEN)
-def test_a_key_that_always_stands_is_missed(key: str) -> None:
+def test_a_key_that_always_stands_in_a_compact_object_is_missed_too(key: str) -> None:
     left = {one: value for one, value in WRITTEN.items() if one != key}
     with pytest.raises(ValueError, match=f"there is no '{key}'"):
         CODEC.read(left)
@@ -245,7 +263,8 @@ def test_a_report_has_paths_sets_and_totals_and_leaves_what_is_long_to_its_write
 
 
 def test_the_members_tell_what_the_documents_need() -> None:
-    told = {one.name: (one.key, one.is_flat, one.is_required) for one in members_of(Everything)}
-    assert told["instance"] == ("instance", True, True)
-    assert told["study_uid"] == ("study", False, False)
-    assert told["version"] == ("version", False, True)
+    compact = {one.name: one for one in members_of(Everything, is_compact=True)}
+    assert (compact["instance"].is_flat, compact["instance"].is_required) == (True, True)
+    assert (compact["study_uid"].key, compact["study_uid"].is_required) == ("study", False)
+    assert (compact["version"].key, compact["version"].is_required) == ("version", True)
+    assert all(one.is_required for one in members_of(Everything))

@@ -16,7 +16,7 @@ def as_json(
 ) -> Mapping[str, object]:
     """The metadata of a field that is not written as every other is.
 
-    ``stands_always`` is for one that has a default and must be written and read all the same.
+    ``stands_always`` is for one that has a default and must stand in a compact object all the same.
     ``is_shared`` makes one object of the equal ones that are read: many instances have one reason.
     ``is_left`` leaves the value as it is, both ways: whoever calls the codec writes and reads it.
     ``check`` gives what to hold of a value that was read, and raises ValueError for what cannot

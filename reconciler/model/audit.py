@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 
 from reconciler.model.address import SERIES, STUDY, InstanceAddress, StoreAddress
 from reconciler.model.as_json import as_json
@@ -165,7 +164,7 @@ class LastSeen:
     missing: int
     time: datetime
     seen: datetime | None
-    is_current: bool = field(default=True, metadata=as_json(stands_always=True))
+    is_current: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +206,6 @@ class Coverage:
         return self.counts[Why.KEPT] + self.counts[Why.ALREADY_ABSENT] + self.gone
 
 
-def _count() -> Any:
-    """A total, which stands there even if it is 0."""
-    return field(default=0, metadata=as_json(stands_always=True))
-
-
 @dataclass(frozen=True, slots=True)
 class RemovalCounts:
     """What DELETEs of this tool removed: distinct instances, and the series and studies of them.
@@ -220,11 +214,11 @@ class RemovalCounts:
     counts how often one was stored again and removed again.
     """
 
-    instances: int = _count()
-    series: int = _count()
-    studies: int = _count()
-    unclear: int = _count()
-    again: int = _count()
+    instances: int = 0
+    series: int = 0
+    studies: int = 0
+    unclear: int = 0
+    again: int = 0
 
     @property
     def removals(self) -> int:

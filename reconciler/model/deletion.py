@@ -82,7 +82,7 @@ class RecordedDeletion:
     source: Source | None = None
     reason: Reason | None = None
     settled_by: str | None = None
-    is_removal: bool = field(default=False, metadata=as_json(stands_always=True))
+    is_removal: bool = False
     place: int = field(default=0, metadata=as_json(is_left=True))
     proven_at: int = field(default=0, metadata=as_json(is_left=True))
     copy: ArchivedCopy | None = field(default=None, metadata=as_json(key="archived"))

@@ -72,7 +72,7 @@ class Reason:
 
 def _limit(key: str, default: int) -> Any:
     """A default may change with a version, so a limit is always written."""
-    return field(default=default, metadata=as_json(key=key, stands_always=True))
+    return field(default=default, metadata=as_json(key=key))
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Gate:
     actual: int
     allowed: int
     hint: str
-    subject: str | None = field(default=None, metadata={**STUDY, "stands_always": True})
+    subject: str | None = field(default=None, metadata=STUDY)
 
     @classmethod
     def of(

@@ -308,7 +308,7 @@ class Reappeared:
     run: str
     code: ReasonCode
     source: Source
-    restored: bool = field(default=False, metadata=as_json(stands_always=True))
+    restored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +328,6 @@ class SavedPlan:
     expires: datetime
     tool_version: str
     endpoint: str
-    git: GitState | None = field(default=None, metadata=as_json(stands_always=True))
-    reappeared: tuple[Reappeared, ...] = field(default=(), metadata=as_json(stands_always=True))
-    unrecorded: tuple[StoreAddress, ...] = field(default=(), metadata=as_json(stands_always=True))
+    git: GitState | None = None
+    reappeared: tuple[Reappeared, ...] = ()
+    unrecorded: tuple[StoreAddress, ...] = ()

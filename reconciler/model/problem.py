@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Self
-
-from reconciler.model.as_json import as_json
 
 
 class Severity(Enum):
@@ -57,7 +55,7 @@ class Problem:
     rule: str
     message: str
     hint: str | None = None
-    severity: Severity = field(default=Severity.ERROR, metadata=as_json(stands_always=True))
+    severity: Severity = Severity.ERROR
 
     def __str__(self) -> str:
         place = f"{self.source.path}:{self.source.line}:{self.source.column}"

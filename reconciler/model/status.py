@@ -19,7 +19,7 @@ class UnfinishedRun:
     plan_id: str | None
     digest: str | None
     command: str
-    has_expired: bool = field(default=False, metadata=as_json(key="expired", stands_always=True))
+    has_expired: bool = field(default=False, metadata=as_json(key="expired"))
 
 
 @dataclass(frozen=True, slots=True)

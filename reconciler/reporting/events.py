@@ -39,8 +39,14 @@ def diagnostic_events(problems: Iterable[Problem]) -> Iterator[Event]:
 
 def error_event(message: str, hint: str | None) -> Event:
     """What ended the run, at no place of a file."""
-    severity = Severity.ERROR.value
-    return {"type": "diagnostic", "severity": severity, "message": message, "hint": hint}
+    return {
+        "type": "diagnostic",
+        "severity": Severity.ERROR.value,
+        "rule": None,
+        "message": message,
+        "hint": hint,
+        "source": None,
+    }
 
 
 def probe_event(store: StoreAddress, done: int, total: int) -> Event:
@@ -66,9 +72,12 @@ def _changes(store: StorePlan) -> Iterator[Event]:
             **instance.as_parameters(),
             "code": group.reason.code.value,
             "source": codec_of(Source).write(Source(group.path, line)),
+            "detail": "",
+            "elsewhere": [],
         }
     for finding in store.findings:
-        yield codec_of(Finding).write(finding, {**change, "action": Action.NO_OP.value})
+        no_op = {**change, "action": Action.NO_OP.value, "code": None}
+        yield codec_of(Finding).write(finding, no_op)
 
 
 def plan_summary_event(

@@ -14,5 +14,5 @@ FORMAT_VERSION = "1.0"
 def status_as_json(status: Status) -> Iterator[str]:
     """One object."""
     document = codec_of(Status).write(status, {"format_version": FORMAT_VERSION})
-    document.setdefault("holds", [])
+    document["holds"] = document["holds"] or []
     yield json.dumps(document, indent=2) + "\n"

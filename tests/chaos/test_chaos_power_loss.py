@@ -103,7 +103,7 @@ def require_resumed(site: Site, state: Path, *, resumes: int) -> None:
     """The account is exact, and the new run has announced each of its own DELETEs."""
     report = require_exact_account(site, state)
     assert site.content() == site.unplanned
-    assert len(report.get("resumed", ())) == resumes
+    assert len(report["resumed"]) == resumes
     new = next(run for run in runs_of(site, state) if run.started.run == report["run"])
     assert Counter(one.path for one in site.deletes()) == new.intents
 

@@ -298,6 +298,7 @@ def test_the_policy_lets_a_plan_with_tickets_pass() -> None:
     ("values", "words"),
     [
         ({"reason": {"code": "113039"}}, "has no ticket"),
+        ({"reason": {"code": "113039", "ticket": None}}, "has no ticket"),
         ({"reason": {"code": "113037", "ticket": "Q-1"}}, "has no archive"),
         ({"studies_emptied": 11}, "empties 11 studies"),
         ({"dicomStoresId": "other"}, "from the store other"),

@@ -69,7 +69,11 @@ def test_a_plan_tells_all_that_its_plan_file_says(small: Project) -> None:
     assert deleted == {address(1, 1, number).instance_uid for number in (1, 2, 3)}
     changes = Counter((one["action"], one["why"]) for one in of_type(events, "planned_change"))
     assert changes == {("delete", "listed"): 3, ("no-op", "never_seen"): 1}
-    assert of_type(events, "planned_change")[0]["source"] == {"path": "specs/a.yaml", "line": 13}
+    assert of_type(events, "planned_change")[0]["source"] == {
+        "path": "specs/a.yaml",
+        "line": 13,
+        "column": 1,
+    }
     gates = [{key: one[key] for key in plan["gates"][0]} for one in of_type(events, "gate")]
     assert gates == plan["gates"]
     probes = of_type(events, "probe")
@@ -116,7 +120,7 @@ def test_what_ends_a_run_is_the_last_event(small: Project) -> None:
     assert small.run("plan", "--events", "events.jsonl").code == ExitCode.ERROR
     last = read()[-1]
     assert (last["type"], last["severity"]) == ("diagnostic", "error")
-    assert "source" not in last
+    assert last["source"] is None
 
 
 def test_problems_of_files_are_diagnostics(small: Project) -> None:
