@@ -276,7 +276,7 @@ def test_allowing_damage_is_part_of_the_plan_and_is_shown(site: Site) -> None:
         texts.append(site.run("show", "plan.json").out)
         said = ["even if the copy is damaged" in " ".join(text.split()) for text in texts]
         assert said == [allow is True] * 4
-        assert group.get("allow_damaged") == (True if allow else None)
+        assert group["allow_damaged"] is (allow is True)
         assert group["archive"] == str(site.archive)
         seen[allow] = {k: v for k, v in document["plan"].items() if k != "inputs"}
     assert seen[None] == seen[False] != seen[True]
