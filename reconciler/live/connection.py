@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-import ssl
 import threading
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
-from types import TracebackType
+from typing import Self
 
 from reconciler.errors import LiveError
 from reconciler.live.http.adapter import SharedContextAdapter, tls_context
@@ -52,7 +51,10 @@ class Connection:
         self._random = random_source
         doubt = threading.Event()
         stopping = Stopping(stop)
-        connections = partial(SharedContextAdapter, _context(settings), doubt=doubt)
+        is_plain = settings.endpoint.origin.startswith("http://")
+        # The context takes as long to build as a hundred requests.
+        context = None if is_plain else tls_context(settings.ca_bundle)
+        connections = partial(SharedContextAdapter, context, doubt=doubt)
         self._channel = Channel(
             settings.endpoint,
             ChannelSettings(
@@ -76,15 +78,10 @@ class Connection:
             stopping=stopping,
         )
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._channel.close()
 
     @property
@@ -115,19 +112,9 @@ class Connection:
         )
 
     def nobody(self) -> InstanceAddress:
-        """An address at which there is nothing: of new UIDs."""
-        return InstanceAddress(*(self._new_uid() for _ in InstanceAddress._fields))
-
-    def _new_uid(self) -> str:
-        """A UID made of a UUID (PS3.5 section B.2), which nothing else has."""
-        return f"2.25.{self._random.getrandbits(128)}"
+        """An address at which there is nothing: of UIDs made of UUIDs (PS3.5 section B.2)."""
+        numbers = (self._random.getrandbits(128) for _ in InstanceAddress._fields)
+        return InstanceAddress(*(f"2.25.{number}" for number in numbers))
 
     def _transport(self, guards: Guards) -> Transport:
         return Transport(self._channel, guards, self._retrying, read_only=self._settings.read_only)
-
-
-def _context(settings: ConnectionSettings) -> ssl.SSLContext | None:
-    """The TLS context, which takes as long to build as a hundred requests, where one is needed."""
-    if settings.endpoint.origin.startswith("http://"):
-        return None
-    return tls_context(settings.ca_bundle)

@@ -19,11 +19,6 @@ class Attempt(NamedTuple):
     thumbnail: Thumbnail
 
 
-class _Fetched(NamedTuple):
-    attempts: tuple[Attempt, ...]
-    refused: CredentialsError | None = None
-
-
 def fetch_thumbnails(
     wanted: Iterable[tuple[ReadableStore, Sequence[InstanceAddress]]], *, parallelism: int
 ) -> Iterator[tuple[Attempt, ...]]:
@@ -37,14 +32,16 @@ def fetch_thumbnails(
     """
     refused: CredentialsError | None = None
     with ThreadPoolExecutor(parallelism, thread_name_prefix="thumbnail") as threads:
-        for fetched in threads.map(_fetch, wanted):
-            refused = fetched.refused or refused
-            yield fetched.attempts
+        for attempts, error in threads.map(_fetch, wanted):
+            refused = error or refused
+            yield attempts
     if refused is not None:
         raise refused
 
 
-def _fetch(wanted: tuple[ReadableStore, Sequence[InstanceAddress]]) -> _Fetched:
+def _fetch(
+    wanted: tuple[ReadableStore, Sequence[InstanceAddress]],
+) -> tuple[tuple[Attempt, ...], CredentialsError | None]:
     """Ask on only where the store answered that an instance has no image."""
     store, instances = wanted
     attempts: list[Attempt] = []
@@ -54,8 +51,8 @@ def _fetch(wanted: tuple[ReadableStore, Sequence[InstanceAddress]]) -> _Fetched:
         except LiveError as error:
             attempts.append(Attempt(instance, Thumbnail(problem=str(error))))
             refused = error if isinstance(error, CredentialsError) else None
-            return _Fetched(tuple(attempts), refused)
+            return tuple(attempts), refused
         attempts.append(Attempt(instance, thumbnail))
         if not thumbnail.problem:
             break
-    return _Fetched(tuple(attempts))
+    return tuple(attempts), None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 T = TypeVar("T")
 
@@ -22,9 +22,22 @@ def run_workers(
     them. The first exception of ``work`` (or of ``items``) ends the dispatching and is raised
     here, after the work in flight has ended; ``stop`` ends the dispatching without an exception.
     """
-    crew = _Crew(iter(items), work, stop)
+    waiting = iter(items)
+    lock = threading.Lock()
+    dismissed = threading.Event()
+    ends = [dismissed] if stop is None else [dismissed, stop]
+    errors: list[BaseException] = []
+
+    def loop() -> None:
+        try:
+            for item in _pulled(waiting, lock, ends):
+                work(item)
+        except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
+            errors.append(error)
+            dismissed.set()
+
     threads = [
-        threading.Thread(target=crew.loop, name=f"worker-{number}", daemon=True)
+        threading.Thread(target=loop, name=f"worker-{number}", daemon=True)
         for number in range(parallelism)
     ]
     try:
@@ -33,45 +46,22 @@ def run_workers(
         for thread in threads:
             thread.join()
     finally:
-        crew.dismiss()
-    if crew.error is not None:
-        raise crew.error
+        dismissed.set()
+    if errors:
+        raise errors[0]
 
 
-class _Crew(Generic[T]):
-    """What the threads of one call share."""
-
-    def __init__(
-        self, items: Iterator[T], work: Callable[[T], None], stop: threading.Event | None
-    ) -> None:
-        self.error: BaseException | None = None
-        self._items = items
-        self._work = work
-        self._stop = stop
-        self._lock = threading.Lock()
-        self._dismissed = False
-
-    def dismiss(self) -> None:
-        """Let every thread end after the item in its hands."""
-        self._dismissed = True
-
-    def loop(self) -> None:
-        """Pull and work until nothing is left or someone failed."""
-        try:
-            for item in self._pulled():
-                self._work(item)
-        except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
-            self.error = self.error or error
-            self.dismiss()
-
-    def _pulled(self) -> Iterator[T]:
-        while True:
-            # An iterator must not be advanced by two threads at once.
-            with self._lock:
-                if self._dismissed or (self._stop is not None and self._stop.is_set()):
-                    return
-                try:
-                    item = next(self._items)
-                except StopIteration:
-                    return
-            yield item
+def _pulled(
+    items: Iterator[T], lock: threading.Lock, ends: Sequence[threading.Event]
+) -> Iterator[T]:
+    """The items for one of the threads, until nothing is left or one of the events is set."""
+    while True:
+        # An iterator must not be advanced by two threads at once.
+        with lock:
+            if any(event.is_set() for event in ends):
+                return
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+        yield item

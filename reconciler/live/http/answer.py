@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from types import TracebackType
+from typing import Self
 
 import requests
 
@@ -57,15 +57,10 @@ class Stream:
         self._term = term
         self._room = term.size
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -97,19 +92,18 @@ class Stream:
             "ETag" in self._response.headers,
         )
 
-    def drain(self) -> int:
-        """Read the body away, so that the connection can be used again; give its size.
+    def drain(self) -> None:
+        """Read the body away, so that the connection can be used again.
 
         Beyond the limit it stops, and closing will cost the connection.
         """
         if (self.length or 0) > BODY_LIMIT:
-            return self.length or 0
+            return
         size = 0
         for chunk in self.chunks(BODY_LIMIT):
             size += len(chunk)
             if size > BODY_LIMIT:
-                break
-        return size
+                return
 
     def close(self) -> None:
         """Give the connection back if the body was read to its end, else close it."""
@@ -120,14 +114,11 @@ class Stream:
             raise NoAnswerError(Fault.TIMEOUT, request_id=self.request_id)
         with mapped_faults(self.request_id):
             data: bytes = self._response.raw.read(size, decode_content=True)
-        if not data and not self._ended_as_announced():
+        # urllib3 checks the announced length itself; this asks it once more at the end, so that
+        # a version that does not check cannot make half a body pass for a whole one.
+        if not data and getattr(self._response.raw, "length_remaining", None):
             raise NoAnswerError(Fault.BROKEN, request_id=self.request_id)
         self._room -= len(data)
         if self._room < 0:
             raise NoAnswerError(Fault.ENDLESS, request_id=self.request_id)
         return data
-
-    def _ended_as_announced(self) -> bool:
-        # urllib3 checks the announced length itself; this asks it once more at the end, so that
-        # a version that does not check cannot make half a body pass for a whole one.
-        return not getattr(self._response.raw, "length_remaining", None)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from http import HTTPStatus
 
 from requests import PreparedRequest
 
@@ -24,9 +25,6 @@ from reconciler.live.http.identity import Identity
 from reconciler.live.http.numbers import read_retry_after
 from reconciler.live.http.rate import RateLimiter
 from reconciler.model.traffic import Traffic
-
-_UNAUTHENTICATED = 401
-_TOO_MANY_REQUESTS = 429
 
 
 class RequestKind(Enum):
@@ -205,11 +203,11 @@ class Channel:
         return Term(bounds, self._stopping, rate=bounds.json_rate, size=bounds.json_size)
 
     def _learn(self, status: int, identity: Mapping[str, str]) -> None:
-        if status == _TOO_MANY_REQUESTS:
+        if status == HTTPStatus.TOO_MANY_REQUESTS:
             self._limiter.note_throttled()
             return
         self._limiter.passed()
-        if status == _UNAUTHENTICATED:
+        if status == HTTPStatus.UNAUTHORIZED:
             self.identity.reject(identity)
 
     def _count(self, kind: RequestKind) -> None:

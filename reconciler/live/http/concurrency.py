@@ -25,6 +25,7 @@ class ConcurrencyLimit:
 
     Each second the median of the answers of one kind is compared with the best median so far.
     ``most`` is the number of workers: until answers come late, they hardly ever wait here.
+    ``limit`` is how many may be in flight at this moment, ``lowest`` the lowest that it ever was.
     ``stop`` ends every waiting.
     """
 
@@ -35,10 +36,9 @@ class ConcurrencyLimit:
         stop: threading.Event,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most = most
+        self.most = most
         self._fewest = max(1, most // _SMALLEST_SHARE)
-        self._limit = most
-        self._lowest = most
+        self.limit = self.lowest = most
         self._stop = stop
         self._clock = clock
         self._left = threading.Condition()
@@ -47,21 +47,6 @@ class ConcurrencyLimit:
         self._seconds: dict[Hashable, list[float]] = {}
         self._best: dict[Hashable, float] = {}
 
-    @property
-    def most(self) -> int:
-        """How many may be in flight while no answer comes late."""
-        return self._most
-
-    @property
-    def limit(self) -> int:
-        """How many may be in flight at this moment."""
-        return self._limit
-
-    @property
-    def lowest(self) -> int:
-        """The lowest that the limit ever was."""
-        return self._lowest
-
     @contextmanager
     def one(self, kind: Hashable | None) -> Iterator[None]:
         """Hold a place while a request is sent and its answer begins.
@@ -69,7 +54,7 @@ class ConcurrencyLimit:
         The answers of one ``kind`` are compared with each other; None for no comparison.
         """
         with self._left:
-            while self._in_flight >= self._limit and not self._stop.is_set():
+            while self._in_flight >= self.limit and not self._stop.is_set():
                 self._left.wait(_WINDOW)
             self._in_flight += 1
         began = self._clock()
@@ -102,8 +87,8 @@ class ConcurrencyLimit:
             is_late |= took > _LATE * best + _SLACK
             self._best[kind] = min(took, best * _AGING)
         if is_late:
-            self._limit = max(self._fewest, int(self._limit * _DECREASE))
-            self._lowest = min(self._lowest, self._limit)
-        elif self._limit < self._most:
-            self._limit += 1
+            self.limit = max(self._fewest, int(self.limit * _DECREASE))
+            self.lowest = min(self.lowest, self.limit)
+        elif self.limit < self.most:
+            self.limit += 1
             self._left.notify_all()

@@ -111,10 +111,8 @@ def _by_default(request: Any) -> Any:
 
 def _hint(credentials: Any) -> str:
     """What to look at where these credentials give no token."""
-    for kind, hint in _HINTS:
-        if isinstance(credentials, kind):
-            return hint
-    return "sign in again, or look whether the account may still act"
+    hints = (hint for kind, hint in _HINTS if isinstance(credentials, kind))
+    return next(hints, "sign in again, or look whether the account may still act")
 
 
 _HINTS: tuple[tuple[type, str], ...] = (

@@ -217,12 +217,8 @@ class Reply(http.client.HTTPResponse):
     def _is_read_ahead(self) -> bool:
         """Whether more than the reply was read from the socket."""
         file: Any = self.fp
-        file.raw.readinto = _read_nothing
+        file.raw.readinto = lambda _: None  # as of a socket that has nothing to give
         return bool(file.peek(1))
-
-
-def _read_nothing(_: object) -> None:
-    """Stand in for a socket that has nothing to give."""
 
 
 def _has_arrived(sock: socket.socket) -> bool:

@@ -34,6 +34,9 @@ class RateLimiter:
     second says little of the quota, so it is sought by doubling then. Without a cap there is no
     limit before the first 429. ``stop`` ends every waiting at once: the few requests in
     flight may then end faster than the limit.
+
+    ``rate`` is the limit of this moment in requests per second, None for no limit; ``throttled``
+    counts the requests that were answered with 429.
     """
 
     def __init__(
@@ -44,7 +47,7 @@ class RateLimiter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cap = max_qps
-        self._rate = max_qps
+        self.rate = max_qps
         self._refused_at = max_qps or 0.0
         self._stop = stop
         self._clock = clock
@@ -53,17 +56,7 @@ class RateLimiter:
         self._is_known = False
         self._halved: float | None = None
         self._passed: deque[float] = deque()
-        self._throttled = 0
-
-    @property
-    def rate(self) -> float | None:
-        """The limit of this moment in requests per second; None: no limit."""
-        return self._rate
-
-    @property
-    def throttled(self) -> int:
-        """How many requests were answered with 429."""
-        return self._throttled
+        self.throttled = 0
 
     def acquire(self) -> None:
         """Wait for the next free slot."""
@@ -81,18 +74,18 @@ class RateLimiter:
     def note_throttled(self) -> None:
         """Take note of a 429."""
         with self._lock:
-            self._throttled += 1
+            self.throttled += 1
             now = self._clock()
             if self._halved is not None and now - self._halved < _BURST:
                 return
             self._is_known = now - self._started >= 1
             self._forget_before(now - 1)
             observed = max(float(len(self._passed)), _LEAST_OBSERVED)
-            self._refused_at = observed if self._rate is None else min(self._rate, observed)
-            self._rate = max(self._refused_at / 2, min(_SLOWEST, self._refused_at))
+            self._refused_at = observed if self.rate is None else min(self.rate, observed)
+            self.rate = max(self._refused_at / 2, min(_SLOWEST, self._refused_at))
             self._halved = self._changed = now
             # A quota that was used up within the first second is one of a second, most likely.
-            pause = 1 / self._rate if self._is_known else _BURST
+            pause = 1 / self.rate if self._is_known else _BURST
             self._next_slot = max(self._next_slot, now + pause)
 
     def _forget_before(self, moment: float) -> None:
@@ -103,21 +96,21 @@ class RateLimiter:
         with self._lock:
             now = self._clock()
             self._recover(now)
-            if self._rate is None:
+            if self.rate is None:
                 return 0.0
             slot = max(now, self._next_slot)
-            self._next_slot = slot + 1 / self._rate
+            self._next_slot = slot + 1 / self.rate
             return slot - now
 
     def _recover(self, now: float) -> None:
-        if self._rate == self._cap or self._rate is None:
+        if self.rate == self._cap or self.rate is None:
             return
-        self._rate += self._step(self._rate) * min(now - self._changed, 1.0)
+        self.rate += self._step(self.rate) * min(now - self._changed, 1.0)
         self._changed = now
         if self._cap is not None:
-            self._rate = min(self._rate, self._cap)
-        elif self._rate >= _FORGOTTEN * max(self._refused_at, _LEAST_OBSERVED):
-            self._rate = None
+            self.rate = min(self.rate, self._cap)
+        elif self.rate >= _FORGOTTEN * max(self._refused_at, _LEAST_OBSERVED):
+            self.rate = None
 
     def _step(self, rate: float) -> float:
         """By how much the rate grows per second."""

@@ -35,10 +35,8 @@ class RetryPolicy:
 
     def wait(self, attempt: int, *, retry_after: float | None, jitter: float) -> float:
         """How long to wait after the ``attempt``-th failure; ``jitter`` lies in [0, 1)."""
-        backoff = (
-            min(self.longest_wait, self.first_wait * 2.0 ** min(attempt - 1, _MOST_DOUBLINGS))
-            * jitter
-        )
+        doublings = min(attempt - 1, _MOST_DOUBLINGS)
+        backoff = min(self.longest_wait, self.first_wait * 2.0**doublings) * jitter
         return max(backoff, min(retry_after or 0.0, self.longest_retry_after))
 
 

@@ -64,7 +64,8 @@ class TokenSession(requests.Session):
             CredentialsError: it is not sent, or the reply is too long.
             requests.RequestException: no answer came, or a broken one.
         """
-        scheme, host = _destination(request)
+        parts = urlsplit(request.url or "")
+        scheme, host = parts.scheme, parts.hostname or ""
         may_be_plain = request.method != "POST" or is_loopback(host)
         if scheme != "https" and not (scheme == "http" and may_be_plain):
             raise CredentialsError(
@@ -92,11 +93,6 @@ class TokenSession(requests.Session):
             raise CredentialsError(f"the reply of {host} to a request for a token is too long")
         response.raw = io.BytesIO(body)
         return response
-
-
-def _destination(request: requests.PreparedRequest) -> tuple[str, str]:
-    parts = urlsplit(request.url or "")
-    return parts.scheme, parts.hostname or ""
 
 
 def _read(response: requests.Response) -> bytes:

@@ -35,11 +35,6 @@ class TokenSource:
     longest: float
     hint: str
 
-    @property
-    def is_fresh(self) -> bool:
-        """Whether there is a token, good for some minutes more."""
-        return self.credentials.token_state is TokenState.FRESH
-
     def headers(self) -> dict[str, str]:
         """The headers with the token that is there.
 
@@ -129,7 +124,7 @@ class SharedToken:
         self._rejected = sent.get("authorization")
 
     def _needs_refresh(self, source: TokenSource) -> bool:
-        if not source.is_fresh:
+        if source.credentials.token_state is not TokenState.FRESH:  # good for some minutes more
             return True
         return self._rejected is not None and self._rejected == source.headers()["authorization"]
 

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from requests import PreparedRequest
 
-from reconciler.errors import LiveError, ReadOnlyError
+from reconciler.errors import LiveError, PreflightError, ReadOnlyError
 from reconciler.live.http.answer import Answer, Stream
 from reconciler.live.http.channel import Channel, RequestKind
 from reconciler.live.http.faults import AttemptError, NoAnswerError, UnexpectedReplyError
@@ -26,7 +27,6 @@ UID = r"(?![0-9.]{65})[0-9]+(?:\.[0-9]+)*"
 """The pattern of a UID in a path (PS3.5 section 9.1), leading zeros let through."""
 
 _IDENTITY = "identity"
-_UNAUTHENTICATED = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +122,22 @@ class Transport:
         """Ask, and give the answer open; what breaks later is the reader's. Raises as `read`."""
         return self._retrying.call(lambda: self._ask(call))
 
+    def preflight(self, call: Call) -> Answer:
+        """Ask what must be known before anything else.
+
+        Raises:
+            PreflightError: no usable answer after all attempts.
+            CredentialsError: no token is to be had.
+        """
+        try:
+            return self.read(call, Stream.answer)
+        except AttemptError as error:
+            raise PreflightError(
+                f"{self.origin} could not be asked: {error}",
+                hint=error.hint
+                or "look at the network, and at scheme, host and port of the endpoint",
+            ) from error
+
     def delete(self, path: str) -> Answer:
         """Send one DELETE, once. This is the only place of the project that sends the verb.
 
@@ -172,7 +188,7 @@ class Transport:
 
     def _ask(self, call: Call) -> Stream:
         stream = self._send(call)
-        if stream.status == _UNAUTHENTICATED and self._channel.identity.may_renew:
+        if stream.status == HTTPStatus.UNAUTHORIZED and self._channel.identity.may_renew:
             _discard(stream)
             stream = self._send(call)
         if stream.status in RETRYABLE_STATUSES:
