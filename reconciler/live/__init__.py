@@ -5,6 +5,5 @@
 - The way out, from the store to the wire: ``transport`` (guards, repetition) → ``channel``
   (identity, rate) → ``adapter`` (connections). ``retry`` and ``rate`` say when and how fast.
 - Replies: ``answer``, or a ``faults`` error; ``bodies``, ``probe_reply``,
-  ``replies`` and ``rows`` say what it means, as pure functions.
-- A refresh: ``questions`` → ``survey`` → ``facts`` → ``conclusions``.
+  ``replies`` and ``qido_rows`` say what it means, as pure functions.
 """

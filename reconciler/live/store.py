@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -31,10 +32,14 @@ class Body:
 
 
 class ReadableStore(Protocol):
-    """What planning needs. Every method may be called from several threads at once."""
+    """What planning needs. Every method may be called from several threads at once.
+
+    The abstract methods, also those of `DicomStore`, are what no two providers do alike.
+    """
 
     address: StoreAddress
 
+    @abstractmethod
     def preflight(self, *, deleting: bool, storing: bool = False) -> None:
         """Make sure that the store answers and that the caller may read (and delete, and store).
 
@@ -51,6 +56,7 @@ class ReadableStore(Protocol):
         Never raises for what a server does.
         """
 
+    @abstractmethod
     def confirmed(
         self,
         instance: InstanceAddress,
@@ -109,6 +115,7 @@ class ReadableStore(Protocol):
             LiveError: as `list_instances`.
         """
 
+    @abstractmethod
     def storage(self, instance: InstanceAddress) -> StorageInfo:
         """Ask how an instance is kept, without reading it.
 
@@ -161,12 +168,14 @@ class DicomStore(ReadableStore, Protocol):
             LiveError: no usable answer after all attempts, or no credentials.
         """
 
+    @abstractmethod
     def version(self) -> str:
         """The version of what serves the store, as it names it itself; never raises."""
 
     def labelled(self, labels: AuditLabels) -> DicomStore:
         """The same store, with these labels on every request to it."""
 
+    @abstractmethod
     def delete(self, instance: InstanceAddress) -> Reply:
         """Send exactly one DELETE for one instance; never raises for what a server does."""
 

@@ -9,8 +9,8 @@ import pytest
 
 from reconciler.emulator import DEMO_STORE
 from reconciler.errors import LiveError
+from reconciler.live.dicomweb.multipart import read_single_part
 from reconciler.live.dicomweb.qido_rows import read_counts, read_series
-from reconciler.live.http.multipart import read_single_part
 from reconciler.live.http.numbers import read_number, read_retry_after
 from reconciler.model.address import InstanceAddress
 from reconciler.model.live import PRESENT, Presence

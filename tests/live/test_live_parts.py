@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import LiveError
-from reconciler.live.http.multipart import read_single_part
+from reconciler.live.dicomweb.multipart import read_single_part
 
 BOUNDARY = "b-1"
 KIND = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'

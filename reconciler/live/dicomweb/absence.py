@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import json
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import Any, NoReturn
 
 from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import is_json
-
-NOT_FOUND = 404
 
 
 class Word(Enum):
@@ -35,7 +34,7 @@ class Word(Enum):
 def word_of(answer: Answer) -> Word:
     """Read the body; NONE for every answer that is not a whole 404 in JSON."""
     is_readable = answer.is_whole and (not answer.content_type or is_json(answer.content_type))
-    if answer.status != NOT_FOUND or not is_readable:
+    if answer.status != HTTPStatus.NOT_FOUND or not is_readable:
         return Word.NONE
     match _parse(answer.body):
         case str(text) if text.strip():
@@ -54,7 +53,7 @@ def _names_404(error: dict[str, Any]) -> bool:
     inner = error.get("error")
     places = [error, inner] if isinstance(inner, dict) else [error]
     codes = [place["code"] for place in places if "code" in place]
-    return codes != [] and all(str(code) == str(NOT_FOUND) for code in codes)
+    return codes != [] and all(str(code) == "404" for code in codes)
 
 
 def _parse(body: bytes) -> Any:

@@ -13,13 +13,13 @@ are the caller's.
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 
-from reconciler.live.dicomweb.absence import NOT_FOUND, names_missing
+from reconciler.live.dicomweb.absence import names_missing
 from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import DICOM_JSON, is_html, media_type
 from reconciler.model.live import ABSENT, PRESENT, Observation, unknown
 
-_OK = 200
 _REDIRECTS = range(300, 400)
 
 
@@ -30,20 +30,20 @@ def observe(answer: Answer, is_missing: Callable[[Answer], bool] = names_missing
     """
     if is_dataset(answer.status, answer.content_type):
         return PRESENT
-    if answer.status == NOT_FOUND and is_missing(answer):
+    if answer.status == HTTPStatus.NOT_FOUND and is_missing(answer):
         return ABSENT
     return unknown(describe_unexpected(answer))
 
 
 def is_dataset(status: int, content_type: str) -> bool:
     """Whether an answer holds what was asked for: datasets in the DICOM JSON Model."""
-    return status == _OK and media_type(content_type) == DICOM_JSON
+    return status == HTTPStatus.OK and media_type(content_type) == DICOM_JSON
 
 
 def describe_unexpected(answer: Answer) -> str:
     """Name an answer that is not the API's own; of a 404 that is what matters most."""
     said = describe(answer)
-    is_plain = answer.status == NOT_FOUND and not is_html(answer)
+    is_plain = answer.status == HTTPStatus.NOT_FOUND and not is_html(answer)
     return f"{said}, not in the API's own words" if is_plain else said
 
 
@@ -53,7 +53,7 @@ def describe(answer: Answer) -> str:
         return f"HTTP {answer.status}, a redirect"
     if is_html(answer):
         return f"HTTP {answer.status} with HTML"
-    if answer.status == _OK:
+    if answer.status == HTTPStatus.OK:
         kind = media_type(answer.content_type) or "no content type"
         return f"HTTP {answer.status} with {kind}"
     return f"HTTP {answer.status}"

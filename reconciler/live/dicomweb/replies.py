@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
-from reconciler.live.dicomweb.absence import NOT_FOUND, names_missing
+from reconciler.live.dicomweb.absence import names_missing
 from reconciler.live.dicomweb.probe_reply import describe, describe_unexpected
 from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import (
@@ -31,9 +32,6 @@ _BY_STATUS = {
 }
 """Statuses that say it whatever the body is: a load balancer may have written it."""
 
-_OK = 200
-_NO_CONTENT = 204
-_CONFLICT = 409
 _CLIENT_ERRORS = range(400, 500)
 _FAILED_SOP_SEQUENCE = "00081198"
 _DICOM_XML = "application/dicom+xml"
@@ -69,9 +67,9 @@ def delete_reply(
 
 def _deleted(answer: Answer, is_done: Test, is_missing: Test, is_own_error: Test) -> ReplyKind:
     is_plain = answer.is_whole and not is_html(answer)
-    if answer.status in {_OK, _NO_CONTENT} and is_plain and is_done(answer):
+    if answer.status in {HTTPStatus.OK, HTTPStatus.NO_CONTENT} and is_plain and is_done(answer):
         return ReplyKind.ACCEPTED
-    if answer.status == NOT_FOUND:
+    if answer.status == HTTPStatus.NOT_FOUND:
         return ReplyKind.NOT_FOUND if is_missing(answer) else ReplyKind.UNEXPECTED
     if answer.status in _CLIENT_ERRORS and is_own_error(answer):
         return ReplyKind.REFUSED
@@ -83,9 +81,10 @@ def stow_kind(answer: Answer) -> ReplyKind:
 
     PS3.18 section 10.5.3: 200 when all was stored, 202 when some was, 409 when nothing was.
     """
-    if answer.status == _OK and _is_store_response(answer):
+    if answer.status == HTTPStatus.OK and _is_store_response(answer):
         return ReplyKind.ACCEPTED
-    if answer.status == _CONFLICT and (_is_structured(answer) or has_own_error_body(answer)):
+    is_explained = _is_structured(answer) or has_own_error_body(answer)
+    if answer.status == HTTPStatus.CONFLICT and is_explained:
         return ReplyKind.ALREADY_EXISTS
     if answer.status in _CLIENT_ERRORS and has_own_error_body(answer):
         return ReplyKind.REFUSED

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from copy import copy
 from functools import partial
+from http import HTTPStatus
 from typing import BinaryIO, Self, TypeVar
 
 from reconciler.dicom.file_head import HEAD, NotDicomFileError, read_head
@@ -32,14 +33,13 @@ from reconciler.live.http.faults import AttemptError, NoAnswerError, UnexpectedR
 from reconciler.live.http.file_body import MultipartFile
 from reconciler.live.http.labels import AuditLabels
 from reconciler.live.http.transport import Call, Transport
-from reconciler.live.store import Body
+from reconciler.live.store import Body, DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress, is_uid
 from reconciler.model.live import (
     FileMeta,
     Observation,
     OddRow,
     SeriesListing,
-    StorageInfo,
     unknown,
 )
 from reconciler.model.patient import PatientKey
@@ -66,11 +66,8 @@ _IMAGES = ("image/jpeg", "image/png")
 _MOST_OF_AN_IMAGE = 1024 * 1024
 """Bytes: an image of a page, not the instance itself."""
 
-_OK = 200
-_NO_CONTENT = 204
 
-
-class DicomWebStore(ABC):
+class DicomWebStore(DicomStore):
     """Speaks for one store below ``root``; see `DicomStore` for what each method promises."""
 
     def __init__(
@@ -82,39 +79,12 @@ class DicomWebStore(ABC):
         self._page_size = page_size
 
     @abstractmethod
-    def preflight(self, *, deleting: bool, storing: bool = False) -> None:
-        """Make sure that the store answers and what the caller may do there."""
-
-    @abstractmethod
     def opened(self, instance: InstanceAddress, piece: int) -> AbstractContextManager[Body]:
         """Retrieve an instance as it is stored, in pieces of so many bytes at most."""
 
     @abstractmethod
-    def storage(self, instance: InstanceAddress) -> StorageInfo:
-        """Ask how an instance is kept."""
-
-    @abstractmethod
     def observed(self, answer: Answer, depth: int) -> Observation:
         """What the answer to a look says; ``depth`` is of how many UIDs the address was."""
-
-    @abstractmethod
-    def confirmed(
-        self,
-        instance: InstanceAddress,
-        seen: Observation,
-        *,
-        explained: bool = False,
-        since: float | None = None,
-    ) -> Observation:
-        """The same observation; UNKNOWN for an absence that the store does not confirm."""
-
-    @abstractmethod
-    def version(self) -> str:
-        """The version of what serves the store, as it names it itself."""
-
-    @abstractmethod
-    def delete(self, instance: InstanceAddress) -> Reply:
-        """Send one DELETE for one instance."""
 
     def labelled(self, labels: AuditLabels) -> Self:
         """The same store, with these labels on every request to it."""
@@ -188,7 +158,7 @@ class DicomWebStore(ABC):
         """RetrieveMetadata of the instance; its Patient ID is hashed as soon as it is decoded."""
 
         def read(stream: Stream) -> str | None:
-            if stream.status != _OK or not is_json(stream.content_type):
+            if stream.status != HTTPStatus.OK or not is_json(stream.content_type):
                 what = probe_reply.describe(stream.answer())
                 raise AttemptError(f"the metadata could not be read: {what}", may_pass=False)
             patient_id = read_patient_id(stream.chunks(PIECE), instance)
@@ -221,7 +191,7 @@ class DicomWebStore(ABC):
         """RetrieveRendered, JPEG or PNG, up to `_MOST_OF_AN_IMAGE`."""
 
         def read(stream: Stream) -> Thumbnail:
-            if stream.status != _OK or media_type(stream.content_type) not in _IMAGES:
+            if stream.status != HTTPStatus.OK or media_type(stream.content_type) not in _IMAGES:
                 return Thumbnail(problem=probe_reply.describe(stream.answer()))
             data = b""
             for piece in stream.chunks(PIECE):
@@ -310,10 +280,10 @@ class DicomWebStore(ABC):
         """Read one page of a search; 204 says that nothing matches. Raises as `list_instances`."""
 
         def read(stream: Stream) -> list[Row]:
-            if stream.status == _NO_CONTENT:
+            if stream.status == HTTPStatus.NO_CONTENT:
                 stream.drain()
                 return []
-            if stream.status != _OK or not is_json(stream.content_type):
+            if stream.status != HTTPStatus.OK or not is_json(stream.content_type):
                 what = probe_reply.describe(stream.answer())
                 raise AttemptError(f"the search answered {what}", may_pass=False)
             return list(reader(stream.chunks(_ROWS_PIECE)))

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
+from http import HTTPStatus
 from typing import NoReturn
 
 from reconciler.errors import CredentialsError, PreflightError
-from reconciler.live.dicomweb.absence import NOT_FOUND, names_missing
+from reconciler.live.dicomweb.absence import names_missing
 from reconciler.live.dicomweb.probe_reply import describe
-from reconciler.live.http.answer import Answer, Stream
+from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import is_json, parse_json
 from reconciler.live.http.channel import RequestKind
-from reconciler.live.http.faults import AttemptError
 from reconciler.live.http.transport import Call, Transport
 from reconciler.model.address import StoreAddress
 
 READ = "healthcare.dicomStores.dicomWebRead"
 DELETE = "healthcare.dicomStores.dicomWebDelete"
 WRITE = "healthcare.dicomStores.dicomWebWrite"
-
-_OK = 200
-_UNAUTHENTICATED = 401
 
 
 def check(
@@ -35,42 +32,16 @@ def check(
         PreflightError: there is no such store, or a permission is missing.
         CredentialsError: the service does not accept the credentials.
     """
-    store = _ask(transport, Call(RequestKind.PREFLIGHT, path))
-    if store.status != _OK or not isinstance(_members(store), dict):
-        _refuse(transport, address, store)
+    _asked(transport, address, Call(RequestKind.PREFLIGHT, path))
     wanted = [READ, *[DELETE] * deleting, *[WRITE] * storing]
     question = json.dumps({"permissions": wanted}).encode()
-    reply = _ask(
-        transport, Call(RequestKind.PREFLIGHT, f"{path}:testIamPermissions", body=question)
+    reply = _asked(
+        transport,
+        address,
+        Call(RequestKind.PREFLIGHT, f"{path}:testIamPermissions", body=question),
     )
-    if reply.status != _OK or not isinstance(_members(reply), dict):
-        _refuse(transport, address, reply)
-    _check_granted(address, wanted, _granted(reply))
-
-
-def _ask(transport: Transport, call: Call) -> Answer:
-    try:
-        return transport.read(call, Stream.answer)
-    except AttemptError as error:
-        raise PreflightError(
-            f"{transport.origin} could not be asked: {error}",
-            hint=error.hint or "look at the network, and at scheme, host and port of the endpoint",
-        ) from error
-
-
-def _members(answer: Answer) -> object:
-    return parse_json(answer.body) if is_json(answer.content_type) else None
-
-
-def _granted(answer: Answer) -> frozenset[str]:
-    match _members(answer):
-        case {"permissions": [*names]}:
-            return frozenset(name for name in names if isinstance(name, str))
-    return frozenset()
-
-
-def _check_granted(address: StoreAddress, wanted: list[str], granted: frozenset[str]) -> None:
-    missing = [name for name in wanted if name not in granted]
+    granted = reply.get("permissions")
+    missing = [name for name in wanted if not isinstance(granted, list) or name not in granted]
     if missing:
         raise PreflightError(
             f"the caller lacks {' and '.join(missing)} on {address}",
@@ -80,14 +51,23 @@ def _check_granted(address: StoreAddress, wanted: list[str], granted: frozenset[
         )
 
 
+def _asked(transport: Transport, address: StoreAddress, call: Call) -> dict[str, object]:
+    """The members of the JSON object that the service answers with."""
+    answer = transport.preflight(call)
+    members = parse_json(answer.body) if is_json(answer.content_type) else None
+    if answer.status != HTTPStatus.OK or not isinstance(members, dict):
+        _refuse(transport, address, answer)
+    return members
+
+
 def _refuse(transport: Transport, address: StoreAddress, answer: Answer) -> NoReturn:
-    if answer.status == _UNAUTHENTICATED:
+    if answer.status == HTTPStatus.UNAUTHORIZED:
         raise CredentialsError(
             f"{transport.origin} does not accept the credentials",
             hint="run `gcloud auth application-default login`, or name a credentials file in"
             " GOOGLE_APPLICATION_CREDENTIALS",
         )
-    is_own = answer.status != NOT_FOUND or names_missing(answer)
+    is_own = answer.status != HTTPStatus.NOT_FOUND or names_missing(answer)
     message, hint = _EXPLAINED.get(
         answer.status if is_own else None,
         (
@@ -99,11 +79,11 @@ def _refuse(transport: Transport, address: StoreAddress, answer: Answer) -> NoRe
 
 
 _EXPLAINED: dict[int | None, tuple[str, str]] = {
-    NOT_FOUND: (
+    HTTPStatus.NOT_FOUND: (
         "there is no DICOM store {store}",
         "check dicomStoresId first, then the other three parameters, then the endpoint",
     ),
-    403: (
+    HTTPStatus.FORBIDDEN: (
         "the caller may not see {store}, or its dataset does not exist",
         "check projectsId, locationsId and datasetsId, then grant healthcare.dicomStores.get,"
         " as in roles/healthcare.dicomViewer",

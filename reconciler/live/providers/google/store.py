@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
 
 from reconciler.errors import LiveError
 from reconciler.live.dicomweb import probe_reply
@@ -34,8 +35,6 @@ from reconciler.model.live import (
     unknown,
 )
 from reconciler.model.reply import Reply
-
-_OK = 200
 
 
 def store_path(address: StoreAddress) -> str:
@@ -176,9 +175,13 @@ class HealthcareStore(DicomWebStore):
         call = Call(RequestKind.STORAGE, f"{self._web}{instance}:getStorageInfo")
         answer = self._transport.read(call, Stream.answer)
         members = parse_json(answer.body) if is_json(answer.content_type) else None
-        if answer.status != _OK or not isinstance(members, dict):
+        if answer.status != HTTPStatus.OK or not isinstance(members, dict):
             raise LiveError(f"the storage of {instance} could not be asked for: {describe(answer)}")
-        return _storage(members)
+        match members.get("blobStorageInfo"):
+            case {**blob}:
+                size, kept = read_number(blob.get("sizeBytes")), blob.get("storageClass")
+                return StorageInfo(size, kept if isinstance(kept, str) else None)
+        return StorageInfo()
 
     @contextmanager
     def opened(self, instance: InstanceAddress, piece: int) -> Iterator[Body]:
@@ -190,14 +193,7 @@ class HealthcareStore(DicomWebStore):
             encoding="identity",
         )
         with self._transport.open(call) as stream:
-            if stream.status != _OK or media_type(stream.content_type) != "application/dicom":
+            is_dicom = media_type(stream.content_type) == "application/dicom"
+            if stream.status != HTTPStatus.OK or not is_dicom:
                 raise not_retrieved(instance, stream)
             yield Body(stream.content_type, stream.length, stream.chunks(piece))
-
-
-def _storage(members: dict[str, object]) -> StorageInfo:
-    match members.get("blobStorageInfo"):
-        case {**blob}:
-            size, kept = read_number(blob.get("sizeBytes")), blob.get("storageClass")
-            return StorageInfo(size, kept if isinstance(kept, str) else None)
-    return StorageInfo()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import NoReturn
 
 from reconciler.errors import CredentialsError, PreflightError
 from reconciler.live.dicomweb.probe_reply import describe
-from reconciler.live.http.answer import Answer, Stream
+from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import parse_json
 from reconciler.live.http.channel import RequestKind
-from reconciler.live.http.faults import AttemptError
 from reconciler.live.http.transport import Call, Transport
 
 ROOT = "/dicom-web"
@@ -17,10 +17,6 @@ ROOT = "/dicom-web"
 
 _NOBODY = "2.25.0"
 """A UID that no instance has: the search below must find nothing."""
-
-_OK = 200
-_NO_CONTENT = 204
-_UNAUTHENTICATED = 401
 
 
 def check(transport: Transport, *, changing: bool) -> None:
@@ -32,23 +28,21 @@ def check(transport: Transport, *, changing: bool) -> None:
     """
     query = f"SOPInstanceUID={_NOBODY}&limit=1"
     search = Call(RequestKind.PREFLIGHT, f"{ROOT}/instances", query, "application/dicom+json")
-    found = _ask(transport, search)
-    is_empty = found.status == _NO_CONTENT or parse_json(found.body) == []
-    if found.status not in {_OK, _NO_CONTENT} or not is_empty:
+    found = transport.preflight(search)
+    is_empty = found.status == HTTPStatus.NO_CONTENT or parse_json(found.body) == []
+    if found.status not in {HTTPStatus.OK, HTTPStatus.NO_CONTENT} or not is_empty:
         _refuse(
             transport,
             found,
             f"does Orthanc run its DICOMweb plugin there, with the root {ROOT}/, and is no proxy"
             " in between?",
         )
-    if changing:
-        _check_system(transport)
-
-
-def _check_system(transport: Transport) -> None:
-    system = _ask(transport, Call(RequestKind.PREFLIGHT, "/system"))
+    if not changing:
+        return
+    system = transport.preflight(Call(RequestKind.PREFLIGHT, "/system"))
     members = parse_json(system.body)
-    if system.status != _OK or not isinstance(members, dict) or "ApiVersion" not in members:
+    is_system = isinstance(members, dict) and "ApiVersion" in members
+    if system.status != HTTPStatus.OK or not is_system:
         _refuse(
             transport,
             system,
@@ -62,18 +56,8 @@ def _check_system(transport: Transport) -> None:
         )
 
 
-def _ask(transport: Transport, call: Call) -> Answer:
-    try:
-        return transport.read(call, Stream.answer)
-    except AttemptError as error:
-        raise PreflightError(
-            f"{transport.origin} could not be asked: {error}",
-            hint=error.hint or "look at the network, and at scheme, host and port of the endpoint",
-        ) from error
-
-
 def _refuse(transport: Transport, answer: Answer, hint: str) -> NoReturn:
-    if answer.status == _UNAUTHENTICATED:
+    if answer.status == HTTPStatus.UNAUTHORIZED:
         raise CredentialsError(
             f"the Orthanc at {transport.origin} does not accept the user name and password",
             hint="set RECONCILER_ORTHANC_USERNAME and RECONCILER_ORTHANC_PASSWORD",

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from http import HTTPStatus
 
 from reconciler.live.dicomweb.replies import delete_reply, store_reply
 from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import parse_json
 from reconciler.model.reply import Reply, ReplyKind
-
-_OK = 200
 
 _STORE_STATUSES: Mapping[str, ReplyKind] = {
     "Success": ReplyKind.ACCEPTED,
@@ -64,7 +63,7 @@ def _stored_kind(answer: Answer) -> ReplyKind:
 
 def _store_status(answer: Answer) -> str | None:
     """The word for what became of the file, if it is one of Orthanc's."""
-    status = _members(answer).get("Status") if answer.status == _OK else None
+    status = _members(answer).get("Status") if answer.status == HTTPStatus.OK else None
     return status if isinstance(status, str) and status in _STORE_STATUSES else None
 
 

@@ -14,11 +14,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from http import HTTPStatus
 from itertools import islice
 from typing import BinaryIO
 
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live.dicomweb import probe_reply
+from reconciler.live.dicomweb.multipart import read_single_part
 from reconciler.live.dicomweb.probe_reply import describe
 from reconciler.live.dicomweb.qido_rows import (
     SERIES_RELATED_INSTANCES,
@@ -35,7 +37,6 @@ from reconciler.live.http.channel import RequestKind
 from reconciler.live.http.faults import AttemptError
 from reconciler.live.http.file_body import FileBody
 from reconciler.live.http.identity import BasicIdentity, Identity
-from reconciler.live.http.multipart import read_single_part
 from reconciler.live.http.numbers import read_number
 from reconciler.live.http.transport import Call, Guards, Transport
 from reconciler.live.providers.orthanc import preflight as orthanc_preflight
@@ -54,9 +55,6 @@ from reconciler.model.live import (
     unknown,
 )
 from reconciler.model.reply import Reply, ReplyKind
-
-_OK = 200
-_UNAUTHENTICATED = 401
 
 _VERSION = r"[0-9A-Za-z.+-]{1,40}"
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
@@ -256,12 +254,12 @@ class OrthancStore(DicomWebStore):
             encoding="identity",
         )
         with self._transport.open(call) as stream:
-            if stream.status != _OK or not is_multipart_dicom(stream.content_type):
+            if stream.status != HTTPStatus.OK or not is_multipart_dicom(stream.content_type):
                 raise not_retrieved(instance, stream)
             part = read_single_part(stream.content_type, stream.chunks(piece))
             if media_type(part.content_type) != "application/dicom":
                 raise LiveError(f"the instance {instance} came as a part that is not DICOM")
-            yield Body(part.content_type, part.length, part.chunks)
+            yield part
 
     def _count(self, path: str, criterion: str, tag: str) -> int:
         query = f"{criterion}&includefield={tag}"
@@ -301,9 +299,8 @@ class OrthancStore(DicomWebStore):
         found = [one.get("ID") for one in found if one.get("Type") == level]
         for identifier in found:
             if not isinstance(identifier, str) or not re.fullmatch(_ID, identifier):
-                raise AttemptError(
-                    f"the lookup gave an identifier that is none: {_quoted(identifier)}"
-                )
+                shown = json.dumps(identifier)[:60]
+                raise AttemptError(f"the lookup gave an identifier that is none: {shown}")
         return sorted(found)
 
     def _address_of(self, identifier: str) -> InstanceAddress:
@@ -316,9 +313,9 @@ class OrthancStore(DicomWebStore):
 
     def _ask(self, call: Call) -> Answer:
         answer = self._transport.read(call, Stream.answer)
-        if answer.status == _UNAUTHENTICATED:
+        if answer.status == HTTPStatus.UNAUTHORIZED:
             raise CredentialsError("Orthanc does not accept the user name and password")
-        if answer.status != _OK or not answer.is_whole:
+        if answer.status != HTTPStatus.OK or not answer.is_whole:
             raise LiveError(f"Orthanc could not be asked for the instance: {describe(answer)}")
         return answer
 
@@ -330,7 +327,3 @@ def _require_all(found: int, counted: int, what: str) -> None:
             f"the search shows {found} of the {counted} {what} that Orthanc counts: its options"
             " LimitFindResults and LimitFindInstances may cut it short"
         )
-
-
-def _quoted(identifier: object) -> str:
-    return json.dumps(identifier)[:60]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from email.parser import BytesHeaderParser
 
 from reconciler.live.http.faults import AttemptError, Fault, NoAnswerError
 from reconciler.live.http.numbers import read_number
+from reconciler.live.store import Body
 
 _LONGEST_HEAD = 64 * 1024
 _END = b"--"
@@ -20,21 +20,8 @@ _BOUNDARY = re.compile(
 """RFC 2046 section 5.1.1; also what ought to be in quotes and is not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A part whose headers are read; ``length`` is what they announce, in bytes.
-
-    ``chunks`` can be read once; it raises `AttemptError` when the body ends early or has another
-    part.
-    """
-
-    content_type: str
-    length: int | None
-    chunks: Iterator[bytes]
-
-
-def read_single_part(content_type: str, chunks: Iterator[bytes]) -> Part:
-    """Read the headers of the only part.
+def read_single_part(content_type: str, chunks: Iterator[bytes]) -> Body:
+    """Read the headers of the only part; its chunks raise `AttemptError` before another part.
 
     ``content_type`` is the header of the whole, ``chunks`` its body; at no time is more of it in
     memory than two chunks.
@@ -44,13 +31,13 @@ def read_single_part(content_type: str, chunks: Iterator[bytes]) -> Part:
     """
     text = _Text(chunks)
     delimiter = b"\r\n--" + _boundary(content_type)
-    text.skip_past(delimiter)
+    text.take_until(delimiter)
     # The line of a delimiter may end in white space (RFC 2046 section 5.1.1).
     if text.take_until(b"\r\n").strip(b" \t"):
         raise AttemptError("the multipart answer holds no part")
     text.put_back(b"\r\n")
     headers = BytesHeaderParser().parsebytes(text.take_until(b"\r\n\r\n").lstrip(b"\r\n"))
-    return Part(
+    return Body(
         _plain(headers.get("Content-Type")),
         read_number(_plain(headers.get("Content-Length"))),
         text.until_last(delimiter),
@@ -75,10 +62,6 @@ class _Text:
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._text = b"\r\n"  # a delimiter begins with a line end, also the first one
-
-    def skip_past(self, mark: bytes) -> None:
-        """Consume everything up to and with the mark."""
-        self.take_until(mark)
 
     def take_until(self, mark: bytes) -> bytes:
         """Consume what stands before the mark, and the mark."""
