@@ -10,15 +10,13 @@ from typing import cast
 
 from reconciler.desired.checks.archives import Archive, Archives
 from reconciler.desired.entries import read_entries
-from reconciler.desired.inventory.lfs import is_pointer, report_pointer
 from reconciler.desired.inventory.pins import Pins
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
-from reconciler.desired.project_paths import report_unreadable
+from reconciler.desired.project_paths import is_pointer, report_pointer, report_unreadable
 from reconciler.desired.schema.plain_entries import PlainEntries
 from reconciler.desired.schema.validation import check_document, scalar_types
-from reconciler.desired.yaml_tree.reader import read_document
-from reconciler.desired.yaml_tree.source_text import SourceText
+from reconciler.desired.yaml_tree.reader import SourceText, read_document
 from reconciler.desired.yaml_tree.tree import YamlMapping, YamlSequence
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import Entry, EntryKind, InputFile, InputRole
@@ -74,53 +72,39 @@ def read_desired_file(
         return None
     if document is None or not check_document(document, path, problems):
         return None
+    content = cast(YamlMapping, document)
+    store = cast(YamlMapping, content["store"])
     archives = Archives(root, path, problems)
-    content = _Content(cast(YamlMapping, document), plain, path, role, pins, archives, problems)
+    default_archive = archives.read(content, Archive())
+
+    def entries(intent: EntryKind) -> tuple[Entry, ...]:
+        counts = role is InputRole.SELECTED or intent is EntryKind.KEEP
+        return read_entries(
+            cast(YamlSequence, content.get(intent.value, ())),
+            plain[intent],
+            intent,
+            path=path,
+            default_reason=cast(YamlMapping | None, content.get("reason")),
+            read_archive=lambda entry: archives.read(entry, default_archive),
+            open_inventory=partial(pins.open, path=path) if counts else _closed,
+            problems=problems,
+        )
+
     return DesiredFile(
         input=InputFile(path, digest, role),
-        store=StoreAddress.from_parameters(cast(Mapping[str, str], content.mapping("store"))),
-        store_source=Source(path, *content.document.key_place("store")),
-        endpoint=content.endpoint(),
-        limits=cast(Mapping[str, int], content.mapping("limits") or {}),
-        removes=content.entries(EntryKind.REMOVE),
-        keeps=content.entries(EntryKind.KEEP),
+        store=StoreAddress.from_parameters(cast(Mapping[str, str], store)),
+        store_source=Source(path, *content.key_place("store")),
+        endpoint=_endpoint(store, path),
+        limits=cast(Mapping[str, int], content.get("limits") or {}),
+        removes=entries(EntryKind.REMOVE),
+        keeps=entries(EntryKind.KEEP),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """A document that the schema accepts."""
-
-    document: YamlMapping
-    plain: Mapping[EntryKind, PlainEntries]
-    path: str
-    role: InputRole
-    pins: Pins
-    archives: Archives
-    problems: Problems
-
-    def mapping(self, key: str) -> YamlMapping | None:
-        return cast(YamlMapping | None, self.document.get(key))
-
-    def endpoint(self) -> tuple[str, Source] | None:
-        store = self.mapping("store")
-        if store is None or "endpoint" not in store:
-            return None
-        return str(store["endpoint"]), Source(self.path, *store.value_place("endpoint"))
-
-    def entries(self, intent: EntryKind) -> tuple[Entry, ...]:
-        default_archive = self.archives.read(self.document, Archive())
-        counts = self.role is InputRole.SELECTED or intent is EntryKind.KEEP
-        return read_entries(
-            cast(YamlSequence, self.document.get(intent.value, ())),
-            self.plain[intent],
-            intent,
-            path=self.path,
-            default_reason=self.mapping("reason"),
-            read_archive=lambda entry: self.archives.read(entry, default_archive),
-            open_inventory=partial(self.pins.open, path=self.path) if counts else _closed,
-            problems=self.problems,
-        )
+def _endpoint(store: YamlMapping, path: str) -> tuple[str, Source] | None:
+    if "endpoint" not in store:
+        return None
+    return str(store["endpoint"]), Source(path, *store.value_place("endpoint"))
 
 
 def _closed(_: YamlMapping) -> None:

@@ -18,7 +18,7 @@ from reconciler.desired.rules import Rule
 from reconciler.desired.schema.plain_entries import PlainEntries, PlainSeries
 from reconciler.desired.yaml_tree.tree import Place, YamlMapping, YamlSequence
 from reconciler.model.address import SeriesAddress
-from reconciler.model.desired import Entry, EntryKind, Reason, ReasonCode
+from reconciler.model.desired import Entry, EntryKind, InstanceList, Reason, ReasonCode
 from reconciler.model.problem import Source
 
 OpenInventory = Callable[[YamlMapping], Inventory | None]
@@ -31,7 +31,7 @@ ReasonTexts = tuple[str, str | None, str | None]
 ReadArchive = Callable[[YamlMapping], Archive]
 """Reads where an entry is archived first."""
 
-_Group = tuple[str, str, ReasonTexts | None, str | None, Archive]
+_Group = tuple[str, str | None, ReasonTexts | None, str | None, Archive]
 """What instances share that become one entry: study, series, reason, hold, archive."""
 
 
@@ -55,15 +55,10 @@ def read_entries(
     problems: Problems,
 ) -> tuple[Entry, ...]:
     """The entries of one list of a file that the schema accepts, and the plain ones of it."""
-    default = _reason_texts(default_reason) if default_reason is not None else None
-    reader = _EntryReader(
-        intent,
-        path,
-        default_reason=default,
-        read_archive=read_archive,
-        open_inventory=open_inventory,
-        problems=problems,
-    )
+    default = None
+    if default_reason is not None and intent is EntryKind.REMOVE:
+        default = _reason_texts(default_reason)
+    reader = _EntryReader(intent, path, default, read_archive, open_inventory, problems)
     for series, gathered in plain.series.items():
         reader.read_plain(series, gathered)
     for entry in cast(list[YamlMapping], entries):
@@ -71,28 +66,19 @@ def read_entries(
     return tuple(reader.finished())
 
 
+@dataclass(slots=True)
 class _EntryReader:
     """Reads the entries of one list, one by one."""
 
-    def __init__(
-        self,
-        intent: EntryKind,
-        path: str,
-        *,
-        default_reason: ReasonTexts | None,
-        read_archive: ReadArchive,
-        open_inventory: OpenInventory,
-        problems: Problems,
-    ) -> None:
-        self._intent = intent
-        self._path = path
-        self._default_reason = default_reason if intent is EntryKind.REMOVE else None
-        self._read_archive = read_archive
-        self._open_inventory = open_inventory
-        self._problems = problems
-        self._wide: list[Entry] = []
-        self._groups: dict[_Group, _Gathered] = {}
-        self._reasons: dict[ReasonTexts, Reason] = {}
+    intent: EntryKind
+    path: str
+    default_reason: ReasonTexts | None
+    read_archive: ReadArchive
+    open_inventory: OpenInventory
+    problems: Problems
+    wide: list[Entry] = field(default_factory=list)
+    groups: dict[_Group, _Gathered] = field(default_factory=dict)
+    reasons: dict[ReasonTexts, Reason] = field(default_factory=dict)
 
     def read(self, entry: YamlMapping) -> None:
         reason = self._reason(entry)
@@ -101,99 +87,91 @@ class _EntryReader:
         elif "instancesId" in entry:
             self._read_instances(entry, reason)
         else:
-            self._wide.append(self._whole(entry, reason))
+            self._read_whole(entry, reason)
 
     def read_plain(self, address: SeriesAddress, plain: PlainSeries) -> None:
         """Take over what was gathered while the file was read."""
-        if self._intent is EntryKind.REMOVE and self._default_reason is None:
+        if self.intent is EntryKind.REMOVE and self.default_reason is None:
             for line, column in zip(plain.entries[0::2], plain.entries[1::2], strict=True):
                 self._report_missing_reason(Place(line, column))
         archive = self._archive(YamlMapping(*plain.place))
-        group = (*address, self._default_reason, None, archive)
-        self._groups[group] = _Gathered(self._source(plain.place), plain.listing)
+        group = (*address, self.default_reason, None, archive)
+        self.groups[group] = _Gathered(self._source(plain.place), plain.listing)
         for uid, place in zip(address, (plain.study_place, plain.series_place), strict=True):
-            warn_of_leading_zero(uid, self._source(place), self._problems)
+            warn_of_leading_zero(uid, self._source(place), self.problems)
 
     def finished(self) -> Iterator[Entry]:
-        yield from self._wide
-        for (study, series, reason, hold, archive), gathered in self._groups.items():
-            yield Entry(
-                self._intent,
-                study,
-                series,
-                gathered.listing.finished(self._path, self._problems),
-                gathered.source,
-                self._reason_of(reason),
-                hold,
-                archive=archive.folder,
-                allow_damaged=archive.allow_damaged,
-            )
+        yield from self.wide
+        for group, gathered in self.groups.items():
+            listed = gathered.listing.finished(self.path, self.problems)
+            yield self._entry(group, listed, gathered.source)
+
+    def _read_whole(self, entry: YamlMapping, reason: ReasonTexts | None) -> None:
+        self._warn_of_leading_zeros(entry)
+        group = self._group(entry, reason)
+        self.wide.append(self._entry(group, None, self._source(entry.place)))
 
     def _read_instances(self, entry: YamlMapping, reason: ReasonTexts | None) -> None:
-        fields: dict[str, Any] = entry
-        archive = self._archive(entry)
-        group = (fields["studiesId"], fields["seriesId"], reason, fields.get("hold"), archive)
-        gathered = self._groups.get(group)
+        group = self._group(entry, reason)
+        gathered = self.groups.get(group)
         if gathered is None:
-            gathered = self._groups[group] = _Gathered(self._source(entry.place))
+            gathered = self.groups[group] = _Gathered(self._source(entry.place))
             self._warn_of_leading_zeros(entry)
         # Plain entries came first, wherever they stand.
         gathered.source = min(gathered.source, self._source(entry.place))
-        instances = fields["instancesId"]
+        instances = entry["instancesId"]
         if isinstance(instances, YamlSequence):
             gathered.listing.add_all(instances)
         else:
-            gathered.listing.add(instances, *entry.value_place("instancesId"))
+            gathered.listing.add(cast(str, instances), *entry.value_place("instancesId"))
 
-    def _whole(self, entry: YamlMapping, reason: ReasonTexts | None) -> Entry:
-        study, series = cast(str, entry["studiesId"]), cast(str | None, entry.get("seriesId"))
-        source, hold = self._source(entry.place), cast(str | None, entry.get("hold"))
-        archive = self._archive(entry)
-        self._warn_of_leading_zeros(entry)
+    def _read_inventory(self, entry: YamlMapping, reason: ReasonTexts | None) -> None:
+        inventory = self.open_inventory(cast(YamlMapping, entry["inventory"]))
+        if inventory is None:
+            return
+        hold, archive = cast(str | None, entry.get("hold")), self._archive(entry)
+        for series, instances in inventory.series.items():
+            group = (*series, reason, hold, archive)
+            source = Source(inventory.path, instances.lines[0], instances.columns[0])
+            self.wide.append(self._entry(group, instances, source, from_inventory=True))
+
+    def _group(self, entry: YamlMapping, reason: ReasonTexts | None) -> _Group:
+        fields: dict[str, Any] = entry
+        study, series, hold = fields["studiesId"], fields.get("seriesId"), fields.get("hold")
+        return study, series, reason, hold, self._archive(entry)
+
+    def _entry(
+        self,
+        group: _Group,
+        instances: InstanceList | None,
+        source: Source,
+        *,
+        from_inventory: bool = False,
+    ) -> Entry:
+        study, series, reason, hold, archive = group
         return Entry(
-            self._intent,
+            self.intent,
             study,
             series,
-            None,
+            instances,
             source,
             self._reason_of(reason),
             hold,
-            archive=archive.folder,
-            allow_damaged=archive.allow_damaged,
+            from_inventory,
+            archive.folder,
+            archive.allow_damaged,
         )
-
-    def _read_inventory(self, entry: YamlMapping, reason: ReasonTexts | None) -> None:
-        inventory = self._open_inventory(cast(YamlMapping, entry["inventory"]))
-        if inventory is None:
-            return
-        archive = self._archive(entry)
-        for series, instances in inventory.series.items():
-            source = Source(inventory.path, instances.lines[0], instances.columns[0])
-            self._wide.append(
-                Entry(
-                    self._intent,
-                    series.study_uid,
-                    series.series_uid,
-                    instances,
-                    source,
-                    self._reason_of(reason),
-                    cast(str | None, entry.get("hold")),
-                    from_inventory=True,
-                    archive=archive.folder,
-                    allow_damaged=archive.allow_damaged,
-                )
-            )
 
     def _reason(self, entry: YamlMapping) -> ReasonTexts | None:
         own = entry.get("reason")
         if isinstance(own, YamlMapping):
             return _reason_texts(own)
-        if self._intent is EntryKind.REMOVE and self._default_reason is None:
+        if self.intent is EntryKind.REMOVE and self.default_reason is None:
             self._report_missing_reason(entry.place)
-        return self._default_reason
+        return self.default_reason
 
     def _report_missing_reason(self, place: Place) -> None:
-        self._problems.error(
+        self.problems.error(
             Rule.MISSING_REASON,
             self._source(place),
             "this remove entry has no reason",
@@ -201,24 +179,24 @@ class _EntryReader:
         )
 
     def _archive(self, entry: YamlMapping) -> Archive:
-        return self._read_archive(entry) if self._intent is EntryKind.REMOVE else Archive()
+        return self.read_archive(entry) if self.intent is EntryKind.REMOVE else Archive()
 
     def _reason_of(self, texts: ReasonTexts | None) -> Reason | None:
         if texts is None:
             return None
-        if texts not in self._reasons:
+        if texts not in self.reasons:
             code, text, ticket = texts
-            self._reasons[texts] = Reason(ReasonCode(code), text, ticket)
-        return self._reasons[texts]
+            self.reasons[texts] = Reason(ReasonCode(code), text, ticket)
+        return self.reasons[texts]
 
     def _warn_of_leading_zeros(self, entry: YamlMapping) -> None:
         for key in ("studiesId", "seriesId"):
             if key in entry:
                 source = self._source(entry.value_place(key))
-                warn_of_leading_zero(cast(str, entry[key]), source, self._problems)
+                warn_of_leading_zero(cast(str, entry[key]), source, self.problems)
 
     def _source(self, place: Place) -> Source:
-        return Source(self._path, *place)
+        return Source(self.path, *place)
 
 
 def _reason_texts(reason: Mapping[str, object]) -> ReasonTexts:

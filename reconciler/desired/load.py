@@ -63,12 +63,8 @@ def load_desired_state(
             file holds.
     """
     problems = Problems()
-    real_root = Path(os.path.realpath(root))
     role = InputRole.SELECTED if queried is None else InputRole.KEEPS
-    selection = select_files(paths, real_root, role, problems)
-    progress = ReadProgress(on_progress)
-    pins = Pins(real_root, problems, progress)
-    files = _read(selection, pins, real_root, problems, progress)
+    selection, pins, files = _read(paths, root, role, problems, on_progress)
     if inspect is not None:
         inspect(selection.walked, [*selection.files, *pins.names], problems)
     if queried is not None and queried.removes is not None:
@@ -78,8 +74,7 @@ def load_desired_state(
         check_one_service(files, problems)
     keeps = _keeps(files)
     stores = _stores(files, keeps, problems)
-    if problems.has_errors:
-        raise _invalid(problems)
+    _require_valid(problems)
     return DesiredState(
         stores=stores,
         paths=selection.paths,
@@ -97,34 +92,38 @@ def stores_of(paths: Sequence[Path], *, root: Path) -> frozenset[StoreAddress]:
         DesiredStateError: as `load_desired_state`.
     """
     problems = Problems()
-    real_root = Path(os.path.realpath(root))
-    selection = select_files(paths, real_root, InputRole.KEEPS, problems)
-    progress = ReadProgress()
-    pins = Pins(real_root, problems, progress)
-    files = _read(selection, pins, real_root, problems, progress)
+    _, _, files = _read(paths, root, InputRole.KEEPS, problems)
     check_providers(files, problems)
-    if problems.has_errors:
-        raise _invalid(problems)
+    _require_valid(problems)
     return frozenset(file.store for file in files)
 
 
-def _invalid(problems: Problems) -> DesiredStateError:
-    found = problems.sorted()
-    is_hidden = any(one.rule in HIDES and one.severity is Severity.ERROR for one in found)
-    return (HiddenFilesError if is_hidden else DesiredStateError)(found)
+def _require_valid(problems: Problems) -> None:
+    if problems.has_errors:
+        found = problems.sorted()
+        is_hidden = any(one.rule in HIDES and one.severity is Severity.ERROR for one in found)
+        raise (HiddenFilesError if is_hidden else DesiredStateError)(found)
 
 
 def _read(
-    selection: Selection, pins: Pins, root: Path, problems: Problems, progress: ReadProgress
-) -> list[DesiredFile]:
+    paths: Sequence[Path],
+    root: Path,
+    role: InputRole,
+    problems: Problems,
+    on_progress: ProgressCallback | None = None,
+) -> tuple[Selection, Pins, list[DesiredFile]]:
+    """Read the files that the PATHs select, in this role, and those under ``specs/``."""
+    real_root = Path(os.path.realpath(root))
+    selection = select_files(paths, real_root, role, problems)
+    progress = ReadProgress(on_progress)
+    pins = Pins(real_root, problems, progress)
     for path in selection.files:
-        progress.expect(Path(root, path))
-    return [
-        file
+        progress.expect(Path(real_root, path))
+    read = [
+        read_desired_file(real_root, path, role, pins, problems, progress=progress)
         for path, role in selection.files.items()
-        if (file := read_desired_file(root, path, role, pins, problems, progress=progress))
-        is not None
     ]
+    return selection, pins, [file for file in read if file is not None]
 
 
 def _keeps(files: Sequence[DesiredFile]) -> Mapping[StoreAddress, Claims]:

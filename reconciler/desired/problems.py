@@ -67,7 +67,7 @@ class Problems:
         if len(kept) < CAP:
             kept.append(problem)
             return
-        omitted = self._omitted.setdefault(key, _Omitted(max(kept, key=_place).source))
+        omitted = self._omitted.setdefault(key, _Omitted(max(one.source for one in kept)))
         omitted.count += 1
         omitted.last = max(omitted.last, problem.source)
 
@@ -78,7 +78,3 @@ class Problems:
             message=f"{omitted.count:,} more problems of this kind ({key[1]}) are not shown",
             hint=None,
         )
-
-
-def _place(problem: Problem) -> Source:
-    return problem.source

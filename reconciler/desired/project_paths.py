@@ -9,6 +9,9 @@ from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
 from reconciler.model.problem import Source
 
+_LFS_POINTER = "version https://git-lfs.github.com/spec/"
+"""How a pointer begins (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md)."""
+
 
 def relative_to_root(path: Path | str, real_root: str) -> str | None:
     """Where a path really is, relative to the root with ``/`` between its parts.
@@ -63,6 +66,18 @@ def report_unreadable(source: Source, name: str, error: OSError, problems: Probl
         source,
         f"{name} cannot be read: {error.strerror or 'input/output error'}",
         "check that it exists and that you may read it",
+    )
+
+
+def is_pointer(text: str) -> bool:
+    """Whether a text, or its first line, is that of a pointer of Git LFS."""
+    return text.startswith(_LFS_POINTER)
+
+
+def report_pointer(source: Source, name: str, problems: Problems) -> None:
+    """Report a pointer in the place of a file, which lies elsewhere until it is fetched."""
+    problems.error(
+        Rule.LFS_POINTER, source, f"{name} is a Git LFS pointer, and not the file", "git lfs pull"
     )
 
 

@@ -98,11 +98,8 @@ class _Walk:
         return self._files_below(specs, set())
 
     def _files_below(self, folder: Path, visited: set[str]) -> Iterator[str]:
-        name = relative_to_root(folder, self.real_root)
-        if name is None:
-            self._report_outside(folder)
-            return
-        if name in visited:
+        name = self._name(folder)
+        if name is None or name in visited:
             return
         visited.add(name)
         self.walked.folders.add(name)
@@ -134,22 +131,20 @@ class _Walk:
             yield from self._files_below(path, visited)
         elif is_read and not is_folder:
             self._note_link(path)
-            yield from self._file(path)
+            if (name := self._name(path)) is not None:
+                yield name
 
-    def _file(self, path: Path) -> Iterator[str]:
+    def _name(self, path: Path) -> str | None:
+        """Where it really is in the project; None if it lies outside, which is a problem."""
         name = relative_to_root(path, self.real_root)
         if name is None:
-            self._report_outside(path)
-        else:
-            yield name
+            shown = path.relative_to(self.real_root).as_posix()
+            report_outside(Source(shown, 1), shown, self.problems)
+        return name
 
     def _note_link(self, path: Path) -> None:
         if path.is_symlink():
             self.walked.links.add(path.relative_to(self.real_root).as_posix())
-
-    def _report_outside(self, path: Path) -> None:
-        shown = path.relative_to(self.real_root).as_posix()
-        report_outside(Source(shown, 1), shown, self.problems)
 
     def _report_no_file(self, name: str, message: str) -> None:
         hint = "desired-state files end in .yaml or .yml"

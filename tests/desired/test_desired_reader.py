@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.desired.problems import Problems
 from reconciler.desired.yaml_tree import reader
-from reconciler.desired.yaml_tree.reader import read_document
-from reconciler.desired.yaml_tree.source_text import SourceText
+from reconciler.desired.yaml_tree.reader import SourceText, read_document
 from reconciler.desired.yaml_tree.tree import Place, YamlMapping, YamlSequence, walk
 
 

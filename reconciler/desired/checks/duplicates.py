@@ -9,7 +9,6 @@ from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import name_of
 from reconciler.model.desired import Claim, Claims, Entry, listed_sources
-from reconciler.model.problem import Source
 
 
 def check_duplicates(claims: Claims, problems: Problems) -> None:
@@ -19,7 +18,7 @@ def check_duplicates(claims: Claims, problems: Problems) -> None:
     """
     whole: dict[tuple[str, str | None, str | None], Entry] = {}
     listed: dict[tuple[str, str | None, str | None], list[Entry]] = defaultdict(list)
-    for entry in sorted(claims.entries, key=_source):
+    for entry in sorted(claims.entries, key=lambda entry: entry.source):
         key = (entry.study_uid, entry.series_uid, entry.hold)
         if entry.instances is not None:
             listed[key].append(entry)
@@ -69,7 +68,3 @@ def _archive_of(claim: Claim) -> tuple[str | None, bool]:
 
 def _own_claim(entry: Entry) -> Claim:
     return Claim(entry, entry.source)
-
-
-def _source(entry: Entry) -> Source:
-    return entry.source

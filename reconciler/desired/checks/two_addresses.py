@@ -23,7 +23,7 @@ def check_addresses(removes: Claims, keeps: Claims, problems: Problems) -> None:
             if uid in twice:
                 places[uid].append((source, entry))
     for uid, found in places.items():
-        _report_addresses(uid, sorted(found, key=_first), problems)
+        _report_addresses(uid, sorted(found, key=lambda one: one[0]), problems)
 
 
 def _at_two_addresses(entries: Iterable[Entry]) -> set[str]:
@@ -57,7 +57,3 @@ def _report_addresses(uid: str, found: list[tuple[Source, Entry]], problems: Pro
             message + (", and one of the two is kept" if is_kept else ""),
             "a SOP Instance UID has one address in a store; correct the wrong one",
         )
-
-
-def _first(found: tuple[Source, Entry]) -> Source:
-    return found[0]

@@ -15,8 +15,7 @@ import yaml
 from reconciler.desired.problems import Problems
 from reconciler.desired.schema.validation import scalar_types
 from reconciler.desired.yaml_tree.comments import Commentary, Notes, read_comments
-from reconciler.desired.yaml_tree.reader import read_document
-from reconciler.desired.yaml_tree.source_text import SourceText
+from reconciler.desired.yaml_tree.reader import SourceText, read_document
 from reconciler.desired.yaml_tree.tree import Steps, Value, YamlMapping, YamlSequence
 from reconciler.model.desired import LIMIT_KEYS
 

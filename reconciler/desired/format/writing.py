@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from reconciler.desired.format.canonical import quoted
@@ -32,19 +32,15 @@ def desired_state(
     for line in header:
         yield f"# {line}\n"
     yield "version: 1\n"
-    yield from _mapping("store", store.as_parameters())
+    yield "store:\n"
+    for name, value in store.as_parameters().items():
+        yield f"  {name}: {quoted(value)}\n"
     if reason is not None:
         yield from _reason(reason)
     entries = sorted(listed, key=lambda one: one.series)
     yield f"{intent.value}:\n" if entries else f"{intent.value}: []\n"
     for entry in entries:
         yield from _entry(entry)
-
-
-def _mapping(key: str, values: Mapping[str, str]) -> Iterator[str]:
-    yield f"{key}:\n"
-    for name, value in values.items():
-        yield f"  {name}: {quoted(value)}\n"
 
 
 def _reason(reason: Reason) -> Iterator[str]:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.desired.inventory.csv_rows import CsvLines, NotRows, Row
-from reconciler.desired.inventory.lfs import is_pointer, report_pointer
 from reconciler.desired.inventory.listing import Listing, warn_of_leading_zero
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
+from reconciler.desired.project_paths import is_pointer, report_pointer
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import quoted, uid_fault
 from reconciler.errors import DesiredStateError

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from reconciler.desired.yaml_tree.tree import Value, YamlMapping, YamlSequence
 from reconciler.model.address import is_uid
@@ -16,16 +17,6 @@ from reconciler.model.desired import ReasonCode, is_ticket
 _WORDS = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,1000}")
 _FOLDER = re.compile(r"/[^\x00-\x1f\x7f-\x9f]{0,999}")
 _CODES = frozenset(code.value for code in ReasonCode)
-
-
-def is_plain_remove(entry: Value) -> bool:
-    """Whether the schema would accept this item of ``remove``; False also means "ask it"."""
-    return _is_plain(entry, _REMOVE_KEYS)
-
-
-def is_plain_keep(entry: Value) -> bool:
-    """Whether the schema would accept this item of ``keep``; False also means "ask it"."""
-    return _is_plain(entry, _KEEP_KEYS)
 
 
 Accepts = Callable[[Value], bool]
@@ -57,16 +48,8 @@ def _is_uid_or_uids(value: Value) -> bool:
     return _is_uid(value)
 
 
-def _is_words(value: Value) -> bool:
-    return isinstance(value, str) and _WORDS.fullmatch(value) is not None
-
-
-def _is_ticket(value: Value) -> bool:
-    return isinstance(value, str) and is_ticket(value)
-
-
-def _is_code(value: Value) -> bool:
-    return isinstance(value, str) and value in _CODES
+def _is_text(test: Callable[[str], object], value: Value) -> bool:
+    return isinstance(value, str) and bool(test(value))
 
 
 def _is_reason(value: Value) -> bool:
@@ -79,15 +62,16 @@ def _is_archive(value: Value) -> bool:
     return value == "none"
 
 
-def _is_folder(value: Value) -> bool:
-    return isinstance(value, str) and _FOLDER.fullmatch(value) is not None
-
-
+_IS_WORDS = partial(_is_text, _WORDS.fullmatch)
 _ARCHIVE_KEYS: Mapping[str, Accepts] = {
-    "path": _is_folder,
+    "path": partial(_is_text, _FOLDER.fullmatch),
     "allowDamaged": lambda value: isinstance(value, bool),
 }
-_REASON_KEYS: Mapping[str, Accepts] = {"code": _is_code, "text": _is_words, "ticket": _is_ticket}
+_REASON_KEYS: Mapping[str, Accepts] = {
+    "code": partial(_is_text, _CODES.__contains__),
+    "text": _IS_WORDS,
+    "ticket": partial(_is_text, is_ticket),
+}
 _ADDRESS_KEYS: Mapping[str, Accepts] = {
     "studiesId": _is_uid,
     "seriesId": _is_uid,
@@ -98,4 +82,10 @@ _REMOVE_KEYS: Mapping[str, Accepts] = {
     "reason": _is_reason,
     "archive": _is_archive,
 }
-_KEEP_KEYS: Mapping[str, Accepts] = {**_ADDRESS_KEYS, "hold": _is_words}
+_KEEP_KEYS: Mapping[str, Accepts] = {**_ADDRESS_KEYS, "hold": _IS_WORDS}
+
+IS_PLAIN: Mapping[str, Accepts] = {
+    "remove": partial(_is_plain, keys=_REMOVE_KEYS),
+    "keep": partial(_is_plain, keys=_KEEP_KEYS),
+}
+"""Whether the schema would accept an item of the list; False also means "ask it"."""

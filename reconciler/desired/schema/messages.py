@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
+
+from jsonschema.exceptions import ValidationError
 
 from reconciler.desired.rules import Rule
-from reconciler.desired.schema.fault import Fault
 from reconciler.desired.wording import (
     ARCHIVE_NOUNS,
     FREE_TEXT,
@@ -18,6 +20,48 @@ from reconciler.desired.wording import (
     reason_codes,
     uid_fault,
 )
+from reconciler.desired.yaml_tree.tree import Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What the schema has against a value: the keyword, what it wanted, what it found.
+
+    ``keys`` are those that the mapping may have; ``steps`` lead to the value.
+    """
+
+    keyword: str
+    wanted: Any
+    value: Any
+    keys: tuple[str, ...]
+    steps: Steps
+
+    @classmethod
+    def of(cls, error: ValidationError) -> Fault:
+        """What an error of ``jsonschema`` says."""
+        schema = error.schema if isinstance(error.schema, Mapping) else {}
+        keys = tuple(schema.get("properties", ()))
+        keyword, steps = str(error.validator), tuple(error.absolute_path)
+        return cls(keyword, error.validator_value, error.instance, keys, steps)
+
+    @property
+    def key(self) -> str:
+        """The key that the value, or the list around it, stands under; empty for the file."""
+        keys = [step for step in self.steps if isinstance(step, str)]
+        return keys[-1] if keys else ""
+
+    @property
+    def is_item(self) -> bool:
+        """Whether the value is an item of a list."""
+        return bool(self.steps) and isinstance(self.steps[-1], int)
+
+    @property
+    def name(self) -> str:
+        """What the value is called in a message."""
+        if self.is_item:
+            is_entry = self.key in {"remove", "keep"}
+            return f"this {self.key} entry" if is_entry else f"this item of {self.key}"
+        return self.key or "the file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +76,20 @@ class Explanation:
 
 def explanations(fault: Fault) -> Iterator[Explanation]:
     """What a fault means to the one who wrote the file."""
-    translate = _TRANSLATIONS.get(fault.keyword, _other)
-    yield from translate(fault)
+    return _TRANSLATIONS.get(fault.keyword, _other)(fault)
 
 
 def _required(fault: Fault) -> Iterator[Explanation]:
+    hints = {
+        "studiesId": "name the study, or give an inventory",
+        "version": "start the file with 'version: 1'",
+        "store": "name the DICOM store that the file is about",
+        "code": f"codes are {reason_codes()}",
+    }
     for key in fault.wanted:
         if key not in fault.value:
-            yield _missing(fault, key)
+            message = f"{fault.name} has no {key}"
+            yield Explanation(Rule.MISSING_KEY, message, hints.get(key), key=key)
 
 
 def _dependent(fault: Fault) -> Iterator[Explanation]:
@@ -49,17 +99,6 @@ def _dependent(fault: Fault) -> Iterator[Explanation]:
                 message = f"{key} stands without {other}"
                 hint = f"add the {other} that it belongs to"
                 yield Explanation(Rule.MISSING_KEY, message, hint, key=key)
-
-
-def _missing(fault: Fault, key: str) -> Explanation:
-    hints = {
-        "studiesId": "name the study, or give an inventory",
-        "version": "start the file with 'version: 1'",
-        "store": "name the DICOM store that the file is about",
-        "code": f"codes are {reason_codes()}",
-    }
-    message = f"{fault.name} has no {key}"
-    return Explanation(Rule.MISSING_KEY, message, hints.get(key), key=key)
 
 
 def _unknown(fault: Fault) -> Iterator[Explanation]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -13,13 +13,10 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from reconciler.desired.problems import MOST, Problems
-from reconciler.desired.schema.fast_path import is_plain_keep, is_plain_remove
-from reconciler.desired.schema.fault import Fault
-from reconciler.desired.schema.messages import Explanation, explanations
+from reconciler.desired.schema.fast_path import IS_PLAIN
+from reconciler.desired.schema.messages import Explanation, Fault, explanations
 from reconciler.desired.yaml_tree.tree import Place, Steps, Value, YamlMapping, YamlSequence, walk
 from reconciler.model.problem import Source
-
-_LISTS: Mapping[str, Callable[[Value], bool]] = {"remove": is_plain_remove, "keep": is_plain_keep}
 
 
 @cache
@@ -42,7 +39,7 @@ def check_document(root: Value, path: str, problems: Problems) -> bool:
     reporter = _Reporter(root, residue, path, problems, problems.sources(path))
     is_valid = True
     looked_at = 0
-    for error in schema_errors(residue.root):
+    for error in _validator().iter_errors(residue.root):
         is_valid = False
         for finding in explanations(Fault.of(error)):
             if looked_at == MOST:
@@ -52,11 +49,6 @@ def check_document(root: Value, path: str, problems: Problems) -> bool:
             looked_at += 1
             reporter.report(error, finding)
     return is_valid
-
-
-def schema_errors(document: Any) -> Iterator[ValidationError]:
-    """What the published schema has against a document, in the document's order."""
-    return iter(_validator().iter_errors(document))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +68,7 @@ class _Residue:
         rest = YamlMapping(root.line, root.column)
         rest.update(root)
         indices: dict[str, list[int]] = {}
-        for key, is_plain in _LISTS.items():
+        for key, is_plain in IS_PLAIN.items():
             entries = root.get(key)
             if isinstance(entries, YamlSequence):
                 indices[key] = [i for i, entry in enumerate(entries) if not is_plain(entry)]
