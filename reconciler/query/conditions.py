@@ -58,8 +58,14 @@ class Text:
 Conditions = Mapping[Column, tuple[Text, ...]]
 
 
-def offset_of(node: exp.Expr, default: int = 0) -> int:
-    """Where in the text a node begins: at the first of its tokens that is known."""
+def offset_of(value: object, default: int = 0) -> int:
+    """Where in the text a node, or the first of a list of them, begins.
+
+    That is at the first of its tokens that is known.
+    """
+    node = value[0] if isinstance(value, list) else value
+    if not isinstance(node, exp.Expr):
+        return default
     starts = [one.meta["start"] for one in node.walk() if "start" in one.meta]
     return min(starts, default=default)
 

@@ -241,8 +241,7 @@ def _check_clauses(tree: exp.Expr, known: set[str], start: int, problems: Proble
     for key, value in tree.args.items():
         if not value or key in known:
             continue
-        node = value[0] if isinstance(value, list) else value
-        offset = offset_of(node, start) if isinstance(node, exp.Expr) else start
+        offset = offset_of(value, start)
         named = _CLAUSES.get(key, key.upper().replace("_", " ").strip())
         problems.add(offset, "unsupported", f"{named} is not supported", _UNDERSTOOD)
 
@@ -250,10 +249,8 @@ def _check_clauses(tree: exp.Expr, known: set[str], start: int, problems: Proble
 def _resource_names(table: object, start: int, problems: Problems) -> Collection[str]:
     """Check that it is the resource; how columns may name it, in lower case."""
     if not isinstance(table, exp.Table) or not isinstance(table.this, exp.Identifier):
-        offset = offset_of(table, start) if isinstance(table, exp.Expr) else start
-        problems.add(
-            offset, "unsupported", "only a resource can be queried", f"FROM {'.'.join(NAME)}"
-        )
+        offset, hint = offset_of(table, start), f"FROM {'.'.join(NAME)}"
+        problems.add(offset, "unsupported", "only a resource can be queried", hint)
         return ()
     name = tuple(part.name.lower() for part in table.parts)
     if name != NAME:
@@ -263,8 +260,7 @@ def _resource_names(table: object, start: int, problems: Problems) -> Collection
     plain = {"this", "db", "catalog"} if alias and alias.args.get("columns") else _NAMING
     for key, value in table.args.items():
         if value and key not in plain:
-            node = value[0] if isinstance(value, list) else value
-            offset = offset_of(node, start) if isinstance(node, exp.Expr) else start
+            offset = offset_of(value, start)
             named = "a list of columns" if key == "alias" else _CLAUSES.get(key, key)
             problems.add(offset, "unsupported", f"{named} is not supported", _UNDERSTOOD)
     return {table.alias.lower()} if table.alias else _OWN_NAMES

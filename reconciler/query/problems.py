@@ -6,20 +6,19 @@ from bisect import bisect_right
 
 from reconciler.errors import StatementError
 from reconciler.model.problem import Problem, Source
-from reconciler.query.statement import Place
 
 
 class Places:
     """Lines and columns of a text, both from 1; ``path`` is how messages name it."""
 
     def __init__(self, path: str, text: str) -> None:
-        self.path = path
+        self._path = path
         self._starts = [0] + [at + 1 for at, sign in enumerate(text) if sign == "\n"]
 
-    def at(self, offset: int) -> Place:
+    def at(self, offset: int) -> Source:
         """Where the character with this offset stands."""
         line = bisect_right(self._starts, max(offset, 0))
-        return Place(line, offset - self._starts[line - 1] + 1)
+        return Source(self._path, line, offset - self._starts[line - 1] + 1)
 
 
 _CAP = 100
@@ -39,7 +38,7 @@ class Problems:
         """Note a problem at an offset of the text."""
         self._last = max(self._last, offset)
         if len(self._found) < _CAP:
-            self._found.append(Problem(self._source(offset), rule, message, hint))
+            self._found.append(Problem(self._places.at(offset), rule, message, hint))
         else:
             self._omitted += 1
 
@@ -56,10 +55,6 @@ class Problems:
         found = sorted(self._found, key=lambda problem: problem.sort_key)
         if self._omitted:
             message = f"{self._omitted:,} more problems are not shown"
-            found.append(Problem(self._source(self._last), "not-shown", message))
+            found.append(Problem(self._places.at(self._last), "not-shown", message))
         if found:
             raise StatementError(found)
-
-    def _source(self, offset: int) -> Source:
-        place = self._places.at(offset)
-        return Source(self._places.path, place.line, place.column)

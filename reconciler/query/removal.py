@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
+from dataclasses import replace
 
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import (
@@ -15,7 +16,6 @@ from reconciler.model.desired import (
     QueriedRemoves,
     Reason,
 )
-from reconciler.model.problem import Source
 from reconciler.query.statement import Delete
 
 
@@ -27,18 +27,12 @@ def removes_of(
     ``store`` is that of the statement, with its provider found; ``path`` is how the statement is
     named in plans and records, ``text`` the statement with its variables filled in.
     """
-    first = delete.removals[0].place
     listed = InstanceList(
         tuple(removal.instance.instance_uid for removal in delete.removals),
         array("I", (removal.place.line for removal in delete.removals)),
         array("I", (removal.place.column for removal in delete.removals)),
     )
-    entry = Entry(
-        EntryKind.REMOVE,
-        *delete.series,
-        listed,
-        Source(path, first.line, first.column),
-        reason,
-    )
+    first = replace(delete.removals[0].place, path=path)
+    entry = Entry(EntryKind.REMOVE, *delete.series, listed, first, reason)
     digest = hashlib.sha256(text.encode()).hexdigest()
     return QueriedRemoves(InputFile(path, digest, InputRole.QUERY), (store, (entry,)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from reconciler.model.row import Row
 from reconciler.query.statement import Column
@@ -26,28 +25,22 @@ RETRIEVED = (Column.CONTENT_TYPE, Column.DATA, Column.EXTENSIONS)
 """The fields of ``retrieve_instance``, and what ``*`` stands for."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    type: str
-    description: str
-
-
 _FIELDS = {
-    Column.CONTENT_TYPE: _Field("string", "the Content-Type of the instance as it is stored"),
-    Column.DATA: _Field("string", "the bytes of the instance in base64 (RFC 4648 section 4)"),
-    Column.EXTENSIONS: _Field("array", "always empty: on the wire there are none"),
-    Column.PRESENCE: _Field("string", "present, absent or unknown, by a retrieve"),
-    Column.SIZE_BYTES: _Field("integer", "the size of the DICOM file"),
-    Column.STORAGE_CLASS: _Field("string", "the storage class, where the store has such"),
-    Column.SOP_CLASS_UID: _Field("string", "the SOP Class UID of its File Meta Information"),
-    Column.TRANSFER_SYNTAX_UID: _Field("string", "the Transfer Syntax UID of the same"),
-    Column.PROJECTS_ID: _Field("string", "parameter: the project"),
-    Column.LOCATIONS_ID: _Field("string", "parameter: the location"),
-    Column.DATASETS_ID: _Field("string", "parameter: the dataset"),
-    Column.DICOM_STORES_ID: _Field("string", "parameter: the DICOM store"),
-    Column.STUDIES_ID: _Field("string", "parameter: the Study Instance UID"),
-    Column.SERIES_ID: _Field("string", "parameter: the Series Instance UID"),
-    Column.INSTANCES_ID: _Field("string", "parameter: the SOP Instance UID"),
+    Column.CONTENT_TYPE: ("string", "the Content-Type of the instance as it is stored"),
+    Column.DATA: ("string", "the bytes of the instance in base64 (RFC 4648 section 4)"),
+    Column.EXTENSIONS: ("array", "always empty: on the wire there are none"),
+    Column.PRESENCE: ("string", "present, absent or unknown, by a retrieve"),
+    Column.SIZE_BYTES: ("integer", "the size of the DICOM file"),
+    Column.STORAGE_CLASS: ("string", "the storage class, where the store has such"),
+    Column.SOP_CLASS_UID: ("string", "the SOP Class UID of its File Meta Information"),
+    Column.TRANSFER_SYNTAX_UID: ("string", "the Transfer Syntax UID of the same"),
+    Column.PROJECTS_ID: ("string", "parameter: the project"),
+    Column.LOCATIONS_ID: ("string", "parameter: the location"),
+    Column.DATASETS_ID: ("string", "parameter: the dataset"),
+    Column.DICOM_STORES_ID: ("string", "parameter: the DICOM store"),
+    Column.STUDIES_ID: ("string", "parameter: the Study Instance UID"),
+    Column.SERIES_ID: ("string", "parameter: the Series Instance UID"),
+    Column.INSTANCES_ID: ("string", "parameter: the SOP Instance UID"),
 }
 
 _METHODS = (
@@ -58,8 +51,8 @@ _METHODS = (
 
 def describe() -> Iterator[Row]:
     """What ``DESCRIBE`` answers."""
-    for column, field in _FIELDS.items():
-        yield {"name": column.value, "type": field.type, "description": field.description}
+    for column, (kind, description) in _FIELDS.items():
+        yield {"name": column.value, "type": kind, "description": description}
 
 
 def show_methods(*, is_extended: bool) -> Iterator[Row]:

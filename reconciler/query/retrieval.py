@@ -58,6 +58,11 @@ class _Found:
     storage: StorageInfo = field(default_factory=StorageInfo)
     meta: FileMeta | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the instance is there, and all that was asked of it was answered."""
+        return self.seen.presence is Presence.PRESENT and not self.problem
+
 
 def select_rows(
     select: Select,
@@ -88,21 +93,18 @@ def select_rows(
         if found.problem:
             tally.problems.append(f"{found.instance}: {found.problem}")
         if Column.DATA in columns:
-            on_read(found.instance, found.problem or _unless_present(found.seen))
+            problem = "" if found.is_whole else found.problem or found.seen.presence.value
+            on_read(found.instance, problem)
         if found.seen.presence is Presence.ABSENT:
             tally.absent += 1
-        is_whole = found.seen.presence is Presence.PRESENT and not found.problem
-        if is_whole or Column.PRESENCE in columns:
+        if found.is_whole or Column.PRESENCE in columns:
             tally.rows += 1
-            yield _row(select, found)
+            values = _values(select, found)
+            yield {one.name: values[one.column] for one in select.outputs}
         if found.data is not None and not isinstance(found.data, Path):
             found.data.close()
     if tally.absent:
         store.preflight(deleting=False)
-
-
-def _unless_present(seen: Observation) -> str:
-    return "" if seen.presence is Presence.PRESENT else seen.presence.value
 
 
 def _instances(select: Select, store: ReadableStore, tally: Tally) -> Iterator[InstanceAddress]:
@@ -208,19 +210,13 @@ def _copy(file: IO[bytes], chunks: Iterable[bytes], length: int | None) -> None:
         raise LiveError(f"{size} bytes came where {length} were announced")
 
 
-def _row(select: Select, found: _Found) -> Row:
-    values = _values(select, found)
-    return {one.name: values[one.column] for one in select.outputs}
-
-
 def _values(select: Select, found: _Found) -> dict[Column, Value]:
-    is_whole = found.seen.presence is Presence.PRESENT and not found.problem
     parameters = {**select.store.as_parameters(), **found.instance.as_parameters()}
     return {
         **{column: parameters[column.value] for column in PARAMETERS},
         Column.CONTENT_TYPE: found.content_type,
         Column.DATA: _data(found.data),
-        Column.EXTENSIONS: () if is_whole else None,
+        Column.EXTENSIONS: () if found.is_whole else None,
         Column.PRESENCE: found.seen.presence.value,
         Column.SIZE_BYTES: found.storage.size_bytes,
         Column.STORAGE_CLASS: found.storage.storage_class,

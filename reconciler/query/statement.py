@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress
+from reconciler.model.problem import Source
 
 
 class Column(Enum):
@@ -54,19 +55,11 @@ class Select:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where something stands in the text of a statement: line and column, from 1."""
-
-    line: int
-    column: int
-
-
-@dataclass(frozen=True, slots=True)
 class Removal:
     """An instance that a DELETE names, and where."""
 
     instance: InstanceAddress
-    place: Place
+    place: Source
 
 
 @dataclass(frozen=True, slots=True)

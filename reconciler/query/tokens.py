@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 
 from sqlglot import Tokenizer
 from sqlglot.errors import TokenError
@@ -91,12 +92,7 @@ def _fill(tokens: list[Token], variables: Mapping[str, str], problems: Problems)
 
 
 def _statements(tokens: list[Token]) -> Iterator[tuple[Token, ...]]:
-    statement: list[Token] = []
-    for token in tokens:
-        if token.token_type is not TokenType.SEMICOLON:
-            statement.append(token)
-        elif statement:
+    parts = groupby(tokens, key=lambda token: token.token_type is TokenType.SEMICOLON)
+    for is_end, statement in parts:
+        if not is_end:
             yield tuple(statement)
-            statement = []
-    if statement:
-        yield tuple(statement)
