@@ -13,7 +13,7 @@ from reconciler.model.service import is_one_service
 from reconciler.planning.kept import KeptDeletions, kept_deletions
 
 _NAMED = 5
-"""So many changed files are named in a refusal; the rest are counted."""
+"""So many keeps or changed files are named in a refusal; the rest are counted."""
 
 
 def require_digest(digest: str, expected: str) -> None:
@@ -74,13 +74,15 @@ def require_nothing_kept(saved: SavedPlan, keeps: Mapping[StoreAddress, Claims])
     found = kept_deletions(saved.plan, keeps)
     if not found:
         return
-    named = ", ".join(map(_kept, found[:_NAMED]))
-    rest = len(found) - _NAMED
-    more = f" and {rest} more keeps" if rest > 0 else ""
     raise PlanRefused(
-        f"the plan deletes what the files keep: {named}{more}",
+        f"the plan deletes what the files keep: {_first([*map(_kept, found)], 'more keeps')}",
         hint="make the plan again: it then leaves out what is kept, or says what contradicts it",
     )
+
+
+def _first(found: Sequence[str], more: str) -> str:
+    rest = len(found) - _NAMED
+    return ", ".join(found[:_NAMED]) + (f" and {rest} {more}" if rest > 0 else "")
 
 
 def _kept(kept: KeptDeletions) -> str:
@@ -98,11 +100,8 @@ def require_same_inputs(saved: SavedPlan, now: Sequence[InputFile]) -> None:
     differences = list(_differences(saved.plan.inputs, now))
     if not differences:
         return
-    named = ", ".join(differences[:_NAMED])
-    rest = len(differences) - _NAMED
-    more = f" and {rest} more" if rest > 0 else ""
     raise PlanRefused(
-        f"the input files are not those that were planned: {named}{more}",
+        f"the input files are not those that were planned: {_first(differences, 'more')}",
         hint="make the plan again; if the project lies elsewhere, name its root with --root",
     )
 

@@ -131,24 +131,17 @@ def unrecorded_stores(plan: Plan, recorded: Set[StoreAddress]) -> tuple[StoreAdd
     )
 
 
-def gates_on_never_seen(plan: Plan, unrecorded: Sequence[StoreAddress]) -> tuple[Gate, ...]:
+def gates_on_never_seen(plan: Plan, unrecorded: Sequence[StoreAddress]) -> Iterator[Gate]:
     """One gate a store, on what somebody typed; a row of an inventory is counted elsewhere."""
     inventories = {file.path for file in plan.inputs if file.role is InputRole.INVENTORY}
-    return tuple(
-        _gate(store, tuple(_typed(store, inventories)), has_record=store.store not in unrecorded)
-        for store in plan.stores
-    )
-
-
-def _typed(plan: StorePlan, inventories: Set[str]) -> Iterator[Finding]:
-    for finding in plan.findings:
-        if finding.why is Why.NEVER_SEEN and finding.source.path not in inventories:
-            yield finding
-
-
-def _gate(plan: StorePlan, typed: Sequence[Finding], *, has_record: bool) -> Gate:
-    hint = _hint(typed, has_record=has_record) if typed else ""
-    return Gate.of(GateName.MAX_NEVER_SEEN, plan.store, plan.limits, len(typed), hint)
+    for store in plan.stores:
+        typed = [
+            finding
+            for finding in store.findings
+            if finding.why is Why.NEVER_SEEN and finding.source.path not in inventories
+        ]
+        hint = _hint(typed, has_record=store.store not in unrecorded) if typed else ""
+        yield Gate.of(GateName.MAX_NEVER_SEEN, store.store, store.limits, len(typed), hint)
 
 
 def _hint(typed: Sequence[Finding], *, has_record: bool) -> str:

@@ -150,7 +150,9 @@ def _decode(path: Path, stream: JsonStream) -> SavedPlan:
             f"{path} is not a plan file: it has no format_version",
             hint="write one with `reconciler plan --out`",
         )
-    return _saved_plan(document)
+    saved = codec_of(SavedPlan).read(document)
+    never_seen = [codec_of(NeverSeen).read(one) for one in document["never_seen"]]
+    return replace(saved, plan=with_never_seen(saved.plan, never_seen))
 
 
 def _check_version(path: Path, document: Mapping[str, Any]) -> None:
@@ -160,9 +162,3 @@ def _check_version(path: Path, document: Mapping[str, Any]) -> None:
             f"{path} has format_version {version!r}, this version reads {_MAJOR}.x",
             hint="make the plan again with this version",
         )
-
-
-def _saved_plan(document: Mapping[str, Any]) -> SavedPlan:
-    saved = codec_of(SavedPlan).read(document)
-    never_seen = [codec_of(NeverSeen).read(one) for one in document["never_seen"]]
-    return replace(saved, plan=with_never_seen(saved.plan, never_seen))

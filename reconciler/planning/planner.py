@@ -23,8 +23,6 @@ from reconciler.model.problem import Problem, Source
 from reconciler.planning.decision import decide
 from reconciler.planning.series import SeriesDecisions, decide_series, line_of
 
-_NOTHING: frozenset[str] = frozenset()
-
 _KeptKey = tuple[Source, str, str | None]
 """A keep entry: its line, its study, its series."""
 
@@ -46,12 +44,10 @@ def plan_store(desired: DesiredStore, live: LiveStore) -> StorePlan:
     """Plan one store; see `make_plan`."""
     series = _series_in_question(desired, live)
     draft = _Draft(desired.keeps)
-    decided = (decide_series(one, desired, live, _listed(live, one)) for one in series)
+    decided = (decide_series(one, desired, live) for one in series)
     studies = tuple(_studies(map(draft.noted, decided), live.contents))
     if draft.keeps_any_of(studies):
-        _refuse_two_addresses(
-            [decide_series(one, desired, live, _listed(live, one)) for one in series]
-        )
+        _refuse_two_addresses([decide_series(one, desired, live) for one in series])
     draft.findings += _findings_on_targets(desired, live)
     draft.findings += _unreadable_studies(desired.removes, live.contents)
     return StorePlan(
@@ -143,13 +139,6 @@ def _series_in_question(desired: DesiredStore, live: LiveStore) -> list[SeriesAd
     return sorted(
         desired.removes.series() | desired.keeps.series() | live.instances.keys() | listed
     )
-
-
-def _listed(live: LiveStore, series: SeriesAddress) -> frozenset[str] | None:
-    contents = live.contents.get(series.study_uid)
-    if contents is None or contents.problem is not None:
-        return None
-    return contents.series.get(series.series_uid, _NOTHING)
 
 
 def _studies(

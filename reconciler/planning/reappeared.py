@@ -15,7 +15,7 @@ from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import ReasonCode
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.past import LastWord, PutBack, Removed
-from reconciler.model.plan import DeletionGroup, Plan, Reappeared, StorePlan
+from reconciler.model.plan import Plan, Reappeared, StorePlan
 from reconciler.model.problem import Source
 
 PLANNED_AGAIN = frozenset(
@@ -40,7 +40,8 @@ def _reappeared(plan: StorePlan, last_word: LastWords) -> Iterator[Reappeared]:
         match last_word(plan.store, instance):
             case Removed(run=run):
                 is_restored = False
-            case PutBack(run=run) as back if _is_same_line(back, group):
+            # By its reason the files still ask for it; its line, or its file, may have moved.
+            case PutBack(run=run, reason=group.reason):
                 is_restored = True
             case _:
                 continue
@@ -48,36 +49,25 @@ def _reappeared(plan: StorePlan, last_word: LastWords) -> Iterator[Reappeared]:
         yield Reappeared(plan.store, instance, run, group.reason.code, source, is_restored)
 
 
-def _is_same_line(removal: PutBack, group: DeletionGroup) -> bool:
-    """Whether the files still ask for what was undone; the line, or the file, may have moved."""
-    return removal.reason == group.reason
-
-
-def gates_on_reappeared(plan: Plan, reappeared: Sequence[Reappeared]) -> tuple[Gate, ...]:
+def gates_on_reappeared(plan: Plan, reappeared: Sequence[Reappeared]) -> Iterator[Gate]:
     """Two gates a store: what reappeared by itself, and what was restored."""
     by_itself = Counter(
         one.store for one in reappeared if not one.restored and one.code not in PLANNED_AGAIN
     )
     restored = Counter(one.store for one in reappeared if one.restored)
-    return tuple(
-        gate
-        for store in plan.stores
-        for gate in _gates(store, by_itself[store.store], restored[store.store])
-    )
-
-
-def _gates(plan: StorePlan, reappeared: int, restored: int) -> Iterator[Gate]:
-    yield Gate.of(
-        GateName.MAX_REAPPEARED,
-        plan.store,
-        plan.limits,
-        reappeared,
-        "find out who stored again what had been removed, then {raise_limit}",
-    )
-    yield Gate.of(
-        GateName.RESTORED,
-        plan.store,
-        plan.limits,
-        restored,
-        "these were restored on purpose: take them out of the file, or change the reason or ticket",
-    )
+    for store in plan.stores:
+        yield Gate.of(
+            GateName.MAX_REAPPEARED,
+            store.store,
+            store.limits,
+            by_itself[store.store],
+            "find out who stored again what had been removed, then {raise_limit}",
+        )
+        yield Gate.of(
+            GateName.RESTORED,
+            store.store,
+            store.limits,
+            restored[store.store],
+            "these were restored on purpose: take them out of the file, or change the reason or"
+            " ticket",
+        )

@@ -43,7 +43,8 @@ class SealedBytes:
             self._take(chunk)
             yield chunk
             if self._on_progress is not None:
-                self._on_progress(self._file.tell(), self._size())
+                size = os.fstat(self._file.fileno()).st_size
+                self._on_progress(self._file.tell(), size)
 
     def skip(self) -> None:
         """Take what nobody wants to read any more."""
@@ -64,9 +65,6 @@ class SealedBytes:
     def digest(self) -> str:
         """The sha256 of the stable part."""
         return self._stable.hexdigest()
-
-    def _size(self) -> int:
-        return os.fstat(self._file.fileno()).st_size
 
     def _take(self, chunk: bytes) -> None:
         whole = self._ending + chunk

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from reconciler.model.address import InstanceAddress, SeriesAddress
 from reconciler.model.desired import Claim, Claims, DesiredStore, Entry, EntryKind, Reason
-from reconciler.model.live import LiveStore, Observation, Presence, unknown
+from reconciler.model.live import LiveStore, Observation, Presence, StudyContents, unknown
 from reconciler.model.plan import Action, DeclaredInstances, DeletionGroup, Finding, SeriesPlan
 from reconciler.model.problem import Source
 from reconciler.planning.decision import decide
 
+_NOTHING: frozenset[str] = frozenset()
+_NOT_LISTED = StudyContents(problem="it was not listed")
 _NOT_ASKED = unknown("the store was not asked")
 
 
@@ -75,16 +77,15 @@ class SeriesDecisions:
         )
 
 
-def decide_series(
-    series: SeriesAddress, desired: DesiredStore, live: LiveStore, listed: frozenset[str] | None
-) -> SeriesDecisions:
+def decide_series(series: SeriesAddress, desired: DesiredStore, live: LiveStore) -> SeriesDecisions:
     """Decide each instance that a file names or an entry was expanded to.
 
-    ``listed`` is what the study's listing shows in the series, None if that is not known; what
-    of it nobody claims is unmanaged.
+    What the study's listing shows in the series, and nobody claims, is unmanaged.
     """
-    rows = listed or frozenset()
-    is_listed = listed is not None and not live.contents[series.study_uid].odd.may_be(*series)
+    contents = live.contents.get(series.study_uid, _NOT_LISTED)
+    is_known = contents.problem is None
+    rows = contents.series.get(series.series_uid, _NOTHING) if is_known else _NOTHING
+    is_listed = is_known and not contents.odd.may_be(*series)
     decisions = SeriesDecisions(series, present=set(rows), is_listed=is_listed)
     claimed = 0
     for judged in _judge_all(series, desired, live, rows):

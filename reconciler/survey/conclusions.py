@@ -11,6 +11,7 @@ from reconciler.model.live import (
     Observation,
     Observations,
     OddRow,
+    Presence,
     StudyContents,
     unknown,
 )
@@ -129,7 +130,7 @@ def _is_kept(row: OddRow, study_uid: str, questions: Questions) -> bool:
 def _contents(questions: Questions, facts: Facts) -> Mapping[str, StudyContents]:
     """What the touched studies hold: what is listed, and what a probe found besides."""
     found: dict[str, list[InstanceAddress]] = {}
-    for instance in facts.present_by_probe():
+    for instance in facts.by_probe(Presence.PRESENT):
         found.setdefault(instance.study_uid, []).append(instance)
     return {
         study_uid: _study(facts.listing_of((study_uid, None)), found.get(study_uid, ()))

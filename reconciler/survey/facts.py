@@ -86,13 +86,12 @@ class Facts:
         """Take note of what a probe says; from any thread."""
         self.probes.setdefault(instance.series, {})[instance.instance_uid] = seen
 
-    def present_by_probe(self) -> Iterator[InstanceAddress]:
-        """Every instance that a probe has found; a listing is not enough."""
-        return self._by_probe(Presence.PRESENT)
-
-    def absent_by_probe(self) -> Iterator[InstanceAddress]:
-        """Every instance that a probe says is absent."""
-        return self._by_probe(Presence.ABSENT)
+    def by_probe(self, presence: Presence) -> Iterator[InstanceAddress]:
+        """Every instance of which a probe says this; a listing is not enough."""
+        for series, seen in self.probes.items():
+            for uid, observation in seen.items():
+                if observation.presence is presence:
+                    yield InstanceAddress(*series, uid)
 
     def downgraded(self, unknown: Observation) -> Facts:
         """The same facts, with ``unknown`` in the place of every proof of absence."""
@@ -102,12 +101,6 @@ class Facts:
             probes={series: _downgraded(seen, unknown) for series, seen in self.probes.items()},
             target_probes=_downgraded(self.target_probes, unknown),
         )
-
-    def _by_probe(self, presence: Presence) -> Iterator[InstanceAddress]:
-        for series, seen in self.probes.items():
-            for uid, observation in seen.items():
-                if observation.presence is presence:
-                    yield InstanceAddress(*series, uid)
 
     def _without_stale(self, listing: StudyContents, series: SeriesAddress) -> frozenset[str]:
         rows = listing.series.get(series.series_uid, _NOTHING)
@@ -120,12 +113,8 @@ class Facts:
         return rows if stale.isdisjoint(rows) else rows - stale
 
 
-def _is(observation: Observation | None, presence: Presence) -> bool:
-    return observation is not None and observation.presence is presence
-
-
 def _downgraded(seen: Mapping[K, Observation], unknown: Observation) -> dict[K, Observation]:
     return {
-        key: unknown if _is(observation, Presence.ABSENT) else observation
+        key: unknown if observation.presence is Presence.ABSENT else observation
         for key, observation in seen.items()
     }

@@ -67,12 +67,13 @@ class Survey:
 
     def probe(self, batches: Collection[Batch]) -> None:
         """Probe instances one by one."""
-        self._ask(_instances(batches), self._probe, sum(len(uids) for _, uids in batches))
+        instances = (InstanceAddress(*series, uid) for series, uids in batches for uid in uids)
+        self._ask(instances, self._probe, sum(len(uids) for _, uids in batches))
 
     def confirm_absences(self) -> None:
         """Have each absence confirmed that no listing agrees with so far."""
         unconfirmed = []
-        for instance in list(self.facts.absent_by_probe()):
+        for instance in list(self.facts.by_probe(Presence.ABSENT)):
             if self.facts.shows(instance) is False:
                 self.facts.note_probe(instance, ABSENT)
             else:
@@ -172,12 +173,6 @@ class Survey:
         if is_shown:
             return unknown("its listing shows nothing that can be addressed, and it is not there")
         return ABSENT if seen == ABSENT_BY_TEXT else seen  # the listing agrees: it shows nothing
-
-
-def _instances(batches: Iterable[Batch]) -> Iterator[InstanceAddress]:
-    for series, uids in batches:
-        for uid in uids:
-            yield InstanceAddress(*series, uid)
 
 
 def _rows(study_uid: str, series: Mapping[str, frozenset[str]]) -> Iterator[InstanceAddress]:

@@ -6,7 +6,7 @@ listing may not decide is probed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from enum import StrEnum
 
 from reconciler.model.address import InstanceAddress, SeriesAddress
@@ -111,7 +111,12 @@ def targets_to_confirm(questions: Questions, facts: Facts) -> list[StudyOrSeries
 
     A removed target needs a confirmation only if nothing of it is listed; a kept one always.
     """
-    return sorted(_unconfirmed(questions, facts), key=_sort_key)
+    unconfirmed = []
+    for target in questions.targets:
+        listing = facts.listing_of(target)
+        if listing.problem is None and not _suffices(target, listing.series, questions, facts):
+            unconfirmed.append(target)
+    return sorted(unconfirmed, key=_sort_key)
 
 
 def _undecided(
@@ -158,13 +163,6 @@ def _by_series(instances: Iterable[InstanceAddress]) -> dict[SeriesAddress, set[
     for instance in instances:
         by_series.setdefault(instance.series, set()).add(instance.instance_uid)
     return by_series
-
-
-def _unconfirmed(questions: Questions, facts: Facts) -> Iterator[StudyOrSeries]:
-    for target in questions.targets:
-        listing = facts.listing_of(target)
-        if listing.problem is None and not _suffices(target, listing.series, questions, facts):
-            yield target
 
 
 def _suffices(
