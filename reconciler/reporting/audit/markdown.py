@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from reconciler.model.audit import (
     AuditReport,
@@ -18,7 +19,6 @@ from reconciler.model.audit import (
 )
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.plan import Why
-from reconciler.model.provenance import Provenance
 from reconciler.model.time import format_time
 from reconciler.reporting.markdown import escape
 from reconciler.reporting.wording import (
@@ -34,11 +34,126 @@ from reconciler.reporting.wording import (
     plural,
 )
 
+T = TypeVar("T")
+
 SHOWN = 100
 """So many rows of each table are shown; the rest are counted."""
 
 _ENDS_CODE = frozenset("`|\\")
 _MEANING_OF_REMOVALS = "Removals by DELETEs of this tool, each proven absent by a retrieve:"
+_ALL_DELETIONS = "--format csv` or `json"
+"""The options by which a table of deletions is given whole."""
+
+_Columns = Mapping[str, Callable[[T], str]]
+"""The columns of a table by their heads, each with what it shows of a row."""
+
+_PEOPLE: _Columns[Any] = {
+    "actor": lambda one: escape(one.provenance.actor or UNKNOWN),
+    "requested": lambda one: escape(
+        describe_requester(one.provenance.requester) or "not on record"
+    ),
+}
+
+_UNPROVEN: _Columns[RecordedDeletion] = {
+    "time": lambda one: format_time(one.time),
+    "instance": lambda one: _code(one.instance.instance_uid),
+    "outcome": lambda one: one.outcome.value,
+    "detail": lambda one: escape(one.detail),
+}
+
+_COVERAGE: _Columns[Coverage] = {
+    "files": lambda one: escape(", ".join(one.files)),
+    "latest plan": lambda one: format_time(one.time),
+    "asked for": lambda one: f"{one.asked:,}",
+    "proven": lambda one: f"{one.proven:,}",
+    "to delete": lambda one: f"{one.counts[Why.LISTED] - one.gone:,}",
+    "missing": lambda one: f"{one.counts[Why.MISSING]:,}",
+    "never seen": lambda one: f"{one.counts[Why.NEVER_SEEN]:,}",
+    "unclear": lambda one: f"{one.counts[Why.MISPLACED] + one.counts[Why.PROBE_FAILED]:,}",
+}
+
+
+def _ending(change: ChangingRun) -> str:
+    if change.state is None:
+        return f"no end on record, of {change.planned:,}"
+    text = f"{change.state.value}: {describe_counts(change.counts or {})}"
+    return f"{text}; {escape(change.stopped_because)}" if change.stopped_because else text
+
+
+_CHANGES: _Columns[ChangingRun] = {
+    "time": lambda one: format_time(one.time),
+    "run": lambda one: _code(one.run),
+    "plan": lambda one: (
+        _code(one.digest) if one.digest else f"restores {escape(', '.join(one.restores))}"
+    ),
+    "ended": _ending,
+    **_PEOPLE,
+    "head": lambda one: _code(one.head or "none"),
+}
+
+_REFUSALS: _Columns[Refusal] = {
+    "time": lambda one: format_time(one.time),
+    "plan's run": lambda one: _code(one.run),
+    "store": lambda one: _code(str(one.store)),
+    "gate": lambda one: (
+        one.gate.value + (f" (study {_code(one.study_uid)})" if one.study_uid else "")
+    ),
+    "found, allowed": lambda one: f"{one.actual:,} of {one.allowed:,}",
+    **_PEOPLE,
+}
+
+_REFUSED_APPLIES: _Columns[RefusedApply] = {
+    "time": lambda one: format_time(one.time),
+    "run": lambda one: _code(one.run),
+    "plan": lambda one: _code(one.digest or UNKNOWN),
+    "why": lambda one: escape(one.why),
+    **_PEOPLE,
+}
+
+_REAPPEARED: _Columns[Reappearance] = {
+    "first seen": lambda one: format_time(one.time),
+    "instance": lambda one: _code(one.instance.instance_uid),
+    "removed by": lambda one: _code(one.removed_by),
+    "reason": lambda one: one.code.value,
+    "how": lambda one: "restored" if one.restored else "stored again",
+}
+
+_PUT_BACK: _Columns[PutBack] = {
+    "time": lambda one: format_time(one.time),
+    "instance": lambda one: _code(one.instance.instance_uid),
+    "outcome": lambda one: one.outcome.value,
+    "restored by": lambda one: _code(one.run),
+    "removed by": lambda one: _code(one.archived_by),
+}
+
+_KEPT: _Columns[LastSeen] = {
+    "study": lambda one: _code(one.study_uid),
+    "series": lambda one: _code(one.series_uid) if one.series_uid else "all",
+    "instances": lambda one: f"{one.instances:,}",
+    "missing": lambda one: f"{one.missing:,}",
+    "seen last": lambda one: format_time(one.seen) if one.seen else "never",
+    "by": lambda one: escape(str(one.source)) + ("" if one.is_current else ", in no file any more"),
+    "hold": lambda one: escape(one.hold or ""),
+}
+
+_IMAGES_READ: _Columns[ImagesRead] = {
+    "time": lambda one: format_time(one.time),
+    "run": lambda one: _code(one.run),
+    "instances": lambda one: f"{one.instances:,}",
+    **_PEOPLE,
+}
+
+_DELETIONS: _Columns[RecordedDeletion] = {
+    "time": lambda one: format_time(one.time),
+    "instance": lambda one: _code(one.instance.instance_uid),
+    "outcome": lambda one: (
+        one.outcome.value + (f", restored by {_code(one.restored_by)}" if one.restored_by else "")
+    ),
+    "reason": lambda one: escape(describe_reason(one.reason)) if one.reason else "not on record",
+    "declared at": lambda one: escape(str(one.source)) if one.source else "not on record",
+    "run": lambda one: _code(one.run.run),
+    "evidence": lambda one: escape(describe_evidence(one) + describe_copy(one.copy)),
+}
 
 
 def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
@@ -53,15 +168,17 @@ def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion
     yield from _counts("Store", report.by_store)
     yield from _counts("Month", report.by_month)
     yield from _counts("Actor", report.by_actor)
-    yield from _unproven(report.unproven)
-    yield from _coverage(report.coverage)
-    yield from _changes(report.changes)
-    yield from _refused(report.refusals)
-    yield from _refused_applies(report.refused_applies)
-    yield from _reappeared(report.reappeared)
-    yield from _put_back(report.put_back)
-    yield from _kept(report.kept)
-    yield from _images_read(report.images_read)
+    yield from _table("Not proven", report.unproven, _UNPROVEN, whole=_ALL_DELETIONS)
+    title = "What the files ask for, and what of it is proven"
+    yield from _table(title, report.coverage, _COVERAGE, numbers=6)
+    yield from _table("Applies and restores", report.changes, _CHANGES)
+    yield from _table("Stopped by a gate", report.refusals, _REFUSALS)
+    yield from _table("Applies that were refused", report.refused_applies, _REFUSED_APPLIES)
+    title = "Reappeared after they were proven to be gone"
+    yield from _table(title, report.reappeared, _REAPPEARED)
+    yield from _table("Restored", report.put_back, _PUT_BACK)
+    yield from _table("Kept, and when it was seen last", report.kept, _KEPT, newest_last=False)
+    yield from _table("Images that were read", report.images_read, _IMAGES_READ)
     yield from _deleted(deletions)
 
 
@@ -92,151 +209,11 @@ def _opening(report: AuditReport) -> Iterator[str]:
 
 
 def _counts(head: str, counts: Mapping[str, int], unit: str = "removals") -> Iterator[str]:
-    rows = [(escape(name), f"{count:,}") for name, count in counts.items()]
-    yield from _table("", [head, unit], rows, numbers=1)
-
-
-def _unproven(unproven: Sequence[RecordedDeletion]) -> Iterator[str]:
-    rows = [
-        (
-            format_time(one.time),
-            _code(one.instance.instance_uid),
-            one.outcome.value,
-            escape(one.detail),
-        )
-        for one in unproven
-    ]
-    heads = ["time", "instance", "outcome", "detail"]
-    yield from _table("Not proven", heads, rows, whole="--format csv` or `json")
-
-
-def _coverage(coverage: Sequence[Coverage]) -> Iterator[str]:
-    rows = [
-        (
-            escape(", ".join(one.files)),
-            format_time(one.time),
-            f"{one.asked:,}",
-            f"{one.proven:,}",
-            f"{one.counts[Why.LISTED] - one.gone:,}",
-            f"{one.counts[Why.MISSING]:,}",
-            f"{one.counts[Why.NEVER_SEEN]:,}",
-            f"{one.counts[Why.MISPLACED] + one.counts[Why.PROBE_FAILED]:,}",
-        )
-        for one in coverage
-    ]
-    heads = ["files", "latest plan", "asked for", "proven", "to delete", "missing"]
-    heads += ["never seen", "unclear"]
-    yield from _table("What the files ask for, and what of it is proven", heads, rows, numbers=6)
-
-
-def _changes(changes: Sequence[ChangingRun]) -> Iterator[str]:
-    rows = [
-        (
-            format_time(one.time),
-            _code(one.run),
-            _code(one.digest) if one.digest else f"restores {escape(', '.join(one.restores))}",
-            _ending(one),
-            *_people(one.provenance),
-            _code(one.head or "none"),
-        )
-        for one in changes
-    ]
-    heads = ["time", "run", "plan", "ended", "actor", "requested", "head"]
-    yield from _table("Applies and restores", heads, rows)
-
-
-def _ending(change: ChangingRun) -> str:
-    if change.state is None:
-        return f"no end on record, of {change.planned:,}"
-    text = f"{change.state.value}: {describe_counts(change.counts or {})}"
-    return f"{text}; {escape(change.stopped_because)}" if change.stopped_because else text
-
-
-def _refused(refusals: Sequence[Refusal]) -> Iterator[str]:
-    rows = [
-        (
-            format_time(one.time),
-            _code(one.run),
-            _code(str(one.store)),
-            one.gate.value + (f" (study {_code(one.study_uid)})" if one.study_uid else ""),
-            f"{one.actual:,} of {one.allowed:,}",
-            *_people(one.provenance),
-        )
-        for one in refusals
-    ]
-    heads = ["time", "plan's run", "store", "gate", "found, allowed", "actor", "requested"]
-    yield from _table("Stopped by a gate", heads, rows)
-
-
-def _refused_applies(refused: Sequence[RefusedApply]) -> Iterator[str]:
-    rows = [
-        (
-            format_time(one.time),
-            _code(one.run),
-            _code(one.digest or UNKNOWN),
-            escape(one.why),
-            *_people(one.provenance),
-        )
-        for one in refused
-    ]
-    heads = ["time", "run", "plan", "why", "actor", "requested"]
-    yield from _table("Applies that were refused", heads, rows)
-
-
-def _reappeared(reappeared: Sequence[Reappearance]) -> Iterator[str]:
-    rows = [
-        (
-            format_time(one.time),
-            _code(one.instance.instance_uid),
-            _code(one.removed_by),
-            one.code.value,
-            "restored" if one.restored else "stored again",
-        )
-        for one in reappeared
-    ]
-    heads = ["first seen", "instance", "removed by", "reason", "how"]
-    yield from _table("Reappeared after they were proven to be gone", heads, rows)
-
-
-def _put_back(put_back: Sequence[PutBack]) -> Iterator[str]:
-    rows = [
-        (
-            format_time(one.time),
-            _code(one.instance.instance_uid),
-            one.outcome.value,
-            _code(one.run),
-            _code(one.archived_by),
-        )
-        for one in put_back
-    ]
-    heads = ["time", "instance", "outcome", "restored by", "removed by"]
-    yield from _table("Restored", heads, rows)
-
-
-def _kept(kept: Sequence[LastSeen]) -> Iterator[str]:
-    rows = [
-        (
-            _code(one.study_uid),
-            _code(one.series_uid) if one.series_uid else "all",
-            f"{one.instances:,}",
-            f"{one.missing:,}",
-            format_time(one.seen) if one.seen else "never",
-            escape(str(one.source)) + ("" if one.is_current else ", in no file any more"),
-            escape(one.hold or ""),
-        )
-        for one in kept
-    ]
-    heads = ["study", "series", "instances", "missing", "seen last", "by", "hold"]
-    yield from _table("Kept, and when it was seen last", heads, rows, newest_last=False)
-
-
-def _images_read(images_read: Sequence[ImagesRead]) -> Iterator[str]:
-    rows = [
-        (format_time(one.time), _code(one.run), f"{one.instances:,}", *_people(one.provenance))
-        for one in images_read
-    ]
-    heads = ["time", "run", "instances", "actor", "requested"]
-    yield from _table("Images that were read", heads, rows)
+    columns: _Columns[tuple[str, int]] = {
+        head: lambda one: escape(one[0]),
+        unit: lambda one: f"{one[1]:,}",
+    }
+    yield from _table("", list(counts.items()), columns, numbers=1)
 
 
 def _deleted(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
@@ -245,26 +222,7 @@ def _deleted(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
     for deletion in deletions:
         newest.append(deletion)
         count += 1
-    rows = [
-        (
-            format_time(one.time),
-            _code(one.instance.instance_uid),
-            one.outcome.value
-            + (f", restored by {_code(one.restored_by)}" if one.restored_by else ""),
-            escape(describe_reason(one.reason)) if one.reason else "not on record",
-            escape(str(one.source)) if one.source else "not on record",
-            _code(one.run.run),
-            escape(describe_evidence(one) + describe_copy(one.copy)),
-        )
-        for one in newest
-    ]
-    heads = ["time", "instance", "outcome", "reason", "declared at", "run", "evidence"]
-    yield from _table("Deletions", heads, rows, count=count, whole="--format csv` or `json")
-
-
-def _people(provenance: Provenance) -> tuple[str, str]:
-    requested = describe_requester(provenance.requester) or "not on record"
-    return escape(provenance.actor or UNKNOWN), escape(requested)
+    yield from _table("Deletions", list(newest), _DELETIONS, count=count, whole=_ALL_DELETIONS)
 
 
 def _code(text: str) -> str:
@@ -275,28 +233,28 @@ def _code(text: str) -> str:
 
 def _table(
     title: str,
-    heads: Sequence[str],
-    rows: Sequence[Sequence[str]],
+    items: Sequence[T],
+    columns: _Columns[T],
     *,
     numbers: int = 0,
     newest_last: bool = True,
     count: int | None = None,
     whole: str = "--format json",
 ) -> Iterator[str]:
-    """A table under its title, of the newest rows where they have an age; nothing without any.
+    """A table under its title, of the newest items where they have an age; nothing without any.
 
-    The last ``numbers`` columns are numbers; ``count`` is how many rows there are, where not all
+    The last ``numbers`` columns are numbers; ``count`` is how many items there are, where not all
     of them are given; ``whole`` are the options that give them all.
     """
-    if not rows:
+    if not items:
         return
     if title:
         yield f"## {title}\n\n"
-    rules = ["---"] * (len(heads) - numbers) + ["---:"] * numbers
-    yield f"| {' | '.join(heads)} |\n|{'|'.join(rules)}|\n"
-    for row in rows[-SHOWN:] if newest_last else rows[:SHOWN]:
-        yield f"| {' | '.join(row)} |\n"
-    rest = (count or len(rows)) - min(len(rows), SHOWN)
+    rules = ["---"] * (len(columns) - numbers) + ["---:"] * numbers
+    yield f"| {' | '.join(columns)} |\n|{'|'.join(rules)}|\n"
+    for item in items[-SHOWN:] if newest_last else items[:SHOWN]:
+        yield f"| {' | '.join(cell_of(item) for cell_of in columns.values())} |\n"
+    rest = (count or len(items)) - min(len(items), SHOWN)
     if rest:
         yield f"\n… and {rest:,} more, all of them with `{whole}`\n"
     yield "\n"

@@ -2,96 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from reconciler.model.deletion import RecordedDeletion
+from reconciler.model.provenance import Requester
 from reconciler.model.time import format_time
 from reconciler.reporting.export.shown import as_csv_cell
 
-COLUMNS = (
-    "time",
-    "run",
-    "store",
-    "studiesId",
-    "seriesId",
-    "instancesId",
-    "outcome",
-    "presence",
-    "detail",
-    "attempts",
-    "http_status",
-    "request_id",
-    "earlier_answers",
-    "settled_by",
-    "restored_by",
-    "empties_study",
-    "reason_code",
-    "reason",
-    "reason_text",
-    "ticket",
-    "source",
-    "archive_sha256",
-    "patient",
-    "actor",
-    "requester",
-    "approvers",
-    "change",
-    "pipeline",
-    "commit",
-    "plan_id",
-    "digest",
-    "endpoint",
-    "tool_version",
-)
+_CELLS: Mapping[str, Callable[[RecordedDeletion], object]] = {
+    "time": lambda one: format_time(one.time),
+    "run": lambda one: one.run.run,
+    "store": lambda one: one.store,
+    "studiesId": lambda one: one.instance.study_uid,
+    "seriesId": lambda one: one.instance.series_uid,
+    "instancesId": lambda one: one.instance.instance_uid,
+    "outcome": lambda one: one.outcome.value,
+    "presence": lambda one: one.presence and one.presence.value,
+    "detail": lambda one: one.detail,
+    "attempts": lambda one: one.attempts,
+    "http_status": lambda one: one.status,
+    "request_id": lambda one: one.request_id,
+    "earlier_answers": lambda one: "; ".join(
+        f"{answer.status or 'none'} {answer.request_id}" for answer in one.answers[:-1]
+    ),
+    "settled_by": lambda one: one.settled_by,
+    "restored_by": lambda one: one.restored_by,
+    "empties_study": lambda one: "true" if one.empties_study else "",
+    "reason_code": lambda one: one.reason and one.reason.code.value,
+    "reason": lambda one: one.reason and one.reason.code.meaning,
+    "reason_text": lambda one: one.reason and one.reason.text,
+    "ticket": lambda one: one.reason and one.reason.ticket,
+    "source": lambda one: one.source,
+    "archive_sha256": lambda one: one.copy and one.copy.sha256,
+    "patient": lambda one: one.patient,
+    "actor": lambda one: one.actor,
+    "requester": lambda one: _requester(one).user,
+    "approvers": lambda one: " ".join(_requester(one).approvers),
+    "change": lambda one: _requester(one).change,
+    "pipeline": lambda one: _requester(one).pipeline,
+    "commit": lambda one: one.run.provenance.git and one.run.provenance.git.commit,
+    "plan_id": lambda one: one.run.plan_id,
+    "digest": lambda one: one.run.digest,
+    "endpoint": lambda one: one.run.endpoint,
+    "tool_version": lambda one: one.run.tool_version,
+}
+
+COLUMNS = tuple(_CELLS)
+_NOBODY = Requester("")
 
 
 def deletions_as_csv(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
     """Times are UTC in milliseconds; what is not known is empty."""
     yield ",".join(COLUMNS) + "\r\n"
     for deletion in deletions:
-        yield ",".join(map(as_csv_cell, _cells(deletion))) + "\r\n"
+        values = (value_of(deletion) for value_of in _CELLS.values())
+        cells = ("" if value is None else as_csv_cell(str(value)) for value in values)
+        yield ",".join(cells) + "\r\n"
 
 
-def _cells(deletion: RecordedDeletion) -> Iterator[str]:
-    yield from _what(deletion)
-    yield from _why(deletion)
-    yield from _who(deletion)
-
-
-def _what(deletion: RecordedDeletion) -> Iterator[str]:
-    yield format_time(deletion.time)
-    yield deletion.run.run
-    yield str(deletion.store)
-    yield from deletion.instance
-    yield deletion.outcome.value
-    yield deletion.presence.value if deletion.presence else ""
-    yield deletion.detail
-    yield str(deletion.attempts)
-    yield "" if deletion.status is None else str(deletion.status)
-    yield deletion.request_id or ""
-    yield "; ".join(f"{one.status or 'none'} {one.request_id}" for one in deletion.answers[:-1])
-    yield deletion.settled_by or ""
-    yield deletion.restored_by or ""
-    yield "true" if deletion.empties_study else ""
-
-
-def _why(deletion: RecordedDeletion) -> Iterator[str]:
-    reason = deletion.reason
-    yield reason.code.value if reason else ""
-    yield reason.code.meaning if reason else ""
-    yield (reason.text if reason else None) or ""
-    yield (reason.ticket if reason else None) or ""
-    yield str(deletion.source) if deletion.source else ""
-    yield deletion.copy.sha256 if deletion.copy else ""
-    yield deletion.patient or ""
-
-
-def _who(deletion: RecordedDeletion) -> Iterator[str]:
-    run, requester = deletion.run, deletion.run.provenance.requester
-    yield deletion.actor or ""
-    yield (requester.user if requester else None) or ""
-    yield " ".join(requester.approvers) if requester else ""
-    yield (requester.change if requester else None) or ""
-    yield (requester.pipeline if requester else None) or ""
-    yield run.provenance.git.commit if run.provenance.git else ""
-    yield from (run.plan_id, run.digest, run.endpoint, run.tool_version)
+def _requester(deletion: RecordedDeletion) -> Requester:
+    return deletion.run.provenance.requester or _NOBODY
