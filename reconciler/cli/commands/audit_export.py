@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -42,10 +41,6 @@ Deletions = Iterable[RecordedDeletion]
 Render = Callable[[Deletions, PatientOf], Iterable[str]]
 
 
-def _csv(deletions: Deletions, _: PatientOf) -> Iterable[str]:
-    return deletions_as_csv(deletions)
-
-
 def _mixed(snapshot: Snapshot) -> frozenset[tuple[StoreAddress, str]]:
     """The studies of which a list cannot say whose they are; said, too."""
     mixed = mixed_studies(selected_deletions(snapshot, Selection()))
@@ -62,23 +57,13 @@ def _events(deletions: Deletions) -> Deletions:
     return (one for one in deletions if one.is_event)
 
 
-def _dicom(deletions: Deletions, patient_of: PatientOf) -> Iterable[str]:
-    return messages_as_lines(audit_messages(_events(deletions), patient_of))
-
-
-def _fhir(deletions: Deletions, patient_of: PatientOf) -> Iterable[str]:
-    return deletions_as_fhir(_events(deletions), patient_of)
-
-
-def _ocsf(deletions: Deletions, _: PatientOf) -> Iterable[str]:
-    return deletions_as_ocsf(_events(deletions))
-
-
 FORMATS: Mapping[str, Render] = {
-    "csv": _csv,
-    "dicom": _dicom,
-    "fhir": _fhir,
-    "ocsf": _ocsf,
+    "csv": lambda deletions, _: deletions_as_csv(deletions),
+    "dicom": lambda deletions, patient_of: messages_as_lines(
+        audit_messages(_events(deletions), patient_of)
+    ),
+    "fhir": lambda deletions, patient_of: deletions_as_fhir(_events(deletions), patient_of),
+    "ocsf": lambda deletions, _: deletions_as_ocsf(_events(deletions)),
 }
 _LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9])?"
 _HOST_AND_PORT = re.compile(
@@ -91,22 +76,13 @@ _WITH_PATIENTS = frozenset({"dicom", "fhir"})
 """The formats that name patients."""
 
 
-class _HostAndPort(click.ParamType[tuple[str, int]]):
-    """``host:port``, ``[::1]:6514``; without a port it is that of RFC 5425."""
-
-    name = "host and port"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        """Split it, or fail with the form that is understood."""
-        if isinstance(value, tuple):
-            return value
-        match = _HOST_AND_PORT.fullmatch(str(value))
-        port = int(match["port"] or _SYSLOG_TLS_PORT) if match else 0
-        if match is None or not 0 < port <= _LAST_PORT:
-            self.fail(f"{value!r} is no HOST:PORT such as audit.example.org:6514", param, ctx)
-        return match["v6"] or match["name"], port
+def _host_and_port(text: str) -> tuple[str, int]:
+    """Split ``host:port`` or ``[::1]:6514``; without a port it is that of RFC 5425."""
+    match = _HOST_AND_PORT.fullmatch(text)
+    port = int(match["port"] or _SYSLOG_TLS_PORT) if match else 0
+    if match is None or not 0 < port <= _LAST_PORT:
+        raise click.BadParameter(f"{text!r} is no HOST:PORT such as audit.example.org:6514")
+    return match["v6"] or match["name"], port
 
 
 @click.command(name="export")
@@ -138,7 +114,7 @@ class _HostAndPort(click.ParamType[tuple[str, int]]):
 @click.option(
     "--syslog",
     "receiver",
-    type=_HostAndPort(),
+    type=_host_and_port,
     metavar="HOST:PORT",
     help="With dicom: send the messages there over TLS, those that it has not yet.",
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -28,21 +27,12 @@ from reconciler.regular_file import open_regular
 from reconciler.reporting.export.rows import ROW_FORMATS
 
 
-class _Variable(click.ParamType[tuple[str, str]]):
-    """``NAME=VALUE``."""
-
-    name = "name=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """Split at the first ``=``."""
-        if isinstance(value, tuple):
-            return value
-        name, separator, text = str(value).partition("=")
-        if not separator or not name.isidentifier():
-            self.fail(f"{value!r} is not NAME=VALUE", param, ctx)
-        return name, text
+def _variable(text: str) -> tuple[str, str]:
+    """Split ``NAME=VALUE`` at the first ``=``."""
+    name, separator, value = text.partition("=")
+    if not separator or not name.isidentifier():
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE")
+    return name, value
 
 
 @click.command(name="query")
@@ -51,7 +41,7 @@ class _Variable(click.ParamType[tuple[str, str]]):
 @click.option(
     "--var",
     "variables",
-    type=_Variable(),
+    type=_variable,
     multiple=True,
     metavar="NAME=VALUE",
     help="Fill '{{ NAME }}' in the SQL; repeatable.",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 
 from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.shared import Decorator, together
 from reconciler.cli.output.destination import write_file
 from reconciler.desired import Rule
 from reconciler.model.outcome import RunReport
@@ -93,50 +93,33 @@ def write_formats(writes: Writes, render_format: Render, *, private: bool = Fals
         write_file(path, render_format(format_name), private=private)
 
 
-class _FormatTarget(click.ParamType[tuple[str, Path]]):
-    """``F=FILE``."""
-
-    name = "format=file"
-
-    def __init__(self, formats: Iterable[str]) -> None:
-        self._formats = tuple(formats)
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, Path]:
-        """Split at the first ``=`` and check the format."""
-        if isinstance(value, tuple):
-            return value
-        format_name, separator, path = str(value).partition("=")
-        if not separator or not path or format_name not in self._formats:
-            known = ", ".join(self._formats)
-            self.fail(f"{value!r} is not F=FILE with F one of {known}", param, ctx)
-        return format_name, PATH.convert(path, param, ctx)
-
-
-def format_options(
-    formats: Iterable[str], *, default: str = "text"
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def format_options(formats: Collection[str], *, default: str = "text") -> Decorator:
     """Add ``--format`` and ``--write`` with these formats."""
-    names = list(formats)
+    known = ", ".join(formats)
 
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        command = click.option(
-            "--write",
-            "writes",
-            type=_FormatTarget(names),
-            multiple=True,
-            metavar="F=FILE",
-            help="Also write the format F to FILE; repeatable.",
-        )(command)
-        return click.option(
+    def target(text: str) -> tuple[str, Path]:
+        """Split ``F=FILE`` at the first ``=`` and check the format."""
+        format_name, separator, path = text.partition("=")
+        if not separator or not path or format_name not in formats:
+            raise click.BadParameter(f"{text!r} is not F=FILE with F one of {known}")
+        return format_name, PATH.convert(path, None, None)
+
+    return together(
+        click.option(
             "--format",
             "format_name",
-            type=click.Choice(names),
+            type=click.Choice(list(formats)),
             metavar="F",
             default=default,
             show_default=True,
-            help=f"Output format of stdout: {', '.join(names)}.",
-        )(command)
-
-    return decorate
+            help=f"Output format of stdout: {known}.",
+        ),
+        click.option(
+            "--write",
+            "writes",
+            type=target,
+            multiple=True,
+            metavar="F=FILE",
+            help="Also write the format F to FILE; repeatable.",
+        ),
+    )

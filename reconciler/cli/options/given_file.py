@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reconciler.cli.options.path_type import PATH
 from reconciler.errors import UsageError
 from reconciler.model.patient import PatientKey
 from reconciler.regular_file import open_regular
@@ -22,12 +23,13 @@ def read_given(path: Path) -> bytes:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
 
 
-def read_patient_key(path: Path) -> PatientKey:
-    """The key in the file.
+def read_patient_key(name: str) -> PatientKey:
+    """The key in the file of that name.
 
     Raises:
         UsageError: it cannot be read, or holds no key. No message quotes it.
     """
+    path = PATH.convert(name, None, None)
     key = PatientKey.parse(read_given(path).decode("ascii", "replace"))
     if key is None:
         raise UsageError(

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import click
 
+from reconciler.cli.options.shared import together
 from reconciler.errors import UsageError
 from reconciler.model.desired import Reason, ReasonCode, is_ticket
 
 _LONGEST_TEXT = 1000  # characters, as in a file
 
 
-def reason_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--reason``, ``--ticket`` and ``--text``."""
-    for option in reversed(
-        [
-            click.option(
-                "--reason",
-                type=click.Choice([code.value for code in ReasonCode]),
-                metavar="CODE",
-                help="Why they are removed: a code of DICOM CID 7031.",
-            ),
-            click.option("--ticket", metavar="T", help="Where that was decided."),
-            click.option("--text", "reason_text", metavar="WORDS", help="The reason in words."),
-        ]
-    ):
-        command = option(command)
-    return command
+reason_options = together(
+    click.option(
+        "--reason",
+        type=click.Choice([code.value for code in ReasonCode]),
+        metavar="CODE",
+        help="Why they are removed: a code of DICOM CID 7031.",
+    ),
+    click.option("--ticket", metavar="T", help="Where that was decided."),
+    click.option("--text", "reason_text", metavar="WORDS", help="The reason in words."),
+)
 
 
 def make_reason(code: str | None, ticket: str | None, words: str | None, *, asking: str) -> Reason:

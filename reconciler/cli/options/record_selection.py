@@ -9,27 +9,40 @@ from typing import Any
 
 import click
 
+from reconciler.cli.options.shared import together
 from reconciler.errors import UsageError
 from reconciler.model.address import is_uid
 from reconciler.model.audit import Selection
 from reconciler.model.desired import ReasonCode
 
 
-class _Moment(click.ParamType[datetime]):
-    """``2026-03-01`` or ``2026-03-01T12:00:00Z``; without an offset it is UTC."""
+def _moment(text: str) -> datetime:
+    """Parse ``2026-03-01`` or ``2026-03-01T12:00:00Z``; without an offset it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return aware.astimezone(UTC)
+    except (OverflowError, ValueError) as error:
+        problem = f"{text!r} is no day or time such as 2026-03-01T12:00:00Z"
+        raise click.BadParameter(problem) from error
 
-    name = "moment"
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
-        """Parse the text, or fail with the forms that are understood."""
-        try:
-            moment = datetime.fromisoformat(str(value))
-            aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return aware.astimezone(UTC)
-        except (OverflowError, ValueError):
-            self.fail(f"{value!r} is no day or time such as 2026-03-01T12:00:00Z", param, ctx)
+_OPTIONS = together(
+    click.option("--since", type=_moment, metavar="TIME", help="From this time on."),
+    click.option("--until", type=_moment, metavar="TIME", help="Before this time."),
+    click.option(
+        "--study", "studies", multiple=True, metavar="UID", help="Of this study; repeatable."
+    ),
+    click.option(
+        "--reason",
+        "reasons",
+        type=click.Choice([code.value for code in ReasonCode]),
+        metavar="CODE",
+        multiple=True,
+        help="For this reason, a code of DICOM CID 7031; repeatable.",
+    ),
+    click.option("--run", "runs", multiple=True, metavar="RUN", help="Of this run; repeatable."),
+)
 
 
 def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -53,30 +66,4 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
         selection = Selection(since, until, frozenset(studies), frozenset(reasons), frozenset(runs))
         return command(selection=selection, **others)
 
-    decorated: Callable[..., Any] = with_selection
-    for option in reversed(
-        [
-            click.option("--since", type=_Moment(), metavar="TIME", help="From this time on."),
-            click.option("--until", type=_Moment(), metavar="TIME", help="Before this time."),
-            click.option(
-                "--study",
-                "studies",
-                multiple=True,
-                metavar="UID",
-                help="Of this study; repeatable.",
-            ),
-            click.option(
-                "--reason",
-                "reasons",
-                type=click.Choice([code.value for code in ReasonCode]),
-                metavar="CODE",
-                multiple=True,
-                help="For this reason, a code of DICOM CID 7031; repeatable.",
-            ),
-            click.option(
-                "--run", "runs", multiple=True, metavar="RUN", help="Of this run; repeatable."
-            ),
-        ]
-    ):
-        decorated = option(decorated)
-    return decorated
+    return _OPTIONS(with_selection)

@@ -11,13 +11,24 @@ import click
 
 from reconciler.cli.options.given_file import read_patient_key
 from reconciler.cli.options.path_type import PATH
-from reconciler.model.patient import PatientKey
 from reconciler.survey.stages import ProbeMode
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 DEFAULT_PATH = "specs"
 """What is read when no PATH is given: this folder of the project's root."""
+
+
+def together(*options: Decorator) -> Decorator:
+    """Options as one decorator, in the order in which ``--help`` lists them."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
 
 paths_argument: Decorator = click.argument("paths", nargs=-1, type=PATH)
 
@@ -39,26 +50,9 @@ state_option: Decorator = click.option(
 )
 
 
-class _PatientKeyFile(click.ParamType[PatientKey]):
-    """A file with a `PatientKey`."""
-
-    name = "file"
-
-    def convert(
-        self,
-        value: Any,
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> PatientKey:
-        """Read the file."""
-        if isinstance(value, PatientKey):
-            return value
-        return read_patient_key(PATH.convert(value, param, ctx))
-
-
 patient_key_option: Decorator = click.option(
     "--patient-key",
-    type=_PatientKeyFile(),
+    type=read_patient_key,
     envvar="RECONCILER_PATIENT_KEY",
     metavar="FILE",
     show_envvar=True,
@@ -66,27 +60,20 @@ patient_key_option: Decorator = click.option(
 )
 
 
-class Duration(click.ParamType[timedelta]):
-    """``90s``, ``30m``, ``24h``, ``7d``."""
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
-    name = "duration"
-    _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}  # noqa: RUF012 - a table
 
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> timedelta:
-        """Parse the text, or fail with the forms that are understood."""
-        if isinstance(value, timedelta):
-            return value
-        match = re.fullmatch(r"([0-9]{1,6})([smhd])", str(value))
-        if match is None or int(match[1]) == 0:
-            self.fail(f"{value!r} is not a duration such as 90s, 30m, 24h or 7d", param, ctx)
-        return timedelta(**{self._UNITS[match[2]]: int(match[1])})
+def duration(text: str) -> timedelta:
+    """Parse ``90s``, ``30m``, ``24h`` or ``7d``, or fail with the forms that are understood."""
+    match = re.fullmatch(r"([0-9]{1,6})([smhd])", text)
+    if match is None or int(match[1]) == 0:
+        raise click.BadParameter(f"{text!r} is not a duration such as 90s, 30m, 24h or 7d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 max_age_option: Decorator = click.option(
     "--max-age",
-    type=Duration(),
+    type=duration,
     default="24h",
     envvar="RECONCILER_MAX_AGE",
     show_envvar=True,
@@ -107,34 +94,29 @@ probe_option: Decorator = click.option(
 )
 
 
-def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How the store is reached."""
-    for option in reversed(
-        [
-            click.option(
-                "--endpoint",
-                metavar="URL",
-                help="The origin of the service [env var: RECONCILER_ENDPOINT, for Orthanc"
-                " RECONCILER_ORTHANC_ENDPOINT; default: https://healthcare.googleapis.com].",
-            ),
-            click.option(
-                "--parallelism",
-                type=click.IntRange(1, 64),
-                default=32,
-                envvar="RECONCILER_PARALLELISM",
-                show_envvar=True,
-                show_default=True,
-                help="Requests at a time.",
-            ),
-            click.option(
-                "--max-qps",
-                type=click.FloatRange(min=0, min_open=True),
-                metavar="N",
-                envvar="RECONCILER_MAX_QPS",
-                show_envvar=True,
-                help="Requests per second at most; halves when the service answers 429.",
-            ),
-        ]
-    ):
-        command = option(command)
-    return command
+store_options = together(
+    click.option(
+        "--endpoint",
+        metavar="URL",
+        help="The origin of the service [env var: RECONCILER_ENDPOINT, for Orthanc"
+        " RECONCILER_ORTHANC_ENDPOINT; default: https://healthcare.googleapis.com].",
+    ),
+    click.option(
+        "--parallelism",
+        type=click.IntRange(1, 64),
+        default=32,
+        envvar="RECONCILER_PARALLELISM",
+        show_envvar=True,
+        show_default=True,
+        help="Requests at a time.",
+    ),
+    click.option(
+        "--max-qps",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="N",
+        envvar="RECONCILER_MAX_QPS",
+        show_envvar=True,
+        help="Requests per second at most; halves when the service answers 429.",
+    ),
+)
+"""How the store is reached."""

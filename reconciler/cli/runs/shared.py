@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -21,7 +20,7 @@ from reconciler.cli.options.events import Events, events_option, opened_events
 from reconciler.cli.options.formats import REPORT_FORMATS, Writes, format_options
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import status_command
-from reconciler.cli.options.shared import store_options
+from reconciler.cli.options.shared import Decorator, store_options, together
 from reconciler.cli.output.console import report_error, say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import ReconcilerError
@@ -62,12 +61,18 @@ class RunOptions:
         )
 
 
-def run_options(stop_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def run_options(stop_help: str) -> Decorator:
     """Add the options of every run; ``stop_help`` says what ``--stop-after-failures`` counts."""
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
-        command = store_options(command)
-        command = click.option(
+    return together(
+        format_options(REPORT_FORMATS),
+        events_option,
+        click.option(
+            "--report",
+            type=PATH,
+            metavar="FILE",
+            help="Write the result as JSON; the same as --write json=FILE.",
+        ),
+        click.option(
             "--stop-after-failures",
             type=click.IntRange(min=1),
             default=10,
@@ -76,16 +81,9 @@ def run_options(stop_help: str) -> Callable[[Callable[..., Any]], Callable[..., 
             show_default=True,
             metavar="N",
             help=stop_help,
-        )(command)
-        command = click.option(
-            "--report",
-            type=PATH,
-            metavar="FILE",
-            help="Write the result as JSON; the same as --write json=FILE.",
-        )(command)
-        return format_options(REPORT_FORMATS)(events_option(command))
-
-    return decorate
+        ),
+        store_options,
+    )
 
 
 @contextmanager
