@@ -44,6 +44,9 @@ _COMMANDS = {
 _MODULES = {"filter-file": "filter_file", "import": "import_"}
 """Where a command's name cannot be that of its module."""
 
+_NEED_EXTRA = {"emulator": "the embedded store", "demo": "the demo", "selftest": "the selftest"}
+"""The commands that need the packages of the extra ``emulator``, as they are called in words."""
+
 
 class _LazyGroup(click.Group):
     """Finds ``reconciler.cli.commands.NAME`` and its function ``command``."""
@@ -59,7 +62,15 @@ class _LazyGroup(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         module_name = _MODULES.get(cmd_name, cmd_name)
-        module = importlib.import_module(f"reconciler.cli.commands.{module_name}")
+        try:
+            module = importlib.import_module(f"reconciler.cli.commands.{module_name}")
+        except ModuleNotFoundError as missing:
+            if cmd_name not in _NEED_EXTRA:
+                raise
+            raise UsageError(
+                f"{_NEED_EXTRA[cmd_name]} needs the package {missing.name}",
+                hint="install the extra: pip install 'dicom-reconciler[emulator]'",
+            ) from missing
         command: click.Command = module.command
         return command
 

@@ -14,17 +14,10 @@ import click
 
 from reconciler.cli import environment
 from reconciler.cli.options.path_type import PATH
+from reconciler.drill.demo import STEPS, Step, write_specs
+from reconciler.drill.real_files import store_real_files
+from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
-
-try:
-    from reconciler.drill.demo import STEPS, Step, write_specs
-    from reconciler.drill.real_files import store_real_files
-    from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
-except ModuleNotFoundError as missing:
-    raise UsageError(
-        f"the demo needs the package {missing.name}",
-        hint="install the extra: pip install 'dicom-reconciler[emulator]'",
-    ) from missing
 
 
 @click.command(name="demo")

@@ -12,17 +12,10 @@ import click
 from reconciler.cli.options.given_file import read_given
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.output.console import say
+from reconciler.emulator import DEMO_STORE, EmulatorSettings, Faults, run
+from reconciler.emulator.faulty.fault_json import faults_from_json
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.model.address import StoreAddress
-
-try:
-    from reconciler.emulator import DEMO_STORE, EmulatorSettings, Faults, run
-    from reconciler.emulator.faulty.fault_json import faults_from_json
-except ModuleNotFoundError as missing:
-    raise UsageError(
-        f"the embedded store needs the package {missing.name}",
-        hint="install the extra: pip install 'dicom-reconciler[emulator]'",
-    ) from missing
 
 
 def _parse_stores(

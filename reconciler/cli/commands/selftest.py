@@ -16,17 +16,10 @@ from reconciler.cli import environment
 from reconciler.cli.options.shared import store_options
 from reconciler.cli.options.stores import parse_store
 from reconciler.cli.output.console import say
+from reconciler.cli.runs.own_store import OwnStore, try_own_store
+from reconciler.drill.selftest import PromiseResult, selftest
+from reconciler.drill.trial import Program
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
-
-try:
-    from reconciler.cli.runs.own_store import OwnStore, try_own_store
-    from reconciler.drill.selftest import PromiseResult, selftest
-    from reconciler.drill.trial import Program
-except ModuleNotFoundError as missing:
-    raise UsageError(
-        f"the selftest needs the package {missing.name}",
-        hint="install the extra: pip install 'dicom-reconciler[emulator]'",
-    ) from missing
 
 
 @click.command(name="selftest")
