@@ -12,6 +12,7 @@ import threading
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from reconciler import __version__
@@ -99,6 +100,15 @@ def requester() -> Requester | None:
     return requester_of(os.environ)
 
 
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a service is reached, as the command line says."""
+
+    endpoint: str | None
+    parallelism: int
+    max_qps: float | None
+
+
 def endpoint(given: str | None, provider: Provider = DEFAULT_PROVIDER) -> Endpoint:
     """The origin of the service: as given, else by the provider's own variable.
 
@@ -137,11 +147,10 @@ def _request_ids() -> Callable[[], str]:
 
 def connect(
     endpoint: Endpoint,
+    access: Access,
     *,
     provider: Provider,
     read_only: bool,
-    parallelism: int,
-    max_qps: float | None,
     stop: threading.Event,
 ) -> Connection:
     """Open what all stores of a run share.
@@ -157,8 +166,8 @@ def connect(
         read_only=read_only,
         provider=provider,
         user_agent=f"reconciler/{__version__}",
-        parallelism=parallelism,
-        max_qps=max_qps,
+        parallelism=access.parallelism,
+        max_qps=access.max_qps,
         credentials={
             name: value for name in provider.facts.credentials if (value := os.environ.get(name))
         },

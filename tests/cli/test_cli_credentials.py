@@ -125,10 +125,9 @@ def test_an_empty_variable_is_one_that_is_not_set(project, monkeypatch) -> None:
         monkeypatch.setenv(f"RECONCILER_ORTHANC_{name}", "")
     with environment.connect(
         parse_endpoint(project.emulator.url),
+        environment.Access(endpoint=None, parallelism=1, max_qps=None),
         provider=Provider.ORTHANC,
         read_only=True,
-        parallelism=1,
-        max_qps=None,
         stop=threading.Event(),
     ) as connection:
         assert connection.principal is None

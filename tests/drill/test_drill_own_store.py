@@ -231,7 +231,7 @@ def test_absence_that_is_not_understood_any_more_is_no_proof(
 
     breaking = threading.Thread(target=break_it)
     breaking.start()
-    own = OwnStore(DEMO_STORE, True, desk.emulator.url, 4, None)
+    own = OwnStore(DEMO_STORE, True, environment.Access(desk.emulator.url, 4, None))
     code = try_own_store(own, Program((sys.executable, "-m", "reconciler"), ENVIRONMENT))
     breaking.join()
     answer = Answer(code, *capsys.readouterr())
@@ -301,7 +301,7 @@ def test_uids_that_are_there_already_are_left_alone(
     study_and_series = SeriesAddress("2.25.1", "2.25.2")
     desk.emulator.ingest_synthetic(DEMO_STORE, study_and_series, ["2.25.3"])
     before = desk.content()
-    own = OwnStore(DEMO_STORE, True, desk.emulator.url, 4, None)
+    own = OwnStore(DEMO_STORE, True, environment.Access(desk.emulator.url, 4, None))
     program = Program((sys.executable, "-m", "reconciler"), ENVIRONMENT)
     with pytest.raises(Refused, match=r"a study 2\.25\.1 already; nothing was stored"):
         try_own_store(own, program)
@@ -381,7 +381,7 @@ def test_a_plan_that_names_anything_else_is_not_applied(
     """The program that is run adds an unplanned study to every removal."""
     script = tmp_path / "adding.py"
     script.write_text(ALSO_OTHERS)
-    own = OwnStore(DEMO_STORE, True, desk.emulator.url, 4, None)
+    own = OwnStore(DEMO_STORE, True, environment.Access(desk.emulator.url, 4, None))
     assert try_own_store(own, Program((sys.executable, str(script)), ENVIRONMENT)) == 4
     answer = Answer(4, *capsys.readouterr())
     assert "the plan deletes 6 instances, not the 5 that were stored" in answer.err

@@ -20,12 +20,10 @@ from reconciler.cli.options.shared import (
 )
 from reconciler.cli.runs.applying import ApplyOptions
 from reconciler.cli.runs.plan_and_apply import apply_saved, plan_and_apply
-from reconciler.cli.runs.planning import PlanRequest
 from reconciler.cli.runs.reading import read_saved_plan
 from reconciler.cli.runs.recording import record_nothing_done
 from reconciler.cli.runs.shared import opened_run, run_options
 from reconciler.errors import Refused, UsageError
-from reconciler.survey.stages import ProbeMode
 
 
 @click.command(name="apply")
@@ -92,7 +90,7 @@ def command(
         )
         if any(path.suffix == ".json" for path in paths):
             return _apply_saved(paths, options)
-        return _plan_and_apply(paths, options)
+        return plan_and_apply(options.plan_request(paths or (project / DEFAULT_PATH,)), options)
 
 
 def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
@@ -104,20 +102,3 @@ def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
         record_nothing_done("apply", refusal.exit_code, str(refusal), options.state)
         raise
     return apply_saved(saved, options)
-
-
-def _plan_and_apply(paths: tuple[Path, ...], options: ApplyOptions) -> int:
-    return plan_and_apply(
-        PlanRequest(
-            paths=paths or (options.root / DEFAULT_PATH,),
-            root=options.root,
-            state=options.state,
-            endpoint=options.endpoint,
-            parallelism=options.parallelism,
-            max_qps=options.max_qps,
-            max_age=options.max_age,
-            probe=ProbeMode(options.probe),
-            events=options.events,
-        ),
-        options,
-    )

@@ -13,8 +13,7 @@ import click
 from reconciler.cli import environment
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.reasons import make_reason, reason_options
-from reconciler.cli.options.shared import store_options
-from reconciler.cli.options.stores import parse_store
+from reconciler.cli.options.stores import access_options, parse_store
 from reconciler.cli.output.console import say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.cli.output.progress import progress
@@ -49,7 +48,7 @@ _SHOWN = 20
 @click.option("--remove", "intent", flag_value="remove", help="Remove them; needs --reason.")
 @reason_options
 @click.option("--out", type=PATH, metavar="FILE", help="Write to this new file.")
-@store_options
+@access_options
 def command(
     *,
     store: str,
@@ -61,9 +60,7 @@ def command(
     ticket: str | None,
     reason_text: str | None,
     out: Path | None,
-    endpoint: str | None,
-    parallelism: int,
-    max_qps: float | None,
+    access: environment.Access,
 ) -> None:
     """Write a desired-state file from a live store, or from a list.
 
@@ -88,14 +85,7 @@ def command(
     if listed is not None:
         series: Sequence[SeriesList] = _from_csv(listed)
     else:
-        series, odd = _from_store(
-            address,
-            studies,
-            excluded,
-            endpoint=endpoint,
-            parallelism=parallelism,
-            max_qps=max_qps,
-        )
+        series, odd = _from_store(address, studies, excluded, access)
     header = _header(series, _noted(odd))
     text = desired_state(address, EntryKind(intent), series, reason=why, header=header)
     if out is not None:
@@ -138,17 +128,13 @@ def _from_store(
     address: StoreAddress,
     studies: Sequence[str],
     excluded: Sequence[str],
-    *,
-    endpoint: str | None,
-    parallelism: int,
-    max_qps: float | None,
+    access: environment.Access,
 ) -> tuple[list[SeriesList], list[OddRow]]:
     with environment.connect(
-        environment.endpoint(endpoint, address.provider),
+        environment.endpoint(access.endpoint, address.provider),
+        access,
         provider=address.provider,
         read_only=True,
-        parallelism=parallelism,
-        max_qps=max_qps,
         stop=threading.Event(),
     ) as connection:
         store = connection.store(address)
@@ -165,7 +151,7 @@ def _from_store(
                 found[study_uid] = list(_study(store, study_uid, odd))
                 counter.update(len(found), len(wanted))
 
-            run_workers(wanted, read, parallelism=min(parallelism, len(wanted)))
+            run_workers(wanted, read, parallelism=min(access.parallelism, len(wanted)))
         # What arrives amid the pages repeats a row as well; a search for the one study does not.
         twice = [uid for uid in wanted if counts[uid] > 1]
         odd += [OddRow((uid,)) for uid in twice if len(list(store.list_studies(uid))) > 1]

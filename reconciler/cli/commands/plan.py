@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.environment import Access
 from reconciler.cli.options.events import events_option, opened_events
 from reconciler.cli.options.formats import PLAN_FORMATS, Writes, format_options
 from reconciler.cli.options.path_type import PATH
@@ -18,8 +19,8 @@ from reconciler.cli.options.shared import (
     probe_option,
     root_option,
     state_option,
-    store_options,
 )
+from reconciler.cli.options.stores import access_options
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.cli.runs.planning import PlanRequest, make_saved_plan, plan_exit_code
 from reconciler.cli.runs.showing import PlanView, show_plan, shown_if_invalid
@@ -41,7 +42,7 @@ from reconciler.survey.stages import ProbeMode
 )
 @max_age_option
 @probe_option
-@store_options
+@access_options
 @state_option
 @root_option
 def command(
@@ -54,9 +55,7 @@ def command(
     detailed_exitcode: bool,
     max_age: timedelta,
     probe: str,
-    endpoint: str | None,
-    parallelism: int,
-    max_qps: float | None,
+    access: Access,
     state: Path | None,
     root: Path | None,
 ) -> int:
@@ -83,9 +82,7 @@ def command(
                 paths=paths or (project / DEFAULT_PATH,),
                 root=project,
                 state=state_folder(state, project),
-                endpoint=endpoint,
-                parallelism=parallelism,
-                max_qps=max_qps,
+                access=access,
                 max_age=max_age,
                 probe=ProbeMode(probe),
                 events=events,

@@ -16,8 +16,8 @@ from reconciler.cli.options.shared import (
     patient_key_option,
     root_option,
     state_option,
-    store_options,
 )
+from reconciler.cli.options.stores import access_options
 from reconciler.cli.runs.querying import QueryOptions, run_delete, run_selects, write_rows
 from reconciler.errors import UsageError
 from reconciler.query.parsing import read_statements
@@ -82,7 +82,7 @@ def _variable(text: str) -> tuple[str, str]:
 )
 @max_age_option
 @patient_key_option
-@store_options
+@access_options
 @state_option
 @root_option
 def command(

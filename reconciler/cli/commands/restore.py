@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from reconciler.applying.archived import ArchivedRun, read_archived
-from reconciler.applying.pending import Pending, find_pending
+from reconciler.applying.pending import find_pending
 from reconciler.applying.restore import Restore
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
@@ -26,7 +26,6 @@ from reconciler.cli.runs.recording import record_nothing_done
 from reconciler.cli.runs.shared import RunOptions, finish, opened_run, run_options
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
-from reconciler.journal.folder import run_file
 from reconciler.journal.history import History
 from reconciler.journal.inside import open_inside
 from reconciler.live.http.endpoint import Endpoint
@@ -123,21 +122,17 @@ def _restore_on_record(
     """Restore; one that does nothing is on record as such."""
     run = environment.new_run_name(environment.now())
 
-    def record_if_nothing(exit_code: int, detail: str) -> None:
-        if not run_file(options.state, run).exists():
-            record_nothing_done(
-                "restore",
-                exit_code,
-                detail,
-                options.state,
-                run=run,
-                stores=archived.stores,
-                endpoint=archived.endpoint,
-            )
-
+    record_if_nothing = partial(
+        record_nothing_done,
+        "restore",
+        state=options.state,
+        run=run,
+        stores=archived.stores,
+        endpoint=archived.endpoint,
+    )
     try:
         provider = environment.provider_of(archived.stores)
-        endpoint = environment.endpoint(options.endpoint, provider)
+        endpoint = environment.endpoint(options.access.endpoint, provider)
         _require_endpoint(archived, endpoint)
         report, exit_code = _restore(read, archived, endpoint, options, run)
     except ReconcilerError as error:
@@ -148,7 +143,7 @@ def _restore_on_record(
 
 
 def _show(archived: ArchivedRun, options: _Options) -> int:
-    pending = _pending(archived, options)
+    pending = find_pending(archived, History.read(options.state))
     write_document(pending_as_text(pending.settled, pending.waiting))
     lost = [one for one in pending.waiting if not _is_there(one)]
     if lost:
@@ -167,10 +162,6 @@ def _is_there(archived: ArchivedInstance) -> bool:
     else:
         return True
     return False
-
-
-def _pending(archived: ArchivedRun, options: _Options) -> Pending:
-    return find_pending(archived, History.read(options.state))
 
 
 def _require_endpoint(archived: ArchivedRun, endpoint: Endpoint) -> None:
@@ -193,10 +184,9 @@ def _restore(
         stopped_by_signals(stop) as signals,
         environment.connect(
             endpoint,
+            options.access,
             provider=environment.provider_of(archived.stores),
             read_only=False,
-            parallelism=options.parallelism,
-            max_qps=options.max_qps,
             stop=stop.event,
         ) as connection,
         progress("restoring") as counter,

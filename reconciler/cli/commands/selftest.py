@@ -7,14 +7,12 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from reconciler.cli import environment
-from reconciler.cli.options.shared import store_options
-from reconciler.cli.options.stores import parse_store
+from reconciler.cli.options.stores import access_options, parse_store
 from reconciler.cli.output.console import say
 from reconciler.cli.runs.own_store import OwnStore, try_own_store
 from reconciler.drill.selftest import PromiseResult, selftest
@@ -25,10 +23,10 @@ from reconciler.errors import ExitCode, ReconcilerError, UsageError
 @click.command(name="selftest")
 @click.option("--store", metavar="STORE", help="Try the tool on this test store instead.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask; for machines.")
-@store_options
+@access_options
 @click.pass_context
 def command(
-    context: click.Context, /, *, store: str | None, auto_approve: bool, **reached: Any
+    context: click.Context, /, *, store: str | None, auto_approve: bool, access: environment.Access
 ) -> int:
     """Try out on this machine, against an embedded store, what the tool promises.
 
@@ -53,7 +51,7 @@ def command(
     given = environment.of_a_trial(own_store=store is not None)
     program = Program((sys.executable, "-m", "reconciler"), given)
     if store is not None:
-        own = OwnStore(parse_store(store), auto_approve=auto_approve, **reached)
+        own = OwnStore(parse_store(store), auto_approve, access)
         return try_own_store(own, program)
     _require_no_options(context)
     return _selftest(program)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.environment import Access
 from reconciler.cli.options.formats import (
     PLAN_FORMATS,
     Writes,
@@ -17,12 +18,13 @@ from reconciler.cli.options.formats import (
 )
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root, state_folder
-from reconciler.cli.options.shared import root_option, state_option, store_options
+from reconciler.cli.options.shared import root_option, state_option
+from reconciler.cli.options.stores import access_options
 from reconciler.cli.output.console import write_document
 from reconciler.cli.output.destination import require_writable
 from reconciler.cli.runs.reading import read_saved_plan
 from reconciler.cli.runs.showing import write_plan_document
-from reconciler.cli.runs.thumbnails import ThumbnailOptions, plan_thumbnails
+from reconciler.cli.runs.thumbnails import plan_thumbnails
 from reconciler.errors import UsageError
 from reconciler.model.plan import SavedPlan
 from reconciler.model.thumbnail import Thumbnails
@@ -38,7 +40,7 @@ from reconciler.reporting.plan.html import plan_as_html
     is_flag=True,
     help="With html: fetch an image of each series to delete, at most 200. They show patients.",
 )
-@store_options
+@access_options
 @state_option
 @root_option
 def command(
@@ -47,9 +49,7 @@ def command(
     format_name: str,
     writes: Writes,
     thumbnails: bool,
-    endpoint: str | None,
-    parallelism: int,
-    max_qps: float | None,
+    access: Access,
     state: Path | None,
     root: Path | None,
 ) -> None:
@@ -78,8 +78,7 @@ def command(
                 hint="add --write html=plan.html or --format html",
             )
         folder = state_folder(state, find_root(root), only_reads=True)
-        options = ThumbnailOptions(endpoint, parallelism, max_qps, folder)
-        images = plan_thumbnails(saved, options)
+        images = plan_thumbnails(saved, access, folder)
     write_formats(writes, partial(_rendered, saved, images), private=images is not None)
     if format_name == "html":
         write_document(_rendered(saved, images, format_name))

@@ -92,31 +92,3 @@ probe_option: Decorator = click.option(
     help="How to look: by listings where they may decide and cost less, or each instance by a"
     " retrieve.",
 )
-
-
-store_options = together(
-    click.option(
-        "--endpoint",
-        metavar="URL",
-        help="The origin of the service [env var: RECONCILER_ENDPOINT, for Orthanc"
-        " RECONCILER_ORTHANC_ENDPOINT; default: https://healthcare.googleapis.com].",
-    ),
-    click.option(
-        "--parallelism",
-        type=click.IntRange(1, 64),
-        default=32,
-        envvar="RECONCILER_PARALLELISM",
-        show_envvar=True,
-        show_default=True,
-        help="Requests at a time.",
-    ),
-    click.option(
-        "--max-qps",
-        type=click.FloatRange(min=0, min_open=True),
-        metavar="N",
-        envvar="RECONCILER_MAX_QPS",
-        show_envvar=True,
-        help="Requests per second at most; halves when the service answers 429.",
-    ),
-)
-"""How the store is reached."""

@@ -1,14 +1,58 @@
-"""The store that a command line or a query names."""
+"""The store that a command line or a query names, and how it is reached."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
+from typing import Any
 
+import click
+
+from reconciler.cli.environment import Access
+from reconciler.cli.options.shared import together
 from reconciler.desired.load import stores_of
 from reconciler.errors import UsageError
 from reconciler.model.address import StoreAddress
+
+_ACCESS_OPTIONS = together(
+    click.option(
+        "--endpoint",
+        metavar="URL",
+        help="The origin of the service [env var: RECONCILER_ENDPOINT, for Orthanc"
+        " RECONCILER_ORTHANC_ENDPOINT; default: https://healthcare.googleapis.com].",
+    ),
+    click.option(
+        "--parallelism",
+        type=click.IntRange(1, 64),
+        default=32,
+        envvar="RECONCILER_PARALLELISM",
+        show_envvar=True,
+        show_default=True,
+        help="Requests at a time.",
+    ),
+    click.option(
+        "--max-qps",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="N",
+        envvar="RECONCILER_MAX_QPS",
+        show_envvar=True,
+        help="Requests per second at most; halves when the service answers 429.",
+    ),
+)
+
+
+def access_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add how the store is reached; the command gets an `Access` as ``access``."""
+
+    @wraps(command)
+    def with_access(
+        *, endpoint: str | None, parallelism: int, max_qps: float | None, **others: Any
+    ) -> Any:
+        return command(access=Access(endpoint, parallelism, max_qps), **others)
+
+    return _ACCESS_OPTIONS(with_access)
 
 
 def parse_store(text: str) -> StoreAddress:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from reconciler.applying.apply import Applied, Apply
@@ -16,15 +17,16 @@ from reconciler.cli.output.progress import progress
 from reconciler.cli.runs.archives import require_archives_outside
 from reconciler.cli.runs.kept_plan import keep_plan
 from reconciler.cli.runs.other_services import note_other_services
+from reconciler.cli.runs.planning import PlanRequest
 from reconciler.cli.runs.recording import record_nothing_done
 from reconciler.cli.runs.shared import RunOptions, finish
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError
-from reconciler.journal.folder import run_file
 from reconciler.journal.history import History, has_runs
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
 from reconciler.model.address import Provider
+from reconciler.model.desired import QueriedRemoves
 from reconciler.model.outcome import InstanceResult, Operation
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan, Why
@@ -44,11 +46,26 @@ class ApplyOptions(RunOptions):
 
     auto_approve: bool
     expect_digest: str | None
-    require_clean: bool
+    require_clean: bool = False
     max_age: timedelta
     root: Path
     patient_key: PatientKey | None = None
     probe: str = ProbeMode.AUTO.value
+
+    def plan_request(
+        self, paths: Sequence[Path], queried: QueriedRemoves | None = None
+    ) -> PlanRequest:
+        """What a plan is to be made from that is for these options to apply."""
+        return PlanRequest(
+            paths=paths,
+            root=self.root,
+            state=self.state,
+            access=self.access,
+            max_age=self.max_age,
+            queried=queried,
+            probe=ProbeMode(self.probe),
+            events=self.events,
+        )
 
 
 def apply_plan(
@@ -63,42 +80,31 @@ def apply_plan(
     """
     run = environment.new_run_name(environment.now())
     principal: str | None = None
-
-    def record_if_nothing(exit_code: int, detail: str) -> None:
-        """Even a refused apply has a record of its own where it settled what was left open."""
-        if not run_file(options.state, run).exists():
-            record_nothing_done(
-                "apply",
-                exit_code,
-                detail,
-                options.state,
-                run=run,
-                saved=saved,
-                principal=principal,
-            )
-
+    record_if_nothing = partial(
+        record_nothing_done, "apply", state=options.state, run=run, saved=saved
+    )
     stop = Stop()
     with stopped_by_signals(stop) as signals:
         try:
             endpoint = _endpoint(saved, options)
             with environment.connect(
                 endpoint,
+                options.access,
                 provider=_provider(saved),
                 read_only=False,
-                parallelism=options.parallelism,
-                max_qps=options.max_qps,
                 stop=stop.event,
             ) as connection:
                 principal = connection.principal
                 applied = _apply(saved, options, accept, run=run, connection=connection, stop=stop)
         except ReconcilerError as error:
             if signals.exit_code is None:
-                record_if_nothing(error.exit_code, str(error))
+                record_if_nothing(error.exit_code, str(error), principal=principal)
                 raise
             report_error(error)
-            record_if_nothing(signals.exit_code, stop.reason or "")
+            record_if_nothing(signals.exit_code, stop.reason or "", principal=principal)
             return signals.exit_code
-    record_if_nothing(applied.exit_code, _BEFORE if applied.is_earlier else _NOTHING)
+    why = _BEFORE if applied.is_earlier else _NOTHING
+    record_if_nothing(applied.exit_code, why, principal=principal)
     return _finish(applied, options, signals.exit_code)
 
 
@@ -108,7 +114,7 @@ def _provider(saved: SavedPlan) -> Provider:
 
 def _endpoint(saved: SavedPlan, options: ApplyOptions) -> Endpoint:
     """Where the service is, once the plan turns out to be for it and to keep apart what it must."""
-    endpoint = environment.endpoint(options.endpoint, _provider(saved))
+    endpoint = environment.endpoint(options.access.endpoint, _provider(saved))
     require_endpoint(saved, str(endpoint))
     require_archives_outside(saved.plan, options.state)
     note_other_services((store.store for store in saved.plan.stores), str(endpoint), options.state)

@@ -38,14 +38,12 @@ class OwnStore:
 
     store: StoreAddress
     auto_approve: bool
-    endpoint: str | None
-    parallelism: int
-    max_qps: float | None
+    access: environment.Access
 
     def options(self, endpoint: Endpoint) -> tuple[str, ...]:
         """How the commands that are run reach the store."""
-        rate = () if self.max_qps is None else ("--max-qps", str(self.max_qps))
-        return "--endpoint", str(endpoint), "--parallelism", str(self.parallelism), *rate
+        rate = () if self.access.max_qps is None else ("--max-qps", str(self.access.max_qps))
+        return "--endpoint", str(endpoint), "--parallelism", str(self.access.parallelism), *rate
 
 
 def try_own_store(own: OwnStore, program: Program) -> int:
@@ -174,11 +172,10 @@ def _names_of(endpoint: Endpoint) -> set[str]:
 
 def _connect(own: OwnStore, stop: threading.Event) -> Connection:
     return environment.connect(
-        environment.endpoint(own.endpoint, own.store.provider),
+        environment.endpoint(own.access.endpoint, own.store.provider),
+        own.access,
         provider=own.store.provider,
         read_only=False,
-        parallelism=own.parallelism,
-        max_qps=own.max_qps,
         stop=stop,
     )
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from reconciler import __version__
-from reconciler.cli.environment import connect, new_plan_id, now, provider_of
+from reconciler.cli.environment import Access, connect, new_plan_id, now, provider_of
 from reconciler.cli.environment import endpoint as find_endpoint
 from reconciler.cli.options.events import NO_EVENTS, Events
 from reconciler.cli.options.project import checkout_of
@@ -48,9 +48,7 @@ class PlanRequest:
     paths: Sequence[Path]
     root: Path
     state: Path
-    endpoint: str | None
-    parallelism: int
-    max_qps: float | None
+    access: Access
     max_age: timedelta
     queried: QueriedRemoves | None = None
     probe: ProbeMode = ProbeMode.AUTO
@@ -73,7 +71,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         report_problems(desired.warnings)
         request.events.emit(diagnostic_events(desired.warnings))
     provider = provider_of(store.store for store in desired.stores)
-    endpoint = find_endpoint(request.endpoint, provider)
+    endpoint = find_endpoint(request.access.endpoint, provider)
     require_expected_endpoint(desired, endpoint)
     history = read_history(request.state)
     stores = [store.store for store in desired.stores]
@@ -81,10 +79,9 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     pasts = {store: history.of(store, str(endpoint)) for store in stores}
     with connect(
         endpoint,
+        request.access,
         provider=provider,
         read_only=True,
-        parallelism=request.parallelism,
-        max_qps=request.max_qps,
         stop=threading.Event(),
     ) as connection:
         made = make_plan(desired, _look(desired, request, pasts, connection))
@@ -138,7 +135,7 @@ def _look(
             live[store.store] = refresh(
                 store,
                 connection.store(store.store),
-                parallelism=request.parallelism,
+                parallelism=request.access.parallelism,
                 mode=request.probe,
                 deleted=pasts[store.store].gone(),
                 on_progress=request.events.probing(store.store, counter.update),

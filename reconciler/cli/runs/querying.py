@@ -4,27 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from reconciler.cli import environment
-from reconciler.cli.options.events import NO_EVENTS
 from reconciler.cli.options.reasons import make_reason
 from reconciler.cli.options.stores import find_store
 from reconciler.cli.output.console import SHOWN, say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.cli.runs.applying import ApplyOptions
 from reconciler.cli.runs.plan_and_apply import plan_and_apply
-from reconciler.cli.runs.planning import PlanRequest, make_saved_plan, plan_exit_code
+from reconciler.cli.runs.planning import make_saved_plan, plan_exit_code
 from reconciler.cli.runs.query_record import QueryRecord, recorded_query
 from reconciler.cli.runs.showing import write_plan_document
 from reconciler.errors import ExitCode, UsageError
 from reconciler.live.connection import Connection
 from reconciler.model.address import StoreAddress
-from reconciler.model.patient import PatientKey
 from reconciler.model.row import Row
 from reconciler.planning.plan_file import write_plan
 from reconciler.query.removal import removes_of
@@ -34,11 +31,10 @@ from reconciler.reporting.export.rows import ROW_FORMATS
 from reconciler.reporting.wording import plural
 
 
-@dataclass(frozen=True, slots=True)
-class QueryOptions:
-    """The command line, with the project's folders found."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryOptions(ApplyOptions):
+    """The command line, with the project's folders found; a DELETE may be applied by it."""
 
-    format_name: str
     output: Path | None
     specs: Sequence[Path]
     reason: str | None
@@ -46,16 +42,6 @@ class QueryOptions:
     reason_text: str | None
     out: Path | None
     apply: bool
-    auto_approve: bool
-    expect_digest: str | None
-    report: Path | None
-    max_age: timedelta
-    patient_key: PatientKey | None
-    endpoint: str | None
-    parallelism: int
-    max_qps: float | None
-    state: Path
-    root: Path
 
 
 def write_rows(rows: list[Row], options: QueryOptions) -> int:
@@ -117,7 +103,7 @@ def _rows(
         yield from select_rows(
             select,
             connection.store(store),
-            parallelism=options.parallelism,
+            parallelism=options.access.parallelism,
             output=options.output,
             tally=tally,
             on_read=partial(record.read, store),
@@ -126,11 +112,10 @@ def _rows(
 
 def _connect(store: StoreAddress, options: QueryOptions) -> Connection:
     return environment.connect(
-        environment.endpoint(options.endpoint, store.provider),
+        environment.endpoint(options.access.endpoint, store.provider),
+        options.access,
         provider=store.provider,
         read_only=True,
-        parallelism=options.parallelism,
-        max_qps=options.max_qps,
         stop=threading.Event(),
     )
 
@@ -160,40 +145,12 @@ def run_delete(delete: Delete, path: str, sql: str, options: QueryOptions) -> in
     require_writable(options.out, options.report)
     reason = make_reason(options.reason, options.ticket, options.reason_text, asking="a DELETE")
     store = find_store(delete.store, options.specs, options.root)
-    request = PlanRequest(
-        paths=options.specs,
-        root=options.root,
-        state=options.state,
-        endpoint=options.endpoint,
-        parallelism=options.parallelism,
-        max_qps=options.max_qps,
-        max_age=options.max_age,
-        queried=removes_of(delete, store=store, reason=reason, path=path, text=sql),
-    )
+    removes = removes_of(delete, store=store, reason=reason, path=path, text=sql)
+    request = options.plan_request(options.specs, removes)
     if options.apply:
-        return plan_and_apply(request, _apply_options(options))
+        return plan_and_apply(request, replace(options, format_name="text"))
     saved = make_saved_plan(request)
     if options.out is not None:
         write_file(options.out, write_plan(saved))
     write_plan_document(saved)
     return plan_exit_code(saved)
-
-
-def _apply_options(options: QueryOptions) -> ApplyOptions:
-    return ApplyOptions(
-        auto_approve=options.auto_approve,
-        expect_digest=options.expect_digest,
-        require_clean=False,
-        report=options.report,
-        format_name="text",
-        writes=(),
-        events=NO_EVENTS,
-        stop_after_failures=10,
-        max_age=options.max_age,
-        endpoint=options.endpoint,
-        parallelism=options.parallelism,
-        max_qps=options.max_qps,
-        state=options.state,
-        root=options.root,
-        patient_key=options.patient_key,
-    )

@@ -13,6 +13,7 @@ from reconciler import __version__
 from reconciler.cli import environment
 from reconciler.cli.output.console import say
 from reconciler.errors import JournalError
+from reconciler.journal.folder import run_file
 from reconciler.journal.latest import links_of_observation
 from reconciler.journal.read_only import (
     GateSeen,
@@ -61,8 +62,11 @@ def record_nothing_done(
 ) -> None:
     """Leave the record of an apply or a restore that ended before it did anything.
 
-    ``run`` is the name that it goes by already, if it has one.
+    ``run`` is the name that it goes by already, if it has one. Even a refused run has a record of
+    its own where it settled what was left open; then there is none to leave.
     """
+    if run is not None and run_file(state, run).exists():
+        return
     now = environment.now()
     inputs, git = (saved.plan.inputs, saved.git) if saved else ((), None)
     try:

@@ -16,11 +16,12 @@ from reconciler.applying.run import RunSettings
 from reconciler.applying.sending import RetryBudget
 from reconciler.cli import environment
 from reconciler.cli.ci import github
-from reconciler.cli.options.events import Events, events_option, opened_events
+from reconciler.cli.options.events import NO_EVENTS, Events, events_option, opened_events
 from reconciler.cli.options.formats import REPORT_FORMATS, Writes, format_options
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import status_command
-from reconciler.cli.options.shared import Decorator, store_options, together
+from reconciler.cli.options.shared import Decorator, together
+from reconciler.cli.options.stores import access_options
 from reconciler.cli.output.console import report_error, say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import ReconcilerError
@@ -34,6 +35,8 @@ from reconciler.reporting.wording import report_line
 VERIFY_SECONDS = 30.0
 """How long an instance that is not yet as it should be after a request is looked for again."""
 
+_STOP_AFTER = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
@@ -41,12 +44,10 @@ class RunOptions:
 
     report: Path | None
     format_name: str
-    writes: Writes
-    events: Events
-    stop_after_failures: int
-    endpoint: str | None
-    parallelism: int
-    max_qps: float | None
+    writes: Writes = ()
+    events: Events = NO_EVENTS
+    stop_after_failures: int = _STOP_AFTER
+    access: environment.Access
     state: Path
 
     def settings(self, run: str) -> RunSettings:
@@ -56,7 +57,7 @@ class RunOptions:
             holder=environment.holder(run),
             tool_version=__version__,
             budget=retry_budget(VERIFY_SECONDS),
-            parallelism=self.parallelism,
+            parallelism=self.access.parallelism,
             stop_after=self.stop_after_failures,
         )
 
@@ -75,14 +76,14 @@ def run_options(stop_help: str) -> Decorator:
         click.option(
             "--stop-after-failures",
             type=click.IntRange(min=1),
-            default=10,
+            default=_STOP_AFTER,
             envvar="RECONCILER_STOP_AFTER_FAILURES",
             show_envvar=True,
             show_default=True,
             metavar="N",
             help=stop_help,
         ),
-        store_options,
+        access_options,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
@@ -23,17 +22,7 @@ _TRIES = 3
 """Instances of a series: a report among its images has none, and neither may its siblings."""
 
 
-@dataclass(frozen=True, slots=True)
-class ThumbnailOptions:
-    """How the store is reached, and where the record is."""
-
-    endpoint: str | None
-    parallelism: int
-    max_qps: float | None
-    state: Path
-
-
-def plan_thumbnails(saved: SavedPlan, options: ThumbnailOptions) -> Thumbnails:
+def plan_thumbnails(saved: SavedPlan, access: environment.Access, state: Path) -> Thumbnails:
     """An instance to delete of each series, rendered by the store; some may be missing.
 
     Each leaves a line in the record, as whatever reads image bytes.
@@ -46,18 +35,17 @@ def plan_thumbnails(saved: SavedPlan, options: ThumbnailOptions) -> Thumbnails:
     wanted = list(islice(_candidates(saved.plan), MOST_THUMBNAILS))
     stores = tuple(dict.fromkeys(store for store, _ in wanted))
     provider = environment.provider_of(stores)
-    endpoint = environment.endpoint(options.endpoint, provider)
+    endpoint = environment.endpoint(access.endpoint, provider)
     require_endpoint(saved, str(endpoint))
     with (
         environment.connect(
             endpoint,
+            access,
             provider=provider,
             read_only=True,
-            parallelism=options.parallelism,
-            max_qps=options.max_qps,
             stop=threading.Event(),
         ) as connection,
-        recorded_query(stores, options.state, reads=bool(wanted)) as record,
+        recorded_query(stores, state, reads=bool(wanted)) as record,
     ):
         opened = {store: connection.store(store) for store in stores}
         for live in opened.values():
@@ -67,7 +55,7 @@ def plan_thumbnails(saved: SavedPlan, options: ThumbnailOptions) -> Thumbnails:
         found = {}
         fetched = fetch_thumbnails(
             ((opened[store], instances) for store, instances in wanted),
-            parallelism=options.parallelism,
+            parallelism=access.parallelism,
         )
         for (store, _), attempts in zip(wanted, fetched, strict=True):
             for instance, thumbnail in attempts:
