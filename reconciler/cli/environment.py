@@ -151,7 +151,7 @@ def connect(
     *,
     provider: Provider,
     read_only: bool,
-    stop: threading.Event,
+    stop: threading.Event | None = None,
 ) -> Connection:
     """Open what all stores of a run share.
 
@@ -179,5 +179,5 @@ def connect(
         now=now,
         random_source=jitter(),
         request_ids=_request_ids(),
-        stop=stop,
+        stop=stop or threading.Event(),
     )

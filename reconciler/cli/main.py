@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -18,7 +19,6 @@ from click.shell_completion import CompletionItem
 from reconciler import __version__
 from reconciler.cli.ci import github
 from reconciler.cli.output.console import report_error
-from reconciler.cli.output.streams import open_closed_streams
 from reconciler.cli.usage import as_usage_error, unknown_command
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
@@ -119,7 +119,7 @@ def main(args: list[str] | None = None) -> NoReturn:
 
     Libraries that read patients' files warn of them in words that quote them, so none may.
     """
-    open_closed_streams()
+    _open_closed_streams()
     warnings.simplefilter("ignore")
     logging.getLogger("pydicom").disabled = True
     sys.exit(run(args))
@@ -130,6 +130,20 @@ def run(args: list[str] | None = None) -> int:
     code = _run(args)
     github.set_outputs({"exit_code": int(code)})
     return code
+
+
+def _open_closed_streams() -> None:
+    """Let a standard stream that is closed read and write nothing, as /dev/null does.
+
+    Else the next file that is opened would have its descriptor, and get what is printed.
+    """
+    for descriptor, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, mode, encoding="utf-8"))
 
 
 def _require_working_directory() -> None:

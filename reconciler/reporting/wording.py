@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model.audit import AuditReport, Selection
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply
 from reconciler.model.desired import Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport
-from reconciler.model.plan import Finding, Plan, Why
+from reconciler.model.plan import Finding, Plan, StorePlan, Why
 from reconciler.model.provenance import Requester
 from reconciler.model.time import format_time
 from reconciler.model.traffic import Traffic
@@ -20,7 +20,7 @@ UNKNOWN = "unknown"
 DAMAGED_TOO = ", and deleted even if the copy is damaged"
 """What is said behind an archive that allows damaged copies."""
 
-FINDING_TITLES = {
+_FINDING_TITLES = {
     Why.MISPLACED: "Misplaced: wanted removed, but stored under another study or series",
     Why.MISSING: "Missing: wanted kept, but not in the store",
     Why.PROBE_FAILED: "Unknown: the store gave no clear answer, so the plan is incomplete",
@@ -217,6 +217,14 @@ def describe_selection(selection: Selection) -> str:
         if chosen:
             parts.append(f"{noun} {' or '.join(sorted(chosen))}")
     return f"only {', '.join(parts)}" if parts else ""
+
+
+def findings_by_title(store: StorePlan) -> Iterator[tuple[str, list[Finding]]]:
+    """What was found besides the deletions, under its title, what needs attention first."""
+    for why, title in _FINDING_TITLES.items():
+        found = [finding for finding in store.findings if finding.why is why]
+        if found:
+            yield title, found
 
 
 def describe_subject(finding: Finding) -> str:

@@ -1,6 +1,6 @@
 """Places that are odd: streams that are closed, folders that are gone, what is no regular file.
 
-Tried out: without `open_closed_streams`, `_require_working_directory`, the look of `_PathType`,
+Tried out: without `_open_closed_streams`, `_require_working_directory`, the look of `_PathType`,
 `_is_replaced`, `_descriptor`, or with plain `open` in place of `open_regular`, tests of this file
 fail.
 """

@@ -68,27 +68,25 @@ def _command(lines: Iterable[str]) -> None:
 
 def summarize(render: Callable[[Limit], Iterable[str]]) -> None:
     """Add a document to the step's summary, in as much detail as the step has room for."""
-    path = os.environ.get(_SUMMARY)
-    if not path:
-        return
-    try:
-        taken = Path(path).stat().st_size if Path(path).exists() else 0
-        _append(path, render(Limit(STEP_SUMMARY_BYTES - taken, in_bytes=True)))
-    except OSError as error:
-        say(f"note: the step's summary cannot be written: {error.strerror}")
+    _append(
+        _SUMMARY,
+        "summary",
+        lambda taken: render(Limit(STEP_SUMMARY_BYTES - taken, in_bytes=True)),
+    )
 
 
 def set_outputs(outputs: Outputs) -> None:
     """Give values to the steps that follow."""
-    path = os.environ.get(_OUTPUT)
+    _append(_OUTPUT, "outputs", lambda _: outputs_as_text(outputs))
+
+
+def _append(variable: str, name: str, render: Callable[[int], Iterable[str]]) -> None:
+    """Add to the file that a variable names, if any; ``render`` gets the length of it so far."""
+    path = os.environ.get(variable)
     if not path:
         return
     try:
-        _append(path, outputs_as_text(outputs))
+        with Path(path).open("a", encoding="utf-8", newline="\n") as file:
+            file.writelines(render(os.fstat(file.fileno()).st_size))
     except OSError as error:
-        say(f"note: the step's outputs cannot be written: {error.strerror}")
-
-
-def _append(path: str, pieces: Iterable[str]) -> None:
-    with Path(path).open("a", encoding="utf-8", newline="\n") as file:
-        file.writelines(pieces)
+        say(f"note: the step's {name} cannot be written: {error.strerror}")

@@ -15,8 +15,7 @@ from reconciler.cli.options.shared import (
     paths_argument,
     patient_key_option,
     probe_option,
-    root_option,
-    state_option,
+    project_options,
 )
 from reconciler.cli.runs.applying import ApplyOptions
 from reconciler.cli.runs.plan_and_apply import apply_saved, plan_and_apply
@@ -48,8 +47,7 @@ from reconciler.errors import Refused, UsageError
 @max_age_option
 @probe_option
 @patient_key_option
-@state_option
-@root_option
+@project_options
 def command(
     *,
     paths: tuple[Path, ...],

@@ -18,7 +18,7 @@ from reconciler.cli import environment
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root, state_folder
 from reconciler.cli.options.record_selection import selection_options
-from reconciler.cli.options.shared import root_option, state_option
+from reconciler.cli.options.shared import project_options
 from reconciler.cli.output.console import report_error, say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import BrokenJournal, ExitCode, JournalError, ReceiverError, UsageError
@@ -132,8 +132,7 @@ def _host_and_port(text: str) -> tuple[str, int]:
     metavar="FILE",
     help="The certificate to show to the receiver, with its key, in PEM.",
 )
-@state_option
-@root_option
+@project_options
 def command(
     *,
     format_name: str,

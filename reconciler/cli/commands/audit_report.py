@@ -14,7 +14,7 @@ from reconciler.cli import environment
 from reconciler.cli.options.formats import Writes, format_options
 from reconciler.cli.options.project import find_root, state_folder
 from reconciler.cli.options.record_selection import selection_options
-from reconciler.cli.options.shared import root_option, state_option
+from reconciler.cli.options.shared import project_options
 from reconciler.cli.output.console import say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import ExitCode
@@ -36,8 +36,7 @@ AUDIT_FORMATS: Mapping[str, Callable[[AuditReport, Iterable[RecordedDeletion]], 
 @click.command(name="report")
 @selection_options
 @format_options(AUDIT_FORMATS, default="markdown")
-@state_option
-@root_option
+@project_options
 def command(
     *,
     selection: Selection,

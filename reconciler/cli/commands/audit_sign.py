@@ -14,7 +14,7 @@ from reconciler.cli import environment
 from reconciler.cli.options.given_file import read_given
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root, state_folder
-from reconciler.cli.options.shared import root_option, state_option
+from reconciler.cli.options.shared import project_options
 from reconciler.cli.output.console import say
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import ExitCode, SignatureRefused, UsageError
@@ -37,8 +37,7 @@ from reconciler.model.time import format_time
     metavar="FILE",
     help="Where the signed statement goes.",
 )
-@state_option
-@root_option
+@project_options
 def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: Path | None) -> int:
     """Sign the head of a run.
 

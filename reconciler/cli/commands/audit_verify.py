@@ -13,7 +13,7 @@ from reconciler.audit.verify import verify
 from reconciler.cli.options.given_file import read_given
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root, state_folder, status_command
-from reconciler.cli.options.shared import root_option, state_option
+from reconciler.cli.options.shared import project_options
 from reconciler.cli.output.console import say, write_document
 from reconciler.errors import ExitCode, UsageError
 from reconciler.model.verification import FindingKind
@@ -43,8 +43,7 @@ _HASH = re.compile(r"[0-9a-f]{64}")
     metavar="KEY",
     help="With --signature: the public key in PEM.",
 )
-@state_option
-@root_option
+@project_options
 def command(
     *,
     runs: tuple[str, ...],

@@ -47,7 +47,7 @@ def command(folder: Path | None) -> int:
         click.echo(f"{len(stored)} real DICOM files are in an embedded store at {emulator.url}")
         specs = write_specs(folder, DEMO_STORE, stored)
         for path in specs:
-            _show_file(path, folder)
+            click.echo(f"\n$ cat {path.relative_to(folder)}\n{path.read_text('utf-8')}", nl=False)
         for step in STEPS:
             _run(step, folder, emulator.url)
         left = len(emulator.instances(DEMO_STORE))
@@ -63,10 +63,6 @@ def _new_folder(folder: Path | None) -> Path:
         raise UsageError(f"{folder} is not an empty folder", hint="name a new one with --dir")
     folder.mkdir(parents=True, exist_ok=True)
     return folder.resolve()
-
-
-def _show_file(path: Path, folder: Path) -> None:
-    click.echo(f"\n$ cat {path.relative_to(folder)}\n{path.read_text(encoding='utf-8')}", nl=False)
 
 
 def _run(step: Step, folder: Path, url: str) -> None:

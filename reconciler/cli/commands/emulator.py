@@ -18,12 +18,6 @@ from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.model.address import StoreAddress
 
 
-def _parse_stores(
-    _context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]
-) -> tuple[StoreAddress, ...]:
-    return tuple(map(_parse_store, value)) or (DEMO_STORE,)
-
-
 def _parse_store(name: str) -> StoreAddress:
     try:
         address = StoreAddress.parse(name)
@@ -45,8 +39,8 @@ def _parse_store(name: str) -> StoreAddress:
 @click.option(
     "--store",
     "stores",
+    type=_parse_store,
     multiple=True,
-    callback=_parse_stores,
     metavar="NAME",
     help="A DICOM store that exists, by its resource name; repeatable.",
 )
@@ -93,6 +87,7 @@ def command(
       curl -X PUT localhost:8042/_emulator/faults -d '{"latency": 0.1}'
     """
     folder = data if data is not None else Path(tempfile.mkdtemp(prefix="reconciler-store-"))
+    stores = stores or (DEMO_STORE,)
     settings = EmulatorSettings(
         folder,
         stores=stores,

@@ -1,4 +1,7 @@
-"""``reconciler filter-file``."""
+"""``reconciler filter-file``: for the export and the storage classes of the Cloud Healthcare API.
+
+https://cloud.google.com/healthcare-api/docs/how-tos/dicom-export-filter
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,6 @@ from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.cli.runs.reading import read_saved_plan
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan, StorePlan
-from reconciler.reporting.plan.filter_file import plan_as_filter
 
 
 @click.command(name="filter-file")
@@ -33,8 +35,8 @@ def command(plan: Path, store: str | None, out: Path | None) -> None:
     """
     require_writable(out)
     chosen = _choose(read_saved_plan(plan).plan, store)
-    lines = plan_as_filter(chosen) if chosen is not None else iter(())
-    if chosen is None or not chosen.studies:
+    lines = (f"{instance}\n" for one in chosen for instance in one.deletions())
+    if not any(one.studies for one in chosen):
         say("note: the plan deletes nothing")
     if out is not None:
         write_file(out, lines)
@@ -42,11 +44,11 @@ def command(plan: Path, store: str | None, out: Path | None) -> None:
         write_document(lines)
 
 
-def _choose(plan: Plan, name: str | None) -> StorePlan | None:
+def _choose(plan: Plan, name: str | None) -> list[StorePlan]:
+    """The one store that is meant; none where the plan is about none."""
     names = [str(store.store) for store in plan.stores]
     if name is not None and name not in names:
         raise UsageError(f"the plan is not about {name}", hint=f"it is about {', '.join(names)}")
     if name is None and len(names) > 1:
         raise UsageError("the plan is about several stores", hint=f"--store {names[0]}")
-    found = (one for one in plan.stores if name in {None, str(one.store)})
-    return next(found, None)
+    return [one for one in plan.stores if name in {None, str(one.store)}]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
@@ -135,7 +134,6 @@ def _from_store(
         access,
         provider=address.provider,
         read_only=True,
-        stop=threading.Event(),
     ) as connection:
         store = connection.store(address)
         store.preflight(deleting=False)

@@ -17,8 +17,7 @@ from reconciler.cli.options.shared import (
     max_age_option,
     paths_argument,
     probe_option,
-    root_option,
-    state_option,
+    project_options,
 )
 from reconciler.cli.options.stores import access_options
 from reconciler.cli.output.destination import require_writable, write_file
@@ -43,8 +42,7 @@ from reconciler.survey.stages import ProbeMode
 @max_age_option
 @probe_option
 @access_options
-@state_option
-@root_option
+@project_options
 def command(
     *,
     paths: tuple[Path, ...],

@@ -11,12 +11,7 @@ import click
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root, state_folder
 from reconciler.cli.options.reasons import reason_options
-from reconciler.cli.options.shared import (
-    max_age_option,
-    patient_key_option,
-    root_option,
-    state_option,
-)
+from reconciler.cli.options.shared import max_age_option, patient_key_option, project_options
 from reconciler.cli.options.stores import access_options
 from reconciler.cli.runs.querying import QueryOptions, run_delete, run_selects, write_rows
 from reconciler.errors import UsageError
@@ -83,8 +78,7 @@ def _variable(text: str) -> tuple[str, str]:
 @max_age_option
 @patient_key_option
 @access_options
-@state_option
-@root_option
+@project_options
 def command(
     *,
     text: str | None,

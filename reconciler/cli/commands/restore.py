@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,21 +18,20 @@ from reconciler.cli.ci import github
 from reconciler.cli.options.formats import Writes
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root, state_folder
-from reconciler.cli.options.shared import root_option, state_option
+from reconciler.cli.options.shared import project_options
 from reconciler.cli.output.console import say, write_document
-from reconciler.cli.output.progress import progress
 from reconciler.cli.runs.recording import record_nothing_done
-from reconciler.cli.runs.shared import RunOptions, finish, opened_run, run_options
+from reconciler.cli.runs.shared import RunOptions, finish, opened_run, reported_results, run_options
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.journal.history import History
 from reconciler.journal.inside import open_inside
 from reconciler.live.http.endpoint import Endpoint
 from reconciler.model.archived import ArchivedInstance
-from reconciler.model.outcome import InstanceResult, Operation, RunReport
+from reconciler.model.outcome import Operation, RunReport
 from reconciler.model.provenance import Provenance
 from reconciler.model.service import is_one_service
-from reconciler.reporting.events import result_event, start_event
+from reconciler.reporting.events import start_event
 from reconciler.reporting.run.text import pending_as_text
 from reconciler.reporting.wording import plain, traffic_line
 
@@ -61,8 +59,7 @@ class _Options(RunOptions):
     help="Where the run's bag is now, if the archive was moved: the folder that holds it.",
 )
 @run_options("Stop after so many unproven restores in a row.")
-@state_option
-@root_option
+@project_options
 def command(
     *,
     run: str,
@@ -179,6 +176,7 @@ def _restore(
     options: _Options,
     run: str,
 ) -> tuple[RunReport, int]:
+    total = len(archived.instances)
     stop = Stop()
     with (
         stopped_by_signals(stop) as signals,
@@ -189,17 +187,9 @@ def _restore(
             read_only=False,
             stop=stop.event,
         ) as connection,
-        progress("restoring") as counter,
+        reported_results("restoring", total, options.events) as on_result,
     ):
-        done, total = itertools.count(1), len(archived.instances)
-
-        def on_result(result: InstanceResult) -> None:
-            counter.update(next(done), total)
-            options.events.emit([result_event(result)])
-
-        restores = archived.runs
-        options.events.emit([start_event(Operation.RESTORE, run, total, restores=restores)])
-
+        options.events.emit([start_event(Operation.RESTORE, run, total, restores=archived.runs)])
         report, exit_code = Restore(
             read=read,
             stores={store: connection.store(store) for store in archived.stores},

@@ -18,7 +18,7 @@ from reconciler.cli.options.formats import (
 )
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root, state_folder
-from reconciler.cli.options.shared import root_option, state_option
+from reconciler.cli.options.shared import project_options
 from reconciler.cli.options.stores import access_options
 from reconciler.cli.output.console import write_document
 from reconciler.cli.output.destination import require_writable
@@ -41,8 +41,7 @@ from reconciler.reporting.plan.html import plan_as_html
     help="With html: fetch an image of each series to delete, at most 200. They show patients.",
 )
 @access_options
-@state_option
-@root_option
+@project_options
 def command(
     *,
     plan: Path,

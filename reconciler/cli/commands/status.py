@@ -10,10 +10,10 @@ import click
 from reconciler.audit.holds import standing_holds
 from reconciler.cli import environment
 from reconciler.cli.options.project import checkout_of, find_root, state_folder
-from reconciler.cli.options.shared import DEFAULT_PATH, paths_argument, root_option, state_option
+from reconciler.cli.options.shared import DEFAULT_PATH, paths_argument, project_options
 from reconciler.cli.output.console import write_document
 from reconciler.cli.runs.reading import read_desired_state, read_history
-from reconciler.cli.runs.unfinished import Resumption, unfinished_runs
+from reconciler.cli.runs.unfinished import resumption, unfinished_runs
 from reconciler.desired import has_specs
 from reconciler.errors import ExitCode
 from reconciler.journal.locks import held_locks
@@ -41,8 +41,7 @@ _FORMATS: Mapping[str, Callable[[Status], Iterator[str]]] = {
     help=f"Output format of stdout: {', '.join(_FORMATS)}.",
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when a run is unfinished.")
-@state_option
-@root_option
+@project_options
 def command(
     *,
     paths: tuple[Path, ...],
@@ -75,7 +74,7 @@ def command(
     before, history, locks = held_locks(folder), read_history(folder), held_locks(folder)
     unfinished = unfinished_runs(history, folder, (*before, *locks))
     status = Status(
-        tuple(map(Resumption(project, folder).of, unfinished)),
+        tuple(resumption(run, project, folder) for run in unfinished),
         tuple(map(_lock, locks)),
         _holds(paths, folder, project) if holds or paths else None,
     )

@@ -19,7 +19,7 @@ from reconciler.cli.options.project import (
     folder_in_repository,
     git,
 )
-from reconciler.cli.options.shared import DEFAULT_PATH, paths_argument, root_option, state_option
+from reconciler.cli.options.shared import DEFAULT_PATH, paths_argument, project_options
 from reconciler.cli.output.console import report_problems, write_document
 from reconciler.cli.output.destination import require_writable
 from reconciler.cli.runs.reading import read_desired_state
@@ -36,8 +36,7 @@ from reconciler.reporting.validation.markdown import validation_as_markdown
 @click.command(name="validate")
 @paths_argument
 @format_options(VALIDATION_FORMATS)
-@state_option
-@root_option
+@project_options
 def command(
     paths: tuple[Path, ...], format_name: str, writes: Writes, state: Path | None, root: Path | None
 ) -> int:

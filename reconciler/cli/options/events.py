@@ -58,17 +58,13 @@ class Events:
                 return
             try:
                 for event in events:
-                    self._write(self._file, event)
+                    stamp = {"seq": self._seq, "time": format_time(environment.now())}
+                    self._file.write(json.dumps({**stamp, **event}) + "\n")
+                    self._seq += 1
                 self._file.flush()
             except OSError as error:
                 self._file = None
                 say(f"note: the events cannot be written any more: {error.strerror}")
-
-    def _write(self, file: TextIO, event: Event) -> None:
-        moment = environment.now()
-        time = format_time(moment)
-        file.write(json.dumps({"seq": self._seq, "time": time, **event}) + "\n")
-        self._seq += 1
 
     def probing(
         self, store: StoreAddress, then: Callable[[int, int], None]

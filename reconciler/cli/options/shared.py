@@ -39,7 +39,7 @@ root_option: Decorator = click.option(
     help="The project's root [default: the git top level, else the working directory].",
 )
 
-state_option: Decorator = click.option(
+_state_option: Decorator = click.option(
     "--state",
     type=PATH,
     envvar="RECONCILER_STATE",
@@ -48,6 +48,9 @@ state_option: Decorator = click.option(
     show_default=".reconciler",
     help="The state folder with the journal.",
 )
+
+project_options: Decorator = together(_state_option, root_option)
+"""Where the project is, and its state."""
 
 
 patient_key_option: Decorator = click.option(

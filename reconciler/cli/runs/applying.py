@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -13,13 +12,12 @@ from reconciler.applying.apply import Applied, Apply
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
 from reconciler.cli.output.console import report_error, say
-from reconciler.cli.output.progress import progress
 from reconciler.cli.runs.archives import require_archives_outside
 from reconciler.cli.runs.kept_plan import keep_plan
 from reconciler.cli.runs.other_services import note_other_services
 from reconciler.cli.runs.planning import PlanRequest
 from reconciler.cli.runs.recording import record_nothing_done
-from reconciler.cli.runs.shared import RunOptions, finish
+from reconciler.cli.runs.shared import RunOptions, finish, reported_results
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.journal.history import History, has_runs
@@ -27,12 +25,12 @@ from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
 from reconciler.model.address import Provider
 from reconciler.model.desired import QueriedRemoves
-from reconciler.model.outcome import InstanceResult, Operation
+from reconciler.model.outcome import Operation
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.provenance import Provenance
 from reconciler.planning.acceptance import require_endpoint
-from reconciler.reporting.events import result_event, start_event
+from reconciler.reporting.events import start_event
 from reconciler.reporting.wording import plural, traffic_line
 from reconciler.survey.stages import ProbeMode
 
@@ -137,7 +135,6 @@ def _apply(
 ) -> Applied:
     """Do it, and let progress and events report it."""
     total = saved.plan.count(Why.LISTED)
-    done = itertools.count(1)
 
     def accept_and_tell(history: History) -> None:
         accept(history)
@@ -145,12 +142,7 @@ def _apply(
             keep_plan(saved, options.state)
         options.events.emit([start_event(Operation.APPLY, run, total, saved=saved)])
 
-    with progress("deleting") as counter:
-
-        def on_result(result: InstanceResult) -> None:
-            counter.update(next(done), total)
-            options.events.emit([result_event(result)])
-
+    with reported_results("deleting", total, options.events) as on_result:
         applied = Apply(
             saved=saved,
             stores={store.store: connection.store(store.store) for store in saved.plan.stores},

@@ -112,7 +112,8 @@ def _carry_out(own: OwnStore, visit: Visit, version: str) -> tuple[int, bool]:
             _report(visit, left)
     signalled = None if problem is None else signals.exit_code
     if problem is not None and signalled is None:
-        report_error(_as_error(problem))
+        ours = problem if isinstance(problem, ReconcilerError) else ReconcilerError(str(problem))
+        report_error(ours)
     _write_facts(visit, version, complete=problem is None)
     if left:
         return ExitCode.INCOMPLETE, True
@@ -147,9 +148,8 @@ def _visit(
     own: OwnStore, connection: Connection, folder: Path, program: Program, stop: Stop
 ) -> Visit:
     store = connection.store(own.store)
-    names = {*own.store.ids}
-    names |= _names_of(connection.endpoint)
-    hidden = frozenset(name.lower() for name in names)
+    host = urlsplit(str(connection.endpoint)).hostname or ""
+    hidden = frozenset(name.lower() for name in (*own.store.ids, host, *host.split(".")))
     try:
         specimens = make_specimens(folder / "specimens", own.store, environment.new_uid)
     except OSError as error:
@@ -163,11 +163,6 @@ def _visit(
         stop,
         say,
     )
-
-
-def _names_of(endpoint: Endpoint) -> set[str]:
-    host = urlsplit(str(endpoint)).hostname or ""
-    return {host, *host.split(".")}
 
 
 def _connect(own: OwnStore, stop: threading.Event) -> Connection:
@@ -208,10 +203,6 @@ def _report(visit: Visit, left: frozenset[InstanceAddress]) -> None:
     for study_uid in studies_of(sorted(left)):
         say(f"  study {study_uid}")
     say(f"  hint: remove it with: {visit.write_removal(left)}")
-
-
-def _as_error(problem: Exception) -> ReconcilerError:
-    return problem if isinstance(problem, ReconcilerError) else ReconcilerError(str(problem))
 
 
 def _code_of(problem: Exception | None) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -82,7 +81,6 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         request.access,
         provider=provider,
         read_only=True,
-        stop=threading.Event(),
     ) as connection:
         made = make_plan(desired, _look(desired, request, pasts, connection))
         principal = connection.principal

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,7 +19,6 @@ from reconciler.cli.runs.planning import make_saved_plan, plan_exit_code
 from reconciler.cli.runs.query_record import QueryRecord, recorded_query
 from reconciler.cli.runs.showing import write_plan_document
 from reconciler.errors import ExitCode, UsageError
-from reconciler.live.connection import Connection
 from reconciler.model.address import StoreAddress
 from reconciler.model.row import Row
 from reconciler.planning.plan_file import write_plan
@@ -98,7 +96,12 @@ def _rows(
     tally: Tally,
     record: QueryRecord,
 ) -> Iterator[Row]:
-    with _connect(store, options) as connection:
+    with environment.connect(
+        environment.endpoint(options.access.endpoint, store.provider),
+        options.access,
+        provider=store.provider,
+        read_only=True,
+    ) as connection:
         record.begin(str(connection.endpoint), connection.principal)
         yield from select_rows(
             select,
@@ -108,16 +111,6 @@ def _rows(
             tally=tally,
             on_read=partial(record.read, store),
         )
-
-
-def _connect(store: StoreAddress, options: QueryOptions) -> Connection:
-    return environment.connect(
-        environment.endpoint(options.access.endpoint, store.provider),
-        options.access,
-        provider=store.provider,
-        read_only=True,
-        stop=threading.Event(),
-    )
 
 
 def _account(tally: Tally) -> ExitCode:

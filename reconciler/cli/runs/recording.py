@@ -25,7 +25,6 @@ from reconciler.journal.read_only import (
 )
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import StoreAddress
-from reconciler.model.gate import Gate
 from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.provenance import Provenance
 from reconciler.planning.gates import gates_of
@@ -141,9 +140,8 @@ def _plan_ended(saved: SavedPlan) -> PlanEnded:
     return PlanEnded(
         environment.now(),
         {why: saved.plan.count(why) for why in Why},
-        tuple(_seen(gate, order) for gate in shown),
+        tuple(
+            GateSeen(gate.name, order[gate.store], gate.actual, gate.allowed, gate.subject)
+            for gate in shown
+        ),
     )
-
-
-def _seen(gate: Gate, order: dict[StoreAddress, int]) -> GateSeen:
-    return GateSeen(gate.name, order[gate.store], gate.actual, gate.allowed, gate.subject)

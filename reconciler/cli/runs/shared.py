@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -24,10 +25,11 @@ from reconciler.cli.options.shared import Decorator, together
 from reconciler.cli.options.stores import access_options
 from reconciler.cli.output.console import report_error, say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
+from reconciler.cli.output.progress import progress
 from reconciler.errors import ReconcilerError
 from reconciler.live.http.retry import RetryPolicy
-from reconciler.model.outcome import RunReport, RunState
-from reconciler.reporting.events import summary_event
+from reconciler.model.outcome import InstanceResult, RunReport, RunState
+from reconciler.reporting.events import result_event, summary_event
 from reconciler.reporting.run.markdown import report_as_markdown
 from reconciler.reporting.run.step_outputs import report_outputs
 from reconciler.reporting.wording import report_line
@@ -101,6 +103,21 @@ def opened_run(
     require_writable(events, report, *(path for _, path in writes))
     with opened_events(events, command) as opened:
         yield opened
+
+
+@contextmanager
+def reported_results(
+    title: str, total: int, events: Events
+) -> Iterator[Callable[[InstanceResult], None]]:
+    """Report each result, by progress and as an event."""
+    done = itertools.count(1)
+    with progress(title) as counter:
+
+        def on_result(result: InstanceResult) -> None:
+            counter.update(next(done), total)
+            events.emit([result_event(result)])
+
+        yield on_result
 
 
 def retry_budget(verify_for: float) -> RetryBudget:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -43,7 +42,6 @@ def plan_thumbnails(saved: SavedPlan, access: environment.Access, state: Path) -
             access,
             provider=provider,
             read_only=True,
-            stop=threading.Event(),
         ) as connection,
         recorded_query(stores, state, reads=bool(wanted)) as record,
     ):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.applying.pending import unfinished_restores
@@ -55,37 +54,30 @@ def note_unfinished(saved: SavedPlan, state: Path, history: History) -> None:
         say(f"note: {what}; to resume, see: {status_command(state)}")
 
 
-@dataclass(frozen=True, slots=True)
-class Resumption:
-    """Says how runs are resumed, from any folder and whatever the environment.
+def resumption(run: Run, root: Path, state: Path) -> UnfinishedRun:
+    """The run and the command that resumes it, from any folder and whatever the environment.
 
     ``root`` is the folder of the project where one asks, and ``state`` the state folder, which may
     be another project's: by default it lies in that.
     """
+    started = run.started
+    words = ("reconciler", *_words(started, root, state))
+    shared = ("--state", str(state.absolute()), "--endpoint", started.endpoint)
+    command = shlex.join((*words, *shared))
+    if isinstance(started, RestoreStarted):
+        return UnfinishedRun(run.name, None, None, command)
+    has_expired = started.expires is not None and environment.now() >= started.expires
+    return UnfinishedRun(run.name, started.plan_id, started.digest, command, has_expired)
 
-    root: Path
-    state: Path
 
-    def of(self, run: Run) -> UnfinishedRun:
-        """The run and the command that resumes it."""
-        started = run.started
-        command = shlex.join(["reconciler", *self._words(started), *self._shared(started)])
-        if isinstance(started, RestoreStarted):
-            return UnfinishedRun(run.name, None, None, command)
-        has_expired = started.expires is not None and environment.now() >= started.expires
-        return UnfinishedRun(run.name, started.plan_id, started.digest, command, has_expired)
-
-    def _words(self, started: RunStarted | RestoreStarted) -> Iterator[str]:
-        if isinstance(started, RestoreStarted):
-            yield from ("restore", started.restores[-1])
-            for uid in started.only:
-                yield from ("--only", uid)
-            return
-        kept = plan_file(self.state, started.plan_id)
-        yield from ("apply", str(kept.absolute()) if kept.exists() else "PLAN")
-        beside = self.state.absolute().parent
-        root = beside if (beside / DEFAULT_PATH).is_dir() else self.root
-        yield from ("--expect-digest", started.digest, "--root", str(root))
-
-    def _shared(self, started: RunStarted | RestoreStarted) -> Iterator[str]:
-        yield from ("--state", str(self.state.absolute()), "--endpoint", started.endpoint)
+def _words(started: RunStarted | RestoreStarted, root: Path, state: Path) -> Iterator[str]:
+    if isinstance(started, RestoreStarted):
+        yield from ("restore", started.restores[-1])
+        for uid in started.only:
+            yield from ("--only", uid)
+        return
+    kept = plan_file(state, started.plan_id)
+    yield from ("apply", str(kept.absolute()) if kept.exists() else "PLAN")
+    beside = state.absolute().parent
+    project = beside if (beside / DEFAULT_PATH).is_dir() else root
+    yield from ("--expect-digest", started.digest, "--root", str(project))

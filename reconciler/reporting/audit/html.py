@@ -158,8 +158,5 @@ def _groups(deletions: Iterable[RecordedDeletion]) -> list[_Group]:
     for one in deletions:
         path = one.source.path if one.source else None
         key = (one.run.run, one.settled_by, one.reason, path, one.outcome, one.restored_by)
-        group = groups.get(key)
-        if group is None:
-            group = groups[key] = _Group(one, path, [])
-        group.deletions.append(one)
+        groups.setdefault(key, _Group(one, path, [])).deletions.append(one)
     return list(groups.values())

@@ -9,15 +9,15 @@ from functools import partial
 
 from reconciler.model.address import SeriesAddress, StoreAddress
 from reconciler.model.gate import Gate
-from reconciler.model.plan import Finding, SavedPlan, StorePlan, StudyPlan, Why
+from reconciler.model.plan import SavedPlan, StudyPlan, Why
 from reconciler.model.thumbnail import Thumbnail, Thumbnails
 from reconciler.reporting.page import render_page
 from reconciler.reporting.wording import (
     DAMAGED_TOO,
-    FINDING_TITLES,
     blast_radius,
     describe_reason,
     describe_subject,
+    findings_by_title,
     summary_line,
 )
 
@@ -52,7 +52,7 @@ def plan_as_html(
             "blast_radius": blast_radius(saved.plan),
             "deletions": saved.plan.count(Why.LISTED),
             "several": len(saved.plan.stores) > 1,
-            "findings": _findings,
+            "findings": findings_by_title,
             "reason": describe_reason,
             "subject": describe_subject,
             "unfolded": UNFOLDED,
@@ -90,11 +90,3 @@ def _emptied_of(study: StudyPlan, prefix: str, store: StoreAddress) -> Iterator[
         if series.emptied:
             anchor = f"{prefix}{series.series_uid}"
             yield _Emptied("series", series.series_uid, anchor, series.instances, store)
-
-
-def _findings(store: StorePlan) -> Iterator[tuple[str, list[Finding]]]:
-    """What was found besides, under its title, what needs attention first."""
-    for why, title in FINDING_TITLES.items():
-        found = [finding for finding in store.findings if finding.why is why]
-        if found:
-            yield title, found

@@ -16,9 +16,9 @@ from reconciler.model.plan import (
 from reconciler.reporting.markdown import Detail, Grain, escape, folded, listed
 from reconciler.reporting.wording import (
     DAMAGED_TOO,
-    FINDING_TITLES,
     describe_reason,
     describe_subject,
+    findings_by_title,
     plural,
 )
 
@@ -93,12 +93,9 @@ def _groups(series: SeriesPlan) -> Iterator[str]:
 
 
 def _findings(store: StorePlan, detail: Detail) -> Iterator[str]:
-    for why, title in FINDING_TITLES.items():
-        found = [finding for finding in store.findings if finding.why is why]
-        if not found:
-            continue
+    for title, found in findings_by_title(store):
         # What is absent already is as it should be, so it never crowds out what is not.
-        if why is Why.ALREADY_ABSENT and detail.grain is not Grain.INSTANCES:
+        if found[0].why is Why.ALREADY_ABSENT and detail.grain is not Grain.INSTANCES:
             yield f"{title}: {len(found):,}\n\n"
             continue
         yield f"**{title}**\n\n"

@@ -18,11 +18,11 @@ from reconciler.model.plan import (
 )
 from reconciler.reporting.wording import (
     DAMAGED_TOO,
-    FINDING_TITLES,
     blast_radius,
     describe_gate,
     describe_reason,
     describe_subject,
+    findings_by_title,
     plain,
     plural,
     summary_line,
@@ -91,10 +91,7 @@ def _group(group: DeletionGroup) -> Iterator[str]:
 
 
 def _findings(store: StorePlan) -> Iterator[str]:
-    for why, title in FINDING_TITLES.items():
-        found = [finding for finding in store.findings if finding.why is why]
-        if not found:
-            continue
+    for title, found in findings_by_title(store):
         yield f"\n  {title}\n"
         for finding in found[:SHOWN]:
             yield from _finding(finding)
