@@ -25,7 +25,5 @@ def command() -> None:
     """
 
 
-command.add_command(export)
-command.add_command(verify)
-command.add_command(sign)
-command.add_command(report)
+for part in (export, verify, sign, report):
+    command.add_command(part)

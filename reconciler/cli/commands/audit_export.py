@@ -27,12 +27,7 @@ from reconciler.model.address import StoreAddress
 from reconciler.model.audit import Selection
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.reporting.export.deletions_csv import deletions_as_csv
-from reconciler.reporting.export.dicom_audit import (
-    AuditMessage,
-    PatientOf,
-    audit_messages,
-    messages_as_lines,
-)
+from reconciler.reporting.export.dicom_audit import AuditMessage, PatientOf, audit_messages
 from reconciler.reporting.export.fhir_audit import deletions_as_fhir
 from reconciler.reporting.export.ocsf import deletions_as_ocsf
 from reconciler.reporting.wording import plural
@@ -59,8 +54,8 @@ def _events(deletions: Deletions) -> Deletions:
 
 FORMATS: Mapping[str, Render] = {
     "csv": lambda deletions, _: deletions_as_csv(deletions),
-    "dicom": lambda deletions, patient_of: messages_as_lines(
-        audit_messages(_events(deletions), patient_of)
+    "dicom": lambda deletions, patient_of: (
+        f"{message.xml}\n" for message in audit_messages(_events(deletions), patient_of)
     ),
     "fhir": lambda deletions, patient_of: deletions_as_fhir(_events(deletions), patient_of),
     "ocsf": lambda deletions, _: deletions_as_ocsf(_events(deletions)),

@@ -113,16 +113,14 @@ def _announce(origin: str, folder: Path, stores: tuple[StoreAddress, ...]) -> No
 
 
 def _faults(path: Path | None, latency: float | None, search_lag: float | None) -> Faults:
-    faults = Faults() if path is None else _read_faults(path)
+    faults = Faults()
+    if path is not None:
+        try:
+            faults = faults_from_json(json.loads(read_given(path).decode()))
+        except ValueError as error:
+            raise UsageError(f"{path} does not describe faults: {error}") from error
     if latency is not None:
         faults = replace(faults, latency=latency)
     if search_lag is not None:
         faults = replace(faults, search_lag=search_lag)
     return faults
-
-
-def _read_faults(path: Path) -> Faults:
-    try:
-        return faults_from_json(json.loads(read_given(path).decode()))
-    except ValueError as error:
-        raise UsageError(f"{path} does not describe faults: {error}") from error

@@ -82,12 +82,6 @@ def audit_messages(
         yield gathering.message()
 
 
-def messages_as_lines(messages: Iterable[AuditMessage]) -> Iterator[str]:
-    """One message a line: none holds a line's end."""
-    for message in messages:
-        yield message.xml + "\n"
-
-
 def _subject(deletion: RecordedDeletion, patient_id: str | None) -> _Subject:
     return _Subject(
         deletion.run.run,
