@@ -76,7 +76,7 @@ class Call:
 
     def file(self, instance: StoredInstance) -> Path:
         """The file of an instance of the store."""
-        return self.service.storage.path(self.store, instance)
+        return self.service.storage.files.path(self.store, instance.address)
 
     def instances(self) -> list[StoredInstance]:
         """The instances that the path addresses.

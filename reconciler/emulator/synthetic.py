@@ -51,18 +51,12 @@ class Template:
     def _parsed(self, uid: str, size: int) -> ParsedInstance:
         """What a store keeps about that file of so many bytes."""
         study, series, _ = self.parsed.address
-        rows = self.parsed.rows
         return replace(
             self.parsed,
             address=InstanceAddress(study, series, uid),
             size=size,
             metadata=self.parsed.metadata.replace(_PLACEHOLDER, uid),
-            rows=Rows(
-                rows.study,
-                rows.series,
-                rows.instance.replace(_PLACEHOLDER, uid),
-                rows.instance_with_uids.replace(_PLACEHOLDER, uid),
-            ),
+            rows=Rows(*(row.replace(_PLACEHOLDER, uid) for row in self.parsed.rows)),
         )
 
 

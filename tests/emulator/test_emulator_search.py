@@ -7,7 +7,7 @@ import pytest
 from pydicom import dcmread
 
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, Faults
-from reconciler.emulator.resources.search_query import Level, Page, read_query
+from reconciler.emulator.resources.search_query import Level, read_query
 from reconciler.model.address import SeriesAddress
 
 STUDY_UID = "0020000D"
@@ -104,7 +104,8 @@ def test_pages_cover_everything_once_and_the_last_is_short(many):
     ("level", "limit"), [(Level.STUDIES, 100), (Level.SERIES, 100), (Level.INSTANCES, 1000)]
 )
 def test_the_default_limits(level, limit):
-    assert read_query(level, {}, []).page == Page(limit=limit, offset=0)
+    query = read_query(level, {}, [])
+    assert (query.limit, query.offset) == (limit, 0)
 
 
 @pytest.mark.parametrize(

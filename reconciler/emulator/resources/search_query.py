@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from pydicom.datadict import tag_for_keyword
@@ -23,14 +23,6 @@ class Level(Enum):
     INSTANCES = "instances"
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """The rows to answer, counted from ``offset``."""
-
-    limit: int
-    offset: int = 0
-
-
 _DEFAULT_LIMITS = {Level.STUDIES: 100, Level.SERIES: 100, Level.INSTANCES: 1_000}
 _MAX_LIMITS = {Level.STUDIES: 5_000, Level.SERIES: 5_000, Level.INSTANCES: 50_000}
 _UNSEARCHABLE: Mapping[Level, frozenset[str]] = {
@@ -44,15 +36,17 @@ _UNSEARCHABLE: Mapping[Level, frozenset[str]] = {
 class SearchQuery:
     """One search: values to match by keyword, and further attributes to answer, by tag.
 
-    ``is_fuzzy`` says that Patient's Name is matched by the beginnings of its words.
+    ``limit`` rows are answered, from the one at ``offset`` on. ``is_fuzzy`` says that Patient's
+    Name is matched by the beginnings of its words.
     """
 
     level: Level
-    page: Page
-    matches: Mapping[str, str] = field(default_factory=dict)
-    is_fuzzy: bool = False
-    include: frozenset[str] = frozenset()
-    include_all: bool = False
+    limit: int
+    offset: int
+    matches: Mapping[str, str]
+    is_fuzzy: bool
+    include: frozenset[str]
+    include_all: bool
 
 
 def read_query(
@@ -78,23 +72,18 @@ def read_query(
             matches[_searchable(level, name)] = value
     if any(matches.get(keyword, uid) != uid for keyword, uid in scope.items()):
         raise ApiError(400, "The query contradicts the request path.")
-    include_all = "all" in include
+    if not 1 <= numbers["limit"] <= _MAX_LIMITS[level]:
+        raise ApiError(400, f"'limit' lies between 1 and {_MAX_LIMITS[level]}.")
+    if numbers["offset"] > _MAX_OFFSET:
+        raise ApiError(400, f"'offset' is at most {_MAX_OFFSET}.")
     return SearchQuery(
         level,
-        _page(level, numbers["limit"], numbers["offset"]),
-        {**matches, **scope},
-        is_fuzzy,
-        frozenset(_tag(name) for name in include - {"all", ""}),
-        include_all,
+        matches={**matches, **scope},
+        is_fuzzy=is_fuzzy,
+        include=frozenset(_tag(name) for name in include - {"all", ""}),
+        include_all="all" in include,
+        **numbers,
     )
-
-
-def _page(level: Level, limit: int, offset: int) -> Page:
-    if not 1 <= limit <= _MAX_LIMITS[level]:
-        raise ApiError(400, f"'limit' lies between 1 and {_MAX_LIMITS[level]}.")
-    if offset > _MAX_OFFSET:
-        raise ApiError(400, f"'offset' is at most {_MAX_OFFSET}.")
-    return Page(limit, offset)
 
 
 def _number(name: str, value: str) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import assert_never
 
 from reconciler.emulator.resources.search_query import Level, SearchQuery
-from reconciler.emulator.storage.fuzzy_matching import IS_FUZZY_MATCH
+from reconciler.emulator.storage.schema import IS_FUZZY_MATCH
 
 _COLUMNS: Mapping[str, str] = {
     "StudyInstanceUID": "study_uid",
@@ -19,8 +18,10 @@ _COLUMNS: Mapping[str, str] = {
     "Modality": "series.modality",
     "SOPInstanceUID": "instance_uid",
 }
-_JOIN_STUDIES = " JOIN studies USING (store, study_uid)"
-_JOIN_SERIES = " JOIN series USING (store, study_uid, series_uid)"
+_JOINS = {
+    "series": " JOIN series USING (store, study_uid, series_uid)",
+    "studies": " JOIN studies USING (store, study_uid)",
+}
 _SELECT: Mapping[Level, str] = {
     Level.STUDIES: """
         SELECT study_row,
@@ -70,22 +71,14 @@ def search_statement(store: int, query: SearchQuery) -> tuple[str, tuple[str | i
         f"{_SELECT[query.level]}{_joins(query)} WHERE {' AND '.join(conditions)}"
         f" ORDER BY {_ORDER[query.level]} LIMIT ? OFFSET ?"
     )
-    return statement, (store, *values, query.page.limit, query.page.offset)
+    return statement, (store, *values, query.limit, query.offset)
 
 
 def _joins(query: SearchQuery) -> str:
     """Join only what is matched, so that a plain listing walks one index."""
     tables = {_COLUMNS[keyword].partition(".")[0] for keyword in query.matches}
-    match query.level:
-        case Level.STUDIES:
-            return ""
-        case Level.SERIES:
-            return _JOIN_STUDIES if "studies" in tables else ""
-        case Level.INSTANCES:
-            series = _JOIN_SERIES if "series" in tables else ""
-            return series + (_JOIN_STUDIES if "studies" in tables else "")
-        case _:
-            assert_never(query.level)
+    wanted = tables - {query.level.value}
+    return "".join(join for table, join in _JOINS.items() if table in wanted)
 
 
 def _condition(keyword: str, value: str, *, is_fuzzy: bool) -> tuple[str, list[str]]:

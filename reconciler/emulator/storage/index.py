@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from reconciler.emulator.storage.insertion import insert
 from reconciler.emulator.storage.parsing import ParsedInstance
 from reconciler.model.address import InstanceAddress
 
@@ -34,19 +33,25 @@ class Size(NamedTuple):
     structured: int
 
 
-_BELOW = (
-    "SELECT id, study_uid, series_uid, instance_uid, transfer_syntax_uid, size FROM instances"
-    " WHERE store = ? AND deleted_at IS NULL ORDER BY study_uid, series_uid, instance_uid",
-    "SELECT id, study_uid, series_uid, instance_uid, transfer_syntax_uid, size FROM instances"
-    " WHERE store = ? AND study_uid = ? AND deleted_at IS NULL ORDER BY series_uid, instance_uid",
-    "SELECT id, study_uid, series_uid, instance_uid, transfer_syntax_uid, size FROM instances"
-    " WHERE store = ? AND study_uid = ? AND series_uid = ? AND deleted_at IS NULL"
-    " ORDER BY instance_uid",
-    "SELECT id, study_uid, series_uid, instance_uid, transfer_syntax_uid, size FROM instances"
-    " WHERE store = ? AND study_uid = ? AND series_uid = ? AND instance_uid = ?"
-    " AND deleted_at IS NULL",
+_BELOW = """
+    SELECT id, study_uid, series_uid, instance_uid, transfer_syntax_uid, size FROM instances
+    WHERE deleted_at IS NULL AND store = ?{}
+    ORDER BY study_uid, series_uid, instance_uid
+"""
+_AND_UID = (" AND study_uid = ?", " AND series_uid = ?", " AND instance_uid = ?")
+"""What `_BELOW` is narrowed by, as many of these as there are UIDs."""
+
+_INSERTIONS = (
+    "DELETE FROM instances WHERE store = :store AND study_uid = :study_uid"
+    " AND series_uid = :series_uid AND instance_uid = :instance_uid AND deleted_at IS NOT NULL",
+    "INSERT OR IGNORE INTO studies VALUES (:store, :study_uid, :PatientName, :PatientID,"
+    " :AccessionNumber, :ReferringPhysicianName, :StudyDate, :study_row)",
+    "INSERT OR IGNORE INTO series VALUES (:store, :study_uid, :series_uid, :Modality, :series_row)",
+    "INSERT INTO instances VALUES (NULL, :store, :study_uid, :series_uid, :instance_uid,"
+    " :transfer_syntax_uid, :size, NULL, :instance_row, :instance_row_with_uids)",
+    "INSERT INTO metadata VALUES (last_insert_rowid(), :metadata)",
 )
-"""The instances below so many UIDs."""
+"""What adds an instance that is not there, or only listed; with its series and study if new."""
 
 
 class Index:
@@ -57,7 +62,8 @@ class Index:
 
     def below(self, store: int, uids: tuple[str, ...]) -> list[StoredInstance]:
         """The instances below a study, a series or an instance, as many UIDs as given; sorted."""
-        found = self._connection.execute(_BELOW[len(uids)], (store, *uids))
+        statement = _BELOW.format("".join(_AND_UID[: len(uids)]))
+        found = self._connection.execute(statement, (store, *uids))
         return [
             StoredInstance(row[0], InstanceAddress(row[1], row[2], row[3]), row[4], row[5])
             for row in found.fetchall()
@@ -107,7 +113,17 @@ class Index:
         """Add instances that the store does not hold, all at once."""
         with self._transaction():
             for instance in instances:
-                insert(self._connection, store, instance)
+                values = {
+                    "store": store,
+                    **instance.address._asdict(),
+                    **instance.rows._asdict(),
+                    **instance.search_keys,
+                    "transfer_syntax_uid": instance.transfer_syntax_uid,
+                    "size": instance.size,
+                    "metadata": instance.metadata,
+                }
+                for statement in _INSERTIONS:
+                    self._connection.execute(statement, values)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

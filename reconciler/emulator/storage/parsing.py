@@ -15,7 +15,6 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from reconciler.emulator.storage.bulk_data import PIXEL_DATA, place_of
 from reconciler.emulator.storage.dicom_json import (
-    JsonDataset,
     dataset_to_json,
     first_value,
     json_text,
@@ -23,7 +22,7 @@ from reconciler.emulator.storage.dicom_json import (
 from reconciler.emulator.storage.elements import Element, read_before
 from reconciler.emulator.storage.rows import Rows, rows_of
 from reconciler.emulator.storage.tags import SEARCHABLE
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.address import InstanceAddress, StoreAddress, checked_uid
 
 _VRS_OF_PIXELS = dict(zip(PIXEL_DATA, ("OW", "OF", "OD"), strict=True))
 """Those of Implicit VR (PS3.6)."""
@@ -56,7 +55,8 @@ class ParsedInstance:
     """What a store keeps about an instance, apart from the file itself.
 
     ``size`` is that of the file in bytes; ``metadata`` the dataset in the DICOM JSON Model without
-    bulk data; ``search_keys`` the values of the searchable attributes, by keyword.
+    bulk data; ``search_keys`` the values of the searchable attributes, by keyword, empty where
+    there is none.
     """
 
     address: InstanceAddress
@@ -87,7 +87,8 @@ def parse_file(path: Path, store: StoreAddress) -> ParsedInstance:
 def _parsed(
     dataset: Dataset, pixel_data: Element | None, size: int, store: StoreAddress
 ) -> ParsedInstance:
-    address = _address(dataset)
+    uids = (dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID)
+    address = InstanceAddress(*(checked_uid(str(uid)) for uid in uids))
     bulk_data = f"/v1/{store}/dicomWeb{address}/bulkdata"
     metadata = dataset_to_json(dataset, bulk_data)
     if pixel_data is not None:
@@ -102,20 +103,5 @@ def _parsed(
         size,
         json_text(metadata),
         rows_of(metadata),
-        search_keys(metadata),
+        {keyword: first_value(metadata, tag) for keyword, tag in SEARCHABLE.items()},
     )
-
-
-def _address(dataset: Dataset) -> InstanceAddress:
-    return InstanceAddress.from_parameters(
-        {
-            "studiesId": str(dataset.StudyInstanceUID),
-            "seriesId": str(dataset.SeriesInstanceUID),
-            "instancesId": str(dataset.SOPInstanceUID),
-        }
-    )
-
-
-def search_keys(metadata: JsonDataset) -> dict[str, str]:
-    """The values of the searchable attributes, by keyword; empty where there is none."""
-    return {keyword: first_value(metadata, tag) for keyword, tag in SEARCHABLE.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.emulator.storage.dicom_json import JsonDataset, json_text
 from reconciler.emulator.storage.tags import (
@@ -15,27 +15,26 @@ from reconciler.emulator.storage.tags import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
+class Rows(NamedTuple):
     """The rows of an instance, its series and its study, as JSON texts.
 
-    ``instance_with_uids`` also has Study and Series Instance UID, which searches above the level
-    of the series ask for.
+    ``instance_row_with_uids`` also has Study and Series Instance UID, which searches above the
+    level of the series ask for.
     """
 
-    study: str
-    series: str
-    instance: str
-    instance_with_uids: str
+    study_row: str
+    series_row: str
+    instance_row: str
+    instance_row_with_uids: str
 
 
 def rows_of(metadata: JsonDataset) -> Rows:
     """Make the rows from a dataset."""
     return Rows(
-        study=json_text(selected(metadata, STUDY_ROW)),
-        series=json_text(selected(metadata, SERIES_ROW)),
-        instance=json_text(selected(metadata, INSTANCE_ROW)),
-        instance_with_uids=json_text(
+        study_row=json_text(selected(metadata, STUDY_ROW)),
+        series_row=json_text(selected(metadata, SERIES_ROW)),
+        instance_row=json_text(selected(metadata, INSTANCE_ROW)),
+        instance_row_with_uids=json_text(
             selected(metadata, (*INSTANCE_ROW, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID))
         ),
     )

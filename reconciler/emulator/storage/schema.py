@@ -1,4 +1,4 @@
-"""The tables of the index.
+"""The tables of the index, and the function that its searches call.
 
 An instance with ``deleted_at`` is gone: only searches still list it, until the search lag is over.
 Series and studies without an instance disappear with their last one.
@@ -6,10 +6,13 @@ Series and studies without an instance disappear with their last one.
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import unicodedata
 from pathlib import Path
 
-from reconciler.emulator.storage.fuzzy_matching import IS_FUZZY_MATCH, is_fuzzy_match
+IS_FUZZY_MATCH = "is_fuzzy_match"
+"""The name under which SQL calls `is_fuzzy_match`."""
 
 _STATEMENTS = """
 PRAGMA journal_mode = WAL;
@@ -93,3 +96,19 @@ def open_database(path: Path) -> sqlite3.Connection:
     connection.executescript(_STATEMENTS)
     connection.execute("DELETE FROM instances WHERE deleted_at IS NOT NULL")
     return connection
+
+
+def is_fuzzy_match(stored: str, query: str) -> bool:
+    """Whether a Patient's Name matches a query, as the service documents fuzzy matching.
+
+    It does if any word of the query is the beginning of any word of it; case and diacritics do not
+    count.
+    """
+    words = _words(stored)
+    return any(word.startswith(beginning) for beginning in _words(query) for word in words)
+
+
+def _words(text: str) -> list[str]:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    plain = "".join(one for one in decomposed if not unicodedata.combining(one))
+    return re.findall(r"\w+", plain)

@@ -62,7 +62,3 @@ class Storage:
     def settle(self, *, search_lag: float) -> None:
         """Before a search: forget what was deleted longer ago than the lag (seconds)."""
         self.index.purge(self._monotonic() - search_lag)
-
-    def path(self, store: int, instance: StoredInstance) -> Path:
-        """The file of a stored instance."""
-        return self.files.path(store, instance.address)
