@@ -56,27 +56,17 @@ def parse_path(raw_path: str) -> StorePath | DatasetPath:
             return DatasetPath("/".join(segments[1:7]), collection)
         case ["v1", "projects", _, "locations", _, "datasets", _, "operations", identifier]:
             return DatasetPath("/".join(segments[1:7]), "operations", identifier)
-        case [
-            "v1",
-            "projects",
-            project,
-            "locations",
-            location,
-            "datasets",
-            dataset,
-            "dicomStores",
-            identifier,
-            *below,
-        ]:
-            return _store_path((project, location, dataset), [identifier, *below])
+        case ["v1", "projects", _, "locations", _, "datasets", _, "dicomStores", _, *_]:
+            return _store_path(segments)
         case _:
             raise ApiError(404, "The requested URL was not found on this server.")
 
 
-def _store_path(parents: tuple[str, str, str], segments: list[str]) -> StorePath:
-    """Read a path from the id of the store on; a colon in the last segment begins a verb."""
+def _store_path(segments: list[str]) -> StorePath:
+    """Read the segments of a path at or below a store; a colon in the last one begins a verb."""
     segments[-1], colon, verb = segments[-1].partition(":")
-    identifier, *below = segments
+    project, location, dataset, identifier = segments[2:9:2]
+    below = segments[9:]
     places = [place for place in range(2, len(below), 2) if below[place - 1] in _LEVELS]
     uids = tuple(below[place] for place in places)
     if not all(is_uid(uid) for uid in uids):
@@ -91,7 +81,7 @@ def _store_path(parents: tuple[str, str, str], segments: list[str]) -> StorePath
             part = "/".join(words)
             below[_INSTANCE:] = ["bulkdata", "*"]
     shape = "".join(f"/{word}" for word in below) + colon + verb
-    return StorePath(StoreAddress(*parents, identifier), shape, uids, part)
+    return StorePath(StoreAddress(project, location, dataset, identifier), shape, uids, part)
 
 
 def dataset_of(store: StoreAddress) -> str:

@@ -50,19 +50,13 @@ def check_permission(service: Service, permission: Permission) -> None:
 def _create_store(request: web.BaseRequest, service: Service, dataset: str) -> Response:
     check_permission(service, Permission.CREATE_STORE)
     identifier = parse_qs(request.query_string).get("dicomStoreId", [""])[0]
-    store = _store_address(dataset, identifier)
+    try:
+        store = StoreAddress.parse(f"{dataset}/dicomStores/{identifier}")
+    except ValueError as error:
+        raise ApiError(400, f"Invalid DICOM store id {identifier!r}.") from error
     if not service.storage.catalogue.add_store(store):
         raise ApiError(409, f"DICOM store {str(store)!r} already exists.")
     return json_answer({"name": str(store)}, changed=True)
-
-
-def _store_address(dataset: str, identifier: str) -> StoreAddress:
-    _, project, _, location, _, name = dataset.split("/")
-    parameters = StoreAddress(project, location, name, identifier).as_parameters()
-    try:
-        return StoreAddress.from_parameters(parameters)
-    except ValueError as error:
-        raise ApiError(400, f"Invalid DICOM store id {identifier!r}.") from error
 
 
 def _operation(service: Service, dataset: str, number: str) -> Response:

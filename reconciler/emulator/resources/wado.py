@@ -6,6 +6,7 @@ from reconciler.emulator.call import Call
 from reconciler.emulator.http.answer import (
     ApiError,
     FilePiece,
+    Part,
     Response,
     json_answer,
     multipart_answer,
@@ -20,9 +21,11 @@ async def retrieve(call: Call) -> Response:
     """Response the files of an instance, a series or a study as they are stored."""
     instances = call.instances()
     forms = {_form(call, instance) for instance in instances}
+    parts = [_part(call, instance) for instance in instances]
     if forms == {Form.SINGLE_PART}:
-        return _single_part(call, instances[0])
-    return _multipart(call, instances)
+        ((content_type, pieces),) = parts
+        return Response(200, content_type, pieces)
+    return multipart_answer("application/dicom", parts)
 
 
 def _form(call: Call, instance: StoredInstance) -> Form:
@@ -38,21 +41,9 @@ def _form(call: Call, instance: StoredInstance) -> Form:
     return form
 
 
-def _content_type(instance: StoredInstance) -> str:
-    return f"application/dicom; transfer-syntax={instance.transfer_syntax_uid}"
-
-
-def _file(call: Call, instance: StoredInstance) -> FilePiece:
-    return FilePiece(call.file(instance), instance.size)
-
-
-def _single_part(call: Call, instance: StoredInstance) -> Response:
-    return Response(200, _content_type(instance), (_file(call, instance),))
-
-
-def _multipart(call: Call, instances: list[StoredInstance]) -> Response:
-    parts = ((_content_type(instance), (_file(call, instance),)) for instance in instances)
-    return multipart_answer("application/dicom", parts)
+def _part(call: Call, instance: StoredInstance) -> Part:
+    content_type = f"application/dicom; transfer-syntax={instance.transfer_syntax_uid}"
+    return content_type, (FilePiece(call.file(instance), instance.size),)
 
 
 async def retrieve_metadata(call: Call) -> Response:
