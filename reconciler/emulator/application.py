@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 
 from aiohttp import web
 
 from reconciler.emulator.call import Service
 from reconciler.emulator.control import PREFIX, Control
 from reconciler.emulator.faulty.faults import FaultKind, FaultRule
-from reconciler.emulator.http.answer import ApiError, Response, error_answer
+from reconciler.emulator.http.answer import JSON, ApiError, Response, error_answer, json_answer
 from reconciler.emulator.http.request_log import RequestLog, RequestRecord
 from reconciler.emulator.http.sending import in_one_piece, reset, send, send_truncated
 from reconciler.emulator.routes import answer_api
-from reconciler.emulator.substitutes import error, substitute
+from reconciler.emulator.settings import ErrorShape
 from reconciler.emulator.tokens import Tokens
 from reconciler.model.service import loopback_port
+
+_HTML = "text/html; charset=UTF-8"
+_PROXY_PAGE = (
+    b"<!DOCTYPE html>\n<html><head><title>Error</title></head>"
+    b"<body><h1>The proxy could not complete the request</h1></body></html>\n"
+)
+_MESSAGES = {
+    401: (
+        "Request had invalid authentication credentials. Expected OAuth 2 access token, login"
+        " cookie or other valid authentication credential."
+    ),
+    403: "Permission denied on the resource (or it may not exist).",
+    404: "The requested DICOM resource was not found.",
+    429: "Quota exceeded for quota metric 'DICOMweb operations'.",
+    503: "The service is currently unavailable.",
+}
 
 
 class Application:
@@ -31,12 +48,12 @@ class Application:
         self._monotonic = monotonic
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Response one request, or break it as the faults say.
+        """Answer one request, or break it as the faults say.
 
         One that names another host is refused and leaves no trace: a page of the web could send it
         after it rebound its own name to the loopback address.
         """
-        if not _names_this_machine(request.headers.get("Host", "")):
+        if loopback_port(f"http://{request.headers.get('Host', '')}") is None:
             shape = self.service.settings.error_shape
             message = "The Host header does not name a loopback address."
             return await send(request, error_answer(421, message, shape))
@@ -82,7 +99,7 @@ class Application:
                 return await send_truncated(request, truth, rule.body_bytes)
             case _:
                 shape = self.service.settings.error_shape
-                answer = substitute(rule, shape, changed=truth.changed)
+                answer = replace(_substitute(rule, shape), changed=truth.changed)
                 return await self._send(request, record, answer)
 
     async def _answer(self, request: web.BaseRequest) -> Response:
@@ -93,7 +110,7 @@ class Application:
         settings = self.service.settings
         authorization = request.headers.get("Authorization")
         if settings.require_token and not self.tokens.accepts(authorization):
-            return error(401, settings.error_shape)
+            return _error(401, settings.error_shape)
         return await self._worded(self._served(request))
 
     async def _served(self, request: web.BaseRequest) -> Response:
@@ -114,6 +131,24 @@ class Application:
         return await send(request, answer)
 
 
-def _names_this_machine(host: str) -> bool:
-    """Whether a Host header (RFC 9110 section 7.2) has a name of the loopback interface."""
-    return loopback_port(f"http://{host}") is not None
+def _substitute(rule: FaultRule, shape: ErrorShape) -> Response:
+    """What a fault answers instead of the truth."""
+    match rule.fault:
+        case FaultKind.HTML:
+            return Response(rule.status or 502, _HTML, (_PROXY_PAGE,))
+        case FaultKind.REDIRECT:
+            return Response(302, _HTML, (_PROXY_PAGE,), {"Location": rule.location or ""})
+        case FaultKind.OPERATION:
+            return json_answer({"name": "projects/p/locations/l/datasets/d/operations/1"})
+        case FaultKind.RATE_CAP:
+            return _error(429, shape, retry_after=rule.retry_after)
+        case _ if rule.body is not None:
+            return Response(rule.status or 500, JSON, (rule.body.encode(),))
+        case _:
+            return _error(rule.status or 500, shape, retry_after=rule.retry_after)
+
+
+def _error(status: int, shape: ErrorShape, *, retry_after: int | None = None) -> Response:
+    """An error with the message that the service has for its status."""
+    message = _MESSAGES.get(status, "The request could not be served.")
+    return error_answer(status, message, shape, retry_after=retry_after)

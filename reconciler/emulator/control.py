@@ -30,7 +30,7 @@ class Control:
         self._tokens = tokens
 
     async def answer(self, request: web.BaseRequest) -> Response:
-        """Response one request.
+        """Answer one request.
 
         Raises:
             ApiError: there is nothing of the kind, or the body makes no sense.

@@ -11,17 +11,18 @@ from reconciler.emulator.call import Call, Method, Service
 from reconciler.emulator.http.answer import ApiError, Response
 from reconciler.emulator.http.resource_path import DatasetPath, StorePath, dataset_of, parse_path
 from reconciler.emulator.resources.bulk_data import retrieve_bulk_data
-from reconciler.emulator.resources.dataset import (
-    answer_dataset,
-    check_dataset,
-    check_permission,
-)
+from reconciler.emulator.resources.dataset import answer_dataset, check_dataset, check_permission
 from reconciler.emulator.resources.deletion import delete_below, delete_instance
 from reconciler.emulator.resources.frames import retrieve_frames
-from reconciler.emulator.resources.metrics import series_metrics, store_metrics, study_metrics
 from reconciler.emulator.resources.rendering import retrieve_rendered
 from reconciler.emulator.resources.search import search_instances, search_series, search_studies
-from reconciler.emulator.resources.store import get_store, test_permissions
+from reconciler.emulator.resources.store import (
+    get_store,
+    series_metrics,
+    store_metrics,
+    study_metrics,
+    test_permissions,
+)
 from reconciler.emulator.resources.stow import store
 from reconciler.emulator.resources.wado import retrieve, retrieve_metadata, storage_info
 from reconciler.emulator.settings import Permission
@@ -78,7 +79,7 @@ _ROUTES: Mapping[str, Mapping[str, Route]] = {
 
 
 async def answer_api(request: web.BaseRequest, service: Service) -> Response:
-    """Response a request below ``/v1/``.
+    """Answer a request below ``/v1/``.
 
     Raises:
         ApiError: the request is answered with an error.

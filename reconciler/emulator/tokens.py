@@ -28,7 +28,7 @@ class Tokens:
         self._expiries: dict[str, float] = {}
 
     def answer(self, form: Mapping[str, str]) -> Response:
-        """Response a token request: a token, or the error of RFC 6749 section 5.2."""
+        """Answer a token request: a token, or the error of RFC 6749 section 5.2."""
         if form.get("grant_type") != GRANT_TYPE:
             return json_answer({"error": "unsupported_grant_type"}, status=400)
         if not _is_assertion(form.get("assertion", "")):

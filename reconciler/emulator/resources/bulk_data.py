@@ -17,7 +17,7 @@ from reconciler.emulator.storage.elements import raw_value, read_before
 
 
 async def retrieve_bulk_data(call: Call) -> Response:
-    """Response a value, uncompressed, in the byte order of the file."""
+    """Answer a value, uncompressed, in the byte order of the file."""
     instance = call.only_instance()
     form = bulk_data_form(call.accept)
     if form is None:

@@ -14,7 +14,7 @@ from reconciler.model.address import StoreAddress
 
 
 async def answer_dataset(request: web.BaseRequest, service: Service, path: DatasetPath) -> Response:
-    """Response operations.get, dicomStores.create and dicomStores.list.
+    """Answer operations.get, dicomStores.create and dicomStores.list.
 
     Raises:
         ApiError: there is no such dataset, operation or method.

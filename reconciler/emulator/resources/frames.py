@@ -17,7 +17,7 @@ from reconciler.emulator.resources.images import (
 
 
 async def retrieve_frames(call: Call) -> Response:
-    """Response the frames that the path lists, in its order."""
+    """Answer the frames that the path lists, in its order."""
     instance = call.only_instance()
     form = chosen_frame_form(call.accept, instance.transfer_syntax_uid)
     if form is None:

@@ -1,13 +1,15 @@
 """RetrieveRendered of an instance or a frame (PS3.18 section 10.4.1.1.3), as JPEG or PNG.
 
 pydicom decodes with numpy, and Pillow writes the image. What they cannot decode is an error answer.
+The parameter ``viewport`` is that of PS3.18 section 8.3.5.1.3.
 """
 
 from __future__ import annotations
 
 import asyncio
 import io
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 from pydicom import Dataset
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi_lut
@@ -17,14 +19,27 @@ from reconciler.emulator.call import Call
 from reconciler.emulator.http.answer import ApiError, Response
 from reconciler.emulator.http.negotiation import media_ranges
 from reconciler.emulator.resources.images import Image, frame_numbers, open_image, pillow, refusing
-from reconciler.emulator.resources.viewport import Viewport, parse_viewport, seen_through
 
 _FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "*/*": "JPEG", "image/*": "JPEG"}
 _CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png"}
+_VIEWPORT = re.compile(r"\d{1,9},\d{1,9}(,\d{1,9},\d{1,9},-?\d{1,9},-?\d{1,9})?", re.ASCII)
+_LARGEST = 10_000
+"""Pixels of width and height: what is asked for is made in memory."""
+
+
+class Viewport(NamedTuple):
+    """``vw,vh`` pixels that show the region ``sx,sy,sw,sh`` of the image; without one, all of it.
+
+    A negative width or height of the region flips it.
+    """
+
+    width: int
+    height: int
+    region: tuple[int, int, int, int] | None = None
 
 
 async def retrieve_rendered(call: Call) -> Response:
-    """Response one frame, the first unless the path names one."""
+    """Answer one frame, the first unless the path names one."""
     instance = call.only_instance()
     asked = [_FORMATS.get(media_range.media_type) for media_range in media_ranges(call.accept)]
     image_format = next(filter(None, asked), None)
@@ -53,14 +68,40 @@ def _viewport(call: Call) -> Viewport | None:
     text = parameters.pop("viewport", None)
     if parameters:
         raise ApiError(400, f"The parameter {min(parameters)!r} is not supported.")
-    return None if text is None else parse_viewport(text)
+    if text is None:
+        return None
+    if not _VIEWPORT.fullmatch(text):
+        raise ApiError(400, "'viewport' is vw,vh or vw,vh,sx,sy,sw,sh.")
+    width, height, *region = (int(word) for word in text.split(","))
+    if not (1 <= width <= _LARGEST and 1 <= height <= _LARGEST):
+        raise ApiError(400, f"The width and height of 'viewport' lie between 1 and {_LARGEST}.")
+    if not region:
+        return Viewport(width, height)
+    x, y, across, down = region
+    return Viewport(width, height, (x, y, across, down))
 
 
 def _written(image: Any, image_format: str, viewport: Viewport | None) -> bytes:
-    shown = image if viewport is None else seen_through(viewport, image)
+    shown = image if viewport is None else _seen_through(viewport, image)
     written = io.BytesIO()
     shown.save(written, image_format)
     return written.getvalue()
+
+
+def _seen_through(viewport: Viewport, image: Any) -> Any:
+    """A Pillow image, or the region of it, scaled to fit in its own proportions."""
+    x, y, across, down = viewport.region or (0, 0, image.width, image.height)
+    right, bottom = min(x + abs(across), image.width), min(y + abs(down), image.height)
+    if x >= right or y >= bottom:
+        raise ApiError(400, "The region of 'viewport' lies outside of the image.")
+    transpose = pillow().Transpose
+    image = image.crop((x, y, right, bottom))
+    if across < 0:
+        image = image.transpose(transpose.FLIP_LEFT_RIGHT)
+    if down < 0:
+        image = image.transpose(transpose.FLIP_TOP_BOTTOM)
+    scale = min(viewport.width / image.width, viewport.height / image.height)
+    return image.resize((max(1, round(image.width * scale)), max(1, round(image.height * scale))))
 
 
 def _pixels(image: Image, number: int) -> Any:

@@ -18,7 +18,7 @@ _INSTANCE_UIDS = 3
 
 
 async def retrieve(call: Call) -> Response:
-    """Response the files of an instance, a series or a study as they are stored."""
+    """Answer the files of an instance, a series or a study as they are stored."""
     instances = call.instances()
     forms = {_form(call, instance) for instance in instances}
     parts = [_part(call, instance) for instance in instances]
@@ -47,7 +47,7 @@ def _part(call: Call, instance: StoredInstance) -> Part:
 
 
 async def retrieve_metadata(call: Call) -> Response:
-    """Response the metadata of an instance, or of all instances of a series or study."""
+    """Answer the metadata of an instance, or of all instances of a series or study."""
     if not accepts(call.accept, "application/dicom+json", "application/json"):
         raise ApiError(406, "Metadata is available as application/dicom+json only.")
     index = call.service.storage.index
@@ -56,7 +56,7 @@ async def retrieve_metadata(call: Call) -> Response:
 
 
 async def storage_info(call: Call) -> Response:
-    """Response where and how large an instance is stored; no patient data."""
+    """Answer where and how large an instance is stored; no patient data."""
     instance = call.only_instance()
     metadata = call.service.storage.index.metadata(instance.number)
     return json_answer(
