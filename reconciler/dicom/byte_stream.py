@@ -67,7 +67,10 @@ def inflate(pieces: Iterator[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         rest, more = piece, True
         while more and not inflator.eof:
-            inflated = _inflate(inflator, rest)
+            try:
+                inflated = inflator.decompress(rest, _INFLATED)
+            except zlib.error:
+                raise DamagedError("its deflated dataset cannot be inflated") from None
             rest = inflator.unconsumed_tail
             # A full piece may have left bytes inside the inflator, with nothing left to feed it.
             more = bool(rest) or len(inflated) == _INFLATED
@@ -75,10 +78,3 @@ def inflate(pieces: Iterator[bytes]) -> Iterator[bytes]:
                 yield inflated
     if not inflator.eof:
         raise DamagedError("its deflated dataset does not end")
-
-
-def _inflate(inflator: zlib._Decompress, piece: bytes) -> bytes:
-    try:
-        return inflator.decompress(piece, _INFLATED)
-    except zlib.error:
-        raise DamagedError("its deflated dataset cannot be inflated") from None

@@ -9,28 +9,20 @@ from itertools import chain
 from reconciler.dicom.byte_stream import DamagedError, inflate
 from reconciler.dicom.encoding import DEFLATED, encoding_of
 from reconciler.dicom.file_head import HEAD, FileHead, read_head
-from reconciler.dicom.walk import SERIES_INSTANCE_UID, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, Walk
-
-_ADDRESS = (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
+from reconciler.dicom.walk import ADDRESS, Walk
 
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What a dataset says of itself; a UID that it does not say is empty.
+    """What a dataset says of itself.
 
+    ``address`` has the UIDs of study, series and instance, empty where it does not say one.
     ``damage`` is empty for one that is whole: it says in words why it is not, and quotes nothing.
     A cut exactly between two elements of the top level shows in no length.
     """
 
-    study_uid: str
-    series_uid: str
-    instance_uid: str
+    address: tuple[str, str, str]
     damage: str
-
-    @property
-    def address(self) -> tuple[str, str, str]:
-        """The three UIDs in the order of an address."""
-        return (self.study_uid, self.series_uid, self.instance_uid)
 
 
 def examine(pieces: Iterable[bytes]) -> Examination:
@@ -65,5 +57,5 @@ def _examine(meta: FileHead, dataset: Iterator[bytes]) -> Examination:
         walk.to_end()
     except DamagedError as error:
         damage = str(error)
-    study, series, instance = (walk.uids.get(tag, "") for tag in _ADDRESS)
-    return Examination(study, series, instance, damage)
+    study, series, instance = (walk.uids.get(tag, "") for tag in ADDRESS)
+    return Examination((study, series, instance), damage)

@@ -56,11 +56,7 @@ def _inflated(dataset: bytes) -> bytes:
 
 
 def _patient_id(dataset: bytes, transfer_syntax_uid: str) -> object:
-    """The value as pydicom decodes it; of elements after it, by their tags, nothing is looked at.
-
-    Raises:
-        NotDicomFileError: it is broken.
-    """
+    """The value as pydicom decodes it; elements with a higher tag are not looked at."""
     # pydicom takes half a second to import, which runs that need no patient need not spend.
     from pydicom.config import disable_value_validation  # noqa: PLC0415
     from pydicom.filereader import read_dataset  # noqa: PLC0415

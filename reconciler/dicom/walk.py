@@ -22,10 +22,9 @@ from reconciler.dicom.encoding import (
 )
 from reconciler.dicom.file_head import uid_of
 
-SOP_INSTANCE_UID = 0x00080018
-STUDY_INSTANCE_UID = 0x0020000D
-SERIES_INSTANCE_UID = 0x0020000E
-_UIDS = frozenset({SOP_INSTANCE_UID, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID})
+ADDRESS = (0x0020000D, 0x0020000E, 0x00080018)
+"""Study, Series and SOP Instance UID."""
+
 _LONGEST_UID = 256
 """Bytes of a value that is looked at; a UID has 64 (PS3.5 section 9.1)."""
 
@@ -120,7 +119,7 @@ class Walk:
             self._undefined(level, tag, vr)
         elif vr == b"SQ":
             self._open(level, length, holds_items=True, encoding=level.encoding)
-        elif tag in _UIDS and len(self._levels) == 1:
+        elif tag in ADDRESS and len(self._levels) == 1:
             self._uid(tag, length)
         else:
             self._skip(level, length, tag)

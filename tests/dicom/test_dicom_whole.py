@@ -54,8 +54,9 @@ def test_every_file_that_pydicom_reads_is_whole_and_says_whose_it_is() -> None:
         found = examined(data)
         assert bool(found.damage) == (path.name in CUT_SHORT), (path.name, found.damage)
         dataset = pydicom.dcmread(path, stop_before_pixels=True)
-        assert found.instance_uid == str(dataset.get("SOPInstanceUID", "")), path.name
-        assert found.study_uid == str(dataset.get("StudyInstanceUID", "")), path.name
+        study_uid, _, instance_uid = found.address
+        assert instance_uid == str(dataset.get("SOPInstanceUID", "")), path.name
+        assert study_uid == str(dataset.get("StudyInstanceUID", "")), path.name
         assert examined(data, 7) == examined(data, 1000) == found, "however it comes in pieces"
         names.add(path.name)
     assert len(names) > 150
@@ -144,13 +145,13 @@ def test_an_unknown_sequence_is_implicit_inside_or_as_what_is_around_it(
         items = one.item(nested if one is inside else b"", delimited=delimited)
         unknown = around.element(0x00091010, "UN", items + one.tag(0xFFFEE0DD, 0), 0xFFFFFFFF)
         data = file_of(unknown + around.uids(), syntax)
-        assert examined(data) == Examination(*ADDRESS, "")
+        assert examined(data) == Examination(ADDRESS, "")
 
 
 def test_an_element_without_a_vr_in_a_dataset_that_names_them() -> None:
     lone = Writer(implicit=True).element(0x00091010, "", b"odd")
     dataset = Writer().element(0x00080008, "CS", b"A ") + lone + Writer().uids()
-    assert examined(file_of(dataset)) == Examination(*ADDRESS, "")
+    assert examined(file_of(dataset)) == Examination(ADDRESS, "")
 
 
 @pytest.mark.parametrize("tag", [PIXEL_DATA, 0x00091010])
@@ -164,7 +165,7 @@ def test_encapsulated_data_fragment_by_fragment(tag: int) -> None:
     after = write.element(0xFFFCFFFC, "OB", bytes(8))
     dataset = write.uids() + pixels + after
     for size in (5, MEGABYTE):
-        assert examined(file_of(dataset, JPEG), size) == Examination(*ADDRESS, "")
+        assert examined(file_of(dataset, JPEG), size) == Examination(ADDRESS, "")
     what = "its pixel data" if tag == PIXEL_DATA else "a data element"
     for cut in range(len(write.uids()) + 12, len(write.uids()) + len(pixels)):
         assert examined(file_of(dataset[:cut], JPEG)).damage.endswith(f"in the middle of {what}")
@@ -216,7 +217,7 @@ def test_what_is_no_dataset(dataset: bytes, said: str) -> None:
 
 def test_a_uid_that_is_none_is_not_taken_into_memory() -> None:
     found = examined(file_of(WRITE.element(0x00080018, "UN", b"1" * 70_000)))
-    assert found == Examination("", "", "", "")
+    assert found == Examination(("", "", ""), "")
 
 
 def test_the_encodings_are_those_of_the_standard() -> None:
@@ -266,7 +267,7 @@ def test_two_gigabytes_pass_in_little_memory() -> None:
     size = 2 * 1024 * MEGABYTE
     head = file_of(WRITE.uids() + WRITE.element(PIXEL_DATA, "OW", b"", size))
     found, peak = peak_of(of_pieces(head, bytes(MEGABYTE), 2048))
-    assert (found, peak < 4 * MEGABYTE) == (Examination(*ADDRESS, ""), True)
+    assert (found, peak < 4 * MEGABYTE) == (Examination(ADDRESS, ""), True)
     found, _ = peak_of(of_pieces(head, bytes(MEGABYTE), 2047))
     assert found.damage.endswith("in the middle of its pixel data")
 
@@ -280,7 +281,7 @@ def test_a_dataset_that_inflates_a_thousandfold_passes_in_little_memory() -> Non
     file = file_of(data, DEFLATED)
     assert len(file) < MEGABYTE
     found, peak = peak_of(iter([file]))
-    assert (found, peak < 4 * MEGABYTE) == (Examination(*ADDRESS, ""), True)
+    assert (found, peak < 4 * MEGABYTE) == (Examination(ADDRESS, ""), True)
     # A checksum, as gzip writes it, may follow; what is lost inside shows.
     assert examined(file + bytes(8)) == found
     assert "does not end" in examined(file[:-1]).damage
