@@ -12,9 +12,8 @@ from pathlib import Path
 from reconciler.checkout.blobs import blob_id, is_content_of
 from reconciler.checkout.git import Git
 from reconciler.checkout.lacks import Lack, lack_of, report
-from reconciler.checkout.links import follow
 from reconciler.checkout.repository import Held, Kind, Listing, Repository, Tracked
-from reconciler.checkout.work_tree import Place, WorkTree, has_repository
+from reconciler.checkout.work_tree import Place, WorkTree, follow, has_repository
 from reconciler.desired.problems import Problems
 from reconciler.desired.project_paths import report_unreadable
 from reconciler.desired.rules import Rule

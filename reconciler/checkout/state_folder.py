@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from reconciler.checkout.git import Git
-from reconciler.checkout.links import follow
 from reconciler.checkout.repository import Repository
-from reconciler.checkout.work_tree import repositories_above
+from reconciler.checkout.work_tree import follow, repositories_above
 from reconciler.errors import StateRefused
 
 _NAMED = 3

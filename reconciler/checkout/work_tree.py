@@ -1,12 +1,17 @@
-"""What lies in a work tree, looked at without following a link."""
+"""What lies in a work tree, looked at without following a link, and the links on the way."""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+from collections import deque
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
+
+_MOST_LINKS = 40
+"""So many links Linux follows, too."""
 
 
 class Place(Enum):
@@ -73,3 +78,36 @@ def _look(path: str) -> Place:
     if stat.S_ISLNK(mode):
         return Place.LINK
     return Place.FILE if stat.S_ISREG(mode) else Place.OTHER
+
+
+def follow(path: Path) -> tuple[list[Path], Path]:
+    """Every link on the way, by where it really lies, and where the path really leads.
+
+    Raises:
+        OSError: the links lead round in a circle.
+    """
+    links: list[Path] = []
+    absolute = path.absolute()
+    here = Path(absolute.anchor)
+    ahead = deque(absolute.parts[1:])
+    while ahead:
+        part = ahead.popleft()
+        step = here.parent if part == ".." else here / part
+        target = _target(step)
+        if target is None:
+            here = step
+            continue
+        if len(links) == _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        links.append(step)
+        if target.is_absolute():
+            here = Path(target.anchor)
+        ahead.extendleft(reversed(target.parts[target.is_absolute() :]))
+    return links, here
+
+
+def _target(step: Path) -> Path | None:
+    try:
+        return step.readlink()
+    except OSError:  # no link, or nothing at all
+        return None
