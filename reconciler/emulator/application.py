@@ -13,7 +13,7 @@ from reconciler.emulator.control import PREFIX, Control
 from reconciler.emulator.faulty.faults import FaultKind, FaultRule
 from reconciler.emulator.http.answer import JSON, ApiError, Response, error_answer, json_answer
 from reconciler.emulator.http.request_log import RequestLog, RequestRecord
-from reconciler.emulator.http.sending import in_one_piece, reset, send, send_truncated
+from reconciler.emulator.http.sending import reset, send, send_truncated
 from reconciler.emulator.routes import answer_api
 from reconciler.emulator.settings import ErrorShape
 from reconciler.emulator.tokens import Tokens
@@ -65,19 +65,16 @@ class Application:
             path=request.raw_path,
             headers=request.headers,
         )
+        verdict = self.service.injector.judge(request.method, request.raw_path)
         try:
-            return await self._judged(request, record)
+            if verdict.delay:
+                await asyncio.sleep(verdict.delay)
+            if verdict.fault is not None:
+                return await self._strike(request, record, verdict.fault)
+            return await self._send(request, record, await self._answer(request))
         except ConnectionError:
             self.log.lost(record)
             return web.Response()
-
-    async def _judged(self, request: web.BaseRequest, record: RequestRecord) -> web.StreamResponse:
-        verdict = self.service.injector.judge(request.method, request.raw_path)
-        if verdict.delay:
-            await asyncio.sleep(verdict.delay)
-        if verdict.fault is not None:
-            return await self._strike(request, record, verdict.fault)
-        return await self._send(request, record, await self._answer(request))
 
     async def _strike(
         self, request: web.BaseRequest, record: RequestRecord, rule: FaultRule
@@ -111,10 +108,7 @@ class Application:
         authorization = request.headers.get("Authorization")
         if settings.require_token and not self.tokens.accepts(authorization):
             return _error(401, settings.error_shape)
-        return await self._worded(self._served(request))
-
-    async def _served(self, request: web.BaseRequest) -> Response:
-        return await in_one_piece(await answer_api(request, self.service))
+        return await self._worded(answer_api(request, self.service))
 
     async def _worded(self, answering: Coroutine[None, None, Response]) -> Response:
         """The answer; or the error, in the configured shape."""

@@ -10,19 +10,14 @@ from aiohttp import web
 from reconciler.emulator.call import Call, Method, Service
 from reconciler.emulator.http.answer import ApiError, Response
 from reconciler.emulator.http.resource_path import DatasetPath, StorePath, dataset_of, parse_path
+from reconciler.emulator.http.sending import in_one_piece
 from reconciler.emulator.resources.bulk_data import retrieve_bulk_data
 from reconciler.emulator.resources.dataset import answer_dataset, check_dataset, check_permission
 from reconciler.emulator.resources.deletion import delete_below, delete_instance
 from reconciler.emulator.resources.frames import retrieve_frames
 from reconciler.emulator.resources.rendering import retrieve_rendered
 from reconciler.emulator.resources.search import search_instances, search_series, search_studies
-from reconciler.emulator.resources.store import (
-    get_store,
-    series_metrics,
-    store_metrics,
-    study_metrics,
-    test_permissions,
-)
+from reconciler.emulator.resources.store import get_store, metrics, test_permissions
 from reconciler.emulator.resources.stow import store
 from reconciler.emulator.resources.wado import retrieve, retrieve_metadata, storage_info
 from reconciler.emulator.settings import Permission
@@ -42,7 +37,7 @@ _INSTANCE = f"{_SERIES}/instances/*"
 
 _ROUTES: Mapping[str, Mapping[str, Route]] = {
     "": {"GET": Route(get_store, Permission.GET_STORE)},
-    ":getDICOMStoreMetrics": {"GET": Route(store_metrics, Permission.GET_STORE)},
+    ":getDICOMStoreMetrics": {"GET": Route(metrics, Permission.GET_STORE)},
     _STUDY: {
         "GET": Route(retrieve, _READ),
         "DELETE": Route(delete_below, Permission.DELETE),
@@ -72,8 +67,8 @@ _ROUTES: Mapping[str, Mapping[str, Route]] = {
     f"{_STUDY}/metadata": {"GET": Route(retrieve_metadata, _READ)},
     f"{_SERIES}/metadata": {"GET": Route(retrieve_metadata, _READ)},
     f"{_INSTANCE}/metadata": {"GET": Route(retrieve_metadata, _READ)},
-    f"{_STUDY}:getStudyMetrics": {"GET": Route(study_metrics, _READ)},
-    f"{_SERIES}:getSeriesMetrics": {"GET": Route(series_metrics, _READ)},
+    f"{_STUDY}:getStudyMetrics": {"GET": Route(metrics, _READ)},
+    f"{_SERIES}:getSeriesMetrics": {"GET": Route(metrics, _READ)},
     f"{_INSTANCE}:getStorageInfo": {"GET": Route(storage_info, _READ)},
 }
 
@@ -92,7 +87,7 @@ async def answer_api(request: web.BaseRequest, service: Service) -> Response:
     number = _store_number(service, path)
     route = _route(request.method, path.shape)
     check_permission(service, route.permission)
-    return await route.method(Call(request, service, path, number))
+    return await in_one_piece(await route.method(Call(request, service, path, number)))
 
 
 def _route(method: str, shape: str) -> Route:

@@ -6,7 +6,6 @@ replaced, in the file and in what the store keeps about it.
 
 from __future__ import annotations
 
-import io
 import struct
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,9 +14,8 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from reconciler.emulator.storage.parsing import ParsedInstance, parse_file
-from reconciler.emulator.storage.rows import Rows
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.emulator.storage.parsing import ParsedInstance, Rows, parse_file
+from reconciler.model.address import StoreAddress
 
 _PLACEHOLDER = "2.25.999999999999999999999999999999999999999"
 """Even in length, so that it stands in the file as it is."""
@@ -34,27 +32,16 @@ class Template:
 
     def arrival(self, uid: str, path: Path) -> tuple[Path, ParsedInstance]:
         """Write the file with another SOP Instance UID to a path, ready for the store."""
-        file = self._file(uid)
-        path.write_bytes(file)
-        return path, self._parsed(uid, len(file))
-
-    def _file(self, uid: str) -> bytes:
-        """The file with another SOP Instance UID."""
-        value = uid.encode() + b"\0" * (len(uid) % 2)
         old = _element(_PLACEHOLDER.encode())
-        new = _element(value)
-        copied = bytearray(self.file.replace(old, new))
-        (length,) = struct.unpack("<L", copied[_GROUP_LENGTH])
-        copied[_GROUP_LENGTH] = struct.pack("<L", length + len(new) - len(old))
-        return bytes(copied)
-
-    def _parsed(self, uid: str, size: int) -> ParsedInstance:
-        """What a store keeps about that file of so many bytes."""
-        study, series, _ = self.parsed.address
-        return replace(
+        new = _element(uid.encode() + b"\0" * (len(uid) % 2))
+        file = bytearray(self.file.replace(old, new))
+        (length,) = struct.unpack("<L", file[_GROUP_LENGTH])
+        file[_GROUP_LENGTH] = struct.pack("<L", length + len(new) - len(old))
+        path.write_bytes(file)
+        return path, replace(
             self.parsed,
-            address=InstanceAddress(study, series, uid),
-            size=size,
+            address=self.parsed.address._replace(instance_uid=uid),
+            size=len(file),
             metadata=self.parsed.metadata.replace(_PLACEHOLDER, uid),
             rows=Rows(*(row.replace(_PLACEHOLDER, uid) for row in self.parsed.rows)),
         )
@@ -72,15 +59,16 @@ def template(
 
     ``scratch`` is a path for a file that is removed again.
     """
-    file = _encoded(_dataset(study_uid, series_uid, edge))
-    scratch.write_bytes(file)
-    parsed = parse_file(scratch, store)
+    _dataset(study_uid, series_uid, edge).save_as(scratch, enforce_file_format=True)
+    made = Template(scratch.read_bytes(), parse_file(scratch, store))
     scratch.unlink()
-    return Template(file, parsed)
+    return made
 
 
 def _dataset(study_uid: str, series_uid: str, edge: int) -> Dataset:
     dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID = SecondaryCaptureImageStorage
     dataset.SOPInstanceUID = _PLACEHOLDER
     dataset.StudyInstanceUID = study_uid
@@ -102,11 +90,3 @@ def _dataset(study_uid: str, series_uid: str, edge: int) -> Dataset:
     dataset.PixelData = bytes(2 * edge * edge)
     dataset["PixelData"].VR = "OW"
     return dataset
-
-
-def _encoded(dataset: Dataset) -> bytes:
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    file = io.BytesIO()
-    dataset.save_as(file, enforce_file_format=True)
-    return file.getvalue()

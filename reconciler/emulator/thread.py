@@ -102,20 +102,11 @@ class Emulator:
 
     def _call(self, function: Callable[[], _Result]) -> _Result:
         """Run a function on the thread of the event loop, where alone the index may be used."""
-        done: Future[_Result] = Future()
 
-        def work() -> None:
-            try:
-                done.set_result(function())
-            except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
-                done.set_exception(error)
+        async def work() -> _Result:
+            return function()
 
-        self._loop.call_soon_threadsafe(work)
-        return done.result()
-
-
-_Started = tuple[Emulator, Callable[[], object]]
-"""The handle, and what stops the emulator."""
+        return asyncio.run_coroutine_threadsafe(work(), self._loop).result()
 
 
 @contextmanager
@@ -125,8 +116,23 @@ def running_emulator(settings: EmulatorSettings) -> Iterator[Emulator]:
     Raises:
         OSError: the port is taken, or the folder cannot be written.
     """
-    started: Future[_Started] = Future()
-    thread = threading.Thread(target=_run, args=(settings, started), name="emulator", daemon=True)
+    started: Future[tuple[Emulator, Callable[[], object]]] = Future()
+
+    async def serve() -> None:
+        loop = asyncio.get_running_loop()
+        stop = asyncio.Event()
+        async with serving(settings) as (application, url):
+            emulator = Emulator(application, url, loop)
+            started.set_result((emulator, lambda: loop.call_soon_threadsafe(stop.set)))
+            await stop.wait()
+
+    def run() -> None:
+        try:
+            asyncio.run(serve())
+        except OSError as error:
+            started.set_exception(error)
+
+    thread = threading.Thread(target=run, name="emulator", daemon=True)
     thread.start()
     emulator, stop = started.result()
     try:
@@ -134,19 +140,3 @@ def running_emulator(settings: EmulatorSettings) -> Iterator[Emulator]:
     finally:
         stop()
         thread.join()
-
-
-def _run(settings: EmulatorSettings, started: Future[_Started]) -> None:
-    try:
-        asyncio.run(_serve(settings, started))
-    except OSError as error:
-        started.set_exception(error)
-
-
-async def _serve(settings: EmulatorSettings, started: Future[_Started]) -> None:
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-    async with serving(settings) as (application, url):
-        emulator = Emulator(application, url, loop)
-        started.set_result((emulator, lambda: loop.call_soon_threadsafe(stop.set)))
-        await stop.wait()

@@ -19,9 +19,6 @@ class Strike:
     fault: FaultRule | None = None
 
 
-NOTHING = Strike(0.0)
-
-
 class _ArmedRule:
     """A rule with what it needs to remember."""
 
@@ -92,4 +89,4 @@ class FaultInjector:
             if armed.rule.fault is not FaultKind.LATENCY:
                 return Strike(delay, armed.rule)
             delay += armed.rule.seconds
-        return Strike(delay) if delay else NOTHING
+        return Strike(delay)

@@ -111,11 +111,8 @@ class FrameForm:
 
 def chosen_frame_form(accept: str, transfer_syntax_uid: str) -> FrameForm | None:
     """The form for frames of what is stored in this transfer syntax, None for 406."""
-    for media_range in media_ranges(accept):
-        form = _frame_form(media_range, transfer_syntax_uid)
-        if form is not None:
-            return form
-    return None
+    forms = (_frame_form(media_range, transfer_syntax_uid) for media_range in media_ranges(accept))
+    return next(filter(None, forms), None)
 
 
 def _frame_form(media_range: MediaRange, stored: str) -> FrameForm | None:

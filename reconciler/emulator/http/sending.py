@@ -30,7 +30,8 @@ async def send(request: web.BaseRequest, answer: Response) -> web.StreamResponse
     """Send the answer; a small one goes out in one piece."""
     answer = await _compressed(request, answer)
     if answer.length <= _CHUNK:
-        return await _response_in_one(answer)
+        body = await _body(answer)
+        return web.Response(status=answer.status, headers=_headers(answer), body=body)
     return await _stream(request, answer, answer.length)
 
 
@@ -65,19 +66,13 @@ async def in_one_piece(answer: Response) -> Response:
     return replace(answer, pieces=(await _body(answer),))
 
 
-async def _response_in_one(answer: Response) -> web.Response:
-    response = web.Response(status=answer.status, headers=answer.headers, body=await _body(answer))
-    if answer.content_type is None:
-        response.headers.popall("Content-Type", None)
-    else:
-        response.headers["Content-Type"] = answer.content_type
-    return response
+def _headers(answer: Response) -> dict[str, str]:
+    content_type = {} if answer.content_type is None else {"Content-Type": answer.content_type}
+    return {**answer.headers, **content_type}
 
 
 async def _stream(request: web.BaseRequest, answer: Response, sent: int) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
-    if answer.content_type is not None:
-        response.headers["Content-Type"] = answer.content_type
+    response = web.StreamResponse(status=answer.status, headers=_headers(answer))
     response.content_length = answer.length
     await response.prepare(request)
     try:

@@ -11,7 +11,7 @@ from pydicom.tag import BaseTag
 from reconciler.emulator.call import Call
 from reconciler.emulator.http.answer import ApiError, Piece, Response, multipart_answer
 from reconciler.emulator.http.negotiation import OCTET_STREAM, Form, bulk_data_form
-from reconciler.emulator.resources.images import decoded_frames, open_image, pillow
+from reconciler.emulator.resources.frames import decoded_frames, open_image, pillow
 from reconciler.emulator.storage.bulk_data import PIXEL_DATA, parse_place
 from reconciler.emulator.storage.elements import raw_value, read_before
 

@@ -18,7 +18,7 @@ from pydicom.pixels.utils import pixel_array
 from reconciler.emulator.call import Call
 from reconciler.emulator.http.answer import ApiError, Response
 from reconciler.emulator.http.negotiation import media_ranges
-from reconciler.emulator.resources.images import Image, frame_numbers, open_image, pillow, refusing
+from reconciler.emulator.resources.frames import Image, frame_numbers, open_image, pillow, refusing
 
 _FORMATS = {"image/jpeg": "JPEG", "image/png": "PNG", "*/*": "JPEG", "image/*": "JPEG"}
 _CONTENT_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png"}

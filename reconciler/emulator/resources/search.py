@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,7 +13,7 @@ from reconciler.emulator.http.negotiation import accepts
 from reconciler.emulator.resources.search_query import Level, SearchQuery, read_query
 from reconciler.emulator.resources.search_statement import search_statement
 from reconciler.emulator.storage.dicom_json import JsonDataset, json_text
-from reconciler.emulator.storage.rows import selected
+from reconciler.emulator.storage.parsing import selected
 from reconciler.emulator.storage.tags import (
     INSTANCE_ROW,
     MODALITIES_IN_STUDY,
@@ -27,28 +27,24 @@ from reconciler.emulator.storage.tags import (
 _SCOPE = ("StudyInstanceUID", "SeriesInstanceUID")
 _UIDS = {STUDY_INSTANCE_UID, SERIES_INSTANCE_UID}
 _NO_CONTENT = Response(204)
+_Row = tuple[Any, ...]
 
 
-async def _search(call: Call, *, level: Level) -> Response:
+async def _search(
+    call: Call, *, level: Level, make: Callable[[Call, SearchQuery, _Row], str]
+) -> Response:
     if not accepts(call.accept, "application/dicom+json", "application/json"):
         raise ApiError(406, "Search results are available as application/dicom+json only.")
     scope = dict(zip(_SCOPE, call.path.uids, strict=False))
     query = read_query(level, scope, call.query())
     storage = call.service.storage
     storage.settle(search_lag=call.service.injector.faults.search_lag)
-    texts = [
-        _MAKERS[level](call, query, row)
-        for row in storage.index.search(*search_statement(call.store, query))
-    ]
+    rows = storage.index.search(*search_statement(call.store, query))
+    texts = [make(call, query, row) for row in rows]
     return call.datasets(texts) if texts else _NO_CONTENT
 
 
-search_studies = partial(_search, level=Level.STUDIES)
-search_series = partial(_search, level=Level.SERIES)
-search_instances = partial(_search, level=Level.INSTANCES)
-
-
-def _study(call: Call, query: SearchQuery, row: tuple[Any, ...]) -> str:
+def _study(call: Call, query: SearchQuery, row: _Row) -> str:
     text, number, instances, series, modalities = row
     counts: JsonDataset = {
         MODALITIES_IN_STUDY: _attribute("CS", *sorted(filter(None, modalities.split(",")))),
@@ -58,13 +54,13 @@ def _study(call: Call, query: SearchQuery, row: tuple[Any, ...]) -> str:
     return json_text(_included(call, query, number) | json.loads(text) | counts)
 
 
-def _series(call: Call, query: SearchQuery, row: tuple[Any, ...]) -> str:
+def _series(call: Call, query: SearchQuery, row: _Row) -> str:
     text, number, instances = row
     counts: JsonDataset = {SERIES_RELATED_INSTANCES: _attribute("IS", instances)}
     return json_text(_included(call, query, number) | json.loads(text) | counts)
 
 
-def _instance(call: Call, query: SearchQuery, row: tuple[Any, ...]) -> str:
+def _instance(call: Call, query: SearchQuery, row: _Row) -> str:
     text, number, text_with_uids = row
     if query.include_all:
         return call.service.storage.index.metadata(number)
@@ -76,11 +72,9 @@ def _instance(call: Call, query: SearchQuery, row: tuple[Any, ...]) -> str:
     return json_text(_included(call, query, number) | json.loads(text))
 
 
-_MAKERS: Mapping[Level, Callable[[Call, SearchQuery, tuple[Any, ...]], str]] = {
-    Level.STUDIES: _study,
-    Level.SERIES: _series,
-    Level.INSTANCES: _instance,
-}
+search_studies = partial(_search, level=Level.STUDIES, make=_study)
+search_series = partial(_search, level=Level.SERIES, make=_series)
+search_instances = partial(_search, level=Level.INSTANCES, make=_instance)
 
 
 def _included(call: Call, query: SearchQuery, number: int) -> JsonDataset:

@@ -9,8 +9,7 @@ from aiohttp import web
 
 from reconciler.emulator.call import Call, Service, json_body
 from reconciler.emulator.http.answer import ApiError, Response, json_answer
-from reconciler.emulator.storage.index import Size
-from reconciler.model.address import StoreAddress
+from reconciler.model.address import SeriesAddress, StoreAddress
 
 
 async def get_store(call: Call) -> Response:
@@ -30,38 +29,23 @@ async def test_permissions(
     return json_answer({"permissions": held} if held else {})
 
 
-async def store_metrics(call: Call) -> Response:
-    """Answer the DicomStoreMetrics."""
-    size = _size(call)
-    counts = {"studyCount": str(size.studies), "seriesCount": str(size.series)}
-    return json_answer({"name": str(call.path.store)} | counts | _stored(size))
-
-
-async def study_metrics(call: Call) -> Response:
-    """Answer the StudyMetrics."""
-    size = _size(call)
-    (study,) = call.path.uids
-    name = f"{call.path.store}/dicomWeb/studies/{study}"
-    return json_answer({"study": name, "seriesCount": str(size.series)} | _stored(size))
-
-
-async def series_metrics(call: Call) -> Response:
-    """Answer the SeriesMetrics."""
-    size = _size(call)
-    study, series = call.path.uids
-    name = f"{call.path.store}/dicomWeb/studies/{study}/series/{series}"
-    return json_answer({"series": name} | _stored(size))
-
-
-def _size(call: Call) -> Size:
+async def metrics(call: Call) -> Response:
+    """Answer the DicomStoreMetrics, StudyMetrics or SeriesMetrics, by what the path addresses."""
     if call.path.uids:
         call.instances()  # only a store may be empty
-    return call.service.storage.index.size(call.store, call.path.uids)
-
-
-def _stored(size: Size) -> dict[str, str]:
-    return {
+    size = call.service.storage.index.size(call.store, call.path.uids)
+    series = {"seriesCount": str(size.series)}
+    match call.path.uids:
+        case (study_uid, series_uid):
+            name = f"{call.path.store}/dicomWeb{SeriesAddress(study_uid, series_uid)}"
+            about = {"series": name}
+        case (study_uid,):
+            about = {"study": f"{call.path.store}/dicomWeb/studies/{study_uid}"} | series
+        case _:
+            about = {"name": str(call.path.store), "studyCount": str(size.studies)} | series
+    stored = {
         "instanceCount": str(size.instances),
         "blobStorageSizeBytes": str(size.blobs),
         "structuredStorageSizeBytes": str(size.structured),
     }
+    return json_answer(about | stored)

@@ -116,9 +116,9 @@ def _item(call: Call, outcome: Stored) -> JsonDataset:
         address = outcome.instance.address
         item["00081150"] = {"vr": "UI", "Value": [outcome.instance.sop_class_uid]}
         item["00081155"] = {"vr": "UI", "Value": [address.instance_uid]}
-        url = f"/v1/{call.path.store}/dicomWeb{address}"
-        item["00081190"] = {"vr": "UR", "Value": [url]}
+        if outcome.failure is None:
+            url = f"/v1/{call.path.store}/dicomWeb{address}"
+            item["00081190"] = {"vr": "UR", "Value": [url]}
     if outcome.failure is not None:
-        item.pop("00081190", None)
         item["00081197"] = {"vr": "US", "Value": [outcome.failure.value]}
     return item

@@ -5,9 +5,10 @@ from __future__ import annotations
 import codecs
 import struct
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pydicom import Dataset
 from pydicom.charset import python_encoding
@@ -15,13 +16,20 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 
 from reconciler.emulator.storage.bulk_data import PIXEL_DATA, place_of
 from reconciler.emulator.storage.dicom_json import (
+    JsonDataset,
     dataset_to_json,
     first_value,
     json_text,
 )
 from reconciler.emulator.storage.elements import Element, read_before
-from reconciler.emulator.storage.rows import Rows, rows_of
-from reconciler.emulator.storage.tags import SEARCHABLE
+from reconciler.emulator.storage.tags import (
+    INSTANCE_ROW,
+    SEARCHABLE,
+    SERIES_INSTANCE_UID,
+    SERIES_ROW,
+    STUDY_INSTANCE_UID,
+    STUDY_ROW,
+)
 from reconciler.model.address import InstanceAddress, StoreAddress, checked_uid
 
 _VRS_OF_PIXELS = dict(zip(PIXEL_DATA, ("OW", "OF", "OD"), strict=True))
@@ -48,6 +56,20 @@ for _encoding in python_encoding.values():
 
 class NotDicomError(Exception):
     """The bytes are no DICOM file that a store can keep; the message holds no patient data."""
+
+
+class Rows(NamedTuple):
+    """The rows of an instance, its series and its study in search results, as JSON texts.
+
+    They are made when an instance is stored, so that a search need not.
+    ``instance_row_with_uids`` also has Study and Series Instance UID, which searches above the
+    level of the series ask for.
+    """
+
+    study_row: str
+    series_row: str
+    instance_row: str
+    instance_row_with_uids: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +124,23 @@ def _parsed(
         str(dataset.file_meta.TransferSyntaxUID),
         size,
         json_text(metadata),
-        rows_of(metadata),
+        _rows_of(metadata),
         {keyword: first_value(metadata, tag) for keyword, tag in SEARCHABLE.items()},
     )
+
+
+def _rows_of(metadata: JsonDataset) -> Rows:
+    """Make the rows from a dataset."""
+    return Rows(
+        study_row=json_text(selected(metadata, STUDY_ROW)),
+        series_row=json_text(selected(metadata, SERIES_ROW)),
+        instance_row=json_text(selected(metadata, INSTANCE_ROW)),
+        instance_row_with_uids=json_text(
+            selected(metadata, (*INSTANCE_ROW, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID))
+        ),
+    )
+
+
+def selected(metadata: JsonDataset, tags: Iterable[str]) -> JsonDataset:
+    """The attributes with these tags, as far as they are there."""
+    return {tag: metadata[tag] for tag in tags if tag in metadata}
