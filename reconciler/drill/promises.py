@@ -6,16 +6,15 @@ A promise takes the trials it needs and says in words how often it was tried. It
 
 from __future__ import annotations
 
-import json
 import signal
 from collections import Counter
 from collections.abc import Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
 from typing import Any
 
 from reconciler.drill.real_files import store_real_files
 from reconciler.drill.trial import (
+    HOLD,
     PLAN,
     REPORT,
     Trial,
@@ -36,8 +35,6 @@ from reconciler.model.plan import Why
 from reconciler.planning.plan_file import read_plan
 from reconciler.reporting.wording import plural
 
-_HOLD = "kept by the selftest"
-
 
 def plan_deletes_nothing(trials: Trials) -> str:
     """Plan removes of every sort, some of them kept, and look at every request."""
@@ -51,8 +48,8 @@ def plan_deletes_nothing(trials: Trials) -> str:
         one_by_one(listed[:80] + listed[100:]),
         whole(other[0]),
         "keep:",
-        one_by_one(listed[70:100], hold=_HOLD),
-        one_by_one(other[:5], hold=_HOLD),
+        one_by_one(listed[70:100], hold=HOLD),
+        one_by_one(other[:5], hold=HOLD),
         never_seen=len(listed[100:]),
     )
     trial.run("plan", "--detailed-exitcode", "--out", PLAN, exit_codes={ExitCode.PENDING})
@@ -94,6 +91,48 @@ def unknown_blocks(trials: Trials) -> str:
     asked = trial.changes_asked()
     require(kept=not asked, seen=f"{plural(len(asked), 'deletion')} went out")
     return plural(len(_STRANGE), "strange answer")
+
+
+_GATEWAY_404 = (
+    '{"message": "no Route matched"}',
+    '"Not Found"',
+    '{"code": 404, "message": "no Route matched"}',
+)
+"""What a gateway answers for a path that it does not know; the last one reads like the API's."""
+
+
+def gateway_404_is_no_absence(trials: Trials) -> str:
+    """Apply plans while a gateway answers 404 for every instance, and searches still work.
+
+    It leaves alone what apply asks for first: an instance that nobody has, by new UIDs.
+    """
+    gateways = [(trials.new(), body) for body in _GATEWAY_404]
+    for trial, _ in gateways:
+        trial.fill(series(1, 4))
+        trial.write("remove:", one_by_one(series(1, 4)))
+        trial.run("plan", "--out", PLAN, exit_codes={ExitCode.SUCCESS})
+    # Each rule is for the store of its own trial.
+    faults = Faults(tuple(_gateway_of(trial, body) for trial, body in gateways))
+    gateways[0][0].emulator.set_faults(faults)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(_apply_behind, *zip(*gateways, strict=True)))  # raises what one raises
+    gateways[0][0].emulator.set_faults(Faults())
+    return f"{len(gateways)} gateways"
+
+
+def _gateway_of(trial: Trial, body: str) -> FaultRule:
+    path = rf"{trial.store}/dicomWeb/studies/(?!2\.25\.).*/instances/[0-9.]+(/metadata)?$"
+    return FaultRule(FaultKind.STATUS, path=path, status=404, body=body)
+
+
+def _apply_behind(trial: Trial, body: str) -> None:
+    may_end = {ExitCode.SUCCESS, ExitCode.INCOMPLETE}
+    trial.run("apply", PLAN, "--report", REPORT, exit_codes=may_end)
+    outcomes = trial.report()["counts"]
+    gone = sum(outcomes[outcome.value] for outcome in Outcome if outcome.is_gone)
+    held = len(trial.content())
+    seen = f"{gone} instances are called gone, and {held} are there, where a gateway says {body}"
+    require(kept=gone == 0, seen=seen)
 
 
 def wrong_uid_is_no_success(trials: Trials) -> str:
@@ -155,8 +194,7 @@ def kept_survives_every_fault(trials: Trials) -> str:
     # Each rule is for the store of its own trial.
     faulty[0][0].emulator.set_faults(Faults(tuple(rule for _, rule in faulty)))
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        for _ in pool.map(_survive, *zip(*faulty, strict=True)):
-            """The first that was not survived is raised here."""
+        list(pool.map(_survive, *zip(*faulty, strict=True)))  # raises what one raises
     return f"{plural(len(faulty), 'fault')} of {plural(len(_FAULTS), 'kind')}"
 
 
@@ -171,7 +209,7 @@ def _survive(trial: Trial, rule: FaultRule) -> None:
     kept, beside = _WIDE[_KEPT], series(2, 4)
     trial.fill(_WIDE)
     trial.fill(beside)
-    trial.write("remove:", whole(_WIDE[0]), "keep:", one_by_one(kept, hold=_HOLD))
+    trial.write("remove:", whole(_WIDE[0]), "keep:", one_by_one(kept, hold=HOLD))
     apply = ("apply", "specs", "--auto-approve", "--parallelism", "4")
     if rule.fault is FaultKind.HANG:
         _kill_after(trial, 2, apply)
@@ -192,7 +230,7 @@ def kill_9_resumes(trials: Trials) -> str:
     instances = series(1, 120)
     trial.fill(instances)
     removed, rest = instances[:80], instances[80:]
-    trial.write("remove:", one_by_one(removed), "keep:", one_by_one(rest[:20], hold=_HOLD))
+    trial.write("remove:", one_by_one(removed), "keep:", one_by_one(rest[:20], hold=HOLD))
     trial.run("plan", "--out", PLAN, exit_codes={ExitCode.SUCCESS})
     trial.emulator.set_faults(Faults(latency=0.02))
     apply = ("apply", PLAN, "--parallelism", "4", "--report", REPORT)
@@ -218,10 +256,7 @@ def restore_gives_identical_bytes(trials: Trials) -> str:
     instances = sorted(one for one in stored if all(map(is_uid, one)))[:_RESTORED]
     before = {one: trial.retrieve(one) for one in instances}
     held = trial.content()
-    by_series = groupby(instances, key=lambda one: one.series)
-    entries = [one_by_one(list(group)) for _, group in by_series]
-    archive = trial.folder.with_name(f"{trial.folder.name}-archive")
-    trial.write(f"archive: {{path: {json.dumps(str(archive))}}}", "remove:", *entries)
+    trial.write(trial.archive, "remove:", one_by_one(instances))
     trial.run("apply", "specs", "--auto-approve", "--report", REPORT, exit_codes={0})
     require(kept=trial.content() == held - {*instances}, seen="apply did not delete what it said")
     trial.run("restore", trial.report()["run"], "--report", REPORT, exit_codes={0})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path
 
 from reconciler.emulator import AlreadyStoredError, Emulator, NotDicomError
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -18,14 +17,12 @@ def store_real_files(emulator: Emulator, store: StoreAddress) -> Mapping[str, In
     """
     stored = {}
     with resources.as_file(resources.files("pydicom.data")) as folder:
-        for path in _files(folder):
+        for path in sorted(folder.rglob("*")):
+            if not path.is_file() or path.suffix == ".py":
+                continue
             try:
                 address = emulator.ingest(store, path)
             except (NotDicomError, AlreadyStoredError):
                 continue
             stored[path.relative_to(folder).as_posix()] = address
     return stored
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".py")

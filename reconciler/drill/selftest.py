@@ -6,12 +6,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.drill.checkout_promises import (
-    committed_record_is_not_believed,
-    hidden_hold_is_refused,
-)
-from reconciler.drill.gateway_promises import gateway_404_is_no_absence
 from reconciler.drill.promises import (
+    gateway_404_is_no_absence,
     kept_survives_every_fault,
     kill_9_resumes,
     plan_deletes_nothing,
@@ -19,7 +15,11 @@ from reconciler.drill.promises import (
     unknown_blocks,
     wrong_uid_is_no_success,
 )
-from reconciler.drill.record_promises import later_removal_stands
+from reconciler.drill.record_promises import (
+    committed_record_is_not_believed,
+    hidden_hold_is_refused,
+    later_removal_stands,
+)
 from reconciler.drill.trial import BrokenPromiseError, Program, Trials
 from reconciler.emulator import EmulatorSettings, running_emulator
 from reconciler.errors import ReconcilerError

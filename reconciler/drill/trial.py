@@ -7,7 +7,7 @@ import subprocess
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 from typing import Any
 from urllib.request import ProxyHandler, Request, build_opener
@@ -17,6 +17,7 @@ from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddres
 
 PLAN = "plan.json"
 REPORT = "report.json"
+HOLD = "kept by the selftest"
 READ_METHODS = frozenset({"GET", "POST"})
 """What only asks: a POST is a question for permissions; it is checked that it changed nothing."""
 
@@ -69,6 +70,11 @@ class Trial:
     def state(self) -> Path:
         """The state folder."""
         return self.folder / ".reconciler"
+
+    @property
+    def archive(self) -> str:
+        """The line by which what is removed is archived first, in a folder beside this one."""
+        return archive_in(self.folder.with_name(f"{self.folder.name}-archive"))
 
     def fill(self, instances: Sequence[InstanceAddress]) -> None:
         """Store instances of one series."""
@@ -194,10 +200,19 @@ def write_desired_state(
     return path
 
 
+def archive_in(folder: Path) -> str:
+    """The line of a file by which what it removes is archived in a folder first."""
+    return f"archive: {{path: {json.dumps(str(folder))}}}"
+
+
 def one_by_one(instances: Sequence[InstanceAddress], *, hold: str = "") -> str:
-    """An entry that names instances of one series."""
-    uids = "".join(f"\n      - {one.instance_uid}" for one in instances)
-    return f"{whole(instances[0], hold=hold)}\n    instancesId:{uids}"
+    """Entries that name instances, one for each series; those of a series stand together."""
+    entries = []
+    for _, group in groupby(instances, key=lambda one: one.series):
+        members = list(group)
+        uids = "".join(f"\n      - {one.instance_uid}" for one in members)
+        entries.append(f"{whole(members[0], hold=hold)}\n    instancesId:{uids}")
+    return "\n".join(entries)
 
 
 def whole(instance: InstanceAddress, *, hold: str = "") -> str:

@@ -19,7 +19,7 @@ import pytest
 from reconciler.cli import environment
 from reconciler.cli.commands import selftest as command
 from reconciler.cli.main import group, run
-from reconciler.drill import checkout_promises, gateway_promises, promises, record_promises
+from reconciler.drill import promises, record_promises
 from reconciler.drill.selftest import PROMISES, PromiseResult, selftest
 from reconciler.drill.trial import BrokenPromiseError, Program, Trials
 from reconciler.emulator import EmulatorSettings, running_emulator
@@ -164,7 +164,7 @@ BREAKAGES = [
     (promises.unknown_blocks, ANY_404_IS_ABSENT, "2 of 7 strange answers"),
     (promises.unknown_blocks, AN_INCOMPLETE_PLAN_PASSES, "`apply` exited with 0"),
     (
-        gateway_promises.gateway_404_is_no_absence,
+        promises.gateway_404_is_no_absence,
         NO_LISTING_IS_ASKED,
         "4 instances are called gone",
     ),
@@ -180,11 +180,11 @@ BREAKAGES = [
         "0 of its instances are reported as removed",
     ),
     (
-        checkout_promises.committed_record_is_not_believed,
+        record_promises.committed_record_is_not_believed,
         ANY_STATE_IS_BELIEVED,
         "`apply` exited with 0",
     ),
-    (checkout_promises.hidden_hold_is_refused, WHAT_IS_THERE_IS_ALL, "`plan` exited with 0"),
+    (record_promises.hidden_hold_is_refused, WHAT_IS_THERE_IS_ALL, "`plan` exited with 0"),
 ]
 
 

@@ -12,7 +12,6 @@ import shlex
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,11 @@ from reconciler.drill.own_store.commands import Commands
 from reconciler.drill.own_store.remains import find_present, find_unproven, look_at
 from reconciler.drill.own_store.wire_facts import WireFacts
 from reconciler.drill.trial import (
+    HOLD,
     PLAN,
     REPORT,
     BrokenPromiseError,
+    archive_in,
     one_by_one,
     require,
     write_desired_state,
@@ -46,7 +47,7 @@ ROUNDS = 2
 """So often the removal of what was stored is tried."""
 
 _UNCLEAR = {ReplyKind.UNCLEAR, ReplyKind.UNEXPECTED}
-_HOLD = "kept by the selftest"
+_REMOVED = "planned, deleted and proven to be gone"
 
 
 class StoppedError(Exception):
@@ -106,8 +107,10 @@ class Visit:
         self._go_on()
         self.facts.ask_of_stored(self.specimens)
         self._go_on()
-        archive = self.commands.folder / "archive"
-        self._remove("deleting", removed, kept=kept, archive=archive)
+        archive = archive_in(self.commands.folder / "archive")
+        hold = one_by_one([kept], hold=HOLD)
+        self._remove("deleting", removed, archive, "keep:", hold, stop=self.stop.event)
+        self.say(f"archived, {_REMOVED}: {plural(len(removed), 'instance')}")
         self.facts.ask_of_deleted(removed[0])
         self.facts.time_search("deleting", removed, listed=False)
         self._go_on()
@@ -130,6 +133,7 @@ class Visit:
                 break
             try:
                 self._remove(f"removing-{number}", sorted(there), stop=threading.Event())
+                self.say(f"{_REMOVED}: {plural(len(there), 'instance')}")
             except (BrokenPromiseError, ReconcilerError, OSError) as error:
                 self.say(f"removing what was stored: {error}")
         return find_unproven(store, self.sent) | self.unclear
@@ -170,14 +174,11 @@ class Visit:
         self,
         project: str,
         removed: Sequence[InstanceAddress],
-        *,
-        kept: InstanceAddress | None = None,
-        archive: Path | None = None,
-        stop: threading.Event | None = None,
+        *others: str,
+        stop: threading.Event,
     ) -> None:
         """Plan the removal, make sure that the plan names these alone, and apply it."""
-        stop = stop or self.stop.event
-        plan = self._write(project, removed, kept=kept, archive=archive) / PLAN
+        plan = self._write(project, removed, *others) / PLAN
         self.commands.run(project, "plan", "--out", str(plan), stop=stop)
         planned = [one for store in read_plan(plan).plan.stores for one in store.deletions()]
         seen = f"the plan deletes {len(planned)} instances, not the {len(removed)} that were stored"
@@ -187,36 +188,22 @@ class Visit:
         outcomes = _read(report)["counts"]
         gone = sum(outcomes[outcome.value] for outcome in Outcome if outcome.is_gone)
         require(kept=gone == len(removed), seen=f"{gone} of {len(removed)} are proven to be gone")
-        done = "planned, deleted and proven to be gone"
-        how = f"archived, {done}" if archive else done
-        self.say(f"{how}: {plural(gone, 'instance')}")
 
     def _restore(self, expected: int) -> None:
         run = _read(self.commands.folder / "deleting" / REPORT)["run"]
         report = self.commands.folder / "deleting" / "restored.json"
         self.commands.run("deleting", "restore", run, "--report", str(report), stop=self.stop.event)
         outcomes = _read(report)["counts"]
-        self.facts.found["restored"] = {
-            one.value: outcomes[one.value] for one in Outcome if one.is_restored
-        }
-        back = sum(outcomes[one.value] for one in Outcome if one.is_restored)
+        restored = {one.value: outcomes[one.value] for one in Outcome if one.is_restored}
+        self.facts.found["restored"] = restored
+        back = sum(restored.values())
         require(kept=back == expected, seen=f"{back} of {expected} are restored")
         self.say(f"restored and compared: {plural(back, 'instance')}")
 
-    def _write(
-        self,
-        project: str,
-        removed: Sequence[InstanceAddress],
-        *,
-        kept: InstanceAddress | None = None,
-        archive: Path | None = None,
-    ) -> Path:
-        """Write a project with one desired-state file; gives its folder."""
-        lists = [] if archive is None else [f"archive: {{path: {json.dumps(str(archive))}}}"]
-        lists += ["remove:", *(one_by_one(list(group)) for _, group in _by_series(removed))]
-        if kept is not None:
-            lists += ["keep:", one_by_one([kept], hold=_HOLD)]
+    def _write(self, project: str, removed: Sequence[InstanceAddress], *others: str) -> Path:
+        """Write a project that removes these, with ``others`` in its one file; gives its folder."""
         folder = self.commands.folder / project
+        lists = (*others, "remove:", one_by_one(removed))
         write_desired_state(folder, self.store.address, *lists, never_seen=len(removed))
         return folder
 
@@ -228,10 +215,6 @@ class Visit:
 def studies_of(instances: Collection[InstanceAddress]) -> tuple[str, ...]:
     """Their Study Instance UIDs, each once."""
     return tuple(dict.fromkeys(instance.study_uid for instance in instances))
-
-
-def _by_series(instances: Sequence[InstanceAddress]) -> Any:
-    return groupby(instances, key=lambda one: one.series)
 
 
 def _read(path: Path) -> Any:
