@@ -23,15 +23,13 @@ from reconciler.journal.folder import run_file
 from reconciler.model.address import InstanceAddress
 
 from ..answer import Answer, typist
+from ..limits import wide_open_line
 from .proxy import Change, proxy_of
 
 HEAD = "version: 1\nstore:\n" + "".join(
     f"  {name}: {value}\n" for name, value in DEMO_STORE.as_parameters().items()
 )
-OPEN = (
-    "limits: {maxDeletions: 100000, maxStudiesEmptied: 1000, maxSeriesEmptied: 1000,"
-    " maxStudyPercent: 100}\n"
-)
+OPEN = wide_open_line("maxKeptMissing", "maxNeverSeen", "maxReappeared")
 REASON = 'reason: {code: "113037", ticket: QA-7}\n'
 ROOT = "1.2.826.0.1.3680043.10.7"
 

@@ -29,14 +29,13 @@ from reconciler.emulator import (
 from reconciler.emulator.http.request_log import RequestRecord
 from reconciler.model.address import InstanceAddress, StoreAddress
 
+from ..limits import wide_open_line
+
 SECONDS = 60.0
 """No wait of these tests is meant to last so long."""
 
 _ROOT = "1.2.826.0.1.3680043.10.1"
-_LIMITS = (
-    "limits: {maxDeletions: 10000, maxStudiesEmptied: 100, maxSeriesEmptied: 100,"
-    " maxStudyPercent: 100}\n"
-)
+_LIMITS = wide_open_line("maxKeptMissing", "maxNeverSeen", "maxReappeared")
 
 
 def address(study: int, series: int, instance: int) -> InstanceAddress:

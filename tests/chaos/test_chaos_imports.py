@@ -26,6 +26,7 @@ from pydicom.data import get_charset_files
 
 from reconciler.emulator import AlreadyStoredError, FaultKind, FaultRule, Faults, NotDicomError
 
+from ..limits import wide_open_line
 from .sites import Ended, Site, ended, running_site
 from .test_chaos_stopping import service_account
 
@@ -45,10 +46,7 @@ try:
 finally:
     sys.stderr.write("\\nimports " + json.dumps(seen))
 """
-LIMITS = (
-    "limits: {maxDeletions: 1000, maxStudiesEmptied: 1000, maxSeriesEmptied: 1000,"
-    " maxStudyPercent: 100}\n"
-)
+LIMITS = wide_open_line("maxKeptMissing", "maxNeverSeen", "maxReappeared")
 
 
 FAULTS = Faults(

@@ -12,6 +12,7 @@ from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_
 from reconciler.model.address import InstanceAddress, StoreAddress
 
 from ..answer import Answer, typist
+from ..limits import wide_open_line
 
 ROOT = "1.2.826.0.1.3680043.10.1"
 
@@ -74,10 +75,7 @@ def removal(addresses: Sequence[InstanceAddress], *, key: str = "remove") -> str
 
 
 REASON = 'reason: {code: "113039", ticket: RET-1042}\n'
-LIMITS_OPEN = (
-    "limits: {maxDeletions: 10000, maxStudiesEmptied: 100, maxSeriesEmptied: 100,"
-    " maxStudyPercent: 100, maxNeverSeen: 100}\n"
-)
+LIMITS_OPEN = wide_open_line("maxKeptMissing", "maxReappeared")
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ import pytest
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 from reconciler.model.address import InstanceAddress, StoreAddress
 
-from .conftest import LIMITS_OPEN, REASON, ROOT, Project, address, removal
+from ..limits import wide_open_line
+from .conftest import REASON, ROOT, Project, address, removal
 
 WRONG = {
     "a study": f"remove:\n  - studiesId: {ROOT}.9\n",
@@ -133,7 +134,7 @@ def removes(project: Project, name: str) -> str:
 def test_what_a_run_removed_is_already_absent_where_its_record_is(
     filled: Project, tmp_path: Path, name: str
 ) -> None:
-    limits = LIMITS_OPEN.replace("maxNeverSeen: 100", "maxNeverSeen: 0")
+    limits = wide_open_line("maxKeptMissing", "maxNeverSeen", "maxReappeared")
     filled.write("a.yaml", REASON + limits + removes(filled, name))
     assert filled.run("apply", "--auto-approve").code == 0
     again = filled.run("plan", "--detailed-exitcode", "--format", "json")
@@ -164,7 +165,7 @@ def test_what_a_run_removed_is_already_absent_where_its_record_is(
 @pytest.mark.parametrize("name", ["instances", "a series", "a study"])
 def test_a_wrong_uid_beside_what_a_run_removed_is_still_told(filled: Project, name: str) -> None:
     """The record of one series or study says nothing of another."""
-    limits = LIMITS_OPEN.replace("maxNeverSeen: 100", "maxNeverSeen: 0")
+    limits = wide_open_line("maxKeptMissing", "maxNeverSeen", "maxReappeared")
     body = removes(filled, name)
     filled.write("a.yaml", REASON + limits + body)
     assert filled.run("apply", "--auto-approve").code == 0

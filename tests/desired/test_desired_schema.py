@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +16,7 @@ from reconciler.desired.schema.validation import desired_state_schema, scalar_ty
 from reconciler.desired.wording import NOUNS, UID_KEYS
 from reconciler.desired.yaml_tree.tree import Value, YamlMapping, YamlSequence
 from reconciler.model import address
-from reconciler.model.desired import ReasonCode
+from reconciler.model.desired import LIMIT_KEYS, ReasonCode
 
 SCHEMA = desired_state_schema()
 DEFS = SCHEMA["$defs"]
@@ -68,10 +70,8 @@ def test_every_text_with_a_form_has_words_for_its_message() -> None:
 
 
 def test_the_integers_are_known() -> None:
-    limits = {"maxDeletions", "maxStudiesEmptied", "maxSeriesEmptied"}
-    limits |= {"maxStudyPercent", "maxKeptMissing", "maxNeverSeen", "maxReappeared"}
     integers = {key for key, kind in scalar_types().items() if kind == "integer"}
-    assert integers == {"version", "count"} | limits
+    assert integers == {"version", "count", *LIMIT_KEYS.values()}
     assert scalar_types().keys() - integers == {"allowDamaged"}
 
 
@@ -179,6 +179,84 @@ ENTRIES = ADDRESSES.map(mapping) | st.dictionaries(KEYS, VALUES).map(mapping) | 
 def test_the_fast_check_and_the_schema_give_one_verdict(name: str, entry: Value) -> None:
     is_inventory = isinstance(entry, YamlMapping) and "inventory" in entry
     assert IS_PLAIN[name](entry) == (validator(name).is_valid(entry) and not is_inventory)
+
+
+def examples(schema: Any) -> Iterator[Any]:
+    """What a key may have: its examples, and of a mapping one for each key that it may have."""
+    yield from schema["examples"]
+    for example in [one for one in schema["examples"] if isinstance(one, dict)]:
+        for key, inner in resolved(schema)["properties"].items():
+            yield from ({**example, key: value} for value in examples(inner))
+
+
+def resolved(schema: Any) -> Any:
+    """The schema with what it refers to."""
+    reference = schema.get("$ref", "").removeprefix("#/$defs/")
+    return {**DEFS[reference], **schema} if reference else schema
+
+
+def entries_by_key() -> Iterator[tuple[str, str, Any]]:
+    """Valid entries: one at least for each key of each list, and of a mapping in it."""
+    for name in ("remove", "keep"):
+        for key, schema in DEFS[name]["properties"].items():
+            address = {"studiesId": "1.2", "seriesId": "1.3"} if key != "inventory" else {}
+            for value in examples(schema):
+                yield name, key, {**address, key: value}
+
+
+@pytest.mark.parametrize(("name", "key", "entry"), [*entries_by_key()])
+def test_every_key_of_an_entry_passes_both_checks(name: str, key: str, entry: Any) -> None:
+    assert validator(name).is_valid(entry)
+    assert IS_PLAIN[name](tree(entry)) is (key != "inventory")
+
+
+def tree(value: Any) -> Value:
+    if isinstance(value, dict):
+        return mapping({key: tree(inner) for key, inner in value.items()})
+    return sequence([tree(inner) for inner in value]) if isinstance(value, list) else value
+
+
+NAME = "Zoë Müller"
+
+
+def keys_of_words(schema: Any = SCHEMA, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to each key whose value may be a name, and to each mapping around one.
+
+    A path may be one too, but it has to be found, so messages quote it.
+    """
+    for key, inner in resolved(schema).get("properties", {}).items():
+        found, steps = resolved(inner), (*way, key)
+        if "properties" in found:
+            inside = [*keys_of_words(found, steps)]
+            yield from [steps, *inside] if inside else []
+        elif "items" in found:
+            yield from keys_of_words(found["items"], (*steps, 0))
+        elif key != "path" and Draft202012Validator({**found, "$defs": DEFS}).is_valid(NAME):
+            yield steps
+
+
+def test_the_keys_of_words_are_found() -> None:
+    reasons = [("reason",), ("reason", "text"), ("remove", 0, "reason")]
+    assert [*keys_of_words()][:3] == reasons
+    assert ("keep", 0, "hold") in keys_of_words()
+
+
+@pytest.mark.parametrize("wrong", [NAME + "\a", NAME * 200, [NAME], {"odd": NAME}, f"\n{NAME}"])
+@pytest.mark.parametrize("way", [*keys_of_words()], ids=lambda way: ".".join(map(str, way)))
+def test_no_message_quotes_words(project, way: tuple[Any, ...], wrong: Any) -> None:
+    document = {"version": 1, "store": SCHEMA["properties"]["store"]["examples"][0]}
+    node, schema = document, SCHEMA
+    for step in way[:-1]:
+        if step == 0:
+            node, schema = node[0], schema["items"]
+        else:
+            schema = resolved(schema)["properties"][step]
+            node = node.setdefault(step, copy.deepcopy(schema["examples"][0]))
+    node[way[-1]] = wrong
+    project.write("a.yaml", json.dumps(document))
+    said = "".join(f"{one.message} {one.hint}" for one in project.problems("a.yaml"))
+    assert said
+    assert not any(part in said for part in NAME.split())
 
 
 def test_a_problem_among_plain_entries_stands_at_its_own_line(project) -> None:

@@ -25,6 +25,7 @@ from reconciler.live.http.endpoint import parse_endpoint
 from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 
 from ..answer import Answer, typist
+from ..limits import wide_open_line
 from ..sampling import some
 from .releases import RELEASES, Release
 
@@ -42,10 +43,7 @@ store:
   dicomStoresId: mini-pacs
 """
 REASON = 'reason: {code: "113039", ticket: RET-1042}\n'
-OPEN = (
-    "limits: {maxDeletions: 10000, maxStudiesEmptied: 100, maxSeriesEmptied: 100,"
-    " maxStudyPercent: 100}\n"
-)
+OPEN = wide_open_line("maxKeptMissing", "maxNeverSeen", "maxReappeared")
 
 
 @contextmanager

@@ -16,6 +16,7 @@ import yaml
 from reconciler.errors import DesiredStateError
 from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress
 from reconciler.model.desired import (
+    LIMIT_KEYS,
     Claims,
     DesiredState,
     DesiredStore,
@@ -142,13 +143,7 @@ def _desired_store(name: str, wanted: Mapping[str, Any]) -> DesiredStore:
     )
 
 
-_LIMITS = {
-    "maxDeletions": "max_deletions",
-    "maxStudiesEmptied": "max_studies_emptied",
-    "maxSeriesEmptied": "max_series_emptied",
-    "maxStudyPercent": "max_study_percent",
-    "maxKeptMissing": "max_kept_missing",
-}
+_LIMITS = {key: name for name, key in LIMIT_KEYS.items()}
 
 
 def _read_entries(intent: EntryKind, lines: Mapping[int, Any]) -> Iterator[Entry]:

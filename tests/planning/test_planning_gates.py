@@ -24,18 +24,14 @@ from reconciler.model.problem import Source
 from reconciler.planning.gates import blocking_gates, evaluate_gates, require_passed_gates
 from reconciler.planning.never_seen import gates_on_never_seen
 
+from ..limits import wide_open
+
 ARCHIVE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
 RESEARCH = StoreAddress("imaging-prod", "europe-west4", "radiology", "research")
 LINE = Source("specs/a.yaml", 3)
 ROW = Source("specs/list.csv", 3)
 REASON = Reason(ReasonCode.DATA_RETENTION_POLICY_EXPIRED)
-WIDE = Limits(
-    max_deletions=10_000,
-    max_studies_emptied=10_000,
-    max_series_emptied=10_000,
-    max_study_percent=100,
-    max_kept_missing=10_000,
-)
+WIDE = Limits(*wide_open().values())
 
 
 def group(count: int, *, expanded: bool = False, start: int = 0) -> DeletionGroup:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import EntryKind
 
+from ..limits import wide_open
 from .harness import Site, address
 
 NUMBERS = (1, 2, 3)
@@ -28,14 +29,7 @@ ELSEWHERE = 9
 
 FILES = ("specs/a.yaml", "specs/more/b.yaml", "bulk/c.yaml")
 PATHS = (("specs",), ("specs", "bulk"), ("specs/a.yaml",), ("bulk/c.yaml",))
-WIDE_OPEN = {
-    "maxDeletions": 1000,
-    "maxStudiesEmptied": 100,
-    "maxSeriesEmptied": 100,
-    "maxStudyPercent": 100,
-    "maxKeptMissing": 100,
-    "maxNeverSeen": 100,
-}
+WIDE_OPEN = wide_open("maxReappeared")
 
 
 class Fate(Enum):
