@@ -71,5 +71,5 @@ def _confirmed(store: ReadableStore, facts: Facts) -> Facts:
     try:
         store.preflight(deleting=False)
     except LiveError as error:
-        return facts.downgraded(unknown(f"answered 404, but then the pre-flight failed: {error}"))
+        return facts.downgraded(unknown(f"not found, but then the pre-flight failed: {error}"))
     return facts

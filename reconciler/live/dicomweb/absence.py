@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 
 from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import is_json
+from reconciler.model.live import Observation, unknown
 
 
 class Word(Enum):
@@ -31,15 +32,25 @@ class Word(Enum):
     NONE = auto()
 
 
+def is_not_found(answer: Answer) -> bool:
+    """Whether its status says that something does not exist; the words are another matter."""
+    return answer.status == HTTPStatus.NOT_FOUND
+
+
+def no_absence(why: str) -> Observation:
+    """What such an answer is worth if something speaks against it, as in ``HTTP 404, but …``."""
+    return unknown(f"HTTP 404{why}")
+
+
 def word_of(answer: Answer) -> Word:
     """Read the body; NONE for every answer that is not a whole 404 in JSON."""
     is_readable = answer.is_whole and (not answer.content_type or is_json(answer.content_type))
-    if answer.status != HTTPStatus.NOT_FOUND or not is_readable:
+    if not is_not_found(answer) or not is_readable:
         return Word.NONE
     match _parse(answer.body):
         case str(text) if text.strip():
             return Word.TEXT
-        case dict(error) | [dict(error)] if _names_404(error):
+        case dict(error) | [dict(error)] if _names(answer.status, error):
             return Word.CODE
     return Word.NONE
 
@@ -49,11 +60,11 @@ def names_missing(answer: Answer) -> bool:
     return word_of(answer) is Word.CODE
 
 
-def _names_404(error: dict[str, Any]) -> bool:
+def _names(status: int, error: dict[str, Any]) -> bool:
     inner = error.get("error")
     places = [error, inner] if isinstance(inner, dict) else [error]
     codes = [place["code"] for place in places if "code" in place]
-    return codes != [] and all(str(code) == "404" for code in codes)
+    return codes != [] and all(str(code) == str(status) for code in codes)
 
 
 def _parse(body: bytes) -> Any:

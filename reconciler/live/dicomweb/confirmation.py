@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from itertools import chain, repeat
 
 from reconciler.errors import LiveError
-from reconciler.live.dicomweb.absence import Word, word_of
+from reconciler.live.dicomweb.absence import Word, no_absence, word_of
 from reconciler.live.http.answer import Answer
 from reconciler.model.address import InstanceAddress
-from reconciler.model.live import ABSENT, Observation, OddRow, OddRows, unknown
+from reconciler.model.live import ABSENT, Observation, OddRow, OddRows
 
 SEARCH_LAG = 10.0
 """Seconds for which a listing may go on showing what is gone: "a few", says the API's
@@ -90,14 +90,14 @@ class Listings:
         for wait in chain(_PAUSES, repeat(_PAUSES[-1])):
             listing = self._listing(instance, read, unshown=oldest, shown=newest)
             if listing.problem:
-                return unknown(f"HTTP 404, but its study cannot be listed: {listing.problem}")
+                return no_absence(f", but its study cannot be listed: {listing.problem}")
             if not listing.shows(instance):
                 return ABSENT
             left = seen + SEARCH_LAG - listing.asked
             newest = listing.asked + min(wait, left)
             if left <= 0 or pause(max(0.0, newest - time.monotonic())):
                 break
-        return unknown("HTTP 404, but the listing of its study still shows it")
+        return no_absence(", but the listing of its study still shows it")
 
     def _listing(
         self,

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 
-from reconciler.live.dicomweb.absence import names_missing
+from reconciler.live.dicomweb.absence import is_not_found, names_missing
 from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import DICOM_JSON, is_html, media_type
 from reconciler.model.live import ABSENT, PRESENT, Observation, unknown
@@ -30,7 +30,7 @@ def observe(answer: Answer, is_missing: Callable[[Answer], bool] = names_missing
     """
     if is_dataset(answer.status, answer.content_type):
         return PRESENT
-    if answer.status == HTTPStatus.NOT_FOUND and is_missing(answer):
+    if is_not_found(answer) and is_missing(answer):
         return ABSENT
     return unknown(describe_unexpected(answer))
 
@@ -43,7 +43,7 @@ def is_dataset(status: int, content_type: str) -> bool:
 def describe_unexpected(answer: Answer) -> str:
     """Name an answer that is not the API's own; of a 404 that is what matters most."""
     said = describe(answer)
-    is_plain = answer.status == HTTPStatus.NOT_FOUND and not is_html(answer)
+    is_plain = is_not_found(answer) and not is_html(answer)
     return f"{said}, not in the API's own words" if is_plain else said
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from reconciler.live.dicomweb.absence import names_missing
+from reconciler.live.dicomweb.absence import is_not_found, names_missing
 from reconciler.live.dicomweb.probe_reply import describe, describe_unexpected
 from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import (
@@ -69,7 +69,7 @@ def _deleted(answer: Answer, is_done: Test, is_missing: Test, is_own_error: Test
     is_plain = answer.is_whole and not is_html(answer)
     if answer.status in {HTTPStatus.OK, HTTPStatus.NO_CONTENT} and is_plain and is_done(answer):
         return ReplyKind.ACCEPTED
-    if answer.status == HTTPStatus.NOT_FOUND:
+    if is_not_found(answer):
         return ReplyKind.NOT_FOUND if is_missing(answer) else ReplyKind.UNEXPECTED
     if answer.status in _CLIENT_ERRORS and is_own_error(answer):
         return ReplyKind.REFUSED

@@ -67,25 +67,18 @@ def _refuse(transport: Transport, address: StoreAddress, answer: Answer) -> NoRe
             hint="run `gcloud auth application-default login`, or name a credentials file in"
             " GOOGLE_APPLICATION_CREDENTIALS",
         )
-    is_own = answer.status != HTTPStatus.NOT_FOUND or names_missing(answer)
-    message, hint = _EXPLAINED.get(
-        answer.status if is_own else None,
-        (
-            f"{{store}} cannot be used: {transport.origin} answered {describe(answer)}",
-            "is this the endpoint of the Healthcare API, and is no proxy in between?",
-        ),
+    if names_missing(answer):
+        raise PreflightError(
+            f"there is no DICOM store {address}",
+            hint="check dicomStoresId first, then the other three parameters, then the endpoint",
+        )
+    if answer.status == HTTPStatus.FORBIDDEN:
+        raise PreflightError(
+            f"the caller may not see {address}, or its dataset does not exist",
+            hint="check projectsId, locationsId and datasetsId, then grant"
+            " healthcare.dicomStores.get, as in roles/healthcare.dicomViewer",
+        )
+    raise PreflightError(
+        f"{address} cannot be used: {transport.origin} answered {describe(answer)}",
+        hint="is this the endpoint of the Healthcare API, and is no proxy in between?",
     )
-    raise PreflightError(message.format(store=address), hint=hint)
-
-
-_EXPLAINED: dict[int | None, tuple[str, str]] = {
-    HTTPStatus.NOT_FOUND: (
-        "there is no DICOM store {store}",
-        "check dicomStoresId first, then the other three parameters, then the endpoint",
-    ),
-    HTTPStatus.FORBIDDEN: (
-        "the caller may not see {store}, or its dataset does not exist",
-        "check projectsId, locationsId and datasetsId, then grant healthcare.dicomStores.get,"
-        " as in roles/healthcare.dicomViewer",
-    ),
-}

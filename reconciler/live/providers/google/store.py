@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from reconciler.errors import LiveError
 from reconciler.live.dicomweb import probe_reply
-from reconciler.live.dicomweb.absence import Word, names_missing, word_of
+from reconciler.live.dicomweb.absence import Word, names_missing, no_absence, word_of
 from reconciler.live.dicomweb.confirmation import Listings, Texts
 from reconciler.live.dicomweb.probe_reply import describe
 from reconciler.live.dicomweb.replies import delete_reply
@@ -32,7 +32,6 @@ from reconciler.model.live import (
     Observation,
     Presence,
     StorageInfo,
-    unknown,
 )
 from reconciler.model.reply import Reply
 
@@ -119,7 +118,7 @@ class HealthcareStore(DicomWebStore):
             return probe_reply.observe(answer)
         if self._is_nobodys(answer, depth):
             return ABSENT_BY_TEXT
-        return unknown("HTTP 404 with another text than what nobody has gets")
+        return no_absence(" with another text than what nobody has gets")
 
     def confirmed(
         self,

@@ -20,6 +20,7 @@ from typing import BinaryIO
 
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live.dicomweb import probe_reply
+from reconciler.live.dicomweb.absence import no_absence
 from reconciler.live.dicomweb.multipart import read_single_part
 from reconciler.live.dicomweb.probe_reply import describe
 from reconciler.live.dicomweb.qido_rows import (
@@ -52,7 +53,6 @@ from reconciler.model.live import (
     Presence,
     SeriesListing,
     StorageInfo,
-    unknown,
 )
 from reconciler.model.reply import Reply, ReplyKind
 
@@ -125,8 +125,8 @@ class OrthancStore(DicomWebStore):
         try:
             is_shown = instance in self._apart().find(instance.instance_uid)
         except LiveError as error:
-            return unknown(f"HTTP 404, but then it could not be searched for: {error}")
-        return unknown("HTTP 404, but a search shows it") if is_shown else seen
+            return no_absence(f", but then it could not be searched for: {error}")
+        return no_absence(", but a search shows it") if is_shown else seen
 
     def probe(self, instance: InstanceAddress) -> Observation:
         """Retrieve the metadata; it is absent if it is for the lookup, too.
@@ -140,10 +140,10 @@ class OrthancStore(DicomWebStore):
         try:
             known = len(self._matching(instance))
         except LiveError as error:
-            return unknown(f"HTTP 404, but not looked up: {error}")
+            return no_absence(f", but not looked up: {error}")
         if known > 1:
             return PRESENT
-        return unknown("HTTP 404, but Orthanc's lookup knows it") if known else seen
+        return no_absence(", but Orthanc's lookup knows it") if known else seen
 
     def probe_study_or_series(self, study_uid: str, series_uid: str | None) -> Observation:
         """As `probe`; what the lookup knows under any address is not absent."""
@@ -154,9 +154,9 @@ class OrthancStore(DicomWebStore):
         try:
             is_known = bool(self._candidates(uid, level))
         except LiveError as error:
-            return unknown(f"HTTP 404, but not looked up: {error}")
+            return no_absence(f", but not looked up: {error}")
         where = "here, elsewhere, or for two patients"
-        return unknown(f"HTTP 404, but Orthanc's lookup knows it {where}") if is_known else seen
+        return no_absence(f", but Orthanc's lookup knows it {where}") if is_known else seen
 
     def list_instances(
         self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
