@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Self
 
 from reconciler.model.address import STUDY, StoreAddress
 from reconciler.model.desired import LIMIT_KEYS, Limits
@@ -12,16 +13,52 @@ from reconciler.model.desired import LIMIT_KEYS, Limits
 class GateName(Enum):
     """The gates, by the name of the limit that passes them where there is one."""
 
-    INCOMPLETE = "incomplete"
-    MISPLACED = "misplaced"
-    MAX_DELETIONS = LIMIT_KEYS["max_deletions"]
-    MAX_STUDIES_EMPTIED = LIMIT_KEYS["max_studies_emptied"]
-    MAX_SERIES_EMPTIED = LIMIT_KEYS["max_series_emptied"]
-    MAX_STUDY_PERCENT = LIMIT_KEYS["max_study_percent"]
-    MAX_KEPT_MISSING = LIMIT_KEYS["max_kept_missing"]
-    MAX_NEVER_SEEN = LIMIT_KEYS["max_never_seen"]
-    MAX_REAPPEARED = LIMIT_KEYS["max_reappeared"]
-    RESTORED = "restored"
+    meaning: str
+    """What it means that the gate is blocking, in one line."""
+
+    def __new__(cls, value: str, meaning: str = "") -> Self:
+        """Give each gate its name and its meaning."""
+        gate = object.__new__(cls)
+        gate._value_ = value
+        gate.meaning = meaning
+        return gate
+
+    INCOMPLETE = ("incomplete", "The store gave no clear answer somewhere")
+    MISPLACED = ("misplaced", "An instance to remove lies under another study or series")
+    MAX_DELETIONS = (
+        LIMIT_KEYS["max_deletions"],
+        "More instances would be deleted than the files allow",
+    )
+    MAX_STUDIES_EMPTIED = (
+        LIMIT_KEYS["max_studies_emptied"],
+        "More studies would be emptied than the files allow",
+    )
+    MAX_SERIES_EMPTIED = (
+        LIMIT_KEYS["max_series_emptied"],
+        "More series would be emptied than the files allow",
+    )
+    MAX_STUDY_PERCENT = (
+        LIMIT_KEYS["max_study_percent"],
+        "A larger part of a study would be deleted than allowed",
+    )
+    MAX_KEPT_MISSING = (
+        LIMIT_KEYS["max_kept_missing"],
+        "More that must be kept is missing than the files allow",
+    )
+    MAX_NEVER_SEEN = (
+        LIMIT_KEYS["max_never_seen"],
+        "More to remove was never seen than the files allow",
+    )
+    MAX_REAPPEARED = (
+        LIMIT_KEYS["max_reappeared"],
+        "More that was removed is there again than the files allow",
+    )
+    RESTORED = ("restored", "An instance to remove was restored on purpose")
+
+    @property
+    def rule(self) -> str:
+        """The name of the rule that a problem of the gate is about, such as ``gate-restored``."""
+        return f"gate-{self.name.lower().replace('_', '-')}"
 
     def allowed(self, limits: Limits) -> int:
         """How much of it a plan may come to; nothing where no limit opens the gate."""

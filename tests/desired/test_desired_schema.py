@@ -16,7 +16,7 @@ from reconciler.desired.schema.validation import desired_state_schema, scalar_ty
 from reconciler.desired.wording import NOUNS, UID_KEYS
 from reconciler.desired.yaml_tree.tree import Value, YamlMapping, YamlSequence
 from reconciler.model import address
-from reconciler.model.desired import LIMIT_KEYS, ReasonCode
+from reconciler.model.desired import LIMIT_KEYS, Limits, ReasonCode
 
 SCHEMA = desired_state_schema()
 DEFS = SCHEMA["$defs"]
@@ -73,6 +73,12 @@ def test_the_integers_are_known() -> None:
     integers = {key for key, kind in scalar_types().items() if kind == "integer"}
     assert integers == {"version", "count", *LIMIT_KEYS.values()}
     assert scalar_types().keys() - integers == {"allowDamaged"}
+
+
+def test_each_limit_says_its_default() -> None:
+    for name, key in LIMIT_KEYS.items():
+        said = DEFS["limits"]["properties"][key]["description"]
+        assert f"({getattr(Limits(), name)} if no file says)" in said
 
 
 NEARLY = st.text("019azAZ.-_:/\n\r é１", max_size=70) | st.from_regex(r"[0-9.]{60,70}")

@@ -11,6 +11,7 @@ from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.shared import Decorator, together
 from reconciler.cli.output.destination import write_file
 from reconciler.desired import Rule
+from reconciler.model.gate import GateName
 from reconciler.model.outcome import RunReport
 from reconciler.model.plan import SavedPlan
 from reconciler.model.problem import Problem
@@ -32,7 +33,11 @@ from reconciler.reporting.validation.json import validation_as_json
 from reconciler.reporting.validation.markdown import validation_as_markdown
 from reconciler.reporting.validation.text import validation_as_text
 
-RULES: Mapping[str, str] = {rule: rule.meaning for rule in (*Rule, *PlanRule)}
+PLAN_RULES: Mapping[str, str] = {
+    **{gate.rule: gate.meaning for gate in GateName},
+    **{rule: rule.meaning for rule in PlanRule},
+}
+RULES: Mapping[str, str] = {**{str(rule): rule.meaning for rule in Rule}, **PLAN_RULES}
 """Every rule that a problem may be about, with its meaning."""
 
 Writes = Sequence[tuple[str, Path]]

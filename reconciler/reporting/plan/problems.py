@@ -20,39 +20,8 @@ MOST = 1000
 
 
 class PlanRule(ProblemRule):
-    """What a problem of a plan is about; each gate has a rule of its name."""
+    """What a problem of a plan is about that no gate is; a gate has a rule of its own."""
 
-    GATE_INCOMPLETE = ("gate-incomplete", "The store gave no clear answer somewhere")
-    GATE_MISPLACED = ("gate-misplaced", "An instance to remove lies under another study or series")
-    GATE_MAX_DELETIONS = (
-        "gate-max-deletions",
-        "More instances would be deleted than the files allow",
-    )
-    GATE_MAX_STUDIES_EMPTIED = (
-        "gate-max-studies-emptied",
-        "More studies would be emptied than the files allow",
-    )
-    GATE_MAX_SERIES_EMPTIED = (
-        "gate-max-series-emptied",
-        "More series would be emptied than the files allow",
-    )
-    GATE_MAX_STUDY_PERCENT = (
-        "gate-max-study-percent",
-        "A larger part of a study would be deleted than allowed",
-    )
-    GATE_MAX_KEPT_MISSING = (
-        "gate-max-kept-missing",
-        "More that must be kept is missing than the files allow",
-    )
-    GATE_MAX_NEVER_SEEN = (
-        "gate-max-never-seen",
-        "More to remove was never seen than the files allow",
-    )
-    GATE_MAX_REAPPEARED = (
-        "gate-max-reappeared",
-        "More that was removed is there again than the files allow",
-    )
-    GATE_RESTORED = ("gate-restored", "An instance to remove was restored on purpose")
     PROBE_FAILED = ("probe-failed", "The store gave no clear answer about this")
     MISPLACED = ("misplaced", "What is to be removed is stored under another study or series")
     KEPT_MISSING = ("kept-missing", "What must be kept is not in the store")
@@ -85,8 +54,7 @@ def _problems(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Problem]:
     for gate in gates:
         if not gate.is_passed:
             message = f"blocking gate {describe_gate(gate)} ({gate.store})"
-            rule = PlanRule[f"GATE_{gate.name.name}"]
-            yield Problem(homes[gate.store], rule, message, gate.hint)
+            yield Problem(homes[gate.store], gate.name.rule, message, gate.hint)
     for store in saved.plan.stores:
         for finding in store.findings:
             if finding.why in _FINDING_RULES:
