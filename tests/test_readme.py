@@ -21,7 +21,7 @@ from reconciler.applying.outcome import DELETIONS, RESTORES, AttemptSummary, Com
 from reconciler.cli.main import run
 from reconciler.desired import load_desired_state
 from reconciler.desired.inventory.reader import COLUMNS
-from reconciler.desired.schema.validation import desired_state_schema
+from reconciler.desired.schema.published import desired_state_schema
 from reconciler.drill.selftest import PROMISES
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
 from reconciler.emulator.faulty.fault_json import faults_from_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.desired.load import load_desired_state
 from reconciler.desired.rules import Rule
-from reconciler.desired.schema.validation import desired_state_schema
+from reconciler.desired.schema.published import desired_state_schema
 from reconciler.desired.selection import SPECS, has_specs
 
 __all__ = ["SPECS", "Rule", "desired_state_schema", "has_specs", "load_desired_state"]

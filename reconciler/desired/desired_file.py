@@ -15,7 +15,8 @@ from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
 from reconciler.desired.project_paths import is_pointer, report_pointer, report_unreadable
 from reconciler.desired.schema.plain_entries import PlainEntries
-from reconciler.desired.schema.validation import check_document, scalar_types
+from reconciler.desired.schema.published import scalar_types
+from reconciler.desired.schema.validation import check_document
 from reconciler.desired.yaml_tree.reader import SourceText, read_document
 from reconciler.desired.yaml_tree.tree import YamlMapping, YamlSequence
 from reconciler.model.address import StoreAddress

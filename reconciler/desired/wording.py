@@ -19,7 +19,6 @@ class Noun:
     hint: str
 
 
-_WORDS = "write 1 to 1000 characters on one line"
 _RESOURCE = "use 1 to 256 letters, digits, '_', '-' and '.', but neither '.' nor '..' alone"
 
 NOUNS = {
@@ -30,23 +29,21 @@ NOUNS = {
     "dicomStoresId": Noun("a DICOM store id", _RESOURCE),
     "endpoint": Noun("an origin", "write https://HOST, or http://127.0.0.1:PORT for loopback, "
                      "without a path"),
-    "text": Noun("one line of text", _WORDS),
-    "hold": Noun("one line of text", _WORDS),
     "ticket": Noun("a ticket", "use 1 to 64 printable ASCII characters"),
     "path": Noun("a relative path", "write it relative to this file's folder, with '/' between "
                  "its parts"),
     "sha256": Noun("a SHA-256", "write 64 hexadecimal digits, as sha256sum prints them"),
 }  # fmt: skip
-"""The keys whose text has a form; the three UIDs are apart (`uid_fault`)."""
+"""The keys whose text has a form of its own; UIDs are apart (`uid_fault`)."""
+
+WORDS = Noun("one line of text", "write 1 to 1000 characters on one line")
+"""The same, of all that refers to the words of the schema."""
 
 ARCHIVE_NOUNS = {
     "archive": Noun("an archive", "write {path: /absolute/folder}, or none to keep no copy"),
     "path": Noun("an absolute path", "start it with '/': it names a folder outside the project"),
 }
 """The same, inside ``archive``."""
-
-FREE_TEXT = frozenset({"reason", "text", "hold"})
-"""Where words stand, which messages never quote: somebody may have written a name."""
 
 UID_KEYS = frozenset({"studiesId", "seriesId", "instancesId"})
 

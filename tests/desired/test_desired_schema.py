@@ -11,8 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from reconciler.desired.schema.fast_path import IS_PLAIN
-from reconciler.desired.schema.validation import desired_state_schema, scalar_types
+from reconciler.desired.schema.fast_path import plain_checks
+from reconciler.desired.schema.published import (
+    desired_state_schema,
+    free_text,
+    keys_of,
+    scalar_types,
+)
 from reconciler.desired.wording import NOUNS, UID_KEYS
 from reconciler.desired.yaml_tree.tree import Value, YamlMapping, YamlSequence
 from reconciler.model import address
@@ -65,8 +70,15 @@ def test_the_codes_are_those_of_the_model() -> None:
 def test_every_text_with_a_form_has_words_for_its_message() -> None:
     with_form = {name for name, schema in properties() if "pattern" in schema}
     assert with_form == set(NOUNS)
+
+
+def test_what_the_schema_says_of_keys() -> None:
     refer_to_uid = {n for n, s in properties() if s.get("$ref") in {"#/$defs/uid", "#/$defs/uids"}}
     assert refer_to_uid == UID_KEYS
+    assert free_text() >= {"reason", "text", "hold"}
+    assert keys_of()[:2] == ("version", "store")
+    assert keys_of("keep")[:3] == ("studiesId", "seriesId", "instancesId")
+    assert keys_of("remove", "reason") == keys_of("reason") == ("code", "text", "ticket")
 
 
 def test_the_integers_are_known() -> None:
@@ -184,7 +196,7 @@ ENTRIES = ADDRESSES.map(mapping) | st.dictionaries(KEYS, VALUES).map(mapping) | 
 @given(entry=ENTRIES)
 def test_the_fast_check_and_the_schema_give_one_verdict(name: str, entry: Value) -> None:
     is_inventory = isinstance(entry, YamlMapping) and "inventory" in entry
-    assert IS_PLAIN[name](entry) == (validator(name).is_valid(entry) and not is_inventory)
+    assert plain_checks()[name](entry) == (validator(name).is_valid(entry) and not is_inventory)
 
 
 def examples(schema: Any) -> Iterator[Any]:
@@ -213,7 +225,7 @@ def entries_by_key() -> Iterator[tuple[str, str, Any]]:
 @pytest.mark.parametrize(("name", "key", "entry"), [*entries_by_key()])
 def test_every_key_of_an_entry_passes_both_checks(name: str, key: str, entry: Any) -> None:
     assert validator(name).is_valid(entry)
-    assert IS_PLAIN[name](tree(entry)) is (key != "inventory")
+    assert plain_checks()[name](tree(entry)) is (key != "inventory")
 
 
 def tree(value: Any) -> Value:

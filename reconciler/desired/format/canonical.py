@@ -6,35 +6,18 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
 import yaml
 
 from reconciler.desired.problems import Problems
-from reconciler.desired.schema.validation import scalar_types
+from reconciler.desired.schema.published import keys_of, scalar_types
 from reconciler.desired.yaml_tree.comments import Commentary, Notes, read_comments
 from reconciler.desired.yaml_tree.reader import SourceText, read_document
 from reconciler.desired.yaml_tree.tree import Steps, Value, YamlMapping, YamlSequence
-from reconciler.model.desired import LIMIT_KEYS
 
-_DOCUMENT = ("version", "store", "reason", "archive", "limits", "remove", "keep")
-_ORDER: Mapping[str, Sequence[str]] = {
-    "store": (
-        "provider",
-        "projectsId",
-        "locationsId",
-        "datasetsId",
-        "dicomStoresId",
-        "endpoint",
-    ),
-    "reason": ("code", "text", "ticket"),
-    "archive": ("path", "allowDamaged"),
-    "limits": tuple(LIMIT_KEYS.values()),
-    "inventory": ("path", "sha256", "count"),
-    "entry": ("studiesId", "seriesId", "instancesId", "inventory", "reason", "archive", "hold"),
-}
 _INDENT = "  "
 _PLAIN = re.compile(r"[A-Za-z0-9/](?:[A-Za-z0-9 ._/@+-]*[A-Za-z0-9_/])?")
 _RESOLVER = yaml.resolver.Resolver()
@@ -58,7 +41,7 @@ def canonical(text: str, path: str) -> str:
     document = _read(text, path)
     notes = Commentary(text, document)
     lines = [*notes.header]
-    for number, key in enumerate(_sorted_keys(document, _DOCUMENT)):
+    for number, key in enumerate(_sorted_keys(document, ())):
         value = document[key]
         # Above the first key an empty line would make another header of what is said of it.
         blank = number > 0
@@ -131,7 +114,7 @@ class _Entry:
     def write(self, lines: list[str]) -> None:
         head = self.notes.of(self.steps)
         first = True
-        for key in _sorted_keys(self.value, _ORDER["entry"]):
+        for key in _sorted_keys(self.value, self.steps):
             steps = (*self.steps, key)
             start = len(lines)
             if key == "instancesId":
@@ -201,7 +184,7 @@ def _write_value(
         _write(lines, depth, f"{key}: {scalar}", own, blank=blank)
         return
     _write(lines, depth, f"{key}:", own, blank=blank)
-    for inner in _sorted_keys(value, _ORDER.get(key, ())):
+    for inner in _sorted_keys(value, steps):
         _write_value(lines, depth + 1, (*steps, inner), value[inner], notes)
 
 
@@ -222,7 +205,9 @@ def _write(lines: list[str], depth: int, text: str, notes: Notes, *, blank: bool
     lines.append(f"{indent}{text}{behind}")
 
 
-def _sorted_keys(value: YamlMapping, order: Sequence[str]) -> list[str]:
+def _sorted_keys(value: YamlMapping, steps: Steps) -> list[str]:
+    """The keys of a mapping in the order of the schema."""
+    order = keys_of(*(step for step in steps if isinstance(step, str)))
     return sorted(value, key=lambda key: order.index(key) if key in order else len(order))
 
 

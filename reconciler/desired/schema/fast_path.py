@@ -1,91 +1,96 @@
 """Accepts plain entries without `jsonschema`, whose generic walk is the cost of loading.
 
 It only ever accepts: an entry that it does not accept is not wrong, it is for the published
-schema to judge. A property test holds both to one verdict.
+schema to judge. The checks are made of that schema, of the keywords that are known here; a
+property test holds both to one verdict.
 """
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache
+from typing import Any
 
+from reconciler.desired.schema.published import definition, resolved
 from reconciler.desired.yaml_tree.tree import Value, YamlMapping, YamlSequence
-from reconciler.model.address import is_uid
-from reconciler.model.desired import ReasonCode, is_ticket
-
-_WORDS = re.compile(r"(?=.*\S)[^\x00-\x1f\x7f-\x9f\u2028\u2029]{1,1000}")
-_FOLDER = re.compile(r"/[^\x00-\x1f\x7f-\x9f]{0,999}")
-_CODES = frozenset(code.value for code in ReasonCode)
-
 
 Accepts = Callable[[Value], bool]
 
 
-def _is_plain(entry: Value, keys: Mapping[str, Accepts]) -> bool:
-    if not isinstance(entry, YamlMapping) or "studiesId" not in entry:
-        return False
-    if "instancesId" in entry and "seriesId" not in entry:
-        return False
-    return _accepts_all(entry, keys)
+@cache
+def plain_checks() -> Mapping[str, Accepts]:
+    """For each list of a file, whether the schema would accept an item; False means "ask it"."""
+    return {name: _check_of(_plain_entry(definition(name))) for name in ("remove", "keep")}
 
 
-def _accepts_all(mapping: YamlMapping, keys: Mapping[str, Accepts]) -> bool:
-    for key, value in mapping.items():
-        accepts = keys.get(key)
-        if accepts is None or not accepts(value):
+def _plain_entry(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What holds of an entry without an inventory, in place of what it refers to."""
+    keys = {key: inner for key, inner in entry["properties"].items() if key != "inventory"}
+    rest = {keyword: said for keyword, said in entry.items() if keyword != "$ref"}
+    return {**rest, **resolved(entry)["else"], "properties": keys}
+
+
+def _check_of(schema: Mapping[str, Any]) -> Accepts:
+    """A check that accepts nothing but what the schema does."""
+    said = schema.keys() - {"title", "description", "examples"}
+    if said == {"$ref"}:
+        return _check_of(definition(schema["$ref"]))
+    types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    is_known = said <= _KEYWORDS and ("enum" not in said or types == ["string"])
+    checks = [_CHECKS[name](schema) for name in types if is_known and name in _CHECKS]
+    return checks[0] if len(checks) == 1 else lambda value: any(one(value) for one in checks)
+
+
+def _text(schema: Mapping[str, Any]) -> Accepts:
+    longest = schema.get("maxLength", sys.maxsize)
+    search = re.compile(schema.get("pattern", "")).search
+    listed = schema.get("enum")
+
+    def accepts(value: Value) -> bool:
+        if not isinstance(value, str) or len(value) > longest or not search(value):
             return False
-    return True
+        return listed is None or value in listed
+
+    return accepts
 
 
-def _is_uid(value: Value) -> bool:
-    return isinstance(value, str) and is_uid(value)
+def _list(schema: Mapping[str, Any]) -> Accepts:
+    fewest, is_item = schema.get("minItems", 0), _check_of(schema["items"])
+    return lambda value: (
+        isinstance(value, YamlSequence) and len(value) >= fewest and all(map(is_item, value))
+    )
 
 
-def _is_uid_or_uids(value: Value) -> bool:
-    if isinstance(value, YamlSequence):
-        return len(value) > 0 and all(map(_is_uid, value))
-    return _is_uid(value)
+def _mapping(schema: Mapping[str, Any]) -> Accepts:
+    checks = {key: _check_of(inner) for key, inner in schema["properties"].items()}
+    required = frozenset(schema.get("required", ()))
+    dependent = schema.get("dependentRequired", {}).items()
+
+    def accepts(value: Value) -> bool:
+        if not isinstance(value, YamlMapping) or not value.keys() >= required:
+            return False
+        for key, others in dependent:
+            if key in value and not value.keys() >= set(others):
+                return False
+        for key, inner in value.items():
+            check = checks.get(key)
+            if check is None or not check(inner):
+                return False
+        return True
+
+    return accepts
 
 
-def _is_text(test: Callable[[str], object], value: Value) -> bool:
-    return isinstance(value, str) and bool(test(value))
-
-
-def _is_reason(value: Value) -> bool:
-    return isinstance(value, YamlMapping) and "code" in value and _accepts_all(value, _REASON_KEYS)
-
-
-def _is_archive(value: Value) -> bool:
-    if isinstance(value, YamlMapping):
-        return "path" in value and _accepts_all(value, _ARCHIVE_KEYS)
-    return value == "none"
-
-
-_IS_WORDS = partial(_is_text, _WORDS.fullmatch)
-_ARCHIVE_KEYS: Mapping[str, Accepts] = {
-    "path": partial(_is_text, _FOLDER.fullmatch),
-    "allowDamaged": lambda value: isinstance(value, bool),
+_CHECKS: Mapping[str, Callable[[Mapping[str, Any]], Accepts]] = {
+    "string": _text,
+    "array": _list,
+    "object": _mapping,
+    "boolean": lambda _: lambda value: isinstance(value, bool),
 }
-_REASON_KEYS: Mapping[str, Accepts] = {
-    "code": partial(_is_text, _CODES.__contains__),
-    "text": _IS_WORDS,
-    "ticket": partial(_is_text, is_ticket),
+_KEYWORDS = {
+    *("type", "enum", "pattern", "maxLength", "items", "minItems"),
+    *("properties", "required", "dependentRequired", "additionalProperties"),
 }
-_ADDRESS_KEYS: Mapping[str, Accepts] = {
-    "studiesId": _is_uid,
-    "seriesId": _is_uid,
-    "instancesId": _is_uid_or_uids,
-}
-_REMOVE_KEYS: Mapping[str, Accepts] = {
-    **_ADDRESS_KEYS,
-    "reason": _is_reason,
-    "archive": _is_archive,
-}
-_KEEP_KEYS: Mapping[str, Accepts] = {**_ADDRESS_KEYS, "hold": _IS_WORDS}
-
-IS_PLAIN: Mapping[str, Accepts] = {
-    "remove": partial(_is_plain, keys=_REMOVE_KEYS),
-    "keep": partial(_is_plain, keys=_KEEP_KEYS),
-}
-"""Whether the schema would accept an item of the list; False also means "ask it"."""
+"""What the checks heed; where the schema says anything else, it is asked."""

@@ -10,11 +10,12 @@ from typing import Any
 from jsonschema.exceptions import ValidationError
 
 from reconciler.desired.rules import Rule
+from reconciler.desired.schema.published import free_text, keys_of
 from reconciler.desired.wording import (
     ARCHIVE_NOUNS,
-    FREE_TEXT,
     NOUNS,
     UID_KEYS,
+    WORDS,
     kind_of,
     quoted,
     reason_codes,
@@ -110,12 +111,10 @@ def _unknown(fault: Fault) -> Iterator[Explanation]:
 
 
 def _key_hint(key: str, known: list[str]) -> str:
-    if key == "hold":
-        return "only keep entries have a hold"
-    if key == "reason":
-        return "only remove entries have a reason"
-    if key == "archive":
-        return "only the file and its remove entries have an archive"
+    homes = [name for name in ("remove", "keep") if key in keys_of(name)]
+    if len(homes) == 1:
+        article = "an" if key[0] in "aeiou" else "a"
+        return f"only {homes[0]} entries have {article} {key}"
     folded = {name.casefold(): name for name in known}
     close = get_close_matches(key.casefold()[:100], folded, n=1)
     return f"did you mean {folded[close[0]]}?" if close else f"its keys are {', '.join(known)}"
@@ -132,10 +131,10 @@ def _wrong_type(fault: Fault) -> Iterator[Explanation]:
     if fault.value is None or fault.value in ([], {}):
         yield from _empty(fault)
         return
-    is_words = fault.key in FREE_TEXT and isinstance(fault.value, str)
+    is_words = fault.key in free_text() and isinstance(fault.value, str)
     found = "text" if is_words else kind_of(fault.value)
     message = f"{fault.name} is {found}; it must be {_expected(fault.wanted)}"
-    yield Explanation(Rule.WRONG_TYPE, message, _type_hint(fault))
+    yield Explanation(Rule.WRONG_TYPE, message, _TYPE_HINTS.get(str(fault.wanted)))
 
 
 def _expected(types: str | list[str]) -> str:
@@ -150,14 +149,11 @@ def _expected(types: str | list[str]) -> str:
     return " or ".join(words[name] for name in names)
 
 
-def _type_hint(fault: Fault) -> str | None:
-    if fault.wanted == "integer":
-        return "write it in plain decimal digits, without quotes, signs or leading zeros"
-    if fault.wanted == "boolean":
-        return "write it without quotes"
-    if fault.wanted == "array":
-        return "start each item with '- '"
-    return None
+_TYPE_HINTS = {
+    "integer": "write it in plain decimal digits, without quotes, signs or leading zeros",
+    "boolean": "write it without quotes",
+    "array": "start each item with '- '",
+}
 
 
 def _empty(fault: Fault) -> Iterator[Explanation]:
@@ -198,10 +194,12 @@ def _form(fault: Fault) -> Iterator[Explanation]:
     elif fault.keyword == "maxLength":
         message = f"{key} has {len(text)} characters; it has {fault.wanted} at most"
         yield Explanation(Rule.INVALID_VALUE, message, "write a shorter one")
+    elif key in free_text():
+        yield Explanation(Rule.INVALID_VALUE, f"{key} is not {WORDS.name}", WORDS.hint)
     else:
-        shown = key if key in FREE_TEXT else f"{key} {quoted(text)}"
         noun = (ARCHIVE_NOUNS if "archive" in fault.steps else NOUNS)[key]
-        yield Explanation(Rule.INVALID_VALUE, f"{shown} is not {noun.name}", noun.hint)
+        message = f"{key} {quoted(text)} is not {noun.name}"
+        yield Explanation(Rule.INVALID_VALUE, message, noun.hint)
 
 
 def _range(fault: Fault) -> Iterator[Explanation]:

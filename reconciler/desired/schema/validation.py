@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from reconciler.desired.problems import MOST, Problems
-from reconciler.desired.schema.fast_path import IS_PLAIN
+from reconciler.desired.schema.fast_path import plain_checks
 from reconciler.desired.schema.messages import Explanation, Fault, explanations
+from reconciler.desired.schema.published import desired_state_schema
 from reconciler.desired.yaml_tree.tree import Place, Steps, Value, YamlMapping, YamlSequence, walk
 from reconciler.model.problem import Source
-
-
-@cache
-def desired_state_schema() -> Mapping[str, Any]:
-    """The published schema, as the package carries it."""
-    text = files("reconciler").joinpath("schemas", "desired-state.schema.json").read_text("utf-8")
-    schema: Mapping[str, Any] = json.loads(text)
-    return schema
-
-
-@cache
-def scalar_types() -> Mapping[str, str]:
-    """The keys whose values the schema wants as ``integer`` or ``boolean``, and which of them."""
-    return dict(_scalar_types(desired_state_schema()))
 
 
 def check_document(root: Value, path: str, problems: Problems) -> bool:
@@ -68,7 +52,7 @@ class _Residue:
         rest = YamlMapping(root.line, root.column)
         rest.update(root)
         indices: dict[str, list[int]] = {}
-        for key, is_plain in IS_PLAIN.items():
+        for key, is_plain in plain_checks().items():
             entries = root.get(key)
             if isinstance(entries, YamlSequence):
                 indices[key] = [i for i, entry in enumerate(entries) if not is_plain(entry)]
@@ -120,11 +104,3 @@ def _place(root: Value, steps: Steps, finding: Explanation) -> Place:
 @cache
 def _validator() -> Draft202012Validator:
     return Draft202012Validator(desired_state_schema())
-
-
-def _scalar_types(schema: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(schema, dict):
-        for key, value in schema.items():
-            if isinstance(value, dict) and value.get("type") in ("integer", "boolean"):
-                yield key, value["type"]
-            yield from _scalar_types(value)
