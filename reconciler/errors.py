@@ -16,7 +16,8 @@
      ├─ ReceiverError                a receiver of audit messages did not take them
      ├─ GitError                     git could not be asked
      ├─ JournalError                 the record cannot be written or read
-     │   └─ BrokenJournal            a record is not as it was written
+     │   ├─ BrokenJournal            a record is not as it was written
+     │   └─ StateError               where the record is kept cannot be used
      ├─ Refused                      exit 3: the answer is no
      │   ├─ PlanRefused              edited, expired, stale, or made for another store
      │   ├─ StateRefused             the state folder came with a checkout, or leads elsewhere
@@ -130,6 +131,10 @@ class BrokenJournal(JournalError):  # noqa: N818 - what was found, not what was 
         super().__init__(f"{place}: {problem}", hint=hint)
         self.place = place
         self.problem = problem
+
+
+class StateError(JournalError):
+    """The place where the record is kept cannot be used, or does not do what it must."""
 
 
 class Refused(ReconcilerError):  # noqa: N818 - the answer is no; nothing went wrong
