@@ -37,6 +37,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 
 from reconciler.applying.archive import Archive, BagInfo
 from reconciler.emulator import DEMO_STORE
+from reconciler.journal.places.disk import DiskState
 from reconciler.journal.records import RunStarted
 from reconciler.journal.writer import RunJournal
 from reconciler.live.connection import Connection, ConnectionSettings
@@ -145,7 +146,7 @@ def archive_all(task: dict[str, object]) -> None:
             stores=(DEMO_STORE,),
             planned=1,
         )
-        with RunJournal.create(folder / "state", first) as journal:
+        with RunJournal.create(DiskState(folder / "state"), first) as journal:
             archive = Archive("bench", journal, now=now)
             reason = Reason(ReasonCode.DATA_RETENTION_POLICY_EXPIRED)
 

@@ -28,6 +28,8 @@ from reconciler.applying.run import Account, work_through
 from reconciler.applying.sending import RetryBudget, Sender
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.emulator import DEMO_STORE
+from reconciler.journal.places.disk import DiskState
+from reconciler.journal.places.locks import DiskLease
 from reconciler.journal.records import Record, RunStarted
 from reconciler.journal.writer import RunJournal
 from reconciler.live.connection import Connection, ConnectionSettings
@@ -47,6 +49,16 @@ class NoJournal(RunJournal):
 
     def __init__(self) -> None:
         """Open nothing."""
+
+    @property
+    def may_send(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def is_slow(self) -> bool:
+        """Never."""
+        return False
 
     def append(self, record: Record) -> None:
         """Forget it."""
@@ -97,7 +109,9 @@ def measure(instances: int, latency: float, parallelism: int, *, with_journal: b
                 stores=(DEMO_STORE,),
                 planned=instances,
             )
-            journal = RunJournal.create(folder, first) if with_journal else NoJournal()
+            journal: RunJournal = NoJournal()
+            if with_journal:
+                journal = RunJournal.create(DiskState(folder), first, DiskLease())
             seconds = delete(addresses, connection, journal, parallelism)
             if with_journal:
                 journal.close()
@@ -117,6 +131,7 @@ def delete(
         RetryBudget(lambda _, retry_after: retry_after or 0.1),
         stop,
         now,
+        threading.Semaphore(workers),
     )
     deleter = Deleter(sender, Archive("bench", journal, now=now), None)
     declared = DeclaredInstances((address.instance_uid, 1) for address in addresses)

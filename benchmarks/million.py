@@ -65,7 +65,7 @@ def main() -> None:
         rate = (
             f"{deleted:,} deleted and proven, {told['traffic']['per_second']:,} requests per second"
         )
-        (journal,) = (folder / ".reconciler" / "runs").iterdir()
+        (journal,) = (folder / ".reconciler" / "runs").glob("*.jsonl")
         add("apply", cost, f"{rate}, journal {size(journal):.0f} MiB")
     write_results(table, options.results)
 

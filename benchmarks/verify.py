@@ -12,16 +12,18 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from rig.results import Table, write_results
 
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
-from reconciler.journal.chain import body_of, chained, hash_of
-from reconciler.journal.folder import run_file
+from reconciler.journal.log import RunLog
+from reconciler.journal.places.disk import DiskState
 from reconciler.journal.records import EmptiedStudy, Intent, Record, Result, RunStarted, Verified
+from reconciler.journal.segments import SegmentWriter, line_of
+from reconciler.journal.state import RUNS
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
@@ -31,6 +33,8 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORE = StoreAddress("p", "europe-west4", "d", "s")
 ROUNDS = 3
 MOST_TIMES = 4
+SEGMENT = 16
+"""So many records go to disk at once, as those of as many workers do."""
 
 
 def main() -> None:
@@ -50,8 +54,8 @@ def main() -> None:
 
 
 def write(state: Path, count: int, per_study: int | None = None) -> Path:
-    """A run with so many records; it empties studies of so many instances each, or none."""
-    path = run_file(state, "bench")
+    """A run with so many records, and those of the studies of so many instances that it empties."""
+    path = state / "runs" / "bench.jsonl"
     path.parent.mkdir(parents=True)
     studies = range(count // 3 // per_study) if per_study else ()
     first = RunStarted(
@@ -63,14 +67,14 @@ def write(state: Path, count: int, per_study: int | None = None) -> Path:
         endpoint="https://x",
         stores=(STORE,),
         planned=count,
-        emptied=tuple(EmptiedStudy(0, f"1.2.840.1.{one}", per_study or 0) for one in studies),
     )
-    prev = None
+    emptied = [EmptiedStudy(NOW, 0, f"1.2.840.1.{one}", per_study or 0) for one in studies]
+    segments = SegmentWriter(first.secret)
+    lines = map(line_of, chain([first], emptied, records(count - 1, per_study)))
     with path.open("wb") as file:
-        for seq, record in enumerate(chain([first], records(count - 1, per_study))):
-            line = chained(body_of(record), seq, prev)
-            prev = hash_of(line)
-            file.write(line)
+        while some := list(islice(lines, SEGMENT)):
+            file.write(segments.make(some))
+    RunLog(DiskState(state).objects, RUNS).add(first.run, segments.tree.size, segments.tree.root)
     return path
 
 
@@ -108,7 +112,7 @@ def read_plainly(path: Path) -> None:
 
 
 def check(state: Path) -> None:
-    found = verify(Snapshot.take(state))
+    found = verify(Snapshot.take(DiskState(state)))
     assert [one.kind.value for one in found.findings] == ["unfinished"], found.findings
 
 

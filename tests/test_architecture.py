@@ -23,14 +23,16 @@ MAY_IMPORT = {
     "json_stream": set(),
     "json_codec": {"model"},  # an address is written under the API's names, and a time in one form
     "regular_file": set(),
+    "durable_folder": set(),
     "dicom": set(),
     "desired": {"model", "errors", "regular_file"},
     "checkout": {"model", "errors", "regular_file", "desired"},
     "live": {"model", "errors", "json_stream", "dicom"},
     "survey": {"model", "errors", "live"},
     "planning": {"model", "errors", "json_stream", "json_codec", "regular_file"},
-    "journal": {"model", "errors", "json_codec"},
-    "applying": ALL_ABOVE_APPLYING,
+    "objects": {"errors", "durable_folder"},
+    "journal": {"model", "errors", "json_codec", "durable_folder", "objects"},
+    "applying": ALL_ABOVE_APPLYING | {"durable_folder"},
     "reporting": {"model", "json_codec"},
     "audit": {"model", "errors", "regular_file", "dicom", "journal", "reporting"},
     "query": ALL_ABOVE_APPLYING | {"applying", "reporting"},
@@ -42,7 +44,8 @@ MAY_IMPORT = {
 ONLY_IN = {
     "requests": {"live"},
     "urllib3": {"live"},
-    "google": {"live"},
+    "google": {"live", "objects"},  # whose credentials are both a DICOM store's and a bucket's
+    "obstore": {"objects"},
     "filelock": {"journal"},
     "yaml": {"desired"},
     "jsonschema": {"desired"},

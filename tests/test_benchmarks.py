@@ -18,6 +18,7 @@ SMALL = {
     "million.py": "--instances 2000 --minutes 0.5",
     "plan.py": "--instances 2000 --probed 20 --latency 0.001 --runs 1",
     "probes.py": "--instances 20 --latency 0.001 --parallelism 2 --runs 1",
+    "shared_state.py": "--instances 20 --put 0.001 --latency 0.001 --parallelism 2 --runs 1",
     "verify.py": "--records 300",
     "quota.py": "--instances 20 --quota 50 --parallelism 2",
     "query.py": "--instances 3 --kilobytes 10 --latency 0.001 --parallelism 2 --runs 1",
@@ -30,6 +31,7 @@ WRITING = (
     "plan.py",
     "probes.py",
     "quota.py",
+    "shared_state.py",
     "verify.py",
 )
 

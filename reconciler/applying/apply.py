@@ -10,6 +10,7 @@ anything deleted.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,15 +24,15 @@ from reconciler.applying.first_proof import require_absence
 from reconciler.applying.progress import PlanProgress
 from reconciler.applying.recall import Recalled, recall
 from reconciler.applying.run import Account, RunSettings, end_run, work_through
-from reconciler.applying.sending import Sender
+from reconciler.applying.sending import LEASE_LOST, Sender
 from reconciler.applying.settlement import settle
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ExitCode, JournalError, Refused
 from reconciler.journal.fold import Attempt
 from reconciler.journal.history import History, PlanHistory
 from reconciler.journal.latest import links_of_run
-from reconciler.journal.locks import hold_locks
 from reconciler.journal.records import EmptiedStudy, RunEnded, RunStarted
+from reconciler.journal.state import State
 from reconciler.journal.writer import RunJournal
 from reconciler.live.http.labels import AuditLabels
 from reconciler.live.store import DicomStore
@@ -88,19 +89,21 @@ class Apply:
 
     ``stores`` holds every store of the plan; ``nobody`` is an address at which there is nothing;
     ``accept`` gets the record, and raises `Refused` where the plan may not go on; ``on_result``
-    hears of every outcome, from any worker; ``provenance`` is asked once the store has answered.
+    hears of every outcome, from any worker, and ``on_wait`` in words what the lock waits for;
+    ``provenance`` is asked once the store has answered.
     With ``patient_key`` it is on record whose each instance is, as a pseudonym.
     """
 
     saved: SavedPlan
     stores: dict[StoreAddress, DicomStore]
-    state: Path
+    state: State
     settings: RunSettings
     nobody: InstanceAddress
     accept: Callable[[History], None]
     stop: Stop
     now: Callable[[], datetime]
     on_result: Callable[[InstanceResult], None]
+    on_wait: Callable[[str], None]
     provenance: Callable[[], Provenance] = Provenance
     patient_key: PatientKey | None = None
 
@@ -115,7 +118,14 @@ class Apply:
         """
         started = self.now()
         since = f"{started:%Y-%m-%d %H:%M:%S} UTC"
-        with hold_locks(self.state, self.stores, holder=self.settings.holder, since=since):
+        with self.state.hold(
+            self.stores,
+            self.settings.holder,
+            since,
+            lease=self.settings.lease,
+            on_lost=lambda: self.stop.request(RunState.STOPPED, LEASE_LOST),
+            on_wait=self.on_wait,
+        ) as lease:
             left = self._left()
             if left.earlier and left.earlier.ended and left.earlier.is_over:
                 return self._earlier(left.history, left.earlier, left.earlier.ended)
@@ -133,8 +143,10 @@ class Apply:
             if refusal and left.is_nothing:
                 raise refusal
             first = replace(first, provenance=self.provenance())
-            journal = RunJournal.create(self.state, first)
+            journal = RunJournal.create(self.state, first, lease)
             try:
+                for emptied in self._emptied(started):
+                    journal.append(emptied)
                 return self._work(journal, first, left, recalled, refusal)
             finally:
                 with suppress(JournalError):  # what has failed by now is in the report
@@ -216,16 +228,15 @@ class Apply:
             expires=self.saved.expires,
             planned=sum(1 for store in self.saved.plan.stores for _ in store.deletions()),
             resumes=earlier.runs if earlier else (),
-            emptied=tuple(self._emptied()),
             **links_of_run(self.state),
         )
 
-    def _emptied(self) -> Iterator[EmptiedStudy]:
+    def _emptied(self, started: datetime) -> Iterator[EmptiedStudy]:
         order = {store: index for index, store in enumerate(sorted(self.stores))}
         for plan in self.saved.plan.stores:
             for study in plan.studies:
                 if study.emptied:
-                    yield EmptiedStudy(order[plan.store], study.study_uid, study.deletions)
+                    yield EmptiedStudy(started, order[plan.store], study.study_uid, study.deletions)
 
     def _work(
         self,
@@ -254,7 +265,14 @@ class Apply:
         archive = Archive(first.run, journal, now=self.now)
         account = Account(Operation.APPLY, self.on_result)
         sender = Sender(
-            Change.DELETE, self.stores, journal, labels, settings.budget, self.stop, self.now
+            Change.DELETE,
+            self.stores,
+            journal,
+            labels,
+            settings.budget,
+            self.stop,
+            self.now,
+            threading.Semaphore(settings.parallelism),
         )
         deleter = Deleter(sender, archive, self.patient_key)
         work_through(
@@ -264,7 +282,7 @@ class Apply:
             account,
             stop=self.stop,
             breaker=Breaker(settings.stop_after, self.stop, Operation.APPLY),
-            parallelism=settings.parallelism,
+            parallelism=settings.workers(journal),
         )
         if recalled.unclear:
             self.stop.request(RunState.STOPPED, _NOT_SEEN)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import UsageError
-from reconciler.journal.folder import is_run_name, run_file
-from reconciler.journal.reader import read_run
+from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import Archived, RestoreStarted, RunStarted
+from reconciler.journal.state import RUNS, State
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.archived import ArchivedInstance
 
@@ -34,7 +34,7 @@ class ArchivedRun:
 
 
 def read_archived(
-    state: Path, run: str, *, only: Collection[str] = (), archive: Path | None = None
+    state: State, run: str, *, only: Collection[str] = (), archive: Path | None = None
 ) -> ArchivedRun:
     """Read what a run, and those that it resumed, archived; the latest copy of each instance.
 
@@ -48,7 +48,7 @@ def read_archived(
     started = _started(state, run)
     runs = (*started.resumes, run)
     found: dict[tuple[StoreAddress, InstanceAddress], ArchivedInstance] = {}
-    missing = tuple(name for name in started.resumes if not run_file(state, name).exists())
+    missing = tuple(name for name in started.resumes if state.run_file(RUNS, name) is None)
     for name in runs:
         if name in missing:
             continue
@@ -60,14 +60,14 @@ def read_archived(
     )
 
 
-def _started(state: Path, run: str) -> RunStarted:
-    file = run_file(state, run)
-    if not is_run_name(run) or not file.is_file():
+def _started(state: State, run: str) -> RunStarted:
+    file = state.run_file(RUNS, run)
+    if file is None:
         raise UsageError(
             f"there is no run {run!r} in the state folder {state}",
             hint="name a run as apply reports it; --state names the folder with its journal",
         )
-    started = next(iter(read_run(file)), None)
+    started = next(iter(RunRecords(file)), None)
     match started:
         case RunStarted():
             return started
@@ -79,9 +79,10 @@ def _started(state: Path, run: str) -> RunStarted:
     raise UsageError(f"run {run} never started, so it archived nothing")
 
 
-def _archived(state: Path, run: str, archive: Path | None) -> Iterator[ArchivedInstance]:
+def _archived(state: State, run: str, archive: Path | None) -> Iterator[ArchivedInstance]:
     stores: tuple[StoreAddress, ...] = ()
-    for record in read_run(run_file(state, run)):
+    file = state.run_file(RUNS, run)
+    for record in RunRecords(file) if file else ():
         if isinstance(record, RunStarted):
             stores = record.stores
         elif isinstance(record, Archived):

@@ -13,10 +13,10 @@ from reconciler.applying.bag import Bag, PayloadFile
 from reconciler.applying.fingerprint import read_file
 from reconciler.applying.stopping import Stop
 from reconciler.dicom.file_head import NotDicomFileError
-from reconciler.journal.folder import run_file
 from reconciler.journal.inside import open_inside
-from reconciler.journal.reader import read_run
+from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import Archived, RunEnded
+from reconciler.journal.state import RUNS, State
 from reconciler.model.address import InstanceAddress
 from reconciler.model.outcome import RunState
 
@@ -42,7 +42,7 @@ class Bags:
     """
 
     def __init__(
-        self, info: BagInfo, *, state: Path, stop: Stop, now: Callable[[], datetime]
+        self, info: BagInfo, *, state: State, stop: Stop, now: Callable[[], datetime]
     ) -> None:
         self.are_complete = True
         self._info = info
@@ -90,7 +90,8 @@ class Bags:
             return None
         recorded: list[PayloadFile] = []
         has_ended = False
-        for record in read_run(run_file(self._state, run)):
+        file = self._state.run_file(RUNS, run)
+        for record in RunRecords(file) if file else ():
             has_ended |= isinstance(record, RunEnded)
             if isinstance(record, Archived) and record.archive == archive:
                 recorded.append(PayloadFile(record.path, record.sha256, record.size))

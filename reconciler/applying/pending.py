@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from reconciler.applying.archived import ArchivedRun, read_archived
 from reconciler.errors import UsageError
-from reconciler.journal.fold import Read, Run
+from reconciler.journal.fold import Read
 from reconciler.journal.history import History
 from reconciler.journal.records import RestoreStarted
+from reconciler.journal.state import State
 from reconciler.model.archived import ArchivedInstance
 from reconciler.model.outcome import InstanceResult, Outcome
 from reconciler.model.past import PutBack, Removed
@@ -58,23 +58,24 @@ def _one_by_one(
 
 
 def unfinished_restores(
-    history: History, state: Path, concerns: Callable[[Run], bool]
-) -> Iterator[Run]:
+    history: History, state: State, concerns: Callable[[Read], bool]
+) -> Iterator[Read]:
     """The latest restore of each archive and selection that has something left to do.
 
-    Only of one that ``concerns`` the caller is the archive's record read.
+    Only of one that ``concerns`` the caller is the archive's record read. One that died before it
+    did anything may not have all on record that it was asked for: to resume it could put back more.
 
     Raises:
         JournalError: the record of a run cannot be read.
     """
     latest = {
-        (started.restores[-1], started.only): (read, started)
+        (started.restores[-1], read.only): (read, started)
         for read in history.runs
-        if isinstance(started := read.run.started, RestoreStarted)
+        if isinstance(started := read.run.started, RestoreStarted) and read.has_begun
     }
     for read, started in latest.values():
-        if concerns(read.run) and _may_go_on(read) and _is_left(started, history, state):
-            yield read.run
+        if concerns(read) and _may_go_on(read) and _is_left(read, started, history, state):
+            yield read
 
 
 def _may_go_on(read: Read) -> bool:
@@ -85,10 +86,10 @@ def _may_go_on(read: Read) -> bool:
     return any(ended.counts.get(outcome) for outcome in (Outcome.FAILED, Outcome.UNCONFIRMED))
 
 
-def _is_left(started: RestoreStarted, history: History, state: Path) -> bool:
+def _is_left(read: Read, started: RestoreStarted, history: History, state: State) -> bool:
     """Whether something that it was asked for is not back."""
     try:
-        archived = read_archived(state, started.restores[-1], only=started.only)
+        archived = read_archived(state, started.restores[-1], only=read.only)
     except UsageError:  # its record is gone; the command that resumes it says so
         return True
     return any(result is None for _, result in _one_by_one(archived, history))

@@ -7,23 +7,23 @@ is a later decision.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from reconciler.applying.archived import ArchivedRun
 from reconciler.applying.pending import Pending, find_pending
 from reconciler.applying.restoration import Restorer
 from reconciler.applying.run import Account, RunSettings, end_run, work_through
-from reconciler.applying.sending import Sender
+from reconciler.applying.sending import LEASE_LOST, Sender
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ExitCode, JournalError
 from reconciler.journal.history import History
 from reconciler.journal.latest import links_of_run
-from reconciler.journal.locks import hold_locks
-from reconciler.journal.records import RestoreStarted, RunEnded
+from reconciler.journal.records import AskedFor, RestoreStarted, RunEnded
+from reconciler.journal.state import State
 from reconciler.journal.writer import RunJournal
 from reconciler.live.http.labels import AuditLabels
 from reconciler.live.store import DicomStore
@@ -38,17 +38,19 @@ class Restore:
     """One restore of one run.
 
     ``read`` gives what the run archived, and is called under the lock; ``stores`` holds every
-    store of it; ``on_result`` hears of every instance that is done, from any worker;
-    ``provenance`` is asked once the store has answered.
+    store of it; ``on_result`` hears of every instance that is done, from any worker,
+    and ``on_wait`` in words what the lock waits for; ``provenance`` is asked once the store has
+    answered.
     """
 
     read: Callable[[], ArchivedRun]
     stores: Mapping[StoreAddress, DicomStore]
-    state: Path
+    state: State
     settings: RunSettings
     stop: Stop
     now: Callable[[], datetime]
     on_result: Callable[[InstanceResult], None]
+    on_wait: Callable[[str], None]
     provenance: Callable[[], Provenance] = Provenance
 
     def run(self) -> tuple[RunReport, ExitCode]:
@@ -61,7 +63,14 @@ class Restore:
         """
         started = self.now()
         since = f"{started:%Y-%m-%d %H:%M:%S} UTC"
-        with hold_locks(self.state, self.stores, holder=self.settings.holder, since=since):
+        with self.state.hold(
+            self.stores,
+            self.settings.holder,
+            since,
+            lease=self.settings.lease,
+            on_lost=lambda: self.stop.request(RunState.STOPPED, LEASE_LOST),
+            on_wait=self.on_wait,
+        ) as lease:
             archived = self.read()
             history = History.read(self.state)
             pending = find_pending(archived, history)
@@ -71,8 +80,10 @@ class Restore:
             for store in sorted({one.store for one in pending.waiting}):
                 self.stores[store].preflight(deleting=False, storing=True)
             first = replace(first, provenance=self.provenance())
-            journal = RunJournal.create(self.state, first)
+            journal = RunJournal.create(self.state, first, lease)
             try:
+                for uid in archived.only:
+                    journal.append(AskedFor(first.time, uid))
                 return self._work(journal, first, pending)
             finally:
                 with suppress(JournalError):  # what has failed by now is in the report
@@ -88,7 +99,6 @@ class Restore:
             restores=archived.runs,
             endpoint=archived.endpoint,
             stores=archived.stores,
-            only=archived.only,
             planned=len(archived.instances),
             resumes=history.restores_of(archived.runs[-1]),
             **links_of_run(self.state),
@@ -100,7 +110,14 @@ class Restore:
         settings = self.settings
         labels = AuditLabels(first.run)
         sender = Sender(
-            Change.STORE, self.stores, journal, labels, settings.budget, self.stop, self.now
+            Change.STORE,
+            self.stores,
+            journal,
+            labels,
+            settings.budget,
+            self.stop,
+            self.now,
+            threading.Semaphore(settings.parallelism),
         )
         account = self._account(pending)
         work_through(
@@ -110,7 +127,7 @@ class Restore:
             account,
             stop=self.stop,
             breaker=Breaker(settings.stop_after, self.stop, Operation.RESTORE),
-            parallelism=settings.parallelism,
+            parallelism=settings.workers(journal),
         )
         ended = end_run(journal, account, self.stop, self.now, is_done=account.is_proven)
         return self._report(first, ended, account, journal.head)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -19,6 +20,9 @@ from reconciler.model.lock import Holder
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunState
 
 T = TypeVar("T")
+
+_AHEAD = 4
+"""So many times as many intents as requests are under way where the state is in a bucket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,14 @@ class RunSettings:
     budget: RetryBudget
     parallelism: int = 32
     stop_after: int = 10
+    lease: float = 10.0
+
+    def workers(self, journal: RunJournal) -> int:
+        """How many threads work, of which ``parallelism`` send a request at a time.
+
+        Where a record takes long to be durable, most of the others wait for their intent.
+        """
+        return self.parallelism * (_AHEAD if journal.is_slow else 1)
 
 
 class Account:
@@ -138,4 +150,6 @@ def end_run(
             exit_code=ExitCode.INCOMPLETE,
             stopped_because=stop.reason,
         )
+    with suppress(JournalError):  # the next run on one of its stores adds it to the log
+        journal.finish()
     return ended

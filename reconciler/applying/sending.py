@@ -27,6 +27,8 @@ from reconciler.model.reply import Change, Reply, ReplyKind
 
 T = TypeVar("T")
 
+LEASE_LOST = "the bucket of the state took no sign of life in time, or another run has taken over"
+
 _FORBIDDEN = 403
 _PAUSES = (0.25, 0.5, 1.0, 2.0)
 """Seconds between looks at an instance that is not yet as it should be; the last one repeats."""
@@ -79,7 +81,11 @@ def _may_try_again(kinds: list[ReplyKind]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Sends the changes of one run, all of one kind; shared by its workers."""
+    """Sends the changes of one run, all of one kind; shared by its workers.
+
+    ``turns`` are as many as requests may be under way: whoever has one looks at the lease, and
+    sends at once.
+    """
 
     change: Change
     stores: Mapping[StoreAddress, DicomStore]
@@ -88,6 +94,7 @@ class Sender:
     budget: RetryBudget
     stop: Stop
     now: Callable[[], datetime]
+    turns: threading.Semaphore
     _one_preflight: threading.Lock = field(default_factory=threading.Lock)
 
     def store(self, address: StoreAddress, ticket: str | None) -> DicomStore:
@@ -108,7 +115,8 @@ class Sender:
 
         Raises:
             NotSentError: the run stopped before anything was sent.
-            JournalError: the first intent could not be made durable; nothing was sent.
+            JournalError: the first intent could not be made durable, or the lease of the lock ran
+                out; nothing was sent.
             OSError: ``check`` raised it before anything was sent.
         """
         replies: list[Reply] = []
@@ -134,7 +142,10 @@ class Sender:
         else:
             again = Intent(self.now(), first.store, first.instance, number, action=first.action)
             self.journal.commit(again)
-        reply = request()
+        with self.turns:
+            if not self.journal.may_send:
+                raise JournalError(LEASE_LOST)
+            reply = request()
         result = Result(
             self.now(),
             first.store,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from reconciler.audit.plans import Plans
 from reconciler.audit.snapshot import Snapshot
 from reconciler.journal.read_only import PlanMade
+from reconciler.journal.reader import RunRecords
+from reconciler.journal.state import State
 from reconciler.model.address import StoreAddress
 from reconciler.model.audit import LastSeen, Selection
 from reconciler.model.desired import Claims
 from reconciler.model.status import StandingHold
 
 
-def standing_holds(keeps: Mapping[StoreAddress, Claims], state: Path) -> tuple[StandingHold, ...]:
+def standing_holds(keeps: Mapping[StoreAddress, Claims], state: State) -> tuple[StandingHold, ...]:
     """Each hold once, in the order of the files, with the count of the last plan of its store.
 
     Entries of one file that hold the same for the same reason are one, since a plan counts them so.
@@ -37,14 +38,14 @@ def standing_holds(keeps: Mapping[StoreAddress, Claims], state: Path) -> tuple[S
     return tuple(sorted(found.values(), key=lambda hold: (hold.path, hold.line, hold.hold)))
 
 
-def _last_seen(state: Path) -> Iterator[LastSeen]:
+def _last_seen(state: State) -> Iterator[LastSeen]:
     """What the plans on record saw of each keep entry."""
-    if not state.is_dir():
+    if not state.exists:
         return
     snapshot = Snapshot.take(state)
     plans = Plans(Selection())
-    for path in snapshot.observations:
-        records = iter(snapshot.records(path))
+    for file in snapshot.observations:
+        records = iter(RunRecords(file))
         made = next(records, None)
         if isinstance(made, PlanMade):
             plans.add(made, records)

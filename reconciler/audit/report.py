@@ -72,7 +72,7 @@ def make_report(
         put_back=tuple(runs.put_back),
         kept=runs.plans.kept(),
         images_read=tuple(runs.images_read),
-        heads=_heads(snapshot, checked.heads),
+        heads=tuple(log[-1].head for log in snapshot.logs.values() if log),
     )
 
 
@@ -225,13 +225,6 @@ def _times(runs: Runs, changes: tuple[ChangingRun, ...]) -> list[datetime]:
     named = {one.run for one in changes}
     left_out = {one.run for one in runs.changes} - named
     return [time for run, time in runs.times.items() if run not in left_out]
-
-
-def _heads(snapshot: Snapshot, heads: Mapping[str, str]) -> tuple[str, ...]:
-    """The head of the latest apply or restore, and that of the latest run that changed nothing."""
-    of_changes = [heads[path.stem] for path in snapshot.changing if path.stem in heads]
-    of_observations = [heads[path.stem] for path in snapshot.observations if path.stem in heads]
-    return (*of_changes[-1:], *of_observations[-1:])
 
 
 def _sorted(counts: Mapping[str, int]) -> Mapping[str, int]:

@@ -11,6 +11,7 @@ from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import Checked
 from reconciler.errors import ExitCode, JournalError
 from reconciler.journal.read_only import NothingDone, PlanMade, QueryStarted, Retrieved
+from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import (
     FirstRecord,
     Record,
@@ -94,8 +95,8 @@ def read_runs(snapshot: Snapshot, selection: Selection, checked: Checked) -> Run
         JournalError: the order of the runs contradicts itself.
     """
     runs = Runs(selection)
-    for path in (*snapshot.changing, *snapshot.observations):
-        records = iter(snapshot.records(path))
+    for file in (*snapshot.changing, *snapshot.observations):
+        records = iter(RunRecords(file))
         try:
             started = next(records, None)
             if isinstance(started, FirstRecord):

@@ -10,16 +10,17 @@ from typing import NamedTuple, TypedDict
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import missing_run
 from reconciler.errors import JournalError
-from reconciler.journal.fold import Attempt, Began, Fold, Proof, RestoreDone, Run
+from reconciler.journal.fold import Attempt, Emptying, Fold, Proof, RestoreDone, Run
+from reconciler.journal.log import require_as_logged
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import (
     Archived,
-    Record,
     RestoreStarted,
     RunStarted,
     Settled,
     Verified,
 )
+from reconciler.journal.state import RUNS
 from reconciler.model.address import InstanceAddress
 from reconciler.model.audit import Selection
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply, RecordedRun
@@ -42,8 +43,8 @@ def recorded_deletions(
 ) -> Iterator[RecordedDeletion]:
     """Read every run and give what is asked for.
 
-    Memory holds only the attempts that are open or failed, what was restored, and how much is
-    missing to the studies that plans empty.
+    Memory holds only the log, the attempts that are open or failed, what was restored, and how much
+    is missing to the studies that plans empty.
 
     They come in the order of their proofs. An attempt that its run left without a proof has
     the proof of the run that settled it, or of a later run of the same plan that went on with
@@ -56,24 +57,19 @@ def recorded_deletions(
         JournalError: the order of the runs contradicts itself.
     """
     snapshot.chosen(sorted(selection.runs))
-    named = {
-        first.previous_head: path
-        for path, first in snapshot.starts.items()
-        if isinstance(first, RunStarted | RestoreStarted) and first.previous_head is not None
-    }
-    deletions = _Deletions(_restores(snapshot), named, on_problem)
+    deletions = _Deletions(_restores(snapshot), on_problem)
     return filter(selection.takes, deletions.of(snapshot))
 
 
 def _restores(snapshot: Snapshot) -> _Restores:
     """What was put back and proven; what cannot be read is reported with the deletions."""
     restores: dict[_Instance, list[Run]] = {}
-    fold = Fold(path.stem for path in snapshot.changing)
-    for path in snapshot.changing:
-        if not isinstance(snapshot.starts.get(path), RestoreStarted):
+    fold = Fold(file.name for file in snapshot.changing)
+    for file in snapshot.changing:
+        if not isinstance(snapshot.starts.get(file), RestoreStarted):
             continue
         try:
-            for event in fold.add(snapshot.records(path)):
+            for event in fold.add(RunRecords(file)):
                 if isinstance(event, RestoreDone) and event.record.outcome.is_restored:
                     key = (event.store, event.record.instance)
                     restores.setdefault(key, []).append(event.run)
@@ -82,24 +78,7 @@ def _restores(snapshot: Snapshot) -> _Restores:
     return restores
 
 
-class _Linked:
-    """The records of a run; each hash that another run names is taken from ``named`` as it comes.
-
-    What is left there in the end is of a run that is not there.
-    """
-
-    def __init__(self, records: RunRecords, named: dict[str, Path]) -> None:
-        self.path = records.path
-        self._records = records
-        self._named = named
-
-    def __iter__(self) -> Iterator[Record]:
-        for record in self._records:
-            self._named.pop(self._records.head or "", None)
-            yield record
-
-
-class _Emptying(NamedTuple):
+class _ToEmpty(NamedTuple):
     """How many deletions empty a study, and the hashes of the instances that are gone so far."""
 
     deletions: int
@@ -109,40 +88,43 @@ class _Emptying(NamedTuple):
 class _Deletions:
     """The deletions of the runs that are read, one after the other."""
 
-    def __init__(self, restores: _Restores, named: dict[str, Path], on_problem: OnProblem) -> None:
+    def __init__(self, restores: _Restores, on_problem: OnProblem) -> None:
         self._restores = restores
         self._study_restores: dict[_Study, list[Run]] = {}
         for (store, instance), backs in restores.items():
             self._study_restores.setdefault((store, instance.study_uid), []).extend(backs)
-        self._named = named
         self._on_problem = on_problem
         self._plans: dict[str, int] = {}
-        self._to_empty: dict[tuple[str, _Study], _Emptying] = {}
+        self._to_empty: dict[tuple[str, _Study], _ToEmpty] = {}
 
     def of(self, snapshot: Snapshot) -> Iterator[RecordedDeletion]:
-        fold = Fold(path.stem for path in snapshot.changing)
-        for path in snapshot.changing:
+        fold = Fold(file.name for file in snapshot.changing)
+        logged = {one.entry.run: one.entry for one in snapshot.logs[RUNS]}
+        for file in snapshot.changing:
+            entry = logged.get(file.name)
+            records = RunRecords(file, measures=entry is not None)
             try:
-                for event in fold.add(_Linked(snapshot.records(path), self._named)):
-                    if isinstance(event, Began):
-                        self._begin(event)
+                for event in fold.add(records):
+                    if isinstance(event, Emptying):
+                        self._add_emptying(event)
                     elif isinstance(event, Proof):
                         yield self._proven(event)
+                if entry is not None:
+                    require_as_logged(records, entry)
             except JournalError as error:
                 self._on_problem(error)
-        for head, path in self._named.items():
-            self._on_problem(JournalError(f"{path}:1: {missing_run(head)}"))
+        for broken in snapshot.broken:
+            self._on_problem(broken)
+        for missing in snapshot.missing:
+            self._on_problem(JournalError(missing_run(missing)))
         yield from map(_unproven, fold.open_attempts())
 
-    def _begin(self, began: Began) -> None:
+    def _add_emptying(self, event: Emptying) -> None:
         """Note what the run's plan empties; an earlier run of it may have done a part."""
-        plan_id = began.run.plan_id
-        if plan_id is None or plan_id in self._plans:
-            return
-        self._plans[plan_id] = began.run.place
-        for one in began.emptied:
-            study = (began.run.stores[one.store], one.study_uid)
-            self._to_empty[plan_id, study] = _Emptying(one.deletions, set())
+        plan_id = event.run.plan_id or ""
+        if self._plans.setdefault(plan_id, event.run.place) == event.run.place:
+            study = (event.store, event.record.study_uid)
+            self._to_empty[plan_id, study] = _ToEmpty(event.record.deletions, set())
 
     def _proven(self, proof: Proof) -> RecordedDeletion:
         record = proof.record

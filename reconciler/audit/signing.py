@@ -1,4 +1,4 @@
-"""The head of a run as an in-toto Statement v1, signed in a DSSE envelope; and back again.
+"""A head of the log as an in-toto Statement v1, signed in a DSSE envelope; and back again.
 
 Statement: https://github.com/in-toto/attestation/blob/main/spec/v1/statement.md. Envelope:
 https://github.com/secure-systems-lab/dsse/blob/master/envelope.md. Keys are local PEM files.
@@ -7,7 +7,6 @@ https://github.com/secure-systems-lab/dsse/blob/master/envelope.md. Keys are loc
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,8 +18,12 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import Error as SigningError
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
+from reconciler.audit.snapshot import Snapshot
 from reconciler.errors import JournalError, SignatureRefused, UsageError
+from reconciler.journal.read_only import NothingDone, PlanMade
 from reconciler.journal.reader import RunRecords
+from reconciler.journal.records import RunStarted
+from reconciler.journal.state import RunFile
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
@@ -32,7 +35,7 @@ _PLAN = "plan"
 
 @dataclass(frozen=True, slots=True)
 class SignedHead:
-    """What a statement says: the head of a run, and the digest of its plan if it has one.
+    """What a statement says: the head with a run, and the digest of its plan if it has one.
 
     ``time`` is when it was signed, in UTC as it is written.
     """
@@ -43,19 +46,25 @@ class SignedHead:
     time: str | None = None
 
 
-def head_of(links: RunRecords) -> SignedHead:
-    """Read a whole run, and so prove its chain up to the head.
+def head_of(snapshot: Snapshot, file: RunFile) -> SignedHead:
+    """The head of the log with which a run was added to it.
 
     Raises:
-        JournalError: it is broken, cannot be read, or never started.
+        JournalError: its first record cannot be read, or it is in no log.
     """
-    first: Mapping[str, object] | None = None
-    for link in links.links():
-        first = link.fields if first is None else first
-    if first is None or links.head is None:
-        raise JournalError(f"the run {links.path.stem} never started, so it has no head")
-    digest = first.get("digest")
-    return SignedHead(links.path.stem, links.head, digest if isinstance(digest, str) else None)
+    log = snapshot.logs[file.folder]
+    heads = [one.head for one in log if one.entry.run == file.name]
+    first = next(iter(RunRecords(file)), None)
+    if first is None or not heads:
+        raise JournalError(
+            f"the run {file.name} is in no log, so it has no head",
+            hint="the next apply to its store adds a run whose process died",
+        )
+    return SignedHead(
+        file.name,
+        heads[0],
+        first.digest if isinstance(first, RunStarted | PlanMade | NothingDone) else None,
+    )
 
 
 def sign(signed: SignedHead, key: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The runs of a state folder as they stood at one moment, so that all that is made of them agrees.
+"""The record as it stood at one moment, so that all that is made of it agrees.
 
 An apply may be writing meanwhile: what it adds is left for the next time.
 """
@@ -7,136 +7,160 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Self
 
-from reconciler.errors import JournalError, UsageError
-from reconciler.journal.folder import RUN_SUFFIX, observations_folder, runs_folder
-from reconciler.journal.locks import is_held
+from reconciler.errors import BrokenJournal, JournalError, UsageError
+from reconciler.journal.log import Logged, RunLog, entry_name
 from reconciler.journal.order import RunStart, in_order
 from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import FirstRecord, RunEnded, RunStarted
+from reconciler.journal.state import OBSERVATIONS, RUNS, RunFile, State
+
+FOLDERS = (RUNS, OBSERVATIONS)
 
 
 class Snapshot:
-    """The files of a state folder and how far each is read."""
+    """The runs of a record, and how far each is read."""
 
-    def __init__(self, state: Path, sizes: dict[Path, int]) -> None:
+    def __init__(
+        self,
+        state: State,
+        logs: Mapping[str, tuple[Logged, ...]],
+        files: tuple[RunFile, ...],
+        broken: tuple[BrokenJournal, ...] = (),
+    ) -> None:
         self.state = state
-        self._sizes = sizes
+        self.logs = logs
+        """The entries of each log, by the name of its folder."""
+        self.files = files
+        """The records of all runs, those that change no store after the others."""
+        self.broken = broken
+        """The entries of the logs that are none."""
 
     @classmethod
-    def take(cls, state: Path) -> Self:
+    def take(cls, state: State) -> Self:
         """Note what is there now.
 
         Raises:
-            UsageError: there is no such folder.
+            UsageError: there is no such state folder.
             JournalError: it cannot be read.
         """
-        if not state.is_dir():
+        if not state.exists:
             raise UsageError(
                 f"there is no state folder {state}", hint="--state or RECONCILER_STATE names it"
             )
-        return cls(state, dict(_sizes(state)))
+        # A run that is in a log is over, so the logs come first.
+        broken: list[BrokenJournal] = []
+        logs = {
+            folder: tuple(_entries(RunLog(state.objects, folder), broken)) for folder in FOLDERS
+        }
+        files = (file for folder in FOLDERS for file in state.run_files(folder))
+        return cls(state, logs, tuple(files), tuple(broken))
 
     @property
-    def files(self) -> tuple[Path, ...]:
-        """The files of all runs, those that change no store after the others."""
-        return tuple(path for path in self._sizes if path.suffix == RUN_SUFFIX)
-
-    @property
-    def unrecognised(self) -> tuple[Path, ...]:
+    def unrecognised(self) -> tuple[str, ...]:
         """What lies among them and is not the record of a run."""
-        return tuple(path for path in self._sizes if path.suffix != RUN_SUFFIX)
+        return tuple(place for folder in FOLDERS for place in self.state.unrecognised(folder))
 
-    def records(self, path: Path) -> RunRecords:
-        """The records of one of the files; nothing is read before they are iterated."""
-        return RunRecords(path, up_to=self._sizes[path])
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The applies and restores that are in the log, and of which there is no record."""
+        names = {file.name for file in self.files if file.folder == RUNS}
+        return tuple(one.entry.run for one in self.logs[RUNS] if one.entry.run not in names)
 
-    def chosen(self, runs: Sequence[str]) -> tuple[Path, ...]:
-        """The files of the runs that are named, in that order.
+    def place_of(self, folder: str, one: Logged) -> str:
+        """Where an entry of a log is, for messages."""
+        return f"{self.state}/{entry_name(folder, one.entry.number)}"
+
+    def chosen(self, runs: Sequence[str]) -> tuple[RunFile, ...]:
+        """The runs that are named, in that order.
 
         Raises:
             UsageError: there is no such run.
         """
-        by_name = {path.stem: path for path in self.files}
+        by_name = {file.name: file for file in self.files}
         for run in runs:
             if run not in by_name:
                 raise UsageError(f"there is no run {run!r} in the state folder")
         return tuple(by_name[run] for run in runs)
 
     @cached_property
-    def starts(self) -> Mapping[Path, FirstRecord]:
-        """The first records of the files; whoever reads the file reports what is none."""
+    def starts(self) -> Mapping[RunFile, FirstRecord]:
+        """The first records; whoever reads a run reports what is none."""
         return dict(self._starts())
 
     @cached_property
-    def changing(self) -> tuple[Path, ...]:
-        """The files in ``runs/``, in the order in which the runs happened.
+    def changing(self) -> tuple[RunFile, ...]:
+        """The applies and restores, in the order in which they happened.
 
         Those of which the first record cannot be read, or is none of theirs, come last.
 
         Raises:
             JournalError: the order contradicts itself.
         """
-        return self._in_order(runs_folder(self.state), are_observations=False)
+        return self._in_order(RUNS, are_observations=False)
 
     @cached_property
-    def observations(self) -> tuple[Path, ...]:
-        """The files in ``observations/``; as `changing`."""
-        return self._in_order(observations_folder(self.state), are_observations=True)
+    def observations(self) -> tuple[RunFile, ...]:
+        """The runs that change no store; as `changing`."""
+        return self._in_order(OBSERVATIONS, are_observations=True)
 
-    def _in_order(self, folder: Path, *, are_observations: bool) -> tuple[Path, ...]:
-        paths = {path.stem: path for path in self.files if path.parent == folder}
+    def _in_order(self, folder: str, *, are_observations: bool) -> tuple[RunFile, ...]:
+        files = {file.name: file for file in self.files if file.folder == folder}
         begun = {
-            path: RunStart.of(first)
-            for path, first in self.starts.items()
-            if path.parent == folder and isinstance(first, FirstReadOnly) is are_observations
+            file: RunStart.of(first)
+            for file, first in self.starts.items()
+            if file.folder == folder and isinstance(first, FirstReadOnly) is are_observations
         }
-        ordered = [paths[name] for name in in_order(begun.values())]
-        return (*ordered, *(path for path in paths.values() if path not in begun))
+        ordered = [files[name] for name in in_order(begun.values())]
+        return (*ordered, *(file for file in files.values() if file not in begun))
 
     def without_runs_under_way(self) -> Snapshot:
         """The same without the applies that another process works on now.
 
         What they attempted and have not proven yet would look like a failure.
         """
-        sizes = {path: size for path, size in self._sizes.items() if not self._is_under_way(path)}
-        return Snapshot(self.state, sizes)
+        under_way = {file for file in self.files if self._is_under_way(file)}
+        # One that died is in the log, and waits for the one that resumes it.
+        waiting = {(file.folder, file.name) for file in under_way}
+        logs = {
+            folder: tuple(one for one in log if (folder, one.entry.run) not in waiting)
+            for folder, log in self.logs.items()
+        }
+        left = tuple(file for file in self.files if file not in under_way)
+        return Snapshot(self.state, logs, left, self.broken)
 
-    def _is_under_way(self, path: Path) -> bool:
-        if path.suffix != RUN_SUFFIX:
-            return False
-        records = iter(self.records(path))
+    def _is_under_way(self, file: RunFile) -> bool:
+        records = iter(RunRecords(file))
         try:
             first = next(records, None)
             if not isinstance(first, RunStarted):
                 return False
             if any(isinstance(record, RunEnded) for record in records):
                 return False
-            is_held_now = any(is_held(self.state, store) for store in first.stores)
-            # It may have finished since its size was noted.
-            return is_held_now or path.stat().st_size > self._sizes[path]
-        except (JournalError, OSError):  # whoever reads the file reports it
+            # It may have finished since it was found.
+            return any(map(self.state.is_held, first.stores)) or file.has_grown
+        except (JournalError, OSError):  # whoever reads it reports it
             return False
 
-    def _starts(self) -> Iterator[tuple[Path, FirstRecord]]:
-        for path in self.files:
+    def _starts(self) -> Iterator[tuple[RunFile, FirstRecord]]:
+        for file in self.files:
             try:
-                first = next(iter(self.records(path)), None)
+                first = next(iter(RunRecords(file)), None)
             except JournalError:
                 continue
             if isinstance(first, FirstRecord):
-                yield path, first
+                yield file, first
 
 
-def _sizes(state: Path) -> Iterator[tuple[Path, int]]:
-    for folder in (runs_folder(state), observations_folder(state)):
+def _entries(log: RunLog, broken: list[BrokenJournal]) -> Iterator[Logged]:
+    """The entries of a log; those that are none go to ``broken``."""
+    for number in log.numbers():
         try:
-            for path in sorted(folder.iterdir()):
-                yield path, path.stat().st_size
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise JournalError(f"{folder} cannot be read: {error.strerror or error}") from error
+            entry = log.at(number)
+        except BrokenJournal as error:
+            broken.append(error)
+        else:
+            if entry is not None:
+                yield entry

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from reconciler.audit.snapshot import Snapshot
 from reconciler.errors import BrokenJournal, JournalError
+from reconciler.journal.log import Logged, measured
 from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.reader import RunRecords
-from reconciler.journal.records import FirstRecord, LastRecord, Record
+from reconciler.journal.records import Fenced, FirstRecord, LastRecord, Record
+from reconciler.journal.state import OBSERVATIONS, RunFile
 from reconciler.model.verification import (
     FindingKind,
     PublishedHead,
@@ -24,35 +25,34 @@ CLOCK_TOLERANCE = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    path: Path
-    seq: int
+class _Run:
+    """What was read of a run: ``root`` is that of the tree over its ``size`` records."""
 
-
-@dataclass(slots=True)
-class _Checking:
-    """What was learned of the runs so far.
-
-    ``wanted`` are the hashes that are asked for: those that runs name, and published heads;
-    ``found`` says where a line has one of them; ``starts`` are the first records, ``ends`` the last
-    ones and ``heads`` their hashes.
-    """
-
-    wanted: Collection[str]
-    found: dict[str, _Place] = field(default_factory=dict)
-    starts: dict[Path, FirstRecord] = field(default_factory=dict)
-    ends: dict[str, Record] = field(default_factory=dict)
-    heads: dict[str, str] = field(default_factory=dict)
-    records: int = 0
+    file: RunFile
+    first: Record | None
+    last: Record | None
+    size: int
+    root: str
+    is_whole: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The result of a check, and by the name of each run its last record, and the hash of that."""
+    """The result of a check, and by the name of each run its last record.
+
+    ``heads`` are those of the log with which each run was added to it.
+    """
 
     verification: Verification
     ends: Mapping[str, Record]
     heads: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Checking:
+    runs: dict[tuple[str, str], _Run] = field(default_factory=dict)
+    """By the name of the folder, and that of the run."""
+    records: int = 0
 
 
 def verify(
@@ -63,103 +63,94 @@ def verify(
 
 
 def check(snapshot: Snapshot, *, runs: Sequence[str] = (), heads: Sequence[str] = ()) -> Checked:
-    """Check every run of a state folder, or those that are named.
+    """Check every run of a state folder, or those that are named, and the logs that they are in.
 
-    How runs follow on each other is checked only where all of them are. A head was published at the
-    end of a run: where a line has it, nothing before that line and nothing of the runs that it
-    follows on was cut off or rewritten, or it is found out.
+    A head is that of a log when it was published: nothing of the runs up to then can be missing, or
+    be otherwise than it was, without being found. Which runs are missing is checked only where all
+    of them are.
 
     Raises:
         UsageError: there is no such run.
     """
     chosen = snapshot.chosen(runs) if runs else snapshot.files
-    checked = _Checking({*_named(snapshot, chosen), *heads})
-    findings = [] if runs else [_unrecognised(path) for path in snapshot.unrecognised]
-    for path in chosen:
-        findings += _check(path, snapshot.records(path), checked)
-    published: list[PublishedHead] = []
-    lost: set[str] = set()
+    checking = _Checking()
+    findings = [] if runs else [_unrecognised(place) for place in snapshot.unrecognised]
+    for file in chosen:
+        findings += _check(file, checking)
+    published = tuple(_published(snapshot, heads, checking))
+    found = {one.head for one in published}
     for head in heads:
-        reached = _follow(head, checked)
-        lost |= reached - checked.found.keys() - {head}
-        if place := checked.found.get(head):
-            count = len({checked.found[one].path for one in reached & checked.found.keys()})
-            published.append(PublishedHead(head, place.path.stem, place.seq, count))
-        else:
-            message = "no record has this hash: the journal was cut off or rewritten"
+        if head not in found:
+            message = "the log never had this head: it was cut off or rewritten"
             findings.append(RecordFinding(FindingKind.HEAD_MISSING, head, message))
+    for error in snapshot.broken:
+        place = f"{snapshot.state}/{error.place}"
+        findings.append(RecordFinding(FindingKind.BROKEN, place, error.problem))
+    for folder, log in snapshot.logs.items():
+        findings += _chain(snapshot, folder, log)
+        findings += _entries(folder, log, checking)
     if not runs:
-        findings += _links(checked, lost)
-    if published and not runs:
-        findings += _uncovered(snapshot, checked, published, heads)
-    verification = Verification(len(chosen), checked.records, tuple(findings), tuple(published))
-    return Checked(verification, checked.ends, checked.heads)
-
-
-def _unrecognised(path: Path) -> RecordFinding:
-    return RecordFinding(
-        FindingKind.UNRECOGNISED, str(path), "not the record of a run; passed over"
+        findings += _missing(snapshot, checking, heads)
+    return Checked(
+        Verification(len(chosen), checking.records, tuple(findings), published),
+        {run.file.name: run.last for run in checking.runs.values() if run.last is not None},
+        {one.entry.run: one.head for log in snapshot.logs.values() for one in log},
     )
 
 
-def _named(snapshot: Snapshot, files: Iterable[Path]) -> Iterator[str]:
-    """The hashes that the first records name; what cannot be read is reported later."""
-    for path in files:
-        if first := snapshot.starts.get(path):
-            yield from _predecessors(first)
+def _unrecognised(place: str) -> RecordFinding:
+    return RecordFinding(FindingKind.UNRECOGNISED, place, "not the record of a run; passed over")
 
 
-def _predecessors(first: FirstRecord) -> Iterator[str]:
-    if first.previous_head is not None:
-        yield first.previous_head
-    if first.previous_observation is not None:
-        yield first.previous_observation
-
-
-def _check(path: Path, records: RunRecords, checked: _Checking) -> Iterator[RecordFinding]:
+def _check(file: RunFile, checking: _Checking) -> Iterator[RecordFinding]:
+    """Read a run to its end."""
+    records = RunRecords(file, measures=True)
     clock = _Clock()
+    first: Record | None = None
     last: Record | None = None
+    is_whole = False
     try:
-        for seq, record in enumerate(records):
-            last = record
-            checked.records += 1
-            if records.head is not None and records.head in checked.wanted:
-                checked.found[records.head] = _Place(path, seq)
+        for record in records:
+            first, last = first or record, record
+            checking.records += 1
             if isinstance(record, FirstRecord):
-                checked.starts[path] = record
-                yield from _misplaced(path, record)
+                yield from _misplaced(file, record)
             if clock.went_back(record.time):
                 message = f"the clock went back, from {clock.latest} to {record.time}"
-                yield RecordFinding(FindingKind.CLOCK, f"{path}:{seq + 1}", message)
+                yield RecordFinding(FindingKind.CLOCK, records.place, message)
+        is_whole = True
     except BrokenJournal as error:
         yield RecordFinding(FindingKind.BROKEN, error.place, error.problem)
     except JournalError as error:
-        yield RecordFinding(FindingKind.UNREADABLE, str(path), str(error))
+        yield RecordFinding(FindingKind.UNREADABLE, file.place, str(error))
     else:
-        yield from _end(path, last)
-    if last is not None and records.head is not None:
-        checked.ends[path.stem], checked.heads[path.stem] = last, records.head
+        if not records.is_void:
+            yield from _end(file, last)
+    size, root = measured(records)
+    checking.runs[file.folder, file.name] = _Run(file, first, last, size, root, is_whole)
     if records.torn_tail:
         yield RecordFinding(
-            FindingKind.TORN, str(path), "the last line is cut off; it was set aside"
+            FindingKind.TORN, file.place, "the last line is cut off; it was set aside"
         )
 
 
-def _misplaced(path: Path, first: FirstRecord) -> Iterator[RecordFinding]:
+def _misplaced(file: RunFile, first: FirstRecord) -> Iterator[RecordFinding]:
     """A run in the folder of the others: no command looks for it there."""
-    is_observation = isinstance(first, FirstReadOnly)
-    if is_observation != (path.parent.name == "observations"):
+    if isinstance(first, FirstReadOnly) != (file.folder == OBSERVATIONS):
         message = "it lies in the folder of another kind of run, where nobody looks for it"
-        yield RecordFinding(FindingKind.BROKEN, f"{path}:1", message)
+        yield RecordFinding(FindingKind.BROKEN, f"{file.place}:2", message)
 
 
-def _end(path: Path, last: Record | None) -> Iterator[RecordFinding]:
+def _end(file: RunFile, last: Record | None) -> Iterator[RecordFinding]:
     """What is to be said of the last record of a run."""
     if last is None:
-        yield RecordFinding(FindingKind.UNSTARTED, str(path), "it holds no whole record")
+        yield RecordFinding(FindingKind.UNSTARTED, file.place, "it holds no whole record")
+    elif isinstance(last, Fenced):
+        message = f"it was not ended: its stores were taken over by {last.by}"
+        yield RecordFinding(FindingKind.UNFINISHED, file.place, message)
     elif not isinstance(last, LastRecord):
         message = "it has no end on record: its process died, or its end was cut off"
-        yield RecordFinding(FindingKind.UNFINISHED, str(path), message)
+        yield RecordFinding(FindingKind.UNFINISHED, file.place, message)
 
 
 class _Clock:
@@ -179,69 +170,104 @@ class _Clock:
         return True
 
 
-def _follow(head: str, checked: _Checking) -> set[str]:
-    """The hashes that a head covers: its own, and those that its run and theirs name."""
-    reached: set[str] = set()
-    waiting = [head]
-    while waiting:
-        one = waiting.pop()
-        if one in reached:
-            continue
-        reached.add(one)
-        place = checked.found.get(one)
-        if place is not None and place.path in checked.starts:
-            waiting += _predecessors(checked.starts[place.path])
-    return reached
+def _chain(snapshot: Snapshot, folder: str, log: Sequence[Logged]) -> Iterator[RecordFinding]:
+    """Whether each entry of a log follows on the one before; its beginning may be gone."""
+    before: Logged | None = None
+    for one in log:
+        if before is None:
+            is_next = one.entry.number > 1 or one.entry.previous is None
+        else:
+            is_next = one.entry.number == before.entry.number + 1
+            is_next = is_next and one.entry.previous == before.head
+        if not is_next:
+            message = "the log is broken: the entry before is missing or not as it was written"
+            yield RecordFinding(FindingKind.BROKEN, snapshot.place_of(folder, one), message)
+        before = one
 
 
-def _links(checked: _Checking, lost: Collection[str]) -> Iterator[RecordFinding]:
-    """How runs follow on each other: each folder is a chain of its own, and names the other's."""
-    followers: dict[tuple[str, str | None], Path] = {}
-    for path, first in checked.starts.items():
-        is_observation = path.parent.name == "observations"
-        own = first.previous_observation if is_observation else first.previous_head
-        before = followers.setdefault((path.parent.name, own), path)
-        if before != path:
-            message = f"it follows on the same run as {before.name}"
-            yield RecordFinding(FindingKind.FORK, str(path), message)
-        yield from _added_after(path, first, checked)
-        for named in _predecessors(first):
-            if named not in checked.found:
-                kind = FindingKind.LOST if named in lost else FindingKind.UNKNOWN_PREDECESSOR
-                yield RecordFinding(kind, f"{path}:1", missing_run(named))
+def _entries(folder: str, log: Sequence[Logged], checking: _Checking) -> Iterator[RecordFinding]:
+    """Whether the runs are as they were when they were added to the log."""
+    for entry in (one.entry for one in log):
+        run = checking.runs.get((folder, entry.run))
+        if run is not None and run.is_whole and (message := entry.change(run.size, run.root)):
+            yield RecordFinding(FindingKind.BROKEN, run.file.place, message)
 
 
-def _added_after(path: Path, first: FirstRecord, checked: _Checking) -> Iterator[RecordFinding]:
-    """Where two runs work on one store, the second begins after the last line of the first."""
-    place = checked.found.get(first.previous_head or "")
-    before = checked.starts.get(place.path) if place else None
-    if place is None or before is None or isinstance(first, FirstReadOnly):
-        return
-    if set(before.stores) & set(first.stores) and checked.heads.get(before.run) != (
-        first.previous_head
-    ):
-        message = f"{path.name}, which worked on the same store, began after line {place.seq + 1}"
-        yield RecordFinding(FindingKind.BROKEN, f"{place.path}:{place.seq + 2}", message)
+def _published(
+    snapshot: Snapshot, heads: Sequence[str], checking: _Checking
+) -> Iterator[PublishedHead]:
+    for one in (one for log in snapshot.logs.values() for one in log if one.head in heads):
+        covered = _covered(snapshot, checking, {one.head})
+        runs = {
+            (folder, entry.run)
+            for folder, log in snapshot.logs.items()
+            for entry, _ in log
+            if entry.number <= covered[folder]
+        }
+        count = len(runs & checking.runs.keys())
+        yield PublishedHead(one.head, one.entry.run, one.entry.number, count)
 
 
-def _uncovered(
-    snapshot: Snapshot, checked: _Checking, published: Iterable[PublishedHead], heads: Iterable[str]
-) -> Iterator[RecordFinding]:
-    """Applies and restores before the latest run that a head is of, to which no head leads."""
-    reached = {
-        checked.found[one].path
-        for head in heads
-        for one in _follow(head, checked) & checked.found.keys()
+def _covered(snapshot: Snapshot, checking: _Checking, heads: Collection[str]) -> dict[str, int]:
+    """Up to which entry of each log the heads cover: their runs name heads of both logs."""
+    covered = {
+        folder: max((entry.number for entry, head in log if head in heads), default=0)
+        for folder, log in snapshot.logs.items()
     }
-    names = {one.run for one in published}
-    order = snapshot.changing
-    last = max((place for place, path in enumerate(order) if path.stem in names), default=-1)
-    for path in order[: last + 1]:
-        if path not in reached:
-            message = "no head leads to it: it ran beside the others, or was added since"
-            yield RecordFinding(FindingKind.UNCOVERED, str(path), message)
+    named = {
+        head
+        for folder, log in snapshot.logs.items()
+        for entry, _ in log
+        if entry.number <= covered[folder]
+        for head in _named(checking.runs.get((folder, entry.run)))
+    }
+    for folder, log in snapshot.logs.items():
+        further = (entry.number for entry, head in log if head in named)
+        covered[folder] = max(covered[folder], *further, 0)
+    return covered
 
 
-def missing_run(named: str) -> str:
-    """What is to be said of a run that names a hash which no record has."""
-    return f"a run before it is missing, was cut off or rewritten: no record has the hash {named}"
+def _named(run: _Run | None) -> Iterator[str]:
+    """The heads of the logs that a run found when it began."""
+    if run is not None and isinstance(run.first, FirstRecord):
+        yield from filter(None, (run.first.previous_head, run.first.previous_observation))
+
+
+def _missing(
+    snapshot: Snapshot, checking: _Checking, heads: Sequence[str]
+) -> Iterator[RecordFinding]:
+    """What logs and runs name, and is not there; and what is there, and in no log."""
+    covered = _covered(snapshot, checking, heads)
+    files = {(file.folder, file.name) for file in snapshot.files}
+    numbers = {
+        (folder, entry.run): entry.number
+        for folder, log in snapshot.logs.items()
+        for entry, _ in reversed(log)  # two that found it left may have added it
+    }
+    for (folder, name), number in numbers.items():
+        if (folder, name) not in files:
+            yield _gone(number <= covered[folder], name, missing_run(name))
+    for folder, log in snapshot.logs.items():
+        if log and log[0].entry.number > 1:
+            message = "the entries of the log before it are missing"
+            yield _gone(covered[folder] > 0, snapshot.place_of(folder, log[0]), message)
+    known = {one.head for log in snapshot.logs.values() for one in log}
+    for (folder, name), run in checking.runs.items():
+        own = numbers.get((folder, name))
+        for head in _named(run):
+            if head not in known:
+                message = f"it began after a run that is missing: no log has the head {head}"
+                is_covered = own is not None and own <= covered[folder]
+                yield _gone(is_covered, run.file.place, message)
+        if own is None and isinstance(run.last, LastRecord) and not isinstance(run.last, Fenced):
+            message = "it is in no log: its process died at its end, or it was added since"
+            yield RecordFinding(FindingKind.UNCOVERED, run.file.place, message)
+
+
+def _gone(is_covered: bool, place: str, message: str) -> RecordFinding:  # noqa: FBT001 - inner
+    return RecordFinding(FindingKind.LOST if is_covered else FindingKind.MISSING, place, message)
+
+
+def missing_run(run: str) -> str:
+    """What is to be said of a run that is in the log, and of which there is no file."""
+    return f"the record of run {run} is in the log, and is missing"

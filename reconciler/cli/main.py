@@ -33,6 +33,7 @@ _COMMANDS = {
     "status": "show which runs are unfinished, and how to resume them",
     "query": "run the resource's SQL: SELECT retrieves, DELETE makes a plan",
     "restore": "put back what a run archived before deleting it",
+    "state": "check, copy and unlock the place of the record",
     "audit": "check, sign and export the record of what was done",
     "schema": "print the JSON Schema of a file format",
     "completion": "print the shell completion script",

@@ -27,8 +27,10 @@ from reconciler.drill.trial import (
 )
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.errors import ExitCode
-from reconciler.journal.reader import read_run
+from reconciler.journal.places.disk import DiskState
+from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import Intent
+from reconciler.journal.state import RUNS
 from reconciler.model.address import InstanceAddress, is_uid
 from reconciler.model.outcome import Outcome
 from reconciler.model.plan import Why
@@ -288,8 +290,8 @@ def _require_only(
     require(kept=not unplanned, seen=f"sent, but not planned: {plural(len(unplanned), 'deletion')}")
     intended = Counter(
         trial.path_of(record.instance)
-        for path in (trial.state / "runs").glob("*.jsonl")
-        for record in read_run(path)
+        for file in DiskState(trial.state).run_files(RUNS)
+        for record in RunRecords(file)
         if isinstance(record, Intent)
     )
     require(kept=sent <= intended, seen="a deletion was sent that the journal does not know of")

@@ -1,6 +1,6 @@
-"""The append-only, hash-chained record of runs: append, fsync, read, resume.
+"""The append-only, hash-chained record of runs: append, make durable, read, resume.
 
-``records`` are what happened, ``codec`` and ``chain`` how they stand in a line, ``durable`` and
-``writer`` how they reach the disk, ``reader`` and ``history`` how they are read again, ``locks``
-how two runs keep out of each other's way.
+``records`` are what happened, ``codec`` and ``segments`` how they stand in a file, ``state`` where
+that lies: one of the ``places``. ``commits`` and ``writer`` bring them there, ``reader`` and
+``history`` read them again.
 """

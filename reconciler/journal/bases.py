@@ -6,13 +6,29 @@ under a field is what the reference and the JSON Schema say of it: `script/refer
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
+from secrets import token_hex
 
-from reconciler.journal.format import FORMAT_VERSION
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.as_json import as_json
 from reconciler.model.provenance import Provenance
+
+FORMAT_VERSION = "1.0"
+"""``major.minor``: a minor version may add keys, and in ``observations/`` new types of records.
+
+In ``runs/`` a new type of record is a new major version, since a reader that skips one may miss a
+deletion. The records of `read_only` report nothing that changes a store.
+"""
+_SECRET = re.compile(r"[0-9a-f]{64}")
+
+
+def _secret(text: str) -> str:
+    if not _SECRET.fullmatch(text):
+        raise ValueError("not 64 hexadecimal digits")
+    return text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +50,13 @@ class Start:
     """The runs of its folder that no other run came after when it began. The order of runs never
     rests on a clock."""
     previous_head: str | None = None
-    """The head of the latest run in `runs/` before this one, which chains the runs of a state
-    folder to each other."""
+    """The head of the log of `runs/` when the run began; null where nothing was in it."""
     previous_observation: str | None = None
-    """The head of the latest run in `observations/` before this one."""
+    """The head of the log of `observations/` when the run began."""
+    secret: str = field(
+        default_factory=partial(token_hex, 32), metadata=as_json(stands_always=True, check=_secret)
+    )
+    """What the leaves of the run's tree are salted with: 32 random bytes in hexadecimal."""
     provenance: Provenance = field(default_factory=Provenance)
     """Where the run comes from."""
     format_version: str = field(default=FORMAT_VERSION, metadata=as_json(stands_always=True))

@@ -14,14 +14,14 @@ The one reading of the record that every other is made from. Its rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.errors import BrokenJournal
 from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.records import (
     Archived,
+    AskedFor,
     EmptiedStudy,
     Intent,
     Record,
@@ -33,6 +33,7 @@ from reconciler.journal.records import (
     Settled,
     Verified,
 )
+from reconciler.journal.state import RunFile
 from reconciler.model.address import InstanceAddress
 from reconciler.model.outcome import Outcome
 from reconciler.model.reply import Change, ReplyKind
@@ -98,10 +99,18 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Began:
-    """A run began; ``emptied`` are the studies that its plan empties."""
+    """A run began."""
 
     run: Run
-    emptied: tuple[EmptiedStudy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Emptying:
+    """The plan of a run empties a study."""
+
+    run: Run
+    store: Store
+    record: EmptiedStudy
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +161,16 @@ class Read:
     """The record of a run was read to its end.
 
     ``ended`` is None where it has none. ``met_operation`` says that a DELETE was answered with a
-    long-running operation.
+    long-running operation. ``only`` are the SOP Instance UIDs that a restore was asked to put back,
+    where it is not all of them; they are all on record once ``has_begun``: once the run has
+    recorded more than what it was to do.
     """
 
     run: Run
     ended: RunEnded | None
     met_operation: bool
+    only: tuple[str, ...] = ()
+    has_begun: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +182,7 @@ class Untried:
     instance: InstanceAddress
 
 
-Event = Began | Proof | Untried | RestoreDone | Read
+Event = Began | Emptying | Proof | Untried | RestoreDone | Read
 
 
 class _Table:
@@ -187,8 +200,8 @@ class Records(Protocol):
     """The records of one run, as `RunRecords` reads them."""
 
     @property
-    def path(self) -> Path:
-        """The file that holds them."""
+    def file(self) -> RunFile:
+        """What they are read from."""
 
     def __iter__(self) -> Iterator[Record]:
         """Read from first to last."""
@@ -215,29 +228,32 @@ class Fold:
         started = next(reading, None)
         if isinstance(started, FirstReadOnly):
             raise BrokenJournal(
-                f"{records.path}:1",
+                f"{records.file.place}:2",
                 "the record of a plan or query lies among those of deletions",
                 hint="move it to the folder observations beside it",
             )
         if not isinstance(started, RunStarted | RestoreStarted):
             return
-        run, emptied = self._begin(started)
-        yield Began(run, emptied)
-        del started, emptied  # a plan that empties many studies names them all there
+        run = self._begin(started)
+        yield Began(run)
         tables = [self._table(store) for store in run.stores]
         ended: RunEnded | None = None
-        met_operation = False
+        met_operation = has_begun = False
+        only: list[str] = []
         for record in reading:
+            has_begun |= not isinstance(record, EmptiedStudy | AskedFor)
             if isinstance(record, RunEnded):
                 ended = record
             elif isinstance(record, Result):
                 met_operation |= record.kind is ReplyKind.OPERATION
+            elif isinstance(record, AskedFor):
+                only.append(record.instance_uid)
             yield from self._take(run, tables, record)
         for table in tables:
             for instance in table.copies:
                 yield Untried(run, table.store, instance)
             table.copies.clear()
-        yield Read(run, ended, met_operation)
+        yield Read(run, ended, met_operation, tuple(only), has_begun)
 
     def open_attempts(self) -> Iterator[Attempt]:
         """The attempts that nothing has closed, store by store."""
@@ -251,13 +267,10 @@ class Fold:
             for attempts in table.failed.values():
                 yield from attempts
 
-    def _begin(self, started: RunStarted | RestoreStarted) -> tuple[Run, tuple[EmptiedStudy, ...]]:
-        emptied: tuple[EmptiedStudy, ...] = ()
-        if isinstance(started, RunStarted):
-            started, emptied = replace(started, emptied=()), started.emptied
+    def _begin(self, started: RunStarted | RestoreStarted) -> Run:
         stores = tuple(store_at(started.endpoint, store) for store in started.stores)
         run = self._runs[started.run] = Run(started, self._places[started.run], stores)
-        return run, emptied
+        return run
 
     def _table(self, store: Store) -> _Table:
         return self._tables.setdefault(store, _Table(store))
@@ -274,6 +287,8 @@ class Fold:
                 return _verify(run, tables[record.store], record)
             case Settled():
                 return self._settle(run, record)
+            case EmptiedStudy():
+                return (Emptying(run, tables[record.store].store, record),)
             case Archived():
                 tables[record.store].copies[record.instance] = record
             case Restored():

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import Self
 
-from reconciler.errors import JournalError
-from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, RestoreDone, Run, Untried
-from reconciler.journal.folder import RUN_SUFFIX, runs_folder
+from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, RestoreDone, Untried
+from reconciler.journal.log import RunLog, require_as_logged
 from reconciler.journal.order import RunStart, in_order
-from reconciler.journal.reader import read_run
+from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import FirstRecord, RestoreStarted, RunEnded, RunStarted
+from reconciler.journal.state import RUNS, RunFile, State
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import Outcome
 from reconciler.model.past import LastWord, PutBack, Removed
@@ -137,20 +136,27 @@ class History:
         self._open: dict[Store, list[Attempt]] = {}
 
     @classmethod
-    def read(cls, folder: Path, on_progress: ProgressCallback | None = None) -> Self:
-        """Read every run of a state folder; one that does not exist has none.
+    def read(cls, state: State, on_progress: ProgressCallback | None = None) -> Self:
+        """Read every apply and restore on record; a place that does not exist has none.
 
         ``on_progress`` is called with how many bytes are read, and how many there are.
 
         Raises:
-            JournalError: a run cannot be read or is broken; it may hide deletions.
+            JournalError: a run cannot be read, is broken, or is not as the log has it; it may hide
+                deletions.
         """
-        paths = _in_order(_run_files(folder))
-        on_read = None if on_progress is None else _counter(paths, on_progress)
-        history, fold = cls(), Fold(path.stem for path in paths)
-        for path in paths:
-            for event in fold.add(read_run(path, on_read)):
+        # What is in the log is over, so the log comes first.
+        logged = {one.entry.run: one.entry for one in RunLog(state.objects, RUNS)}
+        files = _in_order(state.run_files(RUNS))
+        on_read = None if on_progress is None else _counter(files, on_progress)
+        history, fold = cls(), Fold(file.name for file in files)
+        for file in files:
+            entry = logged.get(file.name)
+            records = RunRecords(file, on_read, measures=entry is not None)
+            for event in fold.add(records):
                 history._add(event)
+            if entry is not None:
+                require_as_logged(records, entry)
         for attempt in fold.open_attempts():
             history._stores.setdefault(attempt.store, StoreHistory()).note(attempt.instance)
             history._open.setdefault(attempt.store, []).append(attempt)
@@ -191,29 +197,30 @@ class History:
             any(run.met_operation for run in plan.runs),
         )
 
-    def unfinished_applies(self, now: datetime) -> tuple[Run, ...]:
+    def unfinished_applies(self, now: datetime) -> tuple[Read, ...]:
         """The latest run of each plan that did not finish.
 
         A plan that has expired, or of which something was restored since, counts only as long as an
         attempt of it is open: applying it settles that and deletes nothing.
         """
         open_plans = {one.run.plan_id for some in self._open.values() for one in some}
-        latest: dict[str, tuple[Run, RunStarted]] = {}
+        latest: dict[str, tuple[Read, RunStarted]] = {}
         restored: set[str] = set()
-        for run in (read.run for read in self.runs):
-            if isinstance(run.started, RunStarted):
-                latest[run.started.plan_id] = run, run.started
+        for read in self.runs:
+            started = read.run.started
+            if isinstance(started, RunStarted):
+                latest[started.plan_id] = read, started
             else:
-                restored.update(run.started.restores[-1:])
+                restored.update(started.restores[-1:])
         found = []
-        for plan_id, (run, started) in latest.items():
+        for plan_id, (read, started) in latest.items():
             plan = self.of_plan(plan_id)
             if plan is None or plan.is_over:
                 continue
             is_refused = started.expires is not None and now >= started.expires
             is_refused |= not restored.isdisjoint(plan.runs)
             if not is_refused or plan_id in open_plans:
-                found.append(run)
+                found.append(read)
         return tuple(found)
 
     def unfinished(self, digest: str) -> str | None:
@@ -255,24 +262,24 @@ class History:
             plan.outcomes = left
 
 
-def _in_order(paths: Iterable[Path]) -> tuple[Path, ...]:
-    """The files of the runs in their order; what holds no first record is first, to be reported."""
-    by_name = {path.stem: path for path in paths}
-    starts = {name: _start_of(path) for name, path in by_name.items()}
+def _in_order(files: Iterable[RunFile]) -> tuple[RunFile, ...]:
+    """The runs in their order; what holds no first record is first, to be reported."""
+    by_name = {file.name: file for file in files}
+    starts = {name: _start_of(file) for name, file in by_name.items()}
     ordered = in_order(start for start in starts.values() if start is not None)
     others = (name for name, start in starts.items() if start is None)
     return tuple(by_name[name] for name in (*others, *ordered))
 
 
-def _start_of(path: Path) -> RunStart | None:
+def _start_of(file: RunFile) -> RunStart | None:
     """Where the run stands; None where the file does not begin with the first record of one."""
-    first = next(iter(read_run(path)), None)
+    first = next(iter(RunRecords(file)), None)
     return RunStart.of(first) if isinstance(first, FirstRecord) else None
 
 
-def _counter(paths: Iterable[Path], on_progress: ProgressCallback) -> Callable[[int], None]:
+def _counter(files: Iterable[RunFile], on_progress: ProgressCallback) -> Callable[[int], None]:
     """What adds up the bytes that are read."""
-    total = sum(path.stat().st_size for path in paths if path.exists())
+    total = sum(file.size for file in files)
     done = 0
 
     def add(count: int) -> None:
@@ -283,24 +290,10 @@ def _counter(paths: Iterable[Path], on_progress: ProgressCallback) -> Callable[[
     return add
 
 
-def has_runs(folder: Path) -> bool:
+def has_runs(state: State) -> bool:
     """Whether a run ever started, by the first records alone.
 
     Raises:
         JournalError: as `History.read`, so far as it reads.
     """
-    return any(next(iter(read_run(path)), None) is not None for path in _run_files(folder))
-
-
-def _run_files(folder: Path) -> list[Path]:
-    """The run files of a state folder; whatever else lies there is none of ours."""
-    runs = runs_folder(folder)
-    try:
-        return sorted(path for path in runs.iterdir() if path.suffix == RUN_SUFFIX)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise JournalError(
-            f"the journal {runs} cannot be read: {error.strerror or error}",
-            hint="it may record deletions, so nothing is deleted before it can be read",
-        ) from error
+    return any(next(iter(RunRecords(file)), None) is not None for file in state.run_files(RUNS))

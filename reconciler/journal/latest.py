@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import suppress
 from typing import TypedDict
 
 from reconciler.errors import JournalError
-from reconciler.journal.chain import fields_of, hash_of
-from reconciler.journal.codec import from_json
-from reconciler.journal.folder import RUN_SUFFIX, observations_folder, runs_folder
+from reconciler.journal.log import RunLog
 from reconciler.journal.order import RunStart, latest
+from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import FirstRecord
+from reconciler.journal.state import OBSERVATIONS, RUNS, State
 from reconciler.model.service import Store, store_at
-
-_TAIL = 1 << 16
-"""Bytes; few lines but a first one come near it."""
 
 
 class Links(TypedDict):
     """What ties a run to those before it; members of its first record.
 
     ``after`` are the latest runs of its own folder, those that no other run comes after;
-    ``previous_head`` and ``previous_observation`` are the hashes of the last whole lines of the
-    latest run in ``runs/`` and in ``observations/``.
+    ``previous_head`` and ``previous_observation`` are the heads of the logs of ``runs/`` and
+    ``observations/``.
     """
 
     after: tuple[str, ...]
@@ -31,80 +28,53 @@ class Links(TypedDict):
     previous_observation: str | None
 
 
-def links_of_run(folder: Path) -> Links:
+def links_of_run(state: State) -> Links:
     """The links of an apply or a restore that begins now.
 
     What cannot be read is passed over: whoever reads the history has found it before.
     """
-    return _links(folder, is_observation=False)
+    return _links(state, RUNS)
 
 
-def links_of_observation(folder: Path) -> Links:
+def links_of_observation(state: State) -> Links:
     """The links of a run that changes no store and begins now."""
-    return _links(folder, is_observation=True)
+    return _links(state, OBSERVATIONS)
 
 
-def _links(folder: Path, *, is_observation: bool) -> Links:
-    runs, observations = (
-        _latest(one) for one in (runs_folder(folder), observations_folder(folder))
-    )
+def _links(state: State, folder: str) -> Links:
     return Links(
-        after=observations if is_observation else runs,
-        previous_head=_head(runs_folder(folder), runs),
-        previous_observation=_head(observations_folder(folder), observations),
+        after=_latest(state, folder),
+        previous_head=_head(state, RUNS),
+        previous_observation=_head(state, OBSERVATIONS),
     )
 
 
-def known_stores(folder: Path) -> frozenset[Store]:
+def _head(state: State, folder: str) -> str | None:
+    with suppress(JournalError):
+        if logged := RunLog(state.objects, folder).latest():
+            return logged.head
+    return None
+
+
+def known_stores(state: State) -> frozenset[Store]:
     """The stores of all applies and restores on record, by their first records."""
     return frozenset(
         store_at(first.endpoint, store)
-        for first in _first_records(runs_folder(folder))
+        for first in _first_records(state, RUNS)
         for store in first.stores
     )
 
 
-def _latest(runs: Path) -> tuple[str, ...]:
+def _latest(state: State, folder: str) -> tuple[str, ...]:
     try:
-        return latest(map(RunStart.of, _first_records(runs)))
-    except (OSError, JournalError):
+        return latest(map(RunStart.of, _first_records(state, folder)))
+    except JournalError:
         return ()
 
 
-def _first_records(runs: Path) -> Iterator[FirstRecord]:
-    for path in runs.glob(f"*{RUN_SUFFIX}"):
-        try:
-            with path.open("rb") as file:
-                first = from_json(fields_of(file.readline()) or {})
-        except (OSError, ValueError):
-            continue
-        if isinstance(first, FirstRecord):
-            yield first
-
-
-def _head(runs: Path, names: tuple[str, ...]) -> str | None:
-    return head_of(runs / f"{names[-1]}{RUN_SUFFIX}") if names else None
-
-
-def head_of(path: Path) -> str | None:
-    """The hash of the last whole line of a run's file; None without one, or if it is unreadable."""
-    tail = _TAIL
-    try:
-        with path.open("rb") as file:
-            size = file.seek(0, 2)
-            while True:
-                file.seek(max(0, size - tail))
-                lines = file.read().splitlines(keepends=True)
-                whole = (line for line in reversed(lines) if _is_whole(line))
-                if (head := next(map(hash_of, whole), None)) or tail >= size:
-                    return head
-                tail *= 8
-    except OSError:
-        return None
-
-
-def _is_whole(line: bytes) -> bool:
-    try:
-        return fields_of(line) is not None
-    except ValueError:
-        return False
+def _first_records(state: State, folder: str) -> Iterator[FirstRecord]:
+    for file in state.run_files(folder):
+        with suppress(JournalError):
+            first = next(iter(RunRecords(file)), None)
+            if isinstance(first, FirstRecord):
+                yield first

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.journal.bases import OfInstance, Start
+from reconciler.journal.bases import OfInstance, OfStore, Start
 from reconciler.journal.read_only import (
     FirstReadOnly,
     KeptSeen,
@@ -23,26 +23,15 @@ from reconciler.journal.read_only import (
     ReappearedSeen,
     Retrieved,
 )
-from reconciler.model.address import STUDY, InstanceAddress, StoreAddress
+from reconciler.model.address import INSTANCE, STUDY, InstanceAddress, StoreAddress
 from reconciler.model.as_json import as_json
 from reconciler.model.desired import Reason
 from reconciler.model.live import Presence
+from reconciler.model.lock import Holder
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.patient import PatientSeen
 from reconciler.model.problem import Source
 from reconciler.model.reply import Change, ReplyKind
-
-
-@dataclass(frozen=True, slots=True)
-class EmptiedStudy:
-    """A study of which the plan leaves nothing."""
-
-    store: int
-    """The store, as an index into those of this record."""
-    study_uid: str = field(metadata=STUDY)
-    """The Study Instance UID."""
-    deletions: int
-    """How many deletions that takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +46,18 @@ class RunStarted(Start):
     """How many deletions are planned."""
     resumes: tuple[str, ...] = ()
     """The earlier runs of the same plan."""
-    emptied: tuple[EmptiedStudy, ...] = ()
-    """The studies of which the whole plan leaves nothing."""
     expires: datetime | None = None
     """When the plan can no longer be resumed."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmptiedStudy(OfStore):
+    """A study of which the plan leaves nothing; these records follow on the first of the run."""
+
+    study_uid: str = field(metadata=STUDY)
+    """The Study Instance UID."""
+    deletions: int
+    """How many deletions that takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +161,16 @@ class RunEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Fenced:
+    """The last record of a run that another one took over; the other one wrote it."""
+
+    time: datetime
+    """When it was recorded."""
+    by: Holder
+    """Who took its stores over."""
+
+
+@dataclass(frozen=True, slots=True)
 class Archived(OfInstance):
     """An instance is kept, verified and on disk; the record is so too before the DELETE leaves."""
 
@@ -196,12 +203,23 @@ class RestoreStarted(Start):
     """How many instances are to be restored."""
     resumes: tuple[str, ...] = ()
     """The earlier restores of that run."""
-    only: tuple[str, ...] = ()
-    """The SOP Instance UIDs that it was asked to put back, where it is not all of them."""
 
     def __post_init__(self) -> None:
         if not self.restores:
             raise ValueError("'restores' names no run")
+
+
+@dataclass(frozen=True, slots=True)
+class AskedFor:
+    """An instance that a restore was asked to put back, where it is not all of them.
+
+    These records follow on the first of the run.
+    """
+
+    time: datetime
+    """When it was recorded."""
+    instance_uid: str = field(metadata=INSTANCE)
+    """The SOP Instance UID."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +241,8 @@ class Restored(OfInstance):
 Record = (
     RunStarted
     | RestoreStarted
+    | EmptiedStudy
+    | AskedFor
     | Archived
     | Intent
     | Result
@@ -230,24 +250,28 @@ Record = (
     | Settled
     | Restored
     | RunEnded
+    | Fenced
     | ReadOnlyRecord
 )
 
-LastRecord = RunEnded | LastReadOnly
-"""What a run that came to its end ends with; nothing stands after it."""
+LastRecord = RunEnded | Fenced | LastReadOnly
+"""What a run ends with that is over; nothing stands after it."""
 
 FirstRecord = RunStarted | RestoreStarted | FirstReadOnly
 """What a journal begins with."""
 
 RECORDS: Mapping[str, type[Record]] = {
     "run_started": RunStarted,
+    "emptied_study": EmptiedStudy,
     "archived": Archived,
     "intent": Intent,
     "result": Result,
     "verified": Verified,
     "settled": Settled,
     "run_ended": RunEnded,
+    "fenced": Fenced,
     "restore_started": RestoreStarted,
+    "asked_for": AskedFor,
     "restored": Restored,
     "plan_made": PlanMade,
     "kept_seen": KeptSeen,

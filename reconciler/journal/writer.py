@@ -3,42 +3,49 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
-from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from reconciler.errors import JournalError
-from reconciler.journal.chain import body_of, chained, hash_of
-from reconciler.journal.durable import Batch, DurableFile
-from reconciler.journal.folder import (
-    is_run_name,
-    make_folder,
-    observation_file,
-    run_file,
-    sync_folder,
-)
+from reconciler.journal.commits import GroupCommit
+from reconciler.journal.folder import is_run_name
+from reconciler.journal.left import add_left_runs
+from reconciler.journal.log import RunLog
 from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.records import FirstRecord, Record
+from reconciler.journal.segments import SegmentWriter, line_of
+from reconciler.journal.state import OBSERVATIONS, RUNS, Lease, State
 
 
 class RunJournal:
     """The record of a run while it is written; may be used from several threads at once.
 
-    The first failure of the disk is final: every later call, and every thread that waits, raises
+    The first failure is final: every later call, and every thread that waits, raises
     `JournalError`, and nothing more is written.
     """
 
-    def __init__(self, file: DurableFile) -> None:
+    def __init__(
+        self,
+        run: str,
+        commits: GroupCommit,
+        segments: SegmentWriter,
+        log: RunLog,
+        lease: Lease | None,
+    ) -> None:
         """Use `create`."""
-        self._file = file
-        self._order = Lock()
-        self._seq = 0
-        self._last_hash: str | None = None
+        self._run = run
+        self._commits = commits
+        self._segments = segments
+        self._log = log
+        self._lease = lease
+        self.head: str | None = None
+        """The head of the log since the run is in it; None before."""
 
     @classmethod
-    def create(cls, folder: Path, first: FirstRecord) -> RunJournal:
-        """Begin the record of a run in a state folder; ``first`` is on disk when this returns.
+    def create(cls, state: State, first: FirstRecord, lease: Lease | None = None) -> RunJournal:
+        """Begin the record of a run; ``first`` is durable when this returns.
+
+        Of an apply or a restore, ``lease`` is that of the locks of its stores.
 
         Raises:
             JournalError: it cannot be written, or there is a run of this name.
@@ -46,64 +53,78 @@ class RunJournal:
         """
         if not is_run_name(first.run):
             raise ValueError(f"not the name of a run: {first.run!r}")
-        path = _file_of(folder, first)
+        folder = OBSERVATIONS if isinstance(first, FirstReadOnly) else RUNS
+        if folder == RUNS:
+            add_left_runs(state, first.stores)
+        place = f"{state}/{folder}/{first.run}"
         try:
-            make_folder(path.parent)
-            journal = cls(DurableFile(path))
+            sink = state.begin_run(folder, first.run)
         except OSError as error:
-            raise _cannot_begin(path, error) from error
+            raise JournalError(
+                f"the journal {place} cannot be begun: {error.strerror or error}",
+                hint="nothing was deleted; see to the state folder, or name another with --state",
+            ) from error
+        segments = SegmentWriter(first.secret)
+        commits = GroupCommit(place, sink, segments)
+        journal = cls(first.run, commits, segments, RunLog(state.objects, folder), lease)
         try:
             journal.commit(first)
-            sync_folder(path.parent)
-        except (OSError, JournalError) as error:
+        except JournalError:
             # Nothing was done in a run that never began, and a torn file would look as if.
-            with suppress(OSError, JournalError):
+            with suppress(JournalError):
                 journal.close()
             with suppress(OSError):
-                path.unlink()
-            if isinstance(error, JournalError):
-                raise
-            raise _cannot_begin(path, error) from error
+                sink.discard()
+            raise
         return journal
 
     @property
-    def head(self) -> str | None:
-        """The hash of the last line that is known to be on disk."""
-        line = self._file.last_line
-        return hash_of(line) if line else None
+    def is_slow(self) -> bool:
+        """Whether a record takes long to be durable."""
+        return self._commits.is_slow
+
+    @property
+    def may_send(self) -> bool:
+        """Whether a request with a durable intent may leave now; see `Lease.is_good`.
+
+        A record that takes nothing more may be that of a run which was taken over.
+        """
+        is_leased = self._lease is not None and self._lease.is_good
+        return is_leased and not self._commits.has_failed
 
     def append(self, record: Record) -> None:
-        """Queue a record without waiting; it is on disk with the next commit, or after `close`.
+        """Queue a record without waiting; it is durable with the next commit, or after `close`.
 
         Raises:
             JournalError: the journal has failed or is closed.
         """
-        self._enqueue(record, awaited=False)
+        self._commits.append(line_of(record), awaited=False)
 
     def commit(self, record: Record) -> None:
-        """Queue a record and wait until it, and all before it, are on disk.
+        """Queue a record and wait until it, and all before it, are durable.
 
         Raises:
             JournalError: the journal has failed or is closed.
         """
-        self._file.wait(self._enqueue(record, awaited=True))
+        self._commits.wait(self._commits.append(line_of(record), awaited=True))
 
-    def _enqueue(self, record: Record, *, awaited: bool) -> Batch:
-        body = body_of(record)
-        with self._order:  # the order of the chain is the order in the file
-            line = chained(body, self._seq, self._last_hash)
-            batch = self._file.append(line, awaited=awaited)
-            self._seq += 1
-            self._last_hash = hash_of(line)
-        return batch
+    def finish(self) -> str:
+        """Close the record of a run that is over, and add it to the log; the head of that.
+
+        Raises:
+            JournalError: the journal has failed or is closed, or the log cannot be written.
+        """
+        self.close()
+        self.head = self._log.add(self._run, self._segments.tree.size, self._segments.tree.root)
+        return self.head
 
     def close(self) -> None:
-        """Bring what is queued to disk and close the file; closing twice is no mistake.
+        """Make durable what is queued, and take no more; closing twice is no mistake.
 
         Raises:
             JournalError: the journal has failed, now or before.
         """
-        self._file.close()
+        self._commits.close()
 
     def __enter__(self) -> Self:
         return self
@@ -119,17 +140,3 @@ class RunJournal:
         except JournalError:
             if error is None:  # what ended the block says more
                 raise
-
-
-def _file_of(folder: Path, first: FirstRecord) -> Path:
-    if isinstance(first, FirstReadOnly):
-        return observation_file(folder, first.run)
-    return run_file(folder, first.run)
-
-
-def _cannot_begin(path: Path, error: OSError) -> JournalError:
-    reason = error.strerror or str(error)
-    return JournalError(
-        f"the journal {path} cannot be begun: {reason}",
-        hint="nothing was deleted; see to the state folder, or name another with --state",
-    )

@@ -10,9 +10,13 @@ class Holder:
     """The run that holds a lock, and the process that works on it."""
 
     run: str
+    """The run."""
     user: str
+    """The user of the operating system."""
     host: str
+    """The name of the machine."""
     process: int
+    """The number of the process there."""
 
     def __str__(self) -> str:
         """As messages name it."""

@@ -10,15 +10,15 @@ class FindingKind(Enum):
     """What may be found; only the first three say that the record was changed or cut."""
 
     BROKEN = "broken"
-    """A record is not as it was written: the chain inside a run does not hold."""
+    """A record, or an entry of the log, is not as it was written."""
     HEAD_MISSING = "head missing"
-    """No record has the head that was published."""
+    """The log never had the head that was published."""
     LOST = "lost"
-    """A run that a published head covers is missing, was cut off or rewritten."""
+    """A run, or a part of the log, that a published head covers is missing."""
     UNREADABLE = "unreadable"
     """A run cannot be checked: another format, or the file cannot be read."""
-    UNKNOWN_PREDECESSOR = "unknown predecessor"
-    """A run follows on one that is missing, was cut off or rewritten; no head covers it."""
+    MISSING = "missing"
+    """A run, or a part of the log, is missing; no published head covers it."""
     TORN = "torn"
     """The last line of a run was cut off, as when its process dies."""
     UNFINISHED = "unfinished"
@@ -26,9 +26,7 @@ class FindingKind(Enum):
     UNSTARTED = "unstarted"
     """A file without any whole record: its run never started, or it was cut off as a whole."""
     UNCOVERED = "uncovered"
-    """A run before that of a published head, to which no head leads."""
-    FORK = "fork"
-    """Two runs follow on the same one, as when they run at the same time."""
+    """A run that has an end and is in no log, so that no head can cover it."""
     CLOCK = "clock"
     """A record is earlier than one before it."""
     UNRECOGNISED = "unrecognised"
@@ -51,7 +49,7 @@ class FindingKind(Enum):
 
 _GAPS = {
     FindingKind.UNREADABLE,
-    FindingKind.UNKNOWN_PREDECESSOR,
+    FindingKind.MISSING,
     FindingKind.UNSTARTED,
 }
 
@@ -67,14 +65,15 @@ class RecordFinding:
 
 @dataclass(frozen=True, slots=True)
 class PublishedHead:
-    """What a published head stands for: a record of a run, and all ``runs`` that it follows on.
+    """What a published head stands for: the log up to an entry, which is that of a run.
 
-    ``runs`` counts its own one too.
+    ``runs`` counts the runs that it covers: those of this log, and those in the other one that
+    were over when they began.
     """
 
     head: str
     run: str
-    seq: int
+    number: int
     runs: int
 
 

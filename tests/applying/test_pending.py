@@ -56,6 +56,29 @@ def test_only_what_concerns_one_is_read_and_only_up_to_the_first_that_waits(
 
     monkeypatch.setattr(pending, "read_archived", read)
     monkeypatch.setattr(StoreHistory, "last_word", lambda _, one: asked.append(one.instance_uid))
-    found = pending.unfinished_restores(history, tmp_path, lambda run: run.name != "rb")
-    assert [run.name for run in found] == ["ra", "rc"]
+    found = pending.unfinished_restores(history, tmp_path, lambda read: read.run.name != "rb")
+    assert [read.run.name for read in found] == ["ra", "rc"]
     assert asked == ["a", "1.2.3.0", "c", "1.2.3.0"]
+
+
+def test_one_that_may_not_say_all_it_was_asked_for_is_never_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It died before it did anything: to go on could put back all where one was asked for."""
+    history = History()
+    for place, (only, has_begun) in enumerate([(("1.2.3.1",), True), ((), False), ((), True)]):
+        started = RestoreStarted(
+            run=f"r{place}",
+            time=NOON,
+            tool_version="1.0",
+            restores=("a" if place < 2 else "b",),
+            endpoint="https://example.org",
+            stores=(STORE,),
+            planned=1,
+        )
+        run = Run(started, place, ())
+        history.runs.append(Read(run, None, met_operation=False, only=only, has_begun=has_begun))
+    monkeypatch.setattr(pending, "read_archived", lambda _, run, *, only: archived(run))
+
+    found = pending.unfinished_restores(history, tmp_path, lambda _: True)
+    assert [(read.run.name, read.only) for read in found] == [("r0", ("1.2.3.1",)), ("r2", ())]

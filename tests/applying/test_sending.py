@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,12 +11,16 @@ import pytest
 
 from reconciler.applying.sending import NotSentError, RetryBudget, Sender
 from reconciler.applying.stopping import Stop
+from reconciler.journal.places.disk import DiskState
+from reconciler.journal.places.locks import DiskLease
 from reconciler.journal.records import Intent, RunStarted
 from reconciler.journal.writer import RunJournal
 from reconciler.live.http.labels import AuditLabels
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import RunState
 from reconciler.model.reply import Change, Reply, ReplyKind
+
+from ..journal.by_hand import records_of
 
 STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
 INSTANCE = InstanceAddress("1.2", "1.2.1", "1.2.1.1")
@@ -48,19 +51,21 @@ def journal(tmp_path: Path) -> Iterator[StoppingJournal]:
         digest="d",
         planned=1,
     )
-    with StoppingJournal.create(tmp_path, first) as made:
+    with StoppingJournal.create(DiskState(tmp_path), first, DiskLease()) as made:
         assert isinstance(made, StoppingJournal)
         made.stop = Stop()
         yield made
 
 
 def sender(journal: RunJournal, stop: Stop, budget: RetryBudget) -> Sender:
-    return Sender(Change.STORE, {}, journal, AuditLabels("run-1"), budget, stop, now=lambda: NOON)
+    turns = threading.Semaphore(2)
+    return Sender(
+        Change.STORE, {}, journal, AuditLabels("run-1"), budget, stop, lambda: NOON, turns
+    )
 
 
 def types(tmp_path: Path) -> list[str]:
-    lines = (tmp_path / "runs" / "run-1.jsonl").read_text().splitlines()
-    return [json.loads(line)["type"] for line in lines]
+    return [record["type"] for record in records_of(tmp_path / "runs" / "run-1.jsonl")]
 
 
 QUICK = RetryBudget(lambda *_: 0.0, attempt_for=5.0, verify_for=5.0)

@@ -19,10 +19,10 @@ import pytest
 
 from reconciler.drill.real_files import store_real_files
 from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
-from reconciler.journal.folder import run_file
 from reconciler.model.address import InstanceAddress
 
 from ..answer import Answer, typist
+from ..journal.by_hand import records_of
 from ..limits import wide_open_line
 from .proxy import Change, proxy_of
 
@@ -108,12 +108,11 @@ class Site:
         return [path.stem for path in sorted(paths, key=_started)]
 
     def journal(self, run_name: str) -> str:
-        return run_file(self.folder / ".reconciler", run_name).read_text()
+        return (self.folder / ".reconciler" / "runs" / f"{run_name}.jsonl").read_text()
 
     def records(self, run_name: str) -> list[Mapping[str, Any]]:
         """What a run recorded; a torn last line is none of it."""
-        whole = self.journal(run_name).rpartition("\n")[0]
-        return [json.loads(line) for line in whole.splitlines()]
+        return records_of(self.folder / ".reconciler" / "runs" / f"{run_name}.jsonl")
 
     def bags(self) -> list[Path]:
         return sorted(self.archive.iterdir()) if self.archive.exists() else []
@@ -185,5 +184,5 @@ def real(site: Site) -> list[InstanceAddress]:
 
 def _started(path: Path) -> tuple[str, str]:
     """When a run started, in milliseconds, as its first record says; nothing while that is torn."""
-    found = re.search(r'"time":"([^"]+)"', path.read_text("utf-8").partition("\n")[0])
+    found = re.search(r'"time":"([^"]+)"', "".join(path.read_text("utf-8").splitlines()[:2]))
     return (found[1] if found else "", path.stem)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.journal.folder import run_file
 from reconciler.model.address import InstanceAddress
 
+from ..journal.by_hand import rewrite, rewrite_log
 from .conftest import Site, Through
 from .proxy import Reply
 
@@ -40,17 +40,17 @@ def refused(site: Site, run: str, said: str, *options: object) -> None:
 
 
 def forge(site: Site, run: str, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change what is on record of the archived instance, with a chain that holds."""
-    file = run_file(site.folder / ".reconciler", run)
-    lines, before = [], None
-    for line in file.read_text().splitlines():
+    """Change what is on record of the archived instance, with a chain and a log that hold."""
+
+    def changed(line: bytes) -> bytes:
         record = json.loads(line)
         if record["type"] == "archived":
             change(record)
-        record["prev"] = before
-        lines.append(json.dumps(record, separators=(",", ":")))
-        before = hashlib.sha256(lines[-1].encode()).hexdigest()
-    file.write_text("".join(f"{line}\n" for line in lines))
+        return json.dumps(record, separators=(",", ":")).encode() + b"\n"
+
+    file = site.folder / ".reconciler" / "runs" / f"{run}.jsonl"
+    rewrite(file, lambda segments: [[changed(line) for line in some] for some in segments])
+    rewrite_log(file.parent)
 
 
 def kept(site: Site) -> Path:

@@ -13,6 +13,7 @@ import pytest
 
 from reconciler.emulator import Faults
 from reconciler.journal.history import History
+from reconciler.journal.places.disk import DiskState
 from reconciler.model.address import InstanceAddress
 
 from ..sampling import some
@@ -182,7 +183,7 @@ def test_a_killed_restore_resumes_and_reports_over_all(site: Site) -> None:
     assert f"Restore: {COUNT} archived: {COUNT} identical" in answer.last_line
     assert "Resumed run" in answer.out
     assert site.hashes() == before
-    history = History.read(site.folder / ".reconciler")
+    history = History.read(DiskState(site.folder / ".reconciler"))
     (store,) = history.runs[0].run.started.stores
     assert history.of(store, site.emulator.url).gone() == frozenset()
 

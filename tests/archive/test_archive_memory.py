@@ -19,7 +19,6 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from reconciler.emulator import DEMO_STORE
-from reconciler.journal.folder import runs_folder
 from reconciler.live.http.file_body import MultipartFile
 from reconciler.model.address import InstanceAddress
 
@@ -118,7 +117,7 @@ def test_query_archive_and_restore_of_a_large_instance_stay_under_200_mb(tmp_pat
         assert hashlib.sha256(data).hexdigest() == expected
         peak_of("plan", "--out", "plan.json")
         assert peak_of("apply", "plan.json") < MOST
-        (run,) = (path.stem for path in runs_folder(project / ".reconciler").iterdir())
+        (run,) = (path.stem for path in (project / ".reconciler" / "runs").iterdir())
         (kept,) = (tmp_path / "archive").rglob("*.dcm")
         assert sha256_of(kept) == expected
         assert peak_of("restore", run) < MOST

@@ -24,6 +24,7 @@ from reconciler.emulator import (
     running_emulator,
 )
 from reconciler.journal.history import History
+from reconciler.journal.places.disk import DiskState
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.past import PutBack
 from reconciler.model.problem import Source
@@ -311,9 +312,9 @@ def test_the_history_knows_what_was_restored_and_why_it_had_been_removed(site: S
     one, two, *_ = site.fill(4)
     run = archive_all(site, [one, two])
     state = site.folder / ".reconciler"
-    assert History.read(state).of(DEMO_STORE, site.emulator.url).gone() == {one, two}
+    assert History.read(DiskState(state)).of(DEMO_STORE, site.emulator.url).gone() == {one, two}
     site.run("restore", run, "--only", one.instance_uid)
-    history = History.read(state).of(DEMO_STORE, site.emulator.url)
+    history = History.read(DiskState(state)).of(DEMO_STORE, site.emulator.url)
     assert history.gone() == {two}
     removal_of = history.last_word(one)
     assert isinstance(removal_of, PutBack)

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from reconciler.journal.places.disk import DiskState
 from reconciler.journal.records import (
     EmptiedStudy,
     FirstRecord,
     Intent,
+    LastRecord,
     Record,
     Restored,
     RestoreStarted,
@@ -40,7 +42,6 @@ def instance(number: int, study: int = 1) -> InstanceAddress:
 
 def started(
     run: str,
-    emptied: Sequence[EmptiedStudy] = (),
     resumes: Sequence[str] = (),
     requester: Requester | None = REQUESTER,
 ) -> RunStarted:
@@ -55,7 +56,6 @@ def started(
         planned=2,
         resumes=tuple(resumes),
         provenance=Provenance("robot@example.com", requester),
-        emptied=tuple(emptied),
     )
 
 
@@ -103,7 +103,15 @@ def write_restore(
     )
 
 
+def emptied(deletions: int, study: int = 1) -> EmptiedStudy:
+    """A study that so many deletions empty."""
+    return EmptiedStudy(NOON, 0, f"1.2.{study}", deletions)
+
+
 def write(state: Path, first: FirstRecord, *records: Record) -> None:
-    with RunJournal.create(state, first) as journal:
+    """A run; it is in the log if it has an end, as if its process died else."""
+    with RunJournal.create(DiskState(state), first) as journal:
         for record in records:
             journal.append(record)
+        if records and isinstance(records[-1], LastRecord):
+            journal.finish()

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from reconciler.cli.main import run as type_command
-from reconciler.journal.records import EmptiedStudy, Settled
+from reconciler.journal.records import Settled
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
 from reconciler.model.provenance import Provenance, Requester
 from reconciler.reporting.export.dicom_audit import MAX_OCTETS, audit_messages
 
 from .deletions import deletion
-from .records import NOON, STORE, attempt, instance, started, write
+from .records import NOON, STORE, attempt, emptied, instance, started, write
 
 SCHEMA = etree.RelaxNG(
     etree.fromstring(
@@ -93,8 +93,7 @@ def test_successes_and_failures_stand_in_messages_of_their_own(tmp_path: Path) -
 def test_a_study_is_deleted_when_all_of_it_is_proven(
     tmp_path: Path, last: Outcome, code: str
 ) -> None:
-    first = started("a", [EmptiedStudy(0, "1.2.1", 2)])
-    write(tmp_path, first, *attempt(instance(1)), *attempt(instance(2), last))
+    write(tmp_path, started("a"), emptied(2), *attempt(instance(1)), *attempt(instance(2), last))
 
     assert event(export(tmp_path)[0]) == (code, "D", "0")
 
@@ -105,8 +104,7 @@ def test_a_study_is_said_to_be_deleted_once_however_many_messages_it_takes(
     count = 1_500
     deletions = [one for number in range(count) for one in attempt(instance(number))]
     ambiguous = attempt(instance(count), Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT)
-    first = started("a", [EmptiedStudy(0, "1.2.1", count + 1)])
-    write(tmp_path, first, *ambiguous, *deletions)
+    write(tmp_path, started("a"), emptied(count + 1), *ambiguous, *deletions)
 
     messages = export(tmp_path)
 

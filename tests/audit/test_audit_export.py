@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from hypothesis import strategies as st
 from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
 from reconciler.cli.main import run as type_command
-from reconciler.journal.latest import head_of
-from reconciler.journal.records import EmptiedStudy, Intent, Result, Settled
+from reconciler.journal.places.disk import DiskState
+from reconciler.journal.records import Intent, Result, Settled
 from reconciler.model.audit import Selection
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.desired import Reason, ReasonCode
@@ -26,7 +27,8 @@ from reconciler.model.reply import ReplyKind
 from reconciler.reporting.export.deletions_csv import COLUMNS
 from reconciler.reporting.export.shown import as_csv_cell
 
-from .records import MINUTE, NOON, STORE, attempt, instance, started, write, write_restore
+from ..journal.by_hand import lines_of, replace_in, rewrite
+from .records import MINUTE, NOON, STORE, attempt, emptied, instance, started, write, write_restore
 
 
 @pytest.fixture
@@ -94,6 +96,7 @@ def test_a_broken_run_is_told_and_the_rest_is_exported(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = state / "runs" / "a.jsonl"
+    rewrite(path, lambda some: [[line] for lines in some for line in lines])
     path.write_bytes(path.read_bytes().replace(b'"status":403', b'"status":200'))
 
     rows = export(state, code=3)
@@ -104,6 +107,27 @@ def test_a_broken_run_is_told_and_the_rest_is_exported(
         ("b", "deleted"),
         ("a", "unconfirmed"),
     ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: replace_in(path, b'"status":403', b'"status":200'),
+        lambda path: rewrite(path, lambda some: [[line for lines in some for line in lines][:-1]]),
+        lambda path: rewrite(path, lambda some: [*some, some[-1][-1:]]),
+        lambda path: path.write_bytes(b""),
+    ],
+    ids=["rewritten", "cut", "lengthened", "emptied"],
+)
+def test_a_run_that_is_not_as_the_log_has_it_is_told_and_the_rest_is_exported(
+    state: Path, capsys: pytest.CaptureFixture[str], change: Callable[[Path], None]
+) -> None:
+    change(state / "runs" / "a.jsonl")
+
+    rows = export(state, code=3)
+
+    assert "a.jsonl" in capsys.readouterr().err
+    assert ("b", "deleted") in [(row["run"], row["outcome"]) for row in rows]
 
 
 def test_what_a_later_run_settled_names_the_earlier_one(state: Path) -> None:
@@ -123,21 +147,19 @@ def test_what_a_later_run_settled_names_the_earlier_one(state: Path) -> None:
 def test_a_study_is_emptied_by_the_run_that_proves_its_last_deletion(
     tmp_path: Path, deletions: int, *, is_emptied: bool
 ) -> None:
-    emptied = [EmptiedStudy(0, "1.2.1", deletions)]
-    write(tmp_path, started("a", emptied), *attempt(instance(1)))
-    write(tmp_path, started("b", emptied, ["a"]), *attempt(instance(2)))
+    write(tmp_path, started("a"), emptied(deletions), *attempt(instance(1)))
+    write(tmp_path, started("b", ["a"]), emptied(deletions), *attempt(instance(2)))
 
     assert [one.empties_study for one in deletions_of(tmp_path)] == [False, is_emptied]
 
 
 def deletions_of(state: Path) -> list[RecordedDeletion]:
-    return list(recorded_deletions(Snapshot.take(state), Selection(), pytest.fail))
+    return list(recorded_deletions(Snapshot.take(DiskState(state)), Selection(), pytest.fail))
 
 
 def test_a_failure_that_is_last_empties_no_study(tmp_path: Path) -> None:
-    emptied = [EmptiedStudy(0, "1.2.1", 2)]
     failed = attempt(instance(2), Outcome.FAILED)
-    write(tmp_path, started("a", emptied), *attempt(instance(1)), *failed)
+    write(tmp_path, started("a"), emptied(2), *attempt(instance(1)), *failed)
 
     assert [one.empties_study for one in deletions_of(tmp_path)] == [False, False]
 
@@ -146,11 +168,11 @@ def test_a_failure_that_is_last_empties_no_study(tmp_path: Path) -> None:
 def test_a_study_of_which_something_was_put_back_meanwhile_is_not_emptied(
     tmp_path: Path, minutes: int, *, is_emptied: bool
 ) -> None:
-    emptied = [EmptiedStudy(0, "1.2.1", 2)]
-    write(tmp_path, started("a", emptied), *attempt(instance(1)))
+    write(tmp_path, started("a"), emptied(2), *attempt(instance(1)))
     write_restore(tmp_path, "b", "a", instance(1), NOON + minutes * MINUTE)
     last = attempt(instance(2), time=NOON + 3 * MINUTE)
-    write(tmp_path, replace(started("c", emptied, ["a"]), time=NOON + 3 * MINUTE), *last)
+    third = replace(started("c", ["a"]), time=NOON + 3 * MINUTE)
+    write(tmp_path, third, emptied(2), *last)
 
     found = {one.instance: one for one in deletions_of(tmp_path)}
 
@@ -189,7 +211,7 @@ def test_the_answers_of_all_attempts_are_evidence(tmp_path: Path) -> None:
 
 
 def test_a_run_that_goes_on_while_it_is_read_adds_nothing(state: Path) -> None:
-    snapshot = Snapshot.take(state)
+    snapshot = Snapshot.take(DiskState(state))
     path = state / "runs" / "b.jsonl"
     path.write_bytes(path.read_bytes() + b'{"half": a line')
     write(state, started("c"), *attempt(instance(9)))
@@ -215,10 +237,10 @@ def test_an_apply_behind_the_first_line_of_a_restore_is_never_passed_over(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_restore(state, "r", "a", instance(1), NOON)
-    line = (state / "runs" / "r.jsonl").read_bytes().splitlines(keepends=True)[0]
+    first = lines_of(state / "runs" / "r.jsonl")[0].replace(b'"run":"r"', b'"run":"a"')
     path = state / "runs" / "a.jsonl"
-    rest = path.read_bytes().splitlines(keepends=True)[1:]
-    path.write_bytes(b"".join([line.replace(b'"run":"r"', b'"run":"a"'), *rest]))
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], first, *lines[2:]]))
 
     export(state, code=3)
     assert "a.jsonl" in capsys.readouterr().err
@@ -242,16 +264,26 @@ def test_no_cell_begins_as_a_formula_or_holds_a_control_character(text: str) -> 
     assert cell.isprintable()
 
 
-def test_a_run_that_another_names_and_that_is_gone_is_told(
+def test_a_run_that_is_in_the_log_and_gone_is_told(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    head = head_of(state / "runs" / "b.jsonl")
-    write(state, replace(started("c"), previous_head=head), *attempt(instance(7)))
+    write(state, replace(started("c"), plan_id="plan-2"), *attempt(instance(7)))
     assert len(export(state)) == 5
     (state / "runs" / "b.jsonl").unlink()
 
     assert len(export(state, code=1)) == 4
-    assert f"no record has the hash {head}" in capsys.readouterr().err
+    assert "the record of run b is in the log, and is missing" in capsys.readouterr().err
+
+
+def test_an_entry_of_the_log_that_is_none_is_told_and_the_rest_is_there(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be that of a run that is missing."""
+    write(state, replace(started("c"), plan_id="plan-2"), *attempt(instance(7)))
+    (state / "runs" / "log" / "00000002.json").write_bytes(b"{}")
+
+    assert len(export(state, code=3)) == 5
+    assert "runs/log/00000002.json: it is no entry of the log" in capsys.readouterr().err
 
 
 def test_a_resumed_attempt_is_one_deletion_with_the_evidence_of_both_runs(tmp_path: Path) -> None:
@@ -353,10 +385,9 @@ def test_what_no_delete_of_ours_removed_is_no_delete_event(tmp_path: Path, form:
 
 def test_two_proofs_of_one_instance_empty_no_study_of_two(tmp_path: Path) -> None:
     """It was stored again between the two runs of the plan."""
-    emptied = [EmptiedStudy(0, "1.2.1", 2)]
-    write(tmp_path, started("a", emptied), *attempt(instance(1)))
-    again = replace(started("b", emptied, ["a"]), after=("a",))
-    write(tmp_path, again, *attempt(instance(1)), *attempt(instance(2), Outcome.FAILED))
+    write(tmp_path, started("a"), emptied(2), *attempt(instance(1)))
+    again = replace(started("b", ["a"]), after=("a",))
+    write(tmp_path, again, emptied(2), *attempt(instance(1)), *attempt(instance(2), Outcome.FAILED))
 
     assert not any(one.empties_study for one in deletions_of(tmp_path))
 

@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.audit.report import make_report, selected_deletions
 from reconciler.audit.snapshot import Snapshot
+from reconciler.journal.places.disk import DiskState
 from reconciler.journal.read_only import (
     GateSeen,
     KeptSeen,
@@ -44,7 +45,7 @@ FILES = (InputFile("specs/a.yaml", "0" * 64, InputRole.SELECTED),)
 
 def report_of(state: Path, **selected: object) -> AuditReport:
     selection = Selection(**selected)  # type: ignore[arg-type]
-    return make_report(Snapshot.take(state), selection, made=NOON, tool_version="1.0")
+    return make_report(Snapshot.take(DiskState(state)), selection, made=NOON, tool_version="1.0")
 
 
 def ended(counts: Mapping[Outcome, int], state: RunState = RunState.COMPLETED) -> RunEnded:
@@ -167,7 +168,7 @@ def test_what_was_restored_is_told_with_the_deletion_and_by_its_reason(state: Pa
     assert report.restored[Outcome.IDENTICAL] == 1
     (back,) = report.put_back
     assert (back.run, back.archived_by, back.instance) == ("r", "a", instance(1))
-    deletions = selected_deletions(Snapshot.take(state), Selection())
+    deletions = selected_deletions(Snapshot.take(DiskState(state)), Selection())
     assert [one.restored_by for one in deletions if one.instance == instance(1)] == ["r"]
     assert report_of(state, reasons=frozenset({"113037"})).put_back == ()
     assert report_of(state, studies=frozenset({"1.2.2"})).put_back == ()
@@ -295,7 +296,7 @@ def test_a_run_that_is_not_there_is_said_to_be_missing(state: Path) -> None:
     write(state, chained, *attempt(instance(9)))
 
     (problem,) = report_of(state).problems
-    assert "a run before it is missing" in problem
+    assert "it began after a run that is missing" in problem
 
 
 def test_the_heads_are_those_of_the_whole_record_whatever_is_selected(state: Path) -> None:

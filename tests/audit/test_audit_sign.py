@@ -12,7 +12,8 @@ import pytest
 
 from reconciler.cli.main import run as type_command
 
-from .test_audit_verify import apply_of, intent, write
+from ..journal.by_hand import heads_of, log_files, replace_in, rewrite_log
+from ..journal.runs import END, apply_of, intent, write
 
 
 @pytest.fixture(params=["ed25519", "rsa", "ec"])
@@ -29,8 +30,8 @@ def keys(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Path]:
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     folder = tmp_path / "state"
-    first = write(folder, apply_of("a"), intent(1))
-    write(folder, apply_of("b", first), intent(2))
+    first = write(folder, apply_of("a"), intent(1), END)
+    write(folder, apply_of("b", previous_head=first), intent(2), END)
     return folder
 
 
@@ -60,6 +61,7 @@ def test_the_latest_run_is_signed_and_checked(
     assert verify(state, envelope, public) == 0
     told = capsys.readouterr().err
     head = statement["subject"][0]["digest"]["sha256"]
+    assert head == heads_of(state / "runs")[-1]
     assert "the signature is good: signed at 20" in told
     assert f"run b, journal head {head}" in told
 
@@ -68,9 +70,49 @@ def test_a_cut_end_is_found_by_the_signature(state: Path, keys: tuple[Path, Path
     private, public = keys
     envelope = sign(state, private, "a")
     path = state / "runs" / "a.jsonl"
-    path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:2]))
 
     assert verify(state, envelope, public) == 3
+
+
+@pytest.mark.parametrize("keys", ["ed25519"], indirect=True)
+def test_a_record_and_its_log_written_anew_are_found_by_the_signature(
+    state: Path, keys: tuple[Path, Path]
+) -> None:
+    private, public = keys
+    envelope = sign(state, private)
+    replace_in(state / "runs" / "b.jsonl", b"1.2.3.2", b"1.2.3.9")
+    rewrite_log(state / "runs")
+
+    assert type_command(["audit", "verify", "--state", str(state)]) == 0
+    assert verify(state, envelope, public) == 3
+
+
+@pytest.mark.parametrize("keys", ["ed25519"], indirect=True)
+def test_a_log_cut_at_its_end_is_found_by_the_signature(
+    state: Path, keys: tuple[Path, Path]
+) -> None:
+    private, public = keys
+    envelope = sign(state, private)
+    log_files(state / "runs")[-1].unlink()
+    (state / "runs" / "b.jsonl").unlink()
+
+    assert type_command(["audit", "verify", "--state", str(state)]) == 0
+    assert verify(state, envelope, public) == 3
+
+
+@pytest.mark.parametrize("keys", ["ed25519"], indirect=True)
+def test_a_run_that_is_in_no_log_has_no_head_to_sign(
+    state: Path, keys: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(state, apply_of("c"), intent(3))
+    arguments = ["--key", keys[0], "--out", state / "head.json", "--state", state]
+
+    assert type_command(["audit", "sign", "c", *map(str, arguments)]) == 1
+    assert "the run c is in no log" in capsys.readouterr().err
+    assert not (state / "head.json").exists()
+    write(state, apply_of("d"), END)
+    sign(state, keys[0], "c")
 
 
 def test_a_run_before_it_that_is_gone_is_found_by_the_signature_and_never_signed(

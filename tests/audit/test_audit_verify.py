@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+import shutil
+from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,221 +15,573 @@ from hypothesis import strategies as st
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
 from reconciler.cli.main import run as type_command
-from reconciler.journal.chain import body_of, chained, hash_of
-from reconciler.journal.latest import links_of_observation
-from reconciler.journal.read_only import PlanEnded, PlanMade
-from reconciler.journal.records import FirstRecord, Intent, Record, RunEnded, RunStarted
+from reconciler.journal.latest import links_of_observation, links_of_run
+from reconciler.journal.log import RunLog
+from reconciler.journal.places.disk import DiskState
+from reconciler.journal.segments import line_of
+from reconciler.journal.state import RUNS
 from reconciler.journal.writer import RunJournal
-from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.outcome import Outcome, RunState
-from reconciler.model.plan import Why
 from reconciler.model.verification import FindingKind, PublishedHead, Verification
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-STORE = StoreAddress("p", "europe-west4", "d", "s")
-PLAN = PlanEnded(NOON, dict.fromkeys(Why, 0), ())
-END = RunEnded(NOON, RunState.COMPLETED, dict.fromkeys(Outcome, 0), 0)
+from ..journal.by_hand import (
+    file_of,
+    head_of,
+    heads_of,
+    lines_of,
+    log_files,
+    log_of,
+    replace_in,
+    rewrite,
+    rewrite_log,
+    sha256,
+)
+from ..journal.runs import END, NOON, OTHER, PLAN, apply_of, intent, plan_of, write, written
 
-
-def intent(number: int, *, time: datetime = NOON) -> Intent:
-    return Intent(time, 0, InstanceAddress("1.2", "1.2.3", f"1.2.3.{number}"), 1)
-
-
-def write(state: Path, first: FirstRecord, *records: Record) -> str:
-    """Write a whole run; its head."""
-    with RunJournal.create(state, first) as journal:
-        for record in records:
-            journal.append(record)
-    assert journal.head
-    return journal.head
-
-
-def apply_of(name: str, before: str | None = None, observation: str | None = None) -> RunStarted:
-    return RunStarted(
-        run=name,
-        time=NOON,
-        tool_version="1.0",
-        plan_id="plan-1",
-        digest="sha256:0",
-        endpoint="https://x",
-        stores=(STORE,),
-        planned=2,
-        previous_head=before,
-        previous_observation=observation,
-    )
-
-
-def plan_of(name: str, before: str | None = None, observation: str | None = None) -> PlanMade:
-    return PlanMade(
-        run=name,
-        time=NOON,
-        tool_version="1.0",
-        plan_id="p",
-        digest="sha256:0",
-        endpoint="https://x",
-        stores=(STORE,),
-        previous_head=before,
-        previous_observation=observation,
-    )
+Change = Callable[[Path], object]
+FUTURE = file_of([b'{"type":"run_started","format_version":"2.0"}\n'])
 
 
 @pytest.fixture
 def state(tmp_path: Path) -> Path:
     """A plan, its apply, and a later apply; the head of the last one is in ``head``."""
-    observation = write(tmp_path, plan_of("a"), PLAN)
-    first = write(tmp_path, apply_of("b", observation=observation), intent(1), intent(2), END)
-    last = write(tmp_path, apply_of("c", first, observation), intent(3), intent(4), END)
-    (tmp_path / "head").write_text(last)
-    return tmp_path
+    return make(tmp_path)
+
+
+def make(state: Path) -> Path:
+    write(state, plan_of("a", **links_of_observation(DiskState(state))), PLAN)
+    write(state, apply_of("b", **links_of_run(DiskState(state))), intent(1), intent(2), END)
+    last = write(state, apply_of("c", **links_of_run(DiskState(state))), intent(3), intent(4), END)
+    (state / "head").write_text(last)
+    return state
+
+
+def head(state: Path) -> str:
+    return (state / "head").read_text()
 
 
 def check(state: Path, **given: object) -> Verification:
-    return verify(Snapshot.take(state), **given)  # type: ignore[arg-type]
+    return verify(Snapshot.take(DiskState(state)), **given)  # type: ignore[arg-type]
 
 
 def kinds(state: Path, **given: object) -> list[FindingKind]:
     return [one.kind for one in check(state, **given).findings]
 
 
+def file_named(state: Path, run: str) -> Path:
+    return state / ("observations" if run == "a" else "runs") / f"{run}.jsonl"
+
+
 def test_a_journal_as_it_was_written_has_no_findings(state: Path) -> None:
-    head = (state / "head").read_text()
-    found = check(state, heads=[head])
+    found = check(state, heads=[head(state)])
 
     assert (found.runs, found.records, found.findings) == (3, 10, ())
-    assert found.published == (PublishedHead(head, "c", 3, 3),)
+    assert found.published == (PublishedHead(head(state), "c", 2, 3),)
 
 
-@settings(max_examples=60, deadline=None)
+# -- the file of a run -----------------------------------------------------------------------
+
+
+@settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_any_changed_byte_but_of_a_last_line_is_found_at_its_place(
+def test_any_changed_byte_of_a_run_in_the_log_is_found(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
+    """Also in its last segment, on which no other follows."""
     state = tmp_path_factory.mktemp("state")
-    write(state, apply_of("b"), intent(1), intent(2))
+    first = apply_of("b")
+    with RunJournal.create(DiskState(state), first) as journal:
+        journal.append(intent(1))
+        journal.append(intent(2))
+        journal.commit(END)
+        journal.finish()
     path = state / "runs" / "b.jsonl"
-    written = path.read_bytes()
-    end = written.rstrip(b"\n").rindex(b"\n")
-    place = data.draw(st.integers(0, end - 1))
-    changed = written[place] ^ data.draw(st.integers(1, 127))
-    path.write_bytes(written[:place] + bytes([changed]) + written[place + 1 :])
+    whole = path.read_bytes()
+    place = data.draw(st.integers(0, len(whole) - 1))
+    changed = whole[place] ^ data.draw(st.integers(1, 255))
+    path.write_bytes(whole[:place] + bytes([changed]) + whole[place + 1 :])
 
     kinds_found = kinds(state)
 
     assert FindingKind.BROKEN in kinds_found or FindingKind.UNREADABLE in kinds_found
 
 
+@pytest.mark.parametrize("run", "abc")
+def test_a_run_in_the_log_that_is_cut_at_any_byte_is_found_broken(state: Path, run: str) -> None:
+    path = file_named(state, run)
+    whole = path.read_bytes()
+    for end in range(len(whole)):
+        path.write_bytes(whole[:end])
+        found = check(state)
+        assert FindingKind.BROKEN in {one.kind for one in found.findings}
+        assert FindingKind.BROKEN in kinds(state, heads=[head(state)])
+    path.write_bytes(whole)
+    assert kinds(state) == []
+
+
+def drop(number: int) -> Change:
+    return lambda path: rewrite(path, lambda some: [*some[:number], *some[number + 1 :]])
+
+
+def double(number: int) -> Change:
+    return lambda path: rewrite(path, lambda some: [*some[: number + 1], *some[number:]])
+
+
+def swap(path: Path) -> None:
+    rewrite(path, lambda some: [some[0], some[2], some[1], *some[3:]])
+
+
+def unsalt(path: Path) -> None:
+    """With another secret its leaves are others."""
+    secret = json.loads(lines_of(path)[0])["secret"].encode()
+    replace_in(path, secret, b"00" * 32)
+
+
+def become_another(path: Path) -> None:
+    """A run of the same name that says something else."""
+    name = b'"run":"%s"' % path.stem.encode()
+    shutil.copy(path.with_name("c.jsonl" if path.stem == "b" else "b.jsonl"), path)
+    replace_in(path, b'"run":"c"' if path.stem == "b" else b'"run":"b"', name)
+    replace_in(path, b"1.2.3.", b"1.2.4.")
+
+
+@pytest.mark.parametrize("run", "bc")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: replace_in(path, b'"attempt":', b'"attempt":1'),
+        lambda path: replace_in(path, b"https://example.org", b"https://example.com"),
+        lambda path: replace_in(path, b'"type"', b' "type"'),
+        drop(1),
+        drop(2),
+        drop(3),
+        double(1),
+        double(2),
+        swap,
+        unsalt,
+        become_another,
+        lambda path: rewrite(path, lambda some: some[:1]),
+        lambda path: rewrite(path, lambda some: [*some[:3], [line_of(intent(9))], some[3]]),
+        lambda path: rewrite(path, lambda some: [*some, [line_of(intent(9))]]),
+        lambda path: rewrite(path, lambda some: [*some[:3], [*some[3], line_of(intent(9))]]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(file_of([])),
+    ],
+    ids=[
+        "changed",
+        "first record changed",
+        "spaced",
+        "one dropped",
+        "another dropped",
+        "end dropped",
+        "one doubled",
+        "another doubled",
+        "swapped",
+        "other secret",
+        "another",
+        "only the first",
+        "one put in",
+        "one added",
+        "one added in its segment",
+        "empty",
+        "only a header",
+    ],
+)
+def test_a_run_rewritten_with_a_right_chain_is_found_without_any_head(
+    state: Path, run: str, change: Change
+) -> None:
+    """The log says what its record was."""
+    change(file_named(state, run))
+
+    assert FindingKind.BROKEN in kinds(state)
+    assert FindingKind.BROKEN in kinds(state, heads=[head(state)])
+
+
+def test_a_plan_rewritten_is_found_as_an_apply_is(state: Path) -> None:
+    replace_in(file_named(state, "a"), b"https://example.org", b"https://example.com")
+    assert set(kinds(state)) == {FindingKind.BROKEN}
+
+
+def test_the_same_records_in_other_segments_are_the_same_record(state: Path) -> None:
+    """How they came to disk says nothing."""
+    rewrite(file_named(state, "c"), lambda some: [[line for lines in some for line in lines]])
+    assert kinds(state, heads=[head(state)]) == []
+
+
+def test_a_run_that_died_is_lengthened_after_it_is_in_the_log(state: Path) -> None:
+    with RunJournal.create(DiskState(state), apply_of("d")) as journal:
+        journal.commit(intent(1))
+    assert kinds(state) == [FindingKind.UNFINISHED]
+    write(state, apply_of("e"), END)
+    assert kinds(state) == [FindingKind.UNFINISHED]
+    for more in ([intent(2)], [END]):
+        whole = file_named(state, "d").read_bytes()
+        rewrite(file_named(state, "d"), lambda some, more=more: [*some, [*map(line_of, more)]])
+        found = check(state)
+        (broken,) = [one for one in found.findings if one.kind is FindingKind.BROKEN]
+        assert "records were added" in broken.message
+        assert broken.place == str(file_named(state, "d"))
+        file_named(state, "d").write_bytes(whole)
+
+
+def test_an_unfinished_run_that_no_log_has_yet_is_no_corruption(state: Path) -> None:
+    """Its end may be cut at any record: nobody knows how far it came."""
+    with RunJournal.create(DiskState(state), apply_of("d")) as journal:
+        journal.commit(intent(1))
+        journal.commit(intent(2))
+    whole = file_named(state, "d").read_bytes()
+    for end in range(len(whole)):
+        file_named(state, "d").write_bytes(whole[:end])
+        assert set(kinds(state)) <= {
+            FindingKind.UNFINISHED,
+            FindingKind.UNSTARTED,
+            FindingKind.TORN,
+        }
+
+
 def test_the_first_broken_record_is_named_and_the_other_runs_are_checked(state: Path) -> None:
-    path = state / "runs" / "b.jsonl"
+    path = file_named(state, "b")
     path.write_bytes(path.read_bytes().replace(b"1.2.3.1", b"1.2.3.9"))
 
     found = check(state)
 
-    broken = next(one for one in found.findings if one.kind is FindingKind.BROKEN)
-    assert broken.place == f"{path}:3"
+    (broken,) = [one for one in found.findings if one.kind is FindingKind.BROKEN]
+    assert broken.place == f"{path}:5"
     assert "chain is broken" in broken.message
     assert found.records == 8
 
 
-def test_a_cut_end_is_found_only_by_a_published_head(state: Path) -> None:
-    path, head = state / "runs" / "c.jsonl", (state / "head").read_text()
-    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:-1]))
-
-    assert kinds(state) == [FindingKind.UNFINISHED]
-    assert FindingKind.HEAD_MISSING in kinds(state, heads=[head])
-
-
-def test_a_run_rewritten_with_a_right_chain_is_found_by_a_published_head(state: Path) -> None:
-    rewrite(state / "runs" / "c.jsonl", b"1.2.3.4", b"1.2.3.9")
-
-    assert kinds(state) == []
-    assert kinds(state, heads=[(state / "head").read_text()]) == [FindingKind.HEAD_MISSING]
+def test_the_place_of_a_clock_that_went_back_is_its_record(state: Path) -> None:
+    late = NOON - timedelta(minutes=1)
+    write(state, apply_of("d"), intent(1), intent(2, time=late), END)
+    (found,) = check(state).findings
+    assert (found.kind, found.place) == (FindingKind.CLOCK, f"{file_named(state, 'd')}:6")
 
 
-def rewrite(path: Path, old: bytes, new: bytes) -> None:
-    """Change a run, and give it a chain that is right in itself."""
-    prev = None
-    lines = []
-    for seq, line in enumerate(path.read_bytes().splitlines()):
-        fields = json.loads(line.replace(old, new))
-        del fields["seq"], fields["prev"]
-        lines.append(chained(json.dumps(fields).encode(), seq, prev))
-        prev = hash_of(lines[-1])
-    path.write_bytes(b"".join(lines))
+# -- the log ---------------------------------------------------------------------------------
 
 
+def entry(state: Path, number: int, folder: str = "runs") -> Path:
+    return state / folder / "log" / f"{number:08}.json"
+
+
+def change_entry(path: Path, **members: object) -> None:
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | members) + "\n")
+
+
+@pytest.fixture
+def longer(state: Path) -> Path:
+    """Besides, two more applies: the log of ``runs/`` has four entries."""
+    for run in "de":
+        last = write(state, apply_of(run, **links_of_run(DiskState(state))), intent(5), END)
+        (state / "head").write_text(last)
+    return state
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
 @pytest.mark.parametrize(
-    "change",
+    "members",
     [
-        lambda state: (state / "runs" / "b.jsonl").unlink(),
-        lambda state: rewrite(state / "runs" / "b.jsonl", b"1.2.3.1", b"1.2.3.9"),
-        lambda state: (state / "observations" / "a.jsonl").unlink(),
-        lambda state: rewrite(state / "observations" / "a.jsonl", b"https://x", b"https://y"),
+        {"number": 9},
+        {"previous": None},
+        {"previous": "0" * 64},
+        {"run": "nobody"},
+        {"run": "b"},
+        {"run": "c"},
+        {"size": 1},
+        {"size": 5},
+        {"root": "0" * 64},
     ],
-    ids=["removed", "rewritten", "plan removed", "plan rewritten"],
+    ids=lambda members: "-".join(map(str, *members.items()))[:12],
 )
-def test_a_published_head_covers_the_runs_before_it(state: Path, change) -> None:
-    head = (state / "head").read_text()
-    change(state)
+def test_a_changed_entry_is_found(longer: Path, number: int, members: dict[str, object]) -> None:
+    path = entry(longer, number)
+    if members.items() <= json.loads(path.read_bytes()).items():
+        return
+    change_entry(path, **members)
 
-    assert set(kinds(state)) == {FindingKind.UNKNOWN_PREDECESSOR}
-    found = check(state, heads=[head])
-    assert {one.kind for one in found.findings} - {FindingKind.UNCOVERED} == {FindingKind.LOST}
+    found = {one.kind for one in check(longer).findings}
+    if "run" in members and number == 4:  # the last of all: no entry follows on it
+        assert found & {FindingKind.BROKEN, FindingKind.MISSING}
+    else:
+        assert FindingKind.BROKEN in found
+    published = {one.kind for one in check(longer, heads=[head(longer)]).findings}
+    assert published & {FindingKind.BROKEN, FindingKind.HEAD_MISSING}
+    if members != {"number": 9}:
+        assert (FindingKind.HEAD_MISSING in published) == (number == 4)
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_any_changed_byte_of_an_entry_is_found_with_a_published_head(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    state = make(tmp_path_factory.mktemp("state"))
+    path = data.draw(st.sampled_from([*log_files(state / "runs"), entry(state, 1, "observations")]))
+    whole = path.read_bytes()
+    place = data.draw(st.integers(0, len(whole) - 1))
+    changed = whole[place] ^ data.draw(st.integers(1, 255))
+    path.write_bytes(whole[:place] + bytes([changed]) + whole[place + 1 :])
+
+    found = check(state, heads=[head(state)])
+    assert found.count(corruption=True)
+    if path == entry(state, 1):
+        assert check(state).count(corruption=True)
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b"[]", b"\0" * 9, b"[" * 10**5])
+@pytest.mark.parametrize("number", [1, 2])
+def test_what_is_no_entry_is_told_and_the_rest_is_checked(
+    state: Path, number: int, data: bytes
+) -> None:
+    entry(state, number).write_bytes(data)
+
+    found = check(state)
+    assert (found.runs, found.records) == (3, 10)
+    places = {one.place for one in found.findings if one.kind is FindingKind.BROKEN}
+    assert str(entry(state, number)) in places
+    for command in (["verify"], ["report"]):
+        assert type_command(["audit", *command, "--state", str(state)]) == 3
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_an_entry_removed_in_the_middle_is_found_broken(longer: Path, number: int) -> None:
+    entry(longer, number).unlink()
+
+    (broken,) = [one for one in check(longer).findings if one.kind is FindingKind.BROKEN]
+    assert broken.place == str(entry(longer, number + 1))
+    assert "the entry before is missing" in broken.message
+
+
+@pytest.mark.parametrize("with_runs", [False, True])
+def test_a_log_without_its_beginning_is_told_and_covered_it_is_corrupt(
+    longer: Path, *, with_runs: bool
+) -> None:
+    """A folder may have lost it for good reasons."""
+    for number, run in ((1, "b"), (2, "c")):
+        entry(longer, number).unlink()
+        if with_runs:
+            file_named(longer, run).unlink()
+
+    found = check(longer).findings
+    kept = set() if with_runs else {FindingKind.UNCOVERED}
+    assert {one.kind for one in found} == {FindingKind.MISSING} | kept
+    assert str(entry(longer, 3)) in {one.place for one in found}
+    covered = set(kinds(longer, heads=[head(longer)]))
+    # A run that no entry is left of is covered by nothing, whatever it names.
+    assert covered - {FindingKind.MISSING} == {FindingKind.LOST} | kept
+    assert FindingKind.MISSING not in covered or not with_runs
+
+
+@pytest.mark.parametrize("with_runs", [False, True])
+@pytest.mark.parametrize("left", [0, 1, 2, 3])
+def test_a_log_cut_at_its_end_is_found_only_by_a_published_head(
+    longer: Path, left: int, *, with_runs: bool
+) -> None:
+    for number in range(left + 1, 5):
+        entry(longer, number).unlink()
+        if with_runs:
+            file_named(longer, "bcde"[number - 1]).unlink()
+
+    found = set(kinds(longer))
+    # What is still there names the heads that it followed on.
+    gap = {FindingKind.MISSING} if left < 3 and not with_runs else set()
+    assert found == gap | (set() if with_runs else {FindingKind.UNCOVERED})
+    assert FindingKind.HEAD_MISSING in kinds(longer, heads=[head(longer)])
+
+
+def test_a_cut_log_that_went_on_is_found_by_a_published_head(longer: Path) -> None:
+    for number, run in ((3, "d"), (4, "e")):
+        entry(longer, number).unlink()
+        file_named(longer, run).unlink()
+    write(longer, apply_of("f", **links_of_run(DiskState(longer))), END)
+    write(longer, apply_of("g", **links_of_run(DiskState(longer))), END)
+
+    assert kinds(longer) == []
+    assert kinds(longer, heads=[head(longer)]) == [FindingKind.HEAD_MISSING]
+
+
+def test_a_whole_history_written_anew_is_found_by_a_published_head(longer: Path) -> None:
+    """All hashes are right, and nothing here can tell."""
+    published = heads_of(longer / "runs")
+    for run in "bcde":
+
+        def forge(some: list[list[bytes]]) -> list[list[bytes]]:
+            first = json.loads(some[0][0])
+            first.pop("previous_head", None)
+            return [[json.dumps(first).encode() + b"\n"], *some[1:]]
+
+        rewrite(file_named(longer, run), forge)
+        replace_in(file_named(longer, run), b"1.2.3.", b"1.2.9.")
+    rewrite_log(longer / "runs")
+
+    assert kinds(longer) == []
+    for one in published:
+        assert kinds(longer, heads=[one]) == [FindingKind.HEAD_MISSING]
+
+
+@pytest.mark.parametrize("run", "bcd")
+def test_a_run_and_the_log_written_anew_are_found_by_the_runs_after_it(
+    longer: Path, run: str
+) -> None:
+    """They name a head that the log had."""
+    replace_in(file_named(longer, run), b"1.2.3.", b"1.2.9.")
+    rewrite_log(longer / "runs")
+
+    assert set(kinds(longer)) == {FindingKind.MISSING}
+    assert FindingKind.HEAD_MISSING in kinds(longer, heads=[head(longer)])
+
+
+def test_entries_that_changed_places_are_found(longer: Path) -> None:
+    two, three = entry(longer, 2).read_bytes(), entry(longer, 3).read_bytes()
+    entry(longer, 2).write_bytes(three)
+    entry(longer, 3).write_bytes(two)
+    assert kinds(longer).count(FindingKind.BROKEN) >= 2
+
+
+def test_an_entry_added_with_the_wrong_number_is_found(state: Path) -> None:
+    shutil.copy(entry(state, 2), entry(state, 3))
+    assert FindingKind.BROKEN in kinds(state)
+
+
+# -- what a head covers ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("run", "abc")
+def test_a_run_of_the_log_that_is_gone_is_told_and_covered_it_is_corrupt(
+    state: Path, run: str
+) -> None:
+    """The plan lies in the other log: the applies after it name its head."""
+    file_named(state, run).unlink()
+
+    found = check(state).findings
+    assert {(one.kind, one.place) for one in found} == {(FindingKind.MISSING, run)}
+    assert kinds(state, heads=[head(state)]) == [FindingKind.LOST]
+
+
+def test_a_plan_gone_with_its_log_is_lost_to_a_head_of_the_applies(state: Path) -> None:
+    shutil.rmtree(state / "observations")
+
+    assert set(kinds(state)) == {FindingKind.MISSING}
+    assert set(kinds(state, heads=[head(state)])) == {FindingKind.LOST}
+
+
+def test_a_head_of_a_plan_covers_the_applies_before_it(state: Path) -> None:
+    plan = write(state, plan_of("p", **links_of_observation(DiskState(state))), PLAN)
+    assert check(state, heads=[plan]).published == (PublishedHead(plan, "p", 2, 4),)
+    file_named(state, "b").unlink()
+    assert kinds(state, heads=[plan]) == [FindingKind.LOST]
 
 
 def test_a_head_does_not_cover_what_came_after_it(state: Path) -> None:
-    first = hash_of((state / "runs" / "b.jsonl").read_bytes().splitlines(keepends=True)[-1])
-    rewrite(state / "runs" / "c.jsonl", b"1.2.3.4", b"1.2.3.9")
+    first = head_of(file_named(state, "b"))
+    file_named(state, "c").unlink()
 
     found = check(state, heads=[first])
 
-    assert found.findings == ()
-    assert found.published == (PublishedHead(first, "b", 3, 2),)
+    assert {one.kind for one in found.findings} == {FindingKind.MISSING}
+    assert found.published == (PublishedHead(first, "b", 1, 2),)
 
 
-def test_a_head_holds_also_after_its_run_went_on(state: Path) -> None:
-    middle = hash_of((state / "runs" / "c.jsonl").read_bytes().splitlines(keepends=True)[1])
-
-    assert kinds(state, heads=[middle]) == []
-
-
-def test_a_missing_run_is_told_and_is_no_corruption(state: Path) -> None:
-    (state / "runs" / "b.jsonl").unlink()
-
-    assert kinds(state) == [FindingKind.UNKNOWN_PREDECESSOR]
+def test_a_head_holds_also_after_the_log_went_on(state: Path) -> None:
+    for run in "de":
+        write(state, apply_of(run, **links_of_run(DiskState(state))), END)
+    assert check(state, heads=[head(state)]).findings == ()
 
 
-def test_plans_at_the_same_time_fork_and_that_is_no_corruption(state: Path) -> None:
-    observation = hash_of(
-        (state / "observations" / "a.jsonl").read_bytes().splitlines(keepends=True)[-1]
-    )
-    write(state, plan_of("d", observation=observation), PLAN)
-    write(state, plan_of("e", observation=observation), PLAN)
+def test_every_head_of_several_is_answered(state: Path) -> None:
+    heads = [*heads_of(state / "observations"), *heads_of(state / "runs")]
+    found = check(state, heads=[*heads, "0" * 64])
+    assert {(one.head, one.run, one.runs) for one in found.published} == {
+        (heads[0], "a", 1),
+        (heads[1], "b", 2),
+        (heads[2], "c", 3),
+    }
+    assert [(one.kind, one.place) for one in found.findings] == [
+        (FindingKind.HEAD_MISSING, "0" * 64)
+    ]
 
-    assert kinds(state) == [FindingKind.FORK]
+
+def test_the_hash_of_anything_else_is_no_head(state: Path) -> None:
+    """Before, that of a run's last line was one."""
+    for path in (file_named(state, "c"), *log_files(state / "runs")):
+        for part in path.read_bytes().splitlines():
+            other = sha256(part)
+            assert FindingKind.HEAD_MISSING in kinds(state, heads=[other])
+
+
+def test_runs_on_several_stores_at_once_are_no_fork(state: Path) -> None:
+    """Each began when the other was not over; the log has both, one after the other."""
+    links = links_of_run(DiskState(state))
+    one = RunJournal.create(DiskState(state), apply_of("d", **links))
+    other = RunJournal.create(DiskState(state), apply_of("e", stores=(OTHER,), **links))
+    for journal in (other, one):
+        journal.commit(END)
+        last = journal.finish()
+
+    assert check(state, heads=[last]).findings == ()
+    assert check(state, heads=[last]).published[0].runs == 5
+
+
+def test_plans_at_the_same_time_are_no_fork(state: Path) -> None:
+    links = links_of_observation(DiskState(state))
+    for run in "de":
+        last = write(state, plan_of(run, **links), PLAN)
+
+    assert check(state, heads=[last]).findings == ()
+
+
+def test_a_run_that_two_found_left_is_one_run(state: Path) -> None:
+    """Both have added it to the log."""
+    with RunJournal.create(DiskState(state), apply_of("d")) as journal:
+        journal.commit(intent(1))
+    write(state, apply_of("e"), END)
+    (left,) = [one for one in log_of(state / "runs") if one["run"] == "d"]
+    again = RunLog(DiskState(state).objects, RUNS).add("d", left["size"], left["root"])
+
+    found = check(state, heads=[again])
+    assert [one.kind for one in found.findings] == [FindingKind.UNFINISHED]
+    assert found.published[0].runs == found.runs == 5
+    first = head_of_entry(state, left["number"])
+    file_named(state, "d").unlink()
+    assert FindingKind.LOST in kinds(state, heads=[first])
+
+
+def head_of_entry(state: Path, number: int) -> str:
+    return heads_of(state / "runs")[number - 1]
+
+
+def test_a_run_that_is_over_and_in_no_log_is_told(state: Path) -> None:
+    """Its process died at its end, or it was added since: no head can cover it."""
+    file_named(state, "x").write_bytes(written([apply_of("x")], [intent(9)], [END]))
+
+    found = check(state, heads=[head(state)]).findings
+    assert [(one.kind, one.place) for one in found] == [
+        (FindingKind.UNCOVERED, str(file_named(state, "x")))
+    ]
+
+
+# -- everything else -------------------------------------------------------------------------
 
 
 def test_a_torn_last_line_an_unrecognised_file_and_a_clock_are_told(state: Path) -> None:
-    path = state / "runs" / "b.jsonl"
-    path.write_bytes(path.read_bytes()[:-9])
     (state / "runs" / "notes.txt").write_text("x")
     late = NOON - timedelta(minutes=1)
-    write(state, apply_of("d", (state / "head").read_text()), intent(1, time=late))
+    with RunJournal.create(DiskState(state), apply_of("d")) as journal:
+        journal.commit(intent(1, time=late))
+        journal.commit(intent(2))
+    path = file_named(state, "d")
+    path.write_bytes(path.read_bytes()[:-9])
 
-    found = {one.kind for one in check(state).findings}
-
-    # c named the head that b had before it was torn
-    assert found == {
+    assert set(kinds(state)) == {
         FindingKind.TORN,
         FindingKind.UNFINISHED,
         FindingKind.UNRECOGNISED,
         FindingKind.CLOCK,
-        FindingKind.UNKNOWN_PREDECESSOR,
     }
 
 
 def test_a_journal_of_a_future_version_is_told_and_the_rest_is_checked(state: Path) -> None:
-    line = chained(b'{"type":"run_started","format_version":"2.0"}', 0, None)
-    (state / "runs" / "z.jsonl").write_bytes(line)
+    (state / "runs" / "z.jsonl").write_bytes(FUTURE)
 
     found = check(state)
 
@@ -244,19 +597,17 @@ def test_a_journal_of_a_future_version_is_told_and_the_rest_is_checked(state: Pa
         (
             lambda state: (state / "runs" / "b.jsonl").write_bytes(b"{}\n{}\n"),
             3,
-            "Verify: 3 runs, 6 records: 1 broken, 1 note.",
+            "Verify: 3 runs, 6 records: 1 broken, 0 notes.",
         ),
         (
-            lambda state: (state / "runs" / "z.jsonl").write_bytes(
-                chained(b'{"type":"run_started","format_version":"2.0"}', 0, None)
-            ),
+            lambda state: (state / "runs" / "z.jsonl").write_bytes(FUTURE),
             1,
             "Verify: 4 runs, 10 records: 0 broken, 1 note.",
         ),
     ],
 )
 def test_the_command_says_it_in_its_last_line_and_its_exit_code(
-    state: Path, capsys: pytest.CaptureFixture[str], change, code: int, last: str
+    state: Path, capsys: pytest.CaptureFixture[str], change: Change, code: int, last: str
 ) -> None:
     change(state)
 
@@ -270,8 +621,8 @@ def test_a_run_that_is_not_there_and_a_head_that_is_none_are_errors(
     assert type_command(["audit", "verify", "x", "--state", str(state)]) == 1
     assert type_command(["audit", "verify", "--head", "abc", "--state", str(state)]) == 1
     assert "is not a head" in capsys.readouterr().err
-    head = (state / "head").read_text()
-    assert type_command(["audit", "verify", "b", "--head", head, "--state", str(state)]) == 1
+    arguments = ["verify", "b", "--head", head(state), "--state", str(state)]
+    assert type_command(["audit", *arguments]) == 1
     assert "cannot be used together" in capsys.readouterr().err
 
 
@@ -289,13 +640,15 @@ def test_a_state_folder_that_is_not_there_is_no_clean_record(
         (lambda runs: (runs / "b.jsonl").rename(runs / "d.jsonl"), FindingKind.BROKEN),
         (lambda runs: (runs / "b.jsonl").write_bytes(b""), FindingKind.UNSTARTED),
         (
-            lambda runs: rewrite(runs / "b.jsonl", b'"intent"', b'"intention"'),
+            lambda runs: replace_in(runs / "b.jsonl", b'"intent"', b'"intention"'),
             FindingKind.BROKEN,
         ),
     ],
     ids=["renamed", "empty", "unknown type"],
 )
-def test_what_no_reader_takes_is_never_passed_over(state: Path, change, kind: FindingKind) -> None:
+def test_what_no_reader_takes_is_never_passed_over(
+    state: Path, change: Change, kind: FindingKind
+) -> None:
     change(state / "runs")
 
     assert kind in kinds(state)
@@ -304,10 +657,9 @@ def test_what_no_reader_takes_is_never_passed_over(state: Path, change, kind: Fi
 def test_heads_are_said_with_what_they_cover(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    head = (state / "head").read_text()
-    assert type_command(["audit", "verify", "--head", head, "--state", str(state)]) == 0
+    assert type_command(["audit", "verify", "--head", head(state), "--state", str(state)]) == 0
     told = capsys.readouterr().out.splitlines()
-    assert told[0] == f"Head {head}: record 4 of run c; it covers 3 of 3 runs."
+    assert told[0] == f"Head {head(state)}: entry 2 of the log, run c; it covers 3 of 3 runs."
 
 
 def test_a_run_in_the_folder_of_the_others_is_found_broken(state: Path) -> None:
@@ -319,30 +671,11 @@ def test_a_run_in_the_folder_of_the_others_is_found_broken(state: Path) -> None:
 
 
 def test_nothing_may_be_added_after_the_end_of_a_run(state: Path) -> None:
-    path = state / "runs" / "b.jsonl"
-    lines = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([*lines, chained(body_of(intent(9)), 4, hash_of(lines[-1]))]))
+    path = file_named(state, "b")
+    rewrite(path, lambda some: [*some, [line_of(intent(9))]])
 
-    found = check(state, heads=[(state / "head").read_text()]).findings
-    assert {(one.kind, one.place) for one in found} == {(FindingKind.BROKEN, f"{path}:5")}
-
-
-def test_a_run_that_follows_on_the_middle_of_another_of_its_store_is_found(state: Path) -> None:
-    """Locks keep them apart: either it was added since, or the other one was written on."""
-    middle = hash_of((state / "runs" / "b.jsonl").read_bytes().splitlines(keepends=True)[1])
-    write(state, apply_of("x", middle), intent(9), END)
-
-    found = check(state, heads=[(state / "head").read_text()])
-
-    assert [one.kind for one in found.findings] == [FindingKind.BROKEN]
-    assert "began after line 2" in found.findings[0].message
-
-
-def test_a_run_that_began_before_and_that_no_head_leads_to_is_told(state: Path) -> None:
-    write(state, apply_of("bb"), intent(9), END)
-
-    found = check(state, heads=[(state / "head").read_text()]).findings
-    assert FindingKind.UNCOVERED in {one.kind for one in found}
+    found = check(state, heads=[head(state)]).findings
+    assert {(one.kind, one.place) for one in found} == {(FindingKind.BROKEN, f"{path}:10")}
 
 
 @pytest.mark.parametrize("removed", [0, 1, 57, 99])
@@ -352,21 +685,13 @@ def test_a_plan_removed_among_many_after_a_clock_in_the_future_is_missed(
     times = [NOON.replace(year=2036), *(NOON for _ in range(100))]
     names = [f"{time:%Y%m%dT%H%M%SZ}-{number:03}" for number, time in enumerate(times)]
     for name, time in zip(names, times, strict=True):
-        first = PlanMade(
-            run=name,
-            time=time,
-            tool_version="1.0",
-            plan_id="p",
-            digest="sha256:0",
-            endpoint="https://x",
-            stores=(STORE,),
-        )
-        head = write(tmp_path, replace(first, **links_of_observation(tmp_path)), PLAN)
-    whole = check(tmp_path, heads=[head])
+        links = links_of_observation(DiskState(tmp_path))
+        last = write(tmp_path, plan_of(name, time=time, **links), PLAN)
+    whole = check(tmp_path, heads=[last])
     assert {one.kind for one in whole.findings} <= {FindingKind.CLOCK}
     assert whole.published[0].runs == len(names)
 
     (tmp_path / "observations" / f"{names[removed]}.jsonl").unlink()
 
-    found = check(tmp_path, heads=[head])
+    found = check(tmp_path, heads=[last])
     assert FindingKind.LOST in {one.kind for one in found.findings}

@@ -15,6 +15,7 @@ from selenium.webdriver.common.keys import Keys
 
 from reconciler.audit.report import make_report, selected_deletions
 from reconciler.audit.snapshot import Snapshot
+from reconciler.journal.places.disk import DiskState
 from reconciler.journal.records import Intent, Record, Result, RunStarted, Verified
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -46,7 +47,7 @@ def written(folder: Path, instances: int) -> Path:
     for number, first in enumerate(range(0, instances, PER_RUN)):
         numbers = range(first, min(first + PER_RUN, instances))
         _write_run(state, f"run-{number:02}", number, numbers)
-    snapshot = Snapshot.take(state)
+    snapshot = Snapshot.take(DiskState(state))
     report = make_report(snapshot, Selection(), made=MADE, tool_version="1.0")
     page = folder / "report.html"
     deletions = selected_deletions(snapshot, Selection())
@@ -71,7 +72,7 @@ def _write_run(state: Path, run: str, month: int, numbers: Sequence[int]) -> Non
         planned=len(numbers),
         provenance=people,
     )
-    with RunJournal.create(state, first) as journal:
+    with RunJournal.create(DiskState(state), first) as journal:
         for number in numbers:
             for record in _records(number, start + timedelta(milliseconds=number)):
                 journal.append(record)

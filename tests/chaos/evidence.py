@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.journal.history import History
-from reconciler.journal.reader import read_run
+from reconciler.journal.places.disk import DiskState
 from reconciler.journal.records import Intent, RunEnded, RunStarted
 from reconciler.model.outcome import Outcome
 from reconciler.planning.plan_file import read_plan
 
+from ..journal.by_hand import heads_of, log_of, measure
 from ..outcomes import outcomes_of
+from ..run_files import run_records
 from .sites import Site, wait_until
 
 GONE = {outcome.value for outcome in Outcome if outcome.is_gone}
@@ -31,7 +33,6 @@ class Run:
     started: RunStarted
     ended: RunEnded | None
     intents: Counter[str]
-    head: str
     is_torn: bool
 
 
@@ -39,12 +40,12 @@ def runs_of(site: Site, state: Path | None = None) -> list[Run]:
     """Every run that started; a broken chain raises here."""
     folder = (state or site.state) / "runs"
     runs = [run for path in sorted(folder.glob("*.jsonl")) if (run := _read(site, path))]
-    order = [one.run.name for one in History.read(state or site.state).runs]
+    order = [one.run.name for one in History.read(DiskState(state or site.state)).runs]
     return sorted(runs, key=lambda run: order.index(run.started.run))
 
 
 def _read(site: Site, path: Path) -> Run | None:
-    source = read_run(path)
+    source = run_records(path)
     records = list(source)
     if not records:
         return None
@@ -52,8 +53,7 @@ def _read(site: Site, path: Path) -> Run | None:
     started, last = records[0], records[-1]
     assert isinstance(started, RunStarted)
     ended = last if isinstance(last, RunEnded) else None
-    assert source.head is not None
-    return Run(started, ended, intents, source.head, source.torn_tail)
+    return Run(started, ended, intents, source.torn_tail)
 
 
 def require_no_harm(site: Site, state: Path | None = None) -> list[Run]:
@@ -86,7 +86,7 @@ def require_exact_account(site: Site, state: Path | None = None) -> dict[str, An
     assert sum(counts.values()) == report["planned"] == len(site.planned)
     assert _counts_of_the_last_end(runs) == counts
     assert _counts_by_instance(site, report["planned"], state) == counts
-    _require_chained(runs)
+    _require_chained(runs, (state or site.state) / "runs")
     effects = Counter(one.path for one in site.deletes() if one.changed)
     assert set(effects.values()) <= {1}
     assert {site.path_of(one) for one in site.planned - site.content()} >= set(effects)
@@ -120,10 +120,20 @@ def _counts_by_instance(site: Site, planned: int, state: Path | None) -> dict[st
     return {name: count for name, count in counts.items() if count}
 
 
-def _require_chained(runs: list[Run]) -> None:
-    """Each run names those before it of the same plan, and the head of the one before."""
+def _require_chained(runs: list[Run], folder: Path) -> None:
+    """Each run names those before it of the same plan, and a head of the log with those before.
+
+    All are in the log as they are, in their order. One whose process died got there when the next
+    began, so that not the next but the one after that names a head with it.
+    """
+    log = log_of(folder)
+    assert [one["run"] for one in log] == [run.started.run for run in runs]
+    for entry in log:
+        assert (entry["size"], entry["root"]) == measure(folder / f"{entry['run']}.jsonl")
+    heads = [None, *heads_of(folder)]
     for place, run in enumerate(runs):
         earlier = runs[:place]
         same = [one.started.run for one in earlier if one.started.plan_id == run.started.plan_id]
         assert list(run.started.resumes) == same
-        assert run.started.previous_head == (earlier[-1].head if earlier else None)
+        named = heads.index(run.started.previous_head)
+        assert named == place or (named == place - 1 and earlier[-1].ended is None)

@@ -14,10 +14,10 @@ import requests
 
 from reconciler.cli.main import run
 from reconciler.emulator import FaultKind, FaultRule, Faults
-from reconciler.journal.reader import read_run
 from reconciler.journal.records import Intent, Result
 from reconciler.model.address import InstanceAddress
 
+from ..run_files import run_records
 from .evidence import require_exact_account, runs_of
 from .sites import Site, killed, wait_until
 
@@ -52,7 +52,7 @@ def cuts(journal: bytes) -> Iterator[int]:
 
 
 def named_by(path: Path, kind: type[Intent] | type[Result]) -> set[InstanceAddress]:
-    return {record.instance for record in read_run(path) if isinstance(record, kind)}
+    return {record.instance for record in run_records(path) if isinstance(record, kind)}
 
 
 def set_back(site: Site, gone: frozenset[InstanceAddress]) -> None:
@@ -83,6 +83,7 @@ def test_every_prefix_of_the_journal_resumes(
     site.prepare(planned=PLANNED)
     path = interrupted_run(site)
     whole = path.read_bytes()
+    first = b"".join(whole.splitlines(keepends=True)[:2])
     deleted = site.planned - site.content()
     assert len(deleted) >= PLANNED // 2
     for number, cut in enumerate(cuts(whole)):
@@ -96,7 +97,7 @@ def test_every_prefix_of_the_journal_resumes(
             shutil.copy(left, state / "runs" / path.name)
             set_back(site, gone)
             assert resume(site, state, monkeypatch) == 0, (cut, capsys.readouterr())
-            require_resumed(site, state, resumes=int(cut > whole.index(b"\n")))
+            require_resumed(site, state, resumes=int(cut >= len(first)))
 
 
 def require_resumed(site: Site, state: Path, *, resumes: int) -> None:

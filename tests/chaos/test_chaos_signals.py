@@ -13,6 +13,7 @@ import pytest
 
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.journal.history import History
+from reconciler.journal.places.disk import DiskState
 from reconciler.model.outcome import Outcome, RunState
 
 from .evidence import require_all_done, require_exact_account, require_no_harm, runs_of
@@ -40,7 +41,7 @@ def test_a_signal_lets_the_requests_in_flight_end(site: Site, number: int, code:
     assert report["counts"]["not_attempted"] == 20 - sent > 0
     assert report["state"] == RunState.INTERRUPTED.value
     assert report["exit_code"] == code
-    assert not History.read(site.state).open_attempts(site.store, site.emulator.url)
+    assert not History.read(DiskState(site.state)).open_attempts(site.store, site.emulator.url)
     site.emulator.set_faults(Faults())
     site.resume()
     require_all_done(site)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 from importlib.resources import files
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from ..journal.by_hand import file_of
 from .conftest import LIMITS_OPEN, Project, removal
 
 FORMULA = "=1+1"
@@ -140,9 +142,10 @@ def test_a_folder_without_a_record_has_an_empty_report(project: Project) -> None
 
 def test_whatever_lies_in_the_folder_is_told_and_the_rest_is_reported(audited: Project) -> None:
     runs = audited.folder / ".reconciler" / "runs"
-    (applied,) = runs.iterdir()
-    later = '{"seq":0,"prev":null,"type":"run_started","format_version":"2.0"}\n'
-    (runs / "20300101T000000Z-00000000.jsonl").write_text(later)
+    (applied,) = runs.glob("*.jsonl")
+    shutil.rmtree(runs / "log")  # as if the process had died before it was there
+    later = file_of([b'{"type":"run_started","format_version":"2.0"}\n'])
+    (runs / "20300101T000000Z-00000000.jsonl").write_bytes(later)
     (runs / "20300101T000000Z-00000001.jsonl").write_bytes(b"")
     (runs / "notes.txt").write_text("an unrecognised file")
     applied.write_bytes(applied.read_bytes()[:-20])  # a torn line

@@ -16,7 +16,7 @@ import pytest
 from reconciler.cli.main import group
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.errors import ExitCode
-from reconciler.journal.locks import hold_locks
+from reconciler.journal.places.locks import hold_locks
 from reconciler.model.lock import Holder
 
 from .conftest import LIMITS_OPEN, REASON, Project, removal
@@ -273,8 +273,8 @@ def _(project: Project) -> int:
 
 @row("status", 1)
 def _(project: Project) -> int:
-    (run,) = (interrupted(project).folder / ".reconciler" / "runs").iterdir()
-    run.write_text(run.read_text().replace('"seq":1', '"seq":2'))
+    (run,) = (interrupted(project).folder / ".reconciler" / "runs").glob("*.jsonl")
+    run.write_text(run.read_text().replace('"number":1', '"number":2'))
     return project.run("status").code
 
 
@@ -392,6 +392,25 @@ def test_limits_are_not_in_the_way_of_what_the_rows_show(project: Project) -> No
     instances = project.fill(1, 1, range(1, 4))
     project.write("a.yaml", REASON + LIMITS_OPEN + removal(instances))
     assert project.run("plan").code == ExitCode.SUCCESS
+
+
+@row("state", 0)
+def _(project: Project) -> int:
+    planned(project)
+    (project.folder / "bucket").mkdir()
+    return project.run("state", "copy", ".reconciler", (project.folder / "bucket").as_uri()).code
+
+
+@row("state", 1)
+def _(project: Project) -> int:
+    return project.run("state", "check", "ftp://bucket/prefix").code
+
+
+@row("state", 3)
+def _(project: Project) -> int:
+    (project.folder / "bucket").mkdir()
+    bucket = (project.folder / "bucket").as_uri()
+    return project.run("state", "unlock", str(project.store), "--state", bucket).code
 
 
 @row("audit", 0)

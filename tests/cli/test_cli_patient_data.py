@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -19,10 +18,9 @@ from reconciler.cli.commands.audit_export import FORMATS
 from reconciler.cli.commands.audit_report import AUDIT_FORMATS
 from reconciler.cli.main import group
 from reconciler.emulator import FaultKind, FaultRule, Faults
-from reconciler.journal.chain import chained, hash_of
-from reconciler.journal.folder import runs_folder
 from reconciler.model.address import InstanceAddress
 
+from ..journal.by_hand import replace_in
 from .conftest import LIMITS_OPEN, Project, removal
 
 SENTINELS = {
@@ -161,7 +159,7 @@ def change(project: Project, typed: Typist, stored: list[InstanceAddress], tmp_p
     typed("apply", "plan.json", *key, "--stop-after-failures", "1", code=4)
     project.emulator.set_faults(Faults())
     typed("apply", "plan.json", *key, "--report", "report.json", "--events", "apply.jsonl")
-    run = max(path.stem for path in runs_folder(project.folder / ".reconciler").iterdir())
+    run = max(path.stem for path in (project.folder / ".reconciler" / "runs").iterdir())
     typed("restore", run, "--dry-run")
     typed("restore", run, "--report", "restored.json")
     typed("plan", code=3)
@@ -251,8 +249,8 @@ def test_a_broken_copy_in_the_archive_is_never_quoted(
     copy.chmod(0o600)
     copy.write_bytes(damaged(copy.read_bytes(), damage))
     broken = subprocess.run(["sha256sum", copy], capture_output=True, check=True).stdout[:64]
-    (journal,) = runs_folder(project.folder / ".reconciler").iterdir()
-    rewrite(journal, digest, broken)
+    (journal,) = (project.folder / ".reconciler" / "runs").iterdir()
+    replace_in(journal, digest, broken)
 
     typed("audit", "export", "--format", "dicom", "--archived-patients")
 
@@ -272,14 +270,3 @@ def damaged(data: bytes, how: str) -> bytes:
         case _:
             deep = b"\x10\x00\x02\x00SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" * 3_000
             return data[:at] + deep + data[at:]
-
-
-def rewrite(journal: Path, old: bytes, new: bytes) -> None:
-    """Let the record say something else, with a chain that is right in itself."""
-    prev, lines = None, []
-    for seq, line in enumerate(journal.read_bytes().splitlines()):
-        fields = json.loads(line.replace(old, new))
-        del fields["seq"], fields["prev"]
-        lines.append(chained(json.dumps(fields).encode(), seq, prev))
-        prev = hash_of(lines[-1])
-    journal.write_bytes(b"".join(lines))

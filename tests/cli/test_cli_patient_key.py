@@ -18,6 +18,7 @@ from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.model.address import InstanceAddress
 from reconciler.model.patient import PatientKey
 
+from ..journal.by_hand import records_of
 from .conftest import LIMITS_OPEN, REASON, Project, removal
 
 SECRET = "0123456789abcdef" * 4
@@ -45,7 +46,7 @@ def planned(project: Project) -> list[InstanceAddress]:
 
 def journal(project: Project) -> list[dict[str, Any]]:
     runs = sorted((project.folder / ".reconciler" / "runs").glob("*.jsonl"))
-    return [json.loads(line) for run in runs for line in run.read_text().splitlines()]
+    return [record for run in runs for record in records_of(run)]
 
 
 def patients(project: Project) -> dict[str, str | None]:

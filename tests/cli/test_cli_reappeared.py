@@ -28,7 +28,7 @@ def test_what_reappeared_is_looked_at_before_it_is_deleted_again(
     planned = project.run("plan", "--out", "plan.json")
     assert planned.code == 3
     assert "BLOCKING  maxReappeared: 1 of at most 0" in planned.out
-    (run,) = (project.folder / ".reconciler" / "runs").iterdir()
+    (run,) = (project.folder / ".reconciler" / "runs").glob("*.jsonl")
     assert f"removed by run {run.stem}" in planned.out
     assert project.run("apply", "plan.json").code == 3
     assert len(project.deletes()) == 1
@@ -69,7 +69,7 @@ def test_a_restored_instance_stays_until_the_line_that_removed_it_changes(
     archive = f"archive: {{path: {tmp_path / 'archive'}}}\nlimits: {{maxSeriesEmptied: 1}}\n"
     project.write("a.yaml", reason("113039") + archive + removal([instance]))
     assert project.run("apply", "--auto-approve").code == 0
-    (run,) = (project.folder / ".reconciler" / "runs").iterdir()
+    (run,) = (project.folder / ".reconciler" / "runs").glob("*.jsonl")
     restored = project.run("restore", run.stem)
     assert restored.code == 0, restored.err
     assert project.content() == {instance, *others}

@@ -37,7 +37,7 @@ def plan_without_record(project: Project, name: str) -> None:
 
 
 def runs(project: Project) -> list[str]:
-    return sorted(path.stem for path in (project.folder / ".reconciler" / "runs").iterdir())
+    return sorted(path.stem for path in (project.folder / ".reconciler" / "runs").glob("*.jsonl"))
 
 
 def outcomes(project: Project) -> dict[str, int]:

@@ -9,8 +9,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from reconciler.journal.chain import hash_of
+from reconciler.cli.runs.query_record import recorded_query
+from reconciler.journal.places.disk import DiskState
 
+from ..journal.by_hand import heads_of, log_of, measure, records_of
 from .conftest import LIMITS_OPEN, REASON, Project, removal
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "journal-record.schema.json"
@@ -22,16 +24,18 @@ def records(project: Project, folder: str) -> list[list[dict[str, Any]]]:
     """The records of each run of a folder, held to the schema."""
     runs = []
     for path in sorted((project.folder / ".reconciler" / folder).glob("*.jsonl")):
-        run = [json.loads(line) for line in path.read_text().splitlines()]
-        for record in run:
-            VALIDATOR.validate(record)
-        runs.append(run)
+        for line in path.read_text().splitlines():
+            VALIDATOR.validate(json.loads(line))
+        runs.append(records_of(path))
     return runs
 
 
 def heads(project: Project, folder: str) -> list[str]:
-    paths = sorted((project.folder / ".reconciler" / folder).glob("*.jsonl"))
-    return [hash_of(path.read_bytes().splitlines(keepends=True)[-1]) for path in paths]
+    """Those of the log; every run of the folder must be in it as it is."""
+    place = project.folder / ".reconciler" / folder
+    runs = {path.stem: measure(path) for path in place.glob("*.jsonl")}
+    assert {one["run"]: (one["size"], one["root"]) for one in log_of(place)} == runs
+    return heads_of(place)
 
 
 @pytest.fixture
@@ -74,7 +78,7 @@ def test_every_run_names_the_heads_before_it(filled: Project) -> None:
         run[0].get("previous_observation"): run[0].get("previous_head") for run in observations
     }
     first = apply[0]["previous_observation"]
-    assert first in heads(filled, "observations")
+    assert first == heads(filled, "observations")[0]
     assert named == {None: None, first: run_head}
 
 
@@ -290,3 +294,28 @@ def test_an_apply_that_nobody_can_be_asked_about_is_on_record(filled: Project) -
     assert filled.run("apply", "specs").code == 3
     (record,) = idle(filled)
     assert "nobody can be asked" in record["detail"]
+
+
+def test_a_query_that_was_stopped_is_in_the_log_too(
+    filled: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it has read it has read: nobody must be able to take that away unseen."""
+    state = filled.folder / ".reconciler"
+    instance = min(filled.content())
+
+    def stopped() -> None:
+        with recorded_query([filled.store], DiskState(state), reads=True) as record:
+            record.begin("https://example.org", None)
+            record.read(filled.store, instance, "")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stopped()
+
+    ((first, read),) = records(filled, "observations")
+    assert (first["type"], read["type"]) == ("query_started", "retrieved")
+    (head,) = heads(filled, "observations")
+    assert f"journal head {head}" in capsys.readouterr().err
+    assert filled.run("audit", "verify", "--head", head).code == 0
+    next((state / "observations").glob("*.jsonl")).unlink()
+    assert filled.run("audit", "verify", "--head", head).code == 3

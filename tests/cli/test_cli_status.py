@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import socket
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +18,8 @@ from reconciler.cli import environment
 from reconciler.cli.runs.reading import read_history
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.journal.history import History
-from reconciler.journal.locks import hold_lock, hold_locks
+from reconciler.journal.places.locks import hold_locks
+from reconciler.journal.state import State
 from reconciler.model.address import InstanceAddress
 from reconciler.model.lock import Holder
 
@@ -125,10 +127,11 @@ def test_an_expired_plan_is_unfinished_while_an_attempt_is_open(
 
 def cut(project: Project, *, after: str) -> None:
     """Leave of the one run what a process leaves that dies after it wrote such a line."""
-    (run,) = (project.folder / ".reconciler" / "runs").iterdir()
+    (run,) = (project.folder / ".reconciler" / "runs").glob("*.jsonl")
     lines = run.read_text().splitlines(keepends=True)
     last = next(number for number, line in enumerate(lines) if after in line)
     run.write_text("".join(lines[: last + 1]))
+    shutil.rmtree(run.parent / "log")  # a run gets into it only when it is over
 
 
 @pytest.mark.parametrize("name", ["plan.json", "it's $HOME.json"])
@@ -177,7 +180,7 @@ def test_a_lock_whose_holder_cannot_be_read_is_held_all_the_same(
     project: Project, text: str
 ) -> None:
     state = project.folder / ".reconciler"
-    with hold_lock(state, project.store, holder=HERE, since=SINCE):
+    with hold_locks(state, [project.store], holder=HERE, since=SINCE):
         (file,) = (state / "locks").glob("*.holder")
         file.write_text(text)
         (lock,) = status(project)["locks"]
@@ -194,9 +197,9 @@ def test_the_run_that_holds_the_lock_is_not_unfinished(
     (one,) = unfinished(project)
     state = project.folder / ".reconciler"
     at_work = Holder(one["run"], HERE.user, HERE.host, HERE.process)
-    with hold_lock(state, project.store, holder=at_work, since=SINCE):
+    with hold_locks(state, [project.store], holder=at_work, since=SINCE):
         assert unfinished(project) == []
-    with hold_lock(state, project.store, holder=HERE, since=SINCE):
+    with hold_locks(state, [project.store], holder=HERE, since=SINCE):
         assert unfinished(project) == [one]
 
 
@@ -207,9 +210,9 @@ def test_a_run_that_begins_or_ends_while_the_record_is_read_is_not_unfinished(
     stopped(project, "apply", "--auto-approve")
     (one,) = unfinished(project)
     at_work = Holder(one["run"], HERE.user, HERE.host, HERE.process)
-    lock = hold_lock(project.folder / ".reconciler", project.store, holder=at_work, since=SINCE)
+    lock = hold_locks(project.folder / ".reconciler", [project.store], holder=at_work, since=SINCE)
 
-    def meanwhile(state: Path) -> History:
+    def meanwhile(state: State) -> History:
         lock.__enter__() if begins else lock.__exit__(None, None, None)
         return read_history(state)
 
@@ -275,9 +278,9 @@ def test_without_the_flag_no_file_is_read(project: Project) -> None:
 
 def test_a_broken_record_is_no_answer(project: Project, listed: list[InstanceAddress]) -> None:
     assert project.run("apply", "--auto-approve").code == 0
-    (run,) = (project.folder / ".reconciler" / "runs").iterdir()
-    first, _, *rest = run.read_text().splitlines(keepends=True)
-    run.write_text("".join([first, *rest]))
+    (run,) = (project.folder / ".reconciler" / "runs").glob("*.jsonl")
+    header, _, *rest = run.read_text().splitlines(keepends=True)
+    run.write_text("".join([header, *rest]))
     answer = project.run("status")
     assert answer.code == 1
     assert f"{run}:2: " in answer.err

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import re
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from reconciler.live.thumbnails import fetch_thumbnails
 from reconciler.model.address import InstanceAddress
 from reconciler.model.thumbnail import MOST_THUMBNAILS, Thumbnail
 
+from ..journal.by_hand import records_of
 from .conftest import LIMITS_OPEN, REASON, Project, removal
 
 PAGE = "--write=html=plan.html"
@@ -46,9 +46,9 @@ def rendered(project: Project) -> list[str]:
 
 def retrieved(project: Project) -> list[dict[str, object]]:
     """The records between the start of the only query and its end."""
-    reads = (project.folder / ".reconciler" / "observations").iterdir()
-    (lines,) = [text for path in reads if "query_started" in (text := path.read_text())]
-    started, *records, ended = [json.loads(line) for line in lines.splitlines()]
+    reads = (project.folder / ".reconciler" / "observations").glob("*.jsonl")
+    runs = map(records_of, reads)
+    ((started, *records, ended),) = [run for run in runs if run[0]["type"] == "query_started"]
     assert (started["type"], ended["type"]) == ("query_started", "query_ended")
     assert {one["type"] for one in records} <= {"retrieved"}
     return records

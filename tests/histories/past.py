@@ -16,6 +16,7 @@ from pathlib import Path
 
 from reconciler.emulator import Faults
 
+from ..journal.by_hand import log_of, measure
 from .answers import (
     Listed,
     Planned,
@@ -29,7 +30,7 @@ from .answers import (
     read_rows,
 )
 from .ground import Answer, Kill, Meanwhile, Site
-from .model import ALREADY_ABSENT, Key, Model, Removal, Run, Settled, Verified, Word
+from .model import ALREADY_ABSENT, Ended, Key, Model, Removal, Run, Settled, Verified, Word
 from .record import read_run
 
 NO_LIMIT = ", maxReappeared: 9"
@@ -221,7 +222,17 @@ class Past:
             if run is not None:
                 known[name] = run
                 self._new.append(run)
+        self._check_log(state, answer)
         return answer
+
+    def _check_log(self, state: str, answer: Answer) -> None:
+        """One chain, of runs that are over: of those that died, since the next one on the store."""
+        log = {one["run"]: (one["size"], one["root"]) for one in log_of(self.site.runs(state))}
+        for name, found in log.items():
+            assert measure(self.site.run_file(state, name)) == found, f"{name} is not as logged"
+        for run in self._new:
+            is_over = any(isinstance(step, Ended) for step in run.steps)
+            assert answer.is_killed or not is_over or run.name in log, f"{run.name} is in no log"
 
     def _files(self, state: str) -> set[str]:
         """The runs of which there is a file, also such as never began or are under way."""

@@ -1,12 +1,12 @@
-"""The lines of run files as plain values, by docs/journal.md and nothing else."""
+"""The records of run files as plain values, by docs/journal.md and nothing else."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..journal.by_hand import records_of
 from .model import (
     Archived,
     Ended,
@@ -26,19 +26,9 @@ KeyOf = Callable[[str], Key]
 """The instance of a SOP Instance UID."""
 
 
-def lines_of(path: Path) -> list[Mapping[str, Any]]:
-    """The whole records of a file: what a dying process wrote last may be torn."""
-    found: list[Mapping[str, Any]] = []
-    for line in path.read_bytes().split(b"\n")[:-1]:
-        record = json.loads(line)
-        assert record["seq"] == len(found)
-        found.append(record)
-    return found
-
-
 def read_run(path: Path, before: frozenset[str], key_of: KeyOf) -> Run | None:
     """One run; None where it never started."""
-    first, *rest = lines_of(path) or [None]
+    first, *rest = records_of(path) or [None]
     if first is None:
         return None
     if "restores" in first:  # its requests store, and are no attempts to delete

@@ -5,11 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from reconciler.errors import JournalError
+from reconciler.errors import BrokenJournal, JournalError
+from reconciler.journal.folder import is_run_name
 from reconciler.journal.history import History
 from reconciler.journal.latest import known_stores, links_of_run
+from reconciler.journal.places.copying import copy_state
+from reconciler.journal.places.disk import DiskState
 from reconciler.journal.records import (
     Archived,
+    AskedFor,
     Intent,
     Restored,
     RestoreStarted,
@@ -19,6 +23,7 @@ from reconciler.journal.records import (
     Settled,
     Verified,
 )
+from reconciler.journal.state import RUNS
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, Provider, StoreAddress
 from reconciler.model.desired import Reason, ReasonCode
@@ -28,6 +33,10 @@ from reconciler.model.past import PutBack, Removed
 from reconciler.model.problem import Source
 from reconciler.model.reply import ReplyKind
 from reconciler.model.service import store_at
+
+from .by_hand import file_of, head_of, log_of, replace_in, rewrite
+from .places import bucket_state
+from .runs import END
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
@@ -67,6 +76,23 @@ ENDPOINT = "https://example.org"
 REASON = Reason(ReasonCode.QUALITY_CONTROL_INTENT)
 
 
+@pytest.fixture(params=["disk", "bucket"], autouse=True)
+def is_disk(request, monkeypatch, tmp_path_factory):
+    """Every history here is read from the folder it lies in, and from a copy of it in a bucket."""
+    read = History.read
+
+    def read_copy(state, *on_progress):
+        if not state.exists:
+            return read(state, *on_progress)
+        bucket = bucket_state(tmp_path_factory.mktemp("bucket"))
+        copy_state(state, bucket)
+        return read(bucket, *on_progress)
+
+    if request.param == "bucket":
+        monkeypatch.setattr(History, "read", read_copy)
+    return request.param == "disk"
+
+
 @pytest.fixture
 def record(tmp_path):
     """Record a run of some plan; a minute passes from run to run unless told otherwise."""
@@ -82,9 +108,9 @@ def record(tmp_path):
         restores=(),
         folder=tmp_path,
     ):
-        earlier = History.read(folder).of_plan(plan)
+        earlier = History.read(DiskState(folder)).of_plan(plan)
         time = NOON + timedelta(minutes=next(minutes) if minute is None else minute)
-        links = links_of_run(folder)
+        links = links_of_run(DiskState(folder))
         if restores:
             first = RestoreStarted(
                 run=run,
@@ -110,38 +136,38 @@ def record(tmp_path):
                 resumes=resumes,
                 **links,
             )
-        with RunJournal.create(folder, first) as journal:
+        with RunJournal.create(DiskState(folder), first) as journal:
             for item in records:
                 journal.append(item)
-        return journal.head
+            return journal.finish() if records and isinstance(records[-1], RunEnded) else None
 
     return record
 
 
 def names(folder):
-    return [one.run.name for one in History.read(folder).runs]
+    return [one.run.name for one in History.read(DiskState(folder)).runs]
 
 
 def gone(folder, store=STORE, endpoint=ENDPOINT):
     """By whom each instance was removed, of those that are gone by their last word."""
-    past = History.read(folder).of(store, endpoint)
+    past = History.read(DiskState(folder)).of(store, endpoint)
     words = {instance: past.last_word(instance) for instance in past.known}
     return {instance: word.run for instance, word in words.items() if isinstance(word, Removed)}
 
 
 def last_word(folder, instance, endpoint=ENDPOINT):
-    return History.read(folder).of(STORE, endpoint).last_word(instance)
+    return History.read(DiskState(folder)).of(STORE, endpoint).last_word(instance)
 
 
 def open_attempts(folder, store=STORE):
     return [
         (one.run.name, one.instance, one.replies)
-        for one in History.read(folder).open_attempts(store, ENDPOINT)
+        for one in History.read(DiskState(folder)).open_attempts(store, ENDPOINT)
     ]
 
 
 def test_a_folder_that_does_not_exist_has_no_history(tmp_path):
-    history = History.read(tmp_path / "none")
+    history = History.read(DiskState(tmp_path / "none"))
 
     assert history.runs == []
     assert history.of(STORE, ENDPOINT).gone() == frozenset()
@@ -153,11 +179,15 @@ def test_a_folder_that_does_not_exist_has_no_history(tmp_path):
 
 
 def test_the_runs_are_chained_by_the_head_of_the_latest(tmp_path, record):
-    record("b")
-    head = record("a")
+    record("b", END)
+    head = record("a", END)
 
-    assert links_of_run(tmp_path)["previous_head"] == head
-    assert links_of_run(tmp_path)["after"] == ("a",)
+    assert (
+        links_of_run(DiskState(tmp_path))["previous_head"]
+        == head
+        == head_of(tmp_path / "runs" / "a.jsonl")
+    )
+    assert links_of_run(DiskState(tmp_path))["after"] == ("a",)
     assert names(tmp_path) == ["b", "a"]
 
 
@@ -184,8 +214,8 @@ def test_a_run_on_another_store_or_endpoint_between_cuts_no_link(tmp_path, recor
 
 
 def test_a_run_that_began_while_another_was_under_way_comes_after_it(tmp_path, record):
-    """Its link is a hash from the middle of the other's file."""
-    record("first", *tried(A, Outcome.DELETED), minute=60)
+    """Whatever the other recorded after that; no log has it yet."""
+    record("first", *tried(A, Outcome.DELETED), minute=60, stores=(STORE,))
     path = tmp_path / "runs" / "first.jsonl"
     whole = path.read_bytes()
     path.write_bytes(b"".join(whole.splitlines(keepends=True)[:2]))
@@ -202,7 +232,7 @@ def test_a_run_comes_after_all_that_were_copied_in_from_another_folder(tmp_path,
     record("mine", *tried(A, Outcome.DELETED), minute=0)
     record("theirs-1", minute=60, folder=other, plan="plan-2")
     record("theirs-2", *tried(A, Outcome.DELETED), minute=90, folder=other, plan="plan-3")
-    for path in (other / "runs").iterdir():
+    for path in (other / "runs").glob("*.jsonl"):
         path.rename(tmp_path / "runs" / path.name)
     record("back", restored("theirs-2", A), restores=("theirs-2",), minute=30)
 
@@ -265,10 +295,10 @@ def test_what_is_settled_after_a_restore_is_there_no_more_whenever_it_was_tried(
 def test_what_was_found_gone_is_gone_until_it_is_put_back(tmp_path, record):
     """A listing that still shows it is not believed, whoever removed it."""
     record("r1", verified(A, Outcome.ALREADY_ABSENT), *tried(B, Outcome.DELETED))
-    assert History.read(tmp_path).of(STORE, ENDPOINT).gone() == {A, B}
+    assert History.read(DiskState(tmp_path)).of(STORE, ENDPOINT).gone() == {A, B}
     record("back", restored("r1", B), restores=("r1",))
     record("r2", *tried(A, Outcome.FAILED), plan="plan-2")
-    assert History.read(tmp_path).of(STORE, ENDPOINT).gone() == {A}
+    assert History.read(DiskState(tmp_path)).of(STORE, ENDPOINT).gone() == {A}
 
 
 def test_what_was_restored_and_is_then_found_gone_is_not_there_any_more(tmp_path, record):
@@ -344,7 +374,7 @@ def test_what_is_another_store_has_a_past_of_its_own(tmp_path, record, endpoint,
     record("r1", *tried(A, Outcome.DELETED), endpoint=endpoint, stores=(store,))
 
     assert gone(tmp_path, store, other) == {}
-    assert known_stores(tmp_path) == {store_at(endpoint, store)}
+    assert known_stores(DiskState(tmp_path)) == {store_at(endpoint, store)}
 
 
 # -- what is open, and plans ------------------------------------------------------------------
@@ -385,7 +415,7 @@ def test_what_a_run_was_to_delete_is_known(tmp_path, record):
     record("r1", intent(A), *tried(B, Outcome.FAILED))
     record("r2", verified(C, Outcome.ALREADY_ABSENT), plan="plan-2")
 
-    assert History.read(tmp_path).of(STORE, ENDPOINT).known == {A, B, C}
+    assert History.read(DiskState(tmp_path)).of(STORE, ENDPOINT).known == {A, B, C}
 
 
 def test_the_history_of_a_plan_adds_up_over_its_runs(tmp_path, record):
@@ -393,7 +423,7 @@ def test_the_history_of_a_plan_adds_up_over_its_runs(tmp_path, record):
     record("r1", *tried(A, Outcome.FAILED), *tried(B, Outcome.DELETED), intent(C), ended)
     record("x1", *tried(C, Outcome.FAILED), plan="plan-x")
     record("r2", *tried(A, Outcome.DELETED))
-    plan = History.read(tmp_path).of_plan("plan-1")
+    plan = History.read(DiskState(tmp_path)).of_plan("plan-1")
 
     assert plan.runs == ("r1", "r2")
     assert plan.ended.state is RunState.INTERRUPTED
@@ -404,7 +434,7 @@ def test_the_history_of_a_plan_adds_up_over_its_runs(tmp_path, record):
 def test_of_a_plan_that_is_over_only_what_is_left_is_kept(tmp_path, record):
     ended = RunEnded(NOON, RunState.COMPLETED, {}, 4)
     record("r1", *tried(A, Outcome.FAILED), *tried(B, Outcome.DELETED), ended)
-    plan = History.read(tmp_path).of_plan("plan-1")
+    plan = History.read(DiskState(tmp_path)).of_plan("plan-1")
 
     assert plan.is_over
     assert plan.outcomes == {(STORE, A): Outcome.FAILED}
@@ -417,50 +447,62 @@ def test_what_the_same_plan_proved_later_is_open_no_more(tmp_path, record):
 
     assert open_attempts(tmp_path) == []
     assert gone(tmp_path) == {A: "r2"}
-    assert History.read(tmp_path).of_plan("plan-1").outcomes == {(STORE, A): Outcome.DELETED}
+    assert History.read(DiskState(tmp_path)).of_plan("plan-1").outcomes == {
+        (STORE, A): Outcome.DELETED
+    }
 
 
 def test_what_another_plan_settles_counts_for_the_plan_that_left_it_open(tmp_path, record):
     record("r1", intent(A))
     record("x1", settled("r1", A, Outcome.DELETED), plan="plan-x")
-    history = History.read(tmp_path)
+    history = History.read(DiskState(tmp_path))
 
     assert history.of_plan("plan-1").outcomes == {(STORE, A): Outcome.DELETED}
     assert history.of_plan("plan-x").outcomes == {}
 
 
 def test_a_run_that_never_started_is_no_run(tmp_path, record):
-    head = record("r1")
+    head = record("r1", END)
     (tmp_path / "runs" / "empty.jsonl").touch()
-    (tmp_path / "runs" / "torn.jsonl").write_bytes(b'{"seq":0,"prev":nul')
+    (tmp_path / "runs" / "torn.jsonl").write_bytes(b'{"type":"segment","number":0,"prev')
+    (tmp_path / "runs" / "header.jsonl").write_bytes(file_of([]))
+    (tmp_path / "runs" / "first.jsonl").write_bytes(file_of([b'{"type":"run_sta']))
 
     assert names(tmp_path) == ["r1"]
-    assert links_of_run(tmp_path)["previous_head"] == head
+    assert links_of_run(DiskState(tmp_path))["previous_head"] == head
+    record("r2", END)
+    assert names(tmp_path) == ["r1", "r2"]
+    assert [entry["run"] for entry in log_of(tmp_path / "runs")] == ["r1", "r2"]
 
 
 def test_other_files_in_the_folder_are_none_of_ours(tmp_path, record):
     record("r1")
     (tmp_path / "runs" / "notes.txt").write_text("hello\nworld\n")
 
-    assert len(History.read(tmp_path).runs) == 1
+    assert len(History.read(DiskState(tmp_path)).runs) == 1
 
 
 @pytest.mark.parametrize("content", ["hello\nworld\n", '{"type":"note"}\n'])
-def test_an_unrecognised_run_file_stops_since_it_may_hide_an_open_intent(tmp_path, record, content):
+def test_an_unrecognised_run_file_stops_since_it_may_hide_an_open_intent(
+    tmp_path, record, content, is_disk
+):
     record("r1")
     (tmp_path / "runs" / "r2.jsonl").write_text(content)
 
-    with pytest.raises(JournalError, match=r"r2\.jsonl:1: "):
-        History.read(tmp_path)
+    with pytest.raises(JournalError, match=r"r2\.jsonl:1: " if is_disk else "r2/00000000: "):
+        History.read(DiskState(tmp_path))
 
 
-def test_a_copy_of_a_run_under_another_name_stops(tmp_path, record):
+@pytest.mark.parametrize("name", ["r1-copy", "r1 (copy)"])
+def test_a_copy_of_a_run_under_another_name_stops(tmp_path, record, is_disk, name):
+    if not (is_disk or is_run_name(name)):
+        pytest.skip("in a bucket this is no run")
     record("r1", *tried(A, Outcome.DELETED))
     runs = tmp_path / "runs"
-    (runs / "r1 (copy).jsonl").write_bytes((runs / "r1.jsonl").read_bytes())
+    (runs / f"{name}.jsonl").write_bytes((runs / "r1.jsonl").read_bytes())
 
     with pytest.raises(JournalError, match="another run, 'r1'"):
-        History.read(tmp_path)
+        History.read(DiskState(tmp_path))
 
 
 def test_runs_that_each_claim_to_be_the_later_one_stop(tmp_path):
@@ -476,17 +518,19 @@ def test_runs_that_each_claim_to_be_the_later_one_stop(tmp_path):
             planned=1,
             resumes=(other,),
         )
-        RunJournal.create(tmp_path, first).close()
+        RunJournal.create(DiskState(tmp_path), first).close()
 
     with pytest.raises(JournalError, match="contradicts itself"):
-        History.read(tmp_path)
+        History.read(DiskState(tmp_path))
 
 
 def test_a_folder_of_runs_that_cannot_be_listed_stops(tmp_path):
     (tmp_path / "runs").write_text("in the way")
 
-    with pytest.raises(JournalError, match="cannot be read"):
-        History.read(tmp_path)
+    with pytest.raises(JournalError, match="runs/log cannot be used: Not a directory"):
+        History.read(DiskState(tmp_path))
+    with pytest.raises(JournalError, match=r"the journal .*/runs cannot be read: Not a directory"):
+        list(DiskState(tmp_path).run_files(RUNS))
 
 
 def test_instances_share_the_uids_they_have_in_common(tmp_path, record):
@@ -501,9 +545,12 @@ def test_instances_share_the_uids_they_have_in_common(tmp_path, record):
 def test_the_reading_of_a_history_tells_how_far_it_is(tmp_path, record):
     record("run-1", intent(A))
     record("run-2", intent(B))
-    size = sum(path.stat().st_size for path in (tmp_path / "runs").iterdir())
+    size = sum(path.stat().st_size for path in (tmp_path / "runs").glob("*.jsonl"))
     told = []
-    assert len(History.read(tmp_path, lambda done, total: told.append((done, total))).runs) == 2
+    assert (
+        len(History.read(DiskState(tmp_path), lambda done, total: told.append((done, total))).runs)
+        == 2
+    )
     assert told[-1] == (size, size)
 
 
@@ -521,7 +568,7 @@ def test_what_was_only_prepared_is_known(tmp_path, record, is_intended):
     intended = [intent(A), verified(A, Outcome.NOT_ATTEMPTED)] if is_intended else []
     record("r1", copy, *intended)
 
-    past = History.read(tmp_path).of(STORE, ENDPOINT)
+    past = History.read(DiskState(tmp_path)).of(STORE, ENDPOINT)
     assert past.known == {A}
     assert past.last_word(A) is None
 
@@ -529,7 +576,7 @@ def test_what_was_only_prepared_is_known(tmp_path, record, is_intended):
 def test_the_failed_attempts_of_a_plan_are_told_with_their_replies(tmp_path, record):
     record("r1", *tried(A, Outcome.FAILED))
     record("x1", *tried(A, Outcome.FAILED), plan="plan-x")
-    plan = History.read(tmp_path).of_plan("plan-1")
+    plan = History.read(DiskState(tmp_path)).of_plan("plan-1")
 
     assert {key: [one.replies for one in some] for key, some in plan.failed.items()} == {
         (STORE, A): [(ReplyKind.UNCLEAR,)]
@@ -547,7 +594,7 @@ def test_what_another_plan_saw_absent_leaves_the_attempt_of_the_first_open(tmp_p
     absent = verified(A, Outcome.ALREADY_ABSENT)
     record("b", intent(A), result(A, ReplyKind.NOT_FOUND), absent, plan="plan-2")
 
-    failed = History.read(tmp_path).of_plan("plan-1").failed
+    failed = History.read(DiskState(tmp_path)).of_plan("plan-1").failed
     assert {key: [one.run.name for one in some] for key, some in failed.items()} == {
         (STORE, A): ["a"]
     }
@@ -572,7 +619,7 @@ def test_what_a_later_run_removed_is_not_tried_in_vain(tmp_path, record):
     record("a", *UNCLEAR)
     record("b", *tried(A, Outcome.DELETED))
 
-    assert History.read(tmp_path).of_plan("plan-1").failed == {}
+    assert History.read(DiskState(tmp_path)).of_plan("plan-1").failed == {}
 
 
 def test_a_run_may_be_settled_again_once_its_instance_is_gone(tmp_path, record):
@@ -589,7 +636,7 @@ def test_a_restore_counts_for_a_run_only_where_something_of_it_was_restored(tmp_
     record("b", *tried(B, Outcome.DELETED))
     record("r", restored("b", B), restores=("a", "b"))
 
-    history = History.read(tmp_path)
+    history = History.read(DiskState(tmp_path))
     assert (history.restores_of("a"), history.restores_of("b")) == ((), ("r",))
 
 
@@ -601,7 +648,7 @@ def test_how_often_the_runs_are_gone_through_does_not_depend_on_how_many_there_a
         record(f"b{number}", plan=f"plan-{number}")
     record("r", restored("b1", A), restores=("a1", "b1"))
     record("s", restored("a2", A), restores=("a2",))
-    history = History.read(tmp_path)
+    history = History.read(DiskState(tmp_path))
     times = []
 
     class Counted(list):
@@ -610,15 +657,71 @@ def test_how_often_the_runs_are_gone_through_does_not_depend_on_how_many_there_a
             return super().__iter__()
 
     history.runs = Counted(history.runs)
-    assert [run.name for run in history.unfinished_applies(NOON)] == ["b0", "b3", "b4", "b5"]
+    assert [read.run.name for read in history.unfinished_applies(NOON)] == ["b0", "b3", "b4", "b5"]
     assert len(times) == 1
 
 
 def test_runs_of_another_folder_take_their_places_by_their_time(tmp_path, record):
-    record("b", minute=0)
+    head = record("b", END, minute=0)
     elsewhere = tmp_path / "other"
-    head = record("a", minute=5, folder=elsewhere)
+    record("a", minute=5, folder=elsewhere)
     (elsewhere / "runs" / "a.jsonl").rename(tmp_path / "runs" / "a.jsonl")
 
-    links = links_of_run(tmp_path)
+    links = links_of_run(DiskState(tmp_path))
     assert (links["after"], links["previous_head"]) == (("b", "a"), head)
+
+
+@pytest.mark.parametrize(
+    ("records", "has_begun"),
+    [
+        ((), False),
+        ((AskedFor(NOON, "1.2.3.1"),), False),
+        ((AskedFor(NOON, "1.2.3.1"), AskedFor(NOON, "1.2.3.2"), intent(A)), True),
+        ((END,), True),
+    ],
+)
+def test_what_a_restore_was_asked_for_is_known_once_it_has_begun(
+    tmp_path, record, records, has_begun
+):
+    record("a")
+    record("r", *records, restores=("a",))
+    _, read = History.read(DiskState(tmp_path)).runs
+    assert read.only == tuple(one.instance_uid for one in records if isinstance(one, AskedFor))
+    assert read.has_begun is has_begun
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: path.write_bytes(path.read_bytes().replace(b'"removed"', b'"absent"')),
+        lambda path: replace_in(path, b'"1.2.3.1"', b'"1.2.3.9"'),
+        lambda path: rewrite(path, lambda some: [[line for lines in some for line in lines][:-1]]),
+        lambda path: rewrite(path, lambda some: [[line for lines in some for line in lines][:1]]),
+        lambda path: path.write_bytes(b""),
+        lambda path: path.write_bytes(path.read_bytes()[:-9]),
+    ],
+    ids=["as it was", "rewritten", "end cut", "all but the first cut", "emptied", "torn"],
+)
+def test_a_run_that_is_not_as_the_log_has_it_is_no_history(
+    tmp_path, record, request, change, is_disk
+):
+    """It may hide deletions, or that they are proven, wherever in the file it was changed."""
+    record("r1", *tried(A, Outcome.DELETED), END)
+    record("r2", *tried(B, Outcome.DELETED))
+    change(tmp_path / "runs" / "r1.jsonl")
+    if request.node.callspec.id.endswith("as it was"):
+        assert gone(tmp_path) == {A: "r1", B: "r2"}
+        return
+    if request.node.callspec.id.endswith("emptied") and not is_disk:
+        assert gone(tmp_path) == {B: "r2"}  # of a run without a byte a bucket has no object
+        return
+    with pytest.raises(BrokenJournal, match=r"r1\.jsonl: " if is_disk else "runs/r1: ") as caught:
+        History.read(DiskState(tmp_path))
+    assert "restore" in caught.value.hint
+
+
+def test_a_log_that_cannot_be_read_is_no_history(tmp_path, record):
+    record("r1", *tried(A, Outcome.DELETED), END)
+    (tmp_path / "runs" / "log" / "00000001.json").write_bytes(b"{}")
+    with pytest.raises(BrokenJournal, match="no entry of the log"):
+        History.read(DiskState(tmp_path))

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from reconciler.errors import ExitCode, JournalError, LockHeld
-from reconciler.journal.locks import hold_lock, hold_locks
+from reconciler.journal.places.locks import hold_locks
 from reconciler.model.address import StoreAddress
 from reconciler.model.lock import Holder
 
@@ -20,12 +20,12 @@ R1, R2 = (Holder(run, "ada", "h", 7) for run in ("r1", "r2"))
 HOLD_FOR_EVER = """
 import sys, time
 from pathlib import Path
-from reconciler.journal.locks import hold_lock
+from reconciler.journal.places.locks import hold_locks
 from reconciler.model.address import StoreAddress
 from reconciler.model.lock import Holder
 
 store = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
-with hold_lock(Path(sys.argv[1]), store, holder=Holder("r1", "ada", "h", 7), since="noon"):
+with hold_locks(Path(sys.argv[1]), [store], holder=Holder("r1", "ada", "h", 7), since="noon"):
     print("held", flush=True)
     time.sleep(600)
 """
@@ -41,7 +41,7 @@ def other_process(tmp_path):
 
 
 def hold(folder, store=ARCHIVE):
-    return hold_lock(folder, store, holder=R2, since=SINCE)
+    return hold_locks(folder, [store], holder=R2, since=SINCE)
 
 
 def test_a_second_process_is_told_who_holds_the_lock_and_since_when(tmp_path, other_process):

@@ -2,10 +2,10 @@
 
 Tried: each of these makes it fail: a torn tail read as a record, a verification that closes a
 later intent of its run, the order of runs taken from the clock alone, replies that outlive a
-verification, a settled outcome credited to the run that settled it.
+verification, a settled outcome credited to the run that settled it, a run that is over twice in
+the log, and one that the next run does not add.
 """
 
-import hashlib
 import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,13 +22,17 @@ from hypothesis.stateful import (
 
 from reconciler.journal.history import History
 from reconciler.journal.latest import links_of_run
-from reconciler.journal.reader import read_run
+from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import Intent, Result, RunEnded, RunStarted, Settled, Verified
+from reconciler.journal.state import RUNS
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.reply import ReplyKind
+
+from .by_hand import heads_of, lines_of, log_of, measure
+from .places import Place
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STORES = tuple(StoreAddress("imaging-prod", "us", "radiology", name) for name in ("a", "b"))
@@ -42,7 +46,7 @@ attempts = st.integers(1, 3)
 outcomes = st.sampled_from(Outcome)
 presences = st.sampled_from(Presence)
 details = st.text(max_size=5)
-run_records = st.one_of(
+changing_records = st.one_of(
     st.builds(Intent, st.just(NOON), stores, instances, attempts),
     st.builds(
         Result, st.just(NOON), stores, instances, attempts, st.sampled_from(ReplyKind), st.none()
@@ -104,13 +108,21 @@ class Model:
 
 
 class JournalMachine(RuleBasedStateMachine):
-    """``runs`` is the model: the records of each run, in the order in which the runs started."""
+    """``runs`` and ``log`` are the model.
+
+    The records of each run, in the order in which the runs started; and of each run in the log its
+    name with its size and root.
+    """
+
+    kind = "disk"
 
     @initialize()
     def begin(self):
         self.temporary = tempfile.TemporaryDirectory()
-        self.folder = Path(self.temporary.name)
+        self.folder = Path(self.temporary.name) / "state"
+        self.place = Place(self.kind, self.folder)
         self.runs: dict[str, list] = {}
+        self.log: list[tuple[str, int, str]] = []
         self.started = 0
         self.journal = None
 
@@ -125,7 +137,7 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(plan=st.sampled_from(PLANS), minutes=st.integers(-60, 60))
     def start_or_resume(self, plan, minutes):
         """The clock may step back between runs; names do not sort as the runs do."""
-        history = History.read(self.folder)
+        history = History.read(self.place.state)
         earlier = history.of_plan(plan)
         first = RunStarted(
             run=f"run-{9 - self.started % 10}-{self.started}",
@@ -137,14 +149,16 @@ class JournalMachine(RuleBasedStateMachine):
             stores=STORES,
             planned=3,
             resumes=earlier.runs if earlier else (),
-            **links_of_run(self.folder),
+            **links_of_run(self.place.state),
         )
         self.started += 1
-        self.journal = RunJournal.create(self.folder, first)
+        self.journal = RunJournal.create(self.place.state, first)
+        logged = {run for run, _, _ in self.log}
+        self.log += [self._measured(run) for run in sorted(self.runs) if run not in logged]
         self.runs[first.run] = [first]
 
     @precondition(lambda self: self.journal is not None)
-    @rule(records=st.lists(run_records, min_size=1, max_size=6))
+    @rule(records=st.lists(changing_records, min_size=1, max_size=6))
     def work(self, records):
         self._write(records)
 
@@ -157,9 +171,14 @@ class JournalMachine(RuleBasedStateMachine):
         self._write([Settled(NOON, run, store, instance, presence, outcome)])
 
     @precondition(lambda self: self.journal is not None)
-    @rule(state=st.sampled_from(RunState), detail=details)
-    def end(self, state, detail):
+    @rule(state=st.sampled_from(RunState), detail=details, dies=st.booleans())
+    def end(self, state, detail, dies):
+        """It may die when its end is on record, and before the log has it."""
         self._write([RunEnded(NOON, state, dict.fromkeys(Outcome, 0), 0, detail)])
+        if not dies:
+            head = self.journal.finish()
+            self.log.append(self._measured(list(self.runs)[-1]))
+            assert head == heads_of(self.folder / "runs")[-1]
         self.close()
 
     @precondition(lambda self: self.journal is not None)
@@ -174,14 +193,17 @@ class JournalMachine(RuleBasedStateMachine):
         """All that the disk has of the latest run are the bytes before some point."""
         self.close()
         run = list(self.runs)[-1]
+        self._cut(run, data)
+        kept = len(lines_of(self._path(run)))
+        del self.runs[run][kept:]
+        if not kept:
+            del self.runs[run]
+
+    def _cut(self, run, data):
         path = self._path(run)
         whole = path.read_bytes()
         tail = data.draw(st.integers(0, min(len(whole), 600)))
         path.write_bytes(whole[: len(whole) - tail])
-        kept = whole[: len(whole) - tail].count(b"\n")
-        del self.runs[run][kept:]
-        if not kept:
-            del self.runs[run]
 
     def _write(self, records):
         for record in records[:-1]:
@@ -194,13 +216,16 @@ class JournalMachine(RuleBasedStateMachine):
     @invariant()
     def the_records_are_those_of_the_model(self):
         for run, records in self.runs.items():
-            assert list(read_run(self._path(run))) == records
+            file = self.place.state.run_file(RUNS, run)
+            assert list(RunRecords(file)) == records
 
     @invariant()
     def the_history_is_that_of_the_model(self):
-        history = History.read(self.folder)
+        history = History.read(self.place.state)
         assert [run.run.name for run in history.runs] == list(self.runs)
-        assert links_of_run(self.folder)["previous_head"] == self._head()
+        assert links_of_run(self.place.state)["previous_head"] == self._head()
+        entries = log_of(self.folder / "runs")
+        assert [(one["run"], one["size"], one["root"]) for one in entries] == self.log
         for store in STORES:
             attempts = history.open_attempts(store, ENDPOINT)
             assert {(a.run.name, a.instance): a.replies for a in attempts} == self._open(store)
@@ -218,13 +243,13 @@ class JournalMachine(RuleBasedStateMachine):
         assert found.outcomes == self._model().outcomes[plan]
 
     def _path(self, run):
-        return self.folder / "runs" / f"{run}.jsonl"
+        return self.place.file(run)
+
+    def _measured(self, run):
+        return run, *measure(self._path(run))
 
     def _head(self):
-        if not self.runs:
-            return None
-        whole = self._path(list(self.runs)[-1]).read_bytes()
-        return hashlib.sha256(whole[: whole.rindex(b"\n")].split(b"\n")[-1]).hexdigest()
+        return heads_of(self.folder / "runs")[-1] if self.log else None
 
     def _model(self):
         """What is open, and the outcomes by plan, by the rules in docs/journal.md."""
@@ -243,5 +268,18 @@ class JournalMachine(RuleBasedStateMachine):
         }
 
 
+class BucketMachine(JournalMachine):
+    """The same in a bucket, where a segment is there as a whole or not at all."""
+
+    kind = "bucket"
+
+    def _cut(self, run, data):
+        paths = sorted((self.folder / "runs" / run).iterdir())
+        for path in paths[data.draw(st.integers(0, len(paths))) :]:
+            path.unlink()
+
+
 TestJournal = JournalMachine.TestCase
 TestJournal.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestBucket = BucketMachine.TestCase
+TestBucket.settings = settings(max_examples=8, stateful_step_count=20, deadline=None)

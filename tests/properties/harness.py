@@ -37,9 +37,8 @@ from reconciler.emulator import (
     running_emulator,
 )
 from reconciler.journal.fold import Attempt
-from reconciler.journal.folder import runs_folder
 from reconciler.journal.history import History
-from reconciler.journal.reader import read_run
+from reconciler.journal.places.disk import DiskState
 from reconciler.journal.records import Intent, Record
 from reconciler.live import connection
 from reconciler.live.connection import ConnectionSettings
@@ -55,6 +54,7 @@ from reconciler.planning.plan_file import read_plan
 
 from ..answer import Answer
 from ..outcomes import outcomes_of
+from ..run_files import run_records
 
 QUICK_READS = RetryPolicy(attempts=3, first_wait=0.0, longest_retry_after=0.0)
 """As many attempts as make a difference, without the waits between them."""
@@ -156,7 +156,7 @@ class Site:
 
     def open_attempts(self) -> tuple[Attempt, ...]:
         """The intents of which the journal does not say what came of them."""
-        return History.read(self.state).open_attempts(self.store, self.emulator.url)
+        return History.read(DiskState(self.state)).open_attempts(self.store, self.emulator.url)
 
     def outcomes(self) -> Mapping[InstanceAddress, Outcome]:
         """What the journal says of the saved plan's instances, over all its runs."""
@@ -164,8 +164,8 @@ class Site:
 
     def runs(self) -> list[list[Record]]:
         """The journal, run by run, as far as it is on disk."""
-        folder = runs_folder(self.state)
-        return [list(read_run(path)) for path in sorted(folder.glob("*.jsonl"))]
+        folder = self.state / "runs"
+        return [list(run_records(path)) for path in sorted(folder.glob("*.jsonl"))]
 
 
 class Crash(BaseException):

@@ -83,7 +83,7 @@ def report_of(count: int, words: str = "words") -> AuditReport:
         made=NOON,
         tool_version="1.0",
         verification=Verification(
-            3, 900, (RecordFinding(FindingKind.UNKNOWN_PREDECESSOR, "runs/a.jsonl:1", words),)
+            3, 900, (RecordFinding(FindingKind.MISSING, "runs/a.jsonl:1", words),)
         ),
         selection=Selection(reasons=frozenset({"113039"})),
         first=NOON,

@@ -8,9 +8,10 @@ import click
 
 from reconciler.cli.ci import github
 from reconciler.cli.options.formats import Writes
-from reconciler.cli.options.project import find_root, folder_in_repository, state_folder
+from reconciler.cli.options.project import find_root, folder_in_repository, open_state
 from reconciler.cli.options.shared import (
     DEFAULT_PATH,
+    StateAddress,
     max_age_option,
     paths_argument,
     patient_key_option,
@@ -54,7 +55,7 @@ def command(
     report: Path | None,
     writes: Writes,
     events_file: Path | None,
-    state: Path | None,
+    state: StateAddress | None,
     root: Path | None,
     **given: object,
 ) -> int:
@@ -80,7 +81,7 @@ def command(
     ):
         options = ApplyOptions(
             root=project,
-            state=state_folder(state, project),
+            state=open_state(state, project),
             report=report,
             writes=writes,
             events=events,

@@ -16,13 +16,14 @@ from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.syslog import Delivery, Receiver, SendRetry, deliver
 from reconciler.cli import environment
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, state_folder
+from reconciler.cli.options.project import find_root, open_state
 from reconciler.cli.options.record_selection import selection_options
-from reconciler.cli.options.shared import project_options
+from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.output.console import report_error, say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import BrokenJournal, ExitCode, JournalError, ReceiverError, UsageError
-from reconciler.journal.delivery_log import open_delivery_log
+from reconciler.journal.delivery_log import DeliveryLog
+from reconciler.journal.state import State
 from reconciler.model.address import StoreAddress
 from reconciler.model.audit import Selection
 from reconciler.model.deletion import RecordedDeletion
@@ -138,7 +139,7 @@ def command(
     receiver: tuple[str, int] | None,
     authority: Path | None,
     certificate: Path | None,
-    state: Path | None,
+    state: StateAddress | None,
     root: Path | None,
 ) -> int:
     """Write the deletions on record for an auditor.
@@ -169,7 +170,7 @@ def command(
     _check_syslog(format_name, out, receiver, authority or certificate)
     require_writable(out)
     listed = read_patients(patients) if patients is not None else {}
-    snapshot = Snapshot.take(state_folder(state, find_root(root), only_reads=True))
+    snapshot = Snapshot.take(open_state(state, find_root(root), only_reads=True))
     if receiver is not None:
         snapshot = snapshot.without_runs_under_way()
     patient_ids = PatientIds(
@@ -203,19 +204,18 @@ def _check_syslog(
         raise UsageError("--syslog and --out cannot be used together")
 
 
-def _send(messages: Iterable[AuditMessage], receiver: Receiver, state: Path) -> None:
+def _send(messages: Iterable[AuditMessage], receiver: Receiver, state: State) -> None:
     delivery = Delivery()
     try:
-        with open_delivery_log(state, str(receiver)) as log:
-            deliver(
-                messages,
-                receiver,
-                environment.sender(),
-                log,
-                retry=SendRetry(),
-                sleep=time.sleep,
-                delivery=delivery,
-            )
+        deliver(
+            messages,
+            receiver,
+            environment.sender(),
+            DeliveryLog(state.objects, str(receiver)),
+            retry=SendRetry(),
+            sleep=time.sleep,
+            delivery=delivery,
+        )
     except ReceiverError:
         say(f"{plural(delivery.sent, 'message')} delivered to {receiver}; the rest waits")
         raise

@@ -12,9 +12,9 @@ from reconciler.audit.report import make_report, selected_deletions
 from reconciler.audit.snapshot import Snapshot
 from reconciler.cli import environment
 from reconciler.cli.options.formats import Writes, format_options
-from reconciler.cli.options.project import find_root, state_folder
+from reconciler.cli.options.project import find_root, open_state
 from reconciler.cli.options.record_selection import selection_options
-from reconciler.cli.options.shared import project_options
+from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.output.console import say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import ExitCode
@@ -42,7 +42,7 @@ def command(
     selection: Selection,
     format_name: str,
     writes: Writes,
-    state: Path | None,
+    state: StateAddress | None,
     root: Path | None,
 ) -> int:
     """Tell what was removed, by whom and why, and with what evidence.
@@ -64,7 +64,7 @@ def command(
       reconciler audit report --reason 113037 --format json
     """
     require_writable(*(path for _, path in writes))
-    snapshot = Snapshot.take(state_folder(state, find_root(root), only_reads=True))
+    snapshot = Snapshot.take(open_state(state, find_root(root), only_reads=True))
     report = make_report(snapshot, selection, made=environment.now(), tool_version=__version__)
     for problem in report.problems:
         say(f"error: {problem}")

@@ -13,11 +13,12 @@ from reconciler.audit.verify import verify
 from reconciler.cli import environment
 from reconciler.cli.options.given_file import read_given
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, state_folder
-from reconciler.cli.options.shared import project_options
+from reconciler.cli.options.project import find_root, open_state
+from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.output.console import say
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import ExitCode, SignatureRefused, UsageError
+from reconciler.journal.state import RunFile
 from reconciler.model.time import format_time
 
 
@@ -38,7 +39,9 @@ from reconciler.model.time import format_time
     help="Where the signed statement goes.",
 )
 @project_options
-def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: Path | None) -> int:
+def command(
+    *, run: str | None, key: Path, out: Path, state: StateAddress | None, root: Path | None
+) -> int:
     """Sign the head of a run.
 
     RUN is the name of a run [default: the latest apply or restore]. Its chain and those of all runs
@@ -55,10 +58,10 @@ def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: 
       reconciler audit verify --signature head.json --public-key key.pub
     """
     require_writable(out)
-    folder = state_folder(state, find_root(root), only_reads=True)
+    folder = open_state(state, find_root(root), only_reads=True)
     snapshot = Snapshot.take(folder)
     signed = replace(
-        head_of(snapshot.records(_run_file(snapshot, run))), time=format_time(environment.now())
+        head_of(snapshot, _run_file(snapshot, run)), time=format_time(environment.now())
     )
     found = verify(snapshot, heads=[signed.head])
     if found.count(corruption=True):
@@ -71,7 +74,7 @@ def command(*, run: str | None, key: Path, out: Path, state: Path | None, root: 
     return ExitCode.SUCCESS
 
 
-def _run_file(snapshot: Snapshot, run: str | None) -> Path:
+def _run_file(snapshot: Snapshot, run: str | None) -> RunFile:
     if run is not None:
         return snapshot.chosen([run])[0]
     changing = snapshot.changing

@@ -12,8 +12,8 @@ from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
 from reconciler.cli.options.given_file import read_given
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, state_folder, status_command
-from reconciler.cli.options.shared import project_options
+from reconciler.cli.options.project import find_root, open_state, status_command
+from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.output.console import say, write_document
 from reconciler.errors import ExitCode, UsageError
 from reconciler.model.verification import FindingKind
@@ -50,16 +50,16 @@ def command(
     heads: tuple[str, ...],
     signature: Path | None,
     public_key: Path | None,
-    state: Path | None,
+    state: StateAddress | None,
     root: Path | None,
 ) -> int:
     """Recompute the chains of the journal.
 
-    Checks every run, or each RUN that is named: that each line has the hash of the line before. The
-    chain alone does not show that its end was cut off, or that it was written anew. A head that was
-    kept elsewhere does, for its run and for all runs that this one follows on. Forks, runs without
-    an end, a torn last line, unrecognised files and a clock that went back are reported, and are
-    no corruption; so is a missing run that no head covers.
+    Checks every run, or each RUN that is named: that its segments are a chain, and that its records
+    are those that the log has of it. The log alone does not show that its end was cut off, or that
+    all of it was written anew. A head that was kept elsewhere does, for all runs up to it. Runs
+    without an end or in no log, a torn last line, unrecognised files and a clock that went back are
+    reported, and are no corruption; so is a missing run that no head covers.
 
     Exit code 3 when a record is broken, something that a head covers is not there or the
     signature is not good, 1 when a run cannot be checked.
@@ -82,7 +82,7 @@ def command(
                 f"--head {head!r} is not a head",
                 hint="it is 64 hexadecimal digits, as runs print it",
             )
-    folder = state_folder(state, find_root(root), only_reads=True)
+    folder = open_state(state, find_root(root), only_reads=True)
     found = verify(Snapshot.take(folder), runs=runs, heads=heads)
     write_document(verification_as_text(found))
     if any(one.kind is FindingKind.UNFINISHED for one in found.findings):

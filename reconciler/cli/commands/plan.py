@@ -11,9 +11,10 @@ from reconciler.cli.environment import Access
 from reconciler.cli.options.events import events_option, opened_events
 from reconciler.cli.options.formats import PLAN_FORMATS, Writes, format_options
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, folder_in_repository, state_folder
+from reconciler.cli.options.project import find_root, folder_in_repository, open_state
 from reconciler.cli.options.shared import (
     DEFAULT_PATH,
+    StateAddress,
     max_age_option,
     paths_argument,
     probe_option,
@@ -54,7 +55,7 @@ def command(
     max_age: timedelta,
     probe: str,
     access: Access,
-    state: Path | None,
+    state: StateAddress | None,
     root: Path | None,
 ) -> int:
     """Show what apply would delete, without deleting anything.
@@ -79,7 +80,7 @@ def command(
             PlanRequest(
                 paths=paths or (project / DEFAULT_PATH,),
                 root=project,
-                state=state_folder(state, project),
+                state=open_state(state, project),
                 access=access,
                 max_age=max_age,
                 probe=ProbeMode(probe),

@@ -9,9 +9,14 @@ from pathlib import Path
 import click
 
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, state_folder
+from reconciler.cli.options.project import find_root, open_state
 from reconciler.cli.options.reasons import reason_options
-from reconciler.cli.options.shared import max_age_option, patient_key_option, project_options
+from reconciler.cli.options.shared import (
+    StateAddress,
+    max_age_option,
+    patient_key_option,
+    project_options,
+)
 from reconciler.cli.options.stores import access_options
 from reconciler.cli.runs.querying import QueryOptions, run_delete, run_selects, write_rows
 from reconciler.errors import UsageError
@@ -84,7 +89,7 @@ def command(
     text: str | None,
     file: Path | None,
     variables: tuple[tuple[str, str], ...],
-    state: Path | None,
+    state: StateAddress | None,
     root: Path | None,
     **given: object,
 ) -> int:
@@ -109,7 +114,7 @@ def command(
     project = find_root(root)
     options = QueryOptions(
         root=project,
-        state=state_folder(state, project),
+        state=open_state(state, project),
         **given,  # type: ignore[arg-type]  # click hands over exactly the options above
     )
     match statements[0]:

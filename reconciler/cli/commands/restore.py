@@ -17,8 +17,8 @@ from reconciler.cli import environment
 from reconciler.cli.ci import github
 from reconciler.cli.options.formats import Writes
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, state_folder
-from reconciler.cli.options.shared import project_options
+from reconciler.cli.options.project import find_root, open_state
+from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.output.console import say, write_document
 from reconciler.cli.runs.recording import record_nothing_done
 from reconciler.cli.runs.shared import RunOptions, finish, opened_run, reported_results, run_options
@@ -68,7 +68,7 @@ def command(
     report: Path | None,
     writes: Writes,
     events_file: Path | None,
-    state: Path | None,
+    state: StateAddress | None,
     root: Path | None,
     **given: object,
 ) -> int:
@@ -94,7 +94,7 @@ def command(
         opened_run("restore", events_file, report, writes) as events,
     ):
         options = _Options(
-            state=state_folder(state, find_root(root)),
+            state=open_state(state, find_root(root)),
             report=report,
             writes=writes,
             events=events,
@@ -198,6 +198,7 @@ def _restore(
             stop=stop,
             now=environment.now,
             on_result=on_result,
+            on_wait=say,
             provenance=lambda: Provenance(connection.principal, environment.requester()),
         ).run()
         if report.journal_head:

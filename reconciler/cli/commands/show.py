@@ -17,8 +17,8 @@ from reconciler.cli.options.formats import (
     write_formats,
 )
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, state_folder
-from reconciler.cli.options.shared import project_options
+from reconciler.cli.options.project import find_root, open_state
+from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.options.stores import access_options
 from reconciler.cli.output.console import write_document
 from reconciler.cli.output.destination import require_writable
@@ -49,7 +49,7 @@ def command(
     writes: Writes,
     thumbnails: bool,
     access: Access,
-    state: Path | None,
+    state: StateAddress | None,
     root: Path | None,
 ) -> None:
     """Render a saved PLAN, offline but for --thumbnails.
@@ -76,7 +76,7 @@ def command(
                 "--thumbnails is of no use without a page",
                 hint="add --write html=plan.html or --format html",
             )
-        folder = state_folder(state, find_root(root), only_reads=True)
+        folder = open_state(state, find_root(root), only_reads=True)
         images = plan_thumbnails(saved, access, folder)
     write_formats(writes, partial(_rendered, saved, images), private=images is not None)
     if format_name == "html":

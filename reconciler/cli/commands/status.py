@@ -9,14 +9,19 @@ import click
 
 from reconciler.audit.holds import standing_holds
 from reconciler.cli import environment
-from reconciler.cli.options.project import checkout_of, find_root, state_folder
-from reconciler.cli.options.shared import DEFAULT_PATH, paths_argument, project_options
+from reconciler.cli.options.project import checkout_of, find_root, open_state
+from reconciler.cli.options.shared import (
+    DEFAULT_PATH,
+    StateAddress,
+    paths_argument,
+    project_options,
+)
 from reconciler.cli.output.console import write_document
 from reconciler.cli.runs.reading import read_desired_state, read_history
 from reconciler.cli.runs.unfinished import resumption, unfinished_runs
 from reconciler.desired import has_specs
 from reconciler.errors import ExitCode
-from reconciler.journal.locks import held_locks
+from reconciler.journal.state import State
 from reconciler.model.lock import HeldLock
 from reconciler.model.status import LockStatus, StandingHold, Status
 from reconciler.reporting.status_json import status_as_json
@@ -48,7 +53,7 @@ def command(
     holds: bool,
     format_name: str,
     detailed_exitcode: bool,
-    state: Path | None,
+    state: StateAddress | None,
     root: Path | None,
 ) -> int:
     """Show which runs are unfinished, how to resume them, and who works now.
@@ -69,9 +74,9 @@ def command(
       reconciler status --detailed-exitcode
     """
     project = find_root(root)
-    folder = state_folder(state, project, only_reads=True)
+    folder = open_state(state, project, only_reads=True)
     # A run may end before the record is read, and another begin while it is read.
-    before, history, locks = held_locks(folder), read_history(folder), held_locks(folder)
+    before, history, locks = folder.held_locks(), read_history(folder), folder.held_locks()
     unfinished = unfinished_runs(history, folder, (*before, *locks))
     status = Status(
         tuple(resumption(run, project, folder) for run in unfinished),
@@ -97,7 +102,7 @@ def _lock(lock: HeldLock) -> LockStatus:
     )
 
 
-def _holds(paths: tuple[Path, ...], state: Path, root: Path) -> tuple[StandingHold, ...]:
+def _holds(paths: tuple[Path, ...], state: State, root: Path) -> tuple[StandingHold, ...]:
     if not paths and not has_specs(root):
         return ()
     desired = read_desired_state(

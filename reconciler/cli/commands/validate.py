@@ -14,12 +14,17 @@ from reconciler.cli.options.formats import VALIDATION_FORMATS, Writes, format_op
 from reconciler.cli.options.project import (
     STATE_FOLDER,
     checkout_of,
+    find_folder,
     find_root,
-    find_state,
     folder_in_repository,
     git,
 )
-from reconciler.cli.options.shared import DEFAULT_PATH, paths_argument, project_options
+from reconciler.cli.options.shared import (
+    DEFAULT_PATH,
+    StateAddress,
+    paths_argument,
+    project_options,
+)
 from reconciler.cli.output.console import report_problems, write_document
 from reconciler.cli.output.destination import require_writable
 from reconciler.cli.runs.reading import read_desired_state
@@ -38,7 +43,11 @@ from reconciler.reporting.validation.markdown import validation_as_markdown
 @format_options(VALIDATION_FORMATS)
 @project_options
 def command(
-    paths: tuple[Path, ...], format_name: str, writes: Writes, state: Path | None, root: Path | None
+    paths: tuple[Path, ...],
+    format_name: str,
+    writes: Writes,
+    state: StateAddress | None,
+    root: Path | None,
 ) -> int:
     """Check desired-state files, without asking any store.
 
@@ -57,7 +66,7 @@ def command(
     project = find_root(root)
     folder = folder_in_repository(project)
     require_writable(*(path for _, path in writes))
-    problems = list(_state_problems(find_state(state, project), is_named=state is not None))
+    problems = list(_state_problems(find_folder(state, project), is_named=state is not None))
     validation = _validate(paths or (project / DEFAULT_PATH,), project, problems)
     if validation.problems:
         report_problems(validation.problems)
@@ -84,8 +93,10 @@ def _validate(paths: Sequence[Path], project: Path, state: Sequence[Problem]) ->
     return Validation(tuple(problems), desired)
 
 
-def _state_problems(folder: Path, *, is_named: bool) -> Iterator[Problem]:
+def _state_problems(folder: Path | None, *, is_named: bool) -> Iterator[Problem]:
     """What stands against the state folder; every command that uses it refuses an error."""
+    if folder is None:
+        return
     place = Source(STATE_FOLDER, 1)
     try:
         require_own_state(folder, is_named=is_named, git=git())

@@ -7,8 +7,14 @@ import shlex
 from pathlib import Path
 
 from reconciler.checkout import Checkout, Git, require_own_state
+from reconciler.cli import environment
+from reconciler.cli.options.shared import StateAddress
 from reconciler.cli.output.console import say
 from reconciler.errors import GitError, StateRefused, UsageError
+from reconciler.journal.places.bucket import BucketState
+from reconciler.journal.places.disk import DiskState
+from reconciler.journal.state import State
+from reconciler.objects.opening import open_objects
 
 STATE_FOLDER = ".reconciler"
 
@@ -44,20 +50,26 @@ def checkout_of(root: Path) -> Checkout:
     return Checkout(root, git())
 
 
-def find_state(given: Path | None, root: Path) -> Path:
-    """Where journal and locks live, whatever lies there."""
+def find_folder(given: StateAddress | None, root: Path) -> Path | None:
+    """The state folder, whatever lies there; None where the state is in a bucket."""
+    if isinstance(given, str):
+        return None
     return given if given is not None else root / STATE_FOLDER
 
 
-def state_folder(given: Path | None, root: Path, *, only_reads: bool = False) -> Path:
-    """Where journal and locks live, once it is known to be no part of what was checked out.
+def open_state(given: StateAddress | None, root: Path, *, only_reads: bool = False) -> State:
+    """Where journal and locks are, once a folder is known to be no part of what was checked out.
 
     What ``only_reads`` the record goes on with a note where git cannot be asked.
 
     Raises:
         StateRefused: it came with the checkout or leads out of itself, or that is not known.
+        UsageError: it is a URL that names no bucket.
+        JournalError: the bucket cannot be opened.
     """
-    folder = find_state(given, root)
+    if isinstance(given, str):
+        return BucketState(open_objects(given), environment.now)
+    folder = given if given is not None else root / STATE_FOLDER
     try:
         require_own_state(folder, is_named=given is not None, git=git())
     except GitError as error:
@@ -65,9 +77,9 @@ def state_folder(given: Path | None, root: Path, *, only_reads: bool = False) ->
         if not only_reads:
             raise StateRefused(unknown, hint=error.hint) from error
         say(f"note: {unknown}")
-    return folder
+    return DiskState(folder)
 
 
-def status_command(state: Path) -> str:
-    """What says how to resume the runs of a state folder, as a shell takes it."""
+def status_command(state: State) -> str:
+    """What says how to resume the runs on record, as a shell takes it."""
     return shlex.join(["reconciler", "status", "--state", str(state)])

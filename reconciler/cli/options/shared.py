@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias
 
 import click
 
@@ -39,14 +40,23 @@ root_option: Decorator = click.option(
     help="The project's root [default: the git top level, else the working directory].",
 )
 
+StateAddress: TypeAlias = Path | str
+"""A folder, or the URL of a bucket."""
+
+
+def read_state(value: str) -> StateAddress:
+    """A URL as it is, all else as a path."""
+    return value if "://" in value else PATH.convert(value, None, None)
+
+
 _state_option: Decorator = click.option(
     "--state",
-    type=PATH,
+    type=read_state,
     envvar="RECONCILER_STATE",
-    metavar="DIR",
+    metavar="DIR|URL",
     show_envvar=True,
     show_default=".reconciler",
-    help="The state folder with the journal.",
+    help="The state: a folder, or gs://, s3:// or az:// with bucket and prefix.",
 )
 
 project_options: Decorator = together(_state_option, root_option)

@@ -153,6 +153,7 @@ def _apply(
             stop=stop,
             now=environment.now,
             on_result=on_result,
+            on_wait=say,
             provenance=lambda: Provenance(
                 connection.principal, environment.requester(), saved.plan.inputs, saved.git
             ),

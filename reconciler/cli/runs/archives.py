@@ -5,16 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from reconciler.errors import UsageError
+from reconciler.journal.state import State
 from reconciler.model.plan import Plan
 
 
-def require_archives_outside(plan: Plan, state: Path) -> None:
+def require_archives_outside(plan: Plan, state: State) -> None:
     """Refuse an archive in the state folder, wherever that is; the project is checked on loading.
 
     Raises:
         UsageError: one lies in it.
     """
-    folder = state.resolve()
+    here = state.path_of("")
+    if here is None:
+        return
+    folder = here.resolve()
     for archive in plan.archives:
         if Path(archive).resolve().is_relative_to(folder):
             raise UsageError(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from reconciler.cli.output.console import say
 from reconciler.journal.latest import known_stores
+from reconciler.journal.state import State
 from reconciler.model.address import StoreAddress
 from reconciler.model.service import store_at
 
 
-def note_other_services(stores: Iterable[StoreAddress], endpoint: str, state: Path) -> None:
+def note_other_services(stores: Iterable[StoreAddress], endpoint: str, state: State) -> None:
     """Warn of a store that the record knows at another endpoint too, if that is another store.
 
     Where an address is the user's own label, only the endpoint says which store it is. What was

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
-
 from reconciler.cli import environment
 from reconciler.cli.options.formats import render
 from reconciler.cli.output.console import say
 from reconciler.cli.runs.applying import ApplyOptions, apply_plan
 from reconciler.cli.runs.approval import require_approval, require_terminal
-from reconciler.cli.runs.kept_plan import keep_plan, plan_file
+from reconciler.cli.runs.kept_plan import keep_plan, read_kept_plan, resume_command
 from reconciler.cli.runs.planning import PlanRequest, make_saved_plan
 from reconciler.cli.runs.preconditions import require_acceptable, require_reviewed
-from reconciler.cli.runs.reading import read_history, read_saved_plan
+from reconciler.cli.runs.reading import read_history
 from reconciler.cli.runs.recording import record_nothing_done
 from reconciler.cli.runs.showing import write_plan_document
 from reconciler.cli.runs.unfinished import note_unfinished
@@ -77,11 +75,10 @@ def _begun(options: ApplyOptions) -> SavedPlan | None:
     if options.expect_digest is None:
         return None
     plan_id = read_history(options.state).unfinished(options.expect_digest)
-    path = plan_file(options.state, plan_id or "")
-    if plan_id is None or not path.exists():
+    saved = read_kept_plan(options.state, plan_id) if plan_id is not None else None
+    if saved is None or saved.plan_id != plan_id or environment.now() >= saved.expires:
         return None
-    saved = read_saved_plan(path)
-    return saved if saved.plan_id == plan_id and environment.now() < saved.expires else None
+    return saved
 
 
 def _show(saved: SavedPlan, options: ApplyOptions) -> None:
@@ -98,9 +95,9 @@ def _refusal(saved: SavedPlan, options: ApplyOptions) -> Refused | None:
         require_reviewed(saved, options)
         require_passed_gates(gates_of(saved))
         if saved.plan.has_deletions:
-            path = keep_plan(saved, options.state)
-            resume = shlex.join(["reconciler", "apply", str(path)])
-            say(f"plan saved: {path}; after an interruption, resume with: {resume}")
+            place = keep_plan(saved, options.state)
+            resume = resume_command(saved, options.state)
+            say(f"plan saved: {place}; after an interruption, resume with: {resume}")
             if not options.auto_approve:
                 require_approval(_WARNING, "the plan was not approved; nothing was deleted")
     except Refused as refusal:

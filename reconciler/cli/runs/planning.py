@@ -22,6 +22,7 @@ from reconciler.cli.runs.unfinished import note_unfinished
 from reconciler.errors import EndpointError, ExitCode
 from reconciler.journal.history import StoreHistory
 from reconciler.journal.latest import known_stores
+from reconciler.journal.state import State
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
 from reconciler.model.address import StoreAddress
@@ -46,7 +47,7 @@ class PlanRequest:
 
     paths: Sequence[Path]
     root: Path
-    state: Path
+    state: State
     access: Access
     max_age: timedelta
     queried: QueriedRemoves | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 from reconciler import __version__
 from reconciler.cli import environment
@@ -12,6 +11,7 @@ from reconciler.cli.output.console import say
 from reconciler.errors import JournalError
 from reconciler.journal.latest import links_of_observation
 from reconciler.journal.read_only import QueryEnded, QueryStarted, Retrieved
+from reconciler.journal.state import State
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.provenance import Provenance
@@ -19,7 +19,7 @@ from reconciler.model.provenance import Provenance
 
 @contextmanager
 def recorded_query(
-    stores: Sequence[StoreAddress], state: Path, *, reads: bool
+    stores: Sequence[StoreAddress], state: State, *, reads: bool
 ) -> Iterator[QueryRecord]:
     """Keep the record while the block runs; one that ``reads`` no bytes leaves none."""
     record = QueryRecord(tuple(stores), state, reads=reads)
@@ -34,7 +34,7 @@ def recorded_query(
 class QueryRecord:
     """Begins with the first store that is asked, and hears of every instance that was read."""
 
-    def __init__(self, stores: tuple[StoreAddress, ...], state: Path, *, reads: bool) -> None:
+    def __init__(self, stores: tuple[StoreAddress, ...], state: State, *, reads: bool) -> None:
         self._stores = stores
         self._state = state
         self._is_wanted = reads
@@ -80,7 +80,7 @@ class QueryRecord:
             with self._journal as journal:
                 if is_whole:
                     journal.commit(QueryEnded(environment.now(), self._retrieved, self._problems))
-            say(f"journal head {journal.head}")
+                say(f"journal head {journal.finish()}")
         except JournalError as error:
             self._give_up(error)
 

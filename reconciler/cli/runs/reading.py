@@ -9,6 +9,7 @@ from reconciler.checkout import Checkout
 from reconciler.cli.output.progress import BYTES, progress
 from reconciler.desired import load_desired_state
 from reconciler.journal.history import History
+from reconciler.journal.state import State
 from reconciler.model.desired import DesiredState, QueriedRemoves
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.plan_file import read_plan
@@ -34,7 +35,7 @@ def read_desired_state(
         )
 
 
-def read_history(state: Path) -> History:
+def read_history(state: State) -> History:
     """As `History.read`."""
     with progress("reading the journal", BYTES) as counter:
         return History.read(state, counter.update)

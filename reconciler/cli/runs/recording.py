@@ -7,13 +7,11 @@ on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from reconciler import __version__
 from reconciler.cli import environment
 from reconciler.cli.output.console import say
 from reconciler.errors import JournalError
-from reconciler.journal.folder import run_file
 from reconciler.journal.latest import links_of_observation
 from reconciler.journal.read_only import (
     GateSeen,
@@ -23,6 +21,7 @@ from reconciler.journal.read_only import (
     PlanMade,
     ReappearedSeen,
 )
+from reconciler.journal.state import RUNS, State
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import StoreAddress
 from reconciler.model.plan import SavedPlan, Why
@@ -31,7 +30,7 @@ from reconciler.planning.gates import gates_of
 from reconciler.planning.kept import missing_by_entry
 
 
-def record_plan(saved: SavedPlan, state: Path, *, principal: str | None) -> None:
+def record_plan(saved: SavedPlan, state: State, *, principal: str | None) -> None:
     """Leave the record of a plan, and say its head; a note where it cannot be written."""
     try:
         journal = RunJournal.create(state, _plan_made(saved, state, principal))
@@ -41,17 +40,18 @@ def record_plan(saved: SavedPlan, state: Path, *, principal: str | None) -> None
             for reappeared in _reappeared(saved):
                 journal.append(reappeared)
             journal.commit(_plan_ended(saved))
+            head = journal.finish()
     except JournalError as error:
         say(f"note: this plan is not on record: {error}")
         return
-    say(f"journal head {journal.head}")
+    say(f"journal head {head}")
 
 
 def record_nothing_done(
     command: str,
     exit_code: int,
     detail: str,
-    state: Path,
+    state: State,
     *,
     run: str | None = None,
     saved: SavedPlan | None = None,
@@ -64,7 +64,11 @@ def record_nothing_done(
     ``run`` is the name that it goes by already, if it has one. Even a refused run has a record of
     its own where it settled what was left open; then there is none to leave.
     """
-    if run is not None and run_file(state, run).exists():
+    try:
+        if run is not None and state.run_file(RUNS, run):
+            return
+    except JournalError as error:
+        say(f"note: whether this run is on record is not known: {error}")
         return
     now = environment.now()
     inputs, git = (saved.plan.inputs, saved.git) if saved else ((), None)
@@ -83,15 +87,14 @@ def record_nothing_done(
             provenance=Provenance(principal, environment.requester(), inputs, git),
             **links_of_observation(state),
         )
-        with RunJournal.create(state, record) as journal:
-            pass
+        head = RunJournal.create(state, record).finish()
     except JournalError as error:
         say(f"note: this run is not on record: {error}")
         return
-    say(f"journal head {journal.head}")
+    say(f"journal head {head}")
 
 
-def _plan_made(saved: SavedPlan, state: Path, principal: str | None) -> PlanMade:
+def _plan_made(saved: SavedPlan, state: State, principal: str | None) -> PlanMade:
     return PlanMade(
         run=environment.new_run_name(saved.created),
         time=saved.created,

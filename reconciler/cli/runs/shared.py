@@ -27,6 +27,7 @@ from reconciler.cli.output.console import report_error, say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.cli.output.progress import progress
 from reconciler.errors import ReconcilerError
+from reconciler.journal.state import State
 from reconciler.live.http.retry import RetryPolicy
 from reconciler.model.outcome import InstanceResult, RunReport, RunState
 from reconciler.reporting.events import result_event, summary_event
@@ -38,6 +39,7 @@ VERIFY_SECONDS = 30.0
 """How long an instance that is not yet as it should be after a request is looked for again."""
 
 _STOP_AFTER = 10
+_LEASE = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +51,9 @@ class RunOptions:
     writes: Writes = ()
     events: Events = NO_EVENTS
     stop_after_failures: int = _STOP_AFTER
+    lease: float = _LEASE
     access: environment.Access
-    state: Path
+    state: State
 
     def settings(self, run: str) -> RunSettings:
         """How the run of this name goes about it."""
@@ -61,6 +64,7 @@ class RunOptions:
             budget=retry_budget(VERIFY_SECONDS),
             parallelism=self.access.parallelism,
             stop_after=self.stop_after_failures,
+            lease=self.lease,
         )
 
 
@@ -84,6 +88,14 @@ def run_options(stop_help: str) -> Decorator:
             show_default=True,
             metavar="N",
             help=stop_help,
+        ),
+        click.option(
+            "--lease",
+            type=click.FloatRange(min=0, min_open=True),
+            default=_LEASE,
+            show_default=True,
+            metavar="SECONDS",
+            help="With state in a bucket: how long the lock outlives the run's last sign of life.",
         ),
         access_options,
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, islice
-from pathlib import Path
 
 from reconciler.cli import environment
 from reconciler.cli.output.console import say
 from reconciler.cli.runs.query_record import recorded_query
+from reconciler.journal.state import State
 from reconciler.live.thumbnails import fetch_thumbnails
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.plan import Plan, SavedPlan
@@ -21,7 +21,7 @@ _TRIES = 3
 """Instances of a series: a report among its images has none, and neither may its siblings."""
 
 
-def plan_thumbnails(saved: SavedPlan, access: environment.Access, state: Path) -> Thumbnails:
+def plan_thumbnails(saved: SavedPlan, access: environment.Access, state: State) -> Thumbnails:
     """An instance to delete of each series, rendered by the store; some may be missing.
 
     Each leaves a line in the record, as whatever reads image bytes.

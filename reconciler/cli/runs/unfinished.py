@@ -11,11 +11,11 @@ from reconciler.cli import environment
 from reconciler.cli.options.project import status_command
 from reconciler.cli.options.shared import DEFAULT_PATH
 from reconciler.cli.output.console import say
-from reconciler.cli.runs.kept_plan import plan_file
-from reconciler.journal.fold import Run
+from reconciler.cli.runs.kept_plan import kept_file
+from reconciler.journal.fold import Read
 from reconciler.journal.history import History
-from reconciler.journal.locks import held_locks
-from reconciler.journal.records import RestoreStarted, RunStarted
+from reconciler.journal.records import RestoreStarted
+from reconciler.journal.state import State
 from reconciler.model.lock import HeldLock
 from reconciler.model.plan import SavedPlan
 from reconciler.model.service import Store, store_at
@@ -24,60 +24,64 @@ from reconciler.reporting.wording import plural
 
 
 def unfinished_runs(
-    history: History, state: Path, locks: Iterable[HeldLock], stores: Set[Store] | None = None
-) -> tuple[Run, ...]:
+    history: History, state: State, locks: Iterable[HeldLock], stores: Set[Store] | None = None
+) -> tuple[Read, ...]:
     """The runs that a command can resume, in their order; none that holds one of the locks is.
 
     With ``stores``, only those on one of them.
     """
     at_work = {lock.holder.run for lock in locks if lock.holder is not None}
 
-    def counts(run: Run) -> bool:
+    def counts(read: Read) -> bool:
+        run = read.run
         return run.name not in at_work and (stores is None or not stores.isdisjoint(run.stores))
 
     applies = filter(counts, history.unfinished_applies(environment.now()))
     restores = unfinished_restores(history, state, counts)
-    return tuple(sorted((*applies, *restores), key=lambda run: run.place))
+    return tuple(sorted((*applies, *restores), key=lambda read: read.run.place))
 
 
-def note_unfinished(saved: SavedPlan, state: Path, history: History) -> None:
+def note_unfinished(saved: SavedPlan, state: State, history: History) -> None:
     """Point to `status` where a run on one of a plan's stores is unfinished.
 
     Those of the plan itself do not count: applying it resumes them.
     """
     wanted = {store_at(saved.endpoint, store.store) for store in saved.plan.stores}
-    runs = unfinished_runs(history, state, held_locks(state), wanted)
-    count = sum(run.plan_id != saved.plan_id for run in runs)
+    runs = unfinished_runs(history, state, state.held_locks(), wanted)
+    count = sum(read.run.plan_id != saved.plan_id for read in runs)
     if count:
         verb = "is" if count == 1 else "are"
         what = f"{plural(count, 'run')} on these stores {verb} unfinished"
         say(f"note: {what}; to resume, see: {status_command(state)}")
 
 
-def resumption(run: Run, root: Path, state: Path) -> UnfinishedRun:
+def resumption(read: Read, root: Path, state: State) -> UnfinishedRun:
     """The run and the command that resumes it, from any folder and whatever the environment.
 
-    ``root`` is the folder of the project where one asks, and ``state`` the state folder, which may
-    be another project's: by default it lies in that.
+    ``root`` is the folder of the project where one asks. The state folder may be another project's:
+    by default it lies in that.
     """
-    started = run.started
-    words = ("reconciler", *_words(started, root, state))
-    shared = ("--state", str(state.absolute()), "--endpoint", started.endpoint)
+    name, started = read.run.name, read.run.started
+    words = ("reconciler", *_words(read, root, state))
+    shared = ("--state", state.absolute, "--endpoint", started.endpoint)
     command = shlex.join((*words, *shared))
     if isinstance(started, RestoreStarted):
-        return UnfinishedRun(run.name, None, None, command)
+        return UnfinishedRun(name, None, None, command)
     has_expired = started.expires is not None and environment.now() >= started.expires
-    return UnfinishedRun(run.name, started.plan_id, started.digest, command, has_expired)
+    return UnfinishedRun(name, started.plan_id, started.digest, command, has_expired)
 
 
-def _words(started: RunStarted | RestoreStarted, root: Path, state: Path) -> Iterator[str]:
+def _words(read: Read, root: Path, state: State) -> Iterator[str]:
+    started = read.run.started
     if isinstance(started, RestoreStarted):
         yield from ("restore", started.restores[-1])
-        for uid in started.only:
+        for uid in read.only:
             yield from ("--only", uid)
         return
-    kept = plan_file(state, started.plan_id)
-    yield from ("apply", str(kept.absolute()) if kept.exists() else "PLAN")
-    beside = state.absolute().parent
+    folder, kept = state.path_of(""), kept_file(state, started.plan_id)
+    yield "apply"
+    if folder is not None:
+        yield str(kept.absolute()) if kept else "PLAN"
+    beside = folder.absolute().parent if folder else root
     project = beside if (beside / DEFAULT_PATH).is_dir() else root
     yield from ("--expect-digest", started.digest, "--root", str(project))

@@ -14,7 +14,8 @@ def verification_as_text(verification: Verification) -> Iterator[str]:
         yield f"{plain(one.place)}: {one.kind.value}: {plain(one.message)}\n"
     for head in verification.published:
         covers = f"it covers {head.runs:,} of {plural(verification.runs, 'run')}"
-        yield f"Head {head.head}: record {head.seq + 1} of run {plain(head.run)}; {covers}.\n"
+        entry = f"entry {head.number} of the log, run {plain(head.run)}"
+        yield f"Head {head.head}: {entry}; {covers}.\n"
     runs, records = plural(verification.runs, "run"), plural(verification.records, "record")
     broken, notes = verification.count(corruption=True), verification.count(corruption=False)
     yield f"Verify: {runs}, {records}: {broken} broken, {plural(notes, 'note')}.\n"

@@ -1,0 +1,125 @@
+"""``reconciler state``: the place of the record, and its locks."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+import click
+
+from reconciler.audit.snapshot import Snapshot
+from reconciler.audit.verify import verify
+from reconciler.cli import environment
+from reconciler.cli.options.project import find_root, open_state
+from reconciler.cli.options.shared import StateAddress, project_options, read_state, root_option
+from reconciler.cli.options.stores import parse_store
+from reconciler.cli.output.console import say, write_document
+from reconciler.cli.runs.approval import require_approval, require_terminal
+from reconciler.errors import ExitCode, UsageError
+from reconciler.journal.places.bucket import BucketState
+from reconciler.journal.places.copying import copy_state
+from reconciler.objects.check import require_create_once
+from reconciler.reporting.audit.verification_text import verification_as_text
+from reconciler.reporting.wording import plural
+
+
+@click.group(name="state")
+def command() -> None:
+    """Check, copy and unlock the place of the record.
+
+    State is a folder, or lies in a bucket that several machines share.
+
+    \b
+    Examples:
+      reconciler state check gs://imaging-state/prod
+      reconciler state copy .reconciler gs://imaging-state/prod
+    """
+
+
+@command.command(name="check")
+@click.argument("url", required=False, type=read_state)
+@project_options
+def check(url: StateAddress | None, state: StateAddress | None, root: Path | None) -> int:
+    """Find out whether the state can be kept there.
+
+    Creates an object under check/, and tries to overwrite it: a store that lets it happen would let
+    two applies run at once. Each apply does the same before it begins.
+
+    URL is the state to check (default: that of --state). Exit code 1 when it is not fit.
+
+    \b
+    Examples:
+      reconciler state check gs://imaging-state/prod
+      RECONCILER_STATE=s3://imaging-state/prod reconciler state check
+    """
+    place = open_state(url if url is not None else state, find_root(root), only_reads=True)
+    require_create_once(place.objects, secrets.token_hex(16))
+    say(f"{place} is fit: it creates an object once, and overwrites none")
+    return ExitCode.SUCCESS
+
+
+@command.command(name="copy")
+@click.argument("source", metavar="FROM", type=read_state)
+@click.argument("target", metavar="TO", type=read_state)
+@root_option
+def copy(source: StateAddress, target: StateAddress, root: Path | None) -> int:
+    """Copy the record to another place, and verify the copy.
+
+    FROM and TO are folders or URLs. What TO has of it already is compared and left. Locks are not
+    copied: let no run work on FROM meanwhile, and name TO in every job afterwards.
+
+    Nothing is written where TO holds another record. Exit code 3 when the copy is broken; then FROM
+    is broken too.
+
+    \b
+    Examples:
+      reconciler state copy .reconciler gs://imaging-state/prod
+      reconciler state copy gs://imaging-state/prod /srv/record
+    """
+    project = find_root(root)
+    there = open_state(target, project)
+    copied = copy_state(open_state(source, project, only_reads=True), there)
+    say(f"{plural(copied, 'run')} copied to {there}")
+    found = verify(Snapshot.take(there))
+    write_document(verification_as_text(found))
+    return ExitCode.REFUSED if found.count(corruption=True) else ExitCode.SUCCESS
+
+
+@command.command(name="unlock")
+@click.argument("store")
+@project_options
+def unlock(store: str, state: StateAddress | None, root: Path | None) -> int:
+    """Take a store from a run that holds it in a bucket.
+
+    No apply needs this: a run that is gone loses its lock by itself, a lease after its last sign of
+    life. It is for a run that is alive and must not go on. That run finds out with its next record,
+    and sends no request after that. What it has in flight may still land; the command waits until
+    it has, and the next apply to the store looks at it.
+
+    STORE is the resource name of the store. Asks before it does anything; that it was done, and by
+    whom, is on record.
+
+    \b
+    Examples:
+      reconciler state unlock projects/p/locations/l/datasets/d/dicomStores/s
+    """
+    address = parse_store(store)
+    place = open_state(state, find_root(root))
+    if not isinstance(place, BucketState):
+        raise UsageError(
+            f"{place} is a folder, where a lock ends with its process",
+            hint="end that process; reconciler status names it",
+        )
+    require_terminal("unlock from a terminal")
+    require_approval(
+        f"The run that works on {address} will be stopped, with deletions under way.",
+        "nobody was stopped",
+    )
+    now = environment.now()
+    since = f"{now:%Y-%m-%d %H:%M:%S} UTC"
+    held = place.unlock(address, environment.holder(environment.new_run_name(now)), since)
+    if held is None:
+        say(f"no run works on {address}")
+    else:
+        say(f"{address} is free; it was held by {held.holder}, since {held.since}")
+    return ExitCode.SUCCESS
