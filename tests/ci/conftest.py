@@ -7,14 +7,17 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
+from reconciler.journal.places.bucket import BucketState
+from reconciler.journal.state import RUNS
 from reconciler.model.address import InstanceAddress, SeriesAddress
+from reconciler.objects.opening import open_objects
 
 from .runner import ROOT, Job, Start, filled, workflow
 
@@ -41,10 +44,34 @@ class Site:
     number: int = 7
     environment: dict[str, str] = field(default_factory=dict)
     jobs: list[Job] = field(default_factory=list)
+    machine: str = "repository"
+    """The runner whose workspace it is."""
+    bucket: str = "bucket"
+    """Where the state lies."""
 
     @property
     def workspace(self) -> Path:
-        return self.folder / "repository"
+        return self.folder / self.machine
+
+    @property
+    def state(self) -> str:
+        """The URL of the state: objects below a folder, by the protocol of a bucket."""
+        return (self.folder / self.bucket).as_uri()
+
+    def journals(self) -> dict[str, list[dict[str, Any]]]:
+        """The lines on record of each apply, by the name of its run."""
+        found = {}
+        for file in BucketState(open_objects(self.state)).run_files(RUNS):
+            with file.open() as lines:
+                found[file.name] = [json.loads(line) for line in lines]
+        return found
+
+    def another(self, machine: str, bucket: str = "bucket") -> Site:
+        """The same repository and store, on a runner with a workspace of its own."""
+        other = replace(self, machine=machine, bucket=bucket)
+        (self.folder / bucket).mkdir(exist_ok=True)
+        self.git("clone", "--quiet", str(self.workspace), str(other.workspace))
+        return other
 
     @property
     def artifacts(self) -> Path:
@@ -108,8 +135,8 @@ class Site:
         given: Mapping[str, str] | None = None,
     ) -> tuple[Job, dict[str, str]] | None:
         """Run a job of an example workflow; None if its condition does not hold."""
-        spec = workflow(name)["jobs"][job]
-        temp = self.folder / f"temp{len(self.jobs)}"
+        spec = workflow(name, state=self.state)["jobs"][job]
+        temp = self.folder / f"temp-{self.machine}-{len(self.jobs)}"
         temp.mkdir()
         (temp / "reconciler").symlink_to(self.tools / "reconciler")
         repository = "hospital/specs"
@@ -238,6 +265,7 @@ def site(tmp_path: Path, tools: Path) -> Iterator[Site]:
         found = Site(tmp_path, emulator, tools)
         (found.workspace / "specs").mkdir(parents=True)
         found.artifacts.mkdir(parents=True)
+        (tmp_path / found.bucket).mkdir()
         found.git("init", "--quiet", "--initial-branch", "main")
         (found.workspace / ".gitignore").write_text("/.reconciler/\n")
         yield found

@@ -248,8 +248,13 @@ class Job:
             elif source.exists():
                 shutil.copy(source, target)
             return {}
-        if name in {"actions/checkout", "actions/setup-python", "google-github-actions/auth"}:
-            return {}  # the workspace is there, and a store on loopback asks for no token
+        if name == "actions/checkout":
+            # Whatever an earlier job left in the workspace is gone.
+            for command in (["reset", "--quiet", "--hard"], ["clean", "--quiet", "-ffdx"]):
+                subprocess.run(["git", *command], cwd=self.workspace, check=True)
+            return {}
+        if name in {"actions/setup-python", "google-github-actions/auth"}:
+            return {}  # a store on loopback asks for no token
         raise ValueError(f"this runner has no {action}")
 
     def _run_script(self, script: str, extra: Mapping[str, str], folder: Path, step: Step) -> None:
@@ -266,7 +271,6 @@ class Job:
             "GITHUB_ACTION_PATH": str(self.action or ""),
             "GITHUB_WORKSPACE": str(self.workspace),
             "GITHUB_REPOSITORY": self.github["repository"],
-            "GITHUB_REPOSITORY_ID": "1",
             "GITHUB_REF_NAME": "main",
             "GITHUB_SHA": self.github.get("sha", ""),
             "GITHUB_RUN_ID": "1",
@@ -300,7 +304,12 @@ def to_its_end(
     )
 
 
-def workflow(name: str) -> Mapping[str, Any]:
-    """An example workflow."""
-    loaded: Mapping[str, Any] = yaml.safe_load((ROOT / "docs" / "ci" / "github" / name).read_text())
+STATE = "gs://BUCKET/PREFIX"
+"""What the examples have for the place of the state."""
+
+
+def workflow(name: str, *, state: str = STATE) -> Mapping[str, Any]:
+    """An example workflow, with the state where somebody put it who copied the example."""
+    text = (ROOT / "docs" / "ci" / "github" / name).read_text()
+    loaded: Mapping[str, Any] = yaml.safe_load(text.replace(STATE, state))
     return loaded

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from .conftest import Site, plant
-from .runner import ROOT
+from .runner import ROOT, STATE
 from .test_ci_files import BUILT_FROM
 
 pytestmark = pytest.mark.slow
@@ -39,11 +39,11 @@ def component(**given_too: str) -> dict[str, Any]:
 
 
 class Pipeline:
-    """Runs jobs as GitLab does: each in a clone of its own, with artifacts and the cache."""
+    """Runs jobs as GitLab does: each in a clone of its own, with the artifacts that it needs."""
 
     def __init__(self, site: Site, **inputs: str) -> None:
         self._site = site
-        self._jobs = component(**inputs)
+        self._jobs = component(**{"state": site.state, **inputs})
         self.folders: dict[str, Path] = {}
 
     def run(self, name: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -52,15 +52,12 @@ class Pipeline:
         self._site.git("clone", "--quiet", str(self._site.workspace), str(folder))
         for needed in job.get("needs", []):
             self._copy(self._jobs[needed]["artifacts"].get("paths", []), needed, folder)
-        cached = job.get("cache", {}).get("paths", [])
-        if name in self.folders:
-            self._copy(cached, name, folder)
         self.folders[name] = folder
         lines = [*job["before_script"], *job["script"]]
         return subprocess.run(
             ["bash", "-eo", "pipefail", "-c", "\n".join(lines)],
             cwd=folder,
-            env=self._environment(folder, variables),
+            env=self._environment(folder, {**job["variables"], **variables}),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -74,7 +71,6 @@ class Pipeline:
             "CI": "true",
             "GITLAB_CI": "true",
             "CI_PROJECT_DIR": str(folder),
-            "RECONCILER_STATE": str(folder / ".reconciler"),
             "RECONCILER_ENDPOINT": self._site.emulator.url,
             **variables,
         }
@@ -88,10 +84,13 @@ class Pipeline:
                 shutil.copy(found, folder / name)
 
 
-def test_the_state_folder_of_the_component_is_the_one_that_it_keeps() -> None:
+def test_the_state_of_every_job_is_where_the_example_says() -> None:
     jobs = component()
-    assert jobs[".reconciler"]["variables"]["RECONCILER_STATE"] == "$CI_PROJECT_DIR/.reconciler"
-    assert jobs["reconciler-apply"]["cache"]["paths"] == [".reconciler"]
+    assert jobs[".reconciler"]["variables"] == {"RECONCILER_STATE": STATE}
+    for name in ("validate", "plan", "apply"):
+        job = jobs[f"reconciler-{name}"]
+        assert job["extends"] == ".reconciler"
+        assert not {"variables", "cache"} & job.keys()
 
 
 def test_a_merge_is_validated_planned_and_its_plan_applied_once(site: Site) -> None:
@@ -109,6 +108,9 @@ def test_a_merge_is_validated_planned_and_its_plan_applied_once(site: Site) -> N
         assert applied.returncode == 0, applied.stderr
     assert site.left() == {2, 3}
     assert sum(one.method == "DELETE" for one in site.emulator.requests()) == 2
+    again = pipeline.run("reconciler-plan")
+    assert again.returncode == 0, again.stderr
+    assert "Plan: 0 to delete, 2 already absent, 0 kept, 0 missing, 0 unknown (" in again.stdout
 
 
 def test_a_merge_request_that_breaks_a_file_has_it_in_its_reports(site: Site) -> None:

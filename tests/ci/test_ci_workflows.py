@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -105,8 +106,12 @@ def test_a_merge_applies_the_reviewed_plan_and_keeps_its_record(site: Site) -> N
     assert site.left() == {2, 3}
     report = json.loads((site.artifacts / "reconciler-report" / "report.json").read_text())
     assert report["counts"]["deleted"] == 2
-    (journal,) = (site.artifacts / "reconciler-state" / "runs").iterdir()
-    assert journal.stem == job.step("apply").outputs["run"]
+    assert [*site.journals()] == [job.step("apply").outputs["run"]]
+    assert {one.name for one in site.artifacts.iterdir()} == {
+        "reconciler-plan",
+        "reconciler-plan-page",
+        "reconciler-report",
+    }
 
 
 def test_who_approved_the_change_and_the_job_is_on_record(site: Site) -> None:
@@ -129,38 +134,82 @@ def test_who_approved_the_change_and_the_job_is_on_record(site: Site) -> None:
     job = site.applied()
 
     assert not job.failed, job.step("apply").out
-    (journal,) = (site.artifacts / "reconciler-state" / "runs").iterdir()
-    requester = json.loads(journal.read_text().splitlines()[0])["provenance"]["requester"]
+    (journal,) = site.journals().values()
+    requester = next(line["provenance"] for line in journal if "provenance" in line)["requester"]
     assert requester["approvers"] == ["bob", "erin"]
     assert requester["change"] == str(site.number)
 
 
-@pytest.mark.parametrize(
-    ("expired", "branch", "repository", "run"),
-    [
-        (True, "main", 1, 12),
-        (False, "somebodys-branch", 1, 12),
-        (False, "main", 2, 12),
-        (False, "main", 1, 11),
-    ],
-    ids=["expired", "of another branch", "of a fork", "of a plan"],
-)
-def test_state_that_is_not_of_an_apply_on_this_branch_is_not_taken(
-    site: Site, expired: bool, branch: str, repository: int, run: int
-) -> None:
+# The state lies in a bucket that all jobs share
+
+
+def test_what_a_job_installs_has_what_a_bucket_needs(tools: Path) -> None:
+    python = tools / "reconciler" / "bin" / "python"
+    subprocess.run([python, "-I", "-c", "import reconciler.objects.bucket"], check=True)
+
+
+def test_a_plan_creates_only_observations(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    assert not site.planned().failed
+    assert [one.name for one in (site.folder / site.bucket).iterdir()] == ["observations"]
+
+
+def test_a_plan_on_another_machine_knows_what_was_applied(site: Site) -> None:
     site.fill(4)
     site.remove([0, 1])
     site.planned()
     site.reviewed()
-    uploaded = site.artifacts / "reconciler-state"
-    uploaded.mkdir()
-    (uploaded / "uploaded").touch()
-    of = {"id": run, "head_branch": branch, "head_repository_id": repository}
-    said = {"expired": expired, "created_at": "2026-01-01T00:00:00Z", "workflow_run": of}
-    site.know("artifacts", [said])
-    job = site.applied()
-    assert not job.failed, job.step("apply").out
-    assert not (site.workspace / ".reconciler" / "uploaded").exists()
+    assert not site.applied().failed
+    here, there = (site.another(name) for name in ("second", "third"))
+
+    job = here.planned()
+    assert not job.failed, job.step("plan").out
+    assert "Plan: 0 to delete, 2 already absent, 0 kept, 0 missing, 0 unknown (" in job.summary
+    drift = there.run("drift.yml", "drift")
+    assert drift is not None
+    assert not drift[0].failed
+    assert site.world("issues") == []  # one would say that the plan failed, or what is pending
+
+    lost = site.another("fourth", bucket="another bucket").planned()
+    assert lost.step("plan").outputs["blocking_gates"] == "maxNeverSeen"
+
+
+def test_of_two_applies_at_once_one_ends_with_5_and_may_run_again(site: Site) -> None:
+    site.fill(4)
+    site.remove([0])
+    digest = site.planned().step("plan").outputs["digest"]
+    site.reviewed()
+    other = site.another("second")
+    slow = FaultRule(FaultKind.LATENCY, method="DELETE", seconds=15, times=1)
+    site.emulator.set_faults(Faults(rules=(slow,)))
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(saved, site, digest)
+        while not [*(site.folder / site.bucket).glob("stores/*/epochs/*")]:
+            assert not first.done(), first.result().step("apply").out
+            time.sleep(0.05)
+        second = other.applied()
+        assert not first.done()
+    assert second.step("apply").outputs["exit_code"] == "5"
+    assert "another run works on the store" in site.world("comments")[-1]["body"]
+    assert not first.result().failed, first.result().step("apply").out
+
+    again = saved(other, digest)
+    assert not again.failed, again.step("apply").out
+    assert sum(one.method == "DELETE" for one in site.emulator.requests()) == 1
+    assert site.left() == {1, 2, 3}
+
+
+@pytest.mark.parametrize("name", ["plan", "apply"])
+def test_no_plan_and_no_apply_goes_without_a_place_for_the_state(site: Site, name: str) -> None:
+    site.fill(4)
+    site.remove([0])
+    needs = {"reviewed": {"outputs": {}}}
+    found = site.run(f"{name}.yml", name, needs=needs, given={"state": ""})
+    assert found is not None
+    assert f"the input state is empty, and {name} needs" in found[0].step("Check the inputs").out
+    assert found[0].failed
+    assert not [*(site.folder / site.bucket).iterdir()]
 
 
 def test_a_plan_that_went_stale_between_review_and_merge_is_refused(site: Site) -> None:
@@ -356,6 +405,8 @@ def test_plans_of_two_folders_have_a_comment_each(site: Site) -> None:
     other = site.workspace / "other"
     other.mkdir()
     (site.workspace / "specs").rename(other / "specs")
+    site.git("add", "--all")
+    site.git("commit", "--quiet", "--message", "Move")
     site.planned(working_directory="other")
     site.planned(working_directory="other", paths="specs/a.yaml")
     assert len(site.world("comments")) == 3
@@ -463,14 +514,7 @@ def cancelled_and_rerun(
     assert first.failed
     assert len(site.left()) > 4
     site.emulator.set_faults(Faults())
-    (site.workspace / "report.json").unlink(missing_ok=True)
-    _forget(site.workspace / ".reconciler")  # a new runner has only what was kept
     return canceller, site.applied()
-
-
-def _forget(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
 
 
 def test_a_cancel_lets_requests_in_flight_end_and_the_rerun_resumes(site: Site) -> None:
