@@ -125,6 +125,7 @@ class Apply:
             lease=self.settings.lease,
             on_lost=lambda: self.stop.request(RunState.STOPPED, LEASE_LOST),
             on_wait=self.on_wait,
+            stop=self.stop.event,
         ) as lease:
             left = self._left()
             if left.earlier and left.earlier.ended and left.earlier.is_over:

@@ -70,6 +70,7 @@ class Restore:
             lease=self.settings.lease,
             on_lost=lambda: self.stop.request(RunState.STOPPED, LEASE_LOST),
             on_wait=self.on_wait,
+            stop=self.stop.event,
         ) as lease:
             archived = self.read()
             history = History.read(self.state)

@@ -143,6 +143,8 @@ class Sender:
             again = Intent(self.now(), first.store, first.instance, number, action=first.action)
             self.journal.commit(again)
         with self.turns:
+            if number == 1 and self.stop.is_requested:
+                raise NotSentError(is_on_record=True)
             if not self.journal.may_send:
                 raise JournalError(LEASE_LOST)
             reply = request()
@@ -161,12 +163,10 @@ class Sender:
         return reply
 
     def _commit_first(self, intent: Intent) -> None:
-        """Make an intent durable; before and after that, the run may have stopped."""
+        """Make an intent durable, if the run has not stopped."""
         if self.stop.is_requested:
             raise NotSentError(is_on_record=False)
         self.journal.commit(intent)
-        if self.stop.is_requested:
-            raise NotSentError(is_on_record=True)
 
     def record(self, record: Record, *, at_once: bool = False) -> None:
         """Append without waiting; a journal that fails now stops the run, not this proof."""

@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from reconciler.model.address import StoreAddress
@@ -147,12 +148,14 @@ class State(Protocol):
         lease: float,
         on_lost: Callable[[], None],
         on_wait: Callable[[str], None],
+        stop: Event,
     ) -> AbstractContextManager[Lease]:
         """Hold the locks of several stores, all of them or none.
 
         ``since`` says since when, in the words of the message that another run gets. In a bucket
         another run may take them over ``lease`` seconds after the last sign of life; ``on_lost`` is
-        called where that may have happened. ``on_wait`` gets in words what is waited for.
+        called where that may have happened. ``on_wait`` gets in words what is waited for, which
+        ends when ``stop`` is set.
 
         Raises:
             LockHeld: another run holds one of them.

@@ -83,16 +83,22 @@ class Disk(Objects):
                 opened = below
             yield opened
         except OSError as error:
-            is_missing = isinstance(error, FileNotFoundError) and opened is None
+            place = "/".join([str(self._folder), *folders])
             raise StateError(
-                f"{'/'.join([str(self._folder), *folders])} cannot be used: {error.strerror}",
-                hint="create it, for its owner's eyes only (mode 0700)"
-                if is_missing
-                else "it must be a folder without links, on a file system that has hard links",
+                f"{place} cannot be used: {error.strerror}", hint=_hint(error.errno)
             ) from error
         finally:
             if opened is not None:
                 os.close(opened)
+
+
+def _hint(code: int | None) -> str:
+    match code:
+        case errno.ENOENT:
+            return "create the folder, for its owner's eyes only (mode 0700)"
+        case errno.ELOOP | errno.ENOTDIR | errno.EPERM | errno.ENOTSUP | errno.EINVAL:
+            return "it must be a folder without links, on a file system that has hard links"
+    return "see to the folder and its disk"
 
 
 def _enter(folder: int, part: str, *, make: bool) -> int | None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,9 @@ class Site:
     def journals(self) -> dict[str, list[dict[str, Any]]]:
         """The lines on record of each apply, by the name of its run."""
         found = {}
-        for file in BucketState(open_objects(self.state)).run_files(RUNS):
+        for file in BucketState(open_objects(self.state), lambda: datetime.now(UTC)).run_files(
+            RUNS
+        ):
             with file.open() as lines:
                 found[file.name] = [json.loads(line) for line in lines]
         return found

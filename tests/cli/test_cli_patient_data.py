@@ -20,7 +20,7 @@ from reconciler.cli.main import group
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.model.address import InstanceAddress
 
-from ..journal.by_hand import replace_in
+from ..journal.by_hand import replace_in, rewrite_log
 from .conftest import LIMITS_OPEN, Project, removal
 
 SENTINELS = {
@@ -66,7 +66,7 @@ class Typist:
 
     def __call__(self, *arguments: str | Path, code: int = 0) -> None:
         typed = [str(one) for one in arguments]
-        self.commands.add(" ".join(typed[: 1 + (typed[0] == "audit")]))
+        self.commands.add(" ".join(typed[: 1 + (typed[0] in {"audit", "state"})]))
         done = subprocess.run(
             [sys.executable, "-m", "reconciler", *typed],
             cwd=self._project.folder,
@@ -159,7 +159,7 @@ def change(project: Project, typed: Typist, stored: list[InstanceAddress], tmp_p
     typed("apply", "plan.json", *key, "--stop-after-failures", "1", code=4)
     project.emulator.set_faults(Faults())
     typed("apply", "plan.json", *key, "--report", "report.json", "--events", "apply.jsonl")
-    run = max(path.stem for path in (project.folder / ".reconciler" / "runs").iterdir())
+    run = max(path.stem for path in (project.folder / ".reconciler" / "runs").glob("*.jsonl"))
     typed("restore", run, "--dry-run")
     typed("restore", run, "--report", "restored.json")
     typed("plan", code=3)
@@ -175,6 +175,9 @@ def audit(typed: Typist, key: Path) -> None:
     subprocess.run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", key], check=True)
     subprocess.run(["openssl", "pkey", "-in", key, "-pubout", "-out", f"{key}.pub"], check=True)
     typed("audit", "verify")
+    typed("state", "check")
+    typed("state", "copy", ".reconciler", "copied")
+    typed("state", "unlock", "projects/p/locations/l/datasets/d/dicomStores/s", code=1)
     typed("audit", "sign", "--key", key, "--out", "head.json")
     typed("audit", "verify", "--signature", "head.json", "--public-key", f"{key}.pub")
     for form in FORMATS:
@@ -249,8 +252,9 @@ def test_a_broken_copy_in_the_archive_is_never_quoted(
     copy.chmod(0o600)
     copy.write_bytes(damaged(copy.read_bytes(), damage))
     broken = subprocess.run(["sha256sum", copy], capture_output=True, check=True).stdout[:64]
-    (journal,) = (project.folder / ".reconciler" / "runs").iterdir()
+    (journal,) = (project.folder / ".reconciler" / "runs").glob("*.jsonl")
     replace_in(journal, digest, broken)
+    rewrite_log(journal.parent)
 
     typed("audit", "export", "--format", "dicom", "--archived-patients")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -48,6 +49,7 @@ def source(tmp_path: Path) -> Path:
         lease=1,
         on_lost=lambda: None,
         on_wait=lambda _: None,
+        stop=Event(),
     ):
         pass
     return folder

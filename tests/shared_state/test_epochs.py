@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -61,34 +62,68 @@ def new_state(objects: Disk, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Bu
 def test_a_store_that_is_held_is_held_for_all_others(new_state: Callable[[], BucketState]) -> None:
     one, other = new_state(), new_state()
     with one.hold(
-        [STORE, OTHER], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent
+        [STORE, OTHER],
+        holder("one"),
+        "noon",
+        lease=LEASE,
+        on_lost=nothing,
+        on_wait=silent,
+        stop=Event(),
     ):
         assert other.is_held(STORE)
         assert [lock.holder for lock in other.held_locks()] == [holder("one")] * 2
         with (
             pytest.raises(LockHeld, match=r"ada on host, process 1, run one, since noon"),
-            other.hold([STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent),
+            other.hold(
+                [STORE],
+                holder("two"),
+                "one",
+                lease=LEASE,
+                on_lost=nothing,
+                on_wait=silent,
+                stop=Event(),
+            ),
         ):
             raise AssertionError
     assert not other.is_held(STORE)
     with other.hold(
-        [OTHER, STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent
+        [OTHER, STORE],
+        holder("two"),
+        "one",
+        lease=LEASE,
+        on_lost=nothing,
+        on_wait=silent,
+        stop=Event(),
     ) as lease:
         assert lease.is_good
 
 
 def test_of_several_stores_all_are_held_or_none(new_state: Callable[[], BucketState]) -> None:
     one, other, third = new_state(), new_state(), new_state()
-    with one.hold([OTHER], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent):
+    with one.hold(
+        [OTHER], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
+    ):
         with (
             pytest.raises(LockHeld),
             other.hold(
-                [STORE, OTHER], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent
+                [STORE, OTHER],
+                holder("two"),
+                "one",
+                lease=LEASE,
+                on_lost=nothing,
+                on_wait=silent,
+                stop=Event(),
             ),
         ):
             raise AssertionError
         with third.hold(
-            [STORE], holder("three"), "two", lease=LEASE, on_lost=nothing, on_wait=silent
+            [STORE],
+            holder("three"),
+            "two",
+            lease=LEASE,
+            on_lost=nothing,
+            on_wait=silent,
+            stop=Event(),
         ):
             pass
 
@@ -105,7 +140,13 @@ def test_one_of_many_that_begin_at_once_gets_the_store(
         barrier.wait()
         try:
             with state.hold(
-                [STORE], holder(run), "noon", lease=LEASE, on_lost=nothing, on_wait=silent
+                [STORE],
+                holder(run),
+                "noon",
+                lease=LEASE,
+                on_lost=nothing,
+                on_wait=silent,
+                stop=Event(),
             ):
                 held.append(run)
                 time.sleep(2 * LEASE)
@@ -125,7 +166,13 @@ def die(state: BucketState, first: RunStarted = FIRST) -> tuple[ExitStack, RunJo
     stack = ExitStack()
     lease = stack.enter_context(
         state.hold(
-            first.stores, holder(first.run), "noon", lease=LEASE, on_lost=nothing, on_wait=silent
+            first.stores,
+            holder(first.run),
+            "noon",
+            lease=LEASE,
+            on_lost=nothing,
+            on_wait=silent,
+            stop=Event(),
         )
     )
     journal = RunJournal.create(state, first, lease)
@@ -140,7 +187,9 @@ def test_who_gives_no_sign_of_life_is_taken_over_and_can_do_nothing_more(
     assert journal.may_send
     state = new_state()
     began = time.monotonic()
-    with state.hold([STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent):
+    with state.hold(
+        [STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
+    ):
         assert time.monotonic() - began >= 2 * LEASE + 0.1
         assert not journal.may_send
         with pytest.raises(JournalError, match="another run has taken over"):
@@ -148,7 +197,13 @@ def test_who_gives_no_sign_of_life_is_taken_over_and_can_do_nothing_more(
         with pytest.raises(LockHeld, match="run two"):
             stack.enter_context(
                 new_state().hold(
-                    [STORE], holder("three"), "two", lease=LEASE, on_lost=nothing, on_wait=silent
+                    [STORE],
+                    holder("three"),
+                    "two",
+                    lease=LEASE,
+                    on_lost=nothing,
+                    on_wait=silent,
+                    stop=Event(),
                 )
             )
     file = state.run_file(RUNS, "one")
@@ -163,7 +218,7 @@ def test_a_fence_ends_the_lease_of_who_is_alive(new_state: Callable[[], BucketSt
     """It gave no sign while somebody watched, and beats again after that."""
     one, other = new_state(), new_state()
     with one.hold(
-        [STORE], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent
+        [STORE], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
     ) as lease:
         journal = RunJournal.create(one, FIRST, lease)
         assert other.unlock(STORE, holder("two"), "one") is not None
@@ -173,7 +228,9 @@ def test_a_fence_ends_the_lease_of_who_is_alive(new_state: Callable[[], BucketSt
             time.sleep(0.01)
         with pytest.raises(JournalError, match="another run has taken over"):
             journal.commit(RunEnded(NOW, RunState.COMPLETED, {}, 0))
-    with other.hold([STORE], holder("three"), "two", lease=LEASE, on_lost=nothing, on_wait=silent):
+    with other.hold(
+        [STORE], holder("three"), "two", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
+    ):
         pass
 
 
@@ -190,7 +247,7 @@ def test_a_lease_ends_by_itself_where_the_bucket_takes_no_beats(
     monkeypatch.setattr(objects, "create", fails)
     lost = Event()
     with new_state().hold(
-        [STORE], holder("one"), "noon", lease=LEASE, on_lost=lost.set, on_wait=silent
+        [STORE], holder("one"), "noon", lease=LEASE, on_lost=lost.set, on_wait=silent, stop=Event()
     ) as lease:
         assert lease.is_good
         assert lost.wait(2 * LEASE)
@@ -206,7 +263,9 @@ def test_a_run_that_is_over_is_not_fenced_and_nobody_waits(
     stack, journal = die(new_state())
     journal.commit(RunEnded(NOW, RunState.COMPLETED, {}, 0))
     state = new_state()
-    with state.hold([STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent):
+    with state.hold(
+        [STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
+    ):
         file = state.run_file(RUNS, "one")
         assert file is not None
         assert isinstance(list(RunRecords(file))[-1], RunEnded)
@@ -217,7 +276,13 @@ def test_a_run_of_two_stores_is_fenced_once(new_state: Callable[[], BucketState]
     stack, _ = die(new_state(), replace(FIRST, stores=(STORE, OTHER)))
     state = new_state()
     with state.hold(
-        [STORE, OTHER], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent
+        [STORE, OTHER],
+        holder("two"),
+        "one",
+        lease=LEASE,
+        on_lost=nothing,
+        on_wait=silent,
+        stop=Event(),
     ):
         file = state.run_file(RUNS, "one")
         assert file is not None
@@ -229,12 +294,20 @@ def test_a_run_that_never_began_never_can(new_state: Callable[[], BucketState]) 
     one = new_state()
     stack = ExitStack()
     lease = stack.enter_context(
-        one.hold([STORE], holder("one"), "n", lease=LEASE, on_lost=nothing, on_wait=silent)
+        one.hold(
+            [STORE], holder("one"), "n", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
+        )
     )
     lease.stop()  # type: ignore[attr-defined]  # as if the machine stood still
     with (
         new_state().hold(
-            [STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent
+            [STORE],
+            holder("two"),
+            "one",
+            lease=LEASE,
+            on_lost=nothing,
+            on_wait=silent,
+            stop=Event(),
         ),
         pytest.raises(JournalError, match="another run has taken over"),
     ):
@@ -260,7 +333,13 @@ def test_a_run_is_fenced_although_the_one_that_took_it_over_failed_before_it_cou
             second.unlock(STORE, holder("two"), "one")
             return
         with second.hold(
-            [STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent
+            [STORE],
+            holder("two"),
+            "one",
+            lease=LEASE,
+            on_lost=nothing,
+            on_wait=silent,
+            stop=Event(),
         ):
             pass
 
@@ -270,7 +349,7 @@ def test_a_run_is_fenced_although_the_one_that_took_it_over_failed_before_it_cou
             take()
     began = time.monotonic()
     with new_state().hold(
-        [STORE], holder("three"), "two", lease=LEASE, on_lost=nothing, on_wait=silent
+        [STORE], holder("three"), "two", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
     ):
         assert time.monotonic() - began >= 2 * LEASE + 0.1
         with pytest.raises(JournalError, match="another run has taken over"):
@@ -278,38 +357,34 @@ def test_a_run_is_fenced_although_the_one_that_took_it_over_failed_before_it_cou
     stack.close()
 
 
-def test_what_was_in_flight_is_waited_for_although_the_one_that_took_over_died_meanwhile(
-    new_state: Callable[[], BucketState], monkeypatch: pytest.MonkeyPatch
+def test_what_was_in_flight_is_waited_for_although_the_wait_before_was_interrupted(
+    new_state: Callable[[], BucketState],
 ) -> None:
     """Tried: with an end for its epoch, or with a fenced run for one that is over, nobody waits."""
     stack, _ = die(new_state())
-    waits: list[float] = []
+    stop = Event()
+    waits: list[str] = []
 
-    def dies(seconds: float) -> None:
-        waits.append(seconds)
-        raise KeyboardInterrupt
+    def on_wait(words: str) -> None:
+        waits.append(words)
+        if "in flight" in words:
+            stop.set()
 
-    sleep = time.sleep
     second = new_state().hold(
-        [STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent
+        [STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=on_wait, stop=stop
     )
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            "reconciler.journal.places.epochs.time.sleep",
-            lambda seconds: dies(seconds) if seconds > LEASE else sleep(seconds),
-        )
-        with pytest.raises(KeyboardInterrupt):
-            second.__enter__()
+    with pytest.raises(LockHeld, match="interrupted"):
+        second.__enter__()
     began = time.monotonic()
     with new_state().hold(
-        [STORE], holder("three"), "two", lease=LEASE, on_lost=nothing, on_wait=silent
+        [STORE], holder("three"), "two", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
     ):
         assert time.monotonic() - began >= 2 * LEASE + 0.1
     with new_state().hold(
-        [STORE], holder("four"), "three", lease=LEASE, on_lost=nothing, on_wait=silent
+        [STORE], holder("four"), "three", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
     ):
         pass
-    assert waits
+    assert [words.partition(" ")[0] for words in waits] == ["the", "waiting"]
     stack.close()
 
 
@@ -322,7 +397,7 @@ def test_what_somebody_else_put_among_the_stores_is_no_lock(
     (tmp_path / "stores" / "~" / "#").write_bytes(b"?")
     assert new_state().held_locks() == ()
     with new_state().hold(
-        [STORE], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent
+        [STORE], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
     ):
         assert [lock.holder for lock in new_state().held_locks()] == [holder("one")]
 
@@ -342,7 +417,7 @@ def test_a_beat_that_was_created_and_not_answered_is_ones_own(
 
     monkeypatch.setattr(objects, "create", loses)
     with new_state().hold(
-        [STORE], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent
+        [STORE], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
     ) as lease:
         deadline = time.monotonic() + 5
         while objects.read(beat_name("one", 2)) is None:
@@ -365,7 +440,66 @@ def test_a_store_that_overwrites_is_refused_before_anything_is_held(
     epochs = Epochs(objects, lambda _, __: False, request_timeout=0)
     with (
         pytest.raises(JournalError, match="ignores preconditions"),
-        epochs.hold([STORE], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent),
+        epochs.hold(
+            [STORE],
+            holder("one"),
+            "noon",
+            lease=LEASE,
+            on_lost=nothing,
+            on_wait=silent,
+            stop=Event(),
+        ),
     ):
         raise AssertionError
     assert all(name.startswith("check/") for name in kept)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"number": 2},
+        {"number": -1},
+        {"lease": 10**15},
+        {"lease": 0},
+        {"dicomStoresId": "other"},
+        {"holder": {"run": "../../x", "user": "u", "host": "h", "process": 1}},
+        {"holder": {"run": "", "user": "u", "host": "h", "process": 1}},
+    ],
+)
+def test_an_epoch_that_nobody_can_have_created_is_refused(
+    objects: Disk, new_state: Callable[[], BucketState], changes: dict[str, object]
+) -> None:
+    with new_state().hold(
+        [STORE], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
+    ):
+        (name,) = objects.names("stores")
+    written = json.loads(objects.read(name) or b"")
+    forged = Disk(objects._folder.parent / f"{objects._folder.name}-forged")
+    forged._folder.mkdir()
+    forged.create(name, json.dumps(written | changes).encode())
+    state = BucketState(forged, lambda: NOW)
+    with (
+        pytest.raises(JournalError, match="epoch"),
+        state.hold(
+            [STORE],
+            holder("two"),
+            "one",
+            lease=LEASE,
+            on_lost=nothing,
+            on_wait=silent,
+            stop=Event(),
+        ),
+    ):
+        raise AssertionError
+
+
+def test_many_dead_holders_are_watched_together(new_state: Callable[[], BucketState]) -> None:
+    stacks = []
+    for number in range(6):
+        store = StoreAddress("p", "l", "d", f"s{number}")
+        stacks.append(die(new_state(), replace(FIRST, run=f"r{number}", stores=(store,)))[0])
+    began = time.monotonic()
+    assert new_state().held_locks() == ()
+    assert time.monotonic() - began < 3 * LEASE
+    for stack in stacks:
+        stack.close()

@@ -111,8 +111,13 @@ def unlock(store: str, state: StateAddress | None, root: Path | None) -> int:
             hint="end that process; reconciler status names it",
         )
     require_terminal("unlock from a terminal")
+    holder = place.holder_of(address)
+    if holder is None:
+        say(f"no run works on {address}")
+        return ExitCode.SUCCESS
     require_approval(
-        f"The run that works on {address} will be stopped, with deletions under way.",
+        f"{holder.holder} holds {address} since {holder.since}. It will be stopped, whatever it has"
+        " under way.",
         "nobody was stopped",
     )
     now = environment.now()

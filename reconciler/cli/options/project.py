@@ -13,6 +13,8 @@ from reconciler.cli.output.console import say
 from reconciler.errors import GitError, StateRefused, UsageError
 from reconciler.journal.places.bucket import BucketState
 from reconciler.journal.places.disk import DiskState
+from reconciler.journal.places.epochs import STORES
+from reconciler.journal.places.locks import LOCKS
 from reconciler.journal.state import State
 from reconciler.objects.opening import open_objects
 
@@ -68,7 +70,9 @@ def open_state(given: StateAddress | None, root: Path, *, only_reads: bool = Fal
         JournalError: the bucket cannot be opened.
     """
     if isinstance(given, str):
-        return BucketState(open_objects(given), environment.now)
+        bucket = open_objects(given)
+        _require_layout(next(bucket.names(LOCKS), None) is None, given, "a state folder")
+        return BucketState(bucket, environment.now)
     folder = given if given is not None else root / STATE_FOLDER
     try:
         require_own_state(folder, is_named=given is not None, git=git())
@@ -77,7 +81,17 @@ def open_state(given: StateAddress | None, root: Path, *, only_reads: bool = Fal
         if not only_reads:
             raise StateRefused(unknown, hint=error.hint) from error
         say(f"note: {unknown}")
+    _require_layout(not (folder / STORES).exists(), str(folder), "state of the bucket's layout")
     return DiskState(folder)
+
+
+def _require_layout(is_own: bool, place: str, other: str) -> None:  # noqa: FBT001 - inner
+    """Refuse a place with the other layout: the locks of the two do not see each other."""
+    if not is_own:
+        raise StateRefused(
+            f"{place} holds {other}",
+            hint="name a folder by its path, and one that is used as a bucket by its file:// URL",
+        )
 
 
 def status_command(state: State) -> str:

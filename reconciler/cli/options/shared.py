@@ -40,12 +40,15 @@ root_option: Decorator = click.option(
     help="The project's root [default: the git top level, else the working directory].",
 )
 
+_MISTYPED = re.compile(r"(?:gs|s3|az|file):(?!//)", re.IGNORECASE)
 StateAddress: TypeAlias = Path | str
 """A folder, or the URL of a bucket."""
 
 
 def read_state(value: str) -> StateAddress:
     """A URL as it is, all else as a path."""
+    if _MISTYPED.match(value):
+        raise click.BadParameter(f"{value!r} is neither a folder nor a URL: write two slashes")
     return value if "://" in value else PATH.convert(value, None, None)
 
 

@@ -27,6 +27,7 @@ from reconciler.cli.output.console import report_error, say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.cli.output.progress import progress
 from reconciler.errors import ReconcilerError
+from reconciler.journal.places.epochs import LONGEST
 from reconciler.journal.state import State
 from reconciler.live.http.retry import RetryPolicy
 from reconciler.model.outcome import InstanceResult, RunReport, RunState
@@ -68,6 +69,13 @@ class RunOptions:
         )
 
 
+def _lease(value: str) -> float:
+    seconds = float(value)
+    if not 0 < seconds <= LONGEST:  # nan is neither
+        raise click.BadParameter(f"{value} is not above 0 and at most {LONGEST:g}")
+    return seconds
+
+
 def run_options(stop_help: str) -> Decorator:
     """Add the options of every run; ``stop_help`` says what ``--stop-after-failures`` counts."""
     return together(
@@ -91,7 +99,7 @@ def run_options(stop_help: str) -> Decorator:
         ),
         click.option(
             "--lease",
-            type=click.FloatRange(min=0, min_open=True),
+            type=_lease,
             default=_LEASE,
             show_default=True,
             metavar="SECONDS",

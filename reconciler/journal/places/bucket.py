@@ -7,14 +7,16 @@ byte for byte the file that a state folder holds.
 from __future__ import annotations
 
 import gzip
+import io
+import itertools
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
+from threading import Event
 from typing import BinaryIO
 
 from reconciler.errors import BrokenJournal, JournalError
@@ -32,6 +34,8 @@ from reconciler.objects.numbered import last_number
 
 REQUEST_TIMEOUT = 30.0
 """Seconds: no request that changes a store takes longer."""
+_MOST = 1 << 28
+"""Bytes of a segment, decompressed."""
 _NUMBER = re.compile(r"[0-9]{8}")
 _HINT = "a broken record may hide deletions, so nothing is deleted; restore the object from a copy"
 
@@ -42,16 +46,20 @@ class BucketRunFile:
     def __init__(self, objects: Objects, folder: str, name: str, known: int = 0) -> None:
         self._objects = objects
         self._known = known
+        self._count: int | None = None
+        self._latest: tuple[int, bytes] | None = None
         self.folder = folder
         self.name = name
         self.place = f"{objects.url}/{folder}/{name}"
         self.size = 0
         """Not known."""
 
-    @cached_property
+    @property
     def count(self) -> int:
-        """How many segments it had when this was asked first."""
-        return last_number(lambda number: self._read(number - 1), self._known)
+        """How many segments it had when that was found out first."""
+        if self._count is None:
+            self._count = last_number(lambda number: self._read(number - 1), self._known)
+        return self._count
 
     @property
     def has_grown(self) -> bool:
@@ -60,7 +68,7 @@ class BucketRunFile:
 
     def open(self) -> BinaryIO:
         """As `RunFile`."""
-        return open_pieces(self.segment(number) for number in range(self.count))
+        return open_pieces(self._segments())
 
     def segment(self, number: int) -> bytes:
         """One segment, decompressed.
@@ -69,19 +77,41 @@ class BucketRunFile:
             BrokenJournal: it is missing, or is no segment.
             OSError: it cannot be read.
         """
+        segment = self._load(number)
+        if segment is None:
+            raise BrokenJournal(f"{self.place}/{number:08}", "the segment is missing", hint=_HINT)
+        return segment
+
+    def _segments(self) -> Generator[bytes, None, None]:
+        for number in itertools.count():
+            if number == self._count:
+                return
+            if number >= self._known and self._count is None and self._load(number) is None:
+                self._count = number
+                return
+            yield self.segment(number)
+
+    def _load(self, number: int) -> bytes | None:
+        """One segment, decompressed; the latest is kept, since it is asked for twice."""
+        if self._latest is not None and self._latest[0] == number:
+            return self._latest[1]
         try:
             data = self._read(number)
         except JournalError as error:
             raise OSError(str(error)) from error
-        place = f"{self.place}/{number:08}"
         if data is None:
-            raise BrokenJournal(place, "the segment is missing", hint=_HINT)
+            return None
+        place = f"{self.place}/{number:08}"
         try:
-            segment = gzip.decompress(data)
+            with gzip.open(io.BytesIO(data)) as file:
+                segment = file.read(_MOST + 1)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise BrokenJournal(place, f"it is no gzip member: {error}", hint=_HINT) from error
+        if len(segment) > _MOST:
+            raise BrokenJournal(place, "it is larger than a segment can be", hint=_HINT)
         if not is_header(segment):
             raise BrokenJournal(place, "it does not begin as a segment does", hint=_HINT)
+        self._latest = number, segment
         return segment
 
     def _read(self, number: int) -> bytes | None:
@@ -183,10 +213,11 @@ class BucketState:
         lease: float,
         on_lost: Callable[[], None],
         on_wait: Callable[[str], None],
+        stop: Event,
     ) -> AbstractContextManager[Heart]:
         """As `State`."""
         return self._epochs.hold(
-            stores, holder, since, lease=lease, on_lost=on_lost, on_wait=on_wait
+            stores, holder, since, lease=lease, on_lost=on_lost, on_wait=on_wait, stop=stop
         )
 
     def unlock(self, store: StoreAddress, holder: Holder, since: str) -> HeldLock | None:
@@ -204,6 +235,10 @@ class BucketState:
     def held_locks(self) -> tuple[HeldLock, ...]:
         """As `State`."""
         return tuple(self._epochs.held())
+
+    def holder_of(self, store: StoreAddress) -> HeldLock | None:
+        """Who holds the lock of a store, alive or not."""
+        return self._epochs.holder_of(store)
 
     def _fence(self, run: str, holder: Holder) -> bool:
         """Let a run create no more beats and segments; whether it may have something in flight."""

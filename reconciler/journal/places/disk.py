@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 from reconciler.durable_folder import make_folder, sync_folder
@@ -176,6 +177,7 @@ class DiskState:
         lease: float,  # noqa: ARG002 - these locks end with their process
         on_lost: Callable[[], None],  # noqa: ARG002 - and are never lost
         on_wait: Callable[[str], None],  # noqa: ARG002 - nor waited for
+        stop: Event,  # noqa: ARG002
     ) -> AbstractContextManager[Lease]:
         """As `State`."""
         return hold_locks(self.folder, stores, holder=holder, since=since)

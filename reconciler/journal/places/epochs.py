@@ -20,6 +20,7 @@ from secrets import token_hex
 from threading import Event, Thread
 
 from reconciler.errors import BrokenJournal, JournalError, LockHeld
+from reconciler.journal.folder import is_run_name
 from reconciler.json_codec import codec_of
 from reconciler.model.address import StoreAddress
 from reconciler.model.lock import HeldLock, Holder
@@ -33,6 +34,11 @@ _MARGIN = 0.25
 """Of a lease: a holder sends nothing for so long before it could be taken over."""
 _LOOKS = 20
 """In a lease, at whether it is good."""
+LONGEST = 600.0
+"""Seconds of a lease."""
+_HINT = "restore the object from a copy; until then nothing can be applied to this store"
+STORES = "stores"
+"""The folder of all epochs."""
 _HASH = re.compile(r"[0-9a-f]{32}")
 
 
@@ -143,6 +149,7 @@ class Epochs:
         lease: float,
         on_lost: Callable[[], None],
         on_wait: Callable[[str], None],
+        stop: Event,
     ) -> Iterator[Heart]:
         """Hold the locks of several stores, all of them or none; see `State.hold`."""
         require_create_once(self._objects, token_hex(16))
@@ -152,32 +159,36 @@ class Epochs:
             held.callback(heart.stop)
             self._own.add(holder.run)
             held.callback(self._own.remove, holder.run)
-            taken = [self._take(store, want, held, on_wait) for store in sorted(set(stores))]
-            left = [epoch for epoch in taken if epoch is not None]
-            if left:
-                seconds = lease + self._request_timeout
+            taken = [self._take(store, want, on_wait, held) for store in sorted(set(stores))]
+            longest = max((seconds for _, seconds in taken), default=0.0)
+            if longest:
+                seconds = longest + self._request_timeout
                 on_wait(f"waiting {seconds:g} s until what that run had in flight has landed")
-                time.sleep(seconds)
-            for epoch in left:
-                held.callback(self._end, epoch)
+                if stop.wait(seconds):
+                    raise LockHeld("interrupted while it waited for the run before to end")
+            for epoch, seconds in taken:
+                if seconds:
+                    held.callback(self._end, epoch)
             yield heart
 
-    def held(self) -> Iterator[HeldLock]:
+    def held(self) -> list[HeldLock]:
         """The locks that are held by a run which is alive."""
-        found = {name.split("/")[1] for name in self._objects.names("stores")}
-        for name in sorted(filter(_HASH.fullmatch, found)):
-            if epoch := self._held_by(name):
-                yield HeldLock(str(epoch.store), epoch.holder, epoch.since)
+        found = {name.split("/")[1] for name in self._objects.names(STORES)}
+        latest = map(self._latest, sorted(filter(_HASH.fullmatch, found)))
+        alive = self._alive([one for one in latest if one is not None and self._is_open(one)])
+        return [HeldLock(str(epoch.store), epoch.holder, epoch.since) for epoch in alive]
 
     def is_held(self, store: StoreAddress) -> bool:
         """Whether a run that is alive holds the store."""
-        return self._held_by(hash_of(store)) is not None
+        epoch = self._latest(hash_of(store))
+        return epoch is not None and self._is_open(epoch) and bool(self._alive([epoch]))
 
-    def _held_by(self, name: str) -> Epoch | None:
-        epoch = self._latest(name)
-        if epoch is None or not self._is_open(epoch) or not self._is_alive(epoch):
+    def holder_of(self, store: StoreAddress) -> HeldLock | None:
+        """Who holds the store, alive or not."""
+        epoch = self._latest(hash_of(store))
+        if epoch is None or not self._is_open(epoch):
             return None
-        return epoch
+        return HeldLock(str(store), epoch.holder, epoch.since)
 
     def unlock(self, store: StoreAddress, holder: Holder, since: str) -> HeldLock | None:
         """Take a store from whoever holds it, alive or not, and let go of it; who that was.
@@ -189,8 +200,8 @@ class Epochs:
             return None
         nonce = token_hex(16)
         own = self._create(Epoch(epoch.number + 1, store, nonce, holder, since, epoch.lease))
-        if self._fence_before(own):
-            time.sleep(epoch.lease / 1000 + self._request_timeout)
+        if seconds := self._fence_before(own):
+            time.sleep(seconds + self._request_timeout)
         self._end(own)
         return HeldLock(str(store), epoch.holder, epoch.since)
 
@@ -198,10 +209,10 @@ class Epochs:
         self,
         store: StoreAddress,
         want: partial[Epoch],
-        held: ExitStack,
         on_wait: Callable[[str], None],
-    ) -> Epoch | None:
-        """Take one store; its epoch, if a run before may have something in flight there.
+        held: ExitStack,
+    ) -> tuple[Epoch, float]:
+        """Take one store; its epoch, and how long a run before may go on sending there, in seconds.
 
         That one is not ended before all of it has landed: an epoch that has an end says that
         nothing of those before it can follow.
@@ -212,13 +223,13 @@ class Epochs:
                 f"the lock of {store} is held by {epoch.holder}, since {epoch.since};"
                 f" waiting {epoch.lease / 1000:g} s for a sign of life"
             )
-            if self._is_alive(epoch):
+            if self._alive([epoch]):
                 raise _held(epoch)
         own = self._create(want(epoch.number + 1 if epoch else 1, store, token_hex(16)))
-        if self._fence_before(own):
-            return own
-        held.callback(self._end, own)
-        return None
+        seconds = self._fence_before(own)
+        if not seconds:
+            held.callback(self._end, own)
+        return own, seconds
 
     def _create(self, epoch: Epoch) -> Epoch:
         name = hash_of(epoch.store)
@@ -227,18 +238,21 @@ class Epochs:
             raise _held(other) if other else JournalError("an epoch has vanished")
         return epoch
 
-    def _fence_before(self, own: Epoch) -> bool:
-        """Fence the runs of all epochs before that have no end; whether something is in flight.
+    def _fence_before(self, own: Epoch) -> float:
+        """Fence the runs of all epochs before that have no end.
+
+        Gives how long one of them may go on sending, in seconds: its lease, if it had begun.
 
         They are several where one that took the store over died before it had fenced.
         """
-        is_left = False
+        seconds = 0.0
         for number in range(own.number - 1, 0, -1):
             before = self._read(hash_of(own.store), number)
             if before is None or not self._is_open(before):
                 break
-            is_left |= self._fence(before.holder.run, own.holder)
-        return is_left
+            if self._fence(before.holder.run, own.holder):
+                seconds = max(seconds, before.lease / 1000)
+        return seconds
 
     def _end(self, epoch: Epoch) -> None:
         with suppress(JournalError):  # then it ends when its lease runs out
@@ -251,29 +265,47 @@ class Epochs:
     def _read(self, name: str, number: int) -> Epoch | None:
         place = _epoch_name(name, number)
         data = self._objects.read(place)
+        if data is None:
+            return None
         try:
-            return None if data is None else codec_of(Epoch).read(json.loads(data))
+            epoch = codec_of(Epoch).read(json.loads(data))
         except (ValueError, RecursionError) as error:
-            raise BrokenJournal(place, f"it is no epoch: {error}") from error
+            raise BrokenJournal(place, f"it is no epoch: {error}", hint=_HINT) from error
+        is_own = (epoch.number, hash_of(epoch.store)) == (number, name)
+        if not is_own or not is_run_name(epoch.holder.run) or not 0 < epoch.lease <= LONGEST * 1000:
+            raise BrokenJournal(place, "it is not the epoch of this name", hint=_HINT)
+        return epoch
 
     def _is_open(self, epoch: Epoch) -> bool:
         return self._objects.read(_end_name(epoch)) is None
 
-    def _is_alive(self, epoch: Epoch) -> bool:
-        """Whether the holder writes something within a lease, as watched on this clock."""
-        run = epoch.holder.run
-        if run in self._own:
-            return True
-        beat = last_number(lambda number: self._objects.read(beat_name(run, number)))
-        lease = epoch.lease / 1000
-        deadline = boottime() + lease
-        while boottime() < deadline:
-            time.sleep(lease / BEATS / 4)
-            if self._objects.read(beat_name(run, beat + 1)) is not None:
-                return True
-            if not self._is_open(epoch):
-                return False
-        return False
+    def _alive(self, epochs: Iterable[Epoch]) -> list[Epoch]:
+        """Those of which the holder gives a sign of life within its lease, on this clock.
+
+        All are watched together.
+        """
+        alive = []
+        watched: list[tuple[Epoch, str, float]] = []
+        for epoch in epochs:
+            run = epoch.holder.run
+            if run in self._own:
+                alive.append(epoch)
+                continue
+            beat = last_number(partial(self._beat, run))
+            watched.append((epoch, beat_name(run, beat + 1), boottime() + epoch.lease / 1000))
+        while watched:
+            time.sleep(min(epoch.lease for epoch, _, _ in watched) / 1000 / BEATS / 4)
+            for one in list(watched):
+                epoch, following, deadline = one
+                is_alive = self._objects.read(following) is not None
+                if is_alive:
+                    alive.append(epoch)
+                if is_alive or boottime() >= deadline or not self._is_open(epoch):
+                    watched.remove(one)
+        return alive
+
+    def _beat(self, run: str, number: int) -> bytes | None:
+        return self._objects.read(beat_name(run, number))
 
 
 def boottime() -> float:
@@ -302,7 +334,7 @@ def segment_name(folder: str, run: str, number: int) -> str:
 
 
 def _epoch_name(store: str, number: int) -> str:
-    return f"stores/{store}/epochs/{number:08}"
+    return f"{STORES}/{store}/epochs/{number:08}"
 
 
 def _end_name(epoch: Epoch) -> str:

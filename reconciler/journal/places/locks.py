@@ -24,6 +24,8 @@ from reconciler.json_codec import codec_of
 from reconciler.model.address import StoreAddress
 from reconciler.model.lock import HeldLock, Holder
 
+LOCKS = "locks"
+"""The folder of the locks."""
 _LOCK_SUFFIX = ".lock"
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 
@@ -87,7 +89,7 @@ def is_held(folder: Path, store: StoreAddress) -> bool:
 
 def held_locks(folder: Path) -> tuple[HeldLock, ...]:
     """The locks of a state folder that are held now, by store."""
-    taken = (path for path in (folder / "locks").glob(f"*{_LOCK_SUFFIX}") if _is_taken(path))
+    taken = (path for path in (folder / LOCKS).glob(f"*{_LOCK_SUFFIX}") if _is_taken(path))
     return tuple(sorted(map(_read_holder, taken), key=lambda lock: lock.store or ""))
 
 
@@ -109,7 +111,7 @@ def _lock_file(folder: Path, store: StoreAddress) -> Path:
     """A name that no two stores share, with an end that people can read."""
     digest = hashlib.sha256(str(store).encode()).hexdigest()
     readable = _UNSAFE.sub("-", store.dicom_store_id)[:40]
-    return folder / "locks" / f"{digest[:16]}-{readable}{_LOCK_SUFFIX}"
+    return folder / LOCKS / f"{digest[:16]}-{readable}{_LOCK_SUFFIX}"
 
 
 def _holder_file(lock: Path) -> Path:
