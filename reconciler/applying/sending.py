@@ -145,7 +145,8 @@ class Sender:
         with self.turns:
             if number == 1 and self.stop.is_requested:
                 raise NotSentError(is_on_record=True)
-            if not self.journal.may_send:
+            self.journal.require_working()
+            if not self.journal.is_leased:
                 raise JournalError(LEASE_LOST)
             reply = request()
         result = Result(

@@ -48,10 +48,10 @@ class GroupCommit:
         self._thread = Thread(target=self._run, name=f"journal {place}", daemon=True)
         self._thread.start()
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether nothing more can be written."""
-        return self._failure is not None
+    def require_working(self) -> None:
+        """Raise JournalError if nothing more can be written."""
+        if self._failure is not None:
+            raise self._error()
 
     @property
     def is_slow(self) -> bool:

@@ -84,13 +84,17 @@ class RunJournal:
         return self._commits.is_slow
 
     @property
-    def may_send(self) -> bool:
-        """Whether a request with a durable intent may leave now; see `Lease.is_good`.
+    def is_leased(self) -> bool:
+        """Whether nobody can have taken the stores over; see `Lease.is_good`."""
+        return self._lease is not None and self._lease.is_good
 
-        A record that takes nothing more may be that of a run which was taken over.
+    def require_working(self) -> None:
+        """Make sure that the record takes more: else it may be that of a run that was taken over.
+
+        Raises:
+            JournalError: the journal has failed.
         """
-        is_leased = self._lease is not None and self._lease.is_good
-        return is_leased and not self._commits.has_failed
+        self._commits.require_working()
 
     def append(self, record: Record) -> None:
         """Queue a record without waiting; it is durable with the next commit, or after `close`.

@@ -184,14 +184,14 @@ def test_who_gives_no_sign_of_life_is_taken_over_and_can_do_nothing_more(
     new_state: Callable[[], BucketState],
 ) -> None:
     stack, journal = die(new_state())
-    assert journal.may_send
+    assert journal.is_leased
     state = new_state()
     began = time.monotonic()
     with state.hold(
         [STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
     ):
         assert time.monotonic() - began >= 2 * LEASE + 0.1
-        assert not journal.may_send
+        assert not journal.is_leased
         with pytest.raises(JournalError, match="another run has taken over"):
             journal.commit(RunEnded(NOW, RunState.COMPLETED, {}, 0))
         with pytest.raises(LockHeld, match="run two"):
