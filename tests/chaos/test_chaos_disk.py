@@ -136,18 +136,31 @@ def test_a_state_folder_that_cannot_be_written_lets_nothing_begin(
     assert not site.deletes()
 
 
-def test_the_account_is_whole_when_only_the_end_cannot_be_recorded(site: Site) -> None:
-    """Everything is deleted and proven, but the last records do not fit: that is not success.
-
-    So many deletions that the plan, which the state folder keeps, is smaller than their journal.
+FULL_AT_THE_END = (
+    "-c",
     """
+import errno
+from reconciler.journal.places.disk import DiskSink
+write = DiskSink.write
+def full(sink, segment, *, is_awaited):
+    if b'"type":"run_ended"' in segment:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    write(sink, segment, is_awaited=is_awaited)
+DiskSink.write = full
+from reconciler.cli.main import main
+main()
+""",
+)
+"""The program, with a disk that has no space for the last record of a run."""
+
+
+def test_the_account_is_whole_when_only_the_end_cannot_be_recorded(site: Site) -> None:
+    """Everything is deleted and proven, but the last record does not fit: that is not success."""
     site.prepare(planned=40)
-    site.resume()
-    whole = next(site.runs.glob("*.jsonl")).stat().st_size
-    site.fill(site.planned)
-    site.plan("--out", "plan.json")
-    done = ended(limit_file_size(site.start_apply(), whole - 200))
+    done = ended(site.start_apply(program=FULL_AT_THE_END))
     assert done.code == 4, done
-    assert "cannot be written" in done.out
-    site.resume()
+    assert "cannot be written: No space left on device" in done.out
     assert site.content() == site.unplanned
+    assert runs_of(site)[-1].ended is None
+    site.resume()
+    require_all_done(site)
