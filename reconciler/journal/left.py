@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from reconciler.journal.log import RunLog
 from reconciler.journal.reader import RunRecords
@@ -11,10 +11,12 @@ from reconciler.journal.state import RUNS, State
 from reconciler.model.address import StoreAddress
 
 
-def add_left_runs(state: State, stores: Collection[StoreAddress]) -> None:
+def add_left_runs(
+    state: State, stores: Collection[StoreAddress], is_over: Callable[[str], bool]
+) -> None:
     """Add the applies and restores to the log that worked on one of ``stores`` and are not in it.
 
-    The caller holds the locks of the stores, so that these runs are over.
+    The caller holds the locks of the stores; ``is_over`` says of a run that it held one before.
 
     Raises:
         JournalError: a run cannot be read, or the log cannot be read or written.
@@ -27,7 +29,8 @@ def add_left_runs(state: State, stores: Collection[StoreAddress]) -> None:
         records = RunRecords(file, measures=True)
         reading = iter(records)
         first = next(reading, None)
-        if isinstance(first, FirstRecord) and not set(stores).isdisjoint(first.stores):
+        is_ours = isinstance(first, FirstRecord) and not set(stores).isdisjoint(first.stores)
+        if is_ours and is_over(file.name):
             for _ in reading:
                 pass
             if records.tree is not None:

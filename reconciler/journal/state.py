@@ -84,6 +84,13 @@ class Lease(Protocol):
     def is_good(self) -> bool:
         """Whether a request may leave now: nobody can have taken the lock over."""
 
+    def came_after(self, run: str) -> bool:
+        """Whether a run held one of the stores before, so that it is over.
+
+        Raises:
+            JournalError: that cannot be found out.
+        """
+
 
 class State(Protocol):
     """A place for the record of runs, its locks and the plans that were applied."""

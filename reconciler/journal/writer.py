@@ -55,7 +55,7 @@ class RunJournal:
             raise ValueError(f"not the name of a run: {first.run!r}")
         folder = OBSERVATIONS if isinstance(first, FirstReadOnly) else RUNS
         if folder == RUNS:
-            add_left_runs(state, first.stores)
+            add_left_runs(state, first.stores, lease.came_after if lease else lambda _: True)
         place = f"{state}/{folder}/{first.run}"
         try:
             sink = state.begin_run(folder, first.run)

@@ -165,11 +165,11 @@ def test_two_that_find_it_at_once_say_the_same_and_it_is_there_once(
 
     def after_the_other(objects: Disk, name: str, data: bytes) -> bool:
         monkeypatch.undo()
-        add_left_runs(DiskState(tmp_path), (OTHER,))
+        add_left_runs(DiskState(tmp_path), (OTHER,), lambda _: True)
         return create(objects, name, data)
 
     monkeypatch.setattr(Disk, "create", after_the_other)
-    add_left_runs(DiskState(tmp_path), (STORE,))
+    add_left_runs(DiskState(tmp_path), (STORE,), lambda _: True)
 
     assert logged(runs) == [("a", *measure(path))]
 

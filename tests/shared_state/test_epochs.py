@@ -14,6 +14,7 @@ from threading import Barrier, Event, Thread
 import pytest
 
 from reconciler.errors import JournalError, LockHeld
+from reconciler.journal.log import RunLog
 from reconciler.journal.places.bucket import BucketState
 from reconciler.journal.places.epochs import Epochs, beat_name
 from reconciler.journal.reader import RunRecords
@@ -503,3 +504,36 @@ def test_many_dead_holders_are_watched_together(new_state: Callable[[], BucketSt
     assert time.monotonic() - began < 3 * LEASE
     for stack in stacks:
         stack.close()
+
+
+def test_who_was_taken_over_before_it_began_adds_no_later_run_to_the_log(
+    new_state: Callable[[], BucketState],
+) -> None:
+    """It wakes up as if it still held the store, and finds a run that is at work."""
+    stale, state = new_state(), new_state()
+    stack = ExitStack()
+    lease = stack.enter_context(
+        stale.hold(
+            [STORE],
+            holder("one"),
+            "noon",
+            lease=LEASE,
+            on_lost=nothing,
+            on_wait=silent,
+            stop=Event(),
+        )
+    )
+    lease.stop()  # type: ignore[attr-defined]  # as if the machine stood still
+    with state.hold(
+        [STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
+    ) as held:
+        journal = RunJournal.create(state, replace(FIRST, run="two"), held)
+        with pytest.raises(JournalError, match="another run has taken over"):
+            RunJournal.create(stale, FIRST, lease)
+        assert list(RunLog(state.objects, RUNS)) == []
+        journal.commit(RunEnded(NOW, RunState.COMPLETED, {}, 0))
+        journal.finish()
+    assert [one.entry.run for one in RunLog(state.objects, RUNS)] == ["two"]
+    assert held.came_after("one")
+    assert not lease.came_after("two")
+    stack.close()

@@ -83,6 +83,8 @@ class Heart:
         self._run = run
         self._lease = lease
         self._on_lost = on_lost
+        self.came_after: Callable[[str], bool] = lambda _: False
+        """As `Lease`; set once the stores are held."""
         self._good_at = boottime()
         self._is_lost = False
         self._stopped = Event()
@@ -169,6 +171,7 @@ class Epochs:
             for epoch, seconds in taken:
                 if seconds:
                     held.callback(self._end, epoch)
+            heart.came_after = partial(self._came_after, [epoch for epoch, _ in taken])
             yield heart
 
     def held(self) -> list[HeldLock]:
@@ -253,6 +256,18 @@ class Epochs:
             if self._fence(before.holder.run, own.holder):
                 seconds = max(seconds, before.lease / 1000)
         return seconds
+
+    def _came_after(self, own: Iterable[Epoch], run: str) -> bool:
+        """Whether a run has one of the epochs before.
+
+        One that has a later one may be at work: it has taken over, and the caller does not know it.
+        """
+        for epoch in own:
+            for number in range(epoch.number - 1, 0, -1):
+                before = self._read(hash_of(epoch.store), number)
+                if before is not None and before.holder.run == run:
+                    return True
+        return False
 
     def _end(self, epoch: Epoch) -> None:
         with suppress(JournalError):  # then it ends when its lease runs out
