@@ -102,6 +102,8 @@ def test_a_schema_is_one_and_says_what_it_is_of(name: str) -> None:
     jsonschema.Draft202012Validator.check_schema(schema)
     assert schema["title"]
     assert schema["description"]
+    # It stays as long as the major version of the format does: others refer to it.
+    assert schema["$id"] == f"urn:dicom-reconciler:schema:{name.removesuffix('.schema.json')}:1"
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
