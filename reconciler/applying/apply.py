@@ -23,8 +23,8 @@ from reconciler.applying.deletion import Deleter, Target, not_taken_over
 from reconciler.applying.first_proof import require_absence
 from reconciler.applying.progress import PlanProgress
 from reconciler.applying.recall import Recalled, recall
-from reconciler.applying.run import Account, RunSettings, end_run, work_through
-from reconciler.applying.sending import LEASE_LOST, Sender
+from reconciler.applying.run import Account, RunSettings, end_run, wanted_locks, work_through
+from reconciler.applying.sending import Sender
 from reconciler.applying.settlement import settle
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ExitCode, JournalError, Refused
@@ -117,16 +117,8 @@ class Apply:
             JournalError: the journal cannot be read or begun.
         """
         started = self.now()
-        since = f"{started:%Y-%m-%d %H:%M:%S} UTC"
-        with self.state.hold(
-            self.stores,
-            self.settings.holder,
-            since,
-            lease=self.settings.lease,
-            on_lost=lambda: self.stop.request(RunState.STOPPED, LEASE_LOST),
-            on_wait=self.on_wait,
-            stop=self.stop.event,
-        ) as lease:
+        wanted = wanted_locks(self.stores, self.settings, started, self.stop, self.on_wait)
+        with self.state.hold(wanted) as lease:
             left = self._left()
             if left.earlier and left.earlier.ended and left.earlier.is_over:
                 return self._earlier(left.history, left.earlier, left.earlier.ended)

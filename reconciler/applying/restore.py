@@ -16,8 +16,8 @@ from datetime import datetime
 from reconciler.applying.archived import ArchivedRun
 from reconciler.applying.pending import Pending, find_pending
 from reconciler.applying.restoration import Restorer
-from reconciler.applying.run import Account, RunSettings, end_run, work_through
-from reconciler.applying.sending import LEASE_LOST, Sender
+from reconciler.applying.run import Account, RunSettings, end_run, wanted_locks, work_through
+from reconciler.applying.sending import Sender
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ExitCode, JournalError
 from reconciler.journal.history import History
@@ -62,16 +62,8 @@ class Restore:
             JournalError: the journal cannot be read or begun.
         """
         started = self.now()
-        since = f"{started:%Y-%m-%d %H:%M:%S} UTC"
-        with self.state.hold(
-            self.stores,
-            self.settings.holder,
-            since,
-            lease=self.settings.lease,
-            on_lost=lambda: self.stop.request(RunState.STOPPED, LEASE_LOST),
-            on_wait=self.on_wait,
-            stop=self.stop.event,
-        ) as lease:
+        wanted = wanted_locks(self.stores, self.settings, started, self.stop, self.on_wait)
+        with self.state.hold(wanted) as lease:
             archived = self.read()
             history = History.read(self.state)
             pending = find_pending(archived, history)

@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from reconciler.applying.sending import RetryBudget
+from reconciler.applying.sending import LEASE_LOST, RetryBudget
 from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ExitCode, JournalError
 from reconciler.journal.records import RunEnded
+from reconciler.journal.state import Wanted
 from reconciler.journal.writer import RunJournal
 from reconciler.live.workers import run_workers
+from reconciler.model.address import StoreAddress
 from reconciler.model.lock import Holder
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunState
 
@@ -47,6 +49,25 @@ class RunSettings:
         Where a record takes long to be durable, most of the others wait for their intent.
         """
         return self.parallelism * (_AHEAD if journal.is_slow else 1)
+
+
+def wanted_locks(
+    stores: Iterable[StoreAddress],
+    settings: RunSettings,
+    started: datetime,
+    stop: Stop,
+    on_wait: Callable[[str], None],
+) -> Wanted:
+    """The locks that a run wants, which stops where it may have lost them."""
+    return Wanted(
+        frozenset(stores),
+        settings.holder,
+        f"{started:%Y-%m-%d %H:%M:%S} UTC",
+        settings.lease,
+        lambda: stop.request(RunState.STOPPED, LEASE_LOST),
+        on_wait,
+        stop.event,
+    )
 
 
 class Account:

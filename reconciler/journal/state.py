@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, BinaryIO, Protocol
@@ -92,6 +93,25 @@ class Lease(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The locks that a run wants.
+
+    ``since`` says since when it holds them, in the words of the message that another run gets. In a
+    bucket another run may take them over ``lease`` seconds after the last sign of life; ``on_lost``
+    is called where that may have happened. ``on_wait`` gets in words what is waited for, which ends
+    when ``stop`` is set.
+    """
+
+    stores: frozenset[StoreAddress]
+    holder: Holder
+    since: str
+    lease: float
+    on_lost: Callable[[], None]
+    on_wait: Callable[[str], None]
+    stop: Event
+
+
 class State(Protocol):
     """A place for the record of runs, its locks and the plans that were applied."""
 
@@ -146,26 +166,11 @@ class State(Protocol):
             JournalError: it cannot be kept.
         """
 
-    def hold(
-        self,
-        stores: Iterable[StoreAddress],
-        holder: Holder,
-        since: str,
-        *,
-        lease: float,
-        on_lost: Callable[[], None],
-        on_wait: Callable[[str], None],
-        stop: Event,
-    ) -> AbstractContextManager[Lease]:
+    def hold(self, wanted: Wanted) -> AbstractContextManager[Lease]:
         """Hold the locks of several stores, all of them or none.
 
-        ``since`` says since when, in the words of the message that another run gets. In a bucket
-        another run may take them over ``lease`` seconds after the last sign of life; ``on_lost`` is
-        called where that may have happened. ``on_wait`` gets in words what is waited for, which
-        ends when ``stop`` is set.
-
         Raises:
-            LockHeld: another run holds one of them.
+            LockHeld: another run holds one of them, or the run stopped while it waited.
             JournalError: they cannot be taken.
         """
 

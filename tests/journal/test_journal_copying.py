@@ -18,7 +18,7 @@ from reconciler.journal.history import History
 from reconciler.journal.latest import links_of_run
 from reconciler.journal.places.copying import copy_state
 from reconciler.journal.places.disk import DiskState
-from reconciler.journal.state import State
+from reconciler.journal.state import State, Wanted
 from reconciler.journal.writer import RunJournal
 from reconciler.model.lock import Holder
 from reconciler.objects.disk import Disk
@@ -42,15 +42,8 @@ def source(tmp_path: Path) -> Path:
     state = DiskState(folder)
     state.objects.create("plans/plan-1.json", b"{}\n")
     DeliveryLog(state.objects, "[::1]:6514").add([b"one"])
-    with state.hold(
-        [STORE],
-        Holder("r", "me", "h", 7),
-        "now",
-        lease=1,
-        on_lost=lambda: None,
-        on_wait=lambda _: None,
-        stop=Event(),
-    ):
+    holder = Holder("r", "me", "h", 7)
+    with state.hold(Wanted(frozenset({STORE}), holder, "now", 1, print, print, Event())):
         pass
     return folder
 

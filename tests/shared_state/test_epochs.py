@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from reconciler.journal.places.bucket import BucketState
 from reconciler.journal.places.epochs import Epochs, beat_name
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import Fenced, RunEnded, RunStarted
-from reconciler.journal.state import RUNS
+from reconciler.journal.state import RUNS, Wanted
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import StoreAddress
 from reconciler.model.lock import Holder
@@ -44,6 +44,18 @@ def nothing() -> None:
     """Nobody waits for that."""
 
 
+def want(
+    stores: Iterable[StoreAddress],
+    by: Holder,
+    since: str,
+    *,
+    on_lost: Callable[[], None] = nothing,
+    on_wait: Callable[[str], None] = silent,
+    stop: Event | None = None,
+) -> Wanted:
+    return Wanted(frozenset(stores), by, since, LEASE, on_lost, on_wait, stop or Event())
+
+
 def holder(run: str) -> Holder:
     return Holder(run, "ada", "host", 1)
 
@@ -62,70 +74,28 @@ def new_state(objects: Disk, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Bu
 
 def test_a_store_that_is_held_is_held_for_all_others(new_state: Callable[[], BucketState]) -> None:
     one, other = new_state(), new_state()
-    with one.hold(
-        [STORE, OTHER],
-        holder("one"),
-        "noon",
-        lease=LEASE,
-        on_lost=nothing,
-        on_wait=silent,
-        stop=Event(),
-    ):
+    with one.hold(want([STORE, OTHER], holder("one"), "noon")):
         assert other.is_held(STORE)
         assert [lock.holder for lock in other.held_locks()] == [holder("one")] * 2
         with (
             pytest.raises(LockHeld, match=r"ada on host, process 1, run one, since noon"),
-            other.hold(
-                [STORE],
-                holder("two"),
-                "one",
-                lease=LEASE,
-                on_lost=nothing,
-                on_wait=silent,
-                stop=Event(),
-            ),
+            other.hold(want([STORE], holder("two"), "one")),
         ):
             raise AssertionError
     assert not other.is_held(STORE)
-    with other.hold(
-        [OTHER, STORE],
-        holder("two"),
-        "one",
-        lease=LEASE,
-        on_lost=nothing,
-        on_wait=silent,
-        stop=Event(),
-    ) as lease:
+    with other.hold(want([OTHER, STORE], holder("two"), "one")) as lease:
         assert lease.is_good
 
 
 def test_of_several_stores_all_are_held_or_none(new_state: Callable[[], BucketState]) -> None:
     one, other, third = new_state(), new_state(), new_state()
-    with one.hold(
-        [OTHER], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-    ):
+    with one.hold(want([OTHER], holder("one"), "noon")):
         with (
             pytest.raises(LockHeld),
-            other.hold(
-                [STORE, OTHER],
-                holder("two"),
-                "one",
-                lease=LEASE,
-                on_lost=nothing,
-                on_wait=silent,
-                stop=Event(),
-            ),
+            other.hold(want([STORE, OTHER], holder("two"), "one")),
         ):
             raise AssertionError
-        with third.hold(
-            [STORE],
-            holder("three"),
-            "two",
-            lease=LEASE,
-            on_lost=nothing,
-            on_wait=silent,
-            stop=Event(),
-        ):
+        with third.hold(want([STORE], holder("three"), "two")):
             pass
 
 
@@ -140,15 +110,7 @@ def test_one_of_many_that_begin_at_once_gets_the_store(
         state = new_state()
         barrier.wait()
         try:
-            with state.hold(
-                [STORE],
-                holder(run),
-                "noon",
-                lease=LEASE,
-                on_lost=nothing,
-                on_wait=silent,
-                stop=Event(),
-            ):
+            with state.hold(want([STORE], holder(run), "noon")):
                 held.append(run)
                 time.sleep(2 * LEASE)
         except LockHeld:
@@ -165,17 +127,7 @@ def test_one_of_many_that_begin_at_once_gets_the_store(
 def die(state: BucketState, first: RunStarted = FIRST) -> tuple[ExitStack, RunJournal]:
     """Hold the store, begin a run, and give no more sign of life."""
     stack = ExitStack()
-    lease = stack.enter_context(
-        state.hold(
-            first.stores,
-            holder(first.run),
-            "noon",
-            lease=LEASE,
-            on_lost=nothing,
-            on_wait=silent,
-            stop=Event(),
-        )
-    )
+    lease = stack.enter_context(state.hold(want(first.stores, holder(first.run), "noon")))
     journal = RunJournal.create(state, first, lease)
     lease.stop()  # type: ignore[attr-defined]  # as if the machine stood still
     return stack, journal
@@ -188,25 +140,13 @@ def test_who_gives_no_sign_of_life_is_taken_over_and_can_do_nothing_more(
     assert journal.is_leased
     state = new_state()
     began = time.monotonic()
-    with state.hold(
-        [STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-    ):
+    with state.hold(want([STORE], holder("two"), "one")):
         assert time.monotonic() - began >= 2 * LEASE + 0.1
         assert not journal.is_leased
         with pytest.raises(JournalError, match="another run has taken over"):
             journal.commit(RunEnded(NOW, RunState.COMPLETED, {}, 0))
         with pytest.raises(LockHeld, match="run two"):
-            stack.enter_context(
-                new_state().hold(
-                    [STORE],
-                    holder("three"),
-                    "two",
-                    lease=LEASE,
-                    on_lost=nothing,
-                    on_wait=silent,
-                    stop=Event(),
-                )
-            )
+            stack.enter_context(new_state().hold(want([STORE], holder("three"), "two")))
     file = state.run_file(RUNS, "one")
     assert file is not None
     records = list(RunRecords(file))
@@ -218,9 +158,7 @@ def test_who_gives_no_sign_of_life_is_taken_over_and_can_do_nothing_more(
 def test_a_fence_ends_the_lease_of_who_is_alive(new_state: Callable[[], BucketState]) -> None:
     """It gave no sign while somebody watched, and beats again after that."""
     one, other = new_state(), new_state()
-    with one.hold(
-        [STORE], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-    ) as lease:
+    with one.hold(want([STORE], holder("one"), "noon")) as lease:
         journal = RunJournal.create(one, FIRST, lease)
         assert other.unlock(STORE, holder("two"), "one") is not None
         deadline = time.monotonic() + 5
@@ -229,9 +167,7 @@ def test_a_fence_ends_the_lease_of_who_is_alive(new_state: Callable[[], BucketSt
             time.sleep(0.01)
         with pytest.raises(JournalError, match="another run has taken over"):
             journal.commit(RunEnded(NOW, RunState.COMPLETED, {}, 0))
-    with other.hold(
-        [STORE], holder("three"), "two", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-    ):
+    with other.hold(want([STORE], holder("three"), "two")):
         pass
 
 
@@ -247,9 +183,7 @@ def test_a_lease_ends_by_itself_where_the_bucket_takes_no_beats(
 
     monkeypatch.setattr(objects, "create", fails)
     lost = Event()
-    with new_state().hold(
-        [STORE], holder("one"), "noon", lease=LEASE, on_lost=lost.set, on_wait=silent, stop=Event()
-    ) as lease:
+    with new_state().hold(want([STORE], holder("one"), "noon", on_lost=lost.set)) as lease:
         assert lease.is_good
         assert lost.wait(2 * LEASE)
         assert not lease.is_good
@@ -264,9 +198,7 @@ def test_a_run_that_is_over_is_not_fenced_and_nobody_waits(
     stack, journal = die(new_state())
     journal.commit(RunEnded(NOW, RunState.COMPLETED, {}, 0))
     state = new_state()
-    with state.hold(
-        [STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-    ):
+    with state.hold(want([STORE], holder("two"), "one")):
         file = state.run_file(RUNS, "one")
         assert file is not None
         assert isinstance(list(RunRecords(file))[-1], RunEnded)
@@ -276,15 +208,7 @@ def test_a_run_that_is_over_is_not_fenced_and_nobody_waits(
 def test_a_run_of_two_stores_is_fenced_once(new_state: Callable[[], BucketState]) -> None:
     stack, _ = die(new_state(), replace(FIRST, stores=(STORE, OTHER)))
     state = new_state()
-    with state.hold(
-        [STORE, OTHER],
-        holder("two"),
-        "one",
-        lease=LEASE,
-        on_lost=nothing,
-        on_wait=silent,
-        stop=Event(),
-    ):
+    with state.hold(want([STORE, OTHER], holder("two"), "one")):
         file = state.run_file(RUNS, "one")
         assert file is not None
         assert sum(isinstance(one, Fenced) for one in RunRecords(file)) == 1
@@ -294,22 +218,10 @@ def test_a_run_of_two_stores_is_fenced_once(new_state: Callable[[], BucketState]
 def test_a_run_that_never_began_never_can(new_state: Callable[[], BucketState]) -> None:
     one = new_state()
     stack = ExitStack()
-    lease = stack.enter_context(
-        one.hold(
-            [STORE], holder("one"), "n", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-        )
-    )
+    lease = stack.enter_context(one.hold(want([STORE], holder("one"), "n")))
     lease.stop()  # type: ignore[attr-defined]  # as if the machine stood still
     with (
-        new_state().hold(
-            [STORE],
-            holder("two"),
-            "one",
-            lease=LEASE,
-            on_lost=nothing,
-            on_wait=silent,
-            stop=Event(),
-        ),
+        new_state().hold(want([STORE], holder("two"), "one")),
         pytest.raises(JournalError, match="another run has taken over"),
     ):
         RunJournal.create(one, FIRST, lease)
@@ -333,15 +245,7 @@ def test_a_run_is_fenced_although_the_one_that_took_it_over_failed_before_it_cou
         if how == "unlock":
             second.unlock(STORE, holder("two"), "one")
             return
-        with second.hold(
-            [STORE],
-            holder("two"),
-            "one",
-            lease=LEASE,
-            on_lost=nothing,
-            on_wait=silent,
-            stop=Event(),
-        ):
+        with second.hold(want([STORE], holder("two"), "one")):
             pass
 
     with monkeypatch.context() as patched:
@@ -349,9 +253,7 @@ def test_a_run_is_fenced_although_the_one_that_took_it_over_failed_before_it_cou
         with pytest.raises(JournalError, match="is away"):
             take()
     began = time.monotonic()
-    with new_state().hold(
-        [STORE], holder("three"), "two", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-    ):
+    with new_state().hold(want([STORE], holder("three"), "two")):
         assert time.monotonic() - began >= 2 * LEASE + 0.1
         with pytest.raises(JournalError, match="another run has taken over"):
             journal.commit(RunEnded(NOW, RunState.COMPLETED, {}, 0))
@@ -371,19 +273,13 @@ def test_what_was_in_flight_is_waited_for_although_the_wait_before_was_interrupt
         if "in flight" in words:
             stop.set()
 
-    second = new_state().hold(
-        [STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=on_wait, stop=stop
-    )
+    second = new_state().hold(want([STORE], holder("two"), "one", on_wait=on_wait, stop=stop))
     with pytest.raises(LockHeld, match="interrupted"):
         second.__enter__()
     began = time.monotonic()
-    with new_state().hold(
-        [STORE], holder("three"), "two", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-    ):
+    with new_state().hold(want([STORE], holder("three"), "two")):
         assert time.monotonic() - began >= 2 * LEASE + 0.1
-    with new_state().hold(
-        [STORE], holder("four"), "three", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-    ):
+    with new_state().hold(want([STORE], holder("four"), "three")):
         pass
     assert [words.partition(" ")[0] for words in waits] == ["the", "waiting"]
     stack.close()
@@ -397,9 +293,7 @@ def test_what_somebody_else_put_among_the_stores_is_no_lock(
     (tmp_path / "stores" / "~").mkdir()
     (tmp_path / "stores" / "~" / "#").write_bytes(b"?")
     assert new_state().held_locks() == ()
-    with new_state().hold(
-        [STORE], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-    ):
+    with new_state().hold(want([STORE], holder("one"), "noon")):
         assert [lock.holder for lock in new_state().held_locks()] == [holder("one")]
 
 
@@ -417,9 +311,7 @@ def test_a_beat_that_was_created_and_not_answered_is_ones_own(
         return is_mine
 
     monkeypatch.setattr(objects, "create", loses)
-    with new_state().hold(
-        [STORE], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-    ) as lease:
+    with new_state().hold(want([STORE], holder("one"), "noon")) as lease:
         deadline = time.monotonic() + 5
         while objects.read(beat_name("one", 2)) is None:
             assert time.monotonic() < deadline
@@ -441,15 +333,7 @@ def test_a_store_that_overwrites_is_refused_before_anything_is_held(
     epochs = Epochs(objects, lambda _, __: False, request_timeout=0)
     with (
         pytest.raises(JournalError, match="ignores preconditions"),
-        epochs.hold(
-            [STORE],
-            holder("one"),
-            "noon",
-            lease=LEASE,
-            on_lost=nothing,
-            on_wait=silent,
-            stop=Event(),
-        ),
+        epochs.hold(want([STORE], holder("one"), "noon")),
     ):
         raise AssertionError
     assert all(name.startswith("check/") for name in kept)
@@ -470,9 +354,7 @@ def test_a_store_that_overwrites_is_refused_before_anything_is_held(
 def test_an_epoch_that_nobody_can_have_created_is_refused(
     objects: Disk, new_state: Callable[[], BucketState], changes: dict[str, object]
 ) -> None:
-    with new_state().hold(
-        [STORE], holder("one"), "noon", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-    ):
+    with new_state().hold(want([STORE], holder("one"), "noon")):
         (name,) = objects.names("stores")
     written = json.loads(objects.read(name) or b"")
     forged = Disk(objects._folder.parent / f"{objects._folder.name}-forged")
@@ -481,15 +363,7 @@ def test_an_epoch_that_nobody_can_have_created_is_refused(
     state = BucketState(forged, lambda: NOW)
     with (
         pytest.raises(JournalError, match="epoch"),
-        state.hold(
-            [STORE],
-            holder("two"),
-            "one",
-            lease=LEASE,
-            on_lost=nothing,
-            on_wait=silent,
-            stop=Event(),
-        ),
+        state.hold(want([STORE], holder("two"), "one")),
     ):
         raise AssertionError
 
@@ -512,21 +386,9 @@ def test_who_was_taken_over_before_it_began_adds_no_later_run_to_the_log(
     """It wakes up as if it still held the store, and finds a run that is at work."""
     stale, state = new_state(), new_state()
     stack = ExitStack()
-    lease = stack.enter_context(
-        stale.hold(
-            [STORE],
-            holder("one"),
-            "noon",
-            lease=LEASE,
-            on_lost=nothing,
-            on_wait=silent,
-            stop=Event(),
-        )
-    )
+    lease = stack.enter_context(stale.hold(want([STORE], holder("one"), "noon")))
     lease.stop()  # type: ignore[attr-defined]  # as if the machine stood still
-    with state.hold(
-        [STORE], holder("two"), "one", lease=LEASE, on_lost=nothing, on_wait=silent, stop=Event()
-    ) as held:
+    with state.hold(want([STORE], holder("two"), "one")) as held:
         journal = RunJournal.create(state, replace(FIRST, run="two"), held)
         with pytest.raises(JournalError, match="another run has taken over"):
             RunJournal.create(stale, FIRST, lease)

@@ -16,7 +16,6 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from threading import Event
 from typing import BinaryIO
 
 from reconciler.errors import BrokenJournal, JournalError
@@ -26,7 +25,7 @@ from reconciler.journal.log import is_entry_name
 from reconciler.journal.places.epochs import Epochs, Heart, beat_name, new_beat, segment_name
 from reconciler.journal.records import Fenced, LastRecord, Record
 from reconciler.journal.segments import fields_of, header_of, is_header, line_of
-from reconciler.journal.state import RUNS, open_pieces
+from reconciler.journal.state import RUNS, Wanted, open_pieces
 from reconciler.model.address import StoreAddress
 from reconciler.model.lock import HeldLock, Holder
 from reconciler.objects.interface import Objects
@@ -204,21 +203,9 @@ class BucketState:
             number += 1
         return self.objects.read(segment_name(folder, run, number)) is None
 
-    def hold(
-        self,
-        stores: Iterable[StoreAddress],
-        holder: Holder,
-        since: str,
-        *,
-        lease: float,
-        on_lost: Callable[[], None],
-        on_wait: Callable[[str], None],
-        stop: Event,
-    ) -> AbstractContextManager[Heart]:
+    def hold(self, wanted: Wanted) -> AbstractContextManager[Heart]:
         """As `State`."""
-        return self._epochs.hold(
-            stores, holder, since, lease=lease, on_lost=on_lost, on_wait=on_wait, stop=stop
-        )
+        return self._epochs.hold(wanted)
 
     def unlock(self, store: StoreAddress, holder: Holder, since: str) -> HeldLock | None:
         """Take a store from whoever holds it, and let go of it; who that was.

@@ -8,20 +8,19 @@ locks, ``plans/`` the plans that were applied, ``delivered/`` what receivers of 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
 from typing import BinaryIO
 
 from reconciler.durable_folder import make_folder, sync_folder
 from reconciler.errors import JournalError
 from reconciler.journal.folder import LOG, RUN_SUFFIX, is_run_name
 from reconciler.journal.places.locks import held_locks, hold_locks, is_held
-from reconciler.journal.state import Lease, open_pieces
+from reconciler.journal.state import Lease, Wanted, open_pieces
 from reconciler.model.address import StoreAddress
-from reconciler.model.lock import HeldLock, Holder
+from reconciler.model.lock import HeldLock
 from reconciler.objects.disk import Disk
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
@@ -168,19 +167,9 @@ class DiskState:
         """As `State`; it is there as a whole or not at all."""
         return self.objects.create(f"{folder}/{run}{RUN_SUFFIX}", b"".join(segments))
 
-    def hold(
-        self,
-        stores: Iterable[StoreAddress],
-        holder: Holder,
-        since: str,
-        *,
-        lease: float,  # noqa: ARG002 - these locks end with their process
-        on_lost: Callable[[], None],  # noqa: ARG002 - and are never lost
-        on_wait: Callable[[str], None],  # noqa: ARG002 - nor waited for
-        stop: Event,  # noqa: ARG002
-    ) -> AbstractContextManager[Lease]:
-        """As `State`."""
-        return hold_locks(self.folder, stores, holder=holder, since=since)
+    def hold(self, wanted: Wanted) -> AbstractContextManager[Lease]:
+        """As `State`; these locks end with their process, and are neither lost nor waited for."""
+        return hold_locks(self.folder, wanted.stores, holder=wanted.holder, since=wanted.since)
 
     def is_held(self, store: StoreAddress) -> bool:
         """As `State`."""

@@ -21,6 +21,7 @@ from threading import Event, Thread
 
 from reconciler.errors import BrokenJournal, JournalError, LockHeld
 from reconciler.journal.folder import is_run_name
+from reconciler.journal.state import Wanted
 from reconciler.json_codec import codec_of
 from reconciler.model.address import StoreAddress
 from reconciler.model.lock import HeldLock, Holder
@@ -142,31 +143,23 @@ class Epochs:
         """The runs that hold something through this."""
 
     @contextmanager
-    def hold(
-        self,
-        stores: Iterable[StoreAddress],
-        holder: Holder,
-        since: str,
-        *,
-        lease: float,
-        on_lost: Callable[[], None],
-        on_wait: Callable[[str], None],
-        stop: Event,
-    ) -> Iterator[Heart]:
+    def hold(self, wanted: Wanted) -> Iterator[Heart]:
         """Hold the locks of several stores, all of them or none; see `State.hold`."""
+        run = wanted.holder.run
         require_create_once(self._objects, token_hex(16))
-        heart = Heart(self._objects, holder.run, lease, on_lost)
-        want = partial(Epoch, holder=holder, since=since, lease=round(lease * 1000))
+        heart = Heart(self._objects, run, wanted.lease, wanted.on_lost)
         with ExitStack() as held:
             held.callback(heart.stop)
-            self._own.add(holder.run)
-            held.callback(self._own.remove, holder.run)
-            taken = [self._take(store, want, on_wait, held) for store in sorted(set(stores))]
+            self._own.add(run)
+            held.callback(self._own.remove, run)
+            taken = [self._take(store, wanted, held) for store in sorted(wanted.stores)]
             longest = max((seconds for _, seconds in taken), default=0.0)
             if longest:
                 seconds = longest + self._request_timeout
-                on_wait(f"waiting {seconds:g} s until what that run had in flight has landed")
-                if stop.wait(seconds):
+                wanted.on_wait(
+                    f"waiting {seconds:g} s until what that run had in flight has landed"
+                )
+                if wanted.stop.wait(seconds):
                     raise LockHeld("interrupted while it waited for the run before to end")
             for epoch, seconds in taken:
                 if seconds:
@@ -208,13 +201,7 @@ class Epochs:
         self._end(own)
         return HeldLock(str(store), epoch.holder, epoch.since)
 
-    def _take(
-        self,
-        store: StoreAddress,
-        want: partial[Epoch],
-        on_wait: Callable[[str], None],
-        held: ExitStack,
-    ) -> tuple[Epoch, float]:
+    def _take(self, store: StoreAddress, wanted: Wanted, held: ExitStack) -> tuple[Epoch, float]:
         """Take one store; its epoch, and how long a run before may go on sending there, in seconds.
 
         That one is not ended before all of it has landed: an epoch that has an end says that
@@ -222,13 +209,14 @@ class Epochs:
         """
         epoch = self._latest(hash_of(store))
         if epoch is not None and self._is_open(epoch):
-            on_wait(
+            wanted.on_wait(
                 f"the lock of {store} is held by {epoch.holder}, since {epoch.since};"
                 f" waiting {epoch.lease / 1000:g} s for a sign of life"
             )
             if self._alive([epoch]):
                 raise _held(epoch)
-        own = self._create(want(epoch.number + 1 if epoch else 1, store, token_hex(16)))
+        number, lease = epoch.number + 1 if epoch else 1, round(wanted.lease * 1000)
+        own = self._create(Epoch(number, store, token_hex(16), wanted.holder, wanted.since, lease))
         seconds = self._fence_before(own)
         if not seconds:
             held.callback(self._end, own)
