@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from reconciler.applying.sending import NotSentError, RetryBudget, Sender
 from reconciler.applying.stopping import Stop
+from reconciler.errors import JournalError
 from reconciler.journal.places.disk import DiskState
 from reconciler.journal.places.locks import DiskLease
 from reconciler.journal.records import Intent, RunStarted
@@ -39,19 +41,21 @@ class StoppingJournal(RunJournal):
             self.stop.request(RunState.INTERRUPTED, "signal 15")
 
 
+STARTED = RunStarted(
+    run="run-1",
+    time=NOON,
+    tool_version="1.0",
+    endpoint="https://store.example",
+    stores=(STORE,),
+    plan_id="p",
+    digest="d",
+    planned=1,
+)
+
+
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[StoppingJournal]:
-    first = RunStarted(
-        run="run-1",
-        time=NOON,
-        tool_version="1.0",
-        endpoint="https://store.example",
-        stores=(STORE,),
-        plan_id="p",
-        digest="d",
-        planned=1,
-    )
-    with StoppingJournal.create(DiskState(tmp_path), first, DiskLease()) as made:
+    with StoppingJournal.create(DiskState(tmp_path), STARTED, DiskLease()) as made:
         assert isinstance(made, StoppingJournal)
         made.stop = Stop()
         yield made
@@ -88,6 +92,35 @@ def test_nothing_is_sent_after_a_stop_that_comes_while_the_intent_is_written(
         sending.send(FIRST, request)
     assert not again.value.is_on_record
     assert (sent, types(tmp_path)) == ([], ["run_started", "intent"])
+
+
+def test_nothing_is_sent_once_the_record_takes_nothing_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An intent is durable, and then another worker's is refused: the run was taken over."""
+    sent: list[int] = []
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError("another run has taken over")
+
+    class Turns(threading.Semaphore):
+        def __enter__(self) -> bool:
+            monkeypatch.setattr("os.fsync", fails)
+            with pytest.raises(JournalError):
+                journal.commit(FIRST)
+            return super().__enter__()
+
+    def request() -> Reply:
+        sent.append(1)
+        return Reply(ReplyKind.ACCEPTED, 200)
+
+    journal = RunJournal.create(DiskState(tmp_path), STARTED, DiskLease())
+    sending = replace(sender(journal, Stop(), QUICK), turns=Turns(1))
+    with pytest.raises(JournalError, match="another run has taken over"):
+        sending.send(FIRST, request)
+    assert sent == []
+    with pytest.raises(JournalError):
+        journal.close()
 
 
 @pytest.mark.parametrize(
