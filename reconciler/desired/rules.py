@@ -67,6 +67,15 @@ class Rule(ProblemRule):
     INVENTORY_ROW = ("inventory-row", "A row of an inventory is malformed")
     INVENTORY_DIGEST = ("inventory-digest", "An inventory is not the file that was pinned")
     INVENTORY_COUNT = ("inventory-count", "An inventory has another number of rows than was pinned")
+    PSEUDONYM = ("pseudonym", "A line of a file of pseudonyms is none")
+    SELECTOR_CHANGED = (
+        "selector-changed",
+        "A selector, or a file that it names, has changed since its list was resolved",
+    )
+    SELECTOR_PLACE = (
+        "selector-place",
+        "A selector lies outside selectors/, or two would have one list",
+    )
     CONTRADICTION = ("contradiction", "A remove lies wholly inside a keep")
     DUPLICATE_ENTRY = ("duplicate-entry", "The same thing is named twice")
     DIFFERENT_REASONS = ("different-reasons", "The same thing is removed for two reasons")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -12,7 +12,15 @@ from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import DICOM_JSON
 from reconciler.live.http.labels import AuditLabels
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.live import FileMeta, Observation, OddRow, SeriesListing, StorageInfo
+from reconciler.model.live import (
+    FileMeta,
+    Observation,
+    OddRow,
+    SeriesListing,
+    SeriesRow,
+    StorageInfo,
+    StudyRow,
+)
 from reconciler.model.patient import PatientKey
 from reconciler.model.reply import Reply
 from reconciler.model.thumbnail import Thumbnail
@@ -114,6 +122,19 @@ class ReadableStore(Protocol):
         Raises:
             LiveError: as `list_instances`.
         """
+
+    def search_studies(self, key: PatientKey, on_split: Callable[[], None]) -> Iterator[StudyRow]:
+        """Search all studies of the store, with what rules ask of them; some rows twice.
+
+        Pseudonyms are made with the key, and nothing of a patient stands in a request.
+        ``on_split`` is called if there are so many that only those with a Study Date are found.
+
+        Raises:
+            LiveError: as `list_instances`.
+        """
+
+    def search_series(self, on_split: Callable[[], None]) -> Iterator[SeriesRow]:
+        """Search all series of the store, as `search_studies` does."""
 
     @abstractmethod
     def storage(self, instance: InstanceAddress) -> StorageInfo:

@@ -8,16 +8,25 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+DESIRED_STATE = "desired-state"
+SELECTOR = "selector"
+"""The formats that people write, by the names of their schemas."""
+
 _DEFS = "#/$defs/"
 _WORDS = f"{_DEFS}words"
 
 
 @cache
-def desired_state_schema() -> Mapping[str, Any]:
-    """The published schema, as the package carries it."""
-    text = files("reconciler").joinpath("schemas", "desired-state.schema.json").read_text("utf-8")
+def published_schema(name: str) -> Mapping[str, Any]:
+    """A published schema, as the package carries it."""
+    text = files("reconciler").joinpath("schemas", f"{name}.schema.json").read_text("utf-8")
     schema: Mapping[str, Any] = json.loads(text)
     return schema
+
+
+def desired_state_schema() -> Mapping[str, Any]:
+    """The schema of desired-state files."""
+    return published_schema(DESIRED_STATE)
 
 
 def resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -48,10 +57,14 @@ def keys_of(*way: str) -> tuple[str, ...]:
 
 
 @cache
-def scalar_types() -> Mapping[str, str]:
-    """The keys whose values the schema wants as ``integer`` or ``boolean``, and which of them."""
+def scalar_types(name: str = DESIRED_STATE) -> Mapping[str, str]:
+    """The keys whose values the schema wants as ``integer`` or ``boolean``, and which of them.
+
+    Of a mapping with keys of any name, its values are meant.
+    """
     wanted = {"integer", "boolean"}
-    return {key: one["type"] for key, one in _properties() if one.get("type") in wanted}
+    kinds = {key: (one.get("additionalProperties") or one) for key, one in _properties(name)}
+    return {key: one["type"] for key, one in kinds.items() if one.get("type") in wanted}
 
 
 @cache
@@ -60,7 +73,8 @@ def free_text() -> frozenset[str]:
 
     A mapping that has such a key is among them: the words may stand in its place.
     """
-    return frozenset(key for key, schema in _properties() if _has_words(schema))
+    found = (*_properties(DESIRED_STATE), *_properties(SELECTOR))
+    return frozenset(key for key, schema in found if _has_words(schema))
 
 
 def _has_words(schema: Mapping[str, Any]) -> bool:
@@ -68,7 +82,12 @@ def _has_words(schema: Mapping[str, Any]) -> bool:
     return _WORDS in {one.get("$ref") for one in (schema, *inside)}
 
 
-def _properties() -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _properties(name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every key of every mapping in a file, and what the schema says of its value."""
-    for part in (desired_state_schema(), *desired_state_schema()["$defs"].values()):
-        yield from part.get("properties", {}).items()
+    schema = published_schema(name)
+    waiting = [schema, *schema["$defs"].values()]
+    while waiting:
+        part = waiting.pop()
+        for key, value in part.get("properties", {}).items():
+            yield key, value
+            waiting += [value, value.get("items", {})]
