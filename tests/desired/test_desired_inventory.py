@@ -102,7 +102,7 @@ def test_bad_rows_are_problems_at_their_cells(project) -> None:
     ("data", "place"),
     [
         (b"", (1, 1)),
-        (b"studiesId,seriesId\n", (1, 1)),
+        (b"seriesId,instancesId\n", (1, 1)),
         (b"studiesId,seriesId,instancesId,PatientName\n", (1, 32)),
         (b"studiesId;seriesId;instancesId\n", (1, 1)),
         (b"studiesId,studiesId,seriesId,instancesId\n", (1, 1)),
