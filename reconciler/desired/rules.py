@@ -75,6 +75,7 @@ class Rule(ProblemRule):
     SELECTOR_PLACE = (
         "selector-place",
         "A selector lies outside selectors/, or two would have one list",
+    )
     EXPORT_COLUMN = ("export-column", "An exported list lacks a column that was asked for")
     EXPORT_ROW = ("export-row", "A row of an exported list is malformed")
     EXPORT_IDENTIFIES = (
