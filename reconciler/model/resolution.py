@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import Enum
 
+from reconciler.model.desired import EntryKind
 from reconciler.model.live import OddRow
 from reconciler.model.packed_uid import unpack
 
@@ -41,3 +43,30 @@ class Resolution:
         """The list as lines."""
         for target in self.listed:
             yield ",".join(map(unpack, target))
+
+
+class ListState(Enum):
+    """How the files of a selector stand to what was resolved."""
+
+    SAME = "same"
+    WRITTEN = "written"
+    DIFFERENT = "different"
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedList:
+    """What became of one selector; ``path`` is the desired-state file, ``list_path`` the CSV file.
+
+    ``added`` and ``removed`` count the rows by which the list differs from the one that was there;
+    ``diff`` is of both files, in lines, where it was asked for.
+    """
+
+    selector: str
+    path: str
+    list_path: str
+    intent: EntryKind
+    resolution: Resolution
+    state: ListState
+    added: int
+    removed: int
+    diff: Sequence[str] = ()

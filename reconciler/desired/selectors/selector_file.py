@@ -55,10 +55,12 @@ def groups_of(document: YamlMapping) -> Iterator[YamlMapping]:
     yield from cast(list[YamlMapping], document.get("except") or ())
 
 
-def open_selector(root: Path, path: str, problems: Problems) -> SelectorFile | None:
+def open_selector(
+    root: Path, path: str, problems: Problems, asked: set[str] | None = None
+) -> SelectorFile | None:
     """Read the file ``path`` of the project; None if it is not valid, which is a problem then.
 
-    What it names is hashed, and not looked into.
+    What it names is hashed, and not looked into; to ``asked`` its name is added.
 
     Raises:
         OSError: it cannot be read.
@@ -81,7 +83,13 @@ def open_selector(root: Path, path: str, problems: Problems) -> SelectorFile | N
     for written, place in sorted(_named(content, path)):
         if written in named:
             continue
-        found = _hashed(root, path, written, place, problems)
+        name = relative_to_root(Path(root, posixpath.dirname(path), written), str(root))
+        if name is None:
+            report_outside(place, written, problems)
+            return None
+        if asked is not None:
+            asked.add(name)
+        found = _hashed(root, name, place, problems)
         if found is None:
             return None
         named[written] = found.path
@@ -100,16 +108,9 @@ def _named(document: YamlMapping, path: str) -> Iterator[tuple[str, Source]]:
                     yield str(condition[key]), Source(path, *condition.value_place(key))
 
 
-def _hashed(
-    root: Path, path: str, written: str, place: Source, problems: Problems
-) -> InputFile | None:
-    full = Path(root, posixpath.dirname(path), written)
-    name = relative_to_root(full, str(root))
-    if name is None:
-        report_outside(place, written, problems)
-        return None
+def _hashed(root: Path, name: str, place: Source, problems: Problems) -> InputFile | None:
     try:
-        with open_regular(full) as file:
+        with open_regular(Path(root, name)) as file:
             sha256 = SourceText(file).sha256()
     except FileNotFoundError:
         hint = "the path is relative to this file's folder"
