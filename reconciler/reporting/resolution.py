@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 
-from reconciler.model.packed_uid import unpack
-from reconciler.model.resolution import ListState, Resolution, ResolvedList
+from reconciler.model.selection.packed_uid import unpack
+from reconciler.model.selection.resolution import ListState, Resolution, ResolvedList
 from reconciler.reporting.wording import plural
 
 FORMAT_VERSION = "1.0"

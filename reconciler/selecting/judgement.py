@@ -11,7 +11,7 @@ from datetime import date
 from itertools import islice
 from typing import TypeAlias, assert_never
 
-from reconciler.model.selector import (
+from reconciler.model.selection.selector import (
     Accessions,
     Condition,
     LastStudyOfPatient,

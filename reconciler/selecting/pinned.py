@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from reconciler.desired.format.canonical import canonical
 from reconciler.desired.selection import SELECTORS, SPECS
 from reconciler.model.desired import EntryKind
-from reconciler.model.resolution import Resolution
-from reconciler.model.selector import ListLevel, Selector
+from reconciler.model.selection.resolution import Resolution
+from reconciler.model.selection.selector import ListLevel, Selector
 
 RESOLVED = f"{SPECS}/resolved"
 """The folder of the project in which lists lie."""

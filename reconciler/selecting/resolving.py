@@ -12,10 +12,10 @@ from typing import TypeVar
 from reconciler.live.store import ReadableStore
 from reconciler.model.desired import EntryKind
 from reconciler.model.live import OddRow
-from reconciler.model.packed_uid import pack
+from reconciler.model.selection.packed_uid import pack
 from reconciler.model.patient import PatientKey
-from reconciler.model.resolution import Resolution, Target
-from reconciler.model.selector import ListLevel, Modalities, Selector
+from reconciler.model.selection.resolution import Resolution, Target
+from reconciler.model.selection.selector import ListLevel, Modalities, Selector
 from reconciler.selecting.judgement import undecided, verdict
 from reconciler.selecting.studies import UNKNOWN, Answers, Studies
 

@@ -14,8 +14,8 @@ from typing import Generic, TypeVar
 
 from reconciler.model.address import is_uid
 from reconciler.model.live import OddRow, SeriesRow, StudyRow
-from reconciler.model.packed_uid import pack
-from reconciler.model.selector import LastStudyOfPatient, Modalities, SelectionRule
+from reconciler.model.selection.packed_uid import pack
+from reconciler.model.selection.selector import LastStudyOfPatient, Modalities, SelectionRule
 from reconciler.selecting.judgement import Answer, Facts, Last, agreed, answer
 
 Answers = tuple[Answer, ...]

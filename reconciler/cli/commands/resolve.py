@@ -17,7 +17,7 @@ from reconciler.cli.runs.resolving import ResolveRequest, resolve_all
 from reconciler.desired.selection import SELECTORS
 from reconciler.errors import ExitCode, UsageError
 from reconciler.model.patient import PatientKey
-from reconciler.model.resolution import ListState, ResolvedList
+from reconciler.model.selection.resolution import ListState, ResolvedList
 from reconciler.reporting.resolution import resolved_as_json, resolved_as_text
 
 _FORMATS: Mapping[str, Callable[[Sequence[ResolvedList]], Iterator[str]]] = {

@@ -23,8 +23,8 @@ from reconciler.live.http.endpoint import Endpoint
 from reconciler.model.address import is_uid
 from reconciler.model.patient import PatientKey
 from reconciler.model.problem import Problem, Severity
-from reconciler.model.resolution import ListState, Resolution, ResolvedList
-from reconciler.model.selector import Selector
+from reconciler.model.selection.resolution import ListState, Resolution, ResolvedList
+from reconciler.model.selection.selector import Selector
 from reconciler.regular_file import open_regular
 from reconciler.selecting.pinned import list_lines, paths_of, pinning_file
 from reconciler.selecting.resolving import resolve

@@ -29,16 +29,16 @@ def desired_state_schema() -> Mapping[str, Any]:
     return published_schema(DESIRED_STATE)
 
 
-def resolved(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def resolved(schema: Mapping[str, Any], of: str = DESIRED_STATE) -> Mapping[str, Any]:
     """The part of the schema with what it refers to; what it says itself goes before that."""
     if "$ref" not in schema:
         return schema
-    return {**resolved(definition(schema["$ref"])), **schema}
+    return {**resolved(definition(schema["$ref"], of), of), **schema}
 
 
-def definition(name: str) -> Mapping[str, Any]:
+def definition(name: str, of: str = DESIRED_STATE) -> Mapping[str, Any]:
     """The part of the schema that others refer to by this name, or as ``$ref`` has it."""
-    found: Mapping[str, Any] = desired_state_schema()["$defs"][name.removeprefix(_DEFS)]
+    found: Mapping[str, Any] = published_schema(of)["$defs"][name.removeprefix(_DEFS)]
     return found
 
 
@@ -57,13 +57,13 @@ def keys_of(*way: str) -> tuple[str, ...]:
 
 
 @cache
-def scalar_types(name: str = DESIRED_STATE) -> Mapping[str, str]:
+def scalar_types(of: str = DESIRED_STATE) -> Mapping[str, str]:
     """The keys whose values the schema wants as ``integer`` or ``boolean``, and which of them.
 
     Of a mapping with keys of any name, its values are meant.
     """
     wanted = {"integer", "boolean"}
-    kinds = {key: (one.get("additionalProperties") or one) for key, one in _properties(name)}
+    kinds = {key: (one.get("additionalProperties") or one) for key, one in _properties(of)}
     return {key: one["type"] for key, one in kinds.items() if one.get("type") in wanted}
 
 
@@ -73,12 +73,16 @@ def free_text() -> frozenset[str]:
 
     A mapping that has such a key is among them: the words may stand in its place.
     """
-    found = (*_properties(DESIRED_STATE), *_properties(SELECTOR))
-    return frozenset(key for key, schema in found if _has_words(schema))
+    return frozenset(
+        key
+        for name in (DESIRED_STATE, SELECTOR)
+        for key, schema in _properties(name)
+        if _has_words(schema, name)
+    )
 
 
-def _has_words(schema: Mapping[str, Any]) -> bool:
-    inside = resolved(schema).get("properties", {}).values()
+def _has_words(schema: Mapping[str, Any], name: str) -> bool:
+    inside = resolved(schema, name).get("properties", {}).values()
     return _WORDS in {one.get("$ref") for one in (schema, *inside)}
 
 

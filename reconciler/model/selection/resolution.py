@@ -9,7 +9,7 @@ from enum import Enum
 
 from reconciler.model.desired import EntryKind
 from reconciler.model.live import OddRow
-from reconciler.model.packed_uid import unpack
+from reconciler.model.selection.packed_uid import unpack
 
 Target = tuple[bytes, ...]
 """A study, or a series behind its study, by packed UIDs."""
