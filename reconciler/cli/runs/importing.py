@@ -44,10 +44,9 @@ def from_csv(file: Path, columns: Sequence[str]) -> list[ListedEntry]:
 
 def _inventory(file: Path, problems: Problems) -> list[ListedEntry]:
     inventory = read_inventory(file, file.as_posix(), problems)
-    targets = dict.fromkeys((study, series) for study, series, _, _ in inventory.targets)
     return [
         *(ListedEntry(*series, listed.uids) for series, listed in inventory.series.items()),
-        *(ListedEntry(*target) for target in targets),
+        *(ListedEntry(study, series) for study, series, _, _ in inventory.targets),
     ]
 
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TextIO
 
 from reconciler.desired.inventory.reader import LEVELS
 from reconciler.desired.problems import Problems
@@ -100,11 +100,20 @@ def read_exported_list(
     Raises:
         OSError: the file cannot be read.
     """
-    with open_regular(file) as stream:
+    with open_regular(file) as stream, _text_of(stream) as text:
         try:
-            yield from _ExportedList(stream, path, columns, problems).rows()
+            yield from _ExportedList(text, path, columns, problems).rows()
         except _NotRows:
             return
+
+
+def _text_of(stream: BinaryIO) -> TextIO:
+    """The text of the file; what is none is replaced, since it can stand in no UID."""
+    mark = stream.read(2)
+    stream.seek(0)
+    is_wide = mark in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
+    encoding = "utf-16" if is_wide else "utf-8-sig"
+    return io.TextIOWrapper(stream, encoding, errors="replace", newline="")
 
 
 class _NotRows(Exception):  # noqa: N818 - a way out of a wrong file, the problem is reported
@@ -114,14 +123,8 @@ class _NotRows(Exception):  # noqa: N818 - a way out of a wrong file, the proble
 class _Lines:
     """The lines of the file, and those of the row that is being read."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        mark = stream.read(2)
-        stream.seek(0)
-        is_wide = mark in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
-        # What is no text is replaced: it can stand in no UID, and the rest is not read.
-        self._text = io.TextIOWrapper(
-            stream, "utf-16" if is_wide else "utf-8-sig", errors="replace", newline=""
-        )
+    def __init__(self, text: TextIO) -> None:
+        self._text = text
         self.first = 1
         self.row: list[str] = []
 
@@ -157,10 +160,8 @@ class _Lines:
 class _ExportedList:
     """One file that is being read."""
 
-    def __init__(
-        self, stream: BinaryIO, path: str, columns: Sequence[str], problems: Problems
-    ) -> None:
-        self._lines = _Lines(stream)
+    def __init__(self, text: TextIO, path: str, columns: Sequence[str], problems: Problems) -> None:
+        self._lines = _Lines(text)
         self._path = path
         self._columns = columns
         self._problems = problems
@@ -231,7 +232,8 @@ class _ExportedList:
 
     def _report_row(self, cells: list[str], header: list[str], places: list[int]) -> None:
         if not places:
-            message = f"the row has {len(cells)} cells, and the header {len(header)}"
+            count = f"{len(cells)} cell{'s' * (len(cells) != 1)}"
+            message = f"the row has {count}, and the header {len(header)}"
             hint = "a text with a separator or a line break in it needs quotes; export it again"
             self._report(Rule.EXPORT_ROW, self._lines.first, 1, message, hint)
         for column, index in zip(self._columns, places, strict=False):

@@ -89,7 +89,7 @@ class Listing:
 
 @dataclass(slots=True)
 class TargetList:
-    """Series, or studies, that rows name as a whole, in file order, with line and column of each.
+    """Series, or studies, that rows name as a whole, in file order, each once with its place.
 
     Parallel sequences, so that a million of them cost no objects of their own.
     """

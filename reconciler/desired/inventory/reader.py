@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from reconciler.desired.inventory.listing import (
     Listing,
     TargetList,
     has_leading_zero,
+    warn_of_duplicate,
     warn_of_leading_zero,
 )
 from reconciler.desired.problems import Problems
@@ -91,21 +92,25 @@ class _Reader:
     def _read_targets(self, header: Row, rows: Iterator[Row]) -> None:
         depth = len(header.cells)
         places = [header.cells.index(name) for name in LEVELS[:depth]]
-        before = [""] * depth
+        firsts: dict[tuple[str, ...], int] = {}
+        before = ""
         for row in rows:
-            cells = row.cells
-            if len(cells) != depth or not all(map(is_uid, cells)):
+            if len(row.cells) != depth or not all(map(is_uid, row.cells)):
                 self._report_row(row, header.cells)
                 continue
-            uids = [cells[place] for place in places]
-            for level, uid in enumerate(uids):
-                if uid == before[level]:
-                    uids[level] = before[level]  # neighbours share the text of their study
-                elif has_leading_zero(uid):
-                    source = Source(self._path, row.line, row.column(places[level]))
-                    warn_of_leading_zero(uid, source, self._problems)
-            before = uids
-            self.targets.add(*uids, line=row.line, column=row.column(places[-1]))
+            study, *below = (row.cells[place] for place in places)
+            if study == before:
+                study = before  # neighbours share its text
+            column = row.column(places[-1])
+            first = firsts.setdefault((study, *below), row.line)
+            if first != row.line:
+                what = f"{_NOUNS[depth - 1]} {(study, *below)[-1]}"
+                source = Source(self._path, row.line, column)
+                warn_of_duplicate(what, source, Source(self._path, first), self._problems)
+                continue
+            self._warn_of_leading_zeros(row, below if study is before else (study, *below))
+            self.targets.add(study, *below, line=row.line, column=column)
+            before = study
 
     def _read_instances(self, header: Row, rows: Iterator[Row]) -> None:
         study, series, instance = (header.cells.index(name) for name in LEVELS)
@@ -136,10 +141,13 @@ class _Reader:
         listing = self._listings.get(series)
         if listing is None:
             listing = self._listings[series] = Listing()
-            for uid in series:
-                source = Source(self._path, row.line, row.column(row.cells.index(uid)))
-                warn_of_leading_zero(uid, source, self._problems)
+            self._warn_of_leading_zeros(row, series)
         return listing
+
+    def _warn_of_leading_zeros(self, row: Row, uids: Iterable[str]) -> None:
+        for uid in filter(has_leading_zero, uids):
+            source = Source(self._path, row.line, row.column(row.cells.index(uid)))
+            warn_of_leading_zero(uid, source, self._problems)
 
     def _is_header(self, row: Row) -> bool:
         if any(sorted(row.cells) == sorted(LEVELS[:depth]) for depth in (1, 2, 3)):
