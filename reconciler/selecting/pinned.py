@@ -27,7 +27,7 @@ def paths_of(selector: str) -> tuple[str, str]:
 
 
 def list_lines(selector: Selector, resolution: Resolution) -> Iterator[str]:
-    """The list as an inventory of wholes, line by line."""
+    """The list as an inventory of studies or series, line by line."""
     yield f"{_COLUMNS[selector.level]}\n"
     for row in resolution.rows():
         yield f"{row}\n"

@@ -12,8 +12,8 @@ from typing import TypeVar
 from reconciler.live.store import ReadableStore
 from reconciler.model.desired import EntryKind
 from reconciler.model.live import OddRow
-from reconciler.model.selection.packed_uid import pack
 from reconciler.model.patient import PatientKey
+from reconciler.model.selection.packed_uid import pack
 from reconciler.model.selection.resolution import Resolution, Target
 from reconciler.model.selection.selector import ListLevel, Modalities, Selector
 from reconciler.selecting.judgement import undecided, verdict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .conftest import KEEP, REMOVE, Made, Project
+from .conftest import Made, Project
 
 OLD_US = "{level: study, studyDate: {olderThan: 10y}, modalities: {only: [US]}}"
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import io
-from collections.abc import Callable, Iterator
-from typing import TextIO
+import sys
+from collections.abc import Iterator
 
 import click
 
@@ -34,25 +33,19 @@ def command(*, patient_key: PatientKey, column: str | None, accessions: bool) ->
       reconciler pseudonym --patient-key patient.key --column PatientID < ris.csv > trial7.keyed
       reconciler pseudonym --patient-key patient.key --accessions < numbers.txt > withdrawn.keyed
     """
-    make: Callable[[str], str] = patient_key.pseudonym
-    if accessions:
-        make = patient_key.accession_pseudonym
-    with io.TextIOWrapper(click.get_binary_stream("stdin"), "utf-8-sig", newline="") as stream:
-        texts = _lines(stream) if column is None else _cells(stream, column)
-        try:
-            found = {make(text) for text in map(str.strip, texts) if text}
-        except UnicodeDecodeError as error:
-            raise UsageError("what stands on stdin is not text in UTF-8") from error
+    lines = (line.decode("utf-8-sig") for line in sys.stdin.buffer)
+    texts = lines if column is None else _cells(lines, column)
+    make = patient_key.accession_pseudonym if accessions else patient_key.pseudonym
+    try:
+        found = {make(text) for text in map(str.strip, texts) if text}
+    except UnicodeDecodeError as error:
+        raise UsageError("what stands on stdin is not text in UTF-8") from error
     write_document([f"{KEY_LINE}{patient_key.check}\n", *(f"{one}\n" for one in sorted(found))])
     say(plural(len(found), "pseudonym"))
 
 
-def _lines(stream: TextIO) -> Iterator[str]:
-    yield from stream
-
-
-def _cells(stream: TextIO, column: str) -> Iterator[str]:
-    rows = csv.reader(stream, strict=True)
+def _cells(lines: Iterator[str], column: str) -> Iterator[str]:
+    rows = csv.reader(lines, strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
         if header.count(column) != 1:

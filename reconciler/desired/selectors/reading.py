@@ -26,9 +26,9 @@ from reconciler.desired.yaml_tree.tree import YamlMapping
 from reconciler.errors import DesiredStateError
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import EntryKind
-from reconciler.model.selection.packed_uid import pack
 from reconciler.model.patient import ACCESSION, PATIENT
 from reconciler.model.problem import Problem, Source
+from reconciler.model.selection.packed_uid import pack
 from reconciler.model.selection.selector import (
     Accessions,
     Age,
