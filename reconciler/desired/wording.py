@@ -32,7 +32,7 @@ NOUNS = {
     "ticket": Noun("a ticket", "use 1 to 64 printable ASCII characters"),
     "path": Noun("a relative path", "write it relative to this file's folder, with '/' between "
                  "its parts"),
-    "olderThan": Noun("an age", "write a whole number from 1 to 999 and y, m or d, such as 10y"),
+    "olderThan": Noun("an age", "write a whole number and y, m or d, such as 10y"),
     "before": Noun("a day", "write it as YYYY-MM-DD"),
     "only": Noun("a modality", "write it as DICOM does, such as US"),
     "any": Noun("a modality", "write it as DICOM does, such as US"),

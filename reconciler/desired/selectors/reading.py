@@ -17,12 +17,11 @@ from reconciler.desired.selection import select_selectors
 from reconciler.desired.selectors.cohort import read_cohort
 from reconciler.desired.selectors.selector_file import (
     SelectorFile,
-    codes,
     groups_of,
     open_selector,
 )
 from reconciler.desired.wording import quoted
-from reconciler.desired.yaml_tree.tree import YamlMapping
+from reconciler.desired.yaml_tree.tree import YamlMapping, YamlSequence
 from reconciler.errors import DesiredStateError
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import EntryKind
@@ -114,7 +113,7 @@ class _Reader:
             case "lastStudyOfPatient":
                 return LastStudyOfPatient(self._bound(said))
             case "modalities":
-                kinds = (codes(said, kind) for kind in ("only", "any", "none"))
+                kinds = (_codes(said, kind) for kind in ("only", "any", "none"))
                 return Modalities(*kinds)
             case "patients":
                 return Patients(self._cohort(said, PATIENT))
@@ -144,3 +143,8 @@ class _Reader:
         name, column = self.file.named[cast(str, said["csv"])], cast(str, said["column"])
         rows = read_exported_list(Path(self.root, name), name, (column,), self.problems)
         return frozenset(pack(row.uids[0]) for row in rows)
+
+
+def _codes(said: YamlMapping, key: str) -> frozenset[str] | None:
+    listed = cast(YamlSequence | None, said.get(key))
+    return None if listed is None else frozenset(map(str, listed))

@@ -24,7 +24,7 @@ from reconciler.desired.rules import Rule
 from reconciler.desired.schema.published import SELECTOR, scalar_types
 from reconciler.desired.schema.validation import check_document
 from reconciler.desired.yaml_tree.reader import SourceText, read_document
-from reconciler.desired.yaml_tree.tree import YamlMapping, YamlSequence
+from reconciler.desired.yaml_tree.tree import YamlMapping
 from reconciler.model.desired import InputFile, InputRole
 from reconciler.model.problem import Source
 from reconciler.regular_file import open_regular
@@ -120,9 +120,3 @@ def _hashed(root: Path, name: str, place: Source, problems: Problems) -> InputFi
     else:
         return InputFile(name, sha256, InputRole.SELECTOR)
     return None
-
-
-def codes(values: YamlMapping, key: str) -> frozenset[str] | None:
-    """The modalities that are listed under a key; None where it does not stand."""
-    listed = cast(YamlSequence | None, values.get(key))
-    return None if listed is None else frozenset(map(str, listed))

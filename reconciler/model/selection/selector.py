@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import Enum
 from typing import TypeAlias
 
@@ -29,10 +29,11 @@ class Age:
     unit: str
 
     def before(self, day: date) -> date:
-        """The day so long before another one.
+        """The first day that is not so old on ``day``: what is earlier had its anniversary before.
 
-        Where its month has no such day, it is the last one of the month: ten years before
-        29 February 2028 is 28 February 2018. What would be before the year 1 is its first day.
+        It is the same day so long before; where the month has no such day, the first one after it.
+        So the anniversary of 29 February is 28 February in other years. What would be before the
+        year 1 is its first day.
         """
         if self.unit == "d":
             return date.fromordinal(max(1, day.toordinal() - self.count))
@@ -40,7 +41,9 @@ class Age:
         year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
         if year < 1:
             return date.min
-        return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+        last = calendar.monthrange(year, month + 1)[1]
+        begin = date(year, month + 1, min(day.day, last))
+        return begin if day.day <= last else begin + timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
