@@ -14,6 +14,7 @@ SELECTOR = "selector"
 
 _DEFS = "#/$defs/"
 _WORDS = f"{_DEFS}words"
+_KEYED = f"{_DEFS}keyed"
 
 
 @cache
@@ -71,7 +72,8 @@ def scalar_types(of: str = DESIRED_STATE) -> Mapping[str, str]:
 def free_text() -> frozenset[str]:
     """Where words stand, which messages never quote: somebody may have written a name.
 
-    A mapping that has such a key is among them: the words may stand in its place.
+    A mapping that has such a key is among them: the words may stand in its place. So may ids of
+    patients in that of a file of pseudonyms.
     """
     return frozenset(
         key
@@ -83,7 +85,8 @@ def free_text() -> frozenset[str]:
 
 def _has_words(schema: Mapping[str, Any], name: str) -> bool:
     inside = resolved(schema, name).get("properties", {}).values()
-    return _WORDS in {one.get("$ref") for one in (schema, *inside)}
+    refers_to = {one.get("$ref") for one in (schema, *inside)}
+    return not refers_to.isdisjoint({_WORDS, _KEYED})
 
 
 def _properties(name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

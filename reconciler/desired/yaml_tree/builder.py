@@ -207,7 +207,7 @@ class TreeBuilder:
             Rule.EMPTY_FILE,
             Source(self._path, 1),
             "the file says nothing",
-            "a desired-state file starts with 'version: 1' and 'store:'; else remove the file",
+            "start it with 'version: 1' and 'store:', or remove it",
         )
 
     def _report(self, rule: Rule, event: Event, message: str, hint: str | None = None) -> None:
