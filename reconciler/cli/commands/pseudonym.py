@@ -56,7 +56,9 @@ def _cells(lines: Iterator[str], column: str) -> Iterator[str]:
         at = header.index(column)
         for row in rows:
             if row and len(row) != len(header):
-                raise UsageError(f"line {rows.line_num} has {len(row)} cells, not {len(header)}")
+                raise UsageError(
+                    f"line {rows.line_num} has {plural(len(row), 'cell')}, not {len(header)}"
+                )
             yield from row[at : at + 1]
     except csv.Error as error:
         raise UsageError(f"line {rows.line_num} is not CSV: its quotes do not match") from error
