@@ -21,7 +21,7 @@ OLD_US = "{level: study, studyDate: {olderThan: 10y}, modalities: {only: [US]}}"
 OLD = "{level: study, studyDate: {olderThan: 10y}}"
 COHORT = "{level: study, patients: {keyed: cohorts/trial7.keyed}}"
 ROOT = Path(__file__).parents[2]
-DAY = ("--as-of", "2026-11-30")
+DAY = ("--as-of", "2025-06-01")
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_rule_becomes_a_list_and_the_file_that_pins_it(filled: Project) -> Non
 
     assert done.code == 0, done.err
     assert done.out == (
-        "selectors/us-10y.yaml, as of 2026-11-30: 2 studies, 3 series, 4 instances to remove,"
+        "selectors/us-10y.yaml, as of 2025-06-01: 2 studies, 3 series, 4 instances to remove,"
         " of 5 studies in the store\n"
         "  years: 2014 1, 2015 1\n"
         "  modalities: US 2\n"
@@ -80,7 +80,7 @@ def test_a_rule_becomes_a_list_and_the_file_that_pins_it(filled: Project) -> Non
         "resolvedFrom:\n"
         '  selector: "../../selectors/us-10y.yaml"\n'
         '  digest: "DIGEST"\n'
-        '  asOf: "2026-11-30"\n'
+        '  asOf: "2025-06-01"\n'
         "  studies: 2\n"
         "  series: 3\n"
         "  instances: 4\n"

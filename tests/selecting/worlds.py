@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from .conftest import Made
 
-AS_OF = date(2026, 3, 1)
+AS_OF = date(2022, 3, 1)
 DATES = (
-    *(None, "", "2010", "20160230", "2016.02.29"),
-    *("19000101", "20100101", "20150101", "20160228", "20160229", "20160301", "20251231"),
+    *(None, "", "2010", "20120230", "2012.02.29"),
+    *("19000101", "20100101", "20110101", "20120228", "20120229", "20120301", "20211231"),
 )
 PATIENTS = ("P1", "P1", "P2", "", None)
 ACCESSIONS = (None, "A1", "A2")
@@ -85,7 +85,7 @@ def conditions_of() -> st.SearchStrategy[dict[str, Any]]:
         {},
         optional={
             "olderThan": st.sampled_from(["10y", "120m", "1d", "3m", "3652d"]),
-            "before": st.sampled_from(["2016-02-29", "2026-01-01"]),
+            "before": st.sampled_from(["2012-02-29", "2022-01-01"]),
         },
     ).filter(bool)
     modalities = st.fixed_dictionaries({}, optional={"only": codes, "any": codes, "none": codes})

@@ -130,12 +130,9 @@ def _resolved(
         day = resolved_day(request.root, paths_of(selector.path)[0])
     rows = itertools.count(1)
     with progress(f"searching {selector.address.dicom_store_id}") as counter:
-
-        def on_row() -> None:
-            done = next(rows)
-            counter.update(done, done)
-
-        found = resolve(selector, store, key, day or today, on_row)
+        found = resolve(
+            selector, store, key, day or today, lambda: counter.update(next(rows), None)
+        )
     if found.is_split:
         say(
             f"note: {selector.address.dicom_store_id} is so large that it was searched by dates:"
