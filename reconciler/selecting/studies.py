@@ -25,6 +25,8 @@ Value = TypeVar("Value", bound=Hashable)
 UNKNOWN = -1
 """A number that no row says."""
 
+_LARGEST = 2**31 - 1
+
 _WAITING = (LastStudyOfPatient, Modalities)
 """What cannot be answered before everything was seen."""
 
@@ -70,14 +72,13 @@ class Studies:
         self._answers = _Shared[Answers]((None,) * len(rule.conditions))
         self._answered = array("I")
         self._days = array("I")  # as ordinals, 0 without one
-        self._rows = (array("q"), array("q"))  # series and instances, as rows of studies say
-        self._patients: dict[bytes, int] = {}
-        self._patient_of = array("I")  # 0 without one, else behind its number
-        self._last = array("I")  # of each patient, as an ordinal
-        self._uncertain = bytearray()
+        self._rows = (array("i"), array("i"))  # series and instances, as rows of studies say
+        self._patient_of = array("Q")  # 0 without one
+        self._last: dict[int, Last] = {}
+        self._lasts: dict[Last, Last] = {}  # each is held once
         self._modalities = _Shared[Seen](frozenset())
         self._modalities_of = array("I")
-        self._counts = (array("q"), array("q"))  # series and instances, as rows of series say
+        self._counts = (array("i"), array("i"))  # series and instances, as rows of series say
         self._asks_for_patients = rule.asks(LastStudyOfPatient)
         self._waits = rule.asks(*_WAITING)
         self.odd: set[OddRow] = set()
@@ -112,24 +113,25 @@ class Studies:
         self._days.append(day)
         self._patient_of.append(patient)
         for counts, count in zip(self._rows, (row.series, row.instances), strict=True):
-            counts.append(UNKNOWN if count is None else count)
+            counts.append(_stored(count))
         self._modalities_of.append(0)
         for counts in self._counts:
             counts.append(UNKNOWN)
 
     def _note_patient(self, row: StudyRow) -> int:
+        """Take the day into account for the patient; what the patient is known by, 0 for none.
+
+        That is 60 bits of the pseudonym. Should two have the same, the later day counts for both,
+        and less is removed.
+        """
         if row.patient is None:
             return 0
-        pseudonym = bytes.fromhex(row.patient.rpartition(":")[2])[:16]
-        number = self._patients.setdefault(pseudonym, len(self._patients))
-        if number == len(self._last):
-            self._last.append(0)
-            self._uncertain.append(0)
-        if row.day is None:
-            self._uncertain[number] = 1
-        else:
-            self._last[number] = max(self._last[number], row.day.toordinal())
-        return number + 1
+        patient = 1 + int(row.patient.rpartition(":")[2][:15], 16)
+        last = self._last.get(patient, Last(None, is_certain=True))
+        day = max(filter(None, (last.day, row.day)), default=None)
+        seen = Last(day, is_certain=last.is_certain and row.day is not None)
+        self._last[patient] = self._lasts.setdefault(seen, seen)
+        return patient
 
     def add_series(self, row: SeriesRow) -> int | None:
         """Take a row of a search for series; the number of its study, None if that is not known."""
@@ -146,10 +148,8 @@ class Studies:
         if series[number] == UNKNOWN:
             series[number] = instances[number] = 0
         series[number] += 1
-        if row.instances is None or instances[number] == UNKNOWN:
-            instances[number] = UNKNOWN
-        else:
-            instances[number] += row.instances
+        is_known = row.instances is not None and instances[number] != UNKNOWN
+        instances[number] = _stored(instances[number] + (row.instances or 0) if is_known else None)
         return number
 
     def __iter__(self) -> Iterator[Study]:
@@ -189,15 +189,13 @@ class Studies:
         answers = self._answers.values[self._answered[number]]
         if not self._waits:
             return answers
-        facts = Facts(b"", None, None, None, self._last_of(number), modalities)
+        facts = Facts(b"", None, None, None, self._last.get(self._patient_of[number]), modalities)
         return tuple(
             answer(one, facts, self._as_of) if isinstance(one, _WAITING) else found
             for one, found in zip(self._rule.conditions, answers, strict=True)
         )
 
-    def _last_of(self, number: int) -> Last | None:
-        patient = self._patient_of[number] - 1
-        if patient < 0:
-            return None
-        day = self._last[patient]
-        return Last(date.fromordinal(day) if day else None, not self._uncertain[patient])
+
+def _stored(count: int | None) -> int:
+    """A number as arrays hold it; one that no store has is none."""
+    return UNKNOWN if count is None or count > _LARGEST else count
