@@ -271,7 +271,7 @@ def test_every_type_of_record_is_tried(records):
 
 
 def test_the_header_of_a_segment_is_what_the_schema_describes():
-    writer = SegmentWriter("5e" * 32)
+    writer = SegmentWriter()
     for number in range(3):
         header, record = writer.make([line_of(INTENT)]).splitlines(keepends=True)
         assert is_header(header)

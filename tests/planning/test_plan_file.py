@@ -333,6 +333,12 @@ def test_never_seen_stands_beside_the_stable_part_and_counts_as_its_own() -> Non
     assert (written["summary"]["already_absent"], written["summary"]["never_seen"]) == (1, 1)
 
 
+def knowing(instances: set[InstanceAddress]) -> Callable[..., bool]:
+    """What knows these instances, and their series and studies."""
+    known = {tuple(one)[:length] for one in instances for length in (1, 2, 3)}
+    return lambda *uids: uids in known
+
+
 def told_apart(stores: tuple[StorePlan, ...]) -> tuple[StorePlan, ...]:
     """Each store once, and of its findings one on each address, as a planner gives them."""
     return tuple(
@@ -359,7 +365,8 @@ def test_what_the_record_knows_changes_no_digest_and_survives_the_file(
     known: dict[StoreAddress, set[InstanceAddress]] = {}
     for store, instance in data.draw(st.lists(st.sampled_from(absent))) if absent else ():
         known.setdefault(store, set()).add(instance)
-    told = mark_never_seen(plan, known)
+    knows = {one.store: knowing(known.get(one.store, set())) for one in plan.stores}
+    told = mark_never_seen(plan, knows)
     assert digest_of(told) == digest_of(plan)
     assert told.count(Why.ALREADY_ABSENT) + told.count(Why.NEVER_SEEN) == len(absent)
     written = replace(

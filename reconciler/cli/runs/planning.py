@@ -21,7 +21,6 @@ from reconciler.cli.runs.recording import record_plan
 from reconciler.cli.runs.unfinished import note_unfinished
 from reconciler.errors import EndpointError, ExitCode
 from reconciler.journal.history import StoreHistory
-from reconciler.journal.latest import known_stores
 from reconciler.journal.state import State
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
@@ -75,7 +74,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     require_expected_endpoint(desired, endpoint)
     history = read_history(request.state)
     stores = [store.store for store in desired.stores]
-    note_other_services(stores, str(endpoint), request.state)
+    note_other_services(stores, str(endpoint), history.stores)
     pasts = {store: history.of(store, str(endpoint)) for store in stores}
     with connect(
         endpoint,
@@ -85,10 +84,9 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     ) as connection:
         made = make_plan(desired, _look(desired, request, pasts, connection))
         principal = connection.principal
-    known = {store: past.known for store, past in pasts.items()}
-    plan = mark_never_seen(made, known)
-    on_record = known_stores(request.state)
-    recorded = {store for store in stores if store_at(str(endpoint), store) in on_record}
+    plan = mark_never_seen(made, {store: past.knows for store, past in pasts.items()})
+    recorded = {store for store in stores if store_at(str(endpoint), store) in history.stores}
+    planned = ((store.store, one) for store in plan.stores for one in store.deletions())
     require_archives_outside(plan, request.state)
     created = now()
     saved = SavedPlan(
@@ -100,7 +98,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         tool_version=__version__,
         endpoint=str(endpoint),
         git=checkout.state(plan.inputs),
-        reappeared=find_reappeared(plan, lambda store, one: pasts[store].last_word(one)),
+        reappeared=find_reappeared(plan, history.last_words(planned, str(endpoint))),
         unrecorded=unrecorded_stores(plan, recorded),
     )
     record_plan(saved, request.state, principal=principal)
@@ -136,7 +134,7 @@ def _look(
                 connection.store(store.store),
                 parallelism=request.access.parallelism,
                 mode=request.probe,
-                deleted=pasts[store.store].gone(),
+                was_deleted=pasts[store.store].is_gone,
                 on_progress=request.events.probing(store.store, counter.update),
             )
     say(f"sent {traffic_line(connection.traffic)}")

@@ -1,0 +1,242 @@
+"""What the index says is what the record says, whatever is on record."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from reconciler.audit.snapshot import Snapshot
+from reconciler.audit.verify import verify
+from reconciler.journal.catalogue import Catalogue
+from reconciler.journal.history import History, PlanHistory
+from reconciler.journal.latest import links_of_run
+from reconciler.journal.log import RunLog
+from reconciler.journal.places.disk import DiskState
+from reconciler.journal.records import (
+    AskedFor,
+    Intent,
+    Record,
+    Restored,
+    RestoreStarted,
+    Result,
+    RunEnded,
+    RunStarted,
+    Settled,
+    Verified,
+)
+from reconciler.journal.state import RUNS
+from reconciler.journal.writer import RunJournal
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.live import Presence
+from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.problem import Source
+from reconciler.model.reply import ReplyKind
+from reconciler.model.verification import FindingKind
+
+from .places import bucket_state
+from .runs import END, apply_of, intent
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ENDPOINT = "https://example.org"
+STORES = tuple(StoreAddress("p", "l", "d", name) for name in ("archive", "teaching"))
+INSTANCES = tuple(
+    InstanceAddress(study, f"{study}.1", f"{study}.1.{end}")
+    for study in ("1.2", "1.3")
+    for end in (1, 2)
+)
+SOURCE, REASON = Source("specs/a.yaml", 7), Reason(ReasonCode.QUALITY_CONTROL_INTENT)
+INTERRUPTED = RunEnded(NOON, RunState.INTERRUPTED, {}, 130)
+
+instances = st.sampled_from(INSTANCES)
+places = st.integers(0, 1)
+tried = st.builds(
+    lambda store, instance, kind, outcome: [
+        Intent(NOON, store, instance, 1),
+        *([] if kind is None else [Result(NOON, store, instance, 1, kind, None)]),
+        *([] if outcome is None else [Verified(NOON, store, instance, Presence.UNKNOWN, outcome)]),
+    ],
+    places,
+    instances,
+    st.sampled_from([None, *ReplyKind]),
+    st.sampled_from([None, None, *(one for one in Outcome if not one.is_restored)]),
+)
+looked = st.builds(
+    lambda store, instance, outcome: [Verified(NOON, store, instance, Presence.UNKNOWN, outcome)],
+    places,
+    instances,
+    st.sampled_from([one for one in Outcome if not one.is_restored]),
+)
+settled = st.builds(
+    lambda store, instance, run, outcome: [
+        Settled(NOON, run, STORES[store], instance, Presence.UNKNOWN, outcome)
+    ],
+    places,
+    instances,
+    st.integers(0, 5).map("run-{}".format),
+    st.sampled_from([Outcome.FAILED, Outcome.DELETED, Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT]),
+)
+ends = st.sampled_from([END, INTERRUPTED, None])
+applies = st.tuples(
+    st.sampled_from(["plan-1", "plan-2"]),
+    st.lists(st.one_of(tried, looked, settled), max_size=5).map(
+        lambda some: [one for records in some for one in records]
+    ),
+    ends,
+)
+restores = st.tuples(
+    st.integers(0, 5).map("run-{}".format),
+    st.lists(
+        st.builds(
+            lambda store, instance, outcome: Restored(
+                NOON, store, instance, "run-0", outcome, SOURCE, REASON
+            ),
+            places,
+            instances,
+            st.sampled_from([Outcome.IDENTICAL, Outcome.FAILED]),
+        ),
+        max_size=3,
+    ),
+    ends,
+)
+
+
+Runs = list[tuple[str, list[Record], RunEnded | None]]
+histories = st.lists(st.one_of(applies, restores), min_size=1, max_size=6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(histories)
+def test_the_index_says_what_the_record_says(runs: Runs) -> None:
+    hold_against_the_record(runs)
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=None)
+@given(histories)
+def test_the_index_says_what_the_record_says_of_many(runs: Runs) -> None:
+    hold_against_the_record(runs)
+
+
+def hold_against_the_record(runs: Runs) -> None:
+    """Ask for all that can be asked, with the index and without."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, copy = Path(name) / "state", Path(name) / "copy"
+        for number, run in enumerate(runs):
+            write_run(DiskState(folder), number, *run)
+        shutil.copytree(folder, copy)
+        shutil.rmtree(copy / "runs" / "index", ignore_errors=True)
+        by_index, by_record = (History.read(DiskState(one)) for one in (folder, copy))
+
+        event(f"{len(by_index._chosen)} of {len(runs)} runs read")
+        assert answers(by_index) == answers(by_record)
+        kinds = {one.kind for one in verify(Snapshot.take(DiskState(folder))).findings}
+        assert kinds <= {FindingKind.UNFINISHED, FindingKind.CLOCK}
+
+
+def write_run(
+    state: DiskState, number: int, name: str, records: list[Record], end: RunEnded | None
+) -> None:
+    """An apply of the plan of this name, or a restore of the run."""
+    common = {
+        "run": f"run-{number}",
+        "time": NOON + timedelta(minutes=number),
+        "tool_version": "1.0",
+        "endpoint": ENDPOINT,
+        "stores": STORES,
+        "planned": 3,
+        **links_of_run(state),
+    }
+    records = list(possible(state, records))
+    first: RunStarted | RestoreStarted
+    if name.startswith("run-"):
+        first = RestoreStarted(restores=(run_before(number, name),), **common)
+        records = [AskedFor(NOON, INSTANCES[0].instance_uid), *records]
+    else:
+        earlier = History.read(state).of_plan(name)
+        resumes = earlier.runs if earlier else ()
+        first = RunStarted(plan_id=name, digest=f"sha256:{name}", resumes=resumes, **common)
+    with RunJournal.create(state, first) as journal:
+        for record in [*records, *([end] if end else [])]:
+            journal.append(record)
+        if end:
+            journal.finish()
+
+
+def run_before(number: int, name: str) -> str:
+    """A run before this one, by the number in the name; one that is gone where there is none."""
+    return f"run-{int(name[4:]) % number}" if number else "run-gone"
+
+
+def possible(state: DiskState, records: list[Record]) -> Iterator[Record]:
+    """The records; a run settles only what another one left open, and once."""
+    history = History.read(state)
+    left = {
+        (store, attempt.instance): attempt.run.name
+        for store in STORES
+        for attempt in history.open_attempts(store, ENDPOINT)
+    }
+    for record in records:
+        if not isinstance(record, Settled):
+            yield record
+        elif run := left.pop((record.store, record.instance), None):
+            yield replace(record, run=run)
+
+
+def answers(history: History) -> dict[str, object]:
+    """What a history says to every question."""
+    keys = [(store, one) for store in STORES for one in INSTANCES]
+    plans = {plan: of_plan(history.of_plan(plan)) for plan in ("plan-1", "plan-2", "plan-3")}
+    pasts = {store: history.of(store, ENDPOINT) for store in STORES}
+    wholes = {one[:length] for one in INSTANCES for length in (1, 2, 3)}
+    return {
+        "runs": [(read.run.name, read.run.place, read.ended, read.only) for read in history.runs],
+        "words": dict(history.last_words(keys, ENDPOINT)),
+        "one by one": [history.last_words([key], ENDPOINT) for key in keys],
+        "gone": [(store, one) for store, one in keys if pasts[store].is_gone(one)],
+        "known": {(store, one) for store in STORES for one in wholes if pasts[store].knows(*one)},
+        "open": [
+            (attempt.run.name, attempt.instance, attempt.replies)
+            for store in STORES
+            for attempt in history.open_attempts(store, ENDPOINT)
+        ],
+        "plans": plans,
+        "unfinished": [read.run.name for read in history.unfinished_applies(NOON)],
+        "digests": [history.unfinished(f"sha256:{plan}") for plan in plans],
+        "restores": [history.restores_of(f"run-{number}") for number in range(6)],
+        "stores": history.stores,
+    }
+
+
+def of_plan(plan: PlanHistory | None) -> object:
+    if plan is None:
+        return None
+    failed = {key: [one.run.name for one in some] for key, some in plan.failed.items()}
+    return plan.runs, plan.ended, plan.outcomes, failed, plan.met_operation
+
+
+@pytest.mark.parametrize("count", [7, 8, 9, 63, 64, 75])
+def test_objects_of_the_index_become_one_as_they_grow(tmp_path: Path, count: int) -> None:
+    state = bucket_state(tmp_path / "bucket")
+    for number in range(count):
+        with RunJournal.create(
+            state, apply_of(f"run-{number:03}", **links_of_run(state))
+        ) as journal:
+            journal.append(intent(number + 1))
+            journal.commit(END)
+            journal.finish()
+
+    latest = RunLog(state.objects, RUNS).latest()
+    assert latest is not None
+    sizes = [one.runs for one in latest.entry.indexes]
+    assert sum(sizes) == count
+    assert sizes == [8**2] * (count // 64) + [8] * (count // 8 % 8) + [1] * (count % 8)
+    assert list(Catalogue.read(state).indexed) == [f"run-{number:03}" for number in range(count)]
