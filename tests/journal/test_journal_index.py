@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
-from reconciler.journal.catalogue import Catalogue
+from reconciler.journal.fold import Untried
 from reconciler.journal.history import History, PlanHistory
+from reconciler.journal.index import mentions_of, write_index
+from reconciler.journal.index_objects import IndexObject, add_index, index_name
 from reconciler.journal.latest import links_of_run
-from reconciler.journal.log import RunLog
+from reconciler.journal.log import RunLog, measured
 from reconciler.journal.places.disk import DiskState
+from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import (
     AskedFor,
     Intent,
@@ -32,7 +35,7 @@ from reconciler.journal.records import (
     Settled,
     Verified,
 )
-from reconciler.journal.state import RUNS
+from reconciler.journal.state import RUNS, State
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Reason, ReasonCode
@@ -42,8 +45,8 @@ from reconciler.model.problem import Source
 from reconciler.model.reply import ReplyKind
 from reconciler.model.verification import FindingKind
 
-from .places import bucket_state
-from .runs import END, apply_of, intent
+from .places import Place, bucket_state
+from .runs import END, apply_of
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENDPOINT = "https://example.org"
@@ -225,18 +228,81 @@ def of_plan(plan: PlanHistory | None) -> object:
 
 @pytest.mark.parametrize("count", [7, 8, 9, 63, 64, 75])
 def test_objects_of_the_index_become_one_as_they_grow(tmp_path: Path, count: int) -> None:
-    state = bucket_state(tmp_path / "bucket")
+    objects = bucket_state(tmp_path / "bucket").objects
+    stack: tuple[IndexObject, ...] = ()
     for number in range(count):
-        with RunJournal.create(
-            state, apply_of(f"run-{number:03}", **links_of_run(state))
-        ) as journal:
-            journal.append(intent(number + 1))
-            journal.commit(END)
-            journal.finish()
+        stack = add_index(objects, stack, b"%d\n" % number)
 
-    latest = RunLog(state.objects, RUNS).latest()
-    assert latest is not None
-    sizes = [one.runs for one in latest.entry.indexes]
-    assert sum(sizes) == count
-    assert sizes == [8**2] * (count // 64) + [8] * (count // 8 % 8) + [1] * (count % 8)
-    assert list(Catalogue.read(state).indexed) == [f"run-{number:03}" for number in range(count)]
+    eights = [(8**power, count // 8**power % 8) for power in (2, 1, 0)]
+    assert [one.runs for one in stack] == [size for size, many in eights for _ in range(many)]
+    held = b"".join(objects.read(index_name(one.sha256)) or b"" for one in stack)
+    assert held.split() == [b"%d" % number for number in range(count)]
+
+
+@pytest.mark.parametrize("kind", ["disk", "bucket"])
+def test_an_object_that_is_not_as_it_was_is_not_believed(tmp_path: Path, kind: str) -> None:
+    """What it said is read in the runs themselves, and the check says so."""
+    place = Place(kind, tmp_path / "state")
+    for number in range(9):
+        write_deletion(place.state, number)
+    first = read_stack(place)[0]
+    path = place.folder / index_name(first.sha256)
+    for spoil in (lambda: path.write_bytes(path.read_bytes()[:-1] + b" "), path.unlink):
+        spoil()
+        history = History.read(place.state)
+        assert len(history.runs) == 9
+        assert all(history.of(STORES[0], ENDPOINT).is_gone(one) for one in map(deleted, range(9)))
+        found = list(verify(Snapshot.take(place.state)).findings)
+        assert [one.kind for one in found] == [FindingKind.BROKEN]
+        assert found[0].place.endswith(first.sha256)
+    for number in range(9, 16):
+        write_deletion(place.state, number)
+    assert [one.runs for one in read_stack(place)] == [8, 8]
+    assert len(History.read(place.state).runs) == 16
+
+
+def test_an_index_that_says_something_else_than_the_record_is_found(tmp_path: Path) -> None:
+    """As somebody would write it who may write to the log."""
+    state = DiskState(tmp_path)
+    write_deletion(state, 0)
+    log, file = RunLog(state.objects, RUNS), state.run_file(RUNS, "run-0")
+    assert file is not None
+    records = RunRecords(file, measures=True)
+    read, mentions = mentions_of(records) or pytest.fail("no run")
+    mentions.add(Untried(read.run, read.run.stores[0], INSTANCES[0]))
+    index = write_index(mentions.index(read, *measured(records)))
+    shutil.rmtree(tmp_path / "runs" / "log")
+    log.add("run-0", *measured(records), index)
+
+    (found,) = verify(Snapshot.take(state)).findings
+    assert found.kind is FindingKind.BROKEN
+    assert "index" in found.message
+
+
+def deleted(number: int) -> InstanceAddress:
+    return InstanceAddress("1.2", "1.2.3", f"1.2.3.{number}")
+
+
+def write_deletion(state: State, number: int) -> None:
+    """A run that deletes one instance."""
+    first = apply_of(f"run-{number}", plan_id=f"p{number}", stores=STORES, **links_of_run(state))
+    with RunJournal.create(state, first) as journal:
+        journal.append(Intent(NOON, 0, deleted(number), 1))
+        gone = Verified(NOON, 0, deleted(number), Presence.ABSENT, Outcome.DELETED)
+        journal.append(gone)
+        journal.append(END)
+        journal.finish()
+
+
+def read_stack(place: Place) -> tuple[IndexObject, ...]:
+    latest = RunLog(place.state.objects, RUNS).latest()
+    return latest.entry.indexes if latest else ()
+
+
+def test_what_cannot_be_made_one_begins_anew(tmp_path: Path) -> None:
+    bucket = Place("bucket", tmp_path / "bucket")
+    objects, stack = bucket.state.objects, ()
+    for number in range(7):
+        stack = add_index(objects, stack, b"%d\n" % number)
+    (bucket.folder / index_name(stack[3].sha256)).unlink()
+    assert [one.runs for one in add_index(objects, stack, b"7\n")] == [1]
