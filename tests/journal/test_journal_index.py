@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -45,8 +48,9 @@ from reconciler.model.problem import Source
 from reconciler.model.reply import ReplyKind
 from reconciler.model.verification import FindingKind
 
+from .by_hand import lines_of, measure
 from .places import Place, bucket_state
-from .runs import END, apply_of
+from .runs import END, apply_of, write
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ENDPOINT = "https://example.org"
@@ -306,3 +310,46 @@ def test_what_cannot_be_made_one_begins_anew(tmp_path: Path) -> None:
         stack = add_index(objects, stack, b"%d\n" % number)
     (bucket.folder / index_name(stack[3].sha256)).unlink()
     assert [one.runs for one in add_index(objects, stack, b"7\n")] == [1]
+
+
+def test_the_object_is_as_the_specification_says(tmp_path: Path) -> None:
+    """Made again by hand, by docs/journal.md."""
+    store, other = STORES[0], STORES[1]
+    one, two, three, four = INSTANCES
+    first = apply_of("run-1", stores=(store, other))
+    records = [
+        Settled(NOON, "run-0", other, one, Presence.ABSENT, Outcome.DELETED),
+        *(Intent(NOON, 0, instance, 1) for instance in (one, two, three)),
+        Verified(NOON, 0, one, Presence.ABSENT, Outcome.DELETED),
+        Verified(NOON, 0, two, Presence.PRESENT, Outcome.FAILED),
+        Verified(NOON, 1, four, Presence.ABSENT, Outcome.ALREADY_ABSENT),
+    ]
+    write(tmp_path, first, *records, END)
+    (path,) = (tmp_path / "runs" / "index").iterdir()
+    lines = lines_of(tmp_path / "runs" / "run-1.jsonl")
+    assert path.read_bytes().splitlines(keepends=True)[:2] == [lines[0], lines[-1]]
+
+    def keys(*named: tuple[StoreAddress, tuple[str, ...]]) -> str:
+        texts = ("\n".join(("healthcare.googleapis.com", str(at), *uids)) for at, uids in named)
+        return base64.b64encode(
+            b"".join(sorted(hashlib.sha256(text.encode()).digest()[:8] for text in texts))
+        ).decode()
+
+    wholes = {(store, one[:1]), (store, one[:2]), (store, three[:1]), (store, three[:2])}
+    wholes |= {(other, one[:1]), (other, one[:2]), (other, four[:1]), (other, four[:2])}
+    size, root = measure(tmp_path / "runs" / "run-1.jsonl")
+    assert json.loads(path.read_bytes().splitlines()[2]) == {
+        "type": "index",
+        "run": "run-1",
+        "size": size,
+        "root": root,
+        "gone": keys((store, one), (other, one), (other, four)),
+        "restored": "",
+        "other": keys((store, two), (store, three)),
+        "open": keys((store, three)),
+        "wholes": keys(*wholes),
+        "settled": {"run-0": keys((other, one))},
+        "met_operation": False,
+        "has_begun": True,
+        "only": [],
+    }
