@@ -20,7 +20,7 @@ import pytest
 from reconciler.applying.outcome import DELETIONS, RESTORES, AttemptSummary, Comparison
 from reconciler.cli.main import run
 from reconciler.desired import load_desired_state
-from reconciler.desired.inventory.reader import COLUMNS
+from reconciler.desired.inventory.reader import LEVELS
 from reconciler.desired.schema.published import desired_state_schema
 from reconciler.drill.selftest import PROMISES
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
@@ -288,7 +288,7 @@ def schema_keys(schema: object) -> Iterator[str]:
 
 def test_the_columns_of_an_inventory_are_the_programs() -> None:
     (inventory,) = blocks(README, "csv")
-    assert tuple(inventory.splitlines()[0].split(",")) == COLUMNS
+    assert tuple(inventory.splitlines()[0].split(",")) == LEVELS
 
 
 def test_every_outcome_is_explained() -> None:

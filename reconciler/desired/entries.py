@@ -134,6 +134,10 @@ class _EntryReader:
             group = (*series, reason, hold, archive)
             source = Source(inventory.path, instances.lines[0], instances.columns[0])
             self.wide.append(self._entry(group, instances, source, from_inventory=True))
+        for study_uid, series_uid, line, column in inventory.targets:
+            target = (study_uid, series_uid, reason, hold, archive)
+            source = Source(inventory.path, line, column)
+            self.wide.append(self._entry(target, None, source, from_inventory=True))
 
     def _group(self, entry: YamlMapping, reason: ReasonTexts | None) -> _Group:
         fields: dict[str, Any] = entry

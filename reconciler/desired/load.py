@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from reconciler.desired.checks.contradictions import check_contradictions
-from reconciler.desired.checks.duplicates import check_duplicates
+from reconciler.desired.checks.duplicates import check_duplicates, check_nested
 from reconciler.desired.checks.two_addresses import check_addresses
 from reconciler.desired.desired_file import DesiredFile, read_desired_file
 from reconciler.desired.inventory.pins import Pins
@@ -154,6 +154,7 @@ def _store(
     check_contradictions(removes, keeps, problems)
     check_duplicates(removes, problems)
     check_duplicates(keeps, problems)
+    check_nested(removes, problems)
     check_addresses(removes, keeps, problems)
     # A statement says nothing of limits, so those of its store's files hold.
     speaking = files if selected[0].input.role is InputRole.QUERY else selected

@@ -62,11 +62,17 @@ class Rule(ProblemRule):
     LEADING_ZERO = ("leading-zero", "A component of a UID has a leading zero")
     INVENTORY_HEADER = (
         "inventory-header",
-        "An inventory's header is not the three parameters of an instance",
+        "An inventory's header is not the parameters of a study, a series or an instance",
     )
     INVENTORY_ROW = ("inventory-row", "A row of an inventory is malformed")
     INVENTORY_DIGEST = ("inventory-digest", "An inventory is not the file that was pinned")
     INVENTORY_COUNT = ("inventory-count", "An inventory has another number of rows than was pinned")
+    EXPORT_COLUMN = ("export-column", "An exported list lacks a column that was asked for")
+    EXPORT_ROW = ("export-row", "A row of an exported list is malformed")
+    EXPORT_IDENTIFIES = (
+        "export-identifies",
+        "A column of an exported list may say who a patient is",
+    )
     CONTRADICTION = ("contradiction", "A remove lies wholly inside a keep")
     DUPLICATE_ENTRY = ("duplicate-entry", "The same thing is named twice")
     DIFFERENT_REASONS = ("different-reasons", "The same thing is removed for two reasons")

@@ -151,9 +151,8 @@ class Claims:
         self._studies: dict[str, Entry] = {}
         self._series: dict[SeriesAddress, Entry] = {}
         self._listed: dict[SeriesAddress, list[Entry]] = {}
-        self._by_study: dict[str, list[Entry]] = {}
+        self._listed_by_study: dict[str, list[Entry]] = {}
         for entry in sorted(entries, key=lambda e: (e.hold is None, e.source)):
-            self._by_study.setdefault(entry.study_uid, []).append(entry)
             if entry.series_uid is None:
                 self._studies.setdefault(entry.study_uid, entry)
                 continue
@@ -162,6 +161,7 @@ class Claims:
                 self._series.setdefault(series, entry)
             else:
                 self._listed.setdefault(series, []).append(entry)
+                self._listed_by_study.setdefault(entry.study_uid, []).append(entry)
 
     def whole_study(self, study_uid: str) -> Entry | None:
         """The entry that names the study as a whole."""
@@ -174,6 +174,13 @@ class Claims:
     def whole(self, series: SeriesAddress) -> Entry | None:
         """The narrowest entry that covers every instance of the series."""
         return self._series.get(series) or self._studies.get(series.study_uid)
+
+    def wider(self, entry: Entry) -> Entry | None:
+        """The entry that names what the entry lies in as a whole: its series, else its study."""
+        if entry.series_uid is None:
+            return None
+        series = SeriesAddress(entry.study_uid, entry.series_uid)
+        return self.whole_study(entry.study_uid) if entry.is_whole else self.whole(series)
 
     def listed(self, series: SeriesAddress) -> Mapping[str, Claim]:
         """The instances of the series that are named one by one, with their claims."""
@@ -191,13 +198,13 @@ class Claims:
         """Every series of which an entry names instances one by one."""
         return self._listed.keys()
 
-    def in_study(self, study_uid: str) -> Sequence[Entry]:
-        """The entries that lie in the study."""
-        return self._by_study.get(study_uid, ())
+    def listing_in_study(self, study_uid: str) -> Sequence[Entry]:
+        """The entries that name instances of the study one by one."""
+        return self._listed_by_study.get(study_uid, ())
 
     def studies(self) -> Set[str]:
         """Every study that an entry lies in."""
-        return self._by_study.keys()
+        return {entry.study_uid for entry in self.entries}
 
     def series(self) -> set[SeriesAddress]:
         """Every series that is named, as a whole or through its instances."""

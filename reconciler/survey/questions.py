@@ -35,7 +35,7 @@ class Questions:
         return {
             uid: uid
             for claims in (self.removes, self.keeps)
-            for entry in claims.in_study(study_uid)
+            for entry in claims.listing_in_study(study_uid)
             for uid in uids_of(entry)
         }
 

@@ -133,6 +133,7 @@ def look(project: Project, typed: Typist, stored: list[InstanceAddress], images:
     typed("plan", "--probe", "retrieve", "--events", "events.jsonl", "--format", "html")
     typed("filter-file", "plan.json", "--out", "filter.txt")
     typed("import", str(project.store), "--out", "imported.yaml")
+    import_exported(project, typed, stored[0], images.parent / "exported.csv")
     for one in stored[:2]:
         columns = "presence, sizeBytes, sopClassUid, transferSyntaxUid, contentType"
         for what in (f"SELECT {columns}", "SELECT data"):
@@ -143,6 +144,18 @@ def look(project: Project, typed: Typist, stored: list[InstanceAddress], images:
     )
     project.emulator.set_faults(Faults((lost,)))
     typed("plan", "--probe", "retrieve", code=3)
+
+
+def import_exported(project: Project, typed: Typist, one: InstanceAddress, file: Path) -> None:
+    """A list as a RIS exports it, right, and with its cells in the wrong columns."""
+    names = [*SENTINELS, "StudyInstanceUID"]
+    for number, wrong in enumerate((False, True)):
+        cells = [*SENTINELS.values(), one.study_uid]
+        row = [cells[-1], *cells[:-1]] if wrong else cells
+        file.write_text(f"{';'.join(names)}\n{';'.join(row)}\n", encoding="utf-8")
+        out = ("--out", f"exported-{number}.yaml")
+        asked = ("import", str(project.store), "--csv", file, "--column", "StudyInstanceUID", *out)
+        typed(*asked, code=int(wrong))
 
 
 def where(project: Project, one: InstanceAddress) -> str:

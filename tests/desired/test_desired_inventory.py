@@ -102,7 +102,7 @@ def test_bad_rows_are_problems_at_their_cells(project) -> None:
     ("data", "place"),
     [
         (b"", (1, 1)),
-        (b"studiesId,seriesId\n", (1, 1)),
+        (b"seriesId,instancesId\n", (1, 1)),
         (b"studiesId,seriesId,instancesId,PatientName\n", (1, 32)),
         (b"studiesId;seriesId;instancesId\n", (1, 1)),
         (b"studiesId,studiesId,seriesId,instancesId\n", (1, 1)),
@@ -236,3 +236,110 @@ def test_a_text_that_is_too_long_is_said_to_be_that(project) -> None:
     project.spec("a.yaml", f"archive: {{path: {'/a' * 600}}}\nremove: [{{studiesId: '1.2'}}]\n")
     (problem,) = project.problems("a.yaml")
     assert problem.message == "path has 1200 characters; it has 1000 at most"
+
+
+def listing_of(project, name: str, data: str, key: str = "remove", extra: str = "") -> str:
+    """A list of one entry: an inventory of this content."""
+    project.write(name, data)
+    written = pin(name.rpartition("/")[2], data.encode(), count=data.count("\n") - 1)
+    return f"{key}:\n  - inventory: {written}\n{extra}"
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        ("studiesId\n1.2\n1.3\n", [("1.2", None, 2, 1), ("1.3", None, 3, 1)]),
+        (
+            "studiesId,seriesId\n1.2,1.2.1\n1.2,1.2.2\n",
+            [("1.2", "1.2.1", 2, 5), ("1.2", "1.2.2", 3, 5)],
+        ),
+        ("seriesId,studiesId\n1.2.10,1.2\n", [("1.2", "1.2.10", 2, 1)]),
+        ('"studiesId","seriesId"\n"1.2","1.2.1"\n', [("1.2", "1.2.1", 2, 7)]),
+        ("studiesId\n", []),
+    ],
+)
+def test_a_row_may_name_a_series_or_a_study_as_a_whole(
+    project, data: str, expected: list[object]
+) -> None:
+    project.spec("a.yaml", listing_of(project, "i.csv", data))
+    state = project.load("a.yaml")
+    found = state.stores[0].removes.entries
+    assert [(e.study_uid, e.series_uid, e.source.line, e.source.column) for e in found] == expected
+    assert all(entry.is_whole and entry.from_inventory for entry in found)
+    assert {entry.source.path for entry in found} <= {"i.csv"}
+    assert state.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("data", "found"),
+    [
+        ("studiesId\n\n", [(2, 1, "inventory-row")]),
+        ("studiesId\n1.2,1.3\n", [(2, 1, "inventory-row")]),
+        ("studiesId\n1.2\nDOE^JANE\n", [(3, 1, "invalid-uid")]),
+        ("studiesId,seriesId\n1.2,\n", [(2, 5, "inventory-row")]),
+        ("studiesId,seriesId\n1.2\n", [(2, 1, "inventory-row")]),
+        ("studiesId,seriesId\nx,y\n", [(2, 1, "invalid-uid"), (2, 3, "invalid-uid")]),
+    ],
+)
+def test_a_bad_row_of_studies_or_series_is_a_problem_at_its_cell(
+    project, data: str, found: list[object]
+) -> None:
+    project.spec("a.yaml", listing_of(project, "i.csv", data))
+    assert project.found("a.yaml") == found
+
+
+def test_leading_zeros_are_said_once_for_neighbours(project) -> None:
+    data = "studiesId,seriesId\n1.02,1.2\n1.02,1.03\n"
+    project.spec("a.yaml", listing_of(project, "i.csv", data))
+    warnings = project.load("a.yaml").warnings
+    assert [(p.rule, p.source.line, p.source.column) for p in warnings] == [
+        ("leading-zero", 2, 1),
+        ("leading-zero", 3, 6),
+    ]
+
+
+def test_what_is_named_twice_is_a_warning_with_both_places(project) -> None:
+    project.spec("a.yaml", listing_of(project, "i.csv", "studiesId\n1.2\n1.2\n1.3\n1.4\n"))
+    project.spec("b.yaml", listing_of(project, "j.csv", "studiesId\n1.3\n"))
+    project.spec("c.yaml", "remove:\n  - studiesId: 1.4\n")
+    state = project.load("a.yaml", "b.yaml", "c.yaml")
+    assert [str(problem).splitlines()[0] for problem in state.warnings] == [
+        "i.csv:3:1: warning: study 1.2 is named a second time; it is first at i.csv:2",
+        "i.csv:5:1: warning: study 1.4 is named a second time; it is first at c.yaml:5",
+        "j.csv:2:1: warning: study 1.3 is named a second time; it is first at i.csv:4",
+    ]
+
+
+def test_what_lies_in_a_named_whole_is_a_warning_with_both_places(project) -> None:
+    rows = "1.2,1.2.1,1.2.1.1\n1.2,1.2.1,1.2.1.2\n1.3,1.3.1,1.3.1.1\n"
+    project.spec("a.yaml", listing_of(project, "i.csv", f"studiesId,seriesId,instancesId\n{rows}"))
+    project.spec("b.yaml", listing_of(project, "j.csv", "studiesId,seriesId\n1.2,1.2.1\n"))
+    project.spec("c.yaml", "remove:\n  - studiesId: 1.3\n")
+    state = project.load("a.yaml", "b.yaml", "c.yaml")
+    assert [str(problem).splitlines()[0] for problem in state.warnings] == [
+        "i.csv:2:11: warning: instances of series 1.2.1 are removed here,"
+        " and at j.csv:2 with all of series 1.2.1",
+        "i.csv:4:11: warning: instances of series 1.3.1 are removed here,"
+        " and at c.yaml:5 with all of study 1.3",
+    ]
+
+
+def test_one_study_in_two_lists_for_two_reasons_is_an_error_with_both_places(project) -> None:
+    project.spec("a.yaml", listing_of(project, "i.csv", "studiesId\n1.1\n1.2\n"))
+    other = '    reason: {code: "113037"}\n'
+    project.spec("b.yaml", listing_of(project, "j.csv", "studiesId\n1.2\n", extra=other))
+    (problem,) = project.problems("a.yaml", "b.yaml")
+    assert (problem.rule, problem.source) == ("different-reasons", Source("j.csv", 2, 1))
+    assert "i.csv:3" in problem.message
+
+
+def test_a_listed_study_inside_a_keep_is_overridden_and_a_listed_keep_contradicts(project) -> None:
+    project.spec("a.yaml", listing_of(project, "i.csv", "studiesId\n1.2\n"))
+    keep = listing_of(project, "k.csv", "studiesId\n1.2\n1.3\n", key="keep")
+    project.spec("specs/k.yaml", keep.replace("path: k.csv", "path: ../k.csv"))
+    state = project.load("a.yaml")
+    assert state.stores[0].keeps.whole_study("1.2").source == Source("k.csv", 2, 1)
+    project.spec("b.yaml", "remove:\n  - {studiesId: 1.3, seriesId: 1.3.1}\n")
+    (problem,) = project.problems("b.yaml")
+    assert (problem.rule, problem.source) == ("contradiction", Source("b.yaml", 5, 5))
+    assert problem.message == "series 1.3.1 is removed here and kept at k.csv:3"

@@ -106,7 +106,7 @@ def _read_case(path: Path) -> Case:
     stores = document.get("stores") or {"archive": document}
     wanted = [_desired_store(name, part["desired"]) for name, part in sorted(stores.items())]
     live = [
-        _live_store(one, part["live"])
+        live_store(one, part["live"])
         for one, (_, part) in zip(wanted, sorted(stores.items()), strict=True)
     ]
     files = {entry.source.path for one in wanted for entry in _entries(one)}
@@ -193,7 +193,7 @@ def _entries(store: DesiredStore) -> Iterator[Entry]:
 # What is there
 
 
-def _live_store(desired: DesiredStore, live: Mapping[str, Any]) -> LiveStore:
+def live_store(desired: DesiredStore, live: Mapping[str, Any]) -> LiveStore:
     """What a look at the store gives when it holds this and answers so."""
     holds = {_instance(text) for text in live.get("holds", ())}
     stale = {_instance(text) for text in live.get("stale", ())}

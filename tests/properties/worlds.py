@@ -214,7 +214,7 @@ class World:
         return "\n".join(lines) + "\n"
 
     def _entry(self, site: Site, claim: Claim) -> Iterator[str]:
-        if claim.by_inventory and claim.numbers:
+        if claim.by_inventory:
             yield f"  - inventory: {{{_inventory(site, claim)}}}"
         else:
             named = address(claim.study, claim.series or 0, 0)
@@ -241,8 +241,11 @@ def _store(store: StoreAddress) -> list[str]:
 
 def _inventory(site: Site, claim: Claim) -> str:
     """Write an inventory beside the file that pins it; the pin's members."""
-    rows = [",".join(one) for one in claim.listed()]
-    text = "\n".join(["studiesId,seriesId,instancesId", *rows]) + "\n"
+    depth = 3 if claim.numbers else 1 if claim.series is None else 2
+    named = claim.listed() or (address(claim.study, claim.series or 0, 0),)
+    rows = [",".join(one[:depth]) for one in named]
+    header = ",".join(("studiesId", "seriesId", "instancesId")[:depth])
+    text = "\n".join([header, *rows]) + "\n"
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     path = site.write(f"{claim.file}.{sha256[:8]}.csv", text)
     return f"path: {path.name}, sha256: {sha256}, count: {len(rows)}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import os
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -11,20 +11,28 @@ import click
 
 from reconciler.cli import environment
 from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.project import find_root
 from reconciler.cli.options.reasons import make_reason, reason_options
 from reconciler.cli.options.stores import access_options, parse_store
 from reconciler.cli.output.console import say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
-from reconciler.cli.output.progress import progress
-from reconciler.desired.format.writing import SeriesList, desired_state
-from reconciler.desired.inventory.reader import read_list
+from reconciler.cli.runs.importing import (
+    counted,
+    from_csv,
+    from_store,
+    limits_of_contents,
+    limits_of_list,
+)
+from reconciler.desired.format.writing import ListedEntry, desired_state
+from reconciler.desired.inventory.exported_list import columns_by_level
+from reconciler.desired.project_paths import relative_to_root
 from reconciler.errors import UsageError
-from reconciler.live.store import ReadableStore
-from reconciler.live.workers import run_workers
-from reconciler.model.address import SeriesAddress, StoreAddress, is_uid
+from reconciler.model.address import is_uid
 from reconciler.model.desired import EntryKind, Reason
 from reconciler.model.live import OddRow
 from reconciler.reporting.wording import plural
+
+_LONGEST_ARCHIVE = 1000  # characters, as in a file
 
 _SHOWN = 20
 """So many rows that were left out, or are shared, are named."""
@@ -41,11 +49,23 @@ _SHOWN = 20
     "listed",
     type=PATH,
     metavar="FILE",
-    help="List the instances of this CSV file instead, without asking the store.",
+    help="List what this CSV file names instead, without asking the store.",
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME",
+    help="Read this column: StudyInstanceUID, or 'studiesId=Study UID'; repeatable.",
 )
 @click.option("--keep", "intent", flag_value="keep", default="keep", help="Keep them (default).")
 @click.option("--remove", "intent", flag_value="remove", help="Remove them; needs --reason.")
 @reason_options
+@click.option(
+    "--archive",
+    metavar="PATH",
+    help="Keep what is removed in this folder first; an absolute path outside the project.",
+)
 @click.option("--out", type=PATH, metavar="FILE", help="Write to this new file.")
 @access_options
 def command(
@@ -54,10 +74,12 @@ def command(
     studies: tuple[str, ...],
     excluded: tuple[str, ...],
     listed: Path | None,
+    columns: tuple[str, ...],
     intent: str,
     reason: str | None,
     ticket: str | None,
     reason_text: str | None,
+    archive: str | None,
     out: Path | None,
     access: environment.Access,
 ) -> None:
@@ -67,26 +89,46 @@ def command(
     Orthanc. Every instance is listed by itself, so what arrives later is not part of it.
     Comments name modality and count, and nothing of the patient. What has a malformed UID cannot
     be addressed; it is left out and named on stderr. Searches may lag behind deletions for
-    seconds. The FILE of --csv has the columns studiesId, seriesId, instancesId.
+    seconds. With --remove the file has the limits that its own counts call for.
+
+    The FILE of --csv is an inventory: its columns are studiesId, seriesId, instancesId, or the
+    first two for whole series, or the first for whole studies. With --column it is a list as a
+    RIS, a VNA or a spreadsheet exports it: separated by commas, semicolons or tabs, and only the
+    named columns are read. StudyInstanceUID, SeriesInstanceUID and SOPInstanceUID say by
+    themselves what they are; another name is given as studiesId=NAME, seriesId=NAME or
+    instancesId=NAME. A series needs the column of its study, an instance both.
 
     \b
     Examples:
       reconciler import projects/p/locations/l/datasets/d/dicomStores/s --out specs/keep.yaml
       reconciler import projects/p/locations/l/datasets/d/dicomStores/s --study 1.2.3 \\
-        --remove --reason 113037 --ticket QA-7
-      reconciler import orthanc:projects/p/locations/l/datasets/d/dicomStores/s --csv list.csv
+        --remove --reason 113037 --ticket QA-7 --archive /srv/dicom-archive
+      reconciler import projects/p/locations/l/datasets/d/dicomStores/s --csv expired.csv \\
+        --column StudyInstanceUID --remove --reason 113039 --out specs/expired.yaml
     """
     address = parse_store(store)
     why = _reason(EntryKind(intent), reason, ticket, reason_text)
     _check(studies, excluded, listed, out)
+    _check_archive(archive, EntryKind(intent))
     require_writable(out)
     odd: Collection[OddRow] = ()
     if listed is not None:
-        series: Sequence[SeriesList] = _from_csv(listed)
+        entries = from_csv(listed, _columns(columns))
+        limits = limits_of_list(entries)
+    elif columns:
+        raise UsageError("--column belongs to --csv")
     else:
-        series, odd = _from_store(address, studies, excluded, access)
-    header = _header(series, _noted(odd))
-    text = desired_state(address, EntryKind(intent), series, reason=why, header=header)
+        entries, odd = from_store(address, studies, excluded, access)
+        limits = limits_of_contents(entries, odd)
+    text = desired_state(
+        address,
+        EntryKind(intent),
+        entries,
+        reason=why,
+        archive=archive,
+        limits=None if why is None else limits,
+        header=_header(entries, _noted(odd)),
+    )
     if out is not None:
         write_file(out, text)
     else:
@@ -115,75 +157,29 @@ def _check(
         raise UsageError(f"{out} exists already", hint="name a new file")
 
 
-def _from_csv(file: Path) -> list[SeriesList]:
+def _check_archive(archive: str | None, intent: EntryKind) -> None:
+    if archive is None:
+        return
+    if intent is not EntryKind.REMOVE:
+        raise UsageError("--archive belongs to --remove")
+    if not (archive.startswith("/") and archive.isprintable() and len(archive) <= _LONGEST_ARCHIVE):
+        raise UsageError(
+            f"--archive takes an absolute path, {_LONGEST_ARCHIVE} characters at most",
+            hint="start it with '/': it means the same wherever the plan is applied",
+        )
+    if relative_to_root(archive, os.path.realpath(find_root(None))) is not None:
+        raise UsageError(
+            f"the archive {archive} lies inside the project",
+            hint="name a folder outside: archived instances must never be committed",
+        )
+
+
+def _columns(asked: Sequence[str]) -> tuple[str, ...]:
     try:
-        series = read_list(file)
-    except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror}") from error
-    return [SeriesList(one, uids) for one, uids in series.items()]
-
-
-def _from_store(
-    address: StoreAddress,
-    studies: Sequence[str],
-    excluded: Sequence[str],
-    access: environment.Access,
-) -> tuple[list[SeriesList], list[OddRow]]:
-    with environment.connect(
-        environment.endpoint(access.endpoint, address.provider),
-        access,
-        provider=address.provider,
-        read_only=True,
-    ) as connection:
-        store = connection.store(address)
-        store.preflight(deleting=False)
-        counts, odd = _studies(store, studies)
-        for uid in (*studies, *excluded):
-            if uid not in counts:
-                raise UsageError(f"the store does not list a study {uid}")
-        wanted = sorted(counts.keys() - set(excluded))
-        found: dict[str, list[SeriesList]] = {}
-        with progress("reading studies") as counter:
-
-            def read(study_uid: str) -> None:
-                found[study_uid] = list(_study(store, study_uid, odd))
-                counter.update(len(found), len(wanted))
-
-            run_workers(wanted, read, parallelism=min(access.parallelism, len(wanted)))
-        # What arrives amid the pages repeats a row as well; a search for the one study does not.
-        twice = [uid for uid in wanted if counts[uid] > 1]
-        odd += [OddRow((uid,)) for uid in twice if len(list(store.list_studies(uid))) > 1]
-    return [one for uid in wanted for one in found[uid]], odd
-
-
-def _studies(store: ReadableStore, studies: Sequence[str]) -> tuple[Counter[str], list[OddRow]]:
-    """How many rows the search has of each study, of these or of all; one for each patient."""
-    counts: Counter[str] = Counter()
-    odd = []
-    for row in chain.from_iterable(map(store.list_studies, set(studies) or (None,))):
-        if isinstance(row, OddRow):
-            odd.append(row)
-        else:
-            counts[row] += 1
-    return counts, odd
-
-
-def _study(store: ReadableStore, study_uid: str, odd: list[OddRow]) -> Iterator[SeriesList]:
-    modalities = {
-        one.series_uid: one.modality
-        for one in store.list_series(study_uid)
-        if not isinstance(one, OddRow)  # the rows of its instances say so too
-    }
-    instances: defaultdict[SeriesAddress, dict[str, None]] = defaultdict(dict)
-    for row in store.list_instances(study_uid):
-        if isinstance(row, OddRow):
-            odd.append(row)
-        else:
-            instances[row.series][row.instance_uid] = None
-    for series, uids in instances.items():
-        words = [modalities.get(series.series_uid), plural(len(uids), "instance")]
-        comment = ", ".join(word for word in words if word)
-        yield SeriesList(series, tuple(uids), comment)
+        return columns_by_level(asked)
+    except ValueError as error:
+        hint = "--column StudyInstanceUID, or --column 'studiesId=Study UID'; see --help"
+        raise UsageError(f"--column: {error}", hint=hint) from error
 
 
 def _noted(odd: Collection[OddRow]) -> Iterator[str]:
@@ -205,13 +201,8 @@ def _first(before: str, notes: Sequence[str]) -> Iterator[str]:
         yield f"{before}{len(notes) - _SHOWN:,} more"
 
 
-def _header(series: Iterable[SeriesList], notes: Iterable[str]) -> Iterator[str]:
-    listed = list(series)
-    instances = sum(len(one.uids) for one in listed)
-    studies = len({one.series.study_uid for one in listed})
-    counted = (
-        f"{plural(instances, 'instance')} in {len(listed):,} series of {plural(studies, 'study')}"
-    )
-    say(counted)
-    yield f"{counted}, as listed by reconciler import."
+def _header(entries: Sequence[ListedEntry], notes: Iterator[str]) -> Iterator[str]:
+    found = counted(entries)
+    say(found)
+    yield f"{found}, as listed by reconciler import."
     yield from notes

@@ -1,34 +1,44 @@
-"""Writes a desired-state file that lists instances, in canonical form."""
+"""Writes a desired-state file that names studies, series or instances, in canonical form."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.desired.format.canonical import quoted
-from reconciler.model.address import SeriesAddress, StoreAddress
-from reconciler.model.desired import EntryKind, Reason
+from reconciler.model.address import StoreAddress
+from reconciler.model.desired import LIMIT_KEYS, EntryKind, Reason
 
 
 @dataclass(frozen=True, slots=True)
-class SeriesList:
-    """The instances of one series, and in words what they are; nothing of the patient."""
+class ListedEntry:
+    """A study, a series, or instances of one, and in words what that is; nothing of the patient.
 
-    series: SeriesAddress
-    uids: tuple[str, ...]
+    Without instances it means the whole series, without a series the whole study.
+    """
+
+    study_uid: str
+    series_uid: str | None = None
+    uids: tuple[str, ...] = ()
     comment: str | None = None
 
 
 def desired_state(
     store: StoreAddress,
     intent: EntryKind,
-    listed: Iterable[SeriesList],
+    listed: Iterable[ListedEntry],
     *,
     reason: Reason | None = None,
+    archive: str | None = None,
+    limits: Mapping[str, int] | None = None,
     header: Iterable[str] = (),
 ) -> Iterator[str]:
-    """The text of the file, in pieces; ``reason`` is that of removes, ``header`` comment lines."""
+    """The text of the file, in pieces.
+
+    ``reason`` and ``archive``, an absolute path, are those of removes; ``limits`` are keyed as the
+    format names them; ``header`` are comment lines.
+    """
     for line in header:
         yield f"# {line}\n"
     yield "version: 1\n"
@@ -37,7 +47,12 @@ def desired_state(
         yield f"  {name}: {quoted(value)}\n"
     if reason is not None:
         yield from _reason(reason)
-    entries = sorted(listed, key=lambda one: one.series)
+    if archive is not None:
+        yield f"archive:\n  path: {quoted(archive)}\n"
+    if limits:
+        yield "limits:\n"
+        yield from (f"  {key}: {limits[key]}\n" for key in LIMIT_KEYS.values() if key in limits)
+    entries = sorted(listed, key=lambda one: (one.study_uid, one.series_uid or ""))
     yield f"{intent.value}:\n" if entries else f"{intent.value}: []\n"
     for entry in entries:
         yield from _entry(entry)
@@ -51,11 +66,13 @@ def _reason(reason: Reason) -> Iterator[str]:
         yield f"  ticket: {quoted(reason.ticket)}\n"
 
 
-def _entry(entry: SeriesList) -> Iterator[str]:
+def _entry(entry: ListedEntry) -> Iterator[str]:
     if entry.comment is not None:
         yield f"  # {entry.comment}\n"
-    yield f"  - studiesId: {quoted(entry.series.study_uid)}\n"
-    yield f"    seriesId: {quoted(entry.series.series_uid)}\n"
-    yield "    instancesId:\n"
+    yield f"  - studiesId: {quoted(entry.study_uid)}\n"
+    if entry.series_uid is not None:
+        yield f"    seriesId: {quoted(entry.series_uid)}\n"
+    if entry.uids:
+        yield "    instancesId:\n"
     for uid in sorted(entry.uids):
         yield f"      - {quoted(uid)}\n"

@@ -1,1 +1,1 @@
-"""Inventories: lists of instances in CSV files."""
+"""Inventories: lists of studies, series or instances in CSV files."""

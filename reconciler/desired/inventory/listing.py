@@ -1,12 +1,12 @@
-"""Gathers the instances of one series that one file names, each with its place."""
+"""Gathers what one file names, each with its place: instances of a series, series, studies."""
 
 from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import compress, pairwise
+from itertools import compress, pairwise, repeat
 from typing import cast
 
 from reconciler.desired.problems import Problems
@@ -87,9 +87,39 @@ class Listing:
                 warn_of_leading_zero(uid, source, problems)
 
 
+@dataclass(slots=True)
+class TargetList:
+    """Series, or studies, that rows name as a whole, in file order, each once with its place.
+
+    Parallel sequences, so that a million of them cost no objects of their own.
+    """
+
+    studies: list[str] = field(default_factory=list)
+    series: list[str] = field(default_factory=list)
+    """Empty where rows name studies."""
+    lines: array[int] = field(default_factory=lambda: array("I"))
+    columns: array[int] = field(default_factory=lambda: array("I"))
+
+    def add(self, study_uid: str, *series_uid: str, line: int, column: int) -> None:
+        """Add a study, or a series of it."""
+        self.studies.append(study_uid)
+        self.series += series_uid
+        self.lines.append(line)
+        self.columns.append(column)
+
+    def __iter__(self) -> Iterator[tuple[str, str | None, int, int]]:
+        series = self.series or repeat(None)
+        return zip(self.studies, series, self.lines, self.columns, strict=False)
+
+
+def has_leading_zero(uid: str) -> bool:
+    """Whether a component of the UID has a leading zero (PS3.5 section 9.1 has none)."""
+    return _LEADING_ZERO.search(uid) is not None
+
+
 def warn_of_leading_zero(uid: str, source: Source, problems: Problems) -> None:
-    """Warn if a component of the UID has a leading zero (PS3.5 section 9.1)."""
-    if _LEADING_ZERO.search(uid):
+    """Warn if a component of the UID has a leading zero."""
+    if has_leading_zero(uid):
         problems.warning(
             Rule.LEADING_ZERO,
             source,

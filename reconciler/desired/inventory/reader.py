@@ -1,40 +1,50 @@
-"""Reads an inventory: a CSV file with one instance a row, hashed while it is read."""
+"""Reads an inventory: a CSV file with one instance, series or study a row, hashed while read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.desired.inventory.csv_rows import CsvLines, NotRows, Row
-from reconciler.desired.inventory.listing import Listing, warn_of_leading_zero
+from reconciler.desired.inventory.listing import (
+    Listing,
+    TargetList,
+    has_leading_zero,
+    warn_of_duplicate,
+    warn_of_leading_zero,
+)
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
 from reconciler.desired.project_paths import is_pointer, report_pointer
 from reconciler.desired.rules import Rule
-from reconciler.desired.wording import quoted, uid_fault
-from reconciler.errors import DesiredStateError
+from reconciler.desired.wording import uid_fault
 from reconciler.model.address import SeriesAddress, is_uid
 from reconciler.model.desired import InstanceList
 from reconciler.model.problem import Source
 from reconciler.regular_file import open_regular
 
-COLUMNS = ("studiesId", "seriesId", "instancesId")
-"""The columns, in any order."""
+LEVELS = ("studiesId", "seriesId", "instancesId")
+"""The columns, in any order: the first alone, the first two, or all."""
+
+_NOUNS = ("study", "series", "instance")
+"""What a row names, by the last of its columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What an inventory lists, by series in the file's order.
+    """What an inventory lists, in the file's order: instances by series, or series, or studies.
 
-    ``count`` is the number of its data rows, None if it is not made of rows; ``is_pointer`` says
-    that a Git LFS pointer stands in its place.
+    ``targets`` are the series or studies that rows name as a whole; ``count`` is the number of its
+    data rows, None if it is not made of rows; ``is_pointer`` says that a Git LFS pointer stands in
+    its place.
     """
 
     path: str
     sha256: str
     count: int | None
     series: dict[SeriesAddress, InstanceList]
+    targets: TargetList
     is_pointer: bool = False
 
 
@@ -56,27 +66,58 @@ def read_inventory(
         except NotRows:
             lines.skip()
         listed = reader.finished()
-        return Inventory(path, lines.digest.hexdigest(), count, listed, reader.is_pointer)
+        digest = lines.digest.hexdigest()
+        return Inventory(path, digest, count, listed, reader.targets, reader.is_pointer)
 
 
 class _Reader:
-    """Turns rows into listings by series."""
+    """Turns rows into listings by series, or into targets."""
 
     def __init__(self, path: str, problems: Problems) -> None:
         self._path = path
         self._problems = problems
         self.is_pointer = False
+        self.targets = TargetList()
         self._listings: dict[SeriesAddress, Listing] = {}
 
     def read(self, rows: Iterator[Row]) -> None:
         header = next(rows, Row(1, "", [""]))
         if not self._is_header(header):
             raise NotRows
-        study, series, instance = (header.cells.index(name) for name in COLUMNS)
+        if len(header.cells) == len(LEVELS):
+            self._read_instances(header, rows)
+        else:
+            self._read_targets(header, rows)
+
+    def _read_targets(self, header: Row, rows: Iterator[Row]) -> None:
+        depth = len(header.cells)
+        places = [header.cells.index(name) for name in LEVELS[:depth]]
+        firsts: dict[tuple[str, ...], int] = {}
+        before = ""
+        for row in rows:
+            if len(row.cells) != depth or not all(map(is_uid, row.cells)):
+                self._report_row(row, header.cells)
+                continue
+            study, *below = (row.cells[place] for place in places)
+            if study == before:
+                study = before  # neighbours share its text
+            column = row.column(places[-1])
+            first = firsts.setdefault((study, *below), row.line)
+            if first != row.line:
+                what = f"{_NOUNS[depth - 1]} {(study, *below)[-1]}"
+                source = Source(self._path, row.line, column)
+                warn_of_duplicate(what, source, Source(self._path, first), self._problems)
+                continue
+            self._warn_of_leading_zeros(row, below if study is before else (study, *below))
+            self.targets.add(study, *below, line=row.line, column=column)
+            before = study
+
+    def _read_instances(self, header: Row, rows: Iterator[Row]) -> None:
+        study, series, instance = (header.cells.index(name) for name in LEVELS)
         before, listing, column = ("", ""), Listing(), 0
         for row in rows:
             line, text, cells = row
-            if len(cells) != len(COLUMNS) or not is_uid(cells[instance]):
+            if len(cells) != len(LEVELS) or not is_uid(cells[instance]):
                 self._report_row(row, header.cells)
                 continue
             # Neighbours share study and series: checked, looked up and measured once for all.
@@ -100,37 +141,47 @@ class _Reader:
         listing = self._listings.get(series)
         if listing is None:
             listing = self._listings[series] = Listing()
-            for uid in series:
-                source = Source(self._path, row.line, row.column(row.cells.index(uid)))
-                warn_of_leading_zero(uid, source, self._problems)
+            self._warn_of_leading_zeros(row, series)
         return listing
 
+    def _warn_of_leading_zeros(self, row: Row, uids: Iterable[str]) -> None:
+        for uid in filter(has_leading_zero, uids):
+            source = Source(self._path, row.line, row.column(row.cells.index(uid)))
+            warn_of_leading_zero(uid, source, self._problems)
+
     def _is_header(self, row: Row) -> bool:
-        if sorted(row.cells) == sorted(COLUMNS):
+        if any(sorted(row.cells) == sorted(LEVELS[:depth]) for depth in (1, 2, 3)):
             return True
         if is_pointer(row.text):
             self.is_pointer = True
             report_pointer(Source(self._path, row.line), self._path, self._problems)
             return False
-        odd = next((i for i, cell in enumerate(row.cells) if cell and cell not in COLUMNS), None)
+        odd = next((i for i, cell in enumerate(row.cells) if cell and cell not in LEVELS), None)
         if odd is not None:
-            at, message = odd, f"{quoted(row.cells[odd])} is not a column of an inventory"
+            # Unquoted: without a header, the first line of another list may name a patient.
+            at, message = odd, "this is not a column of an inventory"
         else:
-            at, message = 0, "the header does not name each column exactly once"
-        hint = f"the header is {','.join(COLUMNS)} in any order, separated by commas"
+            at, message = 0, "the header does not name each column that it needs exactly once"
+        hint = (
+            f"the header is {','.join(LEVELS)} in any order, separated by commas; without"
+            f" {LEVELS[2]} a row means the whole series, with {LEVELS[0]} alone the whole study;"
+            " reconciler import --column reads a list of another form"
+        )
         self._report(Rule.INVENTORY_HEADER, row, at, message, hint)
         return False
 
     def _report_row(self, row: Row, names: list[str]) -> None:
-        if len(row.cells) != len(COLUMNS):
-            found = f"{len(row.cells)} cells" if row.text else "no cell"
-            message = f"the row has {found}; it needs {len(COLUMNS)}"
-            hint = "remove empty rows; every row names one instance"
+        noun = _NOUNS[len(names) - 1]
+        if len(row.cells) != len(names) or not row.text:
+            count = len(row.cells) if row.text else 0
+            found = f"{count or 'no'} cell{'s' * (count > 1)}"
+            message = f"the row has {found}; it needs {len(names)}"
+            hint = f"remove empty rows; every row names one {noun}"
             self._report(Rule.INVENTORY_ROW, row, 0, message, hint)
             return
         for index, (name, cell) in enumerate(zip(names, row.cells, strict=True)):
             if not cell:
-                hint = "every row names one instance in full"
+                hint = f"every row names one {noun} in full"
                 self._report(Rule.INVENTORY_ROW, row, index, f"{name} is empty", hint)
             elif not is_uid(cell):
                 self._report(Rule.INVALID_UID, row, index, *uid_fault(cell))
@@ -138,17 +189,3 @@ class _Reader:
     def _report(self, rule: Rule, row: Row, index: int, message: str, hint: str) -> None:
         source = Source(self._path, row.line, row.column(index))
         self._problems.error(rule, source, message, hint)
-
-
-def read_list(file: Path) -> dict[SeriesAddress, tuple[str, ...]]:
-    """The instances that a CSV file of an inventory's form lists, by series; nothing is pinned.
-
-    Raises:
-        DesiredStateError: it is not of that form; with every problem.
-        OSError: it cannot be read.
-    """
-    problems = Problems()
-    inventory = read_inventory(file, file.as_posix(), problems)
-    if problems.has_errors:
-        raise DesiredStateError(problems.sorted())
-    return {series: listed.uids for series, listed in inventory.series.items()}
