@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from reconciler.model.address import SeriesAddress, StoreAddress
-from reconciler.model.desired import Limits, Reason, ReasonCode, listed_sources
+from reconciler.model.desired import Hold, Limits, Reason, ReasonCode, listed_sources
 from reconciler.model.problem import Source
 
 RETENTION = Reason(ReasonCode.DATA_RETENTION_POLICY_EXPIRED, None, "RET-1")
@@ -54,7 +54,7 @@ keep:
     (store,) = project.load("specs").stores
     safety = Reason(ReasonCode.REJECTED_FOR_PATIENT_SAFETY_REASONS, "wrong", None)
     assert [entry.reason for entry in store.removes.entries] == [RETENTION, safety]
-    assert [entry.hold for entry in store.keeps.entries] == [None, "Trial 7"]
+    assert [entry.hold for entry in store.keeps.entries] == [None, Hold("Trial 7")]
 
 
 def test_entries_that_spell_the_default_out_join_the_plain_ones_in_the_files_order(project) -> None:
@@ -108,7 +108,7 @@ def test_a_hold_spares_and_the_remove_stays(project) -> None:
     state = project.load("specs/a.yaml")
     (store,) = state.stores
     assert [entry.study_uid for entry in store.removes.entries] == ["1.2"]
-    assert store.keeps.whole_study("1.2").hold == "Trial 7"
+    assert store.keeps.whole_study("1.2").hold == Hold("Trial 7")
 
 
 def test_an_outer_hold_spares_what_an_inner_keep_would_refuse(project) -> None:

@@ -121,6 +121,7 @@ def test_the_rules_are_those_that_problems_can_have_and_their_names_are_pinned()
     assert set(RULES) == {*Rule, *PLAN_RULES}
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule) for rule in RULES)
     assert sorted(PLAN_RULES) == [
+        "freed",
         "gate-incomplete",
         "gate-max-deletions",
         "gate-max-kept-missing",
@@ -131,6 +132,7 @@ def test_the_rules_are_those_that_problems_can_have_and_their_names_are_pinned()
         "gate-max-study-percent",
         "gate-misplaced",
         "gate-restored",
+        "hold-overdue",
         "kept-missing",
         "misplaced",
         "never-seen",

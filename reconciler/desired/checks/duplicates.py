@@ -8,7 +8,7 @@ from reconciler.desired.inventory.listing import warn_of_duplicate
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import name_of
-from reconciler.model.desired import Claim, Claims, Entry, listed_sources
+from reconciler.model.desired import Claim, Claims, Entry, Hold, listed_sources
 
 
 def check_duplicates(claims: Claims, problems: Problems) -> None:
@@ -16,8 +16,8 @@ def check_duplicates(claims: Claims, problems: Problems) -> None:
 
     Keeps for two different holds are no duplicates.
     """
-    whole: dict[tuple[str, str | None, str | None], Entry] = {}
-    listed: dict[tuple[str, str | None, str | None], list[Entry]] = defaultdict(list)
+    whole: dict[tuple[str, str | None, Hold | None], Entry] = {}
+    listed: dict[tuple[str, str | None, Hold | None], list[Entry]] = defaultdict(list)
     for entry in sorted(claims.entries, key=lambda entry: entry.source):
         key = (entry.study_uid, entry.series_uid, entry.hold)
         if entry.instances is not None:
