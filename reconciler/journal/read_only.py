@@ -62,7 +62,7 @@ class OverriddenSeen(OfStore):
     hold: Hold
     """The hold."""
     instances: tuple[str, ...] = field(metadata=INSTANCES)
-    """Their SOP Instance UIDs, of a long series in several records."""
+    """Their SOP Instance UIDs."""
     is_free: bool = field(default=False, metadata=as_json(key="free"))
     """Whether the hold covers them no longer, so that they are to be deleted."""
 

@@ -96,11 +96,9 @@ class Hold:
         """What it goes by when its owner or its day of review changes."""
         return self.text, self.ticket
 
-    def overdue_days(self, today: date) -> int | None:
-        """How many days it is past its review; None if it is not."""
-        if self.review_by is None or today <= self.review_by:
-            return None
-        return (today - self.review_by).days
+    def overdue_days(self, today: date) -> int:
+        """How many days it is past its review; 0 if it is not."""
+        return 0 if self.review_by is None else max((today - self.review_by).days, 0)
 
 
 def _limit(key: str, default: int) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections import Counter
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -260,23 +259,23 @@ class StorePlan:
 
     def overdue_holds(self, today: date) -> Iterator[OverdueHold]:
         """The holds that are past their review, in the order of their places."""
-        first: dict[tuple[str, Hold], Source] = {}
-        instances: Counter[tuple[str, Hold]] = Counter()
+        found: dict[tuple[str, Hold], list[KeptEntry]] = {}
         for entry in self.kept:
-            if entry.hold is not None:
-                key = entry.source.path, entry.hold
-                first.setdefault(key, entry.source)
-                instances[key] += entry.instances
-        for key, source in first.items():
-            path, hold = key
-            days = hold.overdue_days(today)
-            if days is not None:
-                overridden = sum(
+            if entry.hold is not None and entry.hold.overdue_days(today):
+                found.setdefault((entry.source.path, entry.hold), []).append(entry)
+        for (path, hold), entries in found.items():
+            yield OverdueHold(
+                self.store,
+                hold,
+                entries[0].source,
+                hold.overdue_days(today),
+                sum(one.instances for one in entries),
+                sum(
                     one.instances
                     for one in self.overridden
                     if one.hold == hold and one.keep.path == path
-                )
-                yield OverdueHold(self.store, hold, source, days, instances[key], overridden)
+                ),
+            )
 
     def deletions(self) -> Iterator[InstanceAddress]:
         """Every instance to delete, in the plan's order."""

@@ -42,7 +42,7 @@ class LockStatus:
 
 @dataclass(frozen=True, slots=True)
 class StandingHold:
-    """A hold of a keep entry, and by how many days it is past its review, None if it is not.
+    """A hold of a keep entry, and by how many days it is past its review, 0 if it is not.
 
     ``instances`` are those that the last plan saw, ``overridden`` those of them that files ask to
     remove; both are None without a plan.
@@ -53,7 +53,7 @@ class StandingHold:
     line: int
     instances: int | None
     overridden: int | None
-    overdue_days: int | None
+    overdue_days: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,7 +86,7 @@ def test_a_hold_is_not_overdue_on_its_day(project: Project, held: list[InstanceA
     assert "warning" not in project.run("validate").err
     assert plan(project)["overdue_holds"] == []
     (one,) = project.run("status", "--holds", "--format", "json").json["holds"]
-    assert one["overdue_days"] is None
+    assert one["overdue_days"] == 0
 
 
 def test_status_says_who_owns_a_hold_and_what_it_overrides(

@@ -268,15 +268,6 @@ def test_nothing_is_said_without_an_earlier_plan_or_for_another_service(chain: C
     assert chain.plan([ASKED], endpoint="http://127.0.0.1:8080").freed == ()
 
 
-def test_a_long_series_stands_in_several_records(
-    chain: Chain, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("reconciler.cli.runs.recording._AT_ONCE", 2)
-    chain.plan([ASKED, HELD])
-    saved = chain.plan([ASKED])
-    assert [len(one.instances) for one in saved.freed] == [2, 1]
-
-
 def test_what_is_set_free_is_no_part_of_the_digest(chain: Chain) -> None:
     first = chain.plan([ASKED])
     chain.plan([ASKED, HELD])

@@ -30,9 +30,6 @@ from reconciler.model.provenance import Provenance
 from reconciler.planning.gates import gates_of
 from reconciler.planning.kept import missing_by_entry, overridden_by_entry
 
-_AT_ONCE = 1000
-"""So many instances stand in one record."""
-
 
 def record_plan(
     saved: SavedPlan,
@@ -149,16 +146,15 @@ def _overridden(
 ) -> Iterator[OverriddenSeen]:
     order = _order(saved)
     for one in overridden:
-        for at in range(0, len(one.instances), _AT_ONCE):
-            yield OverriddenSeen(
-                saved.created,
-                order[one.store],
-                one.study_uid,
-                one.series_uid,
-                one.hold,
-                one.instances[at : at + _AT_ONCE],
-                is_free,
-            )
+        yield OverriddenSeen(
+            saved.created,
+            order[one.store],
+            one.study_uid,
+            one.series_uid,
+            one.hold,
+            one.instances,
+            is_free,
+        )
 
 
 def _reappeared(saved: SavedPlan) -> Iterator[ReappearedSeen]:
