@@ -90,10 +90,10 @@ class _Past:
 class StoreHistory:
     """What is on record of the instances of one store, by the indexes of the runs."""
 
-    def __init__(self, store: Store, by_whole: Mapping[int, Sequence[RunIndex]]) -> None:
-        """``by_whole`` are the runs that were about a study or series, in their order."""
+    def __init__(self, store: Store, by_parent: Mapping[int, Sequence[RunIndex]]) -> None:
+        """``by_parent`` are the runs that were about a study or series, in their order."""
         self._store = store
-        self._by_whole = by_whole
+        self._by_parent = by_parent
         self._by_study: dict[str, Sequence[RunIndex]] = {}
 
     def is_gone(self, instance: InstanceAddress) -> bool:
@@ -108,13 +108,13 @@ class StoreHistory:
         runs = self._about(study_uid)
         key = key_of(self._store, study_uid, *below) if runs else 0
         return any(
-            key in some for run in runs for some in (run.wholes, run.gone, run.restored, run.other)
+            key in some for run in runs for some in (run.parents, run.gone, run.restored, run.other)
         )
 
     def _about(self, study_uid: str) -> Sequence[RunIndex]:
         if study_uid not in self._by_study:
             key = key_of(self._store, study_uid)
-            self._by_study[study_uid] = self._by_whole.get(key, ())
+            self._by_study[study_uid] = self._by_parent.get(key, ())
         return self._by_study[study_uid]
 
 
@@ -153,7 +153,7 @@ class History:
         self._catalogue = catalogue
         self._order = order
         self._chosen = chosen
-        self._by_whole: dict[int, list[RunIndex]] = {}
+        self._by_parent: dict[int, list[RunIndex]] = {}
         self._pasts: dict[tuple[Store, InstanceAddress], _Past] = {}
         self._plans: dict[str, _Plan] = {}
         self._open: dict[Store, list[Attempt]] = {}
@@ -180,7 +180,7 @@ class History:
 
     def of(self, store: StoreAddress, endpoint: str) -> StoreHistory:
         """What is on record of a store, by whatever name its endpoint was reached then."""
-        return StoreHistory(store_at(endpoint, store), self._by_whole)
+        return StoreHistory(store_at(endpoint, store), self._by_parent)
 
     def last_words(
         self, instances: Iterable[PlannedKey], endpoint: str
@@ -267,7 +267,7 @@ class History:
         for store, instance in instances:
             study = store, instance.study_uid
             if study not in studies:
-                studies[study] = key_of(*study) in self._by_whole
+                studies[study] = key_of(*study) in self._by_parent
             if studies[study]:
                 yield key_of(store, *instance)
 
@@ -296,8 +296,8 @@ class History:
         for read in self.runs:
             name = read.run.name
             index = catalogue.indexed.get(name) or mentions[name].index(read)
-            for whole in index.wholes:
-                self._by_whole.setdefault(whole, []).append(index)
+            for parent in index.parents:
+                self._by_parent.setdefault(parent, []).append(index)
 
     def _add(self, event: Event) -> None:
         match event:

@@ -83,7 +83,7 @@ class IndexLine:
     """The other instances that it was to delete or to put back."""
     open: str = field(metadata=_KEYS)
     """Of the others, those with an attempt that its own record leaves open."""
-    wholes: str = field(metadata=_KEYS)
+    parents: str = field(metadata=_KEYS)
     """The studies and series of all of them."""
     settled: Mapping[str, str] = field(metadata=as_json(check=_all_checked))
     """The instances of which it closed the attempt of another run, by that run."""
@@ -132,9 +132,9 @@ class RunIndex:
         return frozenset(_keys_in(self.line.open))
 
     @cached_property
-    def wholes(self) -> frozenset[int]:
-        """As `IndexLine.wholes`."""
-        return frozenset(_keys_in(self.line.wholes))
+    def parents(self) -> frozenset[int]:
+        """As `IndexLine.parents`."""
+        return frozenset(_keys_in(self.line.parents))
 
     def settled(self, run: str) -> frozenset[int]:
         """What it settled for another run."""

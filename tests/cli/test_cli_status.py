@@ -230,7 +230,7 @@ def test_a_run_that_begins_or_ends_while_the_record_is_read_is_not_unfinished(
 
 def holds(project: Project, *paths: str) -> list[tuple[str, str, int, int | None]]:
     found = status(project, "--holds", *paths)["holds"]
-    return [(one["hold"], one["path"], one["line"], one["instances"]) for one in found]
+    return [(one["hold"]["text"], one["path"], one["line"], one["instances"]) for one in found]
 
 
 def keep(project: Project, name: str, *entries: str) -> None:

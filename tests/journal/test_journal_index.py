@@ -203,13 +203,13 @@ def answers(history: History) -> dict[str, object]:
     keys = [(store, one) for store in STORES for one in INSTANCES]
     plans = {plan: of_plan(history.of_plan(plan)) for plan in ("plan-1", "plan-2", "plan-3")}
     pasts = {store: history.of(store, ENDPOINT) for store in STORES}
-    wholes = {one[:length] for one in INSTANCES for length in (1, 2, 3)}
+    parents = {one[:length] for one in INSTANCES for length in (1, 2, 3)}
     return {
         "runs": [(read.run.name, read.run.place, read.ended, read.only) for read in history.runs],
         "words": dict(history.last_words(keys, ENDPOINT)),
         "one by one": [history.last_words([key], ENDPOINT) for key in keys],
         "gone": [(store, one) for store, one in keys if pasts[store].is_gone(one)],
-        "known": {(store, one) for store in STORES for one in wholes if pasts[store].knows(*one)},
+        "known": {(store, one) for store in STORES for one in parents if pasts[store].knows(*one)},
         "open": [
             (attempt.run.name, attempt.instance, attempt.replies)
             for store in STORES
@@ -335,8 +335,8 @@ def test_the_object_is_as_the_specification_says(tmp_path: Path) -> None:
             b"".join(sorted(hashlib.sha256(text.encode()).digest()[:8] for text in texts))
         ).decode()
 
-    wholes = {(store, one[:1]), (store, one[:2]), (store, three[:1]), (store, three[:2])}
-    wholes |= {(other, one[:1]), (other, one[:2]), (other, four[:1]), (other, four[:2])}
+    parents = {(store, one[:1]), (store, one[:2]), (store, three[:1]), (store, three[:2])}
+    parents |= {(other, one[:1]), (other, one[:2]), (other, four[:1]), (other, four[:2])}
     size, root = measure(tmp_path / "runs" / "run-1.jsonl")
     assert json.loads(path.read_bytes().splitlines()[2]) == {
         "type": "index",
@@ -347,7 +347,7 @@ def test_the_object_is_as_the_specification_says(tmp_path: Path) -> None:
         "restored": "",
         "other": keys((store, two), (store, three)),
         "open": keys((store, three)),
-        "wholes": keys(*wholes),
+        "parents": keys(*parents),
         "settled": {"run-0": keys((other, one))},
         "met_operation": False,
         "has_begun": True,
