@@ -1,7 +1,7 @@
 """The index of the record: what later runs ask of a run that is over, without reading it again.
 
-The index of a run is made from its record alone, as lines of JSON: the first record as it stands,
-the last one if it says how the run ended, and a line of type ``index``. Instances are not named
+The index of a run is made from its record alone, as lines of JSON: the first record but for its
+secret, the last one if it says how the run ended, and a line of type ``index``. Instances are not named
 there: each is a *key*, 64 bits of a hash. What has no key there, the run did not touch; of what has
 one, the record has the last word. The indexes of many runs make one object; see `index_stack`.
 """
@@ -13,7 +13,7 @@ import sys
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from reconciler.journal.codec import from_json
@@ -27,6 +27,8 @@ from reconciler.model.service import Store
 
 _TYPE = {"type": "index"}
 _KEY_BYTES = 8
+_NO_SECRET = "0" * 64
+"""In place of that of the run, which stands in its record alone."""
 
 
 def key_of(store: Store, *uids: str) -> int:
@@ -194,7 +196,7 @@ class Mentions:
             read.has_begun,
             read.only,
         )
-        return RunIndex(read.run.started, read.ended, line)
+        return RunIndex(replace(read.run.started, secret=_NO_SECRET), read.ended, line)
 
     def _key(self, store: Store, instance: InstanceAddress) -> int:
         series = instance.series
