@@ -1,9 +1,10 @@
 """The index of the record: what later runs ask of a run that is over, without reading it again.
 
 The index of a run is made from its record alone, as lines of JSON: the first record but for its
-secret, the last one if it says how the run ended, and a line of type ``index``. Instances are not named
-there: each is a *key*, 64 bits of a hash. What has no key there, the run did not touch; of what has
-one, the record has the last word. The indexes of many runs make one object; see `index_stack`.
+secret, the last one if it says how the run ended, and a line of type ``index``. Instances are not
+named there: each is a *key*, 64 bits of a hash. What has no key there, the run did not touch; of
+what has one, the record has the last word. The indexes of many runs make one object; see
+`index_objects`.
 """
 
 from __future__ import annotations
