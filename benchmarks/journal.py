@@ -51,7 +51,7 @@ class NoJournal(RunJournal):
         """Open nothing."""
 
     @property
-    def may_send(self) -> bool:
+    def is_leased(self) -> bool:
         """Always."""
         return True
 
@@ -59,6 +59,9 @@ class NoJournal(RunJournal):
     def is_slow(self) -> bool:
         """Never."""
         return False
+
+    def require_working(self) -> None:
+        """It always does."""
 
     def append(self, record: Record) -> None:
         """Forget it."""

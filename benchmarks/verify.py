@@ -19,11 +19,10 @@ from rig.results import Table, write_results
 
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
-from reconciler.journal.log import RunLog
-from reconciler.journal.places.disk import DiskState
+from reconciler.journal.ending import add_run
+from reconciler.journal.places.disk import DiskRunFile, DiskState
 from reconciler.journal.records import EmptiedStudy, Intent, Record, Result, RunStarted, Verified
 from reconciler.journal.segments import SegmentWriter, line_of
-from reconciler.journal.state import RUNS
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome
@@ -69,12 +68,12 @@ def write(state: Path, count: int, per_study: int | None = None) -> Path:
         planned=count,
     )
     emptied = [EmptiedStudy(NOW, 0, f"1.2.840.1.{one}", per_study or 0) for one in studies]
-    segments = SegmentWriter(first.secret)
+    segments = SegmentWriter()
     lines = map(line_of, chain([first], emptied, records(count - 1, per_study)))
     with path.open("wb") as file:
         while some := list(islice(lines, SEGMENT)):
             file.write(segments.make(some))
-    RunLog(DiskState(state).objects, RUNS).add(first.run, segments.tree.size, segments.tree.root)
+    add_run(DiskState(state), DiskRunFile(path, path.stat().st_size))
     return path
 
 

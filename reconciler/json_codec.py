@@ -15,7 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from functools import lru_cache, partial
 from operator import attrgetter
@@ -334,6 +334,7 @@ def _sharing(read: Read) -> Read:
 
 
 _HALF = re.compile("[\ud800-\udfff]")
+_DAY = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _write_text(value: str) -> str:
@@ -367,6 +368,12 @@ def _read_time(value: object) -> datetime:
     return parse_time(value)
 
 
+def _read_day(value: object) -> date:
+    if type(value) is not str or not _DAY.fullmatch(value):
+        raise ValueError("not a day such as 2026-12-31")
+    return date.fromisoformat(value)
+
+
 def _read_object(value: object) -> Mapping[str, object]:
     if type(value) is not dict:
         raise ValueError("not an object")
@@ -382,6 +389,7 @@ _PLAIN: Mapping[type, tuple[Write, Read]] = {
     int: (_same, _read_number),
     bool: (_same, _read_flag),
     datetime: (format_time, _read_time),
+    date: (date.isoformat, _read_day),
     Path: (lambda path: _write_text(str(path)), lambda value: Path(_read_text(value))),
 }
 

@@ -19,6 +19,7 @@ SMALL = {
     "plan.py": "--instances 2000 --probed 20 --latency 0.001 --runs 1",
     "probes.py": "--instances 20 --latency 0.001 --parallelism 2 --runs 1",
     "shared_state.py": "--instances 20 --put 0.001 --latency 0.001 --parallelism 2 --runs 1",
+    "ten_years.py": "--runs 9 --deletions 20 --instances 20 --rounds 1",
     "verify.py": "--records 300",
     "quota.py": "--instances 20 --quota 50 --parallelism 2",
     "query.py": "--instances 3 --kilobytes 10 --latency 0.001 --parallelism 2 --runs 1",
@@ -32,6 +33,7 @@ WRITING = (
     "probes.py",
     "quota.py",
     "shared_state.py",
+    "ten_years.py",
     "verify.py",
 )
 

@@ -24,14 +24,16 @@ from reconciler.model.audit import (
     RefusedApply,
 )
 from reconciler.model.deletion import RecordedDeletion
-from reconciler.model.desired import InputFile, Limits, Reason
+from reconciler.model.desired import Hold, InputFile, Limits, Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult
 from reconciler.model.plan import (
     DeletionGroup,
     Finding,
     KeptEntry,
+    OverdueHold,
     OverriddenEntry,
+    OverriddenInstances,
     Plan,
     Reappeared,
     SeriesPlan,
@@ -64,6 +66,9 @@ WRITTEN: dict[str, dict[str, type]] = {
         "gate": Gate,
         "reappeared": Reappeared,
         "neverSeen": NeverSeen,
+        "hold": Hold,
+        "freed": OverriddenInstances,
+        "overdueHold": OverdueHold,
     },
     "audit-report": {
         "coverage": Coverage,
@@ -73,6 +78,7 @@ WRITTEN: dict[str, dict[str, type]] = {
         "reappearance": Reappearance,
         "putBack": PutBack,
         "kept": LastSeen,
+        "Hold": Hold,
         "imagesRead": ImagesRead,
         "deletion": RecordedDeletion,
     },

@@ -45,6 +45,7 @@ from reconciler.model.plan import SavedPlan
 from reconciler.model.provenance import Provenance
 from reconciler.model.reply import Change
 from reconciler.planning.gates import gates_of, require_passed_gates
+from reconciler.planning.reappeared import LastWords
 
 _NOT_SEEN = "a listing shows what an earlier run proved gone, and the store gives no clear answer"
 _MET_OPERATION = (
@@ -180,11 +181,10 @@ class Apply:
 
     def _recall(self, left: _Left, progress: PlanProgress) -> tuple[Recalled, Refused | None]:
         """Hold the record against the store, and the plan's gates against both."""
-        pasts = {store: left.history.of(store, self.saved.endpoint) for store in self.stores}
         recalled = recall(
             self.saved,
             progress,
-            lambda store, instance: pasts[store].last_word(instance),
+            self._last_words(left.history),
             self.stores,
             parallelism=self.settings.parallelism,
         )
@@ -361,9 +361,13 @@ class Apply:
 
     def _put_back(self, history: History) -> int:
         """How many of the plan's instances a restore has put back since."""
-        return sum(
-            isinstance(past.last_word(instance), PutBack)
+        return sum(isinstance(word, PutBack) for word in self._last_words(history).values())
+
+    def _last_words(self, history: History) -> LastWords:
+        """What the record says of the plan's instances."""
+        planned = (
+            (store.store, instance)
             for store in self.saved.plan.stores
-            for past in [history.of(store.store, self.saved.endpoint)]
             for instance in store.deletions()
         )
+        return history.last_words(planned, self.saved.endpoint)

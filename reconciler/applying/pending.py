@@ -45,9 +45,10 @@ def _one_by_one(
     A removal has the place of its attempt: one that was settled late is no later for that.
     """
     places = {one.run.name: one.run.place for one in history.runs}
-    pasts = {store: history.of(store, archived.endpoint) for store in archived.stores}
+    keys = [(one.store, one.instance) for one in archived.instances]
+    words = history.last_words(keys, archived.endpoint)
     for one in archived.instances:
-        match pasts[one.store].last_word(one.instance):
+        match words.get((one.store, one.instance)):
             case PutBack(run=one.run, outcome=outcome, is_there=True):
                 yield one, one.result(outcome)
             case Removed(run, place) if run not in archived.runs and place > places[one.run]:

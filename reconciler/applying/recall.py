@@ -43,7 +43,7 @@ class Recalled:
 def recall(
     saved: SavedPlan,
     progress: PlanProgress,
-    last_word: LastWords,
+    last_words: LastWords,
     stores: Mapping[StoreAddress, ReadableStore],
     *,
     parallelism: int,
@@ -55,12 +55,13 @@ def recall(
     """
     done = progress.gone
     shown = _listed_again(done, stores, parallelism=parallelism)
-    unknown_to_plan = dict(_unlisted(saved, done, progress, last_word))
+    unknown_to_plan = dict(_unlisted(saved, done, progress, last_words))
     again = _look(shown, stores, parallelism=parallelism)
     seen = _look(unknown_to_plan, stores, parallelism=parallelism, confirmed=True)
     back = frozenset(_that_are(Presence.PRESENT, again))
     present = back | set(_that_are(Presence.PRESENT, seen))
-    found = find_reappeared(saved.plan, lambda *key: last_word(*key) if key in present else None)
+    there = {key: word for key, word in last_words.items() if key in present}
+    found = find_reappeared(saved.plan, there)
     anew = {(one.store, one.instance) for one in found}
     listed = (one for one in saved.reappeared if (one.store, one.instance) not in anew)
     return Recalled(
@@ -77,14 +78,14 @@ def _that_are(presence: Presence, seen: Mapping[PlannedKey, Observation]) -> Ite
 
 
 def _unlisted(
-    saved: SavedPlan, done: Set[PlannedKey], progress: PlanProgress, last_word: LastWords
+    saved: SavedPlan, done: Set[PlannedKey], progress: PlanProgress, last_words: LastWords
 ) -> Iterator[tuple[PlannedKey, int]]:
     """The instances of which the plan does not list the last word, with the place of that word."""
     listed = {(one.store, one.instance): (one.run, one.restored) for one in saved.reappeared}
     for key in _planned(saved.plan):
         if key in done:
             continue
-        word = last_word(*key)
+        word = last_words.get(key)
         if word is not None and listed.get(key) != (word.run, isinstance(word, PutBack)):
             yield key, max(word.place, progress.others.get(key, -1))
         elif key in progress.others:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import date
 
-from reconciler.audit.plans import Plans
+from reconciler.audit.plans import Plans, keep_key
 from reconciler.audit.snapshot import Snapshot
 from reconciler.journal.read_only import PlanMade
 from reconciler.journal.reader import RunRecords
@@ -15,8 +16,10 @@ from reconciler.model.desired import Claims
 from reconciler.model.status import StandingHold
 
 
-def standing_holds(keeps: Mapping[StoreAddress, Claims], state: State) -> tuple[StandingHold, ...]:
-    """Each hold once, in the order of the files, with the count of the last plan of its store.
+def standing_holds(
+    keeps: Mapping[StoreAddress, Claims], state: State, today: date
+) -> tuple[StandingHold, ...]:
+    """Each hold once, in the order of the files, with the counts of the last plan of its store.
 
     Entries of one file that hold the same for the same reason are one, since a plan counts them so.
 
@@ -24,7 +27,7 @@ def standing_holds(keeps: Mapping[StoreAddress, Claims], state: State) -> tuple[
         JournalError: the record of a plan cannot be read.
     """
     seen = {
-        (one.store, one.study_uid, one.series_uid, one.source.path, one.hold): one.instances
+        keep_key(one.store, one.study_uid, one.series_uid, one.source.path, one.hold): one
         for one in _last_seen(state)
         if one.is_current
     }
@@ -32,10 +35,19 @@ def standing_holds(keeps: Mapping[StoreAddress, Claims], state: State) -> tuple[
     for store, claims in keeps.items():
         for entry in sorted(claims.entries, key=lambda entry: entry.source):
             if entry.hold is not None:
-                key = (store, entry.study_uid, entry.series_uid, entry.source.path, entry.hold)
-                hold = StandingHold(entry.hold, entry.source.path, entry.source.line, seen.get(key))
-                found.setdefault(key, hold)
-    return tuple(sorted(found.values(), key=lambda hold: (hold.path, hold.line, hold.hold)))
+                source = entry.source
+                key = keep_key(store, entry.study_uid, entry.series_uid, source.path, entry.hold)
+                last = seen.get(key)
+                hold = StandingHold(
+                    entry.hold,
+                    source.path,
+                    source.line,
+                    None if last is None else last.instances,
+                    None if last is None else last.overridden,
+                    entry.hold.overdue_days(today),
+                )
+                found.setdefault((key, entry.hold), hold)
+    return tuple(sorted(found.values(), key=lambda one: (one.path, one.line, str(one.hold))))
 
 
 def _last_seen(state: State) -> Iterator[LastSeen]:

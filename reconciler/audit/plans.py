@@ -11,10 +11,17 @@ from reconciler.journal.read_only import GateSeen, KeptSeen, PlanEnded, PlanMade
 from reconciler.journal.records import Record
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.audit import Coverage, LastSeen, Reappearance, Refusal, Selection
-from reconciler.model.desired import InputRole
+from reconciler.model.desired import Hold, InputRole
 
-_KeepKey = tuple[StoreAddress, str, str | None, str, str | None]
-"""A keep entry, whatever plan names it: store, study, series, file and hold; lines move."""
+_KeepKey = tuple[StoreAddress, str, str | None, str, tuple[str, str | None] | None]
+"""A keep entry, whatever plan names it, as `keep_key` makes it."""
+
+
+def keep_key(
+    store: StoreAddress, study_uid: str, series_uid: str | None, path: str, hold: Hold | None
+) -> _KeepKey:
+    """By store, study, series, file and the name of its hold: lines and days of review move."""
+    return store, study_uid, series_uid, path, None if hold is None else hold.name
 
 
 class Plans:
@@ -65,11 +72,12 @@ class Plans:
         if self._selection.reasons or not self._selection.takes_study(record.study_uid):
             return
         store, source = made.stores[record.store], record.source
-        key = (store, record.study_uid, record.series_uid, source.path, record.hold)
+        key = keep_key(store, record.study_uid, record.series_uid, source.path, record.hold)
         before = self._kept.get(key)
-        instances, missing = record.instances, record.missing
+        instances, missing, overridden = record.instances, record.missing, record.overridden
         if before is not None and named[key]:
             instances, missing = instances + before.instances, missing + before.missing
+            overridden += before.overridden
             source = before.source
         named[key] += 1
         self._kept[key] = LastSeen(
@@ -82,6 +90,7 @@ class Plans:
             missing,
             made.time,
             seen=record.time if instances else before.seen if before else None,
+            overridden=overridden,
         )
 
     def _add_reappeared(self, made: PlanMade, record: ReappearedSeen) -> None:

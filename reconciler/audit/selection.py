@@ -110,7 +110,7 @@ class _Deletions:
                     elif isinstance(event, Proof):
                         yield self._proven(event)
                 if entry is not None:
-                    require_as_logged(records, entry)
+                    require_as_logged(records, entry.size, entry.root)
             except JournalError as error:
                 self._on_problem(error)
         for broken in snapshot.broken:

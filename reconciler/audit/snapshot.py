@@ -5,11 +5,13 @@ An apply may be writing meanwhile: what it adds is left for the next time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Self
 
 from reconciler.errors import BrokenJournal, JournalError, UsageError
+from reconciler.journal.index import RunIndex
+from reconciler.journal.index_objects import IndexObject, read_indexes
 from reconciler.journal.log import Logged, RunLog, entry_name
 from reconciler.journal.order import RunStart, in_order
 from reconciler.journal.read_only import FirstReadOnly
@@ -28,6 +30,7 @@ class Snapshot:
         state: State,
         logs: Mapping[str, tuple[Logged, ...]],
         files: tuple[RunFile, ...],
+        indexed: Mapping[str, RunIndex],
         broken: tuple[BrokenJournal, ...] = (),
     ) -> None:
         self.state = state
@@ -35,8 +38,10 @@ class Snapshot:
         """The entries of each log, by the name of its folder."""
         self.files = files
         """The records of all runs, those that change no store after the others."""
+        self.indexed = indexed
+        """What the index says of a run, by its name."""
         self.broken = broken
-        """The entries of the logs that are none."""
+        """The entries of the logs, and objects of the index, that are none."""
 
     @classmethod
     def take(cls, state: State) -> Self:
@@ -56,7 +61,9 @@ class Snapshot:
             folder: tuple(_entries(RunLog(state.objects, folder), broken)) for folder in FOLDERS
         }
         files = (file for folder in FOLDERS for file in state.run_files(folder))
-        return cls(state, logs, tuple(files), tuple(broken))
+        indexes = logs[RUNS][-1].entry.indexes if logs[RUNS] else ()
+        indexed = {one.line.run: one for one in _indexed(state, indexes, broken)}
+        return cls(state, logs, tuple(files), indexed, tuple(broken))
 
     @property
     def unrecognised(self) -> tuple[str, ...]:
@@ -129,7 +136,7 @@ class Snapshot:
             for folder, log in self.logs.items()
         }
         left = tuple(file for file in self.files if file not in under_way)
-        return Snapshot(self.state, logs, left, self.broken)
+        return Snapshot(self.state, logs, left, self.indexed, self.broken)
 
     def _is_under_way(self, file: RunFile) -> bool:
         records = iter(RunRecords(file))
@@ -152,6 +159,17 @@ class Snapshot:
                 continue
             if isinstance(first, FirstRecord):
                 yield file, first
+
+
+def _indexed(
+    state: State, indexes: Iterable[IndexObject], broken: list[BrokenJournal]
+) -> Iterator[RunIndex]:
+    """The runs of the index; objects that are none go to ``broken``."""
+    for one in indexes:
+        try:
+            yield from read_indexes(state.objects, [one])
+        except BrokenJournal as error:
+            broken.append(error)
 
 
 def _entries(log: RunLog, broken: list[BrokenJournal]) -> Iterator[Logged]:

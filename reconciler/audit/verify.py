@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 
 from reconciler.audit.snapshot import Snapshot
 from reconciler.errors import BrokenJournal, JournalError
+from reconciler.journal.fold import Read
+from reconciler.journal.index import Mentions, RunIndex, mentions_of
 from reconciler.journal.log import Logged, measured
 from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import Fenced, FirstRecord, LastRecord, Record
-from reconciler.journal.state import OBSERVATIONS, RunFile
+from reconciler.journal.state import OBSERVATIONS, RUNS, RunFile
 from reconciler.model.verification import (
     FindingKind,
     PublishedHead,
@@ -76,7 +78,8 @@ def check(snapshot: Snapshot, *, runs: Sequence[str] = (), heads: Sequence[str] 
     checking = _Checking()
     findings = [] if runs else [_unrecognised(place) for place in snapshot.unrecognised]
     for file in chosen:
-        findings += _check(file, checking)
+        indexed = snapshot.indexed.get(file.name) if file.folder == RUNS else None
+        findings += _check(file, indexed, checking)
     published = tuple(_published(snapshot, heads, checking))
     found = {one.head for one in published}
     for head in heads:
@@ -102,32 +105,63 @@ def _unrecognised(place: str) -> RecordFinding:
     return RecordFinding(FindingKind.UNRECOGNISED, place, "not the record of a run; passed over")
 
 
-def _check(file: RunFile, checking: _Checking) -> Iterator[RecordFinding]:
-    """Read a run to its end."""
-    records = RunRecords(file, measures=True)
-    clock = _Clock()
-    first: Record | None = None
-    last: Record | None = None
-    is_whole = False
-    try:
-        for record in records:
-            first, last = first or record, record
-            checking.records += 1
+class _Reading:
+    """The records of a run as they are read, and what is found on the way."""
+
+    def __init__(self, file: RunFile) -> None:
+        self.file = file
+        self.records = RunRecords(file, measures=True)
+        self.findings: list[RecordFinding] = []
+        self.first: Record | None = None
+        self.last: Record | None = None
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Record]:
+        clock = _Clock()
+        for record in self.records:
+            self.first, self.last = self.first or record, record
+            self.count += 1
             if isinstance(record, FirstRecord):
-                yield from _misplaced(file, record)
+                self.findings += _misplaced(self.file, record)
             if clock.went_back(record.time):
                 message = f"the clock went back, from {clock.latest} to {record.time}"
-                yield RecordFinding(FindingKind.CLOCK, records.place, message)
+                finding = RecordFinding(FindingKind.CLOCK, self.records.place, message)
+                self.findings.append(finding)
+            yield record
+
+
+def _check(file: RunFile, indexed: RunIndex | None, checking: _Checking) -> Iterator[RecordFinding]:
+    """Read a run to its end, and hold it against what the index says of it."""
+    reading = _Reading(file)
+    records = reading.records
+    is_whole = False
+    error: JournalError | None = None
+    found: tuple[Read, Mentions] | None = None
+    try:
+        if indexed is None:
+            for _ in reading:
+                pass
+        else:
+            found = mentions_of(reading)
         is_whole = True
-    except BrokenJournal as error:
+    except JournalError as broken:
+        error = broken
+    yield from reading.findings
+    if isinstance(error, BrokenJournal):
         yield RecordFinding(FindingKind.BROKEN, error.place, error.problem)
-    except JournalError as error:
+    elif error is not None:
         yield RecordFinding(FindingKind.UNREADABLE, file.place, str(error))
-    else:
-        if not records.is_void:
-            yield from _end(file, last)
+    elif not records.is_void:
+        yield from _end(file, reading.last)
     size, root = measured(records)
-    checking.runs[file.folder, file.name] = _Run(file, first, last, size, root, is_whole)
+    is_as_logged = indexed is not None and (size, root) == (indexed.line.size, indexed.line.root)
+    if found and is_as_logged and found[1].index(found[0], size, root) != indexed:
+        message = "the index of the log does not say of it what its record says"
+        yield RecordFinding(FindingKind.BROKEN, file.place, message)
+    checking.records += reading.count
+    checking.runs[file.folder, file.name] = _Run(
+        file, reading.first, reading.last, size, root, is_whole
+    )
     if records.torn_tail:
         yield RecordFinding(
             FindingKind.TORN, file.place, "the last line is cut off; it was set aside"

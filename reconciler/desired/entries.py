@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, cast
 
 from reconciler.desired.checks.archives import Archive
@@ -16,9 +17,10 @@ from reconciler.desired.inventory.reader import Inventory
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
 from reconciler.desired.schema.plain_entries import PlainEntries, PlainSeries
+from reconciler.desired.wording import NOUNS, quoted
 from reconciler.desired.yaml_tree.tree import Place, YamlMapping, YamlSequence
 from reconciler.model.address import SeriesAddress
-from reconciler.model.desired import Entry, EntryKind, InstanceList, Reason, ReasonCode
+from reconciler.model.desired import Entry, EntryKind, Hold, InstanceList, Reason, ReasonCode
 from reconciler.model.problem import Source
 
 OpenInventory = Callable[[YamlMapping], Inventory | None]
@@ -31,7 +33,7 @@ ReasonTexts = tuple[str, str | None, str | None]
 ReadArchive = Callable[[YamlMapping], Archive]
 """Reads where an entry is archived first."""
 
-_Group = tuple[str, str | None, ReasonTexts | None, str | None, Archive]
+_Group = tuple[str, str | None, ReasonTexts | None, Hold | None, Archive]
 """What instances share that become one entry: study, series, reason, hold, archive."""
 
 
@@ -129,7 +131,7 @@ class _EntryReader:
         inventory = self.open_inventory(cast(YamlMapping, entry["inventory"]))
         if inventory is None:
             return
-        hold, archive = cast(str | None, entry.get("hold")), self._archive(entry)
+        hold, archive = self._hold(entry), self._archive(entry)
         for series, instances in inventory.series.items():
             group = (*series, reason, hold, archive)
             source = Source(inventory.path, instances.lines[0], instances.columns[0])
@@ -141,8 +143,8 @@ class _EntryReader:
 
     def _group(self, entry: YamlMapping, reason: ReasonTexts | None) -> _Group:
         fields: dict[str, Any] = entry
-        study, series, hold = fields["studiesId"], fields.get("seriesId"), fields.get("hold")
-        return study, series, reason, hold, self._archive(entry)
+        study, series = fields["studiesId"], fields.get("seriesId")
+        return study, series, reason, self._hold(entry), self._archive(entry)
 
     def _entry(
         self,
@@ -181,6 +183,25 @@ class _EntryReader:
             "this remove entry has no reason",
             "give it a reason with a code of DICOM CID 7031, or the file a default",
         )
+
+    def _hold(self, entry: YamlMapping) -> Hold | None:
+        hold = entry.get("hold")
+        if not isinstance(hold, YamlMapping):
+            return None if hold is None else Hold(str(hold))
+        texts = cast(Mapping[str, str], hold)
+        return Hold(texts["text"], texts.get("owner"), texts.get("ticket"), self._review_by(hold))
+
+    def _review_by(self, hold: YamlMapping) -> date | None:
+        if "reviewBy" not in hold:
+            return None
+        day = str(hold["reviewBy"])
+        try:
+            return date.fromisoformat(day)
+        except ValueError:
+            source = self._source(hold.value_place("reviewBy"))
+            message = f"reviewBy {quoted(day)} is no day of the calendar"
+            self.problems.error(Rule.INVALID_VALUE, source, message, NOUNS["reviewBy"].hint)
+            return None
 
     def _archive(self, entry: YamlMapping) -> Archive:
         return self.read_archive(entry) if self.intent is EntryKind.REMOVE else Archive()

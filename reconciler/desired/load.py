@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from types import MappingProxyType
 
 from reconciler.desired.checks.contradictions import check_contradictions
 from reconciler.desired.checks.duplicates import check_duplicates, check_nested
+from reconciler.desired.checks.reviews import check_reviews
 from reconciler.desired.checks.two_addresses import check_addresses
 from reconciler.desired.desired_file import DesiredFile, read_desired_file
 from reconciler.desired.inventory.pins import Pins
@@ -44,6 +46,7 @@ def load_desired_state(
     root: Path,
     queried: QueriedRemoves | None = None,
     one_service: bool = True,
+    today: date | None = None,
     on_progress: ProgressCallback | None = None,
     inspect: Inspect | None = None,
 ) -> DesiredState:
@@ -55,8 +58,9 @@ def load_desired_state(
 
     With ``queried`` the removes are its own alone: all files, those of the PATHs too, add their
     keeps and the limits of its store. Without ``one_service`` the files may be about several,
-    which is no matter as long as no store is asked. ``on_progress`` hears how far the reading is;
-    ``inspect`` may add problems of the places that were read.
+    which is no matter as long as no store is asked. Holds that were to be reviewed before ``today``
+    are warnings. ``on_progress`` hears how far the reading is; ``inspect`` may add problems of the
+    places that were read.
 
     Raises:
         HiddenFilesError: not all could be read that may hold keeps.
@@ -76,6 +80,8 @@ def load_desired_state(
         check_one_service(files, problems)
     keeps = _keeps(files)
     stores = _stores(files, keeps, problems)
+    if today is not None:
+        check_reviews(keeps, today, problems)
     _require_valid(problems)
     return DesiredState(
         stores=stores,

@@ -87,6 +87,7 @@ class Rule(ProblemRule):
     DIFFERENT_REASONS = ("different-reasons", "The same thing is removed for two reasons")
     DIFFERENT_ARCHIVES = ("different-archives", "The same thing is removed with two archives")
     ARCHIVE_IN_PROJECT = "archive-in-project", "An archive lies inside the project or its git tree"
+    HOLD_OVERDUE = ("hold-overdue", "A hold is past its review, and holds all the same")
     TWO_ADDRESSES = ("two-addresses", "One SOP Instance UID is named at two addresses")
     SEVERAL_SERVICES = (
         "several-services",

@@ -30,6 +30,7 @@ NOUNS = {
     "endpoint": Noun("an origin", "write https://HOST, or http://127.0.0.1:PORT for loopback, "
                      "without a path"),
     "ticket": Noun("a ticket", "use 1 to 64 printable ASCII characters"),
+    "reviewBy": Noun("a day", "write it as YYYY-MM-DD, such as 2026-12-31"),
     "path": Noun("a relative path", "write it relative to this file's folder, with '/' between "
                  "its parts"),
     "olderThan": Noun("an age", "write a whole number and y, m or d, such as 10y"),

@@ -35,7 +35,7 @@ class GroupCommit:
     The first failure is final: nothing more is written and every later call raises it.
     """
 
-    def __init__(self, place: str, sink: SegmentSink, segments: SegmentWriter) -> None:
+    def __init__(self, place: str, sink: SegmentSink) -> None:
         """Begin to write; ``place`` is for messages."""
         self._place = place
         self._sink = sink
@@ -44,7 +44,7 @@ class GroupCommit:
         self._storing = Batch()
         self._is_closing = False
         self._failure: str | None = None
-        self._segments = segments
+        self._segments = SegmentWriter()
         self._thread = Thread(target=self._run, name=f"journal {place}", daemon=True)
         self._thread.start()
 

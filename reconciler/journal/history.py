@@ -1,18 +1,23 @@
-"""All runs of a state folder together: the fold over them, kept."""
+"""All applies and restores of a state folder together: what the record says of plans and instances.
+
+Most questions are answered by the index. The record of a run is read where it has none, where it
+may have left an attempt open, and where a question is about a plan or an instance of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
-from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, RestoreDone, Untried
-from reconciler.journal.log import RunLog, require_as_logged
-from reconciler.journal.order import RunStart, in_order
+from reconciler.journal.catalogue import Catalogue
+from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, RestoreDone, Run
+from reconciler.journal.index import Mentions, RunIndex, key_of
+from reconciler.journal.log import require_as_logged
 from reconciler.journal.reader import RunRecords
-from reconciler.journal.records import FirstRecord, RestoreStarted, RunEnded, RunStarted
-from reconciler.journal.state import RUNS, RunFile, State
+from reconciler.journal.records import RestoreStarted, RunEnded, RunStarted
+from reconciler.journal.state import RunFile, State
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import Outcome
 from reconciler.model.past import LastWord, PutBack, Removed
@@ -51,19 +56,16 @@ class PlanHistory:
 class _Past:
     """What is on record of one instance: its latest removal and its latest restore.
 
-    An attempt that did not prove it to be gone moves neither. ``is_gone`` is what the latest proof
-    or restore says, whoever removed it.
+    An attempt that did not prove it to be gone moves neither.
     """
 
     removed: Removed | None = None
     put_back: PutBack | None = None
-    is_gone: bool = False
 
     def add_restore(self, done: RestoreDone) -> None:
         """Take a restore; one that is not verified moves nothing."""
         one = done.record
         if one.outcome.is_restored:
-            self.is_gone = False
             self.put_back = PutBack(
                 one.run, done.run.name, done.run.place, one.outcome, one.source, one.reason
             )
@@ -73,10 +75,9 @@ class _Past:
         remover = proof.removal
         if remover is not None and (self.removed is None or self.removed.place <= remover.place):
             self.removed = Removed(remover.name, remover.place)
-        if proof.record.outcome.is_gone:
-            self.is_gone = True
-            if self.put_back is not None:  # it came before the look, whenever the attempt was
-                self.put_back = self.put_back._replace(is_there=False)
+        if proof.record.outcome.is_gone and self.put_back is not None:
+            # It came before the look, whenever the attempt was.
+            self.put_back = self.put_back._replace(is_there=False)
 
     @property
     def last_word(self) -> LastWord | None:
@@ -87,36 +88,34 @@ class _Past:
 
 
 class StoreHistory:
-    """What is on record of the instances of one store."""
+    """What is on record of the instances of one store, by the indexes of the runs."""
 
-    def __init__(self) -> None:
-        self._pasts: dict[InstanceAddress, _Past] = {}
+    def __init__(self, store: Store, by_parent: Mapping[int, Sequence[RunIndex]]) -> None:
+        """``by_parent`` are the runs that were about a study or series, in their order."""
+        self._store = store
+        self._by_parent = by_parent
+        self._by_study: dict[str, Sequence[RunIndex]] = {}
 
-    @property
-    def known(self) -> Set[InstanceAddress]:
-        """Every instance that an apply was to delete: a plan had seen it."""
-        return self._pasts.keys()
+    def is_gone(self, instance: InstanceAddress) -> bool:
+        """Whether the instance is proven to be gone, whoever removed it."""
+        runs = self._about(instance.study_uid)
+        key = key_of(self._store, *instance) if runs else 0
+        moved = (run for run in reversed(runs) if key in run.gone or key in run.restored)
+        return next((key in run.gone for run in moved), False)
 
-    def last_word(self, instance: InstanceAddress) -> LastWord | None:
-        """What moved an instance last; None where no removal of it is proven."""
-        past = self._pasts.get(instance)
-        return past.last_word if past else None
+    def knows(self, study_uid: str, *below: str) -> bool:
+        """Whether an apply was to delete this instance, or one of this series or study."""
+        runs = self._about(study_uid)
+        key = key_of(self._store, study_uid, *below) if runs else 0
+        return any(
+            key in some for run in runs for some in (run.parents, run.gone, run.restored, run.other)
+        )
 
-    def gone(self) -> frozenset[InstanceAddress]:
-        """The instances that are proven to be gone, whoever removed them."""
-        return frozenset(one for one, past in self._pasts.items() if past.is_gone)
-
-    def note(self, instance: InstanceAddress) -> _Past:
-        """Take note that a run was to delete the instance."""
-        return self._pasts.setdefault(instance, _Past())
-
-    def add(self, event: Proof | RestoreDone) -> None:
-        """Take what the fold says of the store's instances."""
-        past = self.note(event.record.instance)
-        if isinstance(event, RestoreDone):
-            past.add_restore(event)
-        else:
-            past.add_proof(event)
+    def _about(self, study_uid: str) -> Sequence[RunIndex]:
+        if study_uid not in self._by_study:
+            key = key_of(self._store, study_uid)
+            self._by_study[study_uid] = self._by_parent.get(key, ())
+        return self._by_study[study_uid]
 
 
 @dataclass(slots=True)
@@ -125,49 +124,73 @@ class _Plan:
     outcomes: dict[PlannedKey, Outcome] = field(default_factory=dict)
     failed: dict[PlannedKey, list[Attempt]] = field(default_factory=dict)
 
+    @property
+    def ended(self) -> RunEnded | None:
+        """The end of the latest run that has one."""
+        return next((run.ended for run in reversed(self.runs) if run.ended is not None), None)
+
+    @property
+    def is_over(self) -> bool:
+        """As `PlanHistory.is_over`."""
+        return self.ended is not None and self.ended.state.is_final
+
 
 class History:
-    """The runs of a state folder that started, in their order."""
+    """The runs of a state folder that started, in their order; see the module for what is read.
 
-    def __init__(self) -> None:
+    A method that reads more raises JournalError as `read` does.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        order: Sequence[str],
+        chosen: Set[str],
+        on_progress: ProgressCallback | None = None,
+    ) -> None:
+        """Read the records of those that are ``chosen``; `read` finds out which."""
         self.runs: list[Read] = []
-        self._stores: dict[Store, StoreHistory] = {}
+        self._catalogue = catalogue
+        self._order = order
+        self._chosen = chosen
+        self._by_parent: dict[int, list[RunIndex]] = {}
+        self._pasts: dict[tuple[Store, InstanceAddress], _Past] = {}
         self._plans: dict[str, _Plan] = {}
         self._open: dict[Store, list[Attempt]] = {}
+        self._fold(on_progress)
 
     @classmethod
     def read(cls, state: State, on_progress: ProgressCallback | None = None) -> Self:
-        """Read every apply and restore on record; a place that does not exist has none.
+        """Find every apply and restore on record; a place that does not exist has none.
 
-        ``on_progress`` is called with how many bytes are read, and how many there are.
+        ``on_progress`` is called with how many bytes are read, and how many there are to read.
 
         Raises:
             JournalError: a run cannot be read, is broken, or is not as the log has it; it may hide
                 deletions.
         """
-        # What is in the log is over, so the log comes first.
-        logged = {one.entry.run: one.entry for one in RunLog(state.objects, RUNS)}
-        files = _in_order(state.run_files(RUNS))
-        on_read = None if on_progress is None else _counter(files, on_progress)
-        history, fold = cls(), Fold(file.name for file in files)
-        for file in files:
-            entry = logged.get(file.name)
-            records = RunRecords(file, on_read, measures=entry is not None)
-            for event in fold.add(records):
-                history._add(event)
-            if entry is not None:
-                require_as_logged(records, entry)
-        for attempt in fold.open_attempts():
-            history._stores.setdefault(attempt.store, StoreHistory()).note(attempt.instance)
-            history._open.setdefault(attempt.store, []).append(attempt)
-        for attempt in fold.failed_attempts():
-            failed = history._plans[attempt.run.plan_id or ""].failed
-            failed.setdefault((attempt.store.address, attempt.instance), []).append(attempt)
-        return history
+        catalogue = Catalogue.read(state)
+        chosen = catalogue.to_read(catalogue.unindexed.keys() | catalogue.left_open())
+        return cls(catalogue, catalogue.in_order(), chosen, on_progress)
+
+    @property
+    def stores(self) -> frozenset[Store]:
+        """The stores of all runs."""
+        return frozenset(store for read in self.runs for store in read.run.stores)
 
     def of(self, store: StoreAddress, endpoint: str) -> StoreHistory:
         """What is on record of a store, by whatever name its endpoint was reached then."""
-        return self._stores.get(store_at(endpoint, store), StoreHistory())
+        return StoreHistory(store_at(endpoint, store), self._by_parent)
+
+    def last_words(
+        self, instances: Iterable[PlannedKey], endpoint: str
+    ) -> Mapping[PlannedKey, LastWord]:
+        """What moved each instance last, of those of which a removal is proven."""
+        asked = [(key, (store_at(endpoint, key[0]), key[1])) for key in instances]
+        named = frozenset(self._named(here for _, here in asked))
+        pasts = self._having_read(self._catalogue.naming(named))._pasts
+        words = ((key, past.last_word) for key, here in asked if (past := pasts.get(here)))
+        return {key: word for key, word in words if word is not None}
 
     def open_attempts(self, store: StoreAddress, endpoint: str) -> tuple[Attempt, ...]:
         """What runs left open in a store, and no later run closed."""
@@ -184,14 +207,14 @@ class History:
 
     def of_plan(self, plan_id: str) -> PlanHistory | None:
         """What became of a plan; None if no run of it ever started."""
-        plan = self._plans.get(plan_id)
-        if plan is None:
+        if plan_id not in self._plans:
             return None
-        ends = [run.ended for run in plan.runs if run.ended is not None]
+        names = tuple(read.run.name for read in self._plans[plan_id].runs)
+        plan = self._having_read(names)._plans[plan_id]
         return PlanHistory(
-            tuple(run.run.name for run in plan.runs),
+            names,
             plan.runs[-1].run.started.time,
-            ends[-1] if ends else None,
+            plan.ended,
             plan.outcomes,
             plan.failed,
             any(run.met_operation for run in plan.runs),
@@ -214,11 +237,11 @@ class History:
                 restored.update(started.restores[-1:])
         found = []
         for plan_id, (read, started) in latest.items():
-            plan = self.of_plan(plan_id)
-            if plan is None or plan.is_over:
+            plan = self._plans[plan_id]
+            if plan.is_over:
                 continue
             is_refused = started.expires is not None and now >= started.expires
-            is_refused |= not restored.isdisjoint(plan.runs)
+            is_refused |= not restored.isdisjoint(one.run.name for one in plan.runs)
             if not is_refused or plan_id in open_plans:
                 found.append(read)
         return tuple(found)
@@ -228,20 +251,66 @@ class History:
         for read in reversed(self.runs):
             started = read.run.started
             if isinstance(started, RunStarted) and started.digest == digest:
-                plan = self.of_plan(started.plan_id)
-                return started.plan_id if plan is not None and not plan.is_over else None
+                return None if self._plans[started.plan_id].is_over else started.plan_id
         return None
+
+    def _having_read(self, runs: Iterable[str]) -> History:
+        """The same, with the records of these runs read too."""
+        chosen = self._catalogue.to_read(runs)
+        if chosen <= self._chosen:
+            return self
+        return History(self._catalogue, self._order, self._chosen | chosen)
+
+    def _named(self, instances: Iterable[tuple[Store, InstanceAddress]]) -> Iterator[int]:
+        """The keys of those instances of which the index knows the study."""
+        studies: dict[tuple[Store, str], bool] = {}
+        for store, instance in instances:
+            study = store, instance.study_uid
+            if study not in studies:
+                studies[study] = key_of(*study) in self._by_parent
+            if studies[study]:
+                yield key_of(store, *instance)
+
+    def _fold(self, on_progress: ProgressCallback | None) -> None:
+        catalogue, fold = self._catalogue, Fold(self._order)
+        files = {name: file for name in self._chosen if (file := catalogue.file(name))}
+        on_read = _counter(files.values(), on_progress)
+        mentions = {name: Mentions() for name in files}
+        for place, name in enumerate(self._order):
+            if name not in files:
+                self._add_run(_read_of(catalogue.indexed[name], place))
+                continue
+            logged = catalogue.logged.get(name)
+            records = RunRecords(files[name], on_read, measures=logged is not None)
+            for event in fold.add(records):
+                self._add(event)
+                mentions[name].add(event)
+            if logged is not None:
+                require_as_logged(records, *logged)
+        for attempt in fold.open_attempts():
+            self._open.setdefault(attempt.store, []).append(attempt)
+            mentions[attempt.run.name].leave_open(attempt)
+        for attempt in fold.failed_attempts():
+            failed = self._plans[attempt.run.plan_id or ""].failed
+            failed.setdefault((attempt.store.address, attempt.instance), []).append(attempt)
+        for read in self.runs:
+            name = read.run.name
+            index = catalogue.indexed.get(name) or mentions[name].index(read)
+            for parent in index.parents:
+                self._by_parent.setdefault(parent, []).append(index)
 
     def _add(self, event: Event) -> None:
         match event:
-            case Proof() | RestoreDone():
-                self._stores.setdefault(event.store, StoreHistory()).add(event)
-                if isinstance(event, Proof):
-                    self._add_outcome(event)
-            case Untried():
-                self._stores.setdefault(event.store, StoreHistory()).note(event.instance)
+            case Proof(store=store, record=record):
+                self._past(store, record.instance).add_proof(event)
+                self._add_outcome(event)
+            case RestoreDone(store=store, record=record):
+                self._past(store, record.instance).add_restore(event)
             case Read():
                 self._add_run(event)
+
+    def _past(self, store: Store, instance: InstanceAddress) -> _Past:
+        return self._pasts.setdefault((store, instance), _Past())
 
     def _add_outcome(self, proof: Proof) -> None:
         plan_id = proof.run.plan_id if proof.run else None
@@ -262,23 +331,20 @@ class History:
             plan.outcomes = left
 
 
-def _in_order(files: Iterable[RunFile]) -> tuple[RunFile, ...]:
-    """The runs in their order; what holds no first record is first, to be reported."""
-    by_name = {file.name: file for file in files}
-    starts = {name: _start_of(file) for name, file in by_name.items()}
-    ordered = in_order(start for start in starts.values() if start is not None)
-    others = (name for name, start in starts.items() if start is None)
-    return tuple(by_name[name] for name in (*others, *ordered))
+def _read_of(index: RunIndex, place: int) -> Read:
+    """What the fold says of a run at its end, by the index."""
+    started, line = index.started, index.line
+    stores = tuple(store_at(started.endpoint, store) for store in started.stores)
+    run = Run(started, place, stores)
+    return Read(run, index.ended, line.met_operation, line.only, line.has_begun)
 
 
-def _start_of(file: RunFile) -> RunStart | None:
-    """Where the run stands; None where the file does not begin with the first record of one."""
-    first = next(iter(RunRecords(file)), None)
-    return RunStart.of(first) if isinstance(first, FirstRecord) else None
-
-
-def _counter(files: Iterable[RunFile], on_progress: ProgressCallback) -> Callable[[int], None]:
+def _counter(
+    files: Iterable[RunFile], on_progress: ProgressCallback | None
+) -> Callable[[int], None] | None:
     """What adds up the bytes that are read."""
+    if on_progress is None:
+        return None
     total = sum(file.size for file in files)
     done = 0
 
@@ -288,12 +354,3 @@ def _counter(files: Iterable[RunFile], on_progress: ProgressCallback) -> Callabl
         on_progress(done, max(done, total))
 
     return add
-
-
-def has_runs(state: State) -> bool:
-    """Whether a run ever started, by the first records alone.
-
-    Raises:
-        JournalError: as `History.read`, so far as it reads.
-    """
-    return any(next(iter(RunRecords(file)), None) is not None for file in state.run_files(RUNS))

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import TypedDict
 
 from reconciler.errors import JournalError
-from reconciler.journal.log import RunLog
+from reconciler.journal.catalogue import Catalogue
+from reconciler.journal.log import Logged, RunLog
 from reconciler.journal.order import RunStart, latest
-from reconciler.journal.reader import RunRecords
-from reconciler.journal.records import FirstRecord
 from reconciler.journal.state import OBSERVATIONS, RUNS, State
-from reconciler.model.service import Store, store_at
 
 
 class Links(TypedDict):
@@ -33,48 +30,34 @@ def links_of_run(state: State) -> Links:
 
     What cannot be read is passed over: whoever reads the history has found it before.
     """
-    return _links(state, RUNS)
+    after: tuple[str, ...] = ()
+    with suppress(JournalError):
+        after = latest(map(RunStart.of, Catalogue.read(state).first_records()))
+    return Links(
+        after=after,
+        previous_head=_head_of(_last(state, RUNS)),
+        previous_observation=_head_of(_last(state, OBSERVATIONS)),
+    )
 
 
 def links_of_observation(state: State) -> Links:
-    """The links of a run that changes no store and begins now."""
-    return _links(state, OBSERVATIONS)
+    """The links of a run that changes no store and begins now: it comes after the last in the log.
 
-
-def _links(state: State, folder: str) -> Links:
+    What cannot be read is passed over.
+    """
+    last = _last(state, OBSERVATIONS)
     return Links(
-        after=_latest(state, folder),
-        previous_head=_head(state, RUNS),
-        previous_observation=_head(state, OBSERVATIONS),
+        after=(last.entry.run,) if last else (),
+        previous_head=_head_of(_last(state, RUNS)),
+        previous_observation=_head_of(last),
     )
 
 
-def _head(state: State, folder: str) -> str | None:
+def _last(state: State, folder: str) -> Logged | None:
     with suppress(JournalError):
-        if logged := RunLog(state.objects, folder).latest():
-            return logged.head
+        return RunLog(state.objects, folder).latest()
     return None
 
 
-def known_stores(state: State) -> frozenset[Store]:
-    """The stores of all applies and restores on record, by their first records."""
-    return frozenset(
-        store_at(first.endpoint, store)
-        for first in _first_records(state, RUNS)
-        for store in first.stores
-    )
-
-
-def _latest(state: State, folder: str) -> tuple[str, ...]:
-    try:
-        return latest(map(RunStart.of, _first_records(state, folder)))
-    except JournalError:
-        return ()
-
-
-def _first_records(state: State, folder: str) -> Iterator[FirstRecord]:
-    for file in state.run_files(folder):
-        with suppress(JournalError):
-            first = next(iter(RunRecords(file)), None)
-            if isinstance(first, FirstRecord):
-                yield first
+def _head_of(last: Logged | None) -> str | None:
+    return last.head if last else None

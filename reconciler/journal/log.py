@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from reconciler.errors import BrokenJournal
 from reconciler.journal.folder import LOG
+from reconciler.journal.index_objects import IndexObject, add_index
 from reconciler.journal.reader import RunRecords
 from reconciler.json_codec import codec_of
 from reconciler.objects.interface import Objects
@@ -37,14 +38,12 @@ class LogEntry:
     """How many records it has."""
     root: str
     """The root of the tree over them."""
+    indexes: tuple[IndexObject, ...] = ()
+    """What indexes the runs up to this one; see `index_objects`."""
 
     def change(self, size: int, root: str) -> str | None:
         """How a run of this size and root is otherwise than it was when it was over."""
-        if size < self.size:
-            return f"it was cut off: it has {size} of {self.size} records"
-        if size > self.size:
-            return f"records were added to it after it was over, which had {self.size}"
-        return None if root == self.root else "a record is not as it was when the run was over"
+        return change_of((self.size, self.root), (size, root))
 
 
 class Logged(NamedTuple):
@@ -86,8 +85,8 @@ class RunLog:
             latest, number = following, number + 1
         return latest
 
-    def add(self, run: str, size: int, root: str) -> str:
-        """Add a run that is over; the head from then on.
+    def add(self, run: str, size: int, root: str, index: bytes | None = None) -> str:
+        """Add a run that is over, with its index, if it has one; the head from then on.
 
         Raises:
             JournalError: it cannot be written, or the log cannot be read.
@@ -95,7 +94,10 @@ class RunLog:
         while True:
             latest = self.latest()
             number, previous = (latest.entry.number, latest.head) if latest else (0, None)
-            entry = LogEntry(number + 1, previous, run, size, root)
+            indexes = latest.entry.indexes if latest else ()
+            if index is not None:
+                indexes = add_index(self._objects, indexes, index)
+            entry = LogEntry(number + 1, previous, run, size, root, indexes)
             data = json.dumps(codec_of(LogEntry).write(entry)).encode("ascii") + b"\n"
             if self._objects.create(entry_name(self._folder, entry.number), data):
                 return _hash_of(data)
@@ -141,14 +143,24 @@ def measured(records: RunRecords) -> tuple[int, str]:
     return (records.tree.size, records.tree.root) if records.tree else (0, "")
 
 
-def require_as_logged(records: RunRecords, entry: LogEntry) -> None:
-    """Hold a run that was read to its end, and measured, against the log.
+def require_as_logged(records: RunRecords, size: int, root: str) -> None:
+    """Hold a run that was read to its end, and measured, against what the log says of it.
 
     Raises:
         BrokenJournal: it is not as it was when it was over.
     """
-    if change := entry.change(*measured(records)):
+    if change := change_of((size, root), measured(records)):
         raise BrokenJournal(records.file.place, change, hint=_HINT)
+
+
+def change_of(logged: tuple[int, str], found: tuple[int, str]) -> str | None:
+    """How a run of this size and root is otherwise than the log has it."""
+    (size, root), (found_size, found_root) = logged, found
+    if found_size < size:
+        return f"it was cut off: it has {found_size} of {size} records"
+    if found_size > size:
+        return f"records were added to it after it was over, which had {size}"
+    return None if found_root == root else "a record is not as it was when the run was over"
 
 
 def entry_name(folder: str, number: int) -> str:

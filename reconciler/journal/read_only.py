@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.journal.bases import OfInstance, OfStore, Start
-from reconciler.model.address import SERIES, STUDY
-from reconciler.model.desired import ReasonCode
+from reconciler.model.address import INSTANCES, SERIES, STUDY
+from reconciler.model.as_json import as_json
+from reconciler.model.desired import Hold, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.plan import Why
 from reconciler.model.problem import Source
@@ -25,6 +26,8 @@ class PlanMade(Start):
     """This making of the plan."""
     digest: str
     """The digest of the plan."""
+    paths: tuple[str, ...] = ()
+    """The PATHs that were planned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,29 @@ class KeptSeen(OfStore):
     """How many instances of it the store had."""
     source: Source
     """Where the files declare the keep."""
-    hold: str | None = None
-    """Why nobody may remove it, in words."""
+    hold: Hold | None = None
+    """Why nobody may remove it."""
     missing: int = 0
     """How many instances that the entry names the store lacked; of a whole series or study that was
     not there, 1."""
+    overridden: int = 0
+    """How many of its instances the files ask to remove all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverriddenSeen(OfStore):
+    """Instances of a series that the files ask to remove, and that a hold keeps, or kept before."""
+
+    study_uid: str = field(metadata=STUDY)
+    """The Study Instance UID."""
+    series_uid: str = field(metadata=SERIES)
+    """The Series Instance UID."""
+    hold: Hold
+    """The hold."""
+    instances: tuple[str, ...] = field(metadata=INSTANCES)
+    """Their SOP Instance UIDs."""
+    is_free: bool = field(default=False, metadata=as_json(key="free"))
+    """Whether the hold covers them no longer, so that they are to be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,4 +156,6 @@ class NothingDone(Start):
 
 LastReadOnly = PlanEnded | QueryEnded | NothingDone
 FirstReadOnly = PlanMade | QueryStarted | NothingDone
-ReadOnlyRecord = FirstReadOnly | KeptSeen | ReappearedSeen | PlanEnded | Retrieved | QueryEnded
+ReadOnlyRecord = (
+    FirstReadOnly | KeptSeen | OverriddenSeen | ReappearedSeen | PlanEnded | Retrieved | QueryEnded
+)

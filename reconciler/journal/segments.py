@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from reconciler.journal.codec import to_json
 from reconciler.journal.records import Record
-from reconciler.journal.tree import RecordTree
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 _decode = json.JSONDecoder().raw_decode
@@ -39,7 +38,12 @@ def line_of(record: Record) -> bytes:
     Raises:
         ValueError: its time has no time zone.
     """
-    return _encode(to_json(record)).encode("ascii") + b"\n"
+    return json_line(to_json(record))
+
+
+def json_line(members: Mapping[str, object]) -> bytes:
+    """A JSON object as a line, in ASCII."""
+    return _encode(members).encode("ascii") + b"\n"
 
 
 def is_header(line: bytes) -> bool:
@@ -69,24 +73,19 @@ def fields_of(line: bytes) -> Mapping[str, object] | None:
 def header_of(number: int, previous: bytes | None) -> bytes:
     """The header of the segment with this number, after the one with these bytes."""
     hashed = None if previous is None else hashlib.sha256(previous).hexdigest()
-    header = {"type": "segment", "number": number, "previous": hashed}
-    return _encode(header).encode("ascii") + b"\n"
+    return json_line({"type": "segment", "number": number, "previous": hashed})
 
 
 class SegmentWriter:
-    """Makes the segments of one run, and its tree."""
+    """Makes the segments of one run."""
 
-    def __init__(self, secret: str) -> None:
-        self.tree = RecordTree(secret)
-        """Over all records so far."""
+    def __init__(self) -> None:
         self._number = 0
         self._previous: bytes | None = None
 
     def make(self, lines: Sequence[bytes]) -> bytes:
         """The next segment, of these records."""
         segment = b"".join([header_of(self._number, self._previous), *lines])
-        for line in lines:
-            self.tree.add(line)
         self._number += 1
         self._previous = segment
         return segment

@@ -140,6 +140,13 @@ class State(Protocol):
             JournalError: they cannot be listed.
         """
 
+    def run_names(self, folder: str) -> Iterator[str]:
+        """What may be the names of the runs in a folder; `run_file` says which are.
+
+        Raises:
+            JournalError: they cannot be listed.
+        """
+
     def run_file(self, folder: str, run: str) -> RunFile | None:
         """The record of one run; None if there is none.
 

@@ -8,12 +8,11 @@ from typing import Self
 
 from reconciler.errors import JournalError
 from reconciler.journal.commits import GroupCommit
+from reconciler.journal.ending import add_left_runs, add_run
 from reconciler.journal.folder import is_run_name
-from reconciler.journal.left import add_left_runs
-from reconciler.journal.log import RunLog
 from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.records import FirstRecord, Record
-from reconciler.journal.segments import SegmentWriter, line_of
+from reconciler.journal.segments import line_of
 from reconciler.journal.state import OBSERVATIONS, RUNS, Lease, State
 
 
@@ -25,18 +24,13 @@ class RunJournal:
     """
 
     def __init__(
-        self,
-        run: str,
-        commits: GroupCommit,
-        segments: SegmentWriter,
-        log: RunLog,
-        lease: Lease | None,
+        self, state: State, folder: str, run: str, commits: GroupCommit, lease: Lease | None
     ) -> None:
         """Use `create`."""
+        self._state = state
+        self._folder = folder
         self._run = run
         self._commits = commits
-        self._segments = segments
-        self._log = log
         self._lease = lease
         self.head: str | None = None
         """The head of the log since the run is in it; None before."""
@@ -64,9 +58,7 @@ class RunJournal:
                 f"the journal {place} cannot be begun: {error.strerror or error}",
                 hint="nothing was deleted; see to the state folder, or name another with --state",
             ) from error
-        segments = SegmentWriter(first.secret)
-        commits = GroupCommit(place, sink, segments)
-        journal = cls(first.run, commits, segments, RunLog(state.objects, folder), lease)
+        journal = cls(state, folder, first.run, GroupCommit(place, sink), lease)
         try:
             journal.commit(first)
         except JournalError:
@@ -119,8 +111,12 @@ class RunJournal:
             JournalError: the journal has failed or is closed, or the log cannot be written.
         """
         self.close()
-        self.head = self._log.add(self._run, self._segments.tree.size, self._segments.tree.root)
-        return self.head
+        file = self._state.run_file(self._folder, self._run)
+        head = add_run(self._state, file) if file else None
+        if head is None:
+            raise JournalError(f"the record of run {self._run} is gone")
+        self.head = head
+        return head
 
     def close(self) -> None:
         """Make durable what is queued, and take no more; closing twice is no mistake.

@@ -48,6 +48,9 @@ SERIES = as_json(key="seriesId", check=checked_uid)
 INSTANCE = as_json(key="instancesId", check=checked_uid)
 """How the UID of a study, a series or an instance is written where a field has it alone."""
 
+INSTANCES = as_json(key="instancesId", check=lambda uids: tuple(map(checked_uid, uids)))
+"""How the UIDs of several instances are written."""
+
 
 def is_project_id(text: str) -> bool:
     """Whether ``text`` may be a ``projectsId``; ``example.com:project`` is domain-scoped."""

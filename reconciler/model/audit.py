@@ -9,7 +9,7 @@ from datetime import datetime
 from reconciler.model.address import SERIES, STUDY, InstanceAddress, StoreAddress
 from reconciler.model.as_json import as_json
 from reconciler.model.deletion import RecordedDeletion
-from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.desired import Hold, Reason, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.plan import Why
@@ -152,19 +152,21 @@ class LastSeen:
     """A keep entry, as the latest plan that names it found it.
 
     ``time`` is that of this plan, ``seen`` when the store had anything of the entry last, None for
-    never. ``is_current`` says that no later plan of the store leaves the entry out.
+    never. ``is_current`` says that no later plan of the store leaves the entry out. ``overridden``
+    counts those of ``instances`` that files ask to remove.
     """
 
     store: StoreAddress
     study_uid: str = field(metadata=STUDY)
     series_uid: str | None = field(metadata=SERIES)
     source: Source
-    hold: str | None
+    hold: Hold | None
     instances: int
     missing: int
     time: datetime
     seen: datetime | None
     is_current: bool = True
+    overridden: int = 0
 
 
 @dataclass(frozen=True, slots=True)

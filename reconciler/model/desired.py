@@ -6,6 +6,7 @@ import re
 from array import array
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
+from datetime import date
 from enum import Enum
 from typing import Any, Self
 
@@ -70,6 +71,36 @@ class Reason:
     """A reference of 1 to 64 printable ASCII characters, which goes into request headers."""
 
 
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why nobody may remove what a keep names, and who answers for it; it never lapses by itself.
+
+    As a text it reads ``Litigation 2026-17; owner legal; ticket LIT-7; review by 2026-12-31``.
+    """
+
+    text: str
+    """The reason in words."""
+    owner: str | None = None
+    """Who answers for it, in words."""
+    ticket: str | None = field(default=None, metadata=as_json(check=_checked_ticket))
+    """Where it was decided: 1 to 64 printable ASCII characters."""
+    review_by: date | None = None
+    """The last day on which somebody must have looked whether it is still needed."""
+
+    def __str__(self) -> str:
+        parts = (("owner", self.owner), ("ticket", self.ticket), ("review by", self.review_by))
+        return "; ".join([self.text, *(f"{name} {value}" for name, value in parts if value)])
+
+    @property
+    def name(self) -> tuple[str, str | None]:
+        """What it goes by when its owner or its day of review changes."""
+        return self.text, self.ticket
+
+    def overdue_days(self, today: date) -> int:
+        """How many days it is past its review; 0 if it is not."""
+        return 0 if self.review_by is None else max((today - self.review_by).days, 0)
+
+
 def _limit(key: str, default: int) -> Any:
     """A default may change with a version, so a limit is always written."""
     return field(default=default, metadata=as_json(key=key))
@@ -121,7 +152,7 @@ class Entry:
     instances: InstanceList | None
     source: Source
     reason: Reason | None = None
-    hold: str | None = None
+    hold: Hold | None = None
     from_inventory: bool = False
     archive: str | None = None
     allow_damaged: bool = False

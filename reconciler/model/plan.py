@@ -6,11 +6,12 @@ from array import array
 from bisect import bisect_left
 from collections.abc import ItemsView, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 
 from reconciler.model.address import (
     INSTANCE,
+    INSTANCES,
     SERIES,
     STUDY,
     InstanceAddress,
@@ -18,7 +19,7 @@ from reconciler.model.address import (
     checked_uid,
 )
 from reconciler.model.as_json import as_json
-from reconciler.model.desired import InputFile, Limits, Reason, ReasonCode
+from reconciler.model.desired import Hold, InputFile, Limits, Reason, ReasonCode
 from reconciler.model.problem import Source
 
 
@@ -193,7 +194,7 @@ class KeptEntry:
     study_uid: str = field(metadata=STUDY)
     series_uid: str | None = field(metadata=SERIES)
     instances: int
-    hold: str | None = None
+    hold: Hold | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,34 @@ class OverriddenEntry:
     study_uid: str = field(metadata=STUDY)
     series_uid: str | None = field(metadata=SERIES)
     instances: int
-    hold: str | None = None
+    hold: Hold | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OverriddenInstances:
+    """Instances of a series that files ask to remove, and a hold that overrides this."""
+
+    store: StoreAddress
+    study_uid: str = field(metadata=STUDY)
+    series_uid: str = field(metadata=SERIES)
+    hold: Hold
+    instances: tuple[str, ...] = field(metadata=INSTANCES)
+
+
+@dataclass(frozen=True, slots=True)
+class OverdueHold:
+    """A hold of one file that is past its review, and holds all the same.
+
+    ``instances`` counts what it keeps in the store, ``overridden`` those of them that files ask to
+    remove; ``source`` is the first of its entries.
+    """
+
+    store: StoreAddress
+    hold: Hold
+    source: Source
+    overdue_days: int
+    instances: int
+    overridden: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +256,26 @@ class StorePlan:
                 return sum(entry.instances for entry in self.kept)
             case _:
                 return sum(finding.why is why for finding in self.findings)
+
+    def overdue_holds(self, today: date) -> Iterator[OverdueHold]:
+        """The holds that are past their review, in the order of their places."""
+        found: dict[tuple[str, Hold], list[KeptEntry]] = {}
+        for entry in self.kept:
+            if entry.hold is not None and entry.hold.overdue_days(today):
+                found.setdefault((entry.source.path, entry.hold), []).append(entry)
+        for (path, hold), entries in found.items():
+            yield OverdueHold(
+                self.store,
+                hold,
+                entries[0].source,
+                hold.overdue_days(today),
+                sum(one.instances for one in entries),
+                sum(
+                    one.instances
+                    for one in self.overridden
+                    if one.hold == hold and one.keep.path == path
+                ),
+            )
 
     def deletions(self) -> Iterator[InstanceAddress]:
         """Every instance to delete, in the plan's order."""
@@ -317,8 +365,9 @@ class SavedPlan:
 
     ``digest`` names the stable part (``sha256:`` and 64 hexadecimal digits); ``plan_id`` this one
     making of it, which may be applied once; ``endpoint`` is the origin that was asked. What rests
-    on the local history is no part of the digest: ``reappeared``, and ``unrecorded``, the stores
-    with something never seen of which that history knows nothing at all.
+    on the local history is no part of the digest: ``reappeared``; ``unrecorded``, the stores
+    with something never seen of which that history knows nothing at all; and ``freed``, deletions
+    of what a hold kept when the same PATHs were planned before.
     """
 
     plan: Plan = field(metadata=as_json(is_left=True))
@@ -331,3 +380,10 @@ class SavedPlan:
     git: GitState | None = None
     reappeared: tuple[Reappeared, ...] = ()
     unrecorded: tuple[StoreAddress, ...] = ()
+    freed: tuple[OverriddenInstances, ...] = ()
+
+    @property
+    def overdue_holds(self) -> tuple[OverdueHold, ...]:
+        """The holds that were past their review when the plan was made."""
+        today = self.created.date()
+        return tuple(one for store in self.plan.stores for one in store.overdue_holds(today))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from reconciler.model.as_json import as_json
+from reconciler.model.desired import Hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,18 @@ class LockStatus:
 
 @dataclass(frozen=True, slots=True)
 class StandingHold:
-    """A hold of a keep entry; ``instances`` are those that the last plan saw, None without one."""
+    """A hold of a keep entry, and by how many days it is past its review, 0 if it is not.
 
-    hold: str
+    ``instances`` are those that the last plan saw, ``overridden`` those of them that files ask to
+    remove; both are None without a plan.
+    """
+
+    hold: Hold
     path: str
     line: int
     instances: int | None
+    overridden: int | None
+    overdue_days: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,15 @@ class Bucket(Objects):
         """See `Objects`."""
         return self._keep_trying(partial(self._read, check_name(name)))
 
+    def folders(self, folder: str) -> Iterator[str]:
+        """See `Objects`."""
+        try:
+            found = obstore.list_with_delimiter(self._store, check_name(folder))
+        except _ERRORS as error:
+            raise self._failed(fault_of(error, "list objects", self._scheme)) from None
+        prefixes = (prefix.rstrip("/") for prefix in found["common_prefixes"])
+        yield from sorted((prefix.rpartition("/")[2] for prefix in prefixes), key=str.encode)
+
     def names(self, folder: str) -> Iterator[str]:
         """See `Objects`."""
         last, prefix = "", check_name(folder) if folder else None

@@ -56,6 +56,14 @@ class Disk(Objects):
         with self._opened(folders) as folder:
             return None if folder is None else _read(folder, last)
 
+    def folders(self, folder: str) -> Iterator[str]:
+        """See `Objects`."""
+        with self._opened(check_name(folder).split("/")) as opened:
+            if opened is not None:
+                with os.scandir(opened) as found:
+                    names = [one.name for one in found if one.is_dir(follow_symlinks=False)]
+                yield from sorted(names, key=os.fsencode)
+
     def names(self, folder: str) -> Iterator[str]:
         """See `Objects`."""
         parts = check_name(folder).split("/") if folder else []

@@ -34,6 +34,13 @@ class Objects(Protocol):
         """The bytes of an object; None if there is none."""
         ...
 
+    def folders(self, folder: str) -> Iterator[str]:
+        """The names of the folders directly below a folder, in the order of their bytes.
+
+        What is below them is not listed. As for `names`, this serves to find.
+        """
+        ...
+
     def names(self, folder: str) -> Iterator[str]:
         """The whole names below a folder (``""``: all), in the order of their bytes.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from reconciler.model.address import StoreAddress
-from reconciler.model.desired import Claims
+from reconciler.model.desired import Claims, Hold
 from reconciler.model.plan import Plan, StorePlan, Why
 from reconciler.model.problem import Source
 
@@ -28,6 +28,14 @@ def missing_by_entry(store: StorePlan) -> Counter[Source]:
     )
 
 
+def overridden_by_entry(store: StorePlan) -> Counter[tuple[Source, str]]:
+    """How many removes each keep entry overrides, by its line and its study."""
+    overridden: Counter[tuple[Source, str]] = Counter()
+    for one in store.overridden:
+        overridden[one.keep, one.study_uid] += one.instances
+    return overridden
+
+
 def _place(source: Source) -> tuple[str, int]:
     return source.path, source.line
 
@@ -38,7 +46,7 @@ class KeptDeletions:
 
     source: Source
     deletions: int
-    hold: str | None = None
+    hold: Hold | None = None
 
 
 def kept_deletions(plan: Plan, keeps: Mapping[StoreAddress, Claims]) -> tuple[KeptDeletions, ...]:

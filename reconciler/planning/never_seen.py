@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from reconciler.model.address import INSTANCE, SERIES, STUDY, InstanceAddress, StoreAddress
+from reconciler.model.address import INSTANCE, SERIES, STUDY, StoreAddress
 from reconciler.model.desired import InputRole
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import Finding, Plan, StorePlan, Why
 from reconciler.model.problem import Source
 
-KnownInstances = Mapping[StoreAddress, Set[InstanceAddress]]
-"""What the record knows of each store: the instances that a run ever set out to delete."""
+Knows = Callable[..., bool]
+"""Whether a run ever set out to delete something of a store: the instance of these UIDs, or one of
+this study and series, or of this study."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def _is_among(subjects: Set[object], finding: Finding) -> bool:
     return finding.subject in subjects
 
 
-def mark_never_seen(plan: Plan, known: KnownInstances) -> Plan:
+def mark_never_seen(plan: Plan, knows: Mapping[StoreAddress, Knows]) -> Plan:
     """The plan, in which each absent remove that the record does not know is `Why.NEVER_SEEN`.
 
     The record knows a series or study if it knows an instance of it.
@@ -86,8 +87,7 @@ def mark_never_seen(plan: Plan, known: KnownInstances) -> Plan:
     return replace(
         plan,
         stores=tuple(
-            _marked(store, _is_unknown(store, known.get(store.store, frozenset())))
-            for store in plan.stores
+            _marked(store, partial(_is_unknown, knows[store.store])) for store in plan.stores
         ),
     )
 
@@ -105,21 +105,8 @@ def _marked(plan: StorePlan, is_never_seen: Callable[[Finding], bool]) -> StoreP
     )
 
 
-def _is_unknown(plan: StorePlan, known: Set[InstanceAddress]) -> Callable[[Finding], bool]:
-    series: Set[object] = frozenset()
-    studies: Set[object] = frozenset()
-    if any(finding.instance_uid is None for finding in plan.findings):
-        series = {instance.series for instance in known}
-        studies = {instance.study_uid for instance in known}
-
-    def is_unknown(finding: Finding) -> bool:
-        if finding.instance_uid is not None:
-            return finding.subject not in known
-        if finding.series_uid is not None:
-            return (finding.study_uid, finding.series_uid) not in series
-        return finding.study_uid not in studies
-
-    return is_unknown
+def _is_unknown(knows: Knows, finding: Finding) -> bool:
+    return not knows(*filter(None, finding.subject))
 
 
 def unrecorded_stores(plan: Plan, recorded: Set[StoreAddress]) -> tuple[StoreAddress, ...]:

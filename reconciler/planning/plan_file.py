@@ -18,7 +18,7 @@ from reconciler.errors import PlanFileError, PlanRefused
 from reconciler.json_codec import codec_of
 from reconciler.json_stream import JsonError, JsonStream
 from reconciler.model.gate import Gate
-from reconciler.model.plan import Plan, SavedPlan, Why
+from reconciler.model.plan import OverdueHold, Plan, SavedPlan, Why
 from reconciler.planning.gates import gates_of
 from reconciler.planning.never_seen import NeverSeen, never_seen_of, with_never_seen
 from reconciler.planning.plan_json import canonical, decode_plan, encode_plan
@@ -55,6 +55,7 @@ def _unsealed(saved: SavedPlan) -> Iterator[str]:
             codec_of(Gate).write(gate, {"passed": gate.is_passed}) for gate in gates_of(saved)
         ],
         "never_seen": [codec_of(NeverSeen).write(one) for one in never_seen_of(saved.plan)],
+        "overdue_holds": [codec_of(OverdueHold).write(one) for one in saved.overdue_holds],
     }
     yield "{\n" + ",\n".join(f"{canonical(key)}:{canonical(members[key])}" for key in members)
     yield PLAN

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from reconciler.errors import DesiredStateError
 from reconciler.model.address import SeriesAddress, StoreAddress
-from reconciler.model.desired import Claim, Claims, DesiredState, DesiredStore, Entry
+from reconciler.model.desired import Claim, Claims, DesiredState, DesiredStore, Entry, Hold
 from reconciler.model.live import LiveStore, Presence, StudyContents, unknown
 from reconciler.model.plan import (
     Finding,
@@ -26,7 +26,7 @@ from reconciler.planning.series import SeriesDecisions, decide_series, line_of
 _KeptKey = tuple[Source, str, str | None]
 """A keep entry: its line, its study, its series."""
 
-_OverriddenKey = tuple[Source, Source, str, str | None, str | None]
+_OverriddenKey = tuple[Source, Source, str, str | None, Hold | None]
 """A remove that a keep overrides: both lines, the remove's study and series, the keep's hold."""
 
 
@@ -42,7 +42,7 @@ def make_plan(desired: DesiredState, live: Mapping[StoreAddress, LiveStore]) -> 
 
 def plan_store(desired: DesiredStore, live: LiveStore) -> StorePlan:
     """Plan one store; see `make_plan`."""
-    series = _series_in_question(desired, live)
+    series = series_in_question(desired, live)
     draft = _Draft(desired.keeps)
     decided = (decide_series(one, desired, live) for one in series)
     studies = tuple(_studies(map(draft.noted, decided), live.contents))
@@ -67,7 +67,7 @@ class _Draft:
         self.findings: list[Finding] = []
         self._kept_uids: set[str] = set()
         self._kept: Counter[_KeptKey] = Counter()
-        self._holds: dict[_KeptKey, str | None] = {}
+        self._holds: dict[_KeptKey, Hold | None] = {}
         self._overridden: Counter[_OverriddenKey] = Counter()
         for entry in keeps.entries:
             key = _kept_key(entry)
@@ -80,7 +80,7 @@ class _Draft:
         self._kept_uids.update(series.kept, series.unseen)
         self._kept.update(_kept_key(claim.entry) for claim in series.kept.values())
         self._overridden.update(
-            _overridden_key(removal, keep) for removal, keep in series.overridden
+            _overridden_key(removal, series.kept[uid]) for uid, removal in series.overridden.items()
         )
         return series
 
@@ -130,7 +130,8 @@ def _overridden_key(removal: Claim, keep: Claim) -> _OverriddenKey:
     )
 
 
-def _series_in_question(desired: DesiredStore, live: LiveStore) -> list[SeriesAddress]:
+def series_in_question(desired: DesiredStore, live: LiveStore) -> list[SeriesAddress]:
+    """Every series that is named, was asked about or was listed, sorted."""
     listed = {
         SeriesAddress(study_uid, series_uid)
         for study_uid, contents in live.contents.items()

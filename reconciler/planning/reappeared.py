@@ -9,7 +9,7 @@ gate, and never part of the digest.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import ReasonCode
@@ -24,20 +24,20 @@ PLANNED_AGAIN = frozenset(
 """The reasons for which reappearing changes nothing."""
 
 
-LastWords = Callable[[StoreAddress, InstanceAddress], LastWord | None]
-"""What the record says of an instance last; None where it says nothing of a removal."""
+LastWords = Mapping[tuple[StoreAddress, InstanceAddress], LastWord]
+"""What the record says of an instance last, of those of which it has a removal."""
 
 
-def find_reappeared(plan: Plan, last_word: LastWords) -> tuple[Reappeared, ...]:
+def find_reappeared(plan: Plan, last_words: LastWords) -> tuple[Reappeared, ...]:
     """Which of the plan's deletions are of instances that were removed before."""
     return tuple(
-        reappeared for store in plan.stores for reappeared in _reappeared(store, last_word)
+        reappeared for store in plan.stores for reappeared in _reappeared(store, last_words)
     )
 
 
-def _reappeared(plan: StorePlan, last_word: LastWords) -> Iterator[Reappeared]:
+def _reappeared(plan: StorePlan, last_words: LastWords) -> Iterator[Reappeared]:
     for instance, group, line in plan.declared_deletions():
-        match last_word(plan.store, instance):
+        match last_words.get((plan.store, instance)):
             case Removed(run=run):
                 is_restored = False
             # By its reason the files still ask for it; its line, or its file, may have moved.

@@ -58,7 +58,8 @@ class SeriesDecisions:
     kept: dict[str, Claim] = field(default_factory=dict)
     unseen: dict[str, Claim] = field(default_factory=dict)
     """What is wanted kept and was not seen: missing, or without a clear answer."""
-    overridden: list[tuple[Claim, Claim]] = field(default_factory=list)
+    overridden: dict[str, Claim] = field(default_factory=dict)
+    """The removes of instances that are kept."""
     present: set[str] = field(default_factory=set)
     """What the series holds before anything is deleted."""
     is_listed: bool = True
@@ -134,7 +135,7 @@ def _decide_instance(judged: JudgedInstance, decisions: SeriesDecisions, live: L
     elif judged.observation.presence is Presence.PRESENT:
         decisions.kept[uid] = claim
         if judged.remove:
-            decisions.overridden.append((judged.remove, claim))
+            decisions.overridden[uid] = judged.remove
     else:
         is_keep = claim.entry.intent is EntryKind.KEEP
         if is_keep:

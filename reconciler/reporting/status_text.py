@@ -44,4 +44,8 @@ def _lock(one: LockStatus) -> str:
 
 def _hold(one: StandingHold) -> str:
     count = "in no plan yet" if one.instances is None else plural(one.instances, "instance")
-    return f"{plain(one.path)}:{one.line}: hold: {plain(one.hold)} ({count})\n"
+    if one.overridden:
+        count += f", overrides {plural(one.overridden, 'remove')}"
+    if one.overdue_days:
+        count += f", {plural(one.overdue_days, 'day')} overdue"
+    return f"{plain(one.path)}:{one.line}: hold: {plain(str(one.hold))} ({count})\n"

@@ -6,10 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model.audit import AuditReport, Selection
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply
-from reconciler.model.desired import Reason
+from reconciler.model.desired import Hold, Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport
-from reconciler.model.plan import Finding, Plan, StorePlan, Why
+from reconciler.model.plan import (
+    Finding,
+    OverdueHold,
+    OverriddenInstances,
+    Plan,
+    SavedPlan,
+    StorePlan,
+    Why,
+)
 from reconciler.model.provenance import Requester
 from reconciler.model.time import format_time
 from reconciler.model.traffic import Traffic
@@ -42,7 +50,8 @@ def plural(count: int, noun: str) -> str:
     """``1 instance``, ``1,204 instances``; series and studies have plurals of their own."""
     if noun == "series" or count == 1:
         return f"{count:,} {noun}"
-    return f"{count:,} {noun[:-1]}ies" if noun.endswith("y") else f"{count:,} {noun}s"
+    is_ies = noun.endswith("y") and not noun.endswith("ay")
+    return f"{count:,} {noun[:-1]}ies" if is_ies else f"{count:,} {noun}s"
 
 
 def summary_line(plan: Plan) -> str:
@@ -225,6 +234,41 @@ def findings_by_title(store: StorePlan) -> Iterator[tuple[str, list[Finding]]]:
         found = [finding for finding in store.findings if finding.why is why]
         if found:
             yield title, found
+
+
+def hold_notices(saved: SavedPlan) -> list[str]:
+    """What a reviewer must know of holds, a sentence a hold: what is set free, what is overdue."""
+    overdue = (f"{describe_overdue(one)} ({one.source})" for one in saved.overdue_holds)
+    return [*(text for _, text in describe_freed(saved)), *overdue]
+
+
+def describe_freed(saved: SavedPlan) -> Iterator[tuple[StorePlan, str]]:
+    """Each hold that kept what is to be deleted now, by store."""
+    for store in saved.plan.stores:
+        standing = {entry.hold.name for entry in store.kept if entry.hold is not None}
+        found: dict[Hold, list[OverriddenInstances]] = {}
+        for one in saved.freed:
+            if one.store == store.store:
+                found.setdefault(one.hold, []).append(one)
+        for hold, freed in found.items():
+            what = (
+                "covers less than before" if hold.name in standing else "is no longer in the files"
+            )
+            removes = plural(sum(len(one.instances) for one in freed), "remove")
+            studies = plural(len({one.study_uid for one in freed}), "study")
+            yield (
+                store,
+                f"This hold {what}; it overrode {removes} in {studies},"
+                f" now planned for deletion: {hold}",
+            )
+
+
+def describe_overdue(one: OverdueHold) -> str:
+    """``This hold is past its review (12 days overdue; keeps 3 instances, …): Litigation``."""
+    age = f"{plural(one.overdue_days, 'day')} overdue"
+    kept = f"keeps {plural(one.instances, 'instance')}"
+    kept += f", overrides {plural(one.overridden, 'remove')}"
+    return f"This hold is past its review ({age}; {kept}): {one.hold}"
 
 
 def describe_subject(finding: Finding) -> str:

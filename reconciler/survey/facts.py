@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -11,6 +11,9 @@ from reconciler.model.live import Observation, Presence, StudyContents
 
 StudyOrSeries = tuple[str, str | None]
 """A whole series, or (series UID None) a whole study."""
+
+WasDeleted = Callable[[InstanceAddress], bool]
+"""Says of an instance that a DELETE of it is on record, and the proof that it is gone."""
 
 _NOTHING: frozenset[str] = frozenset()
 _NOT_LISTED = StudyContents(problem="it was not listed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TypeVar
 
@@ -22,7 +22,7 @@ from reconciler.model.live import (
     StudyContents,
     unknown,
 )
-from reconciler.survey.facts import Facts, StudyOrSeries
+from reconciler.survey.facts import Facts, StudyOrSeries, WasDeleted
 from reconciler.survey.questions import Questions
 from reconciler.survey.stages import Batch
 
@@ -44,7 +44,7 @@ class Survey:
         questions: Questions,
         *,
         parallelism: int,
-        deleted: Set[InstanceAddress],
+        was_deleted: WasDeleted,
         on_progress: ProgressCallback | None,
         stop: threading.Event | None,
     ) -> None:
@@ -52,7 +52,7 @@ class Survey:
         self._store = store
         self._questions = questions
         self._parallelism = parallelism
-        self._deleted = deleted
+        self._was_deleted = was_deleted
         self._progress = _Progress(on_progress)
         self._stop = stop
         self._since = 0.0
@@ -145,7 +145,7 @@ class Survey:
 
     def _is_stale(self, row: InstanceAddress) -> bool:
         """Whether a row that is recorded as deleted is really gone."""
-        return row in self._deleted and self._look(row).presence is Presence.ABSENT
+        return self._was_deleted(row) and self._look(row).presence is Presence.ABSENT
 
     def _confirm(self, target: StudyOrSeries) -> None:
         listing = self.facts.listing_of(target)

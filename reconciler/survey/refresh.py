@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
 
 from reconciler.errors import LiveError
 from reconciler.live.store import ReadableStore
-from reconciler.model.address import InstanceAddress
 from reconciler.model.desired import DesiredStore
 from reconciler.model.live import LiveStore, unknown
 from reconciler.survey.conclusions import conclude
-from reconciler.survey.facts import Facts
+from reconciler.survey.facts import Facts, WasDeleted
 from reconciler.survey.look import ProgressCallback, Survey
 from reconciler.survey.questions import questions_of
 from reconciler.survey.stages import (
@@ -31,34 +29,38 @@ def refresh(
     *,
     parallelism: int,
     mode: ProbeMode = ProbeMode.AUTO,
-    deleted: Collection[InstanceAddress] = (),
+    was_deleted: WasDeleted = lambda _: False,
     on_progress: ProgressCallback | None = None,
     stop: threading.Event | None = None,
 ) -> LiveStore:
     """Ask the store, by listings where they may decide and by retrieves where they may not.
 
-    ``deleted`` are the instances that the journal records as deleted and verified: a row that
-    still lists one is confirmed by a probe, and an absent one is not searched for elsewhere.
+    ``was_deleted`` says of an instance that the journal records it as deleted and verified: a row
+    that still lists one is confirmed by a probe, and an absent one is not searched for elsewhere.
 
     Raises:
         PreflightError: the store does not answer, or the caller may not read it.
         CredentialsError: the service does not accept the credentials.
         LiveError: ``stop`` was set before the end.
     """
-    gone = frozenset(deleted)
     questions = questions_of(desired)
     survey = Survey(
-        store, questions, parallelism=parallelism, deleted=gone, on_progress=on_progress, stop=stop
+        store,
+        questions,
+        parallelism=parallelism,
+        was_deleted=was_deleted,
+        on_progress=on_progress,
+        stop=stop,
     )
     facts = survey.facts
     store.preflight(deleting=False)
     survey.read_listings(listings_to_read(questions))
     if mode is ProbeMode.AUTO:
         survey.read_partial_listings(series_to_list_partially(questions, facts))
-    survey.probe(instances_to_probe(questions, facts, gone, mode))
+    survey.probe(instances_to_probe(questions, facts, was_deleted, mode))
     survey.probe(kept_to_confirm(questions, facts))
     survey.confirm_absences()
-    survey.search(instances_to_search(questions, facts, gone))
+    survey.search(instances_to_search(questions, facts, was_deleted))
     survey.confirm(targets_to_confirm(questions, facts))
     return conclude(store.address, questions, _confirmed(store, facts))
 

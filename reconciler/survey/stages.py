@@ -6,13 +6,13 @@ listing may not decide is probed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Mapping, Set
 from enum import StrEnum
 
 from reconciler.model.address import InstanceAddress, SeriesAddress
 from reconciler.model.desired import Claims
 from reconciler.model.live import Presence
-from reconciler.survey.facts import Facts, StudyOrSeries
+from reconciler.survey.facts import Facts, StudyOrSeries, WasDeleted
 from reconciler.survey.questions import Questions, uids_of
 
 
@@ -56,7 +56,7 @@ def series_to_list_partially(questions: Questions, facts: Facts) -> list[tuple[S
 
 
 def instances_to_probe(
-    questions: Questions, facts: Facts, deleted: Set[InstanceAddress], mode: ProbeMode
+    questions: Questions, facts: Facts, was_deleted: WasDeleted, mode: ProbeMode
 ) -> list[Batch]:
     """What no listing may decide.
 
@@ -64,12 +64,12 @@ def instances_to_probe(
     listing shows; and every listed row that is recorded as deleted, since a listing lags behind
     deletions.
     """
-    recorded = _by_series(deleted)
     listed = _listed_series(facts)
     batches = []
     for series in sorted(questions.named_series | listed):
         rows = facts.listed_in(series)
-        wanted = _undecided(questions, facts, series, rows) | (rows & recorded.get(series, set()))
+        wanted = _undecided(questions, facts, series, rows)
+        wanted |= {uid for uid in rows if was_deleted(InstanceAddress(*series, uid))}
         if mode is ProbeMode.RETRIEVE:
             wanted |= _answerable(questions, facts, series)
             wanted |= rows if _is_whole(questions, series) else set()
@@ -94,7 +94,7 @@ def kept_to_confirm(questions: Questions, facts: Facts) -> list[Batch]:
 
 
 def instances_to_search(
-    questions: Questions, facts: Facts, deleted: Set[InstanceAddress]
+    questions: Questions, facts: Facts, was_deleted: WasDeleted
 ) -> list[InstanceAddress]:
     """The absent removes that nobody has deleted: they may be misplaced."""
     absent = []
@@ -103,7 +103,7 @@ def instances_to_search(
         gone = {uid for uid, seen in probed.items() if seen.presence is Presence.ABSENT}
         wanted = gone and gone & questions.removed_in(series)
         absent += [InstanceAddress(*series, uid) for uid in sorted(wanted)]
-    return [instance for instance in absent if instance not in deleted]
+    return [instance for instance in absent if not was_deleted(instance)]
 
 
 def targets_to_confirm(questions: Questions, facts: Facts) -> list[StudyOrSeries]:
@@ -156,13 +156,6 @@ def _listed_series(facts: Facts) -> set[SeriesAddress]:
 
 def _is_whole(questions: Questions, series: SeriesAddress) -> bool:
     return not questions.targets.isdisjoint({(series.study_uid, None), tuple(series)})
-
-
-def _by_series(instances: Iterable[InstanceAddress]) -> dict[SeriesAddress, set[str]]:
-    by_series: dict[SeriesAddress, set[str]] = {}
-    for instance in instances:
-        by_series.setdefault(instance.series, set()).add(instance.instance_uid)
-    return by_series
 
 
 def _suffices(

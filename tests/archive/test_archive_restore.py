@@ -312,11 +312,16 @@ def test_the_history_knows_what_was_restored_and_why_it_had_been_removed(site: S
     one, two, *_ = site.fill(4)
     run = archive_all(site, [one, two])
     state = site.folder / ".reconciler"
-    assert History.read(DiskState(state)).of(DEMO_STORE, site.emulator.url).gone() == {one, two}
+    past = History.read(DiskState(state)).of(DEMO_STORE, site.emulator.url)
+    assert past.is_gone(one)
+    assert past.is_gone(two)
     site.run("restore", run, "--only", one.instance_uid)
-    history = History.read(DiskState(state)).of(DEMO_STORE, site.emulator.url)
-    assert history.gone() == {two}
-    removal_of = history.last_word(one)
+    history = History.read(DiskState(state))
+    past = history.of(DEMO_STORE, site.emulator.url)
+    assert not past.is_gone(one)
+    assert past.is_gone(two)
+    asked = [(DEMO_STORE, one), (DEMO_STORE, two)]
+    removal_of = history.last_words(asked, site.emulator.url)[DEMO_STORE, one]
     assert isinstance(removal_of, PutBack)
     assert removal_of.run == run
     text = (site.folder / "specs/a.yaml").read_text().splitlines()

@@ -26,7 +26,7 @@ from reconciler.journal.read_only import (
 from reconciler.journal.records import Record, RunEnded, Settled
 from reconciler.model.address import Provider
 from reconciler.model.audit import AuditReport, RemovalCounts, Selection
-from reconciler.model.desired import InputFile, InputRole, Reason, ReasonCode
+from reconciler.model.desired import Hold, InputFile, InputRole, Reason, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
@@ -196,7 +196,7 @@ def test_what_was_never_seen_is_asked_for_and_not_proven(state: Path) -> None:
 def test_what_is_kept_was_seen_last_when_it_was_there(state: Path) -> None:
     def kept(line: int, hold: str, instances: int, missing: int = 0) -> Record:
         source = Source("specs/a.yaml", line)
-        return KeptSeen(NOON, 0, "1.2.7", "1.2.7.1", instances, source, hold, missing)
+        return KeptSeen(NOON, 0, "1.2.7", "1.2.7.1", instances, source, Hold(hold), missing)
 
     early = [kept(3, "Case A", 2), kept(5, "Case B", 1), kept(7, "Case B", 4)]
     write(state, plan_made("p", NOON), *early, plan_ended())
@@ -205,10 +205,10 @@ def test_what_is_kept_was_seen_last_when_it_was_there(state: Path) -> None:
 
     case_a, case_b = report_of(state).kept
 
-    assert (case_a.hold, case_a.instances, case_a.missing) == ("Case A", 0, 2)
+    assert (case_a.hold, case_a.instances, case_a.missing) == (Hold("Case A"), 0, 2)
     assert (case_a.seen, case_a.time, case_a.source.line) == (NOON, NOON + MINUTE, 4)
     assert case_a.is_current
-    assert (case_b.hold, case_b.instances, case_b.source.line) == ("Case B", 5, 5)
+    assert (case_b.hold, case_b.instances, case_b.source.line) == (Hold("Case B"), 5, 5)
     assert not case_b.is_current
     assert report_of(state, studies=frozenset({"1.2.1"})).kept == ()
     assert report_of(state, reasons=frozenset({"113039"})).kept == ()

@@ -18,7 +18,7 @@ from reconciler.cli.main import run as type_command
 from reconciler.drill.real_files import store_real_files
 from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
 from reconciler.model.address import StoreAddress
-from reconciler.model.desired import Limits, Reason, ReasonCode
+from reconciler.model.desired import Hold, Limits, Reason, ReasonCode
 from reconciler.model.plan import (
     DeclaredInstances,
     DeletionGroup,
@@ -64,7 +64,7 @@ def plan_of(instances: int) -> SavedPlan:
         Limits(),
         (first, *studies[1:]),
         (Finding(Why.PROBE_FAILED, f"{ROOT}.999", None, None, source, "it answered 503"),),
-        (KeptEntry(source, f"{ROOT}.998", None, 12, "Litigation <b>2026-17</b>"),),
+        (KeptEntry(source, f"{ROOT}.998", None, 12, Hold("Litigation <b>2026-17</b>")),),
         (OverriddenEntry(source, source, f"{ROOT}.998", None, 12, None),),
     )
     moment = datetime(2026, 3, 1, tzinfo=UTC)

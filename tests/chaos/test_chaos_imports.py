@@ -26,7 +26,6 @@ from pydicom.data import get_charset_files
 
 from reconciler.emulator import AlreadyStoredError, FaultKind, FaultRule, Faults, NotDicomError
 
-from ..limits import wide_open_line
 from .sites import Ended, Site, ended, running_site
 from .test_chaos_stopping import service_account
 
@@ -46,8 +45,6 @@ try:
 finally:
     sys.stderr.write("\\nimports " + json.dumps(seen))
 """
-LIMITS = wide_open_line("maxKeptMissing", "maxNeverSeen", "maxReappeared")
-
 
 FAULTS = Faults(
     (
@@ -98,10 +95,8 @@ def test_no_thread_of_a_command_imports_anything(site: Site) -> None:
     specs.parent.mkdir()
     typed("query", _selection(site), "--format", "json")
     site.emulator.set_faults(FAULTS)
-    removal = ("--remove", "--reason", "113037", "--ticket", "QA-1")
+    removal = ("--remove", "--reason", "113037", "--archive", str(site.folder.parent / "archive"))
     typed("import", f"{site.store}", *removal, "--out", str(specs))
-    archive = f"archive: {{path: {site.folder.parent / 'archive'}}}\n"
-    specs.write_text(specs.read_text().replace("remove:\n", f"{archive}{LIMITS}remove:\n", 1))
     typed("plan", "--probe", "retrieve", "--out", "plan.json")
     typed("show", "plan.json", "--thumbnails", "--write", "html=plan.html")
     typed("apply", "plan.json", "--report", "report.json")

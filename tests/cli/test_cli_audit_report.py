@@ -22,7 +22,10 @@ def audited(project: Project) -> Project:
     """Three instances removed for two reasons, one kept; before that a plan that a gate stopped."""
     removed = project.fill(1, 1, range(3))
     kept = project.fill(2, 1, [1, 2])
-    hold = removal(kept, key="keep").rstrip("\n") + "\n    hold: <b>Trial | 7</b>\n"
+    hold = (
+        removal(kept, key="keep").rstrip("\n")
+        + "\n    hold: {text: <b>Trial | 7</b>, owner: 'a | b', ticket: T-7}\n"
+    )
     reasons = f'reason: {{code: "113039", ticket: "{FORMULA}"}}\n'
     project.write("a.yaml", reasons + removal(removed[:2]) + hold)
     assert project.run("plan").code == 3
@@ -59,7 +62,10 @@ def test_the_json_report_is_as_its_schema_says_and_adds_up(audited: Project) -> 
     }
     assert {one["gate"] for one in report["refusals"]} == {"maxStudyPercent"}
     (seen,) = report["kept"]
-    assert (seen["instances"], seen["hold"]) == (2, "<b>Trial | 7</b>")
+    assert (seen["instances"], seen["hold"]) == (
+        2,
+        {"text": "<b>Trial | 7</b>", "owner": "a | b", "ticket": "T-7", "review_by": None},
+    )
 
 
 def test_the_csv_holds_every_removal_and_no_formula(audited: Project) -> None:

@@ -199,11 +199,14 @@ def test_nothing_of_a_patient_in_an_exported_list_goes_anywhere(
     answer = remove(project, "--csv", name, *asked)
     assert answer.code == code, answer.err
     headless = remove(project, "--csv", name, "--column", "StudyInstanceUID", out="specs/b.yaml")
-    assert headless.code == 1
+    strict = remove(project, "--csv", name, out="specs/b.yaml")
+    (project.folder / name).write_text(rows.format(*SENTINELS).replace(";", ","))
+    bare = remove(project, "--csv", name, out="specs/b.yaml")
+    assert {headless.code, strict.code, bare.code} == {1}
     written = [path.read_text() for path in project.folder.rglob("*") if path.is_file()]
     assert len(written) == (1 if code == 0 else 0)
-    said = [answer.out, answer.err, headless.out, headless.err, *written]
-    assert not [text for text in said for needle in SENTINELS if needle in text]
+    said = [part for one in (answer, headless, strict, bare) for part in (one.out, one.err)]
+    assert not [text for text in (*said, *written) for needle in SENTINELS if needle in text]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.address import StoreAddress
 
 from ..limits import wide_open_line
 from .conftest import REASON, ROOT, Project, address, removal
@@ -240,11 +240,15 @@ def test_the_smallest_limit_of_several_files_counts(filled: Project) -> None:
     assert filled.run("plan").code == 3
 
 
-def inventory(project: Project, rows: Sequence[InstanceAddress]) -> str:
-    text = "studiesId,seriesId,instancesId\n" + "".join(",".join(row) + "\n" for row in rows)
-    (project.folder / "specs" / "list.csv").write_text(text)
+COLUMNS = ("studiesId", "seriesId", "instancesId")
+
+
+def inventory(project: Project, rows: Sequence[Sequence[str]], name: str = "list.csv") -> str:
+    header = COLUMNS[: len(rows[0])]
+    text = "".join(",".join(row) + "\n" for row in (header, *rows))
+    (project.folder / "specs" / name).write_text(text)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return f"  - inventory: {{path: list.csv, sha256: {digest}, count: {len(rows)}}}\n"
+    return f"  - inventory: {{path: {name}, sha256: {digest}, count: {len(rows)}}}\n"
 
 
 def test_rows_of_an_inventory_are_counted_and_shown_and_block_at_no_gate(filled: Project) -> None:
@@ -264,6 +268,18 @@ def test_rows_of_an_inventory_are_counted_and_shown_and_block_at_no_gate(filled:
     assert mixed.code == 3
     assert "BLOCKING  maxNeverSeen: 1 of at most 0" in mixed.out
     assert "3 never seen" in mixed.last_line
+
+
+def test_a_listed_study_or_series_that_is_not_there_blocks_at_no_gate(filled: Project) -> None:
+    studies = inventory(filled, [address(7, 1, 1)[:1]])
+    series = inventory(filled, [address(1, 9, 1)[:2]], "series.csv")
+    filled.write("a.yaml", f"{REASON}remove:\n{studies}{series}")
+    planned = filled.run("plan")
+    assert planned.code == 0, planned.out
+    assert "2 never seen" in planned.last_line
+    assert "specs/list.csv:2" in planned.out
+    assert "specs/series.csv:2" in planned.out
+    assert "passed    maxNeverSeen: 0 of at most 0" in planned.out
 
 
 # Where it is told

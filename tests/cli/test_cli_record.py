@@ -60,7 +60,7 @@ def test_a_plan_leaves_a_record_of_its_digest_its_gates_and_what_is_kept(filled:
     plan = json.loads((filled.folder / "plan.json").read_text())
     assert (first["digest"], first["plan_id"]) == (plan["digest"], plan["plan_id"])
     assert [file["path"] for file in first["provenance"]["inputs"]] == ["specs/a.yaml"]
-    assert (kept["hold"], kept["instances"]) == ("Litigation 2026-17", 1)
+    assert (kept["hold"], kept["instances"]) == ({"text": "Litigation 2026-17"}, 1)
     assert ended["counts"]["listed"] == 2
     assert {gate["name"] for gate in ended["gates"]} >= {"incomplete", "maxDeletions"}
     assert f"journal head {heads(filled, 'observations')[0]}" in answer.err

@@ -133,6 +133,9 @@ alone = st.sampled_from(["", "", "", "# above\n", "      # deep\n", "\n", "#x\n\
 styles = st.booleans()
 
 
+HOLDS = ["'in # words'", "{text: 'in # words'}", "{reviewBy: 2026-12-31, text: 'in # words'}"]
+
+
 @st.composite
 def entries(draw: st.DrawFn, key: str) -> str:
     lines = [draw(alone), f"{key}:", draw(comments), "\n"]
@@ -150,7 +153,8 @@ def entries(draw: st.DrawFn, key: str) -> str:
             for uid in listed:
                 lines += [draw(alone), f"    - {uid}", draw(comments), "\n"]
         if key == "keep" and draw(styles):
-            lines += [draw(alone), "    hold: 'in # words'", draw(comments), "\n"]
+            hold = draw(st.sampled_from(HOLDS))
+            lines += [draw(alone), f"    hold: {hold}", draw(comments), "\n"]
     return "".join(lines)
 
 
@@ -165,6 +169,31 @@ def files(draw: st.DrawFn) -> str:
         draw(entries("keep")),
     ]
     return "".join(draw(st.permutations(parts))) + draw(alone)
+
+
+def test_a_text_stays_a_text_and_a_mapping_has_one_order() -> None:
+    text = (
+        CLEAN.replace("# the end", "").rstrip()
+        + """
+keep:
+  - hold: {reviewBy: 2026-12-31, ticket: LIT-7, owner: legal, text: Trial 7}  # who
+    studiesId: 1.2.8
+  - {studiesId: 1.2.9, hold: 'Trial 8'}
+"""
+    )
+    assert canonical(text, "a.yaml").endswith(
+        """
+keep:
+  - studiesId: 1.2.8
+    hold:
+      text: Trial 7  # who
+      owner: legal
+      ticket: LIT-7
+      reviewBy: "2026-12-31"
+  - studiesId: 1.2.9
+    hold: Trial 8
+"""
+    )
 
 
 @settings(deadline=None, max_examples=300)

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+from datetime import date
+
+import pytest
+
+from reconciler.desired import load_desired_state
 from reconciler.model.address import SeriesAddress, StoreAddress
-from reconciler.model.desired import Limits, Reason, ReasonCode, listed_sources
+from reconciler.model.desired import Hold, Limits, Reason, ReasonCode, listed_sources
 from reconciler.model.problem import Source
 
 RETENTION = Reason(ReasonCode.DATA_RETENTION_POLICY_EXPIRED, None, "RET-1")
@@ -54,7 +59,7 @@ keep:
     (store,) = project.load("specs").stores
     safety = Reason(ReasonCode.REJECTED_FOR_PATIENT_SAFETY_REASONS, "wrong", None)
     assert [entry.reason for entry in store.removes.entries] == [RETENTION, safety]
-    assert [entry.hold for entry in store.keeps.entries] == [None, "Trial 7"]
+    assert [entry.hold for entry in store.keeps.entries] == [None, Hold("Trial 7")]
 
 
 def test_entries_that_spell_the_default_out_join_the_plain_ones_in_the_files_order(project) -> None:
@@ -108,7 +113,7 @@ def test_a_hold_spares_and_the_remove_stays(project) -> None:
     state = project.load("specs/a.yaml")
     (store,) = state.stores
     assert [entry.study_uid for entry in store.removes.entries] == ["1.2"]
-    assert store.keeps.whole_study("1.2").hold == "Trial 7"
+    assert store.keeps.whole_study("1.2").hold == Hold("Trial 7")
 
 
 def test_an_outer_hold_spares_what_an_inner_keep_would_refuse(project) -> None:
@@ -159,3 +164,76 @@ def test_the_endpoints_that_selected_files_expect(project) -> None:
         "http://127.0.0.1:80": Source("specs/b.yaml", 3, 19),
         "https://b.example": Source("specs/a.yaml", 3, 19),
     }
+
+
+def test_a_hold_is_a_text_or_says_who_owns_it(project) -> None:
+    project.spec(
+        "specs/a.yaml",
+        """\
+keep:
+  - {studiesId: '1.1', hold: {text: Trial 7}}
+  - {studiesId: '1.2', hold: {reviewBy: 2028-02-29, text: 2026, ticket: T-7, owner: legal}}
+  - {studiesId: '1.3', seriesId: 1.3.1, instancesId: 1.3.1.1, hold: Trial 7}
+  - {studiesId: '1.3', seriesId: 1.3.1, instancesId: 1.3.1.2, hold: {text: Trial 7}}
+  - {studiesId: '1.3', seriesId: 1.3.1, instancesId: 1.3.1.3, hold: {text: Trial 7, owner: a}}
+""",
+    )
+    (store,) = project.load("specs").stores
+    assert [entry.hold for entry in store.keeps.entries] == [
+        Hold("Trial 7"),
+        Hold("2026", "legal", "T-7", date(2028, 2, 29)),
+        Hold("Trial 7"),
+        Hold("Trial 7", "a"),
+    ]
+    assert str(store.keeps.entries[1].hold) == "2026; owner legal; ticket T-7; review by 2028-02-29"
+
+
+KEPT_UNTIL = "keep: [{{studiesId: '1.1', hold: {{text: a, reviewBy: {}}}}}]\n"
+
+
+@pytest.mark.parametrize("day", ["2026-02-29", "2026-13-01", "0000-01-01"])
+def test_a_day_of_review_that_no_calendar_has_is_an_error(project, day: str) -> None:
+    project.spec(
+        "specs/a.yaml", f"keep: [{{studiesId: '1.1', hold: {{text: a, reviewBy: {day}}}}}]\n"
+    )
+    (problem,) = project.problems("specs")
+    assert f"reviewBy '{day}' is no day of the calendar" in problem.message
+    assert problem.source.column > 40
+
+
+@pytest.mark.parametrize("day", ["2026-2-28", "20260228", "2026-W09-6", "28.02.2026"])
+def test_a_day_of_review_has_one_form(project, day: str) -> None:
+    project.spec(
+        "specs/a.yaml", f"keep: [{{studiesId: '1.1', hold: {{text: a, reviewBy: {day}}}}}]\n"
+    )
+    (problem,) = project.problems("specs")
+    assert problem.message == f"reviewBy '{day}' is not a day"
+
+
+def test_a_hold_is_overdue_after_its_day_and_never_an_error(project) -> None:
+    project.spec(
+        "specs/a.yaml",
+        """\
+keep:
+  - {studiesId: '1.1', hold: {text: Trial 7, ticket: T-7, reviewBy: 2026-02-28}}
+  - {studiesId: '1.2', seriesId: 1.2.1, hold: {text: Trial 7, ticket: T-7, reviewBy: 2026-02-28}}
+  - studiesId: '1.3'
+    seriesId: 1.3.1
+    instancesId: [1.3.1.1, 1.3.1.2]
+    hold: {text: Trial 7, ticket: T-7, reviewBy: 2026-02-28}
+""",
+    )
+
+    def warnings(today: date) -> list[str]:
+        state = load_desired_state([project.root / "specs"], root=project.root, today=today)
+        assert len(state.keeps) == 1
+        return [str(one) for one in state.warnings]
+
+    assert warnings(date(2026, 2, 28)) == []
+    (warned,) = warnings(date(2026, 3, 1))
+    assert warned.splitlines() == [
+        "specs/a.yaml:5:5: warning: this hold is past its review (1 day overdue; keeps 2 instances,"
+        " 1 series, 1 study): Trial 7; ticket T-7; review by 2026-02-28",
+        "  hint: it goes on holding: take the keep out, or write a later reviewBy",
+    ]
+    assert "(366 days overdue;" in warnings(date(2027, 3, 1))[0]

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from reconciler.model.desired import InputRole, listed_sources
+from reconciler.model.desired import Hold, InputRole, listed_sources
 from reconciler.model.problem import Source
 
 SHA = "0" * 64
@@ -56,7 +56,7 @@ def test_the_usual_dialects_are_read(project, data: bytes) -> None:
         "1.2.1",
         ("1.2.1.1",),
     )
-    assert entry.hold == "Trial 7"
+    assert entry.hold == Hold("Trial 7")
 
 
 def test_another_digest_or_count_is_an_error_that_says_both_values(project) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -78,6 +80,49 @@ def test_ten_times_the_size_is_no_square_of_the_time(
 ) -> None:
     small = seconds(tmp_path, make(600))
     assert seconds(tmp_path, make(6_000)) < 30 * max(small, 0.05)
+
+
+INVENTORIES: dict[str, Callable[[int], str]] = {
+    "studies": lambda n: "studiesId\n" + "".join(f"1.2.{i}\n" for i in range(n)),
+    "series of one study": lambda n: (
+        "studiesId,seriesId\n" + "".join(f"1.2,1.3.{i}\n" for i in range(n))
+    ),
+    "one study": lambda n: "studiesId\n" + "1.2\n" * n,
+    "leading zeros": lambda n: "studiesId\n" + "".join(f"1.0{i}\n" for i in range(n)),
+    "no UIDs": lambda n: "studiesId\n" + "".join(f"x{i}\n" for i in range(n)),
+}
+
+
+@pytest.mark.parametrize("make", INVENTORIES.values(), ids=INVENTORIES)
+def test_an_inventory_of_ten_times_the_size_is_no_square_of_the_time(
+    tmp_path: Path, make: Callable[[int], str]
+) -> None:
+    def pinned(count: int) -> str:
+        data = make(count).encode()
+        (tmp_path / "specs").mkdir(exist_ok=True)
+        (tmp_path / "specs/i.csv").write_bytes(data)
+        pin = f"{{path: i.csv, sha256: {hashlib.sha256(data).hexdigest()}, count: {count}}}"
+        held = "keep:\n - {studiesId: 1.2.7, hold: h}\n"
+        return f"{HEAD}{REASON}remove:\n - inventory: {pin}\n - studiesId: '1.2'\n{held}"
+
+    small = seconds(tmp_path, pinned(2_000))
+    assert seconds(tmp_path, pinned(20_000)) < 30 * max(small, 0.05)
+
+
+def test_a_row_that_names_a_study_costs_little_memory(tmp_path: Path) -> None:
+    rows = 20_000
+    data = ("studiesId\n" + "".join(f"1.2.840.113619.{i}\n" for i in range(rows))).encode()
+    (tmp_path / "i.csv").write_bytes(data)
+    digest = hashlib.sha256(data).hexdigest()
+    pin = f"{{path: i.csv, sha256: {digest}, count: {rows}}}"
+    (tmp_path / "a.yaml").write_text(f"{HEAD}{REASON}remove:\n - inventory: {pin}\n")
+    tracemalloc.start()
+    try:
+        load_desired_state([tmp_path / "a.yaml"], root=tmp_path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak / rows < 900
 
 
 def test_a_file_of_refused_things_is_read_no_further_than_it_must(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ planning.mark_never_seen = lambda plan, known: plan
 """
 NOTHING_IS_KNOWN = """
 from reconciler.journal.history import StoreHistory
-StoreHistory.known = property(lambda self: frozenset())
+StoreHistory.knows = lambda self, *uids: False
 """
 REMOVE_WINS = """
 from reconciler.cli.runs import preconditions

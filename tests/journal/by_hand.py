@@ -126,7 +126,10 @@ def head_of(path: Path) -> str:
 
 
 def rewrite_log(folder: Path) -> None:
-    """Make a log anew of the runs as they are now, in the order in which they stood in it."""
+    """Make a log anew of the runs as they are now, in the order in which they stood in it.
+
+    It has no index: what reads it reads the runs.
+    """
     previous = None
     number = 0
     for path in log_files(folder):
@@ -138,6 +141,7 @@ def rewrite_log(folder: Path) -> None:
         number += 1
         size, root = measure(run)
         entry |= {"number": number, "previous": previous, "size": size, "root": root}
+        entry["indexes"] = []
         data = json.dumps(entry).encode() + b"\n"
         (folder / "log" / f"{number:08}.json").write_bytes(data)
         previous = sha256(data)

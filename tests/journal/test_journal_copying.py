@@ -225,7 +225,7 @@ def test_a_broken_run_is_copied_as_it_is_and_verify_says_so(
     (tmp_path / "bucket").mkdir()
     run_copy(source, (tmp_path / "bucket").as_uri(), code=3)
     told = capsys.readouterr()
-    assert "4 runs copied to file://" in told.err
+    assert "has the 4 runs of" in told.err
     assert "the chain is broken" in told.out
     run_copy((tmp_path / "bucket").as_uri(), tmp_path / "back", code=3)
     assert files_of(source) == files_of(tmp_path / "back")
@@ -239,7 +239,7 @@ def test_the_command_copies_either_way_and_again(
     for _ in range(2):
         run_copy(source, url)
         run_copy(url, tmp_path / "back")
-    assert "4 runs copied to" in capsys.readouterr().err
+    assert "has the 4 runs of" in capsys.readouterr().err
     assert files_of(source) == files_of(tmp_path / "back")
 
 

@@ -6,9 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.errors import BrokenJournal, JournalError
+from reconciler.journal.catalogue import Catalogue
+from reconciler.journal.ending import add_run
 from reconciler.journal.folder import is_run_name
 from reconciler.journal.history import History
-from reconciler.journal.latest import known_stores, links_of_run
+from reconciler.journal.latest import links_of_run
 from reconciler.journal.places.copying import copy_state
 from reconciler.journal.places.disk import DiskState
 from reconciler.journal.records import (
@@ -76,10 +78,17 @@ ENDPOINT = "https://example.org"
 REASON = Reason(ReasonCode.QUALITY_CONTROL_INTENT)
 
 
-@pytest.fixture(params=["disk", "bucket"], autouse=True)
+@pytest.fixture(params=["disk", "bucket", "index"], autouse=True)
 def is_disk(request, monkeypatch, tmp_path_factory):
-    """Every history here is read from the folder it lies in, and from a copy of it in a bucket."""
+    """Every history here is read from the folder it lies in, and from a copy of it in a bucket.
+
+    It is also read by the index: as if each of its runs were over when it is read.
+    """
     read = History.read
+
+    def read_by_index(state, *on_progress):
+        add_all(state)
+        return read(state, *on_progress)
 
     def read_copy(state, *on_progress):
         if not state.exists:
@@ -88,9 +97,22 @@ def is_disk(request, monkeypatch, tmp_path_factory):
         copy_state(state, bucket)
         return read(bucket, *on_progress)
 
-    if request.param == "bucket":
-        monkeypatch.setattr(History, "read", read_copy)
-    return request.param == "disk"
+    ways = {"bucket": read_copy, "index": read_by_index, "disk": read}
+    monkeypatch.setattr(History, "read", ways[request.param])
+    return request.param != "bucket"
+
+
+def skip_by_index(request):
+    if request.node.callspec.params["is_disk"] == "index":
+        pytest.skip("what is in the log is over")
+
+
+def add_all(state):
+    """Add what is in no log to it, in the order of the runs."""
+    catalogue = Catalogue.read(state)
+    for name in catalogue.in_order():
+        if name not in catalogue.logged:
+            add_run(state, catalogue.file(name))
 
 
 @pytest.fixture
@@ -150,13 +172,31 @@ def names(folder):
 
 def gone(folder, store=STORE, endpoint=ENDPOINT):
     """By whom each instance was removed, of those that are gone by their last word."""
-    past = History.read(DiskState(folder)).of(store, endpoint)
-    words = {instance: past.last_word(instance) for instance in past.known}
+    words = last_words(folder, store, endpoint)
     return {instance: word.run for instance, word in words.items() if isinstance(word, Removed)}
 
 
+def last_words(folder, store=STORE, endpoint=ENDPOINT):
+    asked = [(store, instance) for instance in (A, B, C)]
+    found = History.read(DiskState(folder)).last_words(asked, endpoint)
+    return {instance: word for (_, instance), word in found.items()}
+
+
+def is_gone(folder, store=STORE, endpoint=ENDPOINT):
+    past = History.read(DiskState(folder)).of(store, endpoint)
+    return {instance for instance in (A, B, C) if past.is_gone(instance)}
+
+
+def known(folder):
+    past = History.read(DiskState(folder)).of(STORE, ENDPOINT)
+    for instance in filter(lambda one: past.knows(*one), (A, B, C)):
+        assert past.knows(instance.study_uid)
+        assert past.knows(*instance.series)
+    return {instance for instance in (A, B, C) if past.knows(*instance)}
+
+
 def last_word(folder, instance, endpoint=ENDPOINT):
-    return History.read(DiskState(folder)).of(STORE, endpoint).last_word(instance)
+    return last_words(folder, endpoint=endpoint).get(instance)
 
 
 def open_attempts(folder, store=STORE):
@@ -170,7 +210,8 @@ def test_a_folder_that_does_not_exist_has_no_history(tmp_path):
     history = History.read(DiskState(tmp_path / "none"))
 
     assert history.runs == []
-    assert history.of(STORE, ENDPOINT).gone() == frozenset()
+    assert not history.of(STORE, ENDPOINT).is_gone(A)
+    assert history.last_words([(STORE, A)], ENDPOINT) == {}
     assert history.open_attempts(STORE, ENDPOINT) == ()
     assert history.of_plan("plan-1") is None
 
@@ -213,8 +254,9 @@ def test_a_run_on_another_store_or_endpoint_between_cuts_no_link(tmp_path, recor
     assert isinstance(last_word(tmp_path, A), PutBack)
 
 
-def test_a_run_that_began_while_another_was_under_way_comes_after_it(tmp_path, record):
+def test_a_run_that_began_while_another_was_under_way_comes_after_it(tmp_path, record, request):
     """Whatever the other recorded after that; no log has it yet."""
+    skip_by_index(request)
     record("first", *tried(A, Outcome.DELETED), minute=60, stores=(STORE,))
     path = tmp_path / "runs" / "first.jsonl"
     whole = path.read_bytes()
@@ -295,10 +337,10 @@ def test_what_is_settled_after_a_restore_is_there_no_more_whenever_it_was_tried(
 def test_what_was_found_gone_is_gone_until_it_is_put_back(tmp_path, record):
     """A listing that still shows it is not believed, whoever removed it."""
     record("r1", verified(A, Outcome.ALREADY_ABSENT), *tried(B, Outcome.DELETED))
-    assert History.read(DiskState(tmp_path)).of(STORE, ENDPOINT).gone() == {A, B}
+    assert is_gone(tmp_path) == {A, B}
     record("back", restored("r1", B), restores=("r1",))
     record("r2", *tried(A, Outcome.FAILED), plan="plan-2")
-    assert History.read(DiskState(tmp_path)).of(STORE, ENDPOINT).gone() == {A}
+    assert is_gone(tmp_path) == {A}
 
 
 def test_what_was_restored_and_is_then_found_gone_is_not_there_any_more(tmp_path, record):
@@ -374,7 +416,7 @@ def test_what_is_another_store_has_a_past_of_its_own(tmp_path, record, endpoint,
     record("r1", *tried(A, Outcome.DELETED), endpoint=endpoint, stores=(store,))
 
     assert gone(tmp_path, store, other) == {}
-    assert known_stores(DiskState(tmp_path)) == {store_at(endpoint, store)}
+    assert History.read(DiskState(tmp_path)).stores == {store_at(endpoint, store)}
 
 
 # -- what is open, and plans ------------------------------------------------------------------
@@ -415,7 +457,7 @@ def test_what_a_run_was_to_delete_is_known(tmp_path, record):
     record("r1", intent(A), *tried(B, Outcome.FAILED))
     record("r2", verified(C, Outcome.ALREADY_ABSENT), plan="plan-2")
 
-    assert History.read(DiskState(tmp_path)).of(STORE, ENDPOINT).known == {A, B, C}
+    assert known(tmp_path) == {A, B, C}
 
 
 def test_the_history_of_a_plan_adds_up_over_its_runs(tmp_path, record):
@@ -484,8 +526,9 @@ def test_other_files_in_the_folder_are_none_of_ours(tmp_path, record):
 
 @pytest.mark.parametrize("content", ["hello\nworld\n", '{"type":"note"}\n'])
 def test_an_unrecognised_run_file_stops_since_it_may_hide_an_open_intent(
-    tmp_path, record, content, is_disk
+    tmp_path, record, content, is_disk, request
 ):
+    skip_by_index(request)
     record("r1")
     (tmp_path / "runs" / "r2.jsonl").write_text(content)
 
@@ -534,9 +577,9 @@ def test_a_folder_of_runs_that_cannot_be_listed_stops(tmp_path):
 
 
 def test_instances_share_the_uids_they_have_in_common(tmp_path, record):
-    record("r1", *tried(A, Outcome.DELETED))
-    record("r2", *tried(B, Outcome.DELETED))
-    first, second = gone(tmp_path)
+    record("r1", intent(A))
+    record("r2", intent(B), plan="plan-2")
+    (_, first, _), (_, second, _) = open_attempts(tmp_path)
 
     assert first.study_uid is second.study_uid
     assert first.series_uid is second.series_uid
@@ -568,9 +611,8 @@ def test_what_was_only_prepared_is_known(tmp_path, record, is_intended):
     intended = [intent(A), verified(A, Outcome.NOT_ATTEMPTED)] if is_intended else []
     record("r1", copy, *intended)
 
-    past = History.read(DiskState(tmp_path)).of(STORE, ENDPOINT)
-    assert past.known == {A}
-    assert past.last_word(A) is None
+    assert known(tmp_path) == {A}
+    assert last_word(tmp_path, A) is None
 
 
 def test_the_failed_attempts_of_a_plan_are_told_with_their_replies(tmp_path, record):
@@ -702,13 +744,23 @@ def test_what_a_restore_was_asked_for_is_known_once_it_has_begun(
     ],
     ids=["as it was", "rewritten", "end cut", "all but the first cut", "emptied", "torn"],
 )
+@pytest.mark.parametrize("is_indexed", [True, False])
 def test_a_run_that_is_not_as_the_log_has_it_is_no_history(
-    tmp_path, record, request, change, is_disk
+    tmp_path, record, request, change, is_indexed
 ):
-    """It may hide deletions, or that they are proven, wherever in the file it was changed."""
+    """It may hide deletions, or that they are proven, wherever in the file it was changed.
+
+    With an index it is read where it is asked about.
+    """
+    is_disk = request.getfixturevalue("is_disk")
     record("r1", *tried(A, Outcome.DELETED), END)
     record("r2", *tried(B, Outcome.DELETED))
     change(tmp_path / "runs" / "r1.jsonl")
+    if is_indexed:
+        assert is_gone(tmp_path) >= {A}
+    else:
+        for path in (tmp_path / "runs" / "index").iterdir():
+            path.unlink()
     if request.node.callspec.id.endswith("as it was"):
         assert gone(tmp_path) == {A: "r1", B: "r2"}
         return
@@ -716,7 +768,7 @@ def test_a_run_that_is_not_as_the_log_has_it_is_no_history(
         assert gone(tmp_path) == {B: "r2"}  # of a run without a byte a bucket has no object
         return
     with pytest.raises(BrokenJournal, match=r"r1\.jsonl: " if is_disk else "runs/r1: ") as caught:
-        History.read(DiskState(tmp_path))
+        gone(tmp_path)
     assert "restore" in caught.value.hint
 
 

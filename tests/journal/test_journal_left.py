@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from reconciler.errors import BrokenJournal
+from reconciler.journal.ending import add_left_runs
 from reconciler.journal.latest import links_of_run
-from reconciler.journal.left import add_left_runs
 from reconciler.journal.places.disk import DiskState
 from reconciler.journal.records import FirstRecord, Record, Restored, RestoreStarted
 from reconciler.journal.writer import RunJournal

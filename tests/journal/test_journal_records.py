@@ -1,7 +1,7 @@
 """A record comes back as it was written, and what is written is what the schema says."""
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 from string import hexdigits
 
@@ -15,6 +15,7 @@ from reconciler.journal.read_only import (
     GateSeen,
     KeptSeen,
     NothingDone,
+    OverriddenSeen,
     PlanEnded,
     PlanMade,
     QueryEnded,
@@ -41,7 +42,7 @@ from reconciler.journal.records import (
 )
 from reconciler.journal.segments import SegmentWriter, fields_of, is_header, line_of
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.desired import InputFile, InputRole, Reason, ReasonCode
+from reconciler.model.desired import Hold, InputFile, InputRole, Reason, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
 from reconciler.model.lock import Holder
@@ -78,6 +79,9 @@ PRESENCES = st.sampled_from(Presence)
 SOURCES = st.builds(Source, TEXTS, NUMBERS)
 TICKETS = st.from_regex(r"[!-~]([ -~]{0,62}[!-~])?", fullmatch=True)
 REASONS = st.builds(Reason, st.sampled_from(ReasonCode), st.none() | TEXTS, st.none() | TICKETS)
+HOLDS = st.builds(
+    Hold, TEXTS, st.none() | TEXTS, st.none() | TICKETS, st.none() | st.dates(date(1000, 1, 1))
+)
 RESTORE_OUTCOMES = st.sampled_from(Operation.RESTORE.outcomes)
 PROVENANCES = st.builds(
     Provenance,
@@ -113,7 +117,23 @@ CHAINED = {
 }
 GATES = st.builds(GateSeen, st.sampled_from(GateName), NUMBERS, NUMBERS, NUMBERS, st.none() | UIDS)
 KINDS = (
-    st.builds(PlanMade, plan_id=TEXTS, digest=TEXTS, **CHAINED),
+    st.builds(
+        PlanMade,
+        plan_id=TEXTS,
+        digest=TEXTS,
+        paths=st.lists(TEXTS, max_size=2).map(tuple),
+        **CHAINED,
+    ),
+    st.builds(
+        OverriddenSeen,
+        TIMES,
+        NUMBERS,
+        UIDS,
+        UIDS,
+        HOLDS,
+        st.lists(UIDS, max_size=3).map(tuple),
+        st.booleans(),
+    ),
     st.builds(
         KeptSeen,
         TIMES,
@@ -122,8 +142,9 @@ KINDS = (
         st.none() | UIDS,
         NUMBERS,
         SOURCES,
-        hold=st.none() | TEXTS,
+        hold=st.none() | HOLDS,
         missing=NUMBERS,
+        overridden=NUMBERS,
     ),
     st.builds(
         PlanEnded,
@@ -271,7 +292,7 @@ def test_every_type_of_record_is_tried(records):
 
 
 def test_the_header_of_a_segment_is_what_the_schema_describes():
-    writer = SegmentWriter("5e" * 32)
+    writer = SegmentWriter()
     for number in range(3):
         header, record = writer.make([line_of(INTENT)]).splitlines(keepends=True)
         assert is_header(header)

@@ -365,6 +365,7 @@ def test_a_run_that_is_over_is_in_the_log_with_its_size_and_root(tmp_path, run_p
 
     size, root = measure(run_path)
     (entry,) = log_of(run_path.parent)
+    assert len(entry.pop("indexes")) == 1
     assert entry == {"number": 1, "previous": None, "run": "run-1", "size": size, "root": root}
     assert size == 61
     assert [head] == [journal.head] == heads_of(run_path.parent)

@@ -222,7 +222,7 @@ def test_a_failed_search_leaves_the_absence_unknown(emulator, store) -> None:
 def test_what_the_journal_records_as_deleted_is_not_searched_for(emulator, store) -> None:
     store.delete(FIRST)
     emulator.clear_requests()
-    live = look(store, remove("1.2", "1.2.1", "1.2.1.1"), deleted=[FIRST])
+    live = look(store, remove("1.2", "1.2.1", "1.2.1.1"), was_deleted={FIRST}.__contains__)
     assert seen(live, FIRST) == ABSENT
     assert searches(emulator) == ["/studies/1.2/instances"]
 
@@ -232,7 +232,7 @@ def test_a_stale_row_of_a_recorded_deletion_is_dropped(emulator, store) -> None:
     emulator.set_faults(Faults(search_lag=LAG))
     store.delete(FIRST)
     assert FIRST in set(store.list_instances("1.2"))
-    live = look(store, remove("1.2"), deleted=[FIRST])
+    live = look(store, remove("1.2"), was_deleted={FIRST}.__contains__)
     assert live.instances == {SECOND.series: {"1.2.1.2": LISTED}, OTHER.series: {"1.2.2.1": LISTED}}
     assert sum(map(len, live.contents["1.2"].series.values())) == 2
     assert live.targets == {("1.2", None): PRESENT}
@@ -240,7 +240,7 @@ def test_a_stale_row_of_a_recorded_deletion_is_dropped(emulator, store) -> None:
 
 @pytest.mark.usefixtures("study")
 def test_a_row_that_was_stored_again_is_present(store) -> None:
-    live = look(store, remove("1.2", "1.2.1", "1.2.1.1"), deleted=[FIRST])
+    live = look(store, remove("1.2", "1.2.1", "1.2.1.1"), was_deleted={FIRST}.__contains__)
     assert seen(live, FIRST) == PRESENT
     assert sum(map(len, live.contents["1.2"].series.values())) == 3
 
@@ -250,7 +250,7 @@ def test_a_stale_row_elsewhere_is_no_misplacement(emulator, store) -> None:
     emulator.set_faults(Faults(search_lag=LAG))
     store.delete(OTHER)
     wrong = OTHER._replace(series_uid="1.2.1")
-    live = look(store, remove("1.2", "1.2.1", OTHER.instance_uid), deleted=[OTHER])
+    live = look(store, remove("1.2", "1.2.1", OTHER.instance_uid), was_deleted={OTHER}.__contains__)
     assert seen(live, wrong) == ABSENT
     assert live.misplaced == {}
 

@@ -61,6 +61,14 @@ def service_account(url: str) -> str:
     )
 
 
+def grouped(name: str, prefix: str, delimiter: str | None) -> str:
+    """The name as a listing shows it: up to the delimiter that follows on the prefix."""
+    rest = name[len(prefix) :]
+    if delimiter and delimiter in rest:
+        return prefix + rest.partition(delimiter)[0] + delimiter
+    return name
+
+
 class Handler(QuietHandler):
     google: Google
 
@@ -107,11 +115,15 @@ class Handler(QuietHandler):
         query = {key: one[0] for key, one in parse_qs(urlsplit(self.path).query).items()}
         after = query.get("continuation-token", query.get("start-after", ""))
         prefix = query.get("prefix", "")
-        found = [one for one in sorted(objects) if one.startswith(prefix) and one > after]
+        delimiter = query.get("delimiter")
+        shown = {grouped(one, prefix, delimiter) for one in objects if one.startswith(prefix)}
+        found = sorted(one for one in shown if one > after)
         page = found[:PAGE]
         contents = "".join(
             f"<Contents><Key>{escape(one)}</Key><Size>{len(objects[one])}</Size>"
             '<LastModified>2024-01-01T00:00:00Z</LastModified><ETag>"1"</ETag></Contents>'
+            if one in objects
+            else f"<CommonPrefixes><Prefix>{escape(one)}</Prefix></CommonPrefixes>"
             for one in page
         )
         more = f"<NextContinuationToken>{escape(''.join(page[-1:]))}</NextContinuationToken>"

@@ -60,6 +60,19 @@ def test_names_are_found_in_order_and_of_their_folder_only(place: Place) -> None
     assert list(objects.names("runs")) == sorted(names[:-1])
     assert list(objects.names("")) == sorted(names)
     assert list(objects.names("run")) == []
+    assert list(objects.folders("runs")) == ["1", "10"]
+    assert list(objects.folders("runs/1")) == []
+    assert list(objects.folders("run")) == []
+
+
+@everywhere
+def test_more_folders_than_a_page_are_all_found(place: Place) -> None:
+    objects = place.open()
+    for number in range(8):
+        objects.create(f"runs/{number}/0", b"")
+        objects.create(f"runs/{number}/1", b"")
+        objects.create(f"runs/log-{number}", b"")
+    assert list(objects.folders("runs")) == [str(number) for number in range(8)]
 
 
 @everywhere

@@ -62,6 +62,19 @@ def test_an_import_lists_the_rest_and_names_what_it_leaves_out(site: Site, odd: 
     assert "Plan: 0 to delete, 0 already absent, 4 kept" in plan.out
 
 
+def test_the_limits_of_an_import_do_not_count_what_an_odd_row_keeps_from_being_emptied(
+    site: Site, odd: list[str]
+) -> None:
+    removal = ("--remove", "--reason", "113037")
+    assert site.run("import", STORE, *removal, "--out", "specs/remove.yaml").code == 0
+    text = (site.folder / "specs/remove.yaml").read_text()
+    limits = "  maxDeletions: 4\n  maxStudiesEmptied: 0\n  maxSeriesEmptied: 0\n"
+    assert f"limits:\n{limits}  maxStudyPercent: 100\nremove:\n" in text
+    plan = site.plan()
+    assert (plan.code, "Plan: 4 to delete" in plan.out) == (0, True), plan.out
+    assert odd
+
+
 def test_what_is_named_beside_an_odd_row_is_deleted_and_it_stays(
     site: Site, server: Server, odd: list[str]
 ) -> None:

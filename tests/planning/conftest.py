@@ -22,6 +22,7 @@ from reconciler.model.desired import (
     DesiredStore,
     Entry,
     EntryKind,
+    Hold,
     InputFile,
     InputRole,
     InstanceList,
@@ -158,7 +159,7 @@ def _read_entries(intent: EntryKind, lines: Mapping[int, Any]) -> Iterator[Entry
             _instances(what, line, 1 if isinstance(what, list) else 0),
             Source(extra.get("file", SPEC), line, 5),
             reason if intent is EntryKind.REMOVE else None,
-            extra.get("hold"),
+            Hold(extra["hold"]) if "hold" in extra else None,
             str(extra.get("file")).endswith(".csv"),
         )
 
@@ -323,5 +324,5 @@ def _line(source: Source) -> str:
     return f"line {source.line}" if source.path == SPEC else str(source)
 
 
-def _hold(hold: str | None) -> str:
+def _hold(hold: Hold | None) -> str:
     return f", hold {hold}" if hold else ""

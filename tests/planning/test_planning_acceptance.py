@@ -14,6 +14,7 @@ from reconciler.model.desired import (
     Claims,
     Entry,
     EntryKind,
+    Hold,
     InputFile,
     InputRole,
     InstanceList,
@@ -75,7 +76,7 @@ def keep(line: int, study: str, series: str | None = None, *uids: str, hold: str
     places = array("I", [line] * len(uids))
     listed = InstanceList(uids, places, places) if uids else None
     source = Source("specs/hold.yaml", line)
-    return Entry(EntryKind.KEEP, study, series, listed, source, hold=hold or None)
+    return Entry(EntryKind.KEEP, study, series, listed, source, hold=Hold(hold) if hold else None)
 
 
 @pytest.mark.parametrize(

@@ -8,19 +8,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.desired import InputFile, InputRole, Limits, Reason, ReasonCode
+from reconciler.model.desired import Hold, InputFile, InputRole, Limits, Reason, ReasonCode
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport, RunState
 from reconciler.model.plan import (
     DeletionGroup,
     Finding,
     KeptEntry,
     OverriddenEntry,
+    OverriddenInstances,
     Plan,
     SavedPlan,
     SeriesPlan,
@@ -76,7 +77,7 @@ def golden() -> Callable[[str, str], None]:
 def plans() -> dict[str, SavedPlan]:
     """A plan with something of everything, one of two stores, and one with nothing to do."""
     return {
-        "everything": _saved(_everything()),
+        "everything": replace(_saved(_everything()), freed=_freed()),
         "two-stores": _saved(_small(LONG), _small(ARCHIVE)),
         "nothing-pending": _saved(
             StorePlan(ARCHIVE, Limits(), (), (), (KeptEntry(line(30), "1.2", None, 240),), ())
@@ -122,7 +123,12 @@ def _everything() -> StorePlan:
         ),
         StudyPlan(uid(2), 2, 0, True, (SeriesPlan(uid(2, 1), 2, True, (_two(2, 1),)),)),
     )
-    hold = "Litigation 2026-17, do not touch before the court of appeal has decided"
+    hold = Hold(
+        "Litigation 2026-17, do not touch before the court of appeal has decided",
+        "legal department",
+        "LIT-7",
+        date(2026, 1, 31),
+    )
     return StorePlan(
         LONG,
         Limits(),
@@ -133,6 +139,14 @@ def _everything() -> StorePlan:
             KeptEntry(line(64), uid(3), None, 1, None),
         ),
         (OverriddenEntry(line(40), line(60), uid(1), None, 3, hold),),
+    )
+
+
+def _freed() -> tuple[OverriddenInstances, ...]:
+    hold = Hold("Trial 7", "research office")
+    return (
+        OverriddenInstances(LONG, uid(1), uid(1, 1), hold, (uid(1, 1, 100), uid(1, 1, 101))),
+        OverriddenInstances(LONG, uid(2), uid(2, 1), hold, (uid(2, 1, 2),)),
     )
 
 

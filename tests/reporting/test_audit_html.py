@@ -28,7 +28,7 @@ from reconciler.model.audit import (
     Selection,
 )
 from reconciler.model.deletion import RecordedDeletion, RecordedReply, RecordedRun
-from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.desired import Hold, Reason, ReasonCode
 from reconciler.model.gate import GateName
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
@@ -144,7 +144,11 @@ def report_of(count: int, words: str = "words") -> AuditReport:
                 Reason(ReasonCode.QUALITY_CONTROL_INTENT),
             ),
         ),
-        kept=(LastSeen(STORE, "1.2.998", None, Source(words, 4), words, 12, 1, NOON, None),),
+        kept=(
+            LastSeen(
+                STORE, "1.2.998", None, Source(words, 4), Hold(words, words), 12, 1, NOON, None
+            ),
+        ),
         images_read=(ImagesRead("run-4", NOON, people, 5, 1),),
         heads=(HEAD, "cd" * 32),
     )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.desired import InputFile, InputRole, Limits, Reason, ReasonCode
+from reconciler.model.desired import Hold, InputFile, InputRole, Limits, Reason, ReasonCode
 from reconciler.model.outcome import InstanceResult, Outcome, RunReport
 from reconciler.model.plan import (
     DeletionGroup,
@@ -121,7 +121,9 @@ def _store_plan(
             for n in range(findings)
         ),
         tuple(
-            KeptEntry(Source("specs/a.yaml", n), f"{UID}.8", None, 1, words or None)
+            KeptEntry(
+                Source("specs/a.yaml", n), f"{UID}.8", None, 1, Hold(words) if words else None
+            )
             for n in range(1, findings + 1)
         ),
         (),

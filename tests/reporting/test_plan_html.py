@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from reconciler.model.address import StoreAddress
-from reconciler.model.desired import Limits, Reason, ReasonCode
+from reconciler.model.desired import Hold, Limits, Reason, ReasonCode
 from reconciler.model.plan import (
     DeclaredInstances,
     DeletionGroup,
@@ -54,7 +54,7 @@ def test_every_fact_of_the_plan_is_on_the_page(plans: Plans, name: str) -> None:
             assert str(finding.source) in text
             assert plain(finding.detail) in text
         for entry in [*store.kept, *store.overridden]:
-            assert entry.hold is None or entry.hold in text
+            assert entry.hold is None or str(entry.hold) in text
     for gate in gates_of(saved):
         state = "passed" if gate.is_passed else "blocking"
         assert f"{gate.name.value} {state} {gate.actual} {gate.allowed}" in text
@@ -104,8 +104,10 @@ def with_words(saved: SavedPlan, words: str) -> SavedPlan:
         store,
         studies=tuple(map(hostile, store.studies)),
         findings=tuple(replace(one, detail=words) for one in store.findings),
-        kept=tuple(replace(one, hold=words, source=Source(words, 1)) for one in store.kept),
-        overridden=tuple(replace(one, hold=words) for one in store.overridden),
+        kept=tuple(
+            replace(one, hold=Hold(words, words), source=Source(words, 1)) for one in store.kept
+        ),
+        overridden=tuple(replace(one, hold=Hold(words, words)) for one in store.overridden),
     )
     plan = replace(saved.plan, stores=(changed,))
     return replace(saved, plan=plan, plan_id=words, tool_version=words)

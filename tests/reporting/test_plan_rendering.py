@@ -11,7 +11,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from reconciler.model.desired import Reason
+from reconciler.model.desired import Hold, Reason
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.gates import gates_of
 from reconciler.reporting.plan.markdown import plan_as_markdown
@@ -156,8 +156,8 @@ def with_words(saved: SavedPlan, words: str = "words", path: str | None = None) 
         store,
         studies=studies,
         findings=tuple(replace(one, detail=words) for one in store.findings),
-        kept=tuple(replace(one, hold=words) for one in store.kept),
-        overridden=tuple(replace(one, hold=words) for one in store.overridden),
+        kept=tuple(replace(one, hold=Hold(words, words)) for one in store.kept),
+        overridden=tuple(replace(one, hold=Hold(words, words)) for one in store.overridden),
     )
     return replace(saved, plan=replace(saved.plan, stores=(hostile,)))
 

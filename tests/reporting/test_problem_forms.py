@@ -121,6 +121,7 @@ def test_the_rules_are_those_that_problems_can_have_and_their_names_are_pinned()
     assert set(RULES) == {*Rule, *PLAN_RULES}
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule) for rule in RULES)
     assert sorted(PLAN_RULES) == [
+        "freed",
         "gate-incomplete",
         "gate-max-deletions",
         "gate-max-kept-missing",
@@ -131,6 +132,7 @@ def test_the_rules_are_those_that_problems_can_have_and_their_names_are_pinned()
         "gate-max-study-percent",
         "gate-misplaced",
         "gate-restored",
+        "hold-overdue",
         "kept-missing",
         "misplaced",
         "never-seen",
@@ -165,6 +167,14 @@ def test_a_fingerprint_stays_when_lines_move_and_the_tool_runs_again() -> None:
             "1,000 more problems of this kind (misplaced) are not shown",
         ),
         ("named at specs/a.yml:3:4 too", "named at specs/a.yml:30 too"),
+        (
+            "this hold is past its review (1 day overdue; keeps 2 instances): H",
+            "this hold is past its review (1,000 days overdue; keeps 1 series, 1 study): H",
+        ),
+        (
+            "This hold is no longer in the files; it overrode 1 remove in 1 study, now: H",
+            "This hold is no longer in the files; it overrode 1,300 removes in 4 studies, now: H",
+        ),
     ],
 )
 def test_a_fingerprint_stays_when_only_numbers_move(before: str, after: str) -> None:

@@ -79,7 +79,7 @@ def copy(source: StateAddress, target: StateAddress, root: Path | None) -> int:
     project = find_root(root)
     there = open_state(target, project)
     copied = copy_state(open_state(source, project, only_reads=True), there)
-    say(f"{plural(copied, 'run')} copied to {there}")
+    say(f"{there} has the {plural(copied, 'run')} of {source}")
     found = verify(Snapshot.take(there))
     write_document(verification_as_text(found))
     return ExitCode.REFUSED if found.count(corruption=True) else ExitCode.SUCCESS

@@ -62,8 +62,9 @@ def command(
     it began. The command that resumes it is printed as a shell takes it. A run that holds a lock
     now is not unfinished.
 
-    With --holds, or PATHS, the holds of the desired-state files (default: specs/) are listed, with
-    the count of instances that the last plan saw.
+    With --holds, or PATHS, the holds of the desired-state files (default: specs/) are listed: who
+    answers for each, until when it must be reviewed and whether it is overdue, how many instances
+    the last plan saw of it, and how many removes it overrode.
 
     Reads files and the state folder, and asks no store.
 
@@ -111,4 +112,4 @@ def _holds(paths: tuple[Path, ...], state: State, root: Path) -> tuple[StandingH
         one_service=False,
         checkout=checkout_of(root),
     )
-    return standing_holds(desired.keeps, state)
+    return standing_holds(desired.keeps, state, environment.now().date())

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler.checkout import is_ignored, require_own_state
+from reconciler.cli import environment
 from reconciler.cli.ci import github
 from reconciler.cli.options.formats import VALIDATION_FORMATS, Writes, format_options, write_formats
 from reconciler.cli.options.project import (
@@ -52,7 +53,8 @@ def command(
     """Check desired-state files, without asking any store.
 
     PATHS are files and folders (default: specs/). Every problem of every file is reported at
-    once, as path:line:column. Exit code 1 when there is an error.
+    once, as path:line:column. Exit code 1 when there is an error. A hold that is past its review is
+    a warning.
 
     In a git repository an error is also what it holds where files are read and the work tree does
     not show, and a state folder that it tracks. One that it does not ignore is a warning.
@@ -82,7 +84,11 @@ def _validate(paths: Sequence[Path], project: Path, state: Sequence[Problem]) ->
     desired: DesiredState | None = None
     try:
         desired = read_desired_state(
-            paths, root=project, one_service=False, checkout=checkout_of(project)
+            paths,
+            root=project,
+            one_service=False,
+            today=environment.now().date(),
+            checkout=checkout_of(project),
         )
         found = desired.warnings
     except DesiredStateError as error:

@@ -20,7 +20,8 @@ from reconciler.cli.runs.recording import record_nothing_done
 from reconciler.cli.runs.shared import RunOptions, finish, reported_results
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError
-from reconciler.journal.history import History, has_runs
+from reconciler.journal.history import History
+from reconciler.journal.state import State
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
 from reconciler.model.address import Provider
@@ -115,13 +116,17 @@ def _endpoint(saved: SavedPlan, options: ApplyOptions) -> Endpoint:
     endpoint = environment.endpoint(options.access.endpoint, _provider(saved))
     require_endpoint(saved, str(endpoint))
     require_archives_outside(saved.plan, options.state)
-    note_other_services((store.store for store in saved.plan.stores), str(endpoint), options.state)
-    if saved.plan.has_deletions and not has_runs(options.state):
-        say(
-            f"note: {options.state} holds no earlier run; if this plan was applied with another"
-            " state folder, only its expiry stops it from being applied again"
-        )
     return endpoint
+
+
+def _note_what_is_known(saved: SavedPlan, state: State, history: History) -> None:
+    stores = [store.store for store in saved.plan.stores]
+    note_other_services(stores, saved.endpoint, history.stores)
+    if saved.plan.has_deletions and not history.runs:
+        say(
+            f"note: {state} holds no earlier run; if this plan was applied with another state"
+            " folder, only its expiry stops it from being applied again"
+        )
 
 
 def _apply(
@@ -137,6 +142,7 @@ def _apply(
     total = saved.plan.count(Why.LISTED)
 
     def accept_and_tell(history: History) -> None:
+        _note_what_is_known(saved, options.state, history)
         accept(history)
         if saved.plan.has_deletions:
             keep_plan(saved, options.state)

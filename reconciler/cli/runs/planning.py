@@ -19,18 +19,19 @@ from reconciler.cli.runs.other_services import note_other_services
 from reconciler.cli.runs.reading import read_desired_state, read_history
 from reconciler.cli.runs.recording import record_plan
 from reconciler.cli.runs.unfinished import note_unfinished
-from reconciler.errors import EndpointError, ExitCode
+from reconciler.errors import EndpointError, ExitCode, JournalError
+from reconciler.journal.earlier_plans import overridden_before
 from reconciler.journal.history import StoreHistory
-from reconciler.journal.latest import known_stores
 from reconciler.journal.state import State
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import DesiredState, QueriedRemoves
 from reconciler.model.live import LiveStore
-from reconciler.model.plan import SavedPlan
+from reconciler.model.plan import OverriddenInstances, Plan, SavedPlan
 from reconciler.model.service import store_at
 from reconciler.planning.gates import blocking_gates, gates_of
+from reconciler.planning.holds import freed_from, overridden_by_holds
 from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
 from reconciler.planning.plan_file import digest_of
 from reconciler.planning.planner import make_plan
@@ -75,7 +76,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     require_expected_endpoint(desired, endpoint)
     history = read_history(request.state)
     stores = [store.store for store in desired.stores]
-    note_other_services(stores, str(endpoint), request.state)
+    note_other_services(stores, str(endpoint), history.stores)
     pasts = {store: history.of(store, str(endpoint)) for store in stores}
     with connect(
         endpoint,
@@ -83,12 +84,12 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         provider=provider,
         read_only=True,
     ) as connection:
-        made = make_plan(desired, _look(desired, request, pasts, connection))
+        live = _look(desired, request, pasts, connection)
+        made, overridden = make_plan(desired, live), overridden_by_holds(desired, live)
         principal = connection.principal
-    known = {store: past.known for store, past in pasts.items()}
-    plan = mark_never_seen(made, known)
-    on_record = known_stores(request.state)
-    recorded = {store for store in stores if store_at(str(endpoint), store) in on_record}
+    plan = mark_never_seen(made, {store: past.knows for store, past in pasts.items()})
+    recorded = {store for store in stores if store_at(str(endpoint), store) in history.stores}
+    planned = ((store.store, one) for store in plan.stores for one in store.deletions())
     require_archives_outside(plan, request.state)
     created = now()
     saved = SavedPlan(
@@ -100,12 +101,22 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         tool_version=__version__,
         endpoint=str(endpoint),
         git=checkout.state(plan.inputs),
-        reappeared=find_reappeared(plan, lambda store, one: pasts[store].last_word(one)),
+        reappeared=find_reappeared(plan, history.last_words(planned, str(endpoint))),
         unrecorded=unrecorded_stores(plan, recorded),
+        freed=freed_from(plan, _overridden_before(plan, str(endpoint), request.state)),
     )
-    record_plan(saved, request.state, principal=principal)
+    record_plan(saved, overridden, request.state, principal=principal)
     note_unfinished(saved, request.state, history)
     return saved
+
+
+def _overridden_before(plan: Plan, endpoint: str, state: State) -> tuple[OverriddenInstances, ...]:
+    """As `overridden_before`; a note where it is not known, since it is for readers alone."""
+    try:
+        return overridden_before(state, plan, endpoint)
+    except JournalError as error:
+        say(f"note: whether a hold was taken out is not known: {error}")
+        return ()
 
 
 def require_expected_endpoint(desired: DesiredState, endpoint: Endpoint) -> None:
@@ -136,7 +147,7 @@ def _look(
                 connection.store(store.store),
                 parallelism=request.access.parallelism,
                 mode=request.probe,
-                deleted=pasts[store.store].gone(),
+                was_deleted=pasts[store.store].is_gone,
                 on_progress=request.events.probing(store.store, counter.update),
             )
     say(f"sent {traffic_line(connection.traffic)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 
 from reconciler.checkout import Checkout
@@ -22,6 +23,7 @@ def read_desired_state(
     checkout: Checkout,
     queried: QueriedRemoves | None = None,
     one_service: bool = True,
+    today: date | None = None,
 ) -> DesiredState:
     """As `load_desired_state`; what the checkout hides is a problem as well."""
     with progress("reading files", BYTES) as counter:
@@ -30,6 +32,7 @@ def read_desired_state(
             root=root,
             queried=queried,
             one_service=one_service,
+            today=today,
             on_progress=counter.update,
             inspect=checkout.inspect,
         )

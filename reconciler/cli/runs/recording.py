@@ -17,6 +17,7 @@ from reconciler.journal.read_only import (
     GateSeen,
     KeptSeen,
     NothingDone,
+    OverriddenSeen,
     PlanEnded,
     PlanMade,
     ReappearedSeen,
@@ -24,19 +25,33 @@ from reconciler.journal.read_only import (
 from reconciler.journal.state import RUNS, State
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import StoreAddress
-from reconciler.model.plan import SavedPlan, Why
+from reconciler.model.plan import OverriddenInstances, SavedPlan, Why
 from reconciler.model.provenance import Provenance
 from reconciler.planning.gates import gates_of
-from reconciler.planning.kept import missing_by_entry
+from reconciler.planning.kept import missing_by_entry, overridden_by_entry
 
 
-def record_plan(saved: SavedPlan, state: State, *, principal: str | None) -> None:
-    """Leave the record of a plan, and say its head; a note where it cannot be written."""
+def record_plan(
+    saved: SavedPlan,
+    overridden: Iterable[OverriddenInstances],
+    state: State,
+    *,
+    principal: str | None,
+) -> None:
+    """Leave the record of a plan, and say its head; a note where it cannot be written.
+
+    ``overridden`` is what holds override in it.
+    """
     try:
         journal = RunJournal.create(state, _plan_made(saved, state, principal))
         with journal:
             for kept in _kept(saved):
                 journal.append(kept)
+            for held in (
+                *_overridden(saved, overridden, is_free=False),
+                *_overridden(saved, saved.freed, is_free=True),
+            ):
+                journal.append(held)
             for reappeared in _reappeared(saved):
                 journal.append(reappeared)
             journal.commit(_plan_ended(saved))
@@ -101,6 +116,7 @@ def _plan_made(saved: SavedPlan, state: State, principal: str | None) -> PlanMad
         tool_version=__version__,
         plan_id=saved.plan_id,
         digest=saved.digest,
+        paths=saved.plan.paths,
         endpoint=saved.endpoint,
         stores=tuple(store.store for store in saved.plan.stores),
         provenance=Provenance(principal, environment.requester(), saved.plan.inputs, saved.git),
@@ -110,7 +126,7 @@ def _plan_made(saved: SavedPlan, state: State, principal: str | None) -> PlanMad
 
 def _kept(saved: SavedPlan) -> Iterator[KeptSeen]:
     for index, store in enumerate(saved.plan.stores):
-        missing = missing_by_entry(store)
+        missing, overridden = missing_by_entry(store), overridden_by_entry(store)
         for entry in store.kept:
             yield KeptSeen(
                 saved.created,
@@ -121,7 +137,24 @@ def _kept(saved: SavedPlan) -> Iterator[KeptSeen]:
                 entry.source,
                 entry.hold,
                 missing[entry.source],
+                overridden[entry.source, entry.study_uid],
             )
+
+
+def _overridden(
+    saved: SavedPlan, overridden: Iterable[OverriddenInstances], *, is_free: bool
+) -> Iterator[OverriddenSeen]:
+    order = _order(saved)
+    for one in overridden:
+        yield OverriddenSeen(
+            saved.created,
+            order[one.store],
+            one.study_uid,
+            one.series_uid,
+            one.hold,
+            one.instances,
+            is_free,
+        )
 
 
 def _reappeared(saved: SavedPlan) -> Iterator[ReappearedSeen]:

@@ -10,7 +10,7 @@ from reconciler.desired.inventory.listing import warn_of_duplicate
 from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import name_of
-from reconciler.model.desired import Claim, Claims, Entry, Reason, listed_sources
+from reconciler.model.desired import Claim, Claims, Entry, Hold, Reason, listed_sources
 
 
 def check_duplicates(claims: Claims, problems: Problems) -> None:
@@ -42,8 +42,8 @@ def check_nested(removes: Claims, problems: Problems) -> None:
 
 def _check_same(entries: Iterable[Entry], problems: Problems) -> None:
     """Check the entries on one study or series, in the order of their places."""
-    whole: dict[str | None, Entry] = {}
-    listed: dict[str | None, list[Entry]] = defaultdict(list)
+    whole: dict[Hold | None, Entry] = {}
+    listed: dict[Hold | None, list[Entry]] = defaultdict(list)
     for entry in entries:
         if entry.instances is not None:
             listed[entry.hold].append(entry)

@@ -35,7 +35,7 @@ _LONGEST_LINE = 1 << 20
 """Characters; a report in words may stand in a cell."""
 
 _ROOTED = re.compile(r"[012]\.")
-"""How a UID begins (ITU-T X.660): no patient's number does."""
+"""How a UID begins (ITU-T X.660), and no whole number does."""
 
 _DATE = re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}")
 _ROUNDED = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+?[0-9]+", re.IGNORECASE)

@@ -18,7 +18,7 @@ from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
 from reconciler.desired.project_paths import is_pointer, report_pointer
 from reconciler.desired.rules import Rule
-from reconciler.desired.wording import quoted, uid_fault
+from reconciler.desired.wording import uid_fault
 from reconciler.model.address import SeriesAddress, is_uid
 from reconciler.model.desired import InstanceList
 from reconciler.model.problem import Source
@@ -158,12 +158,14 @@ class _Reader:
             return False
         odd = next((i for i, cell in enumerate(row.cells) if cell and cell not in LEVELS), None)
         if odd is not None:
-            at, message = odd, f"{quoted(row.cells[odd])} is not a column of an inventory"
+            # Unquoted: without a header, the first line of another list may name a patient.
+            at, message = odd, "this is not a column of an inventory"
         else:
             at, message = 0, "the header does not name each column that it needs exactly once"
         hint = (
             f"the header is {','.join(LEVELS)} in any order, separated by commas; without"
-            f" {LEVELS[2]} a row means the whole series, with {LEVELS[0]} alone the whole study"
+            f" {LEVELS[2]} a row means the whole series, with {LEVELS[0]} alone the whole study;"
+            " reconciler import --column reads a list of another form"
         )
         self._report(Rule.INVENTORY_HEADER, row, at, message, hint)
         return False

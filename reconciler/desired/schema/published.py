@@ -84,9 +84,10 @@ def free_text() -> frozenset[str]:
 
 
 def _has_words(schema: Mapping[str, Any], name: str) -> bool:
+    if schema.get("$ref") in {_WORDS, _KEYED}:
+        return True
     inside = resolved(schema, name).get("properties", {}).values()
-    refers_to = {one.get("$ref") for one in (schema, *inside)}
-    return not refers_to.isdisjoint({_WORDS, _KEYED})
+    return any(_has_words(one, name) for one in inside)
 
 
 def _properties(name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -21,6 +21,7 @@ from typing import BinaryIO
 from reconciler.errors import BrokenJournal, JournalError
 from reconciler.journal.codec import from_json
 from reconciler.journal.folder import is_run_name
+from reconciler.journal.index_objects import is_index_name
 from reconciler.journal.log import is_entry_name
 from reconciler.journal.places.epochs import Epochs, Heart, beat_name, new_beat, segment_name
 from reconciler.journal.records import Fenced, LastRecord, Record
@@ -178,16 +179,25 @@ class BucketState:
             known = 1 + max(number for _, number in segments)
             yield BucketRunFile(self.objects, folder, run, known)
 
+    def run_names(self, folder: str) -> Iterator[str]:
+        """As `State`; the segments are not listed."""
+        return filter(is_run_name, self.objects.folders(folder))
+
     def run_file(self, folder: str, run: str) -> BucketRunFile | None:
-        """As `State`."""
-        if not is_run_name(run) or self.objects.read(segment_name(folder, run, 0)) is None:
+        """As `State`. One of which the first segments are missing is there, and is broken."""
+        if not is_run_name(run):
             return None
-        return BucketRunFile(self.objects, folder, run)
+        found = filter(None, map(_run_and_number, self.objects.names(f"{folder}/{run}")))
+        known = max((number + 1 for _, number in found), default=0)
+        if not known and self.objects.read(segment_name(folder, run, 0)) is None:
+            return None
+        return BucketRunFile(self.objects, folder, run, known)
 
     def unrecognised(self, folder: str) -> Iterator[str]:
         """As `State`."""
         for name in self.objects.names(folder):
-            if _run_and_number(name) is None and not is_entry_name(name):
+            is_ours = is_entry_name(name) or is_index_name(name)
+            if not is_ours and _run_and_number(name) is None:
                 yield f"{self.objects.url}/{name}"
 
     def begin_run(self, folder: str, run: str) -> BucketSink:

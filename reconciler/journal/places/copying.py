@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 
 from reconciler.errors import StateError
-from reconciler.journal.folder import is_run_name
+from reconciler.journal.folder import INDEX, is_run_name
 from reconciler.journal.log import RunLog, entry_name
 from reconciler.journal.segments import is_header
 from reconciler.journal.state import OBSERVATIONS, RUNS, RunFile, State
@@ -29,7 +29,7 @@ def copy_state(source: State, target: State) -> int:
     _require_same_record(target, entries, {(file.folder, file.name) for file in files})
     for file in files:
         _copy_run(file, target)
-    for folder in ("plans", "delivered"):
+    for folder in ("plans", "delivered", f"{RUNS}/{INDEX}"):
         for name in filter(is_name, source.objects.names(folder)):
             _copy_object(name, source.objects.read(name), target)
     for name, data in entries.items():

@@ -1,8 +1,9 @@
 """A state folder on this machine, which is for its owner's eyes only.
 
 ``runs/<run>.jsonl`` are the applies and restores, ``observations/<run>.jsonl`` the plans and the
-queries that read image bytes, ``log/`` in each the log of those that are over, ``locks/`` the
-locks, ``plans/`` the plans that were applied, ``delivered/`` what receivers of audit messages have.
+queries that read image bytes, ``log/`` in each the log of those that are over, ``runs/index/`` what
+indexes them, ``locks/`` the locks, ``plans/`` the plans that were applied, ``delivered/`` what
+receivers of audit messages have.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import BinaryIO
 
 from reconciler.durable_folder import make_folder, sync_folder
 from reconciler.errors import JournalError
-from reconciler.journal.folder import LOG, RUN_SUFFIX, is_run_name
+from reconciler.journal.folder import INDEX, LOG, RUN_SUFFIX
 from reconciler.journal.places.locks import held_locks, hold_locks, is_held
 from reconciler.journal.state import Lease, Wanted, open_pieces
 from reconciler.model.address import StoreAddress
@@ -144,15 +145,21 @@ class DiskState:
             if path.suffix == RUN_SUFFIX:
                 yield DiskRunFile(path, _size(path))
 
+    def run_names(self, folder: str) -> Iterator[str]:
+        """As `State`."""
+        return (path.stem for path in self._paths(folder) if path.suffix == RUN_SUFFIX)
+
     def run_file(self, folder: str, run: str) -> DiskRunFile | None:
         """As `State`."""
+        if not {"/", "\0"}.isdisjoint(run):
+            return None
         path = self._path(folder, run)
-        return DiskRunFile(path, _size(path)) if is_run_name(run) and path.is_file() else None
+        return DiskRunFile(path, _size(path)) if path.is_file() else None
 
     def unrecognised(self, folder: str) -> Iterator[str]:
         """As `State`."""
         for path in self._paths(folder):
-            if path.suffix != RUN_SUFFIX and path.name != LOG:
+            if path.suffix != RUN_SUFFIX and path.name not in {LOG, INDEX}:
                 yield str(path)
 
     def begin_run(self, folder: str, run: str) -> DiskSink:

@@ -133,7 +133,7 @@ _KEPT: _Columns[LastSeen] = {
     "missing": lambda one: f"{one.missing:,}",
     "seen last": lambda one: format_time(one.seen) if one.seen else "never",
     "by": lambda one: escape(str(one.source)) + ("" if one.is_current else ", in no file any more"),
-    "hold": lambda one: escape(one.hold or ""),
+    "hold": lambda one: escape(str(one.hold or "")),
 }
 
 _IMAGES_READ: _Columns[ImagesRead] = {

@@ -14,6 +14,8 @@ _PASSING = re.compile(
     r"(?<=\.yml|yaml|\.csv):\d+(?::\d+)?"  # line and column of another place
     r"|[\d,]+ of at most [\d,]+"  # how far a gate is blocking
     r"|\([\d,]+ instances?\)"
+    r"|\([\d,]+ days? overdue[^)]*\)"
+    r"|overrode [\d,]+ removes? in [\d,]+ stud(?:y|ies)"
     r"|^[\d,]+ more problems"
 )
 """What of a message may change while it speaks of the same problem."""

@@ -18,6 +18,7 @@ from reconciler.reporting.wording import (
     describe_reason,
     describe_subject,
     findings_by_title,
+    hold_notices,
     summary_line,
 )
 
@@ -50,6 +51,7 @@ def plan_as_html(
             "emptied": list(_emptied(saved)),
             "headline": summary_line(saved.plan),
             "blast_radius": blast_radius(saved.plan),
+            "holds": hold_notices(saved),
             "deletions": saved.plan.count(Why.LISTED),
             "several": len(saved.plan.stores) > 1,
             "findings": findings_by_title,

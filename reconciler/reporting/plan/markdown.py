@@ -8,7 +8,13 @@ from reconciler.model.gate import Gate
 from reconciler.model.plan import Plan, Reappeared, SavedPlan, StudyPlan, Why
 from reconciler.reporting.markdown import COMMENT, Detail, Grain, Limit, escape, fit, listed
 from reconciler.reporting.plan.store_markdown import store_as_markdown
-from reconciler.reporting.wording import blast_radius, describe_gate, plural, summary_line
+from reconciler.reporting.wording import (
+    blast_radius,
+    describe_gate,
+    hold_notices,
+    plural,
+    summary_line,
+)
 
 
 def plan_as_markdown(
@@ -21,6 +27,7 @@ def plan_as_markdown(
 def _render(saved: SavedPlan, gates: Sequence[Gate], detail: Detail) -> Iterator[str]:
     yield f"### {summary_line(saved.plan)}\n\n"
     yield " ".join(blast_radius(saved.plan)) + "\n\n"
+    yield from _notices(saved, detail)
     yield from _left_out(saved.plan, detail)
     yield from _gates(gates, detail)
     yield from _emptied(saved, detail)
@@ -32,6 +39,13 @@ def _render(saved: SavedPlan, gates: Sequence[Gate], detail: Detail) -> Iterator
     yield from _reappeared(saved.reappeared, detail)
     yield f"Digest `{saved.digest}`, plan id {escape(saved.plan_id)},"
     yield f" expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
+
+
+def _notices(saved: SavedPlan, detail: Detail) -> Iterator[str]:
+    notices = hold_notices(saved)
+    if notices:
+        yield "**Holds**\n\n"
+        yield from listed([escape(notice) for notice in notices], detail)
 
 
 def _left_out(plan: Plan, detail: Detail) -> Iterator[str]:

@@ -13,7 +13,13 @@ from reconciler.model.desired import InputRole
 from reconciler.model.gate import Gate
 from reconciler.model.plan import Finding, Plan, Reappeared, SavedPlan, SeriesPlan, StorePlan, Why
 from reconciler.model.problem import Problem, ProblemRule, Severity, Source
-from reconciler.reporting.wording import describe_gate, describe_subject, plural
+from reconciler.reporting.wording import (
+    describe_freed,
+    describe_gate,
+    describe_overdue,
+    describe_subject,
+    plural,
+)
 
 MOST = 1000
 """So many problems of one rule are listed one by one; the rest is counted."""
@@ -29,6 +35,8 @@ class PlanRule(ProblemRule):
     STUDY_EMPTIED = ("study-emptied", "Nothing of a study would be left")
     SERIES_EMPTIED = ("series-emptied", "Nothing of a series would be left")
     REAPPEARED = ("reappeared", "What an earlier run removed is there again")
+    HOLD_OVERDUE = ("hold-overdue", "A hold is past its review, and holds all the same")
+    FREED = ("freed", "What is to be deleted was kept by a hold before")
 
 
 _FINDING_RULES = {
@@ -45,7 +53,7 @@ _FINDING_RULES = {
 
 
 def plan_problems(saved: SavedPlan, gates: Sequence[Gate]) -> tuple[Problem, ...]:
-    """Blocking gates first, then findings, what is emptied, and what reappeared."""
+    """Blocking gates first, then findings, what is emptied, what reappeared, and what of holds."""
     return tuple(_capped(_problems(saved, gates)))
 
 
@@ -62,6 +70,10 @@ def _problems(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Problem]:
         yield from _emptied(store)
     for reappeared in saved.reappeared:
         yield _reappeared(reappeared)
+    for freed, words in describe_freed(saved):
+        yield _warning(PlanRule.FREED, homes[freed.store], words)
+    for overdue in saved.overdue_holds:
+        yield _warning(PlanRule.HOLD_OVERDUE, overdue.source, describe_overdue(overdue))
 
 
 def _home(store: StorePlan, plan: Plan) -> Source:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from reconciler.model.desired import Hold
 from reconciler.model.plan import (
     DeletionGroup,
     Finding,
@@ -124,5 +125,5 @@ def _kept(store: StorePlan, detail: Detail) -> Iterator[str]:
         yield from listed(lines, detail)
 
 
-def _hold(hold: str | None) -> str:
-    return f" (hold: {escape(hold)})" if hold else ""
+def _hold(hold: Hold | None) -> str:
+    return f" (hold: {escape(str(hold))})" if hold else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
 from textwrap import fill
 
+from reconciler.model.desired import Hold
 from reconciler.model.gate import Gate
 from reconciler.model.plan import (
     DeletionGroup,
@@ -23,6 +24,7 @@ from reconciler.reporting.wording import (
     describe_reason,
     describe_subject,
     findings_by_title,
+    hold_notices,
     plain,
     plural,
     summary_line,
@@ -37,6 +39,7 @@ _WIDTH = 80
 def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
     """Render in pieces; blast radius first, the stable summary line last."""
     yield "\n".join(blast_radius(saved.plan)) + "\n"
+    yield from _notices(hold_notices(saved))
     for store in saved.plan.stores:
         yield f"\nStore {store.store}\n"
         yield from _deletions(store)
@@ -47,6 +50,14 @@ def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
     yield f"\nPlan id {plain(saved.plan_id)}, expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
     yield f"Digest  {saved.digest}\n\n"
     yield summary_line(saved.plan) + "\n"
+
+
+def _notices(notices: Sequence[str]) -> Iterator[str]:
+    if notices:
+        yield "\nHolds\n"
+    for notice in notices[:SHOWN]:
+        yield _wrapped("  ", notice)
+    yield from _rest("  ", len(notices))
 
 
 def _deletions(store: StorePlan) -> Iterator[str]:
@@ -123,7 +134,7 @@ def _kept(store: StorePlan) -> Iterator[str]:
     yield from _rest("    ", len(store.overridden))
 
 
-def _hold(hold: str | None) -> str:
+def _hold(hold: Hold | None) -> str:
     return f" (hold: {hold})" if hold else ""
 
 

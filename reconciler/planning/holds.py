@@ -1,0 +1,62 @@
+"""The removes that holds override, and those that are set free where a hold is taken out.
+
+What holds overrode before is on record; what of it is set free rests on that, so it is never part
+of the digest.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from reconciler.model.address import SeriesAddress, StoreAddress
+from reconciler.model.desired import DesiredState, DesiredStore, Hold
+from reconciler.model.live import LiveStore
+from reconciler.model.plan import DeletionGroup, OverriddenInstances, Plan
+from reconciler.planning.planner import series_in_question
+from reconciler.planning.series import decide_series
+
+
+def overridden_by_holds(
+    desired: DesiredState, live: Mapping[StoreAddress, LiveStore]
+) -> tuple[OverriddenInstances, ...]:
+    """What holds keep of all that the store has and the files ask to remove."""
+    return tuple(one for store in desired.stores for one in _overridden(store, live[store.store]))
+
+
+def _overridden(desired: DesiredStore, live: LiveStore) -> Iterator[OverriddenInstances]:
+    held = {entry.study_uid for entry in desired.keeps.entries if entry.hold is not None}
+    for series in series_in_question(desired, live):
+        if series.study_uid not in held:
+            continue
+        decisions = decide_series(series, desired, live)
+        by_hold: dict[Hold, list[str]] = defaultdict(list)
+        for uid in decisions.overridden:
+            if (hold := decisions.kept[uid].entry.hold) is not None:
+                by_hold[hold].append(uid)
+        for hold, uids in by_hold.items():
+            yield OverriddenInstances(desired.store, *series, hold, tuple(uids))
+
+
+def freed_from(
+    plan: Plan, before: Iterable[OverriddenInstances]
+) -> tuple[OverriddenInstances, ...]:
+    """What of that which holds overrode before is a deletion of the plan."""
+    groups = {
+        (store.store, SeriesAddress(study.study_uid, series.series_uid)): series.groups
+        for store in plan.stores
+        for study in store.studies
+        for series in study.series
+    }
+    found = []
+    for one in before:
+        inside = groups.get((one.store, SeriesAddress(one.study_uid, one.series_uid)), ())
+        uids = tuple(uid for uid in one.instances if _is_in(inside, uid))
+        if uids:
+            found.append(replace(one, instances=uids))
+    return tuple(found)
+
+
+def _is_in(groups: Iterable[DeletionGroup], uid: str) -> bool:
+    return any(uid in group.instances for group in groups)
