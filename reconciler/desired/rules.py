@@ -67,7 +67,7 @@ class Rule(ProblemRule):
     INVENTORY_ROW = ("inventory-row", "A row of an inventory is malformed")
     INVENTORY_DIGEST = ("inventory-digest", "An inventory is not the file that was pinned")
     INVENTORY_COUNT = ("inventory-count", "An inventory has another number of rows than was pinned")
-    PSEUDONYM = ("pseudonym", "A line of a file of pseudonyms is none")
+    PSEUDONYM = ("pseudonym", "Pseudonyms are none, or may be of another key")
     SELECTOR_CHANGED = (
         "selector-changed",
         "A selector, or a file that it names, has changed since its list was resolved",

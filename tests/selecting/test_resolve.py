@@ -237,6 +237,17 @@ def test_what_is_kept_has_its_hold_and_no_limits(filled: Project) -> None:
     assert filled.run("plan").code == 0
 
 
+def test_a_hold_that_somebody_owns_stands_in_the_list_as_it_is_written(filled: Project) -> None:
+    owned = "{text: Teaching, owner: Library, ticket: LIB-3, reviewBy: 2999-01-01}"
+    filled.write("kept.yaml", OLD, f"{{keep: {{hold: {owned}}}}}")
+    assert filled.run("resolve", *DAY).code == 0
+    text = filled.pinned("kept")
+    for line in ("text: Teaching", "owner: Library", "ticket: LIB-3", 'reviewBy: "2999-01-01"'):
+        assert f"      {line}\n" in text
+    assert filled.run("plan").code == 0
+    assert filled.run("fmt", "--check").code == 0
+
+
 def test_an_empty_list_is_one(filled: Project) -> None:
     filled.write("none.yaml", "{level: study, studyDate: {before: 1900-01-01}}")
     assert filled.run("resolve", *DAY).code == 0
@@ -281,6 +292,19 @@ def test_a_cohort_of_another_key_is_refused(
     done = filled.run("resolve", *DAY, "--patient-key", other)
     assert done.code == 1
     assert "selectors/trial7.yaml:3:42: these pseudonyms were made with another key" in done.err
+
+
+def test_a_cohort_that_does_not_say_its_key_is_warned_of(
+    filled: Project, monkeypatch: pytest.MonkeyPatch, key: tuple[str, Path]
+) -> None:
+    filled.write("trial7.yaml", COHORT)
+    cohort = filled.folder / "selectors" / "cohorts" / "trial7.keyed"
+    cohort.parent.mkdir()
+    cohort.write_text(pseudonyms(filled, monkeypatch, "P1\n").partition("\n")[2])
+    done = filled.run("resolve", *DAY, *key)
+    assert done.code == 0
+    assert filled.listed("trial7") == ["1.2.10"]
+    assert "selectors/trial7.yaml:3:42: warning: these pseudonyms do not say" in done.err
 
 
 def test_pseudonyms_are_those_of_apply_and_tell_no_order(

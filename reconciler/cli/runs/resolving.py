@@ -84,11 +84,16 @@ def _key(
             f"{checks[0][0]} names pseudonyms, and no key is given",
             hint="give the key that they were made with: --patient-key FILE",
         )
+    hint = "make them with the key of --patient-key, by reconciler pseudonym"
     for source, check in checks:
-        if given is not None and check not in {None, given.check}:
-            message = "these pseudonyms were made with another key"
-            hint = "make them with the key of --patient-key, by reconciler pseudonym"
-            problems.append(Problem(source, Rule.PSEUDONYM.value, message, hint))
+        if check is None:
+            said = "these pseudonyms do not say by which key they were made"
+            kind = Severity.WARNING
+        elif given is not None and check != given.check:
+            said, kind = "these pseudonyms were made with another key", Severity.ERROR
+        else:
+            continue
+        problems.append(Problem(source, Rule.PSEUDONYM.value, said, hint, kind))
     if any(one.severity is Severity.ERROR for one in problems):
         raise DesiredStateError(sorted(problems, key=lambda one: one.sort_key))
     if problems:
