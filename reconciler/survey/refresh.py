@@ -10,9 +10,10 @@ from reconciler.live.store import ReadableStore
 from reconciler.model.address import InstanceAddress
 from reconciler.model.desired import DesiredStore
 from reconciler.model.live import LiveStore, unknown
+from reconciler.survey.asking import Asking, ProgressCallback
 from reconciler.survey.conclusions import conclude
 from reconciler.survey.facts import Facts
-from reconciler.survey.look import ProgressCallback, Survey
+from reconciler.survey.look import Survey
 from reconciler.survey.questions import questions_of
 from reconciler.survey.stages import (
     ProbeMode,
@@ -47,9 +48,8 @@ def refresh(
     """
     gone = frozenset(deleted)
     questions = questions_of(desired)
-    survey = Survey(
-        store, questions, parallelism=parallelism, deleted=gone, on_progress=on_progress, stop=stop
-    )
+    asking = Asking(parallelism, on_progress, stop)
+    survey = Survey(store, questions, asking=asking, deleted=gone)
     facts = survey.facts
     store.preflight(deleting=False)
     survey.read_listings(listings_to_read(questions))

@@ -8,6 +8,7 @@ from textwrap import fill
 
 from reconciler.model.gate import Gate
 from reconciler.model.plan import (
+    Dangling,
     DeletionGroup,
     Finding,
     Reappeared,
@@ -18,10 +19,18 @@ from reconciler.model.plan import (
 )
 from reconciler.reporting.wording import (
     DAMAGED_TOO,
+    ENTRIES,
+    MAY_REFER,
+    NOT_LOOKED_AT,
     blast_radius,
+    dangling_by_title,
     describe_gate,
+    describe_not_looked_at,
     describe_reason,
+    describe_referred,
+    describe_staying,
     describe_subject,
+    entries_of,
     findings_by_title,
     plain,
     plural,
@@ -39,14 +48,49 @@ def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
     yield "\n".join(blast_radius(saved.plan)) + "\n"
     for store in saved.plan.stores:
         yield f"\nStore {store.store}\n"
+        yield from _dangling(store)
         yield from _deletions(store)
         yield from _findings(store)
+        yield from _unclear_references(store)
         yield from _kept(store)
     yield from _reappeared(saved.reappeared)
     yield from _gates(gates)
     yield f"\nPlan id {plain(saved.plan_id)}, expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
     yield f"Digest  {saved.digest}\n\n"
     yield summary_line(saved.plan) + "\n"
+
+
+def _dangling(store: StorePlan) -> Iterator[str]:
+    for title, found in dangling_by_title(store):
+        yield f"\n  {title}\n"
+        for one in found[:SHOWN]:
+            yield from _one_dangling(one)
+        yield from _rest("    ", len(found))
+        if found[0].kept_by is None:
+            yield f"    {ENTRIES}\n"
+            yield from (f"{line}\n" for line in entries_of(found[:SHOWN]))
+
+
+def _one_dangling(one: Dangling) -> Iterator[str]:
+    yield f"    instance {one.instance_uid}\n"
+    yield _wrapped("      ", describe_staying(one))
+    for referred in one.refers_to:
+        yield _wrapped("      ", describe_referred(referred))
+
+
+def _unclear_references(store: StorePlan) -> Iterator[str]:
+    if store.may_refer:
+        yield f"\n  {MAY_REFER}\n"
+    for one in store.may_refer[:SHOWN]:
+        yield f"    instance {one.instance_uid}\n"
+        yield _wrapped("      ", describe_staying(one))
+    yield from _rest("    ", len(store.may_refer))
+    left = [*describe_not_looked_at(store.not_looked_at)]
+    if left:
+        yield f"\n  {NOT_LOOKED_AT}\n"
+    for line in left[:SHOWN]:
+        yield _wrapped("    ", line)
+    yield from _rest("    ", len(left))
 
 
 def _deletions(store: StorePlan) -> Iterator[str]:
