@@ -17,7 +17,7 @@ class Referring(Enum):
     """An image that is not derived: what it refers to is no source of it."""
     YES = "yes"
     """Not an image, a derived one, or of a class that nothing is known of."""
-    UNTOLD = "untold"
+    UNREPORTED = "unreported"
     """An image, and the listing does not say whether it is derived."""
 
 
@@ -45,10 +45,10 @@ def is_image(sop_class_uid: str) -> bool:
 
 
 def referring(sop_class_uid: str, image_type: Sequence[object]) -> Referring:
-    """What SOP Class UID (0008,0016) and Image Type (0008,0008) say; empty where not told.
+    """What SOP Class UID (0008,0016) and Image Type (0008,0008) say; empty where not reported.
 
     The first value of Image Type says whether an image is derived (PS3.3 section C.7.6.1.1.2).
     """
     if not is_image(sop_class_uid) or image_type[:1] == [_DERIVED]:
         return Referring.YES
-    return Referring.NO if image_type else Referring.UNTOLD
+    return Referring.NO if image_type else Referring.UNREPORTED

@@ -182,7 +182,7 @@ class Referrer(InstanceAddress):
     __slots__ = ()
 
 
-class UntoldImage(InstanceAddress):
+class UnreportedImage(InstanceAddress):
     """A row of an image of which the listing does not say whether it is derived."""
 
     __slots__ = ()
@@ -192,12 +192,12 @@ class UntoldImage(InstanceAddress):
 class Referrers:
     """The instances of a study that may refer to others, by its listing.
 
-    ``untold`` counts, by series, the images of which it does not say whether they are derived; they
+    ``unreported`` counts, by series, the images of which it does not say whether they are derived; they
     are none of them.
     """
 
     instances: frozenset[InstanceAddress] = frozenset()
-    untold: Mapping[str, int] = field(default_factory=dict)
+    unreported: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +258,7 @@ class ReferencesSeen:
     ``found`` leaves out those that refer to nothing that was asked about. ``unread`` says of the
     others why they could not be read, ``unlisted`` of a study of keeps why it could not be listed.
     ``more_instances`` and ``more_studies`` were not looked at since they would have cost more
-    requests than are allowed; of ``untold`` images that stay the listing does not say whether they
+    requests than are allowed; of ``unreported`` images that stay the listing does not say whether they
     are derived, so they were not looked at either.
     """
 
@@ -267,4 +267,4 @@ class ReferencesSeen:
     unlisted: Mapping[str, str] = field(default_factory=dict)
     more_instances: int = 0
     more_studies: int = 0
-    untold: int = 0
+    unreported: int = 0

@@ -264,7 +264,7 @@ class NotLookedAt:
     instances: tuple[Unread, ...] = ()
     more_instances: int = 0
     more_studies: int = 0
-    untold: int = 0
+    unreported: int = 0
 
     @property
     def is_any(self) -> bool:

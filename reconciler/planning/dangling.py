@@ -64,7 +64,7 @@ def with_references(plan: StorePlan, desired: DesiredStore, seen: ReferencesSeen
             ),
             seen.more_instances,
             seen.more_studies,
-            seen.untold,
+            seen.unreported,
         ),
     )
 

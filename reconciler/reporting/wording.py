@@ -319,8 +319,8 @@ def describe_not_looked_at(left: NotLookedAt) -> Iterator[str]:
         yield f"{plural(left.more_instances, 'more instance')} in the studies of keeps"
     if left.more_studies:
         yield f"{plural(left.more_studies, 'more study')} in which something is kept"
-    if left.untold:
-        yield f"{plural(left.untold, 'image')}, since the listing does not say whether derived"
+    if left.unreported:
+        yield f"{plural(left.unreported, 'image')}, since the listing does not say whether derived"
 
 
 def describe_gate(gate: Gate) -> str:

@@ -155,7 +155,7 @@ def _study(listing: StudyContents, found: Iterable[InstanceAddress]) -> StudyCon
 def _referrers(facts: Facts) -> Mapping[str, Referrers]:
     """Of each study that was listed as a whole, what may refer to others.
 
-    What only a probe found is of a class that nobody told, so it may.
+    What only a probe found is of a class that nobody reported, so it may.
     """
     absent = frozenset(facts.by_probe(Presence.ABSENT))
     referrers = {

@@ -21,7 +21,7 @@ from reconciler.model.live import (
     Referrer,
     Referrers,
     StudyContents,
-    UntoldImage,
+    UnreportedImage,
     unknown,
 )
 from reconciler.survey.asking import Asking
@@ -180,7 +180,7 @@ def contents_of(
     series: dict[str, set[str]] = {}
     odd = []
     referrers = set()
-    untold: Counter[str] = Counter()
+    unreported: Counter[str] = Counter()
     for row in rows:
         if isinstance(row, OddRow):
             odd.append(row)
@@ -189,9 +189,9 @@ def contents_of(
         series.setdefault(series_uid, set()).add(spelled.get(uid, uid))
         if isinstance(row, Referrer):
             referrers.add(InstanceAddress(*row))
-        elif isinstance(row, UntoldImage):
-            untold[series_uid] += 1
+        elif isinstance(row, UnreportedImage):
+            unreported[series_uid] += 1
     listed = {uid: frozenset(members) for uid, members in series.items()}
     return StudyContents(
-        listed, odd=OddRows(tuple(odd)), referrers=Referrers(frozenset(referrers), untold)
+        listed, odd=OddRows(tuple(odd)), referrers=Referrers(frozenset(referrers), unreported)
     )

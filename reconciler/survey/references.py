@@ -68,7 +68,7 @@ def read_references(
         reading.unlisted,
         more_instances=len(waiting[left:]),
         more_studies=len(unlisted) - len(listed_now),
-        untold=_untold((*touched, *of_keeps), plan),
+        unreported=_unreported((*touched, *of_keeps), plan),
     )
 
 
@@ -80,7 +80,7 @@ def _deleted(plan: StorePlan) -> Set[str]:
     }
 
 
-def _untold(studies: Iterable[Referrers], plan: StorePlan) -> int:
+def _unreported(studies: Iterable[Referrers], plan: StorePlan) -> int:
     """How many images that stay are not known to be derived or not; the most that it can be."""
     stays = {
         series.series_uid: series.instances - series.deletions
@@ -90,7 +90,7 @@ def _untold(studies: Iterable[Referrers], plan: StorePlan) -> int:
     return sum(
         min(count, stays.get(uid, count))
         for study in studies
-        for uid, count in study.untold.items()
+        for uid, count in study.unreported.items()
     )
 
 

@@ -14,7 +14,7 @@ from reconciler.live.http.bodies import parse_json
 from reconciler.live.http.faults import AttemptError, UnexpectedReplyError
 from reconciler.live.http.numbers import read_number
 from reconciler.model.address import UID_MAX_LENGTH, InstanceAddress, is_uid
-from reconciler.model.live import OddRow, Referrer, SeriesListing, UntoldImage
+from reconciler.model.live import OddRow, Referrer, SeriesListing, UnreportedImage
 
 STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"
@@ -33,7 +33,7 @@ _IDENTITY = (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
 _ROWS: dict[Referring, type[InstanceAddress]] = {
     Referring.NO: InstanceAddress,
     Referring.YES: Referrer,
-    Referring.UNTOLD: UntoldImage,
+    Referring.UNREPORTED: UnreportedImage,
 }
 
 _MODALITY = re.compile(r"[A-Z0-9_ ]{1,16}")
