@@ -33,12 +33,14 @@ class References:
     """The references of one dataset, noted element by element in their order.
 
     Of ``instances`` and ``series`` there are those that are ``among`` the UIDs asked about. A
-    series counts where an item names it and neither that item nor one in it names an instance.
+    series counts where an item names it and neither that item nor one in it names an instance;
+    ``names_series_alone`` says that there is any.
     """
 
     def __init__(self, among: Set[str]) -> None:
         self.instances: set[str] = set()
         self.series: set[str] = set()
+        self.names_series_alone = False
         self._among = among
         self._names_any = False
         self._has_frame = False
@@ -74,7 +76,7 @@ class References:
         """The item that began last ends."""
         series_uid, names_instance = self._items.pop()
         if series_uid and not names_instance:
-            self._names_any = True
+            self._names_any = self.names_series_alone = True
             if series_uid in self._among:
                 self.series.add(series_uid)
         if self._items and names_instance:

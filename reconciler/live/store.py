@@ -93,8 +93,8 @@ class ReadableStore(Protocol):
 
         The result may lag behind deletions for seconds, and may name one twice where instances
         come and go meanwhile. What several patients share is named once, and is an odd row
-        besides. What may refer to others is a `Referrer`, an image that may be
-        derived, since that is not reported, an `UnreportedImage`. ``at_most`` is how many rows the caller will take.
+        besides. What may refer to others is a `Referrer`, an image that may be derived, since that
+        is not reported, an `UnreportedImage`. ``at_most`` is how many rows the caller will take.
 
         Raises:
             LiveError: a page could not be read; what came before it proves nothing.

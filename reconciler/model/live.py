@@ -192,8 +192,8 @@ class UnreportedImage(InstanceAddress):
 class Referrers:
     """The instances of a study that may refer to others, by its listing.
 
-    ``unreported`` counts, by series, the images of which it does not say whether they are derived; they
-    are none of them.
+    ``unreported`` counts, by series, the images of which it does not say whether they are derived;
+    they are none of them.
     """
 
     instances: frozenset[InstanceAddress] = frozenset()
@@ -258,8 +258,8 @@ class ReferencesSeen:
     ``found`` leaves out those that refer to nothing that was asked about. ``unread`` says of the
     others why they could not be read, ``unlisted`` of a study of keeps why it could not be listed.
     ``more_instances`` and ``more_studies`` were not looked at since they would have cost more
-    requests than are allowed; of ``unreported`` images that stay the listing does not say whether they
-    are derived, so they were not looked at either.
+    requests than are allowed; of ``unreported`` images that stay the listing does not say whether
+    they are derived, so they were not looked at either.
     """
 
     found: Mapping[InstanceAddress, References] = field(default_factory=dict)

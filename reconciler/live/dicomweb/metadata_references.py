@@ -1,14 +1,15 @@
 """What instances refer to, by their metadata (PS3.18 annex F), read while they arrive.
 
 Metadata may leave things out: bulk data have a URI in place of their value, and the Healthcare API
-leaves sequences out that are larger than about 1 MiB, without a word. Whether something is left out
-that may hold a reference is said of each dataset.
+leaves sequences out that are larger than about 1 MiB, at any depth and without a word. Whether
+something is left out that may hold a reference is said of each dataset: by a URI, by what goes with
+it, or by an item that names a series and no instance.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from reconciler.dicom.references import NOTED, References
@@ -23,21 +24,31 @@ _LONGEST = 1024 * 1024
 _MAY_HOLD_ITEMS = frozenset({"SQ", "UN", "UI", ""})
 """VRs of what may hold a reference where it is left out; "" stands for none."""
 
-_WITH: tuple[tuple[int, frozenset[int]], ...] = (
+_GO_WITH: tuple[tuple[int, frozenset[int]], ...] = (
+    # Shared Functional Groups: with those of each frame (PS3.3 C.7.6.16)
     (0x52009229, frozenset({0x52009230})),
-    # Shared Functional Groups: with them go those of each frame (PS3.3 C.7.6.16)
+    # Continuity of Content: a container of an SR document with its Content Sequence (C.17.3)
     (0x0040A050, frozenset({0x0040A730})),
-    # Continuity of Content: an SR document has a Content Sequence (C.17.3)
+    # Structure Set ROI: with their contours (C.8.8.6)
     (0x30060020, frozenset({0x30060039})),
-    # Structure Set ROI: with them go their contours (C.8.8.6)
+    # Fraction Group: with its beams, applicators or ion beams (C.8.8.13)
     (0x300A0070, frozenset({0x300A00B0, 0x300A0230, 0x300A03A2})),
-    # Fraction Group: it is of beams, of applicators, or of ion beams (C.8.8.13)
+    # Content Label: of a presentation state, with Referenced Series (C.11.11); of registrations,
+    # fiducials and real world values, with a sequence of their own (C.20, C.21, C.7.6.16.2.11)
     (0x00700080, frozenset({0x00081115, 0x00700308, 0x00640002, 0x0070031C, 0x00409094})),
-    # Content Label: a presentation state has Referenced Series (C.11.11), a registration its own
-    # sequence (C.20), fiducials (C.21) and real world values (C.7.6.16.2.11) theirs
 )
-"""Where the first stands in a dataset, one of the others stands, too, by the standard."""
-_LOOKED_FOR = frozenset({tag for tag, others in _WITH for tag in (tag, *others)})
+"""Where the first stands in a dataset or item, one of the others stands there too."""
+
+_ITEMS_HAVE: Mapping[int, frozenset[int]] = {
+    0x0040A375: frozenset({0x00081115}),  # Current Requested Procedure Evidence (C.17.2)
+    0x0040A385: frozenset({0x00081115}),  # Pertinent Other Evidence
+    0x00081200: frozenset({0x00081115}),  # Studies Containing Other Referenced Instances (C.12.4)
+    0x30060012: frozenset({0x30060014}),  # RT Referenced Study: RT Referenced Series (C.8.8.5)
+    0x30060039: frozenset({0x30060040}),  # ROI Contour: Contour (C.8.8.6)
+}
+"""What stands in each item of a sequence."""
+
+_NOTHING: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,26 +86,29 @@ class _Reading:
         self._references = References(among)
         self._depth = 0
         self._address: dict[int, str] = {}
-        self._seen: set[int] = set()
         self._leaves_out = False
 
     def dataset(self) -> MetadataReferences:
-        self._elements()
-        left_out = any(tag in self._seen and others.isdisjoint(self._seen) for tag, others in _WITH)
+        self._elements(_NOTHING)
         return MetadataReferences(
             tuple(self._address.get(tag, "") for tag in ADDRESS),
             self._references,
-            is_whole=not (left_out or self._leaves_out),
+            is_whole=not (self._leaves_out or self._references.names_series_alone),
         )
 
-    def _elements(self) -> None:
+    def _elements(self, has: frozenset[int]) -> None:
+        """Read a dataset, or an item, which should have one of these elements, if any."""
+        seen: set[int] = set()
         for key in self._stream.members():
-            if self._stream.peek() == "{" and _TAG.fullmatch(key):
-                self._element(int(key, 16))
-            else:
+            if self._stream.peek() != "{" or not _TAG.fullmatch(key):
                 self._stream.skip()
+            elif self._element(tag := int(key, 16)):
+                seen.add(tag)
+        self._leaves_out |= bool(has) and has.isdisjoint(seen)
+        self._leaves_out |= any(tag in seen and rest.isdisjoint(seen) for tag, rest in _GO_WITH)
 
-    def _element(self, tag: int) -> None:
+    def _element(self, tag: int) -> bool:
+        """Read an element; whether its value stands here."""
         stream, vr, is_elsewhere = self._stream, "", False
         for key in stream.members():
             if key == "Value" and stream.peek() == "[":
@@ -104,9 +118,8 @@ class _Reading:
             else:
                 is_elsewhere |= key in {"BulkDataURI", "InlineBinary"}
                 stream.skip()
-        if self._depth == 0 and tag in _LOOKED_FOR and not is_elsewhere:
-            self._seen.add(tag)
         self._leaves_out |= is_elsewhere and vr in _MAY_HOLD_ITEMS
+        return not is_elsewhere
 
     def _values(self, tag: int) -> None:
         """Look at UIDs and go into items; a list of numbers may have millions."""
@@ -120,7 +133,7 @@ class _Reading:
                     self._references.note(tag, uid)
         elif stream.peek_inside() == "{":
             for _ in stream.items():
-                self._item()
+                self._item(_ITEMS_HAVE.get(tag, _NOTHING))
         else:
             stream.skip()
 
@@ -131,12 +144,12 @@ class _Reading:
             else:
                 self._stream.skip()
 
-    def _item(self) -> None:
+    def _item(self, has: frozenset[int]) -> None:
         if self._stream.peek() != "{":
             self._stream.skip()
             return
         self._depth += 1
         self._references.begin_item()
-        self._elements()
+        self._elements(has)
         self._references.end_item()
         self._depth -= 1
