@@ -75,7 +75,7 @@ def test_a_listing_says_what_may_refer_to_others(store, ingest) -> None:
         assert len(found) > 2
 
 
-MANY = [f"1.9.{'1' * 50}.{number}" for number in range(1000, 7000)]
+MANY = [f"1.9.{'1' * 50}.{number}" for number in range(1000, 8000)]
 
 
 def item(**elements: object) -> DicomSequence:
@@ -121,7 +121,12 @@ def large(kind: str) -> Dataset:
     return by_hand(SOP_CLASSES["RTSTRUCT"], *ONE, ReferencedFrameOfReferenceSequence=frame)
 
 
-@pytest.mark.parametrize("kind", ["SR", "container", "evidence", "series", "contours", "images"])
+SLOW = ("container", "evidence", "series", "contours")
+
+
+@pytest.mark.parametrize(
+    "kind", ["SR", "images", *(pytest.param(kind, marks=pytest.mark.slow) for kind in SLOW)]
+)
 def test_what_metadata_leave_out_is_read_in_the_file(emulator, store, ingest, kind: str) -> None:
     dataset = large(kind)
     ingest(dataset)

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from markupsafe import Markup
+
 from reconciler.model.address import SeriesAddress, StoreAddress
 from reconciler.model.gate import Gate
-from reconciler.model.plan import SavedPlan, StudyPlan, Why
+from reconciler.model.plan import Dangling, SavedPlan, StudyPlan, Why
 from reconciler.model.thumbnail import Thumbnail, Thumbnails
 from reconciler.reporting.page import render_page
 from reconciler.reporting.wording import (
@@ -64,7 +66,7 @@ def plan_as_html(
             "dangling": dangling_by_title,
             "referred": describe_referred,
             "staying": describe_staying,
-            "entries": entries_of,
+            "entries": _entries,
             "entries_title": ENTRIES,
             "may_refer_title": MAY_REFER,
             "not_looked_at": describe_not_looked_at,
@@ -79,6 +81,11 @@ def plan_as_html(
             "shown_images": sum(not one.problem for one in (thumbnails or {}).values()),
         },
     )
+
+
+def _entries(found: Sequence[Dangling]) -> Markup:
+    """As lines with their indentation, which any other text on a page loses; of UIDs alone."""
+    return Markup("\n").join(entries_of(found))
 
 
 def _thumbnail(
