@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import Enum
 from functools import lru_cache
 
@@ -33,7 +32,6 @@ _OTHER_IMAGES = frozenset(
 _DERIVED = "DERIVED"
 
 
-@lru_cache
 def is_image(sop_class_uid: str) -> bool:
     """Whether a storage SOP class (PS3.4 section B.5) is that of images, by its name in PS3.6.
 
@@ -44,11 +42,12 @@ def is_image(sop_class_uid: str) -> bool:
     return _NAME_OF_IMAGES in name or sop_class_uid in _OTHER_IMAGES
 
 
-def referring(sop_class_uid: str, image_type: Sequence[object]) -> Referring:
+@lru_cache
+def referring(sop_class_uid: str, pixel_data_characteristics: str) -> Referring:
     """What SOP Class UID (0008,0016) and Image Type (0008,0008) say; empty where not reported.
 
     The first value of Image Type says whether an image is derived (PS3.3 section C.7.6.1.1.2).
     """
-    if not is_image(sop_class_uid) or image_type[:1] == [_DERIVED]:
+    if not is_image(sop_class_uid) or pixel_data_characteristics == _DERIVED:
         return Referring.YES
-    return Referring.NO if image_type else Referring.UNREPORTED
+    return Referring.NO if pixel_data_characteristics else Referring.UNREPORTED

@@ -49,11 +49,12 @@ def read_references(
     """
     if not plan.studies:
         return ReferencesSeen()
-    reading = _Reading(store, Asking(parallelism, on_progress, stop), _deleted(plan))
     touched = [live.referrers[uid] for uid in live.contents if uid in live.referrers]
-    reading.read(sorted(_staying(touched, reading.deleted)))
-
     beside = sorted(desired.keeps.studies() - live.contents.keys())
+    if not beside and not any(study.instances for study in touched):
+        return ReferencesSeen(unreported=_unreported(touched, plan))
+    reading = _Reading(store, Asking(parallelism, on_progress, stop), _deleted(plan))
+    reading.read(sorted(_staying(touched, reading.deleted)))
     unlisted = [uid for uid in beside if uid not in live.referrers]
     listed_now = unlisted[: MOST_REQUESTS // 2 // _FOR_LISTING]
     reading.list_studies(listed_now)

@@ -300,23 +300,23 @@ def test_tens_of_megabytes_are_never_held() -> None:
 @pytest.mark.parametrize(
     ("sop_class", "image_type", "expected"),
     [
-        (CT, ["ORIGINAL", "PRIMARY"], Referring.NO),
-        (CT, ["DERIVED", "SECONDARY"], Referring.YES),
-        (CT, [], Referring.UNREPORTED),
-        ("1.2.840.10008.5.1.4.1.1.66.4", ["DERIVED", "PRIMARY"], Referring.YES),
-        ("1.2.840.10008.5.1.4.1.1.30", [], Referring.YES),
-        ("1.2.840.10008.5.1.4.1.1.481.2", [], Referring.YES),
-        ("1.2.840.10008.5.1.4.1.1.88.59", [], Referring.YES),
-        ("1.2.840.10008.5.1.4.1.1.11.1", [], Referring.YES),
-        ("1.2.840.10008.5.1.4.1.1.4.2", ["ORIGINAL"], Referring.NO),
-        ("1.2.840.10008.5.1.4.1.1.6.2", ["ORIGINAL"], Referring.NO),
-        ("1.2.840.10008.5.1.4.1.1.77.1.6", ["ORIGINAL"], Referring.NO),
-        ("1.3.46.670589.11.0.0.12.1", ["ORIGINAL"], Referring.YES),
-        ("", ["ORIGINAL"], Referring.YES),
-        ("no UID", [], Referring.YES),
+        (CT, "ORIGINAL", Referring.NO),
+        (CT, "DERIVED", Referring.YES),
+        (CT, "", Referring.UNREPORTED),
+        ("1.2.840.10008.5.1.4.1.1.66.4", "DERIVED", Referring.YES),
+        ("1.2.840.10008.5.1.4.1.1.30", "", Referring.YES),
+        ("1.2.840.10008.5.1.4.1.1.481.2", "", Referring.YES),
+        ("1.2.840.10008.5.1.4.1.1.88.59", "", Referring.YES),
+        ("1.2.840.10008.5.1.4.1.1.11.1", "", Referring.YES),
+        ("1.2.840.10008.5.1.4.1.1.4.2", "ORIGINAL", Referring.NO),
+        ("1.2.840.10008.5.1.4.1.1.6.2", "ORIGINAL", Referring.NO),
+        ("1.2.840.10008.5.1.4.1.1.77.1.6", "ORIGINAL", Referring.NO),
+        ("1.3.46.670589.11.0.0.12.1", "ORIGINAL", Referring.YES),
+        ("", "ORIGINAL", Referring.YES),
+        ("no UID", "", Referring.YES),
     ],
 )
 def test_who_may_refer_is_decided_by_class_and_image_type(
-    sop_class: str, image_type: list[str], expected: Referring
+    sop_class: str, image_type: str, expected: Referring
 ) -> None:
     assert referring(sop_class, image_type) is expected

@@ -197,10 +197,11 @@ def _uid(row: dict[str, Any], tag: str, *, like: str = "") -> str:
 
 
 def _referring(row: dict[str, Any]) -> Referring:
-    match row.get(IMAGE_TYPE):
-        case {"Value": [*image_type]}:
-            return referring(_text(row, SOP_CLASS_UID) or "", image_type)
-    return referring(_text(row, SOP_CLASS_UID) or "", ())
+    try:
+        first = row[IMAGE_TYPE]["Value"][0]
+    except (IndexError, KeyError, TypeError):
+        first = ""
+    return referring(_text(row, SOP_CLASS_UID) or "", first if isinstance(first, str) else "")
 
 
 def _text(row: dict[str, Any], tag: str) -> str | None:
