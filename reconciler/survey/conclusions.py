@@ -158,14 +158,19 @@ def _referrers(facts: Facts) -> Mapping[str, Referrers]:
     What only a probe found is of a class that nobody reported, so it may.
     """
     absent = frozenset(facts.by_probe(Presence.ABSENT))
-    referrers = {
-        study_uid: replace(listing.referrers, instances=listing.referrers.instances - absent)
-        for (study_uid, series_uid), listing in facts.listings.items()
+    unlisted: dict[str, set[InstanceAddress]] = {}
+    for instance in facts.by_probe(Presence.PRESENT):
+        if facts.shows(instance) is False:
+            unlisted.setdefault(instance.study_uid, set()).add(instance)
+    return {
+        study_uid: replace(
+            listing.referrers,
+            instances=(listing.referrers.instances - absent) | unlisted.get(study_uid, set()),
+        )
+        for (study_uid, series_uid), listing in sorted(facts.listings.items(), key=_by_study)
         if series_uid is None and listing.problem is None
     }
-    for instance in facts.by_probe(Presence.PRESENT):
-        if instance.study_uid in referrers and facts.shows(instance) is False:
-            of_study = referrers[instance.study_uid]
-            instances = of_study.instances | {instance}
-            referrers[instance.study_uid] = replace(of_study, instances=instances)
-    return dict(sorted(referrers.items()))
+
+
+def _by_study(item: tuple[StudyOrSeries, StudyContents]) -> str:
+    return item[0][0]
