@@ -229,10 +229,10 @@ def _entries(folder: str, log: Sequence[Logged], checking: _Checking) -> Iterato
 
 
 def _indexed(snapshot: Snapshot) -> Iterator[RecordFinding]:
-    """Whether the index is of the runs in the log, as they were then; its beginning may be gone."""
+    """Whether the index is of the runs in the log, as they were then; entries may be gone."""
     log = snapshot.logs[RUNS]
     logged = {entry.run: (entry.size, entry.root) for entry, _ in log}
-    is_whole = bool(log) and log[0].entry.number == 1
+    is_whole = bool(log) and log[-1].entry.number == len(log)
     for run, index in snapshot.indexed.items():
         is_known = is_whole or run in logged
         if is_known and logged.get(run) != (index.line.size, index.line.root):
