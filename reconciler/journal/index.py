@@ -139,6 +139,11 @@ class RunIndex:
         """As `IndexLine.parents`."""
         return frozenset(_keys_in(self.line.parents))
 
+    @cached_property
+    def all_settled(self) -> frozenset[int]:
+        """What it settled for other runs."""
+        return frozenset().union(*map(self.settled, self.line.settled))
+
     def settled(self, run: str) -> frozenset[int]:
         """What it settled for another run."""
         return frozenset(_keys_in(self.line.settled.get(run, "")))
