@@ -193,10 +193,11 @@ class Referrers:
     """The instances of a study that may refer to others, by its listing.
 
     ``unreported`` counts, by series, the images of which it does not say whether they are derived;
-    they are none of them.
+    they are none of them. ``series`` are those of which at least half of the instances may.
     """
 
     instances: frozenset[InstanceAddress] = frozenset()
+    series: frozenset[SeriesAddress] = frozenset()
     unreported: Mapping[str, int] = field(default_factory=dict)
 
 

@@ -192,6 +192,10 @@ def contents_of(
         elif isinstance(row, UnreportedImage):
             unreported[series_uid] += 1
     listed = {uid: frozenset(members) for uid, members in series.items()}
+    counts = Counter(one.series for one in referrers)
+    half = frozenset(one for one in counts if 2 * counts[one] >= len(listed[one.series_uid]))
     return StudyContents(
-        listed, odd=OddRows(tuple(odd)), referrers=Referrers(frozenset(referrers), unreported)
+        listed,
+        odd=OddRows(tuple(odd)),
+        referrers=Referrers(frozenset(referrers), half, unreported),
     )

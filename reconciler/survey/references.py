@@ -27,7 +27,8 @@ _FOR_LISTING = 3
 """What the listing of a study counts for: a page, the empty one that ends it, a count of rows."""
 
 FEWEST_OF_A_SERIES = 10
-"""A series with so many that may refer to others is asked for by one request at first."""
+"""A series with so many that may refer to others, half of it at least, is asked for by one request
+at first."""
 
 
 def read_references(
@@ -54,7 +55,7 @@ def read_references(
     if not beside and not any(study.instances for study in touched):
         return ReferencesSeen(unreported=_unreported(touched, plan))
     reading = _Reading(store, Asking(parallelism, on_progress, stop), _deleted(plan))
-    reading.read(sorted(_staying(touched, reading.deleted)))
+    reading.read(sorted(_staying(touched, reading.deleted)), _together(touched))
     unlisted = [uid for uid in beside if uid not in live.referrers]
     listed_now = unlisted[: MOST_REQUESTS // 2 // _FOR_LISTING]
     reading.list_studies(listed_now)
@@ -62,7 +63,7 @@ def read_references(
     of_keeps += reading.listed.values()
     waiting = _kept_first(_staying(of_keeps, reading.deleted), desired.keeps)
     left = MOST_REQUESTS - _FOR_LISTING * len(listed_now)
-    reading.read(waiting[:left])
+    reading.read(waiting[:left], _together(of_keeps))
     return ReferencesSeen(
         dict(sorted(reading.found.items())),
         dict(sorted(reading.unread.items())),
@@ -102,6 +103,11 @@ def _staying(studies: Collection[Referrers], deleted: Set[str]) -> Iterator[Inst
                 yield instance
 
 
+def _together(studies: Iterable[Referrers]) -> Set[SeriesAddress]:
+    """The series that are worth one request for all of it."""
+    return {series for study in studies for series in study.series}
+
+
 def _kept_first(instances: Iterator[InstanceAddress], keeps: Claims) -> list[InstanceAddress]:
     """What is kept, then what lies beside it; sorted, so that equal stores are asked alike."""
     kept: dict[SeriesAddress, Set[str]] = {}
@@ -134,8 +140,8 @@ class _Reading:
         """List studies for what in them may refer to others."""
         self.asking.ask(study_uids, self._list, len(study_uids))
 
-    def read(self, instances: Sequence[InstanceAddress]) -> None:
-        """Read the references of instances, those of long series together."""
+    def read(self, instances: Sequence[InstanceAddress], together: Set[SeriesAddress]) -> None:
+        """Read the references of instances; of these series together, where they are many."""
         by_series = {
             series: list(members)
             for series, members in groupby(sorted(instances), key=lambda one: one.series)
@@ -143,7 +149,7 @@ class _Reading:
         long = {
             series: members
             for series, members in by_series.items()
-            if len(members) >= FEWEST_OF_A_SERIES
+            if series in together and len(members) >= FEWEST_OF_A_SERIES
         }
         self.asking.ask(long.items(), self._read_series, len(long))
         rest = [instance for instance in instances if instance not in self.answered]

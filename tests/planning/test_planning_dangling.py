@@ -151,7 +151,10 @@ def live_of(ground: Ground, desired: DesiredStore) -> LiveStore:
         {uid: StudyContents(series[uid]) for uid in touched},
         {},
         {
-            uid: Referrers(frozenset(one for one in ground.graph if one.study_uid == uid))
+            uid: Referrers(
+                frozenset(one for one in ground.graph if one.study_uid == uid),
+                frozenset(one.series for one in ALL[::2]),
+            )
             for uid in touched | kept_as_a_whole
         },
     )

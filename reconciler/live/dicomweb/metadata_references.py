@@ -24,6 +24,9 @@ _LONGEST = 1024 * 1024
 _MAY_HOLD_ITEMS = frozenset({"SQ", "UN", "UI", ""})
 """VRs of what may hold a reference where it is left out; "" stands for none."""
 
+_LABELLED = frozenset({0x00700308, 0x00640002, 0x0070031C, 0x00409094})
+"""Registration, Deformable Registration, Fiducial Set and the mapping of real world values."""
+
 _GO_WITH: tuple[tuple[int, frozenset[int]], ...] = (
     # Shared Functional Groups: with those of each frame (PS3.3 C.7.6.16)
     (0x52009229, frozenset({0x52009230})),
@@ -33,9 +36,10 @@ _GO_WITH: tuple[tuple[int, frozenset[int]], ...] = (
     (0x30060020, frozenset({0x30060039})),
     # Fraction Group: with its beams, applicators or ion beams (C.8.8.13)
     (0x300A0070, frozenset({0x300A00B0, 0x300A0230, 0x300A03A2})),
-    # Content Label: of a presentation state, with Referenced Series (C.11.11); of registrations,
-    # fiducials and real world values, with a sequence of their own (C.20, C.21, C.7.6.16.2.11)
-    (0x00700080, frozenset({0x00081115, 0x00700308, 0x00640002, 0x0070031C, 0x00409094})),
+    # Content Label: of a presentation state, with Referenced Series or Blending (C.11.11, C.11.14);
+    # of segmentations with what each frame is; of registrations, fiducials and real world values
+    # with a sequence of their own (C.20, C.21, C.7.6.16.2.11)
+    (0x00700080, frozenset({0x00081115, 0x00700402, 0x52009230, *_LABELLED})),
 )
 """Where the first stands in a dataset or item, one of the others stands there too."""
 
