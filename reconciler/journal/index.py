@@ -160,7 +160,7 @@ class Mentions:
     def __init__(self) -> None:
         self._gone: set[int] = set()
         self._restored: set[int] = set()
-        self._wholes: set[int] = set()
+        self._parents: set[int] = set()
         self._other: set[int] = set()
         self._open: set[int] = set()
         self._settled: dict[str, set[int]] = {}
@@ -196,7 +196,7 @@ class Mentions:
             _text_of(self._restored),
             _text_of(self._other - self._gone - self._restored),
             _text_of(self._open),
-            _text_of(self._wholes),
+            _text_of(self._parents),
             {run: _text_of(keys) for run, keys in sorted(self._settled.items())},
             read.met_operation,
             read.has_begun,
@@ -207,8 +207,8 @@ class Mentions:
     def _key(self, store: Store, instance: InstanceAddress) -> int:
         series = instance.series
         if self._latest != (store, series):  # those of a series stand close together
-            self._wholes.add(key_of(store, instance.study_uid))
-            self._wholes.add(key_of(store, *series))
+            self._parents.add(key_of(store, instance.study_uid))
+            self._parents.add(key_of(store, *series))
             self._latest = store, series
         return key_of(store, *instance)
 
