@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 _NO_SPACE = re.compile(r"[^ \t\r\n]")
+_BRACKET_OR_QUOTE = re.compile(r'["\[\]{}]')
+_QUOTE_OR_ESCAPE = re.compile(r'["\\]')
 
 
 class JsonError(ValueError):
@@ -46,6 +48,15 @@ class JsonStream:
                 self._at = found.start()
                 return self._text[self._at]
             self._at = len(self._text)
+            if not self._grow(1):
+                return ""
+
+    def peek_inside(self) -> str:
+        """The character after the next one, white space left out: with what an array begins."""
+        self.peek()
+        while True:
+            if found := _NO_SPACE.search(self._text, self._at + 1):
+                return found.group()
             if not self._grow(1):
                 return ""
 
@@ -89,10 +100,44 @@ class JsonStream:
                     self._at = end
                     return value
 
+    def skip(self) -> None:
+        """Pass over the value that comes next, however long it is, and hold nothing of it.
+
+        Of an array, an object or a text no more is looked at than where it ends.
+        """
+        depth = 0
+        if self.peek() not in {'"', "[", "{"}:
+            self.value()
+            return
+        while True:
+            mark = self._find(_BRACKET_OR_QUOTE)
+            if mark == '"':
+                self._skip_text()
+            else:
+                depth += 1 if mark in "[{" else -1
+            if depth == 0:
+                return
+
     def end(self) -> None:
         """Make sure that nothing follows."""
         if self.peek():
             raise self._error("Extra data", self._at)
+
+    def _skip_text(self) -> None:
+        """Pass over the rest of a text whose first quote was read."""
+        while self._find(_QUOTE_OR_ESCAPE) == "\\":
+            if self._at == len(self._text) and not self._grow(1):
+                raise self._error("Unterminated string", self._at)
+            self._at += 1
+
+    def _find(self, pattern: re.Pattern[str]) -> str:
+        """Go on behind the next character that matches; that character."""
+        while not (found := pattern.search(self._text, self._at)):
+            self._at = len(self._text)
+            if not self._grow(1):
+                raise self._error("Unterminated value", self._at)
+        self._at = found.end()
+        return found.group()
 
     def _key(self) -> str:
         if self.peek() != '"':

@@ -42,6 +42,41 @@ def test_members_and_items_give_what_a_value_would(value: dict, size: int) -> No
     assert found == value
 
 
+@given(st.lists(VALUES, min_size=1), st.integers(1, 9), st.sampled_from([None, 1]), st.booleans())
+def test_what_is_skipped_hides_nothing(
+    values: list[object], size: int, indent: int | None, ascii_only: bool
+) -> None:
+    text = json.dumps(values, ensure_ascii=ascii_only, indent=indent)
+    stream = JsonStream(cut(text, size))
+    assert stream.peek_inside() == json.dumps(values[0], ensure_ascii=ascii_only)[0]
+    found = []
+    for number, _ in enumerate(stream.items()):
+        found.append(stream.skip() if number % 2 else stream.value())
+    stream.end()
+    assert found == [None if number % 2 else one for number, one in enumerate(values)]
+
+
+@pytest.mark.parametrize("text", ['"a', '"a\\', "[1", '{"a": "]}"', "[[]", "", "nul", '["', "]"])
+def test_what_does_not_end_cannot_be_skipped(text: str) -> None:
+    for size in (1, 100):
+        with pytest.raises(JsonError):
+            JsonStream(cut(text, size)).skip()
+
+
+def test_what_is_skipped_may_be_longer_than_any_value() -> None:
+    def body():
+        yield b'["'
+        yield from (b"x" * 1000 for _ in range(100))
+        yield b'", 7]'
+
+    stream = JsonStream(body(), longest=10_000)
+    items = stream.items()
+    next(items)
+    stream.skip()
+    next(items)
+    assert stream.value() == 7
+
+
 @pytest.mark.parametrize("size", [1, 3, 100])
 @pytest.mark.parametrize(
     ("text", "place"),

@@ -16,6 +16,7 @@ from reconciler.json_codec import ADDRESSES, members_of
 from reconciler.model.audit import (
     ChangingRun,
     Coverage,
+    DanglingOnRecord,
     ImagesRead,
     LastSeen,
     PutBack,
@@ -28,17 +29,22 @@ from reconciler.model.desired import Hold, InputFile, Limits, Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult
 from reconciler.model.plan import (
+    Dangling,
     DeletionGroup,
     Finding,
     KeptEntry,
+    MayRefer,
+    NotLookedAt,
     OverdueHold,
     OverriddenEntry,
     OverriddenInstances,
     Plan,
     Reappeared,
+    ReferredSeries,
     SeriesPlan,
     StorePlan,
     StudyPlan,
+    Unread,
 )
 from reconciler.model.problem import Problem, Source
 from reconciler.model.status import LockStatus, StandingHold, UnfinishedRun
@@ -60,6 +66,11 @@ WRITTEN: dict[str, dict[str, type]] = {
         "finding": Finding,
         "kept": KeptEntry,
         "overridden": OverriddenEntry,
+        "dangling": Dangling,
+        "referredSeries": ReferredSeries,
+        "mayRefer": MayRefer,
+        "notLookedAt": NotLookedAt,
+        "unread": Unread,
         "limits": Limits,
         "reason": Reason,
         "source": Source,
@@ -76,6 +87,7 @@ WRITTEN: dict[str, dict[str, type]] = {
         "refusal": Refusal,
         "refusedApply": RefusedApply,
         "reappearance": Reappearance,
+        "leftDangling": DanglingOnRecord,
         "putBack": PutBack,
         "kept": LastSeen,
         "Hold": Hold,
@@ -84,7 +96,13 @@ WRITTEN: dict[str, dict[str, type]] = {
     },
     "status": {"unfinished": UnfinishedRun, "lock": LockStatus, "hold": StandingHold},
     "validation": {"problem": Problem, "file": InputFile, "tally": Tally},
-    "event": {"gate": Gate, "result": InstanceResult, "planned_change": Finding},
+    "event": {
+        "gate": Gate,
+        "result": InstanceResult,
+        "planned_change": Finding,
+        "dangling": Dangling,
+        "referredSeries": ReferredSeries,
+    },
 }
 """The classes that write the objects of each schema."""
 

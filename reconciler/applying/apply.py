@@ -31,7 +31,7 @@ from reconciler.errors import ExitCode, JournalError, Refused
 from reconciler.journal.fold import Attempt
 from reconciler.journal.history import History, PlanHistory
 from reconciler.journal.latest import links_of_run
-from reconciler.journal.records import EmptiedStudy, RunEnded, RunStarted
+from reconciler.journal.records import EmptiedStudy, LeftDangling, RunEnded, RunStarted
 from reconciler.journal.state import State
 from reconciler.journal.writer import RunJournal
 from reconciler.live.http.labels import AuditLabels
@@ -141,6 +141,8 @@ class Apply:
             try:
                 for emptied in self._emptied(started):
                     journal.append(emptied)
+                for dangling in self._left_dangling(started):
+                    journal.append(dangling)
                 return self._work(journal, first, left, recalled, refusal)
             finally:
                 with suppress(JournalError):  # what has failed by now is in the report
@@ -224,8 +226,25 @@ class Apply:
             **links_of_run(self.state),
         )
 
+    def _order(self) -> dict[StoreAddress, int]:
+        """The places of the stores in the first record."""
+        return {store: index for index, store in enumerate(sorted(self.stores))}
+
+    def _left_dangling(self, started: datetime) -> Iterator[LeftDangling]:
+        order = self._order()
+        for plan in self.saved.plan.stores:
+            for one in plan.dangling:
+                yield LeftDangling(
+                    started,
+                    order[plan.store],
+                    InstanceAddress(one.study_uid, one.series_uid, one.instance_uid),
+                    sum(series.instances for series in one.refers_to),
+                    sum(series.as_a_whole for series in one.refers_to),
+                    one.kept_by,
+                )
+
     def _emptied(self, started: datetime) -> Iterator[EmptiedStudy]:
-        order = {store: index for index, store in enumerate(sorted(self.stores))}
+        order = self._order()
         for plan in self.saved.plan.stores:
             for study in plan.studies:
                 if study.emptied:

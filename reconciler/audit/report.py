@@ -69,6 +69,7 @@ def make_report(
         refusals=runs.plans.refusals(),
         refused_applies=tuple(runs.refused_applies),
         reappeared=runs.plans.reappeared(),
+        left_dangling=runs.left_dangling(),
         put_back=tuple(runs.put_back),
         kept=runs.plans.kept(),
         images_read=tuple(runs.images_read),

@@ -13,14 +13,24 @@ from reconciler.errors import ExitCode, JournalError
 from reconciler.journal.read_only import NothingDone, PlanMade, QueryStarted, Retrieved
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import (
+    EmptiedStudy,
     FirstRecord,
+    LeftDangling,
     Record,
     Restored,
     RestoreStarted,
     RunEnded,
     RunStarted,
 )
-from reconciler.model.audit import ChangingRun, ImagesRead, PutBack, RefusedApply, Selection
+from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.audit import (
+    ChangingRun,
+    DanglingOnRecord,
+    ImagesRead,
+    PutBack,
+    RefusedApply,
+    Selection,
+)
 
 
 class Runs:
@@ -38,15 +48,17 @@ class Runs:
         self.put_back: list[PutBack] = []
         self.refused_applies: list[RefusedApply] = []
         self.images_read: list[ImagesRead] = []
+        self._dangling: dict[tuple[str, StoreAddress, InstanceAddress], DanglingOnRecord] = {}
 
     def add(self, started: FirstRecord, records: Iterable[Record], checked: Checked) -> None:
         """Take one run; ``records`` are those after its first.
 
-        Of an apply they are not read: its last one was met by the check.
+        Of an apply only the first are read: its last one was met by the check.
         """
         match started:
             case RunStarted():
                 self.changes.append(_changing_run(started, checked))
+                self._add_dangling(started, records)
             case RestoreStarted():
                 self.changes.append(_changing_run(started, checked))
                 self.put_back += filter(self._takes, _put_back(started, records))
@@ -59,6 +71,28 @@ class Runs:
             case NothingDone():
                 self._add_refusal(started)
         self.times[started.run] = started.time
+
+    def left_dangling(self) -> tuple[DanglingOnRecord, ...]:
+        """What each plan that was applied left dangling, by time."""
+        found = self._dangling.values()
+        return tuple(sorted(found, key=lambda one: (one.time, one.run, one.store, one.instance)))
+
+    def _add_dangling(self, started: RunStarted, records: Iterable[Record]) -> None:
+        """An apply that resumes another records the same again."""
+        selection = self._selection
+        if selection.reasons or not selection.takes_run(started.run, started.time):
+            return
+        for record in records:
+            match record:
+                case EmptiedStudy():
+                    continue
+                case LeftDangling(instance=instance):
+                    store = started.stores[record.store]
+                    key = started.plan_id, store, instance
+                    if selection.takes_study(instance.study_uid):
+                        self._dangling.setdefault(key, _dangling(started, record))
+                case _:
+                    return
 
     def _takes(self, one: PutBack) -> bool:
         return (
@@ -125,6 +159,20 @@ def _changing_run(started: RunStarted | RestoreStarted, checked: Checked) -> Cha
                 stopped_because=ended.stopped_because,
             )
     return run
+
+
+def _dangling(started: RunStarted, record: LeftDangling) -> DanglingOnRecord:
+    return DanglingOnRecord(
+        started.run,
+        started.time,
+        started.digest,
+        started.stores[record.store],
+        record.instance,
+        record.kept_by,
+        record.instances,
+        record.series,
+        started.provenance,
+    )
 
 
 def _put_back(started: RestoreStarted, records: Iterable[Record]) -> Iterable[PutBack]:

@@ -92,6 +92,7 @@ def check(snapshot: Snapshot, *, runs: Sequence[str] = (), heads: Sequence[str] 
     for folder, log in snapshot.logs.items():
         findings += _chain(snapshot, folder, log)
         findings += _entries(folder, log, checking)
+    findings += _indexed(snapshot)
     if not runs:
         findings += _missing(snapshot, checking, heads)
     return Checked(
@@ -225,6 +226,18 @@ def _entries(folder: str, log: Sequence[Logged], checking: _Checking) -> Iterato
         run = checking.runs.get((folder, entry.run))
         if run is not None and run.is_whole and (message := entry.change(run.size, run.root)):
             yield RecordFinding(FindingKind.BROKEN, run.file.place, message)
+
+
+def _indexed(snapshot: Snapshot) -> Iterator[RecordFinding]:
+    """Whether the index is of the runs in the log, as they were then; entries may be gone."""
+    log = snapshot.logs[RUNS]
+    logged = {entry.run: (entry.size, entry.root) for entry, _ in log}
+    is_whole = bool(log) and log[-1].entry.number == len(log)
+    for run, index in snapshot.indexed.items():
+        is_known = is_whole or run in logged
+        if is_known and logged.get(run) != (index.line.size, index.line.root):
+            message = f"its index does not say of run {run} what the log says"
+            yield RecordFinding(FindingKind.BROKEN, snapshot.place_of(RUNS, log[-1]), message)
 
 
 def _published(

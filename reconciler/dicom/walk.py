@@ -25,17 +25,17 @@ from reconciler.dicom.file_head import uid_of
 ADDRESS = (0x0020000D, 0x0020000E, 0x00080018)
 """Study, Series and SOP Instance UID."""
 
-_LONGEST_UID = 256
+LONGEST_UID = 256
 """Bytes of a value that is looked at; a UID has 64 (PS3.5 section 9.1)."""
 
 _UNDEFINED_LENGTH = 0xFFFFFFFF
 _COMMAND_GROUP = 0x0000
 """Its elements stand in messages and never in a file (PS3.7 section 6.3); zeros look like one."""
 _DELIMITER_GROUP = 0xFFFE
-_ITEM = 0xFFFEE000
+ITEM = 0xFFFEE000
 _ITEM_END = 0xFFFEE00D
 _SEQUENCE_END = 0xFFFEE0DD
-_PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
+PIXEL_DATA = frozenset({0x7FE00008, 0x7FE00009, 0x7FE00010})
 _GROUPS_APART = frozenset({_COMMAND_GROUP, _DELIMITER_GROUP})
 _PLAIN_VRS = frozenset({b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FD", b"FL", b"IS"})
 _PLAIN_VRS |= {b"LO", b"LT", b"PN", b"SH", b"SL", b"SS", b"ST", b"TM", b"UL", b"US"}
@@ -47,7 +47,7 @@ _MOST_LEVELS = 512
 _NO_LIMIT = sys.maxsize
 
 
-class _Level(NamedTuple):
+class Level(NamedTuple):
     """A dataset, or the items of a sequence, that is open at a position.
 
     ``end`` is where it ends, None for one that a delimiter ends; ``limit`` is the nearest end of
@@ -66,7 +66,7 @@ class Walk:
     def __init__(self, pieces: Iterator[bytes], encoding: Encoding) -> None:
         self.uids: dict[int, str] = {}
         self._stream = ByteStream(pieces)
-        self._levels = [_Level(holds_items=False, encoding=encoding)]
+        self._levels = [Level(holds_items=False, encoding=encoding)]
 
     def to_end(self) -> None:
         """Read everything.
@@ -89,7 +89,7 @@ class Walk:
             elif not self._pass_plain(level):
                 self._element(level)
 
-    def _pass_plain(self, level: _Level) -> bool:
+    def _pass_plain(self, level: Level) -> bool:
         """Go past the elements that are whole in memory and need no second look; whether any is.
 
         Most are so, and it takes a quarter of the time of looking at each.
@@ -107,7 +107,7 @@ class Walk:
         stream.at = at
         return is_any
 
-    def _element(self, level: _Level) -> None:
+    def _element(self, level: Level) -> None:
         order, is_implicit = level.encoding
         tag, vr, length = self._implicit(order) if is_implicit else self._explicit(order)
         group = tag >> 16
@@ -122,7 +122,11 @@ class Walk:
         elif tag in ADDRESS and len(self._levels) == 1:
             self._uid(tag, length)
         else:
-            self._skip(level, length, tag)
+            self._value(level, length, tag, vr)
+
+    def _value(self, level: Level, length: int, tag: int, vr: bytes) -> None:  # noqa: ARG002
+        """Go past a value; what looks at some of them needs ``vr``."""
+        self._skip(level, length, tag)
 
     def _implicit(self, order: ByteOrder) -> tuple[int, bytes, int]:
         stream = self._stream
@@ -144,9 +148,9 @@ class Walk:
             return self._implicit(order)
         return group << 16 | element, vr, length
 
-    def _undefined(self, level: _Level, tag: int, vr: bytes) -> None:
+    def _undefined(self, level: Level, tag: int, vr: bytes) -> None:
         is_named = vr not in {_NO_VR, b"UN"}
-        if vr == b"SQ" or (not is_named and tag not in _PIXEL_DATA):
+        if vr == b"SQ" or (not is_named and tag not in PIXEL_DATA):
             encoding = self._unknown(level.encoding) if vr == b"UN" else level.encoding
             self._open(level, None, holds_items=True, encoding=encoding)
         else:
@@ -162,10 +166,10 @@ class Walk:
         if encoding.order is LITTLE_ENDIAN or not stream.has(_SHORT_HEADER):
             return encoding
         tag = self._tag_at(BIG_ENDIAN)
-        order = BIG_ENDIAN if tag in {_ITEM, _SEQUENCE_END} else LITTLE_ENDIAN
+        order = BIG_ENDIAN if tag in {ITEM, _SEQUENCE_END} else LITTLE_ENDIAN
         return Encoding(order, is_implicit=False)
 
-    def _fragments(self, level: _Level, tag: int) -> None:
+    def _fragments(self, level: Level, tag: int) -> None:
         """The items of encapsulated pixel data (PS3.5 section A.4)."""
         stream, order = self._stream, level.encoding.order
         what = _name_of(tag)
@@ -174,14 +178,14 @@ class Walk:
             if item == _SEQUENCE_END:
                 self._skip(level, 0, tag)
                 return
-            if item != _ITEM or length == _UNDEFINED_LENGTH:
+            if item != ITEM or length == _UNDEFINED_LENGTH:
                 raise self._misplaced()
             self._skip(level, length, tag)
         raise self._cut_off(what)
 
-    def _item(self, level: _Level) -> None:
+    def _item(self, level: Level) -> None:
         tag, _, length = self._implicit(level.encoding.order)
-        if tag != _ITEM:
+        if tag != ITEM:
             self._close(level, tag)
             return
         encoding = level.encoding
@@ -202,17 +206,17 @@ class Walk:
         return int(group) << 16 | int(element)
 
     def _open(
-        self, level: _Level, length: int | None, *, holds_items: bool, encoding: Encoding
+        self, level: Level, length: int | None, *, holds_items: bool, encoding: Encoding
     ) -> None:
         if len(self._levels) == _MOST_LEVELS:
             raise DamagedError("its sequences lie too deep in one another")
         end = self._end(level, length or 0)
         if length is None:
-            self._levels.append(_Level(holds_items, encoding, None, level.limit))
+            self._levels.append(Level(holds_items, encoding, None, level.limit))
         else:
-            self._levels.append(_Level(holds_items, encoding, end, end))
+            self._levels.append(Level(holds_items, encoding, end, end))
 
-    def _close(self, level: _Level, tag: int) -> None:
+    def _close(self, level: Level, tag: int) -> None:
         """End a level at its delimiter; one of defined length may have one as its last bytes."""
         is_own = tag == (_SEQUENCE_END if level.holds_items else _ITEM_END)
         if not is_own or len(self._levels) == 1 or level.end not in {None, self._stream.position}:
@@ -221,22 +225,24 @@ class Walk:
         self._levels.pop()
 
     def _uid(self, tag: int, length: int) -> None:
-        stream = self._stream
-        uid = ""
-        if length <= _LONGEST_UID:
-            if not stream.has(length):
-                raise self._cut_off("a data element")
-            uid = uid_of(stream.data[stream.at : stream.at + length])
+        uid = self._text(length) if length <= LONGEST_UID else ""
         if self.uids.setdefault(tag, uid) != uid:
             raise DamagedError("it says two different UIDs of the instance, its series or study")
         self._skip(self._levels[0], length, tag)
 
-    def _skip(self, level: _Level, length: int, tag: int) -> None:
+    def _text(self, length: int) -> str:
+        """The UID, or UIDs, that come next; what they are is not passed."""
+        stream = self._stream
+        if not stream.has(length):
+            raise self._cut_off("a data element")
+        return uid_of(stream.data[stream.at : stream.at + length])
+
+    def _skip(self, level: Level, length: int, tag: int) -> None:
         self._end(level, length)
         if not self._stream.skip(length):
             raise self._cut_off(_name_of(tag))
 
-    def _end(self, level: _Level, length: int) -> int:
+    def _end(self, level: Level, length: int) -> int:
         """Where what begins here ends, which is not beyond what is around it."""
         end = self._stream.position + length
         if end > level.limit:
@@ -257,4 +263,4 @@ class Walk:
 
 
 def _name_of(tag: int) -> str:
-    return "its pixel data" if tag in _PIXEL_DATA else "a data element"
+    return "its pixel data" if tag in PIXEL_DATA else "a data element"

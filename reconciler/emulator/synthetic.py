@@ -73,6 +73,7 @@ def _dataset(study_uid: str, series_uid: str, edge: int) -> Dataset:
     dataset.SOPInstanceUID = _PLACEHOLDER
     dataset.StudyInstanceUID = study_uid
     dataset.SeriesInstanceUID = series_uid
+    dataset.ImageType = ["ORIGINAL", "PRIMARY"]
     dataset.Modality = "OT"
     dataset.PatientName = "Synthetic^Instance"
     dataset.PatientID = "SYNTHETIC"

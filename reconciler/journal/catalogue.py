@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
+from contextlib import suppress
 from typing import Self
 
 from reconciler.errors import BrokenJournal
@@ -43,14 +44,13 @@ class Catalogue:
         # What is in the log is over, so the log comes first.
         log = RunLog(state.objects, RUNS)
         latest = log.latest()
-        indexed: dict[str, RunIndex] = {}
+        found: list[RunIndex] = []
         for one in latest.entry.indexes if latest else ():
-            try:
-                indexed |= {index.line.run: index for index in read_indexes(state.objects, [one])}
-            except BrokenJournal:  # `audit verify` reports it; the runs themselves are read
-                continue
+            with suppress(BrokenJournal):  # `audit verify` reports it; the runs themselves are read
+                found += [*read_indexes(state.objects, [one])]
+        indexed = {index.line.run: index for index in found}
         logged = {run: (one.line.size, one.line.root) for run, one in indexed.items()}
-        if latest is not None and latest.entry.number > len(indexed):
+        if latest is not None and latest.entry.number > len(found):  # two may have added one run
             logged |= {entry.run: (entry.size, entry.root) for entry, _ in log}
         names = (name for name in state.run_names(RUNS) if name not in indexed)
         files = (state.run_file(RUNS, name) for name in names)
@@ -99,7 +99,8 @@ class Catalogue:
         for run, index in self.indexed.items():
             for earlier, keys in left.items():
                 if self.indexed[earlier].plan_id == index.plan_id:
-                    keys.difference_update(index.gone)
+                    # A settlement closes the attempt that it names, and no other of its plan.
+                    keys.difference_update(index.gone - index.all_settled)
                 keys.difference_update(index.settled(earlier))
             if index.open:
                 left[run] = set(index.open)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Self
 
 from reconciler.journal.catalogue import Catalogue
 from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, RestoreDone, Run
@@ -160,7 +159,7 @@ class History:
         self._fold(on_progress)
 
     @classmethod
-    def read(cls, state: State, on_progress: ProgressCallback | None = None) -> Self:
+    def read(cls, state: State, on_progress: ProgressCallback | None = None) -> History:
         """Find every apply and restore on record; a place that does not exist has none.
 
         ``on_progress`` is called with how many bytes are read, and how many there are to read.
@@ -171,7 +170,9 @@ class History:
         """
         catalogue = Catalogue.read(state)
         chosen = catalogue.to_read(catalogue.unindexed.keys() | catalogue.left_open())
-        return cls(catalogue, catalogue.in_order(), chosen, on_progress)
+        history = cls(catalogue, catalogue.in_order(), chosen, on_progress)
+        # What a run without an index left open may have been closed by one that has one.
+        return history._having_read(catalogue.naming(history._open_keys()))
 
     @property
     def stores(self) -> frozenset[Store]:
@@ -260,6 +261,10 @@ class History:
         if chosen <= self._chosen:
             return self
         return History(self._catalogue, self._order, self._chosen | chosen)
+
+    def _open_keys(self) -> set[int]:
+        attempts = (one for some in self._open.values() for one in some)
+        return {key_of(one.store, *one.instance) for one in attempts}
 
     def _named(self, instances: Iterable[tuple[Store, InstanceAddress]]) -> Iterator[int]:
         """The keys of those instances of which the index knows the study."""

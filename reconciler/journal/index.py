@@ -139,6 +139,11 @@ class RunIndex:
         """As `IndexLine.parents`."""
         return frozenset(_keys_in(self.line.parents))
 
+    @cached_property
+    def all_settled(self) -> frozenset[int]:
+        """What it settled for other runs."""
+        return frozenset().union(*map(self.settled, self.line.settled))
+
     def settled(self, run: str) -> frozenset[int]:
         """What it settled for another run."""
         return frozenset(_keys_in(self.line.settled.get(run, "")))
@@ -155,7 +160,7 @@ class Mentions:
     def __init__(self) -> None:
         self._gone: set[int] = set()
         self._restored: set[int] = set()
-        self._wholes: set[int] = set()
+        self._parents: set[int] = set()
         self._other: set[int] = set()
         self._open: set[int] = set()
         self._settled: dict[str, set[int]] = {}
@@ -191,7 +196,7 @@ class Mentions:
             _text_of(self._restored),
             _text_of(self._other - self._gone - self._restored),
             _text_of(self._open),
-            _text_of(self._wholes),
+            _text_of(self._parents),
             {run: _text_of(keys) for run, keys in sorted(self._settled.items())},
             read.met_operation,
             read.has_begun,
@@ -202,8 +207,8 @@ class Mentions:
     def _key(self, store: Store, instance: InstanceAddress) -> int:
         series = instance.series
         if self._latest != (store, series):  # those of a series stand close together
-            self._wholes.add(key_of(store, instance.study_uid))
-            self._wholes.add(key_of(store, *series))
+            self._parents.add(key_of(store, instance.study_uid))
+            self._parents.add(key_of(store, *series))
             self._latest = store, series
         return key_of(store, *instance)
 

@@ -10,17 +10,26 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from reconciler.errors import BrokenJournal
 from reconciler.journal.folder import INDEX
 from reconciler.journal.index import RunIndex, read_index
+from reconciler.model.as_json import as_json
 from reconciler.objects.interface import Objects
 
 FANOUT = 8
 """So many objects that hold equally many runs become one."""
-_NAME = re.compile(rf"runs/{INDEX}/[0-9a-f]{{64}}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(rf"runs/{INDEX}/{_HASH.pattern}")
 _HINT = "restore it from a copy of the state"
+
+
+def _checked(text: str) -> str:
+    if _HASH.fullmatch(text) is None:
+        raise ValueError(f"not a SHA-256: {text!r:.80}")
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +38,7 @@ class IndexObject:
 
     runs: int
     """How many runs it holds."""
-    sha256: str
+    sha256: str = field(metadata=as_json(check=_checked))
     """The SHA-256 of its bytes, which is its name."""
 
 
@@ -38,18 +47,17 @@ def add_index(
 ) -> tuple[IndexObject, ...]:
     """Create what holds a run's own index after ``before``; the objects from then on.
 
-    Where one of those is not as it was, they begin anew: whoever asks reads the runs themselves.
+    Where one of those is not as it was, it stays as it is, and so do those beside it: whoever asks
+    reads the runs of it themselves.
 
     Raises:
         JournalError: nothing can be created or read.
     """
     runs, data, rest = 1, own, before
-    try:
-        while len(equal := rest[1 - FANOUT :]) == FANOUT - 1 and equal[0].runs == runs:
-            data = b"".join([*(_load(objects, one) for one in equal), data])
+    with suppress(BrokenJournal):
+        while [one.runs for one in rest[1 - FANOUT :]] == [runs] * (FANOUT - 1):
+            data = b"".join([*(_load(objects, one) for one in rest[1 - FANOUT :]), data])
             rest, runs = rest[: 1 - FANOUT], runs * FANOUT
-    except BrokenJournal:
-        runs, data, rest = 1, own, ()
     hashed = hashlib.sha256(data).hexdigest()
     objects.create(index_name(hashed), data)
     return (*rest, IndexObject(runs, hashed))
@@ -63,10 +71,15 @@ def read_indexes(objects: Objects, indexes: Iterable[IndexObject]) -> Iterator[R
         JournalError: it cannot be read.
     """
     for one in indexes:
+        data = _load(objects, one)
         try:
-            yield from read_index(_load(objects, one))
+            found = list(read_index(data))
         except ValueError as error:
             raise BrokenJournal(index_name(one.sha256), str(error), hint=_HINT) from error
+        if len(found) != one.runs:
+            message = f"the number of its runs is {len(found)}, and not {one.runs}"
+            raise BrokenJournal(index_name(one.sha256), message, hint=_HINT)
+        yield from found
 
 
 def index_name(hashed: str) -> str:

@@ -62,6 +62,21 @@ class EmptiedStudy(OfStore):
 
 
 @dataclass(frozen=True, slots=True)
+class LeftDangling(OfInstance):
+    """An instance that stays and refers to what the plan deletes.
+
+    These records follow on the first of the run.
+    """
+
+    instances: int
+    """How many instances it refers to that the plan deletes."""
+    series: int
+    """How many series that the plan empties it names without naming an instance of them."""
+    kept_by: Source | None = None
+    """Where the files keep it; there is none for one that is in no file."""
+
+
+@dataclass(frozen=True, slots=True)
 class Intent(OfInstance):
     """From now on a request that changes the store may leave; it is on disk before that.
 
@@ -243,6 +258,7 @@ Record = (
     RunStarted
     | RestoreStarted
     | EmptiedStudy
+    | LeftDangling
     | AskedFor
     | Archived
     | Intent
@@ -264,6 +280,7 @@ FirstRecord = RunStarted | RestoreStarted | FirstReadOnly
 RECORDS: Mapping[str, type[Record]] = {
     "run_started": RunStarted,
     "emptied_study": EmptiedStudy,
+    "left_dangling": LeftDangling,
     "archived": Archived,
     "intent": Intent,
     "result": Result,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -11,11 +11,12 @@ from typing import BinaryIO, Protocol
 from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import DICOM_JSON
 from reconciler.live.http.labels import AuditLabels
-from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress
 from reconciler.model.live import (
     FileMeta,
     Observation,
     OddRow,
+    References,
     SeriesListing,
     SeriesRow,
     StorageInfo,
@@ -94,7 +95,8 @@ class ReadableStore(Protocol):
 
         The result may lag behind deletions for seconds, and may name one twice where instances
         come and go meanwhile. What several patients share is named once, and is an odd row
-        besides. ``at_most`` is how many rows the caller will take.
+        besides. What may refer to others is a `Referrer`, an image that may be derived, since that
+        is not reported, an `UnreportedImage`. ``at_most`` is how many rows the caller will take.
 
         Raises:
             LiveError: a page could not be read; what came before it proves nothing.
@@ -158,6 +160,26 @@ class ReadableStore(Protocol):
 
         Raises:
             LiveError: it could not be read.
+        """
+
+    def references(self, instance: InstanceAddress, among: Set[str]) -> References:
+        """Read which of these instances and series an instance refers to; all else is dropped.
+
+        What its metadata leave out, and may hold a reference, is read in the instance itself.
+
+        Raises:
+            LiveError: it could not be read as a whole.
+        """
+
+    def references_of_series(
+        self, series: SeriesAddress, among: Set[str]
+    ) -> Mapping[str, References]:
+        """As `references`, of a series by one request; by SOP Instance UID.
+
+        An instance whose metadata leave something out is not among the answers.
+
+        Raises:
+            LiveError: the metadata could not be read.
         """
 
     def retrieve(self, instance: InstanceAddress) -> AbstractContextManager[Body]:

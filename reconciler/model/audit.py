@@ -132,6 +132,26 @@ class Reappearance:
 
 
 @dataclass(frozen=True, slots=True)
+class DanglingOnRecord:
+    """An instance that an applied plan let refer to what it deletes.
+
+    ``run`` is the first apply of the plan with this ``digest``; ``provenance`` says who approved
+    it. ``kept_by`` is the line that kept the instance, None for one in no file. It refers to so
+    many ``instances``, and names so many ``series`` as a whole.
+    """
+
+    run: str
+    time: datetime
+    digest: str
+    store: StoreAddress
+    instance: InstanceAddress
+    kept_by: Source | None
+    instances: int
+    series: int
+    provenance: Provenance
+
+
+@dataclass(frozen=True, slots=True)
 class PutBack:
     """An instance that a restore stored again, or could not; ``archived_by`` had removed it.
 
@@ -264,6 +284,7 @@ class AuditReport:
     refusals: tuple[Refusal, ...]
     refused_applies: tuple[RefusedApply, ...]
     reappeared: tuple[Reappearance, ...]
+    left_dangling: tuple[DanglingOnRecord, ...]
     put_back: tuple[PutBack, ...]
     kept: tuple[LastSeen, ...]
     images_read: tuple[ImagesRead, ...]

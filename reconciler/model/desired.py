@@ -115,6 +115,7 @@ class Limits:
     max_series_emptied: int = _limit("maxSeriesEmptied", 0)
     max_study_percent: int = _limit("maxStudyPercent", 50)
     max_kept_missing: int = _limit("maxKeptMissing", 0)
+    max_dangling: int = _limit("maxDangling", 0)
     max_never_seen: int = _limit("maxNeverSeen", 0)
     max_reappeared: int = _limit("maxReappeared", 0)
 

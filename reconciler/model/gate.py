@@ -45,6 +45,10 @@ class GateName(Enum):
         LIMIT_KEYS["max_kept_missing"],
         "More that must be kept is missing than the files allow",
     )
+    MAX_DANGLING = (
+        LIMIT_KEYS["max_dangling"],
+        "More that is kept refers to what would be deleted than the files allow",
+    )
     MAX_NEVER_SEEN = (
         LIMIT_KEYS["max_never_seen"],
         "More to remove was never seen than the files allow",

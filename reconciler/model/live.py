@@ -201,6 +201,31 @@ class FileMeta:
     transfer_syntax_uid: str
 
 
+class Referrer(InstanceAddress):
+    """A row of a listing that says that the instance may refer to others; equal to its address."""
+
+    __slots__ = ()
+
+
+class UnreportedImage(InstanceAddress):
+    """A row of an image of which the listing does not say whether it is derived."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Referrers:
+    """The instances of a study that may refer to others, by its listing.
+
+    ``unreported`` counts, by series, the images of which it does not say whether they are derived;
+    they are none of them. ``series`` are those of which at least half of the instances may.
+    """
+
+    instances: frozenset[InstanceAddress] = frozenset()
+    series: frozenset[SeriesAddress] = frozenset()
+    unreported: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class StudyContents:
     """The instances that a study holds, by series; or the ``problem`` that hid them.
@@ -211,6 +236,7 @@ class StudyContents:
     series: Mapping[str, frozenset[str]] = field(default_factory=dict)
     problem: str | None = None
     odd: OddRows = OddRows()
+    referrers: Referrers = field(default_factory=Referrers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +247,7 @@ class LiveStore:
     expanded to, and may answer for others that were listed with them; ``targets`` for every series
     or study that is named as a whole (series UID None: the study); ``contents`` for every study
     that holds something wanted removed; ``misplaced`` gives the other addresses of an absent
-    instance that was found elsewhere.
+    instance that was found elsewhere; ``referrers`` has every study that was listed as a whole.
     """
 
     store: StoreAddress
@@ -229,3 +255,42 @@ class LiveStore:
     targets: Mapping[tuple[str, str | None], Observation]
     contents: Mapping[str, StudyContents]
     misplaced: Mapping[InstanceAddress, tuple[InstanceAddress, ...]]
+    referrers: Mapping[str, Referrers] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What an instance refers to, of what was asked about.
+
+    ``instances`` are SOP Instance UIDs. ``series`` are Series Instance UIDs that stand where no
+    instance is named. ``by_frame_alone`` says that it names nothing at all, and has a frame of
+    reference, by which it may belong to something.
+    """
+
+    instances: frozenset[str] = frozenset()
+    series: frozenset[str] = frozenset()
+    by_frame_alone: bool = False
+
+    @property
+    def is_any(self) -> bool:
+        """Whether it may refer to anything that was asked about."""
+        return bool(self.instances or self.series or self.by_frame_alone)
+
+
+@dataclass(frozen=True, slots=True)
+class ReferencesSeen:
+    """What was found out of the references of a store's instances that stay.
+
+    ``found`` leaves out those that refer to nothing that was asked about. ``unread`` says of the
+    others why they could not be read, ``unlisted`` of a study of keeps why it could not be listed.
+    ``more_instances`` and ``more_studies`` were not looked at since they would have cost more
+    requests than are allowed; of ``unreported`` images that stay the listing does not say whether
+    they are derived, so they were not looked at either.
+    """
+
+    found: Mapping[InstanceAddress, References] = field(default_factory=dict)
+    unread: Mapping[InstanceAddress, str] = field(default_factory=dict)
+    unlisted: Mapping[str, str] = field(default_factory=dict)
+    more_instances: int = 0
+    more_studies: int = 0
+    unreported: int = 0

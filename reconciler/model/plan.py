@@ -237,6 +237,70 @@ class OverdueHold:
 
 
 @dataclass(frozen=True, slots=True)
+class ReferredSeries:
+    """What of one series an instance refers to: so many instances that are deleted.
+
+    ``first`` are the first of them. ``as_a_whole`` says that it names the series itself, which is
+    emptied.
+    """
+
+    study_uid: str = field(metadata=STUDY)
+    series_uid: str = field(metadata=SERIES)
+    instances: int
+    first: tuple[str, ...]
+    as_a_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Dangling:
+    """An instance that stays, and refers to what is deleted.
+
+    ``kept_by`` is the line that keeps it, None for one that is in no file.
+    """
+
+    study_uid: str = field(metadata=STUDY)
+    series_uid: str = field(metadata=SERIES)
+    instance_uid: str = field(metadata=INSTANCE)
+    kept_by: Source | None
+    refers_to: tuple[ReferredSeries, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MayRefer:
+    """An instance that stays, and names only a frame of reference; ``kept_by`` as in `Dangling`."""
+
+    study_uid: str = field(metadata=STUDY)
+    series_uid: str = field(metadata=SERIES)
+    instance_uid: str = field(metadata=INSTANCE)
+    kept_by: Source | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """An instance in no file whose references could not be read, and why."""
+
+    study_uid: str = field(metadata=STUDY)
+    series_uid: str = field(metadata=SERIES)
+    instance_uid: str = field(metadata=INSTANCE)
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotLookedAt:
+    """Of what it is not known whether it refers to what is deleted; see `ReferencesSeen`."""
+
+    instances: tuple[Unread, ...] = ()
+    more_instances: int = 0
+    more_studies: int = 0
+    unreported: int = 0
+
+    @property
+    def is_any(self) -> bool:
+        """Whether there is anything."""
+        return self != NotLookedAt()
+
+
+@dataclass(frozen=True, slots=True)
 class StorePlan:
     """What is planned for one store; every sequence is sorted."""
 
@@ -246,6 +310,9 @@ class StorePlan:
     findings: tuple[Finding, ...] = field(metadata=as_json(is_left=True))
     kept: tuple[KeptEntry, ...] = field(metadata=as_json(is_left=True))
     overridden: tuple[OverriddenEntry, ...] = field(metadata=as_json(is_left=True))
+    dangling: tuple[Dangling, ...] = field(default=(), metadata=as_json(is_left=True))
+    may_refer: tuple[MayRefer, ...] = field(default=(), metadata=as_json(is_left=True))
+    not_looked_at: NotLookedAt = NotLookedAt()
 
     def count(self, why: Why) -> int:
         """How many decisions fell for this reason."""
@@ -306,6 +373,12 @@ class Plan:
     def count(self, why: Why) -> int:
         """How many decisions fell for this reason, over all stores."""
         return sum(store.count(why) for store in self.stores)
+
+    def count_dangling(self, *, kept: bool) -> int:
+        """How many instances that stay refer to what is deleted, kept ones or those in no file."""
+        return sum(
+            (one.kept_by is not None) is kept for store in self.stores for one in store.dangling
+        )
 
     @property
     def archives(self) -> tuple[str, ...]:

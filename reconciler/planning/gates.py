@@ -70,6 +70,11 @@ def _gates_of(plan: StorePlan) -> Iterator[Gate]:
         actual=plan.count(Why.MISSING),
         hint="find out who removed what must be kept, or {raise_limit}",
     )
+    yield gate(
+        GateName.MAX_DANGLING,
+        actual=sum(one.kept_by is not None for one in plan.dangling),
+        hint="keep what they refer to, or {raise_limit}",
+    )
 
 
 def _percent_gates(plan: StorePlan) -> Iterator[Gate]:

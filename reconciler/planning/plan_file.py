@@ -68,6 +68,8 @@ def summarize(plan: Plan) -> dict[str, int]:
     studies = [study for store in plan.stores for study in store.studies]
     return {
         **{why.value: plan.count(why) for why in Why},
+        "dangling_kept": plan.count_dangling(kept=True),
+        "dangling_unmanaged": plan.count_dangling(kept=False),
         "studies": len(studies),
         "series": sum(len(study.series) for study in studies),
         "studies_emptied": sum(study.emptied for study in studies),

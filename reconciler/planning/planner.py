@@ -54,7 +54,7 @@ def plan_store(desired: DesiredStore, live: LiveStore) -> StorePlan:
         desired.store,
         desired.limits,
         studies,
-        tuple(sorted(draft.findings, key=_finding_order)),
+        tuple(sorted(draft.findings, key=finding_order)),
         draft.kept(),
         draft.overridden(),
     )
@@ -229,7 +229,8 @@ def _refuse_two_addresses(all_series: Sequence[SeriesDecisions]) -> None:
         raise DesiredStateError(sorted(problems, key=lambda problem: problem.sort_key))
 
 
-def _finding_order(finding: Finding) -> tuple[str, str, str, str, Source]:
+def finding_order(finding: Finding) -> tuple[str, str, str, str, Source]:
+    """By what they are about, as they stand in a plan."""
     return (
         finding.study_uid,
         finding.series_uid or "",

@@ -12,7 +12,7 @@ from reconciler.json_codec import codec_of
 from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, RunReport
-from reconciler.model.plan import Action, Finding, SavedPlan, StorePlan, Why
+from reconciler.model.plan import Action, Dangling, Finding, SavedPlan, StorePlan, Why
 from reconciler.model.problem import Problem, Severity, Source
 from reconciler.reporting.wording import named_counts
 
@@ -55,7 +55,7 @@ def probe_event(store: StoreAddress, done: int, total: int) -> Event:
 
 
 def plan_events(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Event]:
-    """Every deletion, every no-op that someone should look at, every gate."""
+    """Every deletion, every no-op that someone should look at, what would dangle, every gate."""
     for store in saved.plan.stores:
         yield from _changes(store)
     for gate in gates:
@@ -78,6 +78,8 @@ def _changes(store: StorePlan) -> Iterator[Event]:
     for finding in store.findings:
         no_op = {**change, "action": Action.NO_OP.value, "code": None}
         yield codec_of(Finding).write(finding, no_op)
+    for one in store.dangling:
+        yield codec_of(Dangling).write(one, {"type": "dangling", **store.store.as_parameters()})
 
 
 def plan_summary_event(

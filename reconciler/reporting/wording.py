@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from reconciler.model.audit import AuditReport, Selection
+from reconciler.model.audit import AuditReport, DanglingOnRecord, Selection
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply
 from reconciler.model.desired import Hold, Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport
 from reconciler.model.plan import (
+    Dangling,
     Finding,
+    MayRefer,
+    NotLookedAt,
     OverdueHold,
     OverriddenInstances,
     Plan,
+    ReferredSeries,
     SavedPlan,
     StorePlan,
     Why,
@@ -120,7 +124,19 @@ def blast_radius(plan: Plan) -> list[str]:
             f"That empties {plural(emptied_studies, 'study')}"
             f" and {plural(emptied_series, 'series')}."
         )
+    lines += _left_dangling(plan)
     return lines
+
+
+def _left_dangling(plan: Plan) -> Iterator[str]:
+    kept = plan.count_dangling(kept=True)
+    if kept:
+        verb = "refers" if kept == 1 else "refer"
+        yield f"{plural(kept, 'kept instance')} {verb} to what would be deleted."
+    others = plan.count_dangling(kept=False)
+    if others:
+        verb = "refers" if others == 1 else "refer"
+        yield f"{plural(others, 'instance')} in no file {verb} to what would be deleted."
 
 
 def traffic_line(traffic: Traffic) -> str:
@@ -278,6 +294,72 @@ def describe_subject(finding: Finding) -> str:
     if finding.series_uid is not None:
         return f"series {finding.series_uid}"
     return f"study {finding.study_uid}"
+
+
+KEPT_DANGLING = "Dangling: kept, but it refers to what would be deleted"
+DANGLING = "Dangling: in no file, and it refers to what would be deleted"
+MAY_REFER = "May refer to what would be deleted: it names only a frame of reference"
+NOT_LOOKED_AT = "Not looked at for references to what would be deleted"
+ENTRIES = "To remove or to keep them, add these entries to `remove` or `keep`:"
+
+
+def dangling_by_title(store: StorePlan) -> Iterator[tuple[str, list[Dangling]]]:
+    """What stays and refers to what is deleted, under its title, the kept ones first."""
+    for title, is_kept in ((KEPT_DANGLING, True), (DANGLING, False)):
+        found = [one for one in store.dangling if (one.kept_by is not None) is is_kept]
+        if found:
+            yield title, found
+
+
+def describe_referred(referred: ReferredSeries) -> str:
+    """``refers to 2 instances of series 1.2 in study 1: 1.2.1, 1.2.2``."""
+    where = f"series {referred.series_uid} in study {referred.study_uid}"
+    if not referred.instances:
+        return f"refers to {where} as a whole"
+    more = referred.instances - len(referred.first)
+    rest = f" and {more:,} more" if more else ""
+    what = plural(referred.instances, "instance")
+    return f"refers to {what} of {where}: {', '.join(referred.first)}{rest}"
+
+
+def describe_referred_counts(one: DanglingOnRecord) -> str:
+    """``2 instances``, ``1 series as a whole``: what was deleted."""
+    parts = [plural(one.instances, "instance")] if one.instances else []
+    parts += [f"{plural(one.series, 'series')} as a whole"] if one.series else []
+    return " and ".join(parts)
+
+
+def describe_staying(one: Dangling | MayRefer) -> str:
+    """Where it lies, and the line that keeps it."""
+    where = f"in series {one.series_uid} of study {one.study_uid}"
+    return f"{where}, kept by {one.kept_by}" if one.kept_by else where
+
+
+def entries_of(found: Sequence[Dangling]) -> Iterator[str]:
+    """The lines of entries of a desired-state file that name these instances, series by series."""
+    series = None
+    for one in found:
+        if series != (one.study_uid, one.series_uid):
+            series = one.study_uid, one.series_uid
+            yield f"  - studiesId: {one.study_uid}"
+            yield f"    seriesId: {one.series_uid}"
+            yield "    instancesId:"
+        yield f"      - {one.instance_uid}"
+
+
+def describe_not_looked_at(left: NotLookedAt) -> Iterator[str]:
+    """What was not looked at, a line each."""
+    for one in left.instances:
+        yield (
+            f"instance {one.instance_uid} in series {one.series_uid} of study {one.study_uid}:"
+            f" {one.detail}"
+        )
+    if left.more_instances:
+        yield f"{plural(left.more_instances, 'more instance')} in the studies of keeps"
+    if left.more_studies:
+        yield f"{plural(left.more_studies, 'more study')} in which something is kept"
+    if left.unreported:
+        yield f"{plural(left.unreported, 'image')}, since the listing does not say whether derived"
 
 
 def describe_gate(gate: Gate) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress
 from reconciler.model.live import (
@@ -12,6 +13,7 @@ from reconciler.model.live import (
     Observations,
     OddRow,
     Presence,
+    Referrers,
     StudyContents,
     unknown,
 )
@@ -35,6 +37,7 @@ def conclude(store: StoreAddress, questions: Questions, facts: Facts) -> LiveSto
             for instance, found in facts.searches.items()
             if not isinstance(found, str) and found
         },
+        _referrers(facts),
     )
 
 
@@ -147,3 +150,27 @@ def _study(listing: StudyContents, found: Iterable[InstanceAddress]) -> StudyCon
         if instance.instance_uid not in rows:
             series[instance.series_uid] = rows | {instance.instance_uid}
     return StudyContents({uid: series[uid] for uid in sorted(series)}, odd=listing.odd)
+
+
+def _referrers(facts: Facts) -> Mapping[str, Referrers]:
+    """Of each study that was listed as a whole, what may refer to others.
+
+    What only a probe found is of a class that nobody reported, so it may.
+    """
+    absent = frozenset(facts.by_probe(Presence.ABSENT))
+    unlisted: dict[str, set[InstanceAddress]] = {}
+    for instance in facts.by_probe(Presence.PRESENT):
+        if facts.shows(instance) is False:
+            unlisted.setdefault(instance.study_uid, set()).add(instance)
+    return {
+        study_uid: replace(
+            listing.referrers,
+            instances=(listing.referrers.instances - absent) | unlisted.get(study_uid, set()),
+        )
+        for (study_uid, series_uid), listing in sorted(facts.listings.items(), key=_by_study)
+        if series_uid is None and listing.problem is None
+    }
+
+
+def _by_study(item: tuple[StudyOrSeries, StudyContents]) -> str:
+    return item[0][0]

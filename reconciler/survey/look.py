@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import TypeVar
 
 from reconciler.errors import LiveError
 from reconciler.live.store import ReadableStore
-from reconciler.live.workers import run_workers
 from reconciler.model.address import InstanceAddress, SeriesAddress
 from reconciler.model.live import (
     ABSENT,
@@ -19,17 +18,18 @@ from reconciler.model.live import (
     OddRow,
     OddRows,
     Presence,
+    Referrer,
+    Referrers,
     StudyContents,
+    UnreportedImage,
     unknown,
 )
+from reconciler.survey.asking import Asking
 from reconciler.survey.facts import Facts, StudyOrSeries, WasDeleted
 from reconciler.survey.questions import Questions
 from reconciler.survey.stages import Batch
 
 T = TypeVar("T")
-
-ProgressCallback = Callable[[int, int], None]
-"""Called with how many questions are answered, and how many are known of so far."""
 
 _MOST_CONFIRMATIONS = 3
 """How many listed instances of a kept study or series are tried, should the first rows be stale."""
@@ -43,18 +43,14 @@ class Survey:
         store: ReadableStore,
         questions: Questions,
         *,
-        parallelism: int,
+        asking: Asking,
         was_deleted: WasDeleted,
-        on_progress: ProgressCallback | None,
-        stop: threading.Event | None,
     ) -> None:
         self.facts = Facts()
         self._store = store
         self._questions = questions
-        self._parallelism = parallelism
+        self._asking = asking
         self._was_deleted = was_deleted
-        self._progress = _Progress(on_progress)
-        self._stop = stop
         self._since = 0.0
 
     def read_listings(self, targets: Collection[StudyOrSeries]) -> None:
@@ -89,21 +85,13 @@ class Survey:
         self._ask(targets, self._confirm, len(targets))
 
     def _ask(self, items: Iterable[T], question: Callable[[T], object], count: int) -> None:
-        def ask(item: T) -> None:
-            question(item)
-            self._progress.step()
-
         self._since = time.monotonic()
-        self._progress.expect(count)
-        workers = min(self._parallelism, count)
-        run_workers(items, ask, parallelism=workers, stop=self._stop)
-        if self._stop is not None and self._stop.is_set():
-            raise LiveError("interrupted before the whole store was looked at")
+        self._asking.ask(items, question, count)
 
     def _read_listing(self, target: StudyOrSeries) -> None:
         spelled = self._questions.spelled_in(target[0])
         try:
-            self.facts.listings[target] = _contents(self._store.list_instances(*target), spelled)
+            self.facts.listings[target] = contents_of(self._store.list_instances(*target), spelled)
         except LiveError as error:
             self.facts.listings[target] = StudyContents(problem=str(error))
 
@@ -182,44 +170,32 @@ def _rows(study_uid: str, series: Mapping[str, frozenset[str]]) -> Iterator[Inst
             yield InstanceAddress(study_uid, series_uid, uid)
 
 
-def _contents(
+def contents_of(
     rows: Iterable[InstanceAddress | OddRow], spelled: Mapping[str, str]
 ) -> StudyContents:
-    """The SOP Instance UIDs by series, and the odd rows.
+    """The SOP Instance UIDs by series, the odd rows, and what may refer to others.
 
     Where the desired state names one, its text is taken: a million of them are held once.
     """
     series: dict[str, set[str]] = {}
     odd = []
+    referrers = set()
+    unreported: Counter[str] = Counter()
     for row in rows:
         if isinstance(row, OddRow):
             odd.append(row)
-        else:
-            _, series_uid, uid = row
-            series.setdefault(series_uid, set()).add(spelled.get(uid, uid))
+            continue
+        _, series_uid, uid = row
+        series.setdefault(series_uid, set()).add(spelled.get(uid, uid))
+        if isinstance(row, Referrer):
+            referrers.add(InstanceAddress(*row))
+        elif isinstance(row, UnreportedImage):
+            unreported[series_uid] += 1
     listed = {uid: frozenset(members) for uid, members in series.items()}
-    return StudyContents(listed, odd=OddRows(tuple(odd)))
-
-
-class _Progress:
-    """Counts under a lock, since every worker reports."""
-
-    def __init__(self, callback: ProgressCallback | None) -> None:
-        self._callback = callback
-        self._lock = threading.Lock()
-        self._done = 0
-        self._total = 0
-
-    def expect(self, count: int) -> None:
-        with self._lock:
-            self._total += count
-            self._report()
-
-    def step(self) -> None:
-        with self._lock:
-            self._done += 1
-            self._report()
-
-    def _report(self) -> None:
-        if self._callback is not None:
-            self._callback(self._done, self._total)
+    counts = Counter(one.series for one in referrers)
+    half = frozenset(one for one in counts if 2 * counts[one] >= len(listed[one.series_uid]))
+    return StudyContents(
+        listed,
+        odd=OddRows(tuple(odd)),
+        referrers=Referrers(frozenset(referrers), half, unreported),
+    )

@@ -8,9 +8,10 @@ from reconciler.errors import LiveError
 from reconciler.live.store import ReadableStore
 from reconciler.model.desired import DesiredStore
 from reconciler.model.live import LiveStore, unknown
+from reconciler.survey.asking import Asking, ProgressCallback
 from reconciler.survey.conclusions import conclude
 from reconciler.survey.facts import Facts, WasDeleted
-from reconciler.survey.look import ProgressCallback, Survey
+from reconciler.survey.look import Survey
 from reconciler.survey.questions import questions_of
 from reconciler.survey.stages import (
     ProbeMode,
@@ -44,14 +45,8 @@ def refresh(
         LiveError: ``stop`` was set before the end.
     """
     questions = questions_of(desired)
-    survey = Survey(
-        store,
-        questions,
-        parallelism=parallelism,
-        was_deleted=was_deleted,
-        on_progress=on_progress,
-        stop=stop,
-    )
+    asking = Asking(parallelism, on_progress, stop)
+    survey = Survey(store, questions, asking=asking, was_deleted=was_deleted)
     facts = survey.facts
     store.preflight(deleting=False)
     survey.read_listings(listings_to_read(questions))

@@ -23,7 +23,7 @@ from reconciler.journal.read_only import (
     ReappearedSeen,
     Retrieved,
 )
-from reconciler.journal.records import Record, RunEnded, Settled
+from reconciler.journal.records import LeftDangling, Record, RunEnded, Settled
 from reconciler.model.address import Provider
 from reconciler.model.audit import AuditReport, RemovalCounts, Selection
 from reconciler.model.desired import Hold, InputFile, InputRole, Reason, ReasonCode
@@ -34,7 +34,7 @@ from reconciler.model.plan import Why
 from reconciler.model.problem import Source
 from reconciler.model.provenance import Provenance, Requester
 
-from .records import MINUTE, NOON, STORE, attempt, instance, started, write, write_restore
+from .records import MINUTE, NOON, STORE, attempt, emptied, instance, started, write, write_restore
 
 SAFETY = Reason(ReasonCode.REJECTED_FOR_PATIENT_SAFETY_REASONS, None, "QA-7")
 OTHER = replace(STORE, dicom_store_id="other")
@@ -221,6 +221,24 @@ def test_a_keep_that_never_was_there_was_never_seen(state: Path) -> None:
 
     (kept,) = report_of(state).kept
     assert kept.seen is None
+
+
+def test_what_an_applied_plan_left_dangling_is_told_once_with_who_approved_it(state: Path) -> None:
+    kept = LeftDangling(NOON, 0, instance(1, 5), 2, 1, Source("specs/a.yaml", 3))
+    loose = LeftDangling(NOON, 0, instance(2, 6), 1, 0)
+    people = Requester("github", "alice", approvers=("bob",))
+    write(state, started("x", requester=people), emptied(1), kept, loose, *attempt(instance(9)))
+    write(state, started("y", resumes=["x"]), kept, loose, *attempt(instance(8)), kept)
+
+    first, second = report_of(state).left_dangling
+
+    assert (first.run, first.instance, first.kept_by) == ("x", instance(1, 5), kept.kept_by)
+    assert (first.instances, first.series, first.store) == (2, 1, STORE)
+    assert first.provenance.requester == people
+    assert (second.instance, second.kept_by) == (instance(2, 6), None)
+    assert report_of(state, studies=frozenset({"1.2.6"})).left_dangling == (second,)
+    assert [one.run for one in report_of(state, runs=frozenset({"y"})).left_dangling] == ["y", "y"]
+    assert report_of(state, reasons=frozenset({"113039"})).left_dangling == ()
 
 
 def test_gates_and_refused_applies_are_told_with_who_asked(state: Path) -> None:

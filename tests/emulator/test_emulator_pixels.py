@@ -161,7 +161,7 @@ def test_a_large_one_breaks_off_where_the_frame_would_come(site, ct_path):
 
 def test_what_the_embedded_store_has_no_decoder_for_is_an_error(real):
     site, store = real
-    instance, _ = store("MR_small_jpeg_ls_lossless.dcm")
+    instance, _ = store("SC_rgb_jpeg_gdcm.dcm")
     answer = ask(site, f"{instance}/frames/1")
     assert answer.status_code == 406
     assert "cannot decode" in answer.json()["error"]["message"]

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import event, given, settings
@@ -18,13 +19,15 @@ from hypothesis import strategies as st
 
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
+from reconciler.errors import BrokenJournal
+from reconciler.journal.ending import add_run
 from reconciler.journal.fold import Untried
 from reconciler.journal.history import History, PlanHistory
 from reconciler.journal.index import mentions_of, write_index
-from reconciler.journal.index_objects import IndexObject, add_index, index_name
+from reconciler.journal.index_objects import IndexObject, add_index, index_name, read_indexes
 from reconciler.journal.latest import links_of_run
 from reconciler.journal.log import RunLog, measured
-from reconciler.journal.places.disk import DiskState
+from reconciler.journal.places.disk import DiskRunFile, DiskState
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import (
     AskedFor,
@@ -147,6 +150,57 @@ def hold_against_the_record(runs: Runs) -> None:
         assert answers(by_index) == answers(by_record)
         kinds = {one.kind for one in verify(Snapshot.take(DiskState(folder))).findings}
         assert kinds <= {FindingKind.UNFINISHED, FindingKind.CLOCK}
+        for path in sorted((folder / "runs" / "index").glob("*"))[::2]:
+            path.unlink()
+        assert answers(History.read(DiskState(folder))) == answers(by_record)
+
+
+TRY_ONE: list[Record] = [Intent(NOON, 0, INSTANCES[0], 1)]
+GONE, STILL_THERE = Outcome.ABSENT_AFTER_AMBIGUOUS_ATTEMPT, Outcome.FAILED
+
+
+def settle_one(outcome: Outcome) -> list[Record]:
+    """The run is that of the latest open attempt; see `possible`."""
+    return [Settled(NOON, "", STORES[0], INSTANCES[0], Presence.UNKNOWN, outcome)]
+
+
+def test_a_settlement_closes_no_other_attempt_of_its_own_plan(tmp_path: Path) -> None:
+    """Two attempts on an instance are settled one by one, and a run may stop in between."""
+    state = DiskState(tmp_path)
+    write_run(state, 0, "plan-1", TRY_ONE, INTERRUPTED)
+    write_run(state, 1, "plan-2", TRY_ONE, INTERRUPTED)
+    write_run(state, 2, "plan-1", settle_one(GONE), INTERRUPTED)
+    (left,) = History.read(state).open_attempts(STORES[0], ENDPOINT)
+    assert left.run.name == "run-0"
+
+
+def test_what_a_run_in_no_log_left_open_is_closed_by_one_that_has_an_index(tmp_path: Path) -> None:
+    """As after a copy to another place, where no lock says that the run is over."""
+    state, file = DiskState(tmp_path), tmp_path / "runs" / "run-0.jsonl"
+    write_run(state, 0, "plan-1", TRY_ONE, None)
+    write_run(state, 1, "plan-2", settle_one(STILL_THERE), END)
+    log = RunLog(state.objects, RUNS)
+    _, last = log
+    record = RunRecords(DiskRunFile(file.with_stem("run-1"), 1 << 20), measures=True)
+    read, mentions = mentions_of(record) or pytest.fail("no run")
+    shutil.rmtree(tmp_path / "runs" / "log")
+    size, root = last.entry.size, last.entry.root
+    log.add("run-1", size, root, write_index(mentions.index(read, size, root)))
+
+    history = History.read(state)
+    assert not history.open_attempts(STORES[0], ENDPOINT)
+    plan = history.of_plan("plan-1") or pytest.fail("no plan")
+    assert plan.outcomes == {(STORES[0], INSTANCES[0]): STILL_THERE}
+
+
+def test_a_run_that_two_added_makes_nobody_read_the_whole_log(tmp_path: Path) -> None:
+    """Two runs on two stores may both find the one before on both, whose process died."""
+    state = DiskState(tmp_path)
+    write_run(state, 0, "plan-1", TRY_ONE, INTERRUPTED)
+    add_run(state, state.run_file(RUNS, "run-0") or pytest.fail("no run"))
+    first, _ = sorted((tmp_path / "runs" / "log").iterdir())
+    first.write_text("no entry")
+    assert [read.run.name for read in History.read(state).runs] == ["run-0"]
 
 
 def write_run(
@@ -303,13 +357,68 @@ def read_stack(place: Place) -> tuple[IndexObject, ...]:
     return latest.entry.indexes if latest else ()
 
 
-def test_what_cannot_be_made_one_begins_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lost", range(8))
+def test_what_cannot_be_made_one_stays_as_it_is(tmp_path: Path, lost: int) -> None:
+    """One object that is lost takes no other with it, and those after it become one again."""
     bucket = Place("bucket", tmp_path / "bucket")
     objects, stack = bucket.state.objects, ()
     for number in range(7):
         stack = add_index(objects, stack, b"%d\n" % number)
-    (bucket.folder / index_name(stack[3].sha256)).unlink()
-    assert [one.runs for one in add_index(objects, stack, b"7\n")] == [1]
+    (bucket.folder / index_name(stack[min(lost, 6)].sha256)).unlink()
+    for number in range(7, 200):
+        stack = add_index(objects, stack, b"%d\n" % number)
+    held = [objects.read(index_name(one.sha256)) for one in stack]
+    assert held.count(None) == 1
+    assert b"".join(filter(None, held)).split() == [
+        b"%d" % number for number in range(200) if number != min(lost, 6)
+    ]
+    assert len(stack) <= 7 + 3 * 7
+
+
+@pytest.mark.parametrize("change", [{"size": 0}, {"root": "0"}, {"run": "run-8"}])
+def test_an_index_of_another_record_than_that_in_the_log_is_found(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    """As somebody would write it who may write to the log; ``run-8`` is in no log."""
+    state = DiskState(tmp_path)
+    write_deletion(state, 0)
+    ((entry, _),) = RunLog(state.objects, RUNS)
+    (index,) = read_indexes(state.objects, entry.indexes)
+    started = replace(index.started, run=change.get("run", "run-0"))
+    forged = replace(index, started=started, line=replace(index.line, **change))
+    shutil.rmtree(tmp_path / "runs" / "log")
+    log = RunLog(state.objects, RUNS)
+    log.add("run-0", entry.size, entry.root, write_index(forged))
+
+    (found,) = verify(Snapshot.take(state)).findings
+    assert found.kind is FindingKind.BROKEN
+    assert "its index does not say" in found.message
+
+
+def test_an_object_that_holds_other_runs_than_it_should_is_not_believed(tmp_path: Path) -> None:
+    state = DiskState(tmp_path)
+    write_deletion(state, 0)
+    change_entry(tmp_path, runs=2)
+    assert History.read(state).of(STORES[0], ENDPOINT).is_gone(deleted(0))
+    (found,) = verify(Snapshot.take(state)).findings
+    assert "the number of its runs is 1, and not 2" in found.message
+
+
+def test_what_is_no_hash_names_no_object(tmp_path: Path) -> None:
+    """A run would find it out at its end, after all its deletions."""
+    state = DiskState(tmp_path)
+    write_deletion(state, 0)
+    change_entry(tmp_path, sha256="../../other")
+    with pytest.raises(BrokenJournal, match="not a SHA-256"):
+        History.read(state)
+
+
+def change_entry(folder: Path, **change: object) -> None:
+    """Let the only entry of the log say something else of its only object."""
+    (path,) = (folder / "runs" / "log").iterdir()
+    entry = json.loads(path.read_bytes())
+    entry["indexes"][0] |= change
+    path.write_text(json.dumps(entry))
 
 
 def test_the_object_is_as_the_specification_says(tmp_path: Path) -> None:

@@ -352,6 +352,15 @@ def test_a_whole_that_is_there_but_not_listed_is_unknown(store) -> None:
 
 
 @pytest.mark.usefixtures("study")
+def test_what_only_a_probe_finds_may_refer_to_others(store) -> None:
+    live = look(StoreThatListsNothing(store), remove("1.2", "1.2.2"), keep("1.2", *FIRST[1:]))
+    assert live.referrers["1.2"].instances == {FIRST}
+    live = look(store, remove("1.2", "1.2.2"), keep("1.2", *FIRST[1:]))
+    assert live.referrers["1.2"].instances == set()
+    assert live.referrers["1.2"].unreported == {"1.2.1": 2, "1.2.2": 1}
+
+
+@pytest.mark.usefixtures("study")
 def test_an_unlisted_remove_that_is_there_counts_as_content(store) -> None:
     live = look(StoreThatListsNothing(store), remove("1.2", "1.2.1", "1.2.1.1"))
     assert seen(live, FIRST) == PRESENT

@@ -178,7 +178,7 @@ def test_a_listing_that_cannot_be_read_raises(emulator, store, put, faults) -> N
         store.find("1.2.1.1")
 
 
-LISTING_QUERY = "includefield=0020000D,0020000E&limit=2&offset="
+LISTING_QUERY = "includefield=0020000D,0020000E,00080016,00080008&limit=2&offset="
 
 
 def listed(*instances: str) -> tuple[int, dict[str, str], bytes]:
@@ -205,7 +205,8 @@ def test_a_row_of_something_else_makes_an_answer_worthless(scripted, connect) ->
     scripted.replies["GET", f"{web}/studies/1.3/instances?{LISTING_QUERY}0"] = listed("1.1")
     series = f"{web}/studies/1.2/series/1.2.2/instances?{LISTING_QUERY}0"
     scripted.replies["GET", series] = listed("1.1")
-    search = f"{web}/instances?SOPInstanceUID=1.9&{LISTING_QUERY}0"
+    fields = "includefield=0020000D,0020000E&limit=2&offset=0"
+    search = f"{web}/instances?SOPInstanceUID=1.9&{fields}"
     scripted.replies["GET", search] = listed("1.1")
     store = connect(scripted.url, page_size=2).store(DEMO_STORE)
     with pytest.raises(LiveError, match="another study"):

@@ -437,7 +437,8 @@ def test_the_credentials_of_one_provider_never_serve_another(fake: Fake) -> None
 
 def pages(path: str, *rows: InstanceAddress, limit: int) -> dict[tuple[str, str], Reply]:
     """What a search answers, page by page; the one that ends it is empty."""
-    asked = f"/dicom-web{path}/instances?includefield=0020000D,0020000E&limit={limit}&offset="
+    fields = "includefield=0020000D,0020000E,00080016,00080008"
+    asked = f"/dicom-web{path}/instances?{fields}&limit={limit}&offset="
     starts = range(0, len(rows) + limit, limit)
     return {("GET", f"{asked}{at}"): listed(*rows[at : at + limit]) for at in starts}
 

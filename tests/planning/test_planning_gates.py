@@ -225,6 +225,7 @@ def test_the_defaults_are_the_documented_ones() -> None:
         "maxSeriesEmptied": 0,
         "maxStudyPercent": 50,
         "maxKeptMissing": 0,
+        "maxDangling": 0,
     }
 
 

@@ -17,16 +17,21 @@ from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Hold, InputFile, InputRole, Limits, Reason, ReasonCode
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport, RunState
 from reconciler.model.plan import (
+    Dangling,
     DeletionGroup,
     Finding,
     KeptEntry,
+    MayRefer,
+    NotLookedAt,
     OverriddenEntry,
     OverriddenInstances,
     Plan,
+    ReferredSeries,
     SavedPlan,
     SeriesPlan,
     StorePlan,
     StudyPlan,
+    Unread,
     Why,
 )
 from reconciler.model.problem import Source
@@ -139,6 +144,20 @@ def _everything() -> StorePlan:
             KeptEntry(line(64), uid(3), None, 1, None),
         ),
         (OverriddenEntry(line(40), line(60), uid(1), None, 3, hold),),
+        _dangling(),
+        (MayRefer(uid(1), uid(1, 8), uid(1, 8, 1), None),),
+        NotLookedAt((Unread(uid(1), uid(1, 9), uid(1, 9, 1), "HTTP 503"),), 7, 1, 12),
+    )
+
+
+def _dangling() -> tuple[Dangling, ...]:
+    first = tuple(uid(1, 1, n) for n in range(100, 105))
+    images = ReferredSeries(uid(1), uid(1, 1), 24, first, as_a_whole=False)
+    series = ReferredSeries(uid(2), uid(2, 1), 0, (), as_a_whole=True)
+    return (
+        Dangling(uid(1), uid(1, 3), uid(1, 3, 1), line(60), (images, series)),
+        Dangling(uid(1), uid(1, 7), uid(1, 7, 1), None, (images,)),
+        Dangling(uid(1), uid(1, 7), uid(1, 7, 2), None, (series,)),
     )
 
 

@@ -18,6 +18,7 @@ from reconciler.model.audit import (
     AuditReport,
     ChangingRun,
     Coverage,
+    DanglingOnRecord,
     ImagesRead,
     LastSeen,
     PutBack,
@@ -131,6 +132,19 @@ def report_of(count: int, words: str = "words") -> AuditReport:
                 "run-1",
                 ReasonCode.QUALITY_CONTROL_INTENT,
                 restored=False,
+            ),
+        ),
+        left_dangling=(
+            DanglingOnRecord(
+                "run-1",
+                NOON,
+                f"sha256:{HEAD}",
+                STORE,
+                InstanceAddress("1.2.6", "1.2.6.1", "1.2.6.1.1"),
+                Source(words, 9),
+                2,
+                1,
+                people,
             ),
         ),
         put_back=(

@@ -121,8 +121,10 @@ def test_the_rules_are_those_that_problems_can_have_and_their_names_are_pinned()
     assert set(RULES) == {*Rule, *PLAN_RULES}
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule) for rule in RULES)
     assert sorted(PLAN_RULES) == [
+        "dangling",
         "freed",
         "gate-incomplete",
+        "gate-max-dangling",
         "gate-max-deletions",
         "gate-max-kept-missing",
         "gate-max-never-seen",
@@ -133,6 +135,7 @@ def test_the_rules_are_those_that_problems_can_have_and_their_names_are_pinned()
         "gate-misplaced",
         "gate-restored",
         "hold-overdue",
+        "kept-dangling",
         "kept-missing",
         "misplaced",
         "never-seen",
@@ -305,7 +308,7 @@ def test_every_finding_and_closed_gate_of_a_plan_is_told_at_a_place(plans: Plans
     problems = plan_problems(saved, gates)
     rules = [one.rule for one in problems]
     blocking = [gate for gate in gates if not gate.is_passed]
-    assert len([rule for rule in rules if rule.startswith("gate-")]) == len(blocking) == 7
+    assert len([rule for rule in rules if rule.startswith("gate-")]) == len(blocking) == 8
     assert {"probe-failed", "misplaced", "kept-missing", "never-seen"} <= set(rules)
     assert {"study-emptied", "series-emptied"} <= set(rules)
     assert all(one.source.path and one.source.line >= 1 for one in problems)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from reconciler.model.desired import DesiredState, QueriedRemoves
 from reconciler.model.live import LiveStore
 from reconciler.model.plan import OverriddenInstances, Plan, SavedPlan
 from reconciler.model.service import store_at
+from reconciler.planning.dangling import with_references
 from reconciler.planning.gates import blocking_gates, gates_of
 from reconciler.planning.holds import freed_from, overridden_by_holds
 from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
@@ -38,6 +39,7 @@ from reconciler.planning.planner import make_plan
 from reconciler.planning.reappeared import find_reappeared
 from reconciler.reporting.events import diagnostic_events
 from reconciler.reporting.wording import traffic_line
+from reconciler.survey.references import read_references
 from reconciler.survey.refresh import refresh
 from reconciler.survey.stages import ProbeMode
 
@@ -85,7 +87,9 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         read_only=True,
     ) as connection:
         live = _look(desired, request, pasts, connection)
-        made, overridden = make_plan(desired, live), overridden_by_holds(desired, live)
+        made = _with_references(make_plan(desired, live), desired, live, request, connection)
+        say(f"sent {traffic_line(connection.traffic)}")
+        overridden = overridden_by_holds(desired, live)
         principal = connection.principal
     plan = mark_never_seen(made, {store: past.knows for store, past in pasts.items()})
     recorded = {store for store in stores if store_at(str(endpoint), store) in history.stores}
@@ -150,8 +154,30 @@ def _look(
                 was_deleted=pasts[store.store].is_gone,
                 on_progress=request.events.probing(store.store, counter.update),
             )
-    say(f"sent {traffic_line(connection.traffic)}")
     return live
+
+
+def _with_references(
+    plan: Plan,
+    desired: DesiredState,
+    live: Mapping[StoreAddress, LiveStore],
+    request: PlanRequest,
+    connection: Connection,
+) -> Plan:
+    """The plan, with what it leaves dangling; one that deletes nothing asks nothing."""
+    stores = []
+    for one, wanted in zip(plan.stores, desired.stores, strict=True):
+        with progress(f"reading references in {one.store.dicom_store_id}") as counter:
+            seen = read_references(
+                wanted,
+                live[one.store],
+                one,
+                connection.store(one.store),
+                parallelism=request.access.parallelism,
+                on_progress=request.events.probing(one.store, counter.update),
+            )
+        stores.append(with_references(one, wanted, seen))
+    return replace(plan, stores=tuple(stores))
 
 
 def plan_exit_code(saved: SavedPlan, *, detailed: bool = False) -> ExitCode:

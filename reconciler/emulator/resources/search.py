@@ -15,6 +15,7 @@ from reconciler.emulator.resources.search_statement import search_statement
 from reconciler.emulator.storage.dicom_json import JsonDataset, json_text
 from reconciler.emulator.storage.parsing import selected
 from reconciler.emulator.storage.tags import (
+    IMAGE_TYPE,
     INSTANCE_ROW,
     MODALITIES_IN_STUDY,
     SERIES_INSTANCE_UID,
@@ -25,7 +26,7 @@ from reconciler.emulator.storage.tags import (
 )
 
 _SCOPE = ("StudyInstanceUID", "SeriesInstanceUID")
-_UIDS = {STUDY_INSTANCE_UID, SERIES_INSTANCE_UID}
+_LISTED = {IMAGE_TYPE, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID}
 _NO_CONTENT = Response(204)
 _Row = tuple[Any, ...]
 
@@ -61,14 +62,14 @@ def _series(call: Call, query: SearchQuery, row: _Row) -> str:
 
 
 def _instance(call: Call, query: SearchQuery, row: _Row) -> str:
-    text, number, text_with_uids = row
+    text, number, listing_row = row
     if query.include_all:
         return call.service.storage.index.metadata(number)
     further = query.include - set(INSTANCE_ROW)
     if not further:
         return str(text)
-    if further == _UIDS:
-        return str(text_with_uids)
+    if further == _LISTED:
+        return str(listing_row)
     return json_text(_included(call, query, number) | json.loads(text))
 
 

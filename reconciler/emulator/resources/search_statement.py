@@ -44,7 +44,7 @@ _SELECT: Mapping[Level, str] = {
                 AND i.series_uid = series.series_uid)
         FROM series""",
     Level.INSTANCES: """
-        SELECT instance_row, id, instance_row_with_uids
+        SELECT instance_row, id, listing_row
         FROM instances""",
 }
 _ORDER: Mapping[Level, str] = {

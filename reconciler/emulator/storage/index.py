@@ -48,7 +48,7 @@ _INSERTIONS = (
     " :AccessionNumber, :ReferringPhysicianName, :StudyDate, :study_row)",
     "INSERT OR IGNORE INTO series VALUES (:store, :study_uid, :series_uid, :Modality, :series_row)",
     "INSERT INTO instances VALUES (NULL, :store, :study_uid, :series_uid, :instance_uid,"
-    " :transfer_syntax_uid, :size, NULL, :instance_row, :instance_row_with_uids)",
+    " :transfer_syntax_uid, :size, NULL, :instance_row, :listing_row)",
     "INSERT INTO metadata VALUES (last_insert_rowid(), :metadata)",
 )
 """What adds an instance that is not there, or only listed; with its series and study if new."""

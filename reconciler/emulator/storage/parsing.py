@@ -23,6 +23,7 @@ from reconciler.emulator.storage.dicom_json import (
 )
 from reconciler.emulator.storage.elements import Element, read_before
 from reconciler.emulator.storage.tags import (
+    IMAGE_TYPE,
     INSTANCE_ROW,
     SEARCHABLE,
     SERIES_INSTANCE_UID,
@@ -62,14 +63,14 @@ class Rows(NamedTuple):
     """The rows of an instance, its series and its study in search results, as JSON texts.
 
     They are made when an instance is stored, so that a search need not.
-    ``instance_row_with_uids`` also has Study and Series Instance UID, which searches above the
-    level of the series ask for.
+    ``listing_row`` also has Study and Series Instance UID, and Image Type, which reconciler asks
+    for where it lists instances.
     """
 
     study_row: str
     series_row: str
     instance_row: str
-    instance_row_with_uids: str
+    listing_row: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +136,8 @@ def _rows_of(metadata: JsonDataset) -> Rows:
         study_row=json_text(selected(metadata, STUDY_ROW)),
         series_row=json_text(selected(metadata, SERIES_ROW)),
         instance_row=json_text(selected(metadata, INSTANCE_ROW)),
-        instance_row_with_uids=json_text(
-            selected(metadata, (*INSTANCE_ROW, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID))
+        listing_row=json_text(
+            selected(metadata, (IMAGE_TYPE, *INSTANCE_ROW, STUDY_INSTANCE_UID, SERIES_INSTANCE_UID))
         ),
     )
 

@@ -60,7 +60,7 @@ CREATE TABLE IF NOT EXISTS instances (
     size INTEGER NOT NULL,
     deleted_at REAL,
     instance_row TEXT NOT NULL,
-    instance_row_with_uids TEXT NOT NULL,
+    listing_row TEXT NOT NULL,
     UNIQUE (store, study_uid, series_uid, instance_uid)
 ) STRICT;
 

@@ -8,18 +8,28 @@ from datetime import date
 from itertools import islice
 from typing import Any
 
+from reconciler.dicom.referrers import Referring, referring
 from reconciler.json_stream import JsonStream
 from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import parse_json
 from reconciler.live.http.faults import AttemptError, UnexpectedReplyError
 from reconciler.live.http.numbers import read_number
 from reconciler.model.address import UID_MAX_LENGTH, InstanceAddress, is_uid
-from reconciler.model.live import OddRow, SeriesListing, SeriesRow, StudyRow
+from reconciler.model.live import (
+    OddRow,
+    Referrer,
+    SeriesListing,
+    SeriesRow,
+    StudyRow,
+    UnreportedImage,
+)
 from reconciler.model.patient import PatientKey
 
 STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"
 SOP_INSTANCE_UID = "00080018"
+SOP_CLASS_UID = "00080016"
+IMAGE_TYPE = "00080008"
 MODALITY = "00080060"
 STUDY_DATE = "00080020"
 ACCESSION_NUMBER = "00080050"
@@ -30,6 +40,12 @@ SERIES_RELATED_INSTANCES = "00201209"
 
 _IDENTITY = (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
 """In the order of an `InstanceAddress`, and of a dataset (PS3.18 section F.2.2)."""
+
+_ROWS: dict[Referring, type[InstanceAddress]] = {
+    Referring.NO: InstanceAddress,
+    Referring.YES: Referrer,
+    Referring.UNREPORTED: UnreportedImage,
+}
 
 _MODALITY = re.compile(r"[A-Z0-9_ ]{1,16}")
 """PS3.5 section 6.2: a Code String; whatever else stands there is not passed on."""
@@ -44,7 +60,7 @@ _LONGEST_UID = 2 * UID_MAX_LENGTH
 
 
 def read_addresses(chunks: Iterator[bytes]) -> Iterator[InstanceAddress | OddRow]:
-    """Read the three UIDs of each row, and nothing else of it.
+    """Read the three UIDs of each row, and whether it may refer to others; nothing else of it.
 
     Raises:
         AttemptError: the body is not an array of datasets.
@@ -55,7 +71,10 @@ def read_addresses(chunks: Iterator[bytes]) -> Iterator[InstanceAddress | OddRow
         study = _uid(row, STUDY_INSTANCE_UID, like=study)
         series = _uid(row, SERIES_INSTANCE_UID, like=series)
         uid = _uid(row, SOP_INSTANCE_UID)
-        yield InstanceAddress(study, series, uid) if study and series and uid else _odd(row)
+        if study and series and uid:
+            yield _ROWS[_referring(row)](study, series, uid)
+        else:
+            yield _odd(row)
 
 
 def read_studies(chunks: Iterator[bytes]) -> Iterator[str | OddRow]:
@@ -215,6 +234,14 @@ def _uid(row: dict[str, Any], tag: str, *, like: str = "") -> str:
     if uid == like and like:
         return like
     return uid if uid is not None and is_uid(uid) else ""
+
+
+def _referring(row: dict[str, Any]) -> Referring:
+    try:
+        first = row[IMAGE_TYPE]["Value"][0]
+    except (IndexError, KeyError, TypeError):
+        first = ""
+    return referring(_text(row, SOP_CLASS_UID) or "", first if isinstance(first, str) else "")
 
 
 def _text(row: dict[str, Any], tag: str) -> str | None:

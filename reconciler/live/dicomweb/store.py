@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager
 from copy import copy
 from functools import partial
 from http import HTTPStatus
 from typing import BinaryIO, Self, TypeVar
 
+from reconciler.dicom.byte_stream import DamagedError
 from reconciler.dicom.file_head import HEAD, NotDicomFileError, read_head
+from reconciler.dicom.references import References as ReferencesFound
+from reconciler.dicom.references import references_in
 from reconciler.errors import CredentialsError, LiveError
 from reconciler.live.dicomweb import probe_reply
+from reconciler.live.dicomweb.metadata_references import MetadataReferences, read_references
 from reconciler.live.dicomweb.probe_reply import is_dataset
 from reconciler.live.dicomweb.qido_rows import (
     ACCESSION_NUMBER,
+    IMAGE_TYPE,
     MODALITY,
     PATIENT_ID,
     SERIES_INSTANCE_UID,
     SERIES_RELATED_INSTANCES,
+    SOP_CLASS_UID,
     STUDY_DATE,
     STUDY_INSTANCE_UID,
     STUDY_RELATED_INSTANCES,
@@ -42,11 +48,12 @@ from reconciler.live.http.file_body import MultipartFile
 from reconciler.live.http.labels import AuditLabels
 from reconciler.live.http.transport import Call, Transport
 from reconciler.live.store import Body, DicomStore
-from reconciler.model.address import InstanceAddress, StoreAddress, is_uid
+from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress, is_uid
 from reconciler.model.live import (
     FileMeta,
     Observation,
     OddRow,
+    References,
     SeriesListing,
     SeriesRow,
     StudyRow,
@@ -64,6 +71,9 @@ PIECE = 1024 * 1024
 
 _ROWS_PIECE = 128 * 1024
 """Bytes a piece of a listing: many are read at once, and rows are small."""
+
+_REFERENCES_PIECE = 128 * 1024
+"""Bytes a piece of what is read for its references: many are read at once."""
 
 _META_PIECE = 4096
 """Bytes a piece where only the File Meta Information is wanted, which seldom has a thousand."""
@@ -131,7 +141,7 @@ class DicomWebStore(DicomStore):
 
         read = partial(_only, is_asked, "study or series")
         path = f"{self.whole(study_uid, series_uid)}/instances"
-        yield from self._search(path, _INSTANCE_FIELDS, read, at_most=at_most)
+        yield from self._search(path, _LISTED_FIELDS, read, at_most=at_most)
 
     def list_studies(self, study_uid: str | None = None) -> Iterator[str | OddRow]:
         """Search the whole store."""
@@ -181,6 +191,41 @@ class DicomWebStore(DicomStore):
 
         path = f"{self._web}{instance}/metadata"
         call = Call(RequestKind.METADATA, path, accept=DICOM_JSON)
+        return self._transport.read(call, read)
+
+    def references(self, instance: InstanceAddress, among: Set[str]) -> References:
+        """RetrieveMetadata; what they leave out is read in the instance, up to its pixel data."""
+        found = self._references(f"{self._web}{instance}", among)
+        if len(found) != 1 or found[0].uids != tuple(instance):
+            raise LiveError("the metadata are not those of the one instance")
+        if found[0].is_whole:
+            return _as_seen(found[0].references)
+        try:
+            with self.opened(instance, _REFERENCES_PIECE) as body:
+                references, uids = references_in(body.chunks, among)
+        except (DamagedError, NotDicomFileError) as error:
+            raise LiveError(f"what its metadata leave out could not be read: {error}") from error
+        if uids != tuple(instance):
+            raise LiveError("what was retrieved is another instance")
+        return _as_seen(references)
+
+    def references_of_series(
+        self, series: SeriesAddress, among: Set[str]
+    ) -> Mapping[str, References]:
+        """RetrieveMetadata of the series; what leaves something out is no part of the answer."""
+        found = self._references(self.whole(*series), among)
+        if any(one.uids[:2] != tuple(series) for one in found):
+            raise LiveError("the metadata are not those of the series")
+        return {one.uids[-1]: _as_seen(one.references) for one in found if one.is_whole}
+
+    def _references(self, path: str, among: Set[str]) -> list[MetadataReferences]:
+        def read(stream: Stream) -> list[MetadataReferences]:
+            if stream.status != HTTPStatus.OK or not is_json(stream.content_type):
+                what = probe_reply.describe(stream.answer())
+                raise AttemptError(f"the metadata could not be read: {what}", may_pass=False)
+            return list(read_references(stream.chunks(_REFERENCES_PIECE), among))
+
+        call = Call(RequestKind.METADATA, f"{path}/metadata", accept=DICOM_JSON)
         return self._transport.read(call, read)
 
     def retrieve(self, instance: InstanceAddress) -> AbstractContextManager[Body]:
@@ -330,6 +375,7 @@ _RULED_STUDY = "includefield=" + ",".join(
 )
 _RULED_SERIES = f"includefield={STUDY_INSTANCE_UID},{MODALITY},{SERIES_RELATED_INSTANCES}"
 _INSTANCE_FIELDS = f"includefield={STUDY_INSTANCE_UID},{SERIES_INSTANCE_UID}"
+_LISTED_FIELDS = f"{_INSTANCE_FIELDS},{SOP_CLASS_UID},{IMAGE_TYPE}"
 
 
 def _only(
@@ -348,6 +394,12 @@ def _limited(limit: int, reader: Reader[Row], chunks: Iterator[bytes]) -> Iterat
         if number == limit:
             raise AttemptError("the search answered with more rows than asked", may_pass=False)
         yield row
+
+
+def _as_seen(found: ReferencesFound) -> References:
+    return References(
+        frozenset(found.instances), frozenset(found.series), by_frame_alone=found.is_by_frame_alone
+    )
 
 
 def _headers(stream: Stream) -> Answer:

@@ -10,6 +10,7 @@ from reconciler.model.audit import (
     AuditReport,
     ChangingRun,
     Coverage,
+    DanglingOnRecord,
     ImagesRead,
     LastSeen,
     PutBack,
@@ -27,6 +28,7 @@ from reconciler.reporting.wording import (
     describe_counts,
     describe_evidence,
     describe_reason,
+    describe_referred_counts,
     describe_removals,
     describe_requester,
     describe_selection,
@@ -118,6 +120,16 @@ _REAPPEARED: _Columns[Reappearance] = {
     "how": lambda one: "restored" if one.restored else "stored again",
 }
 
+_LEFT_DANGLING: _Columns[DanglingOnRecord] = {
+    "time": lambda one: format_time(one.time),
+    "run": lambda one: _code(one.run),
+    "plan": lambda one: _code(one.digest),
+    "instance": lambda one: _code(one.instance.instance_uid),
+    "refers to": describe_referred_counts,
+    "kept by": lambda one: escape(str(one.kept_by)) if one.kept_by else "in no file",
+    **_PEOPLE,
+}
+
 _PUT_BACK: _Columns[PutBack] = {
     "time": lambda one: format_time(one.time),
     "instance": lambda one: _code(one.instance.instance_uid),
@@ -176,6 +188,8 @@ def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion
     yield from _table("Applies that were refused", report.refused_applies, _REFUSED_APPLIES)
     title = "Reappeared after they were proven to be gone"
     yield from _table(title, report.reappeared, _REAPPEARED)
+    title = "Left dangling by plans that were applied"
+    yield from _table(title, report.left_dangling, _LEFT_DANGLING)
     yield from _table("Restored", report.put_back, _PUT_BACK)
     yield from _table("Kept, and when it was seen last", report.kept, _KEPT, newest_last=False)
     yield from _table("Images that were read", report.images_read, _IMAGES_READ)

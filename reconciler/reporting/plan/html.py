@@ -7,16 +7,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from markupsafe import Markup
+
 from reconciler.model.address import SeriesAddress, StoreAddress
 from reconciler.model.gate import Gate
-from reconciler.model.plan import SavedPlan, StudyPlan, Why
+from reconciler.model.plan import Dangling, SavedPlan, StudyPlan, Why
 from reconciler.model.thumbnail import Thumbnail, Thumbnails
 from reconciler.reporting.page import render_page
 from reconciler.reporting.wording import (
     DAMAGED_TOO,
+    ENTRIES,
+    MAY_REFER,
+    NOT_LOOKED_AT,
     blast_radius,
+    dangling_by_title,
+    describe_not_looked_at,
     describe_reason,
+    describe_referred,
+    describe_staying,
     describe_subject,
+    entries_of,
     findings_by_title,
     hold_notices,
     summary_line,
@@ -55,6 +65,14 @@ def plan_as_html(
             "deletions": saved.plan.count(Why.LISTED),
             "several": len(saved.plan.stores) > 1,
             "findings": findings_by_title,
+            "dangling": dangling_by_title,
+            "referred": describe_referred,
+            "staying": describe_staying,
+            "entries": _entries,
+            "entries_title": ENTRIES,
+            "may_refer_title": MAY_REFER,
+            "not_looked_at": describe_not_looked_at,
+            "not_looked_at_title": NOT_LOOKED_AT,
             "reason": describe_reason,
             "subject": describe_subject,
             "unfolded": UNFOLDED,
@@ -65,6 +83,11 @@ def plan_as_html(
             "shown_images": sum(not one.problem for one in (thumbnails or {}).values()),
         },
     )
+
+
+def _entries(found: Sequence[Dangling]) -> Markup:
+    """As lines with their indentation, which any other text on a page loses; of UIDs alone."""
+    return Markup("\n").join(entries_of(found))
 
 
 def _thumbnail(

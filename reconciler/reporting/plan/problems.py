@@ -17,6 +17,8 @@ from reconciler.reporting.wording import (
     describe_freed,
     describe_gate,
     describe_overdue,
+    describe_referred,
+    describe_staying,
     describe_subject,
     plural,
 )
@@ -34,6 +36,8 @@ class PlanRule(ProblemRule):
     NEVER_SEEN = ("never-seen", "Neither the store nor the record knows what is to be removed")
     STUDY_EMPTIED = ("study-emptied", "Nothing of a study would be left")
     SERIES_EMPTIED = ("series-emptied", "Nothing of a series would be left")
+    KEPT_DANGLING = ("kept-dangling", "What is kept refers to what would be deleted")
+    DANGLING = ("dangling", "What is in no file refers to what would be deleted")
     REAPPEARED = ("reappeared", "What an earlier run removed is there again")
     HOLD_OVERDUE = ("hold-overdue", "A hold is past its review, and holds all the same")
     FREED = ("freed", "What is to be deleted was kept by a hold before")
@@ -68,6 +72,7 @@ def _problems(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Problem]:
             if finding.why in _FINDING_RULES:
                 yield _finding(finding)
         yield from _emptied(store)
+        yield from _dangling(store)
     for reappeared in saved.reappeared:
         yield _reappeared(reappeared)
     for freed, words in describe_freed(saved):
@@ -114,6 +119,16 @@ def _finding(finding: Finding) -> Problem:
     if finding.elsewhere:
         hint = f"it is stored at {', '.join(map(str, finding.elsewhere))}"
     return Problem(finding.source, rule, message, hint, severity)
+
+
+def _dangling(store: StorePlan) -> Iterator[Problem]:
+    """At the line that keeps it; what is in no file at the first line that asks for a deletion."""
+    series = [member for study in store.studies for member in study.series]
+    for one in store.dangling:
+        refers = "; ".join(map(describe_referred, one.refers_to))
+        message = f"instance {one.instance_uid} {describe_staying(one)}, {refers}"
+        rule = PlanRule.KEPT_DANGLING if one.kept_by else PlanRule.DANGLING
+        yield _warning(rule, one.kept_by or _declared(series), message)
 
 
 def _emptied(store: StorePlan) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from itertools import islice
 
 from reconciler.model.desired import Hold
 from reconciler.model.plan import (
+    Dangling,
     DeletionGroup,
     Finding,
     SeriesPlan,
@@ -17,8 +18,16 @@ from reconciler.model.plan import (
 from reconciler.reporting.markdown import Detail, Grain, escape, folded, listed
 from reconciler.reporting.wording import (
     DAMAGED_TOO,
+    ENTRIES,
+    MAY_REFER,
+    NOT_LOOKED_AT,
+    dangling_by_title,
+    describe_not_looked_at,
     describe_reason,
+    describe_referred,
+    describe_staying,
     describe_subject,
+    entries_of,
     findings_by_title,
     plural,
 )
@@ -30,11 +39,38 @@ _REASONS = 3
 def store_as_markdown(store: StorePlan, detail: Detail) -> Iterator[str]:
     """Render one store in pieces."""
     yield f"#### Store `{store.store}`\n\n"
+    yield from _dangling(store, detail)
     yield from _rolled_up(store, detail)
     if detail.grain is Grain.INSTANCES:
         yield from _instances(store)
     yield from _findings(store, detail)
+    yield from _unclear_references(store, detail)
     yield from _kept(store, detail)
+
+
+def _dangling(store: StorePlan, detail: Detail) -> Iterator[str]:
+    for title, found in dangling_by_title(store):
+        yield f"**{title}**\n\n"
+        yield from listed([_one_dangling(one) for one in found], detail)
+        if found[0].kept_by is None and detail.rows != 0:
+            lines = "\n".join(entries_of(found[: detail.rows]))
+            yield f"{ENTRIES}\n\n```yaml\n{lines}\n```\n\n"
+
+
+def _one_dangling(one: Dangling) -> str:
+    parts = [describe_staying(one), *map(describe_referred, one.refers_to)]
+    return f"instance `{one.instance_uid}` {escape('; '.join(parts))}"
+
+
+def _unclear_references(store: StorePlan, detail: Detail) -> Iterator[str]:
+    if store.may_refer:
+        yield f"**{MAY_REFER}**\n\n"
+        lines = [f"`{one.instance_uid}` {escape(describe_staying(one))}" for one in store.may_refer]
+        yield from listed(lines, detail)
+    left = [escape(line) for line in describe_not_looked_at(store.not_looked_at)]
+    if left:
+        yield f"**{NOT_LOOKED_AT}**\n\n"
+        yield from listed(left, detail)
 
 
 def _rolled_up(store: StorePlan, detail: Detail) -> Iterator[str]:

@@ -9,6 +9,7 @@ from textwrap import fill
 from reconciler.model.desired import Hold
 from reconciler.model.gate import Gate
 from reconciler.model.plan import (
+    Dangling,
     DeletionGroup,
     Finding,
     Reappeared,
@@ -19,10 +20,18 @@ from reconciler.model.plan import (
 )
 from reconciler.reporting.wording import (
     DAMAGED_TOO,
+    ENTRIES,
+    MAY_REFER,
+    NOT_LOOKED_AT,
     blast_radius,
+    dangling_by_title,
     describe_gate,
+    describe_not_looked_at,
     describe_reason,
+    describe_referred,
+    describe_staying,
     describe_subject,
+    entries_of,
     findings_by_title,
     hold_notices,
     plain,
@@ -42,8 +51,10 @@ def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
     yield from _notices(hold_notices(saved))
     for store in saved.plan.stores:
         yield f"\nStore {store.store}\n"
+        yield from _dangling(store)
         yield from _deletions(store)
         yield from _findings(store)
+        yield from _unclear_references(store)
         yield from _kept(store)
     yield from _reappeared(saved.reappeared)
     yield from _gates(gates)
@@ -58,6 +69,39 @@ def _notices(notices: Sequence[str]) -> Iterator[str]:
     for notice in notices[:SHOWN]:
         yield _wrapped("  ", notice)
     yield from _rest("  ", len(notices))
+
+
+def _dangling(store: StorePlan) -> Iterator[str]:
+    for title, found in dangling_by_title(store):
+        yield f"\n  {title}\n"
+        for one in found[:SHOWN]:
+            yield from _one_dangling(one)
+        yield from _rest("    ", len(found))
+        if found[0].kept_by is None:
+            yield f"    {ENTRIES}\n"
+            yield from (f"{line}\n" for line in entries_of(found[:SHOWN]))
+
+
+def _one_dangling(one: Dangling) -> Iterator[str]:
+    yield f"    instance {one.instance_uid}\n"
+    yield _wrapped("      ", describe_staying(one))
+    for referred in one.refers_to:
+        yield _wrapped("      ", describe_referred(referred))
+
+
+def _unclear_references(store: StorePlan) -> Iterator[str]:
+    if store.may_refer:
+        yield f"\n  {MAY_REFER}\n"
+    for one in store.may_refer[:SHOWN]:
+        yield f"    instance {one.instance_uid}\n"
+        yield _wrapped("      ", describe_staying(one))
+    yield from _rest("    ", len(store.may_refer))
+    left = [*describe_not_looked_at(store.not_looked_at)]
+    if left:
+        yield f"\n  {NOT_LOOKED_AT}\n"
+    for line in left[:SHOWN]:
+        yield _wrapped("    ", line)
+    yield from _rest("    ", len(left))
 
 
 def _deletions(store: StorePlan) -> Iterator[str]:
