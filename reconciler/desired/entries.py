@@ -151,11 +151,12 @@ class _EntryReader:
         if self.intent is EntryKind.KEEP:
             return repeat(None)
         if not isinstance(bind, YamlMapping):
-            if seen:
+            if seen is not None:
                 self._report_bound(entry, "inventory", f"{inventory.path} has a column seen")
             return repeat(None)
-        if not seen and inventory.count:
+        if seen is None:
             self._report_bound(entry, "bind", f"{inventory.path} has no column seen")
+            return repeat(None)
         to = {Attribute(str(one)) for one in cast(YamlSequence, bind["to"])}
         names = tuple(one for one in Attribute if one in to)
         return (Bound(names, str(bind["key"]), one) for one in seen)

@@ -105,6 +105,7 @@ class _Reader:
         names = [name for name in LEVELS if name in header.cells]
         places = [header.cells.index(name) for name in names]
         seen = header.cells.index(SEEN) if SEEN in header.cells else None
+        self.targets.seen = None if seen is None else []
         firsts: dict[tuple[str, ...], int] = {}
         before = ""
         for row in rows:
@@ -126,7 +127,7 @@ class _Reader:
                 continue
             self._warn_of_leading_zeros(row, below if study is before else (study, *below))
             self.targets.add(study, *below, line=row.line, column=column)
-            if seen is not None:
+            if seen is not None and self.targets.seen is not None:
                 self.targets.seen.append(row.cells[seen])
             before = study
 
