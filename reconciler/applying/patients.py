@@ -10,8 +10,7 @@ from reconciler.dicom.patient import said_of
 from reconciler.errors import LiveError
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress
-from reconciler.model.bound import Attribute, Attributes, Bound
-from reconciler.model.patient import PatientKey, PatientSeen
+from reconciler.model.patient import Attribute, Attributes, Bound, PatientKey, PatientSeen
 
 
 class NotIdentifiedError(Exception):

@@ -21,8 +21,8 @@ from reconciler.desired.schema.plain_entries import PlainEntries, PlainSeries
 from reconciler.desired.wording import NOUNS, quoted
 from reconciler.desired.yaml_tree.tree import Place, YamlMapping, YamlSequence
 from reconciler.model.address import SeriesAddress
-from reconciler.model.bound import Attribute, Bound
 from reconciler.model.desired import Entry, EntryKind, Hold, InstanceList, Reason, ReasonCode
+from reconciler.model.patient import Attribute, Bound
 from reconciler.model.problem import Source
 
 OpenInventory = Callable[[YamlMapping], Inventory | None]

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from reconciler.model.address import SeriesAddress, StoreAddress
 from reconciler.model.as_json import as_json
-from reconciler.model.bound import Bound
+from reconciler.model.patient import Bound
 from reconciler.model.problem import Problem, Source
 
 

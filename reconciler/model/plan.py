@@ -19,8 +19,8 @@ from reconciler.model.address import (
     checked_uid,
 )
 from reconciler.model.as_json import as_json
-from reconciler.model.bound import Bound
 from reconciler.model.desired import Hold, InputFile, Limits, Reason, ReasonCode
+from reconciler.model.patient import Bound
 from reconciler.model.problem import Source
 
 

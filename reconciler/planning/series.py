@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.model.address import InstanceAddress, SeriesAddress
-from reconciler.model.bound import Bound
 from reconciler.model.desired import Claim, Claims, DesiredStore, Entry, EntryKind, Reason
 from reconciler.model.live import LiveStore, Observation, Presence, StudyContents, unknown
+from reconciler.model.patient import Bound
 from reconciler.model.plan import Action, DeclaredInstances, DeletionGroup, Finding, SeriesPlan
 from reconciler.model.problem import Source
 from reconciler.planning.decision import decide

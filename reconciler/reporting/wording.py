@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model.audit import AuditReport, DanglingOnRecord, Selection
-from reconciler.model.bound import Bound
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply
 from reconciler.model.desired import Hold, Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport
+from reconciler.model.patient import Bound
 from reconciler.model.plan import (
     Dangling,
     Finding,

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.bound import Attribute, Bound
 from reconciler.model.desired import Hold, InputFile, InputRole, Limits, Reason, ReasonCode
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport, RunState
+from reconciler.model.patient import Attribute, Bound
 from reconciler.model.plan import (
     Dangling,
     DeletionGroup,
