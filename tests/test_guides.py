@@ -52,7 +52,9 @@ def test_a_guide_does_what_it_says(guide: Path, tmp_path: Path) -> None:
             text = block["text"].replace("/srv/dicom-archive", str(archive))
             if block["language"] != "console":
                 assert block["name"], f"{guide.name} does not say where to save:\n{text}"
-                (project / block["name"]).write_text(text, encoding="utf-8")
+                file = project / block["name"]
+                file.parent.mkdir(exist_ok=True)
+                file.write_text(text, encoding="utf-8")
             elif "script/demo" not in text:
                 typed += type_session(text, project, environment, archive)
     assert typed >= 2

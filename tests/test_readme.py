@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import io
 import json
 import os
 import re
@@ -21,7 +22,10 @@ from reconciler.applying.outcome import DELETIONS, RESTORES, AttemptSummary, Com
 from reconciler.cli.main import run
 from reconciler.desired import load_desired_state
 from reconciler.desired.inventory.reader import LEVELS
-from reconciler.desired.schema.published import desired_state_schema
+from reconciler.desired.problems import Problems
+from reconciler.desired.schema.published import SELECTOR, desired_state_schema, scalar_types
+from reconciler.desired.schema.validation import check_document
+from reconciler.desired.yaml_tree.reader import SourceText, read_document
 from reconciler.drill.selftest import PROMISES
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
 from reconciler.emulator.faulty.fault_json import faults_from_json
@@ -206,8 +210,15 @@ def test_the_blocking_gates_are_what_the_program_answers(tmp_path: Path) -> None
 
 def test_every_yaml_example_is_valid(tmp_path: Path) -> None:
     (inventory,) = blocks(README, "csv")
-    examples = blocks(README, "yaml")
+    selectors = [one for one in blocks(README, "yaml") if "select:" in one]
+    examples = [one for one in blocks(README, "yaml") if one not in selectors]
     assert len(examples) >= 2
+    assert len(selectors) == 1
+    for selector in selectors:
+        problems = Problems()
+        source = SourceText(io.BytesIO(selector.encode()))
+        read = read_document(source, "a", scalar_types=scalar_types(SELECTOR), problems=problems)
+        assert check_document(read, "a", problems, SELECTOR), problems.sorted()
     for number, example in enumerate(examples):
         folder = tmp_path / str(number)
         folder.mkdir()

@@ -24,6 +24,7 @@ from reconciler.live.http.endpoint import Endpoint, parse_endpoint
 from reconciler.live.settings import ConnectionSettings
 from reconciler.model.address import DEFAULT_PROVIDER, Provider, StoreAddress
 from reconciler.model.lock import Holder
+from reconciler.model.patient import PatientKey
 from reconciler.model.provenance import Requester
 from reconciler.reporting.export.syslog import Sender
 
@@ -61,6 +62,11 @@ def new_uid() -> str:
 def new_run_name(started: datetime) -> str:
     """A name that no other run has, which sorts by start."""
     return f"{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def new_patient_key() -> PatientKey:
+    """A key that nobody else has, for pseudonyms that are compared in this process alone."""
+    return PatientKey(bytes.fromhex(secrets.token_hex(32)))
 
 
 def jitter() -> random.Random:

@@ -26,6 +26,8 @@ _COMMANDS = {
     "validate": "check desired-state files",
     "fmt": "put desired-state files into their canonical form",
     "import": "write a desired-state file from a live store or a list",
+    "resolve": "turn selectors into reviewed lists of studies or series",
+    "pseudonym": "turn ids of patients into the pseudonyms that selectors name",
     "plan": "show what apply would delete, without deleting anything",
     "show": "render a saved plan",
     "filter-file": "list what a saved plan deletes, for Google's own operations",

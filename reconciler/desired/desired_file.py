@@ -17,6 +17,7 @@ from reconciler.desired.project_paths import is_pointer, report_pointer, report_
 from reconciler.desired.schema.plain_entries import PlainEntries
 from reconciler.desired.schema.published import scalar_types
 from reconciler.desired.schema.validation import check_document
+from reconciler.desired.selectors.origins import Origins
 from reconciler.desired.yaml_tree.reader import SourceText, read_document
 from reconciler.desired.yaml_tree.tree import YamlMapping, YamlSequence
 from reconciler.model.address import StoreAddress
@@ -48,8 +49,9 @@ def read_desired_file(
     path: str,
     role: InputRole,
     pins: Pins,
-    problems: Problems,
+    origins: Origins,
     *,
+    problems: Problems,
     progress: ReadProgress,
 ) -> DesiredFile | None:
     """Read one file; None if it is invalid, which is a problem already."""
@@ -75,6 +77,9 @@ def read_desired_file(
         return None
     content = cast(YamlMapping, document)
     store = cast(YamlMapping, content["store"])
+    has_keeps = content.get("keep") or plain[EntryKind.KEEP].series
+    if "resolvedFrom" in content and (role is InputRole.SELECTED or has_keeps):
+        origins.check(cast(YamlMapping, content["resolvedFrom"]), path)
     archives = Archives(root, path, problems)
     default_archive = archives.read(content, Archive())
 

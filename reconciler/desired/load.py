@@ -19,6 +19,7 @@ from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ProgressCallback, ReadProgress
 from reconciler.desired.rules import HIDES
 from reconciler.desired.selection import Selection, Walked, select_files
+from reconciler.desired.selectors.origins import Origins
 from reconciler.desired.services import check_one_service, check_providers
 from reconciler.errors import DesiredStateError, HiddenFilesError
 from reconciler.model.address import StoreAddress
@@ -68,9 +69,10 @@ def load_desired_state(
     """
     problems = Problems()
     role = InputRole.SELECTED if queried is None else InputRole.KEEPS
-    selection, pins, files = _read(paths, root, role, problems, on_progress)
+    selection, pins, origins, files = _read(paths, root, role, problems, on_progress)
     if inspect is not None:
-        inspect(selection.walked, [*selection.files, *pins.names], problems)
+        names = [*selection.files, *pins.names, *origins.names]
+        inspect(selection.walked, names, problems)
     if queried is not None and queried.removes is not None:
         files.append(_queried_file(queried.input, *queried.removes))
     check_providers(files, problems)
@@ -84,7 +86,7 @@ def load_desired_state(
     return DesiredState(
         stores=stores,
         paths=selection.paths,
-        inputs=_inputs([file.input for file in files], pins, queried),
+        inputs=_inputs([*origins.inputs(), *(file.input for file in files)], pins, queried),
         endpoints=_endpoints(files, queried),
         keeps=keeps,
         warnings=problems.sorted(),
@@ -98,7 +100,7 @@ def stores_of(paths: Sequence[Path], *, root: Path) -> frozenset[StoreAddress]:
         DesiredStateError: as `load_desired_state`.
     """
     problems = Problems()
-    _, _, files = _read(paths, root, InputRole.KEEPS, problems)
+    *_, files = _read(paths, root, InputRole.KEEPS, problems)
     check_providers(files, problems)
     _require_valid(problems)
     return frozenset(file.store for file in files)
@@ -117,19 +119,22 @@ def _read(
     role: InputRole,
     problems: Problems,
     on_progress: ProgressCallback | None = None,
-) -> tuple[Selection, Pins, list[DesiredFile]]:
+) -> tuple[Selection, Pins, Origins, list[DesiredFile]]:
     """Read the files that the PATHs select, in this role, and those under ``specs/``."""
     real_root = Path(os.path.realpath(root))
     selection = select_files(paths, real_root, role, problems)
     progress = ReadProgress(on_progress)
     pins = Pins(real_root, problems, progress)
+    origins = Origins(real_root, problems)
     for path in selection.files:
         progress.expect(Path(real_root, path))
     read = [
-        read_desired_file(real_root, path, role, pins, problems, progress=progress)
+        read_desired_file(
+            real_root, path, role, pins, origins, problems=problems, progress=progress
+        )
         for path, role in selection.files.items()
     ]
-    return selection, pins, [file for file in read if file is not None]
+    return selection, pins, origins, [file for file in read if file is not None]
 
 
 def _keeps(files: Sequence[DesiredFile]) -> Mapping[StoreAddress, Claims]:

@@ -67,6 +67,15 @@ class Rule(ProblemRule):
     INVENTORY_ROW = ("inventory-row", "A row of an inventory is malformed")
     INVENTORY_DIGEST = ("inventory-digest", "An inventory is not the file that was pinned")
     INVENTORY_COUNT = ("inventory-count", "An inventory has another number of rows than was pinned")
+    PSEUDONYM = ("pseudonym", "Pseudonyms are none, or may be of another key")
+    SELECTOR_CHANGED = (
+        "selector-changed",
+        "A selector, or a file that it names, has changed since its list was resolved",
+    )
+    SELECTOR_PLACE = (
+        "selector-place",
+        "A selector lies outside selectors/, or two would have one list",
+    )
     EXPORT_COLUMN = ("export-column", "An exported list lacks a column that was asked for")
     EXPORT_ROW = ("export-row", "A row of an exported list is malformed")
     EXPORT_IDENTIFIES = (

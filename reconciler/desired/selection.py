@@ -25,6 +25,9 @@ from reconciler.model.problem import Source
 SPECS = "specs"
 """The folder of the project whose keeps always count."""
 
+SELECTORS = "selectors"
+"""The folder of the project in which selectors lie."""
+
 
 @dataclass(slots=True)
 class Walked:
@@ -67,12 +70,34 @@ def select_files(
     return Selection(tuple(sorted(names)), dict(sorted(files.items())), walk.walked)
 
 
+def select_selectors(paths: Sequence[Path], root: Path, problems: Problems) -> tuple[str, ...]:
+    """Expand the PATHs, which are below selectors/; of two selectors none may have one list."""
+    walk = _Walk(os.path.realpath(root), problems, "selector")
+    lists: dict[str, str] = {}
+    for path in paths:
+        name = relative_to_root(path, walk.real_root)
+        if name is None:
+            report_outside(Source(path.as_posix(), 1), path.as_posix(), problems)
+            continue
+        for found in sorted(walk.expand(name)):
+            first = lists.setdefault(found.rpartition(".")[0], found)
+            if not found.startswith(f"{SELECTORS}/"):
+                message, hint = f"{found} does not lie in {SELECTORS}/", "move it there"
+            elif first != found:
+                message, hint = f"{found} and {first} would have one list", "rename one of them"
+            else:
+                continue
+            problems.error(Rule.SELECTOR_PLACE, Source(found, 1), message, hint)
+    return tuple(sorted(lists.values()))
+
+
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """Looks for files, and notes where."""
+    """Looks for files, and notes where; ``noun`` is what it calls them."""
 
     real_root: str
     problems: Problems
+    noun: str = "desired-state file"
     walked: Walked = field(default_factory=Walked)
 
     def expand(self, name: str) -> list[str]:
@@ -82,10 +107,10 @@ class _Walk:
         if stat.S_ISDIR(mode):
             found = list(self._files_below(full, set()))
             if not found:
-                self._report_no_file(name, "holds no desired-state file")
+                self._report_no_file(name, f"holds no {self.noun}")
             return found
         if mode and not _is_named_as_yaml(name):
-            self._report_no_file(name, "is not a desired-state file")
+            self._report_no_file(name, f"is not a {self.noun}")
             return []
         return [name] if mode else []
 
@@ -147,7 +172,7 @@ class _Walk:
             self.walked.links.add(path.relative_to(self.real_root).as_posix())
 
     def _report_no_file(self, name: str, message: str) -> None:
-        hint = "desired-state files end in .yaml or .yml"
+        hint = f"{self.noun}s end in .yaml or .yml"
         self.problems.error(Rule.NO_DESIRED_STATE_FILE, Source(name, 1), f"{name} {message}", hint)
 
 

@@ -33,6 +33,20 @@ NOUNS = {
     "reviewBy": Noun("a day", "write it as YYYY-MM-DD, such as 2026-12-31"),
     "path": Noun("a relative path", "write it relative to this file's folder, with '/' between "
                  "its parts"),
+    "olderThan": Noun("an age", "write a whole number and y, m or d, such as 10y"),
+    "before": Noun("a day", "write it as YYYY-MM-DD"),
+    "only": Noun("a modality", "write it as DICOM does, such as US"),
+    "any": Noun("a modality", "write it as DICOM does, such as US"),
+    "none": Noun("a modality", "write it as DICOM does, such as US"),
+    "keyed": Noun("a relative path", "write it relative to this file's folder, with '/' between "
+                  "its parts"),
+    "csv": Noun("a relative path", "write it relative to this file's folder, with '/' between "
+                "its parts"),
+    "column": Noun("the name of a column", "write it as the first line of the CSV file does"),
+    "selector": Noun("a relative path", "write it relative to this file's folder, with '/' "
+                     "between its parts"),
+    "digest": Noun("a digest", "it is what reconciler resolve wrote"),
+    "asOf": Noun("a day", "it is what reconciler resolve wrote, as YYYY-MM-DD"),
     "sha256": Noun("a SHA-256", "write 64 hexadecimal digits, as sha256sum prints them"),
 }  # fmt: skip
 """The keys whose text has a form of its own; UIDs are apart (`uid_fault`)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -18,7 +18,9 @@ from reconciler.model.live import (
     OddRow,
     References,
     SeriesListing,
+    SeriesRow,
     StorageInfo,
+    StudyRow,
 )
 from reconciler.model.patient import PatientKey
 from reconciler.model.reply import Reply
@@ -122,6 +124,19 @@ class ReadableStore(Protocol):
         Raises:
             LiveError: as `list_instances`.
         """
+
+    def search_studies(self, key: PatientKey, on_split: Callable[[], None]) -> Iterator[StudyRow]:
+        """Search all studies of the store, with what rules ask of them; some rows twice.
+
+        Pseudonyms are made with the key, and nothing of a patient stands in a request.
+        ``on_split`` is called if there are so many that only those with a Study Date are found.
+
+        Raises:
+            LiveError: as `list_instances`.
+        """
+
+    def search_series(self, on_split: Callable[[], None]) -> Iterator[SeriesRow]:
+        """Search all series of the store, as `search_studies` does."""
 
     @abstractmethod
     def storage(self, instance: InstanceAddress) -> StorageInfo:

@@ -272,6 +272,8 @@ class InputRole(Enum):
     """It lies under ``specs/`` and no PATH names it: only its keeps count."""
     INVENTORY = "inventory"
     """A CSV file that a selected file, or the keeps of another, pins."""
+    SELECTOR = "selector"
+    """A selector from which a list was resolved, or a file that it names."""
     QUERY = "query"
     """The text of a DELETE statement, from which alone the removes come."""
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from datetime import date
 from enum import Enum
 from itertools import product
+from typing import NamedTuple
 
 from reconciler.model.address import (
     UID_MAX_LENGTH,
@@ -143,6 +145,29 @@ def _spelled(level: str, uid: str | None) -> str:
         return f"{level} {uid}"
     more = "…" if len(uid) > UID_MAX_LENGTH else ""
     return f"malformed {level} {json.dumps(uid[:UID_MAX_LENGTH])}{more}"
+
+
+class StudyRow(NamedTuple):
+    """A row of a search for studies; of the patient it holds pseudonyms alone.
+
+    None is what the row does not say, or not in a usable form. ``study_uid`` is that of an
+    `OddRow` where no request can address the study.
+    """
+
+    study_uid: str | OddRow
+    day: date | None
+    patient: str | None
+    accession: str | None
+    series: int | None
+    instances: int | None
+
+
+class SeriesRow(NamedTuple):
+    """A row of a search for series in a whole store; ``uids`` are those of study and series."""
+
+    uids: tuple[str, str] | OddRow
+    modality: str | None
+    instances: int | None
 
 
 @dataclass(frozen=True, slots=True)

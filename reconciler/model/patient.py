@@ -6,7 +6,12 @@ import hmac
 import re
 from dataclasses import dataclass, field
 
-_PREFIX = "hmac-sha256:"
+PATIENT = "hmac-sha256:"
+ACCESSION = "accession-hmac-sha256:"
+"""How pseudonyms begin: of a Patient ID, and of an Accession Number."""
+KEY_LINE = "# key "
+"""How the line of a file of pseudonyms begins that says by which key they were made."""
+
 _SECRET = re.compile(r"([0-9A-Fa-f]{64})\r?\n?")
 
 
@@ -39,5 +44,16 @@ class PatientKey:
 
         The spaces are padding of the value representation LO (PS3.5 section 6.2).
         """
-        mac = hmac.new(self.secret, patient_id.strip(" ").encode("utf-8", "replace"), "sha256")
-        return _PREFIX + mac.hexdigest()
+        return PATIENT + self._mac(patient_id.strip(" "))
+
+    def accession_pseudonym(self, number: str) -> str:
+        """The same of an Accession Number (SH), as no Patient ID has it: behind a NUL."""
+        return ACCESSION + self._mac(f"\0accession\0{number.strip(' ')}")
+
+    @property
+    def check(self) -> str:
+        """What tells that two files were made with one key, and nothing else."""
+        return self._mac("\0check")[:16]
+
+    def _mac(self, text: str) -> str:
+        return hmac.new(self.secret, text.encode("utf-8", "replace"), "sha256").hexdigest()

@@ -165,6 +165,55 @@ def _(project: Project) -> int:
     return faulty(project).run("import", str(project.store)).code
 
 
+RULE = "select: {level: study, studyDate: {olderThan: 1y}}\n"
+
+
+def selecting(project: Project, body: str = RULE) -> Project:
+    """A selector, over a store that holds something."""
+    path = project.write("a.yaml", body + "then: {keep: {}}\n")
+    project.fill(1, 1, [1])
+    (project.folder / "selectors").mkdir()
+    path.rename(project.folder / "selectors" / "a.yaml")
+    return project
+
+
+@row("resolve", 0)
+def _(project: Project) -> int:
+    assert selecting(project).run("resolve", "--diff").code == 0
+    assert project.run("resolve").code == 0
+    return project.run("resolve", "--check").code
+
+
+@row("resolve", 1)
+def _(project: Project) -> int:
+    assert selecting(project, "select: {level: study}\n").run("resolve").code == 1
+    return faulty(project).run("resolve").code
+
+
+@row("resolve", 2)
+def _(project: Project) -> int:
+    return selecting(project).run("resolve", "--check").code
+
+
+def keyed(project: Project, stdin: str) -> int:
+    """The code of a process that got this on stdin."""
+    key = project.folder / "patient.key"
+    key.write_text("ab" * 32)
+    command = [sys.executable, "-m", "reconciler", "pseudonym", "--patient-key", str(key)]
+    return subprocess.run(command, input=stdin.encode("latin-1"), check=False).returncode
+
+
+@row("pseudonym", 0)
+def _(project: Project) -> int:
+    return keyed(project, "P1\n")
+
+
+@row("pseudonym", 1)
+def _(project: Project) -> int:
+    assert project.run("pseudonym").code == 1
+    return keyed(project, "\xff\n")
+
+
 @row("plan", 0)
 def _(project: Project) -> int:
     return some(project).run("plan").code

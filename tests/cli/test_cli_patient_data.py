@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,11 +29,12 @@ SENTINELS = {
     "PatientName": "SENTINELNAME^XQZ",
     "PatientID": "SENTINELID9173",
     "PatientBirthDate": "18990417",
+    "StudyDate": "19010203",
     "AccessionNumber": "SENTINELACC55",
     "ReferringPhysicianName": "SENTINELREF^XQZ",
     "StudyDescription": "SENTINELSTUDY",
 }
-NEEDLES = (b"SENTINEL", b"18990417")
+NEEDLES = (b"SENTINEL", b"18990417", b"19010203", b"1901-02-03")
 NAMES = ("CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "test-SR.dcm", "rtplan.dcm")
 OF_THEIR_OWN_DATA = {"demo", "selftest"}
 """They store files that no test has put sentinels into."""
@@ -64,13 +67,13 @@ class Typist:
         self.err: list[bytes] = []
         self.commands: set[str] = set()
 
-    def __call__(self, *arguments: str | Path, code: int = 0) -> None:
+    def __call__(self, *arguments: str | Path, code: int = 0, stdin: bytes = b"") -> None:
         typed = [str(one) for one in arguments]
         self.commands.add(" ".join(typed[: 1 + (typed[0] in {"audit", "state"})]))
         done = subprocess.run(
             [sys.executable, "-m", "reconciler", *typed],
             cwd=self._project.folder,
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             capture_output=True,
             check=False,
         )
@@ -102,17 +105,20 @@ def test_no_command_lets_a_patient_attribute_out(
     typed = Typist(project)
 
     look(project, typed, stored, tmp_path / "dicom")
+    select(project, typed, stored, tmp_path / "patient.key")
     change(project, typed, stored, tmp_path)
     audit(typed, tmp_path / "key.pem")
     serve_and_import(project, typed, tmp_path)
 
     assert commands() - typed.commands == OF_THEIR_OWN_DATA
+    asked = [one.path.encode() for one in project.emulator.requests()]
+    assert len(asked) > 30
     files = [path for path in project.folder.rglob("*") if path.is_file()]
     files += [path for path in archive.rglob("*") if path.is_file() and path.suffix != ".dcm"]
     assert len(files) > 30
     for needle in NEEDLES:
         assert [path for path in files if needle in path.read_bytes()] == []
-        assert [said for said in (*typed.out, *typed.err) if needle in said] == []
+        assert [said for said in (*typed.out, *typed.err, *asked) if needle in said] == []
     assert any(NEEDLES[0] in path.read_bytes() for path in archive.rglob("*.dcm"))
     images = (tmp_path / "dicom").rglob("*.dcm")
     assert any(NEEDLES[0] in path.read_bytes() for path in images)
@@ -156,6 +162,41 @@ def import_exported(project: Project, typed: Typist, one: InstanceAddress, file:
         out = ("--out", f"exported-{number}.yaml")
         asked = ("import", str(project.store), "--csv", file, "--column", "StudyInstanceUID", *out)
         typed(*asked, code=int(wrong))
+
+
+def select(project: Project, typed: Typist, stored: list[InstanceAddress], secret: Path) -> None:
+    """Every command that makes lists of what patients have."""
+    secret.write_text("ab" * 32)
+    secret.chmod(0o600)
+    key = ("--patient-key", secret)
+    folder = project.folder / "selectors"
+    folder.mkdir()
+    numbers = b"Report,Number\nSENTINELSTUDY,SENTINELACC55\n"
+    for name, options, stdin in (
+        ("patients", (), b"SENTINELID9173\n"),
+        ("numbers", ("--accessions", "--column", "Number"), numbers),
+    ):
+        typed("pseudonym", *key, *options, stdin=stdin)
+        (folder / f"{name}.keyed").write_bytes(typed.out[-1])
+    rule = (
+        f"store: {json.dumps(project.store.as_parameters())}\n"
+        "select: {level: study, patients: {keyed: patients.keyed},"
+        " accessions: {keyed: numbers.keyed},"
+        " lastStudyOfPatient: {olderThan: 10y}, studyDate: {olderThan: 10y}}\n"
+        "then: {keep: {}}\n"
+    )
+    (folder / "rule.yaml").write_text(f"version: 1\n{rule}")
+    typed("resolve", *key, "--diff")
+    typed("resolve", *key)
+    resolved = project.folder / "specs" / "resolved"
+    assert stored[0].study_uid in (resolved / "rule.csv").read_text()
+    typed("resolve", *key, "--check", "--format", "json")
+    typed("pseudonym", *key, "--column", "Nothing", stdin=numbers, code=1)
+    (folder / "patients.keyed").write_text("SENTINELID9173\n")
+    typed("resolve", *key, code=1)
+    typed("plan", code=1)
+    shutil.rmtree(folder)
+    shutil.rmtree(resolved)
 
 
 def where(project: Project, one: InstanceAddress) -> str:

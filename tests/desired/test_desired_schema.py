@@ -13,9 +13,11 @@ from jsonschema import Draft202012Validator
 
 from reconciler.desired.schema.fast_path import plain_checks
 from reconciler.desired.schema.published import (
+    SELECTOR,
     desired_state_schema,
     free_text,
     keys_of,
+    published_schema,
     scalar_types,
 )
 from reconciler.desired.wording import NOUNS, UID_KEYS
@@ -24,6 +26,8 @@ from reconciler.model import address
 from reconciler.model.desired import LIMIT_KEYS, Limits, ReasonCode
 
 SCHEMA = desired_state_schema()
+CODES = ("only", "any", "none")
+"""The lists of a selector whose items have a form."""
 DEFS = SCHEMA["$defs"]
 
 
@@ -52,6 +56,7 @@ def test_the_schema_is_a_json_schema_of_2020_12() -> None:
 
 def test_every_mapping_is_closed() -> None:
     assert all(schema["additionalProperties"] is False for schema in objects())
+    assert all(one["additionalProperties"] is False for one in objects(published_schema(SELECTOR)))
 
 
 def test_every_property_explains_itself_and_its_examples_are_valid() -> None:
@@ -68,12 +73,14 @@ def test_the_codes_are_those_of_the_model() -> None:
 
 
 def test_every_text_with_a_form_has_words_for_its_message() -> None:
+    both = (*objects(SCHEMA), *objects(published_schema(SELECTOR)))
     with_form = {
         name
-        for name, schema in properties()
+        for one in both
+        for name, schema in one["properties"].items()
         if "pattern" in schema or schema.get("$ref") == "#/$defs/ticket"
     }
-    assert with_form == set(NOUNS)
+    assert with_form | set(CODES) == set(NOUNS)
 
 
 def test_what_the_schema_says_of_keys() -> None:
@@ -87,7 +94,8 @@ def test_what_the_schema_says_of_keys() -> None:
 
 def test_the_integers_are_known() -> None:
     integers = {key for key, kind in scalar_types().items() if kind == "integer"}
-    assert integers == {"version", "count", *LIMIT_KEYS.values()}
+    counts = {"count", "studies", "series", "instances", "notJudged", "years", "modalities"}
+    assert integers == {"version", *counts, *LIMIT_KEYS.values()}
     assert scalar_types().keys() - integers == {"allowDamaged"}
 
 
@@ -253,7 +261,9 @@ def keys_of_words(schema: Any = SCHEMA, way: tuple[Any, ...] = ()) -> Iterator[t
             yield from [steps, *inside] if inside else []
         elif "items" in found:
             yield from keys_of_words(found["items"], (*steps, 0))
-        elif key != "path" and Draft202012Validator({**found, "$defs": DEFS}).is_valid(NAME):
+        elif key not in {"path", "selector"} and Draft202012Validator(
+            {**found, "$defs": DEFS}
+        ).is_valid(NAME):
             yield steps
 
 

@@ -77,10 +77,10 @@ def test_more_rows_than_were_asked_for_are_no_listing(rewriting, held) -> None:
 def test_pages_without_end_are_no_listing(rewriting, put, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4 * PAGE):
         put("1.2", "1.2.1", f"1.2.1.{number}")
-    monkeypatch.setattr(dicomweb, "_MOST_ROWS", 3 * PAGE)
+    monkeypatch.setattr(dicomweb, "MOST_ROWS", 3 * PAGE)
     with pytest.raises(LiveError, match="more than 15 rows"):
         list(rewriting("$", "").list_instances("1.2"))
-    monkeypatch.setattr(dicomweb, "_MOST_ROWS", 4 * PAGE)
+    monkeypatch.setattr(dicomweb, "MOST_ROWS", 4 * PAGE)
     assert len(list(rewriting("$", "").list_instances("1.2"))) == 4 * PAGE
 
 

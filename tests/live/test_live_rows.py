@@ -1,6 +1,7 @@
 """Search answers are read row by row, whatever the pieces in which they arrive."""
 
 import json
+from datetime import date
 
 import pytest
 
@@ -9,10 +10,13 @@ from reconciler.live.dicomweb.qido_rows import (
     read_addresses,
     read_rows,
     read_series,
+    read_series_rows,
     read_studies,
+    read_study_rows,
 )
 from reconciler.model.address import InstanceAddress
-from reconciler.model.live import OddRow
+from reconciler.model.live import OddRow, SeriesRow, StudyRow
+from reconciler.model.patient import PatientKey
 
 
 def row(study: object = "1.2", series: object = "1.2.3", instance: object = "1.2.3.4") -> dict:
@@ -147,3 +151,49 @@ def test_studies_and_series_have_odd_rows_too() -> None:
 def test_a_long_row_that_trickles_in_costs_no_square() -> None:
     body = json.dumps([{"x": "y" * 2_000_000}]).encode()
     assert len(list(read_rows(pieces(body, 1000)))) == 1
+
+
+KEY = PatientKey(b"k" * 32)
+
+
+def test_a_row_of_a_study_has_pseudonyms_and_counts() -> None:
+    attributes = {
+        "00080020": {"vr": "DA", "Value": ["20160229"]},
+        "00080050": {"vr": "SH", "Value": [" A1 "]},
+        "00100020": {"vr": "LO", "Value": ["P1 "]},
+        "00201206": {"vr": "IS", "Value": [2]},
+        "00201208": {"vr": "IS", "Value": ["7"]},
+    }
+    body = json.dumps([row() | attributes]).encode()
+    assert list(read_study_rows(iter([body]), KEY)) == [
+        StudyRow("1.2", date(2016, 2, 29), KEY.pseudonym("P1"), KEY.accession_pseudonym("A1"), 2, 7)
+    ]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, {"Value": []}, {"Value": [None]}, {"Value": ["  "]}, {"Value": [{"a": 1}]}],
+)
+def test_what_is_not_there_is_unknown(value: dict) -> None:
+    tags = ("00080020", "00080050", "00100020", "00201206", "00201208")
+    body = json.dumps([row(study="1..2") | dict.fromkeys(tags, value)]).encode()
+    unknown = StudyRow(OddRow(("1..2",)), None, None, None, None, None)
+    assert list(read_study_rows(iter([body]), KEY)) == [unknown]
+
+
+@pytest.mark.parametrize(
+    "text", ["2016", "20160230", "2016.02.29", "20160229-20160301", "\uff12" * 8]
+)
+def test_a_date_that_is_none_is_unknown(text: str) -> None:
+    body = json.dumps([row() | {"00080020": {"vr": "DA", "Value": [text]}}]).encode()
+    (found,) = read_study_rows(iter([body]), KEY)
+    assert found.day is None
+
+
+def test_a_row_of_a_series_has_its_study() -> None:
+    more = {"00080060": {"vr": "CS", "Value": ["US"]}, "00201209": {"vr": "IS", "Value": [3]}}
+    body = json.dumps([row() | more, row(series="1..3")]).encode()
+    assert list(read_series_rows(iter([body]))) == [
+        SeriesRow(("1.2", "1.2.3"), "US", 3),
+        SeriesRow(OddRow(("1.2", "1..3")), None, None),
+    ]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from reconciler.cli.options.path_type import PATH
+from reconciler.cli.output.console import say
 from reconciler.errors import UsageError
 from reconciler.model.patient import PatientKey
 from reconciler.regular_file import open_regular
+
+_OTHERS_READ = stat.S_IRGRP | stat.S_IROTH
 
 
 def read_given(path: Path) -> bytes:
@@ -24,7 +28,7 @@ def read_given(path: Path) -> bytes:
 
 
 def read_patient_key(name: str) -> PatientKey:
-    """The key in the file of that name.
+    """The key in the file of that name; a warning where others can read it.
 
     Raises:
         UsageError: it cannot be read, or holds no key. No message quotes it.
@@ -36,4 +40,7 @@ def read_patient_key(name: str) -> PatientKey:
             f"{path} holds no key of 64 hexadecimal digits",
             hint="make one, and keep it apart from the record: openssl rand -hex 32",
         )
+    if path.is_file() and path.stat().st_mode & _OTHERS_READ:
+        say(f"warning: others can read the key in {path}")
+        say(f"  hint: chmod 600 {path}")
     return key

@@ -66,13 +66,21 @@ project_options: Decorator = together(_state_option, root_option)
 """Where the project is, and its state."""
 
 
-patient_key_option: Decorator = click.option(
-    "--patient-key",
-    type=read_patient_key,
-    envvar="RECONCILER_PATIENT_KEY",
-    metavar="FILE",
-    show_envvar=True,
-    help="Put on record whose each instance is, as a pseudonym by the key in this file.",
+def key_option(help_text: str, *, required: bool = False) -> Decorator:
+    """Add ``--patient-key``; the text says what the key is for."""
+    return click.option(
+        "--patient-key",
+        type=read_patient_key,
+        envvar="RECONCILER_PATIENT_KEY",
+        metavar="FILE",
+        show_envvar=True,
+        required=required,
+        help=help_text,
+    )
+
+
+patient_key_option = key_option(
+    "Put on record whose each instance is, as a pseudonym by the key in this file."
 )
 
 

@@ -40,8 +40,8 @@ BYTES = Unit(1_000_000, " MB")
 class Counter(Protocol):
     """What a long step calls as it gets on; from any thread."""
 
-    def update(self, done: int, total: int) -> None:
-        """Show that ``done`` of ``total`` are through."""
+    def update(self, done: int, total: int | None) -> None:
+        """Show that ``done`` of ``total`` are through; None is a total that nobody knows."""
 
 
 @contextmanager
@@ -70,16 +70,19 @@ class _Lines:
         self._started = self._last = time.monotonic()
         self._lock = threading.Lock()
 
-    def update(self, done: int, total: int) -> None:
+    def update(self, done: int, total: int | None) -> None:
         now = time.monotonic()
         with self._lock:
             if now - self._last < _LINE_SECONDS:
                 return
             self._last = now
         rate = done / (now - self._started)
-        left = f", {(total - done) / rate:,.0f} s left" if rate else ""
         shown = self._unit.shown
-        say(f"{self._title}: {shown(done)} of {shown(total)}, {shown(rate)} per second{left}")
+        of, left = "", ""
+        if total is not None:
+            of = f" of {shown(total)}"
+            left = f", {(total - done) / rate:,.0f} s left" if rate else ""
+        say(f"{self._title}: {shown(done)}{of}, {shown(rate)} per second{left}")
 
 
 class _Bar:
@@ -93,7 +96,7 @@ class _Bar:
         self._task = progress.add_task(title, total=None)
         self._is_shown = False
 
-    def update(self, done: int, total: int) -> None:
+    def update(self, done: int, total: int | None) -> None:
         now = time.monotonic()
         with self._lock:
             if now - self._started < _SHOWN_AFTER:
@@ -101,7 +104,7 @@ class _Bar:
             if not self._is_shown:
                 self._is_shown = True
                 self._progress.start()
-            if now - self._last < 1 / _STEPS_A_SECOND and done < total:
+            if now - self._last < 1 / _STEPS_A_SECOND and done != total:
                 return
             self._last = now
         self._progress.update(self._task, completed=done, total=total)
@@ -117,4 +120,5 @@ class _Told(TextColumn):
     def render(self, task: Task) -> Text:
         shown = self._unit.shown
         rate = f", {shown(task.speed)} per second" if task.speed else ""
-        return Text(f"{shown(task.completed)} of {shown(task.total or 0)}{rate}")
+        of = "" if task.total is None else f" of {shown(task.total)}"
+        return Text(f"{shown(task.completed)}{of}{rate}")

@@ -179,11 +179,12 @@ def _write_value(
 ) -> None:
     key = str(steps[-1])
     own = notes.of(steps)
+    written = quoted(key)
     if not isinstance(value, YamlMapping):
         scalar = "[]" if isinstance(value, YamlSequence) else _scalar(key, value)
-        _write(lines, depth, f"{key}: {scalar}", own, blank=blank)
+        _write(lines, depth, f"{written}: {scalar}", own, blank=blank)
         return
-    _write(lines, depth, f"{key}:", own, blank=blank)
+    _write(lines, depth, f"{written}:", own, blank=blank)
     for inner in _sorted_keys(value, steps):
         _write_value(lines, depth + 1, (*steps, inner), value[inner], notes)
 

@@ -181,8 +181,12 @@ def _not_listed(fault: Fault) -> Iterator[Explanation]:
         message = f"version {fault.value} of the format is not supported"
         yield Explanation(Rule.UNSUPPORTED_VERSION, message, "this program reads version 1")
         return
-    message = f"{quoted(str(fault.value))} is not a code of DICOM CID 7031"
-    yield Explanation(Rule.UNKNOWN_REASON_CODE, message, f"codes are {reason_codes()}")
+    if fault.key == "code":
+        message = f"{quoted(str(fault.value))} is not a code of DICOM CID 7031"
+        yield Explanation(Rule.UNKNOWN_REASON_CODE, message, f"codes are {reason_codes()}")
+        return
+    message = f"{fault.key} is {kind_of(fault.value)}; it must be {' or '.join(fault.wanted)}"
+    yield Explanation(Rule.INVALID_VALUE, message)
 
 
 def _form(fault: Fault) -> Iterator[Explanation]:
@@ -208,6 +212,17 @@ def _range(fault: Fault) -> Iterator[Explanation]:
     yield Explanation(Rule.NUMBER_OUT_OF_RANGE, message)
 
 
+def _no_condition(fault: Fault) -> Iterator[Explanation]:
+    message = f"{fault.name} has no condition"
+    hint = f"write one of {', '.join(one['required'][0] for one in fault.wanted)}"
+    yield Explanation(Rule.MISSING_KEY, message, hint)
+
+
+def _too_many(fault: Fault) -> Iterator[Explanation]:
+    message = f"{fault.name} has {' and '.join(fault.value)}"
+    yield Explanation(Rule.CONFLICTING_KEYS, message, "write one of them")
+
+
 def _other(fault: Fault) -> Iterator[Explanation]:
     message = f"{fault.name} does not fit the schema ({fault.keyword})"
     yield Explanation(Rule.INVALID_VALUE, message, "see schemas/desired-state.schema.json")
@@ -220,6 +235,9 @@ _TRANSLATIONS: Mapping[str, Callable[[Fault], Iterator[Explanation]]] = {
     "not": _excluded,
     "type": _wrong_type,
     "minItems": _empty,
+    "minProperties": _empty,
+    "maxProperties": _too_many,
+    "anyOf": _no_condition,
     "enum": _not_listed,
     "pattern": _form,
     "maxLength": _form,

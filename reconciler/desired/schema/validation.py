@@ -12,18 +12,18 @@ from jsonschema.exceptions import ValidationError
 from reconciler.desired.problems import MOST, Problems
 from reconciler.desired.schema.fast_path import plain_checks
 from reconciler.desired.schema.messages import Explanation, Fault, explanations
-from reconciler.desired.schema.published import desired_state_schema
+from reconciler.desired.schema.published import DESIRED_STATE, published_schema
 from reconciler.desired.yaml_tree.tree import Place, Steps, Value, YamlMapping, YamlSequence, walk
 from reconciler.model.problem import Source
 
 
-def check_document(root: Value, path: str, problems: Problems) -> bool:
-    """Whether the schema accepts the document; where it does not, the problems say why."""
+def check_document(root: Value, path: str, problems: Problems, schema: str = DESIRED_STATE) -> bool:
+    """Whether the schema of this name accepts the document; if not, the problems say why."""
     residue = _Residue.of(root)
     reporter = _Reporter(root, residue, path, problems, problems.sources(path))
     is_valid = True
     looked_at = 0
-    for error in _validator().iter_errors(residue.root):
+    for error in _validator(schema).iter_errors(residue.root):
         is_valid = False
         for finding in explanations(Fault.of(error)):
             if looked_at == MOST:
@@ -102,5 +102,5 @@ def _place(root: Value, steps: Steps, finding: Explanation) -> Place:
 
 
 @cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(desired_state_schema())
+def _validator(schema: str) -> Draft202012Validator:
+    return Draft202012Validator(published_schema(schema))

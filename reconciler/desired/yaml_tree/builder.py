@@ -122,14 +122,19 @@ class TreeBuilder:
         return items
 
     def _nested(self, event: Event, key: str | None, depth: int) -> Value:
-        """The value of a key, if it is no scalar."""
+        """The value of a key, if it is no scalar; the keys below a typed one are of any name."""
+        is_typed = key in self._scalar_types and depth < MAX_DEPTH
+        if is_typed and isinstance(event, MappingStartEvent):
+            self._refuse_properties(event)
+            return self._mapping(event, depth + 1, key)
         take = self._takers.get(key) if key is not None and depth == 1 else None
         if take is None or not isinstance(event, SequenceStartEvent):
             return self._value(event, depth + 1)
         self._refuse_properties(event)
         return self._taken_sequence(event, depth + 1, take)
 
-    def _mapping(self, start: Event, depth: int) -> YamlMapping:
+    def _mapping(self, start: Event, depth: int, typed: str | None = None) -> YamlMapping:
+        """A mapping; all its values are of the type of the key ``typed``, if that is given."""
         mark = start.start_mark
         mapping = YamlMapping(mark.line + 1, mark.column + 1)
         next_event, mark_down = self._next, mapping.marks.append
@@ -137,7 +142,8 @@ class TreeBuilder:
             key = self._key(key_event, depth)
             event = next_event()
             is_scalar = event.__class__ is ScalarEvent
-            value = self._scalar(event, key) if is_scalar else self._nested(event, key, depth)
+            is_typed = typed or key
+            value = self._scalar(event, is_typed) if is_scalar else self._nested(event, key, depth)
             if key is None:
                 continue
             if key in mapping:
@@ -201,7 +207,7 @@ class TreeBuilder:
             Rule.EMPTY_FILE,
             Source(self._path, 1),
             "the file says nothing",
-            "a desired-state file starts with 'version: 1' and 'store:'; else remove the file",
+            "start it with 'version: 1' and 'store:', or remove it",
         )
 
     def _report(self, rule: Rule, event: Event, message: str, hint: str | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -13,6 +14,7 @@ from reconciler.emulator.storage.tags import SEARCHABLE
 
 _MAX_OFFSET = 1_000_000
 _TAG_DIGITS = 8
+_DATE = re.compile(r"[0-9]{8}")
 
 
 class Level(Enum):
@@ -69,7 +71,8 @@ def read_query(
         elif name == "fuzzymatching":
             is_fuzzy = _boolean(name, value)
         else:
-            matches[_searchable(level, name)] = value
+            keyword = _searchable(level, name)
+            matches[keyword] = _dates(value) if keyword == "StudyDate" else value
     if any(matches.get(keyword, uid) != uid for keyword, uid in scope.items()):
         raise ApiError(400, "The query contradicts the request path.")
     if not 1 <= numbers["limit"] <= _MAX_LIMITS[level]:
@@ -90,6 +93,14 @@ def _number(name: str, value: str) -> int:
     if not (value.isascii() and value.isdigit()):
         raise ApiError(400, f"{name!r} is not a number.")
     return int(value)
+
+
+def _dates(value: str) -> str:
+    """A date, or a range of dates that may be open at one end (PS3.4 section C.2.2.2.5)."""
+    first, _, last = value.partition("-")
+    if not (first or last) or any(one and not _DATE.fullmatch(one) for one in (first, last)):
+        raise ApiError(400, "'StudyDate' is neither a date nor a range of dates.")
+    return value
 
 
 def _boolean(name: str, value: str) -> bool:

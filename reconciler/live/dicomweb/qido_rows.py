@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from itertools import islice
 from typing import Any
 
@@ -14,7 +15,15 @@ from reconciler.live.http.bodies import parse_json
 from reconciler.live.http.faults import AttemptError, UnexpectedReplyError
 from reconciler.live.http.numbers import read_number
 from reconciler.model.address import UID_MAX_LENGTH, InstanceAddress, is_uid
-from reconciler.model.live import OddRow, Referrer, SeriesListing, UnreportedImage
+from reconciler.model.live import (
+    OddRow,
+    Referrer,
+    SeriesListing,
+    SeriesRow,
+    StudyRow,
+    UnreportedImage,
+)
+from reconciler.model.patient import PatientKey
 
 STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"
@@ -22,6 +31,8 @@ SOP_INSTANCE_UID = "00080018"
 SOP_CLASS_UID = "00080016"
 IMAGE_TYPE = "00080008"
 MODALITY = "00080060"
+STUDY_DATE = "00080020"
+ACCESSION_NUMBER = "00080050"
 PATIENT_ID = "00100020"
 STUDY_RELATED_SERIES = "00201206"
 STUDY_RELATED_INSTANCES = "00201208"
@@ -38,6 +49,8 @@ _ROWS: dict[Referring, type[InstanceAddress]] = {
 
 _MODALITY = re.compile(r"[A-Z0-9_ ]{1,16}")
 """PS3.5 section 6.2: a Code String; whatever else stands there is not passed on."""
+
+_DAY = re.compile(r"[0-9]{8}")
 
 _LONGEST_ROW = 1024 * 1024  # characters; decoded it may take 24 times as many bytes
 _LONGEST_DATASET = 16 * 1024 * 1024  # characters
@@ -78,6 +91,33 @@ def read_series(chunks: Iterator[bytes]) -> Iterator[SeriesListing | OddRow]:
             yield SeriesListing(uid, _modality(row), _count(row, SERIES_RELATED_INSTANCES))
         else:
             yield _odd(row, levels=2)
+
+
+def read_study_rows(chunks: Iterator[bytes], key: PatientKey) -> Iterator[StudyRow]:
+    """Read what a rule asks of studies; who the patient is is hashed as soon as it is decoded.
+
+    Raises as `read_addresses`.
+    """
+    for row in read_rows(chunks):
+        patient, number = _text(row, PATIENT_ID), _text(row, ACCESSION_NUMBER)
+        yield StudyRow(
+            _uid(row, STUDY_INSTANCE_UID) or _odd(row, levels=1),
+            _day(row),
+            key.pseudonym(patient) if patient and patient.strip() else None,
+            key.accession_pseudonym(number) if number and number.strip() else None,
+            _count(row, STUDY_RELATED_SERIES),
+            _count(row, STUDY_RELATED_INSTANCES),
+        )
+
+
+def read_series_rows(chunks: Iterator[bytes]) -> Iterator[SeriesRow]:
+    """Read what a rule asks of series. Raises as `read_addresses`."""
+    study = ""
+    for row in read_rows(chunks):
+        study = _uid(row, STUDY_INSTANCE_UID, like=study)
+        series = _uid(row, SERIES_INSTANCE_UID)
+        uids = (study, series) if study and series else _odd(row, levels=2)
+        yield SeriesRow(uids, _modality(row), _count(row, SERIES_RELATED_INSTANCES))
 
 
 def read_counts(chunks: Iterator[bytes], tag: str) -> Iterator[int]:
@@ -223,6 +263,17 @@ def _modality(row: dict[str, Any]) -> str | None:
         case {"Value": [str(code)]} if _MODALITY.fullmatch(code):
             return code
     return None
+
+
+def _day(row: dict[str, Any]) -> date | None:
+    """A Study Date (DA, PS3.5 section 6.2); None where there is none, or what is no date."""
+    text = _text(row, STUDY_DATE)
+    if text is None or not _DAY.fullmatch(text.strip(" ")):
+        return None
+    try:
+        return date.fromisoformat(text.strip(" "))
+    except ValueError:
+        return None
 
 
 def _count(row: dict[str, Any], tag: str) -> int | None:

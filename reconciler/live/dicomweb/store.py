@@ -19,19 +19,27 @@ from reconciler.live.dicomweb import probe_reply
 from reconciler.live.dicomweb.metadata_references import MetadataReferences, read_references
 from reconciler.live.dicomweb.probe_reply import is_dataset
 from reconciler.live.dicomweb.qido_rows import (
+    ACCESSION_NUMBER,
     IMAGE_TYPE,
     MODALITY,
+    PATIENT_ID,
     SERIES_INSTANCE_UID,
     SERIES_RELATED_INSTANCES,
     SOP_CLASS_UID,
+    STUDY_DATE,
     STUDY_INSTANCE_UID,
+    STUDY_RELATED_INSTANCES,
+    STUDY_RELATED_SERIES,
     read_addresses,
     read_patient_id,
     read_series,
+    read_series_rows,
     read_studies,
+    read_study_rows,
     require_dataset_of,
 )
 from reconciler.live.dicomweb.replies import no_answer, store_reply, unsent
+from reconciler.live.dicomweb.sweep import MOST_ROWS, swept
 from reconciler.live.http.answer import Answer, Stream
 from reconciler.live.http.bodies import DICOM_JSON, is_json, media_type
 from reconciler.live.http.channel import RequestKind
@@ -47,6 +55,8 @@ from reconciler.model.live import (
     OddRow,
     References,
     SeriesListing,
+    SeriesRow,
+    StudyRow,
     unknown,
 )
 from reconciler.model.patient import PatientKey
@@ -61,9 +71,6 @@ PIECE = 1024 * 1024
 
 _ROWS_PIECE = 128 * 1024
 """Bytes a piece of a listing: many are read at once, and rows are small."""
-
-_MOST_ROWS = 1_000_000
-"""The largest offset that the Healthcare API takes."""
 
 _REFERENCES_PIECE = 128 * 1024
 """Bytes a piece of what is read for its references: many are read at once."""
@@ -145,6 +152,14 @@ class DicomWebStore(DicomStore):
         """Search by path."""
         path = f"{self.whole(study_uid, None)}/series"
         yield from self._search(path, _SERIES_FIELDS, read_series)
+
+    def search_studies(self, key: PatientKey, on_split: Callable[[], None]) -> Iterator[StudyRow]:
+        """Search the whole store."""
+        yield from self._swept("studies", _RULED_STUDY, partial(read_study_rows, key=key), on_split)
+
+    def search_series(self, on_split: Callable[[], None]) -> Iterator[SeriesRow]:
+        """Search the whole store."""
+        yield from self._swept("series", _RULED_SERIES, read_series_rows, on_split)
 
     def find(self, instance_uid: str) -> tuple[InstanceAddress, ...]:
         """Search the whole store by SOP Instance UID."""
@@ -303,7 +318,7 @@ class DicomWebStore(DicomStore):
         """Read page by page until one is empty: a server may give fewer rows than are asked for.
 
         A page of nothing but rows of the one before makes the search unreadable, as one beyond
-        `_MOST_ROWS` does.
+        `MOST_ROWS` does.
         """
         limit = min(self._page_size, at_most or self._page_size)
         read = partial(_limited, limit, reader)
@@ -318,8 +333,17 @@ class DicomWebStore(DicomStore):
             yield from page
             before = rows
             offset += len(page)
-            if offset > _MOST_ROWS:
-                raise AttemptError(f"the search has more than {_MOST_ROWS:,} rows", may_pass=False)
+            if offset > MOST_ROWS:
+                raise AttemptError(f"the search has more than {MOST_ROWS:,} rows", may_pass=False)
+
+    def _swept(
+        self, level: str, fields: str, reader: Reader[Row], on_split: Callable[[], None]
+    ) -> Iterator[Row]:
+        def ask(query: str, limit: int, offset: int) -> list[Row]:
+            asked = f"{query}{fields}&limit={limit}&offset={offset}"
+            return self.page(f"{self._web}/{level}", asked, partial(_limited, limit, reader))
+
+        yield from swept(ask, self._page_size, on_split)
 
     def page(self, path: str, query: str, reader: Reader[Row]) -> list[Row]:
         """Read one page of a search; 204 says that nothing matches. Raises as `list_instances`."""
@@ -339,6 +363,17 @@ class DicomWebStore(DicomStore):
 
 _STUDY_FIELDS = f"includefield={STUDY_INSTANCE_UID}"
 _SERIES_FIELDS = f"includefield={MODALITY},{SERIES_RELATED_INSTANCES}"
+_RULED_STUDY = "includefield=" + ",".join(
+    (
+        STUDY_INSTANCE_UID,
+        STUDY_DATE,
+        PATIENT_ID,
+        ACCESSION_NUMBER,
+        STUDY_RELATED_SERIES,
+        STUDY_RELATED_INSTANCES,
+    )
+)
+_RULED_SERIES = f"includefield={STUDY_INSTANCE_UID},{MODALITY},{SERIES_RELATED_INSTANCES}"
 _INSTANCE_FIELDS = f"includefield={STUDY_INSTANCE_UID},{SERIES_INSTANCE_UID}"
 _LISTED_FIELDS = f"{_INSTANCE_FIELDS},{SOP_CLASS_UID},{IMAGE_TYPE}"
 

@@ -9,12 +9,14 @@ from reconciler.model.validation import Validation
 from reconciler.reporting.validation.tally import tally
 from reconciler.reporting.wording import plural
 
+_FILES = {InputRole.SELECTED, InputRole.KEEPS}
+
 
 def validation_as_text(validation: Validation) -> Iterator[str]:
     """A headline, then what each store is to lose and to keep; nothing where files are invalid."""
     if validation.desired is None:
         return
-    files = sum(file.role is not InputRole.INVENTORY for file in validation.desired.inputs)
+    files = sum(file.role in _FILES for file in validation.desired.inputs)
     yield f"Valid: {plural(files, 'desired-state file')}.\n"
     for store in validation.desired.stores:
         yield f"  {store.store}\n"

@@ -52,8 +52,11 @@ from reconciler.model.live import (
     OddRow,
     Presence,
     SeriesListing,
+    SeriesRow,
     StorageInfo,
+    StudyRow,
 )
+from reconciler.model.patient import PatientKey
 from reconciler.model.reply import Reply, ReplyKind
 
 _VERSION = r"[0-9A-Za-z.+-]{1,40}"
@@ -191,13 +194,24 @@ class OrthancStore(DicomWebStore):
         """As `list_instances`; how many there are stands in Orthanc's statistics."""
         found = list(super().list_studies(study_uid))
         yield from found
-        if study_uid is not None:
-            return
-        counts = parse_json(self._ask(Call(RequestKind.SEARCH, "/statistics")).body)
-        counted = read_number(counts.get("CountStudies")) if isinstance(counts, dict) else None
-        if counted is None:
-            raise LiveError("Orthanc does not say how many studies it holds")
-        _require_all(len(found), counted, "studies")
+        if study_uid is None:
+            _require_all(len(found), self._held("Studies"), "studies")
+
+    def search_studies(self, key: PatientKey, on_split: Callable[[], None]) -> Iterator[StudyRow]:
+        """As `list_studies`."""
+        found = set()
+        for row in super().search_studies(key, on_split):
+            found.add(hash((row.study_uid, row.patient)))
+            yield row
+        _require_all(len(found), self._held("Studies"), "studies")
+
+    def search_series(self, on_split: Callable[[], None]) -> Iterator[SeriesRow]:
+        """As `list_studies`; the rows of one series of several patients are alike."""
+        found = 0
+        for row in super().search_series(on_split):
+            found += 1
+            yield row
+        _require_all(found, self._held("Series"), "series")
 
     def delete(self, instance: InstanceAddress) -> Reply:
         """Look the instance up, make sure that it is the one, and send one DELETE for it."""
@@ -223,6 +237,13 @@ class OrthancStore(DicomWebStore):
         """The versions of Orthanc and of its DICOMweb plugin."""
         paths = {"Orthanc": "/system", "DICOMweb": "/plugins/dicom-web"}
         return ", ".join(f"{name} {self._version_at(path)}" for name, path in paths.items())
+
+    def _held(self, what: str) -> int:
+        counts = parse_json(self._ask(Call(RequestKind.SEARCH, "/statistics")).body)
+        counted = read_number(counts.get(f"Count{what}")) if isinstance(counts, dict) else None
+        if counted is None:
+            raise LiveError(f"Orthanc does not say how many {what.lower()} it holds")
+        return counted
 
     def _version_at(self, path: str) -> str:
         with suppress(LiveError):

@@ -1,0 +1,223 @@
+"""From selectors to lists: ask, compare with what is there, write."""
+
+from __future__ import annotations
+
+import difflib
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import islice, zip_longest
+from pathlib import Path
+
+from reconciler.cli import environment
+from reconciler.cli.output.console import report_problems, say
+from reconciler.cli.output.destination import write_file
+from reconciler.cli.output.progress import progress
+from reconciler.desired import Rule
+from reconciler.desired.selectors.origins import resolved_day
+from reconciler.desired.selectors.reading import load_selectors
+from reconciler.errors import DesiredStateError, EndpointError, ReconcilerError, UsageError
+from reconciler.live.connection import Connection
+from reconciler.live.http.endpoint import Endpoint
+from reconciler.model.address import is_uid
+from reconciler.model.patient import PatientKey
+from reconciler.model.problem import Problem, Severity
+from reconciler.model.selection.resolution import ListState, Resolution, ResolvedList
+from reconciler.model.selection.selector import Selector
+from reconciler.regular_file import open_regular
+from reconciler.selecting.pinned import list_lines, paths_of, pinning_file
+from reconciler.selecting.resolving import resolve
+
+
+@dataclass(frozen=True, slots=True)
+class ResolveRequest:
+    """What is resolved, how the store is asked, and whether files are written.
+
+    Without ``as_of`` it is today, for a ``check`` the day of the list that is there.
+    """
+
+    paths: Sequence[Path]
+    root: Path
+    access: environment.Access
+    key: PatientKey | None
+    as_of: date | None
+    check: bool
+    diff: bool
+
+
+def resolve_all(request: ResolveRequest) -> list[ResolvedList]:
+    """Resolve every selector, and write the lists once all searches were read.
+
+    Raises:
+        DesiredStateError: a selector, or a file that it names, is not valid.
+        LiveError: a search could not be read; nothing is written.
+        ReconcilerError: a file cannot be written.
+    """
+    selectors, warnings = load_selectors(request.paths, root=request.root)
+    key = _key(selectors, request.key, warnings)
+    endpoint = _endpoint(selectors, request.access)
+    provider = environment.provider_of(one.address for one in selectors)
+    with environment.connect(
+        endpoint, request.access, provider=provider, read_only=True
+    ) as connection:
+        found = [_resolved(one, key, request, connection) for one in selectors]
+    return [
+        _finished(selector, resolution, request)
+        for selector, resolution in zip(selectors, found, strict=True)
+    ]
+
+
+def _key(
+    selectors: Sequence[Selector], given: PatientKey | None, warnings: Sequence[Problem]
+) -> PatientKey:
+    """The key of the pseudonyms that the selectors compare; where they name none, a new one.
+
+    Raises:
+        UsageError: there are pseudonyms, and no key is given.
+        DesiredStateError: some were made with another key.
+    """
+    checks = [check for selector in selectors for check in selector.key_checks]
+    problems = list(warnings)
+    if checks and given is None:
+        raise UsageError(
+            f"{checks[0][0]} names pseudonyms, and no key is given",
+            hint="give the key that they were made with: --patient-key FILE",
+        )
+    hint = "make them with the key of --patient-key, by reconciler pseudonym"
+    for source, check in checks:
+        if check is None:
+            said = "these pseudonyms do not say by which key they were made"
+            kind = Severity.WARNING
+        elif given is not None and check != given.check:
+            said, kind = "these pseudonyms were made with another key", Severity.ERROR
+        else:
+            continue
+        problems.append(Problem(source, Rule.PSEUDONYM.value, said, hint, kind))
+    if any(one.severity is Severity.ERROR for one in problems):
+        raise DesiredStateError(sorted(problems, key=lambda one: one.sort_key))
+    if problems:
+        report_problems(problems)
+    return given or environment.new_patient_key()
+
+
+def _endpoint(selectors: Sequence[Selector], access: environment.Access) -> Endpoint:
+    """Where the one service is that all selectors are about."""
+    services = {
+        one.address.provider if one.address.provider.facts.service else one.address
+        for one in selectors
+    }
+    if len(services) > 1:
+        raise UsageError(
+            "the selectors are about several services",
+            hint="one run speaks to one service; give the selectors of each as PATHs of their own",
+        )
+    provider = environment.provider_of(one.address for one in selectors)
+    endpoint = environment.endpoint(access.endpoint, provider)
+    for one in selectors:
+        expected = one.store.get("endpoint")
+        if expected not in {None, str(endpoint)}:
+            raise EndpointError(
+                f"{one.path} expects the service at {expected}, this run is set to {endpoint}",
+                hint="set --endpoint or RECONCILER_ENDPOINT to the one that is right",
+            )
+    return endpoint
+
+
+def _resolved(
+    selector: Selector, key: PatientKey, request: ResolveRequest, connection: Connection
+) -> Resolution:
+    store = connection.store(selector.address)
+    store.preflight(deleting=False)
+    today = environment.now().date()
+    day = request.as_of
+    if day is None and request.check:
+        day = resolved_day(request.root, paths_of(selector.path)[0])
+    rows = itertools.count(1)
+    with progress(f"searching {selector.address.dicom_store_id}") as counter:
+        found = resolve(
+            selector, store, key, day or today, lambda: counter.update(next(rows), None)
+        )
+    if found.is_split:
+        say(
+            f"note: {selector.address.dicom_store_id} is so large that it was searched by dates:"
+            " studies without a Study Date were not found"
+        )
+    return found
+
+
+def _finished(selector: Selector, found: Resolution, request: ResolveRequest) -> ResolvedList:
+    """Compare with the files that are there, and write them unless that is not wanted."""
+    path, list_path = paths_of(selector.path)
+    text = pinning_file(selector, found)
+    old_text, old_list = _read(request.root / path), _read(request.root / list_path)
+    is_same_list = not any(
+        old != new for old, new in zip_longest(old_list, list_lines(selector, found))
+    )
+    more, gone = ([], []) if is_same_list else _changes(old_list, list_lines(selector, found))
+    if is_same_list and "".join(old_text) == text:
+        state = ListState.SAME
+    elif request.check or request.diff:
+        state = ListState.DIFFERENT
+    else:
+        state = ListState.WRITTEN
+        # In this order: a list that no file pins yet is refused, and never a half one taken.
+        _write(request.root / list_path, list_lines(selector, found))
+        _write(request.root / path, [text])
+    diff: list[str] = []
+    if request.diff:
+        new_text = text.splitlines(keepends=True)
+        diff += map(str.rstrip, difflib.unified_diff(old_text, new_text, path, path))
+        diff += _shown(list_path, more, gone)
+    return ResolvedList(
+        selector=selector.path,
+        path=path,
+        list_path=list_path,
+        intent=selector.intent,
+        resolution=found,
+        state=state,
+        added=len(more),
+        removed=len(gone),
+        diff=tuple(diff),
+    )
+
+
+def _changes(old: Sequence[str], new: Iterator[str]) -> tuple[list[str], list[str]]:
+    """The rows that a list has more, and those that are gone; its first line is no row."""
+    gone = dict.fromkeys(old[1:])
+    more = []
+    for row in islice(new, 1, None):
+        if row in gone:
+            del gone[row]
+        else:
+            more.append(row)
+    return more, list(gone)
+
+
+def _shown(name: str, more: Sequence[str], gone: Sequence[str]) -> Iterator[str]:
+    """The rows as a diff shows them; what is no UID may be anything, and is only counted."""
+    if more or gone:
+        yield from (f"--- {name}", f"+++ {name}")
+    for sign, rows in (("-", gone), ("+", more)):
+        for row in map(str.strip, rows):
+            if all(map(is_uid, row.split(","))):
+                yield f"{sign}{row}"
+
+
+def _read(path: Path) -> list[str]:
+    """The lines of a file; none where it is not there."""
+    try:
+        with open_regular(path) as file:
+            return [line.decode("utf-8", "replace") for line in file]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ReconcilerError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _write(path: Path, pieces: Iterable[str]) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ReconcilerError(f"cannot create {path.parent}: {error.strerror}") from error
+    write_file(path, pieces)

@@ -1,0 +1,1 @@
+"""Selectors: the rules from which lists are resolved, and the files that they name."""

@@ -1,0 +1,1 @@
+"""Rules that select studies or series, and the lists that they become."""

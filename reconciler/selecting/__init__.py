@@ -1,0 +1,1 @@
+"""From a rule to a list: what a store answers, held against a selector."""

@@ -1,0 +1,167 @@
+"""Rows as no well-meaning store has them: doubled, malformed, shared, without counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.emulator import DEMO_STORE
+from reconciler.model.desired import EntryKind
+from reconciler.model.live import OddRow, SeriesRow, StudyRow
+from reconciler.model.patient import PatientKey
+from reconciler.model.selection.packed_uid import pack, unpack
+from reconciler.model.selection.resolution import Resolution
+from reconciler.model.selection.selector import (
+    Age,
+    Bound,
+    Condition,
+    LastStudyOfPatient,
+    ListLevel,
+    Modalities,
+    SelectionRule,
+    Selector,
+    StudyDate,
+)
+from reconciler.selecting.resolving import resolve
+
+KEY = PatientKey(b"k" * 32)
+AS_OF = date(2022, 3, 1)
+OLD, NEW = date(2000, 1, 1), date(2022, 2, 1)
+TEN_YEARS = Bound(Age(10, "y"), None)
+UIDS = st.lists(st.integers(0, 10**9).map(str), min_size=1, max_size=6).map(".".join)
+
+
+@dataclass
+class Rows:
+    """What a store answers to the two searches."""
+
+    studies: list[StudyRow]
+    series: list[SeriesRow] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    is_split: bool = False
+
+    def search_studies(self, _key: PatientKey, on_split: Callable[[], None]) -> Iterator[StudyRow]:
+        self.asked.append("studies")
+        if self.is_split:
+            on_split()
+        yield from self.studies
+
+    def search_series(self, _on_split: Callable[[], None]) -> Iterator[SeriesRow]:
+        self.asked.append("series")
+        yield from self.series
+
+
+def study(
+    uid: str | OddRow,
+    day: date | None = OLD,
+    patient: str = "P1",
+    counts: tuple[int | None, int | None] = (1, 1),
+) -> StudyRow:
+    return StudyRow(uid, day, KEY.pseudonym(patient), None, *counts)
+
+
+def resolved(rows: Rows, *conditions: Condition, level: ListLevel = ListLevel.STUDY) -> Resolution:
+    rule = SelectionRule(conditions)
+    selector = Selector("a", "", DEMO_STORE, {}, level, rule, EntryKind.REMOVE, {}, ())
+    return resolve(selector, rows, KEY, AS_OF)  # type: ignore[arg-type]  # the two searches suffice
+
+
+def test_a_study_that_is_shown_twice_alike_counts_once() -> None:
+    found = resolved(Rows([study("1.2"), study("1.2")]), StudyDate(TEN_YEARS))
+    assert [*found.rows()] == ["1.2"]
+    assert found.searched == 1
+
+
+def test_a_study_that_is_shown_in_two_ways_cannot_be_judged() -> None:
+    found = resolved(Rows([study("1.2", OLD, "P1"), study("1.2", NEW, "P2")]), StudyDate(TEN_YEARS))
+    assert [*found.rows()] == []
+    assert {unpack(uid): why for uid, why in found.not_judged.items()} == {"1.2": ("studyDate",)}
+
+
+def test_a_study_of_two_patients_is_the_last_of_neither() -> None:
+    rows = Rows([study("1.2", OLD, "P1"), study("1.2", OLD, "P2")])
+    found = resolved(rows, LastStudyOfPatient(TEN_YEARS))
+    assert [*found.rows()] == []
+    assert [unpack(uid) for uid in found.not_judged] == ["1.2"]
+
+
+@pytest.mark.parametrize("uid", [" 1.3", None, "1..3"])
+def test_a_study_that_cannot_be_addressed_is_named_and_counts_for_its_patient(
+    uid: str | None,
+) -> None:
+    rows = Rows([study("1.2"), study(OddRow((uid,)), NEW)])
+    assert [*resolved(rows, LastStudyOfPatient(TEN_YEARS)).rows()] == []
+    found = resolved(rows, StudyDate(TEN_YEARS))
+    assert [*found.rows()] == ["1.2"]
+    assert found.odd == (OddRow((uid,)),)
+
+
+def test_a_series_that_cannot_be_addressed_has_its_modality_and_leaves_its_study_there() -> None:
+    rows = Rows(
+        [study("1.2")],
+        [SeriesRow(("1.2", "1.2.1"), "US", 1), SeriesRow(OddRow(("1.2", "1..2")), "MG", 1)],
+    )
+    only_us = Modalities(frozenset({"US"}), None, None)
+    assert [*resolved(rows, only_us).rows()] == []
+    found = resolved(rows, only_us, level=ListLevel.SERIES)
+    assert [*found.rows()] == ["1.2,1.2.1"]
+    assert found.emptied == 0
+
+
+def test_series_are_counted_where_studies_do_not_say() -> None:
+    series = [SeriesRow(("1.2", f"1.2.{n}"), "US", n) for n in (1, 2)]
+    rows = Rows([study("1.2", counts=(None, None)), study("1.3", NEW)], series)
+    found = resolved(rows, StudyDate(TEN_YEARS))
+    assert rows.asked == ["studies", "series"]
+    assert (found.series, found.instances) == (2, 3)
+    assert found.modalities == {"US": 1}
+
+    rows = Rows([study("1.2"), study("1.3", NEW, counts=(None, None))], series)
+    assert resolved(rows, StudyDate(TEN_YEARS)).series == 1
+    assert rows.asked == ["studies"]
+
+
+@pytest.mark.parametrize("counts", [(1, None), (1, 2**40)])
+def test_instances_that_are_not_counted_are_no_limit(counts: tuple[int, int | None]) -> None:
+    rows = Rows([study("1.2", counts=counts), study("1.3")])
+    found = resolved(rows, StudyDate(TEN_YEARS))
+    assert (found.series, found.instances) == (2, None)
+
+
+def test_a_study_without_any_series_has_no_modality_that_is_known() -> None:
+    found = resolved(Rows([study("1.2")]), Modalities(None, None, frozenset({"MG"})))
+    assert [*found.rows()] == []
+    assert [unpack(uid) for uid in found.not_judged] == ["1.2"]
+
+
+def test_that_dates_were_split_is_said() -> None:
+    assert resolved(Rows([], is_split=True), StudyDate(TEN_YEARS)).is_split
+
+
+@pytest.mark.parametrize(
+    ("day", "age", "first_that_is_not"),
+    [
+        (date(2026, 3, 1), Age(10, "y"), date(2016, 3, 1)),
+        (date(2026, 2, 28), Age(10, "y"), date(2016, 2, 28)),
+        (date(2028, 2, 29), Age(10, "y"), date(2018, 3, 1)),
+        (date(2026, 3, 31), Age(1, "m"), date(2026, 3, 1)),
+        (date(2026, 1, 15), Age(13, "m"), date(2024, 12, 15)),
+        (date(2026, 3, 1), Age(1, "d"), date(2026, 2, 28)),
+        (date(2026, 3, 1), Age(9999, "y"), date.min),
+        (date(2026, 3, 1), Age(99999, "d"), date.fromordinal(date(2026, 3, 1).toordinal() - 99999)),
+    ],
+)
+def test_ages_go_by_the_calendar(day: date, age: Age, first_that_is_not: date) -> None:
+    assert age.before(day) == first_that_is_not
+
+
+@given(UIDS.filter(lambda uid: len(uid) <= 64), UIDS.filter(lambda uid: len(uid) <= 64))
+def test_packed_uids_are_their_texts_in_order(one: str, other: str) -> None:
+    assert unpack(pack(one)) == one
+    assert (pack(one) < pack(other)) is (one < other)
+    assert len(pack(one)) <= 32
