@@ -11,14 +11,14 @@ from functools import partial
 from reconciler.applying.archive import Archive, NotArchivedError
 from reconciler.applying.first_proof import FirstProofs
 from reconciler.applying.outcome import AttemptSummary, deletion_outcome, summarize
-from reconciler.applying.patients import NotIdentifiedError, read_patient
+from reconciler.applying.patients import ChangedError, NotIdentifiedError, read_patient
 from reconciler.applying.sending import NotSentError, Sender
 from reconciler.dicom.patient import load_pydicom
 from reconciler.errors import JournalError
 from reconciler.journal.records import Intent, Verified
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.live import Observation, Presence, unknown
+from reconciler.model.live import PRESENT, Observation, Presence, unknown
 from reconciler.model.outcome import InstanceResult, Outcome, RunState
 from reconciler.model.patient import PatientKey, PatientSeen
 from reconciler.model.plan import DeletionGroup
@@ -27,6 +27,8 @@ from reconciler.model.reply import Reply, ReplyKind
 
 _FINAL = frozenset({AttemptSummary.REFUSED, AttemptSummary.OPERATION})
 """After these an instance that is still there is not looked for again."""
+
+_CHANGED = "not deleted, since what its list is bound to has changed since it was resolved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,9 @@ class Deleter:
             patient = self._prepare(target)
         except NotIdentifiedError as error:
             return self._blocked(target, f"its Patient ID could not be read: {error}")
+        except ChangedError:
+            # It was read just now, so it is there.
+            return self._unsent(target, PRESENT, Outcome.NOT_ATTEMPTED, _CHANGED)
         except NotArchivedError as error:
             return self._blocked(target, f"it could not be archived: {error}")
         except JournalError as error:
@@ -88,12 +93,13 @@ class Deleter:
 
         Raises:
             NotIdentifiedError: its patient is to be on record, and was not read.
+            ChangedError: it is not what was listed.
             NotArchivedError: the files want it archived first, and it is not.
             JournalError: the copy could not be recorded.
         """
         store = self._store(target)
         copy = self._archive.keep(store, target.index, target.instance, target.group)
-        return read_patient(store, target.instance, self._patient_key, copy)
+        return read_patient(store, target.instance, self._patient_key, copy, target.group.bound)
 
     def _delete(self, target: Target, patient: PatientSeen | None) -> InstanceResult:
         """Send what DELETEs it takes, then verify what they did."""

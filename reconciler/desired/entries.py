@@ -6,9 +6,10 @@ so that a file with one entry an instance costs no more than one that lists them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import repeat
 from typing import Any, cast
 
 from reconciler.desired.checks.archives import Archive
@@ -20,6 +21,7 @@ from reconciler.desired.schema.plain_entries import PlainEntries, PlainSeries
 from reconciler.desired.wording import NOUNS, quoted
 from reconciler.desired.yaml_tree.tree import Place, YamlMapping, YamlSequence
 from reconciler.model.address import SeriesAddress
+from reconciler.model.bound import Attribute, Bound
 from reconciler.model.desired import Entry, EntryKind, Hold, InstanceList, Reason, ReasonCode
 from reconciler.model.problem import Source
 
@@ -136,10 +138,33 @@ class _EntryReader:
             group = (*series, reason, hold, archive)
             source = Source(inventory.path, instances.lines[0], instances.columns[0])
             self.wide.append(self._entry(group, instances, source, from_inventory=True))
-        for study_uid, series_uid, line, column in inventory.targets:
-            target = (study_uid, series_uid, reason, hold, archive)
-            source = Source(inventory.path, line, column)
-            self.wide.append(self._entry(target, None, source, from_inventory=True))
+        for target, bound in zip(inventory.targets, self._bound(entry, inventory), strict=False):
+            study_uid, series_uid, *place = target
+            whole = (study_uid, series_uid, reason, hold, archive)
+            source = Source(inventory.path, *place)
+            one = self._entry(whole, None, source, from_inventory=True, bound=bound)
+            self.wide.append(one)
+
+    def _bound(self, entry: YamlMapping, inventory: Inventory) -> Iterable[Bound | None]:
+        """What the targets of an inventory are bound to; a keep takes no notice of it."""
+        seen, bind = inventory.targets.seen, entry.get("bind")
+        if self.intent is EntryKind.KEEP:
+            return repeat(None)
+        if not isinstance(bind, YamlMapping):
+            if seen is not None:
+                self._report_bound(entry, "inventory", f"{inventory.path} has a column seen")
+            return repeat(None)
+        if seen is None:
+            self._report_bound(entry, "bind", f"{inventory.path} has no column seen")
+            return repeat(None)
+        to = {Attribute(str(one)) for one in cast(YamlSequence, bind["to"])}
+        names = tuple(one for one in Attribute if one in to)
+        return (Bound(names, str(bind["key"]), one) for one in seen)
+
+    def _report_bound(self, entry: YamlMapping, key: str, message: str) -> None:
+        source = self._source(entry.value_place(key))
+        hint = "bind stands beside the inventory exactly where this has the column"
+        self.problems.error(Rule.INVENTORY_BOUND, source, message, hint)
 
     def _group(self, entry: YamlMapping, reason: ReasonTexts | None) -> _Group:
         fields: dict[str, Any] = entry
@@ -153,6 +178,7 @@ class _EntryReader:
         source: Source,
         *,
         from_inventory: bool = False,
+        bound: Bound | None = None,
     ) -> Entry:
         study, series, reason, hold, archive = group
         return Entry(
@@ -166,6 +192,7 @@ class _EntryReader:
             from_inventory,
             archive.folder,
             archive.allow_damaged,
+            bound,
         )
 
     def _reason(self, entry: YamlMapping) -> ReasonTexts | None:

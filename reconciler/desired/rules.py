@@ -67,6 +67,10 @@ class Rule(ProblemRule):
     INVENTORY_ROW = ("inventory-row", "A row of an inventory is malformed")
     INVENTORY_DIGEST = ("inventory-digest", "An inventory is not the file that was pinned")
     INVENTORY_COUNT = ("inventory-count", "An inventory has another number of rows than was pinned")
+    INVENTORY_BOUND = (
+        "inventory-bound",
+        "An inventory has a column seen that the entry does not explain, or lacks it",
+    )
     PSEUDONYM = ("pseudonym", "Pseudonyms are none, or may be of another key")
     SELECTOR_CHANGED = (
         "selector-changed",

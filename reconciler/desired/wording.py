@@ -46,6 +46,7 @@ NOUNS = {
     "selector": Noun("a relative path", "write it relative to this file's folder, with '/' "
                      "between its parts"),
     "digest": Noun("a digest", "it is what reconciler resolve wrote"),
+    "key": Noun("the check of a key", "it is what reconciler resolve wrote"),
     "asOf": Noun("a day", "it is what reconciler resolve wrote, as YYYY-MM-DD"),
     "sha256": Noun("a SHA-256", "write 64 hexadecimal digits, as sha256sum prints them"),
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Whose a DICOM file is, by its beginning.
+"""Whose a DICOM file is, of which day and modality, by its beginning.
 
 Broken files make pydicom raise and warn of anything, in words that hold what it read; whoever runs
 this in a process of its own silences its warnings.
@@ -10,7 +10,7 @@ import codecs
 import zlib
 from importlib import import_module
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.dicom.encoding import BIG_ENDIAN, DEFLATED, encoding_of
 from reconciler.dicom.file_head import HEAD, NotDicomFileError, read_head
@@ -19,6 +19,17 @@ LONGEST_PATIENT_ID = 1024
 """Characters: LO has 64 at most (PS3.5 section 6.2), and real ones have more."""
 
 _PATIENT_ID = 0x00100020
+
+
+class Said(NamedTuple):
+    """What a file says of itself, without the spaces around it; None is what it does not have.
+
+    Of several values the text is one that no single value is.
+    """
+
+    patient_id: str
+    study_date: str | None
+    modality: str | None
 
 
 def load_pydicom() -> None:
@@ -31,8 +42,8 @@ def load_pydicom() -> None:
         codecs.lookup(encoding)
 
 
-def patient_id_of(head: bytes) -> str:
-    """The Patient ID of a DICOM file; ``head`` are its first `HEAD` bytes, or all of it.
+def said_of(head: bytes) -> Said:
+    """What a DICOM file says; ``head`` are its first `HEAD` bytes, or all of it.
 
     Raises:
         NotDicomFileError: it is no DICOM file, or says no Patient ID, or several.
@@ -41,9 +52,9 @@ def patient_id_of(head: bytes) -> str:
     dataset = head[meta.dataset_offset :]
     if meta.transfer_syntax_uid in DEFLATED:
         dataset = _inflated(dataset)
-    patient_id = _patient_id(dataset, meta.transfer_syntax_uid)
+    patient_id, *others = _values(dataset, meta.transfer_syntax_uid)
     if isinstance(patient_id, str) and 0 < len(patient_id.strip()) <= LONGEST_PATIENT_ID:
-        return patient_id.strip()
+        return Said(patient_id.strip(), *(str(one or "").strip() or None for one in others))
     raise NotDicomFileError("it says no Patient ID")
 
 
@@ -55,8 +66,8 @@ def _inflated(dataset: bytes) -> bytes:
         raise NotDicomFileError("it is a DICOM file that cannot be read") from error
 
 
-def _patient_id(dataset: bytes, transfer_syntax_uid: str) -> object:
-    """The value as pydicom decodes it; elements with a higher tag are not looked at."""
+def _values(dataset: bytes, transfer_syntax_uid: str) -> list[object]:
+    """The values as pydicom decodes them; elements above the Patient ID are not looked at."""
     # pydicom takes half a second to import, which runs that need no patient need not spend.
     from pydicom.config import disable_value_validation  # noqa: PLC0415
     from pydicom.filereader import read_dataset  # noqa: PLC0415
@@ -73,6 +84,6 @@ def _patient_id(dataset: bytes, transfer_syntax_uid: str) -> object:
                 is_little_endian=encoding.order is not BIG_ENDIAN,
                 stop_when=is_past,
             )
-            return read.get("PatientID")
+            return [read.get(name) for name in ("PatientID", "StudyDate", "Modality")]
     except Exception:  # noqa: BLE001 - of a broken file it raises anything, and quotes it
         raise NotDicomFileError("it is a DICOM file that cannot be read") from None

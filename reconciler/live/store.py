@@ -12,6 +12,7 @@ from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import DICOM_JSON
 from reconciler.live.http.labels import AuditLabels
 from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress
+from reconciler.model.bound import Attributes
 from reconciler.model.live import (
     FileMeta,
     Observation,
@@ -153,10 +154,11 @@ class ReadableStore(Protocol):
             LiveError: it could not be retrieved, or does not begin with one.
         """
 
-    def patient(self, instance: InstanceAddress, key: PatientKey) -> str | None:
-        """Read whose an instance is, by its metadata: the pseudonym of its Patient ID.
+    def attributes(self, instance: InstanceAddress, key: PatientKey) -> Attributes:
+        """Read whose an instance is, and the rest that a removal may be bound to, by its metadata.
 
-        None where it has none. The id itself never leaves this method.
+        The patient is always there, as the pseudonym of the Patient ID, which itself never leaves
+        this method.
 
         Raises:
             LiveError: it could not be read.

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from reconciler.model.address import SeriesAddress, StoreAddress
 from reconciler.model.as_json import as_json
+from reconciler.model.bound import Bound
 from reconciler.model.problem import Problem, Source
 
 
@@ -156,7 +157,8 @@ class Entry:
     ``series_uid`` None means the whole study; ``instances`` None means the whole series (or
     study). An inventory gives one entry a series, whose ``source.path`` is the CSV file.
     ``archive`` is the absolute path of the folder under which a remove is kept first;
-    ``allow_damaged`` says that the copy there need not be whole.
+    ``allow_damaged`` says that the copy there need not be whole. ``bound`` is what the instances of
+    a remove must still be when it is applied.
     """
 
     intent: EntryKind
@@ -169,6 +171,7 @@ class Entry:
     from_inventory: bool = False
     archive: str | None = None
     allow_damaged: bool = False
+    bound: Bound | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -187,7 +190,8 @@ class Claim:
 class Claims:
     """The entries of one intent in one store, looked up from the narrowest to the widest.
 
-    Of several equally narrow entries the one with a hold speaks, else the first in order.
+    Of several equally narrow entries the one with a hold speaks, else one that is bound, else the
+    first in order.
     """
 
     def __init__(self, entries: tuple[Entry, ...]) -> None:
@@ -196,7 +200,7 @@ class Claims:
         self._series: dict[SeriesAddress, Entry] = {}
         self._listed: dict[SeriesAddress, list[Entry]] = {}
         self._listed_by_study: dict[str, list[Entry]] = {}
-        for entry in sorted(entries, key=lambda e: (e.hold is None, e.source)):
+        for entry in sorted(entries, key=lambda e: (e.hold is None, e.bound is None, e.source)):
             if entry.series_uid is None:
                 self._studies.setdefault(entry.study_uid, entry)
                 continue

@@ -17,6 +17,7 @@ from reconciler.model.address import (
     StoreAddress,
     is_uid,
 )
+from reconciler.model.bound import Attribute
 
 
 class Presence(Enum):
@@ -151,7 +152,8 @@ class StudyRow(NamedTuple):
     """A row of a search for studies; of the patient it holds pseudonyms alone.
 
     None is what the row does not say, or not in a usable form. ``study_uid`` is that of an
-    `OddRow` where no request can address the study.
+    `OddRow` where no request can address the study. ``attributes`` are the items of `Attributes`
+    for the patient, as a pseudonym, and the date.
     """
 
     study_uid: str | OddRow
@@ -160,14 +162,19 @@ class StudyRow(NamedTuple):
     accession: str | None
     series: int | None
     instances: int | None
+    attributes: tuple[tuple[Attribute, str | None], ...] = ()
 
 
 class SeriesRow(NamedTuple):
-    """A row of a search for series in a whole store; ``uids`` are those of study and series."""
+    """A row of a search for series in a whole store; ``uids`` are those of study and series.
+
+    ``attributes`` are the items of `Attributes` for the modality.
+    """
 
     uids: tuple[str, str] | OddRow
     modality: str | None
     instances: int | None
+    attributes: tuple[tuple[Attribute, str | None], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hmac
+import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
+
+from reconciler.model.bound import Attribute, Attributes
 
 PATIENT = "hmac-sha256:"
 ACCESSION = "accession-hmac-sha256:"
@@ -12,6 +16,7 @@ ACCESSION = "accession-hmac-sha256:"
 KEY_LINE = "# key "
 """How the line of a file of pseudonyms begins that says by which key they were made."""
 
+_PATIENT = Attribute.PATIENT
 _SECRET = re.compile(r"([0-9A-Fa-f]{64})\r?\n?")
 
 
@@ -49,6 +54,22 @@ class PatientKey:
     def accession_pseudonym(self, number: str) -> str:
         """The same of an Accession Number (SH), as no Patient ID has it: behind a NUL."""
         return ACCESSION + self._mac(f"\0accession\0{number.strip(' ')}")
+
+    def hashed(self, texts: Attributes) -> Attributes:
+        """The same attributes with the pseudonym in the place of the Patient ID."""
+        patient_id = texts.get(Attribute.PATIENT)
+        return texts if patient_id is None else {**texts, _PATIENT: self.pseudonym(patient_id)}
+
+    def seen(self, hashed: Attributes, to: Collection[Attribute]) -> str | None:
+        """The HMAC of what `hashed` gave of these attributes; None if one could not be read.
+
+        It is that of the JSON array of their names and values, in the order of `Attribute` and
+        behind a NUL, as no Patient ID has it.
+        """
+        if not hashed.keys() >= set(to):
+            return None
+        said = [(one.value, hashed[one]) for one in Attribute if one in to]
+        return self._mac(f"\0seen\0{json.dumps(said)}")
 
     @property
     def check(self) -> str:

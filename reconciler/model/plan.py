@@ -20,6 +20,7 @@ from reconciler.model.address import (
     checked_uid,
 )
 from reconciler.model.as_json import as_json
+from reconciler.model.bound import Bound
 from reconciler.model.desired import Hold, InputFile, Limits, Reason, ReasonCode
 from reconciler.model.problem import Source
 
@@ -97,7 +98,7 @@ class DeletionGroup:
     ``instances`` maps each SOP Instance UID to the line that declares it; ``expanded`` says that
     the line names the series or study as a whole; ``archive`` is the absolute path of the folder
     under which each instance is kept before it is deleted, ``allow_damaged`` that the copy there
-    need not be whole.
+    need not be whole; ``bound`` is what each instance must still be then.
     """
 
     path: str
@@ -106,6 +107,7 @@ class DeletionGroup:
     instances: Mapping[str, int] = field(metadata=as_json(check=_checked_instances))
     archive: str | None = field(default=None, metadata=as_json(check=_checked_folder))
     allow_damaged: bool = False
+    bound: Bound | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,6 +406,18 @@ class Plan:
             for group in series.groups
         }
         return tuple(sorted(archive for archive in found if archive is not None))
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The checks of the keys by which something in it is bound."""
+        return frozenset(
+            group.bound.key
+            for store in self.stores
+            for study in store.studies
+            for series in study.series
+            for group in series.groups
+            if group.bound is not None
+        )
 
     @property
     def has_deletions(self) -> bool:

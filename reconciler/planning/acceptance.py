@@ -8,6 +8,7 @@ from datetime import datetime
 from reconciler.errors import PlanRefused
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import Claims, InputFile
+from reconciler.model.patient import PatientKey
 from reconciler.model.plan import GitState, SavedPlan
 from reconciler.model.service import is_one_service
 from reconciler.planning.kept import KeptDeletions, kept_deletions
@@ -62,6 +63,25 @@ def require_endpoint(saved: SavedPlan, endpoint: str) -> None:
         raise PlanRefused(
             f"the plan was made for the service at {saved.endpoint}, this run is set to {endpoint}",
             hint="set --endpoint to the one that was reviewed, or make the plan again",
+        )
+
+
+def require_key(saved: SavedPlan, key: PatientKey | None) -> None:
+    """Refuse a plan that is bound to what can only be compared with a key, without that key.
+
+    Raises:
+        PlanRefused: no key is given, or another one.
+    """
+    keys = saved.plan.keys
+    if keys and key is None:
+        raise PlanRefused(
+            "what the plan deletes is bound to what was listed, and no key is given to compare it",
+            hint="give the key that the lists were resolved with: --patient-key FILE",
+        )
+    if key is not None and keys - {key.check}:
+        raise PlanRefused(
+            "what the plan deletes is bound to what was listed, by another key than the given one",
+            hint="give the key that the lists were resolved with; of several keys, plan each alone",
         )
 
 

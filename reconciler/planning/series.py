@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.model.address import InstanceAddress, SeriesAddress
+from reconciler.model.bound import Bound
 from reconciler.model.desired import Claim, Claims, DesiredStore, Entry, EntryKind, Reason
 from reconciler.model.live import LiveStore, Observation, Presence, StudyContents, unknown
 from reconciler.model.plan import Action, DeclaredInstances, DeletionGroup, Finding, SeriesPlan
@@ -152,17 +153,17 @@ def _decide_instance(judged: JudgedInstance, decisions: SeriesDecisions, live: L
 
 
 def _groups(deletions: Mapping[str, Claim]) -> tuple[DeletionGroup, ...]:
-    lines: dict[tuple[str, bool, Reason, str | None, bool], dict[str, int]] = {}
+    lines: dict[tuple[str, bool, Reason, str | None, bool, Bound | None], dict[str, int]] = {}
     for uid, claim in deletions.items():
         entry = claim.entry
-        archive = (entry.archive, entry.allow_damaged)
-        key = (claim.source.path, entry.is_whole, _reason(entry), *archive)
+        terms = (_reason(entry), entry.archive, entry.allow_damaged, entry.bound)
+        key = (claim.source.path, entry.is_whole, *terms)
         lines.setdefault(key, {})[uid] = claim.source.line
     return tuple(
         DeletionGroup(
-            path, reason, expanded, DeclaredInstances(instances.items()), archive, allow_damaged
+            path, reason, expanded, DeclaredInstances(instances.items()), archive, damaged, bound
         )
-        for (path, expanded, reason, archive, allow_damaged), instances in sorted(
+        for (path, expanded, reason, archive, damaged, bound), instances in sorted(
             lines.items(), key=lambda item: next(iter(item[1]))
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model.audit import AuditReport, DanglingOnRecord, Selection
+from reconciler.model.bound import Bound
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply
 from reconciler.model.desired import Hold, Reason
 from reconciler.model.gate import Gate
@@ -161,6 +162,13 @@ def describe_reason(reason: Reason) -> str:
     if reason.ticket:
         text += f", {reason.ticket}"
     return f"{text}: {reason.text}" if reason.text else text
+
+
+def describe_bound(bound: Bound) -> str:
+    """``bound to patient and studyDate: what has changed since it was resolved is left alone``."""
+    *some, last = (one.value for one in bound.to)
+    to = f"{', '.join(some)} and {last}" if some else last
+    return f"bound to {to}: what has changed since it was resolved is left alone"
 
 
 def describe_requester(requester: Requester | None) -> str:

@@ -8,6 +8,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 
 from reconciler.desired.format.canonical import canonical
+from reconciler.desired.inventory.reader import SEEN
 from reconciler.desired.selection import SELECTORS, SPECS
 from reconciler.model.desired import EntryKind
 from reconciler.model.selection.resolution import Resolution
@@ -28,7 +29,7 @@ def paths_of(selector: str) -> tuple[str, str]:
 
 def list_lines(selector: Selector, resolution: Resolution) -> Iterator[str]:
     """The list as an inventory of studies or series, line by line."""
-    yield f"{_COLUMNS[selector.level]}\n"
+    yield f"{_COLUMNS[selector.level]}{f',{SEEN}' if selector.bind else ''}\n"
     for row in resolution.rows():
         yield f"{row}\n"
 
@@ -44,12 +45,15 @@ def pinning_file(selector: Selector, resolution: Resolution) -> str:
         "sha256": digest.hexdigest(),
         "count": len(resolution.listed),
     }
+    entry: dict[str, object] = {"inventory": inventory}
+    if selector.bind:
+        entry["bind"] = {"to": [one.value for one in selector.bind], "key": resolution.key}
     content = {
         "version": 1,
         "store": selector.store,
         "resolvedFrom": _origin(selector, resolution, posixpath.dirname(path)),
         "limits": _limits(selector, resolution),
-        selector.intent.value: [{"inventory": inventory, **selector.terms}],
+        selector.intent.value: [{**entry, **selector.terms}],
     }
     lines = (
         f"{key}: {json.dumps(value, ensure_ascii=False)}\n"

@@ -10,6 +10,7 @@ from datetime import date
 from typing import TypeVar
 
 from reconciler.live.store import ReadableStore
+from reconciler.model.bound import Attributes
 from reconciler.model.desired import EntryKind
 from reconciler.model.live import OddRow
 from reconciler.model.patient import PatientKey
@@ -57,9 +58,10 @@ class _Resolving:
     years: Counter[str] = field(default_factory=Counter)
     modalities: Counter[str] = field(default_factory=Counter)
     not_judged: dict[bytes, tuple[str, ...]] = field(default_factory=dict)
+    seen: dict[Target, str] = field(default_factory=dict)
 
     def resolution(self) -> Resolution:
-        studies = Studies(self.selector.rule, self.as_of)
+        studies = Studies(self.selector.rule, self.as_of, self.selector.bind)
         for row in self._read(self.store.search_studies(self.key, self._note_split)):
             studies.add(row)
         if self.selector.level is ListLevel.SERIES:
@@ -72,7 +74,9 @@ class _Resolving:
             self._add_series(studies)
         chosen = array("I")
         for study in studies:
-            if self._is_selected(study.uid, study.answers):
+            if self._is_selected(study.uid, study.answers) and self._is_bound(
+                (study.uid,), studies.attributes(study.number)
+            ):
                 chosen.append(study.number)
         if not asks and any(studies[number].series == UNKNOWN for number in chosen):
             self._add_series(studies)
@@ -103,6 +107,8 @@ class _Resolving:
                 target[0], studies.answers_of_series(number, row.modality)
             ):
                 continue
+            if not self._is_bound(target, {**studies.attributes(number), **dict(row.attributes)}):
+                continue
             listed[target] = None
             by_study[number] += 1
             self.years[_named(studies[number].year)] += 1
@@ -127,9 +133,22 @@ class _Resolving:
         found = verdict(self.selector.rule, answers)
         if found is not None:
             return found
-        missing = undecided(self.selector.rule, answers)
-        self.not_judged[uid] = tuple(dict.fromkeys((*self.not_judged.get(uid, ()), *missing)))
+        self._note_not_judged(uid, undecided(self.selector.rule, answers))
         return self.selector.intent is EntryKind.KEEP
+
+    def _is_bound(self, target: Target, attributes: Attributes) -> bool:
+        """Note what it is, where the list is bound to that; what cannot be read is not listed."""
+        if not self.selector.bind:
+            return True
+        seen = self.key.seen(attributes, self.selector.bind)
+        if seen is None:
+            self._note_not_judged(target[0], ["bind"])
+            return False
+        self.seen[target] = seen
+        return True
+
+    def _note_not_judged(self, uid: bytes, why: Iterable[str]) -> None:
+        self.not_judged[uid] = tuple(dict.fromkeys((*self.not_judged.get(uid, ()), *why)))
 
     def _made(
         self,
@@ -154,6 +173,8 @@ class _Resolving:
             odd=tuple(sorted(studies.odd, key=str)),
             searched=len(studies),
             is_split=self.is_split,
+            key=self.key.check,
+            seen=self.seen,
         )
 
     def _note_split(self) -> None:

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Generic, TypeVar
 
 from reconciler.model.address import is_uid
+from reconciler.model.bound import Attribute, Attributes
 from reconciler.model.live import OddRow, SeriesRow, StudyRow
 from reconciler.model.selection.packed_uid import pack
 from reconciler.model.selection.selector import LastStudyOfPatient, Modalities, SelectionRule
@@ -65,8 +66,10 @@ class Study:
 class Studies:
     """The studies of a store, by the order in which they were first seen."""
 
-    def __init__(self, rule: SelectionRule, as_of: date) -> None:
+    def __init__(self, rule: SelectionRule, as_of: date, bind: tuple[Attribute, ...] = ()) -> None:
         self._rule, self._as_of = rule, as_of
+        self._bind = tuple(one for one in bind if one is not Attribute.MODALITY)
+        self._bound: list[tuple[str | None, ...] | None] = []  # by study, where a list is bound
         self._numbers: dict[bytes, int] = {}
         self._uids: list[bytes] = []
         self._answers = _Shared[Answers]((None,) * len(rule.conditions))
@@ -95,11 +98,14 @@ class Studies:
         uid = pack(row.study_uid)
         facts = Facts(uid, row.day, row.patient, row.accession)
         answers = tuple(answer(one, facts, self._as_of) for one in self._rule.conditions)
+        bound = self._bound_of(row)
         day = 0 if row.day is None else row.day.toordinal()
         number = self._numbers.setdefault(uid, len(self._uids))
         if number == len(self._uids):
             self._uids.append(uid)
             self._begin(row, answers, day, patient)
+            if self._bind:
+                self._bound.append(bound)
             return
         both = agreed(self._answers.values[self._answered[number]], answers)
         self._answered[number] = self._answers.number(both)
@@ -107,6 +113,8 @@ class Studies:
             self._days[number] = 0
         if self._patient_of[number] != patient:
             self._patient_of[number] = 0
+        if self._bind and self._bound[number] != bound:
+            self._bound[number] = None
 
     def _begin(self, row: StudyRow, answers: Answers, day: int, patient: int) -> None:
         self._answered.append(self._answers.number(answers))
@@ -117,6 +125,11 @@ class Studies:
         self._modalities_of.append(0)
         for counts in self._counts:
             counts.append(UNKNOWN)
+
+    def _bound_of(self, row: StudyRow) -> tuple[str | None, ...] | None:
+        """What the row says of what the list is bound to; None where that cannot be read."""
+        said = dict(row.attributes)
+        return tuple(said[one] for one in self._bind) if said.keys() >= set(self._bind) else None
 
     def _note_patient(self, row: StudyRow) -> int:
         """Take the day into account for the patient; what the patient is known by, 0 for none.
@@ -171,6 +184,11 @@ class Studies:
             series,
             instances,
         )
+
+    def attributes(self, number: int) -> Attributes:
+        """What the rows say in one voice of what the list is bound to, the modality apart."""
+        bound = self._bound[number] if self._bind else ()
+        return {} if bound is None else dict(zip(self._bind, bound, strict=True))
 
     def uid(self, number: int) -> bytes:
         """The study's UID, packed."""

@@ -191,6 +191,13 @@ def select(project: Project, typed: Typist, stored: list[InstanceAddress], secre
     resolved = project.folder / "specs" / "resolved"
     assert stored[0].study_uid in (resolved / "rule.csv").read_text()
     typed("resolve", *key, "--check", "--format", "json")
+    terms = 'reason: {code: "113037"}, bind: [patient, studyDate]'
+    bound = rule.replace("keep: {}", f"remove: {{{terms}}}")
+    (folder / "rule.yaml").write_text(f"version: 1\n{bound}")
+    typed("resolve", *key, "--diff")
+    typed("resolve", *key)
+    assert "studiesId,seen" in (resolved / "rule.csv").read_text()
+    typed("plan", "specs/resolved", "--out", "bound.json", code=3)
     typed("pseudonym", *key, "--column", "Nothing", stdin=numbers, code=1)
     (folder / "patients.keyed").write_text("SENTINELID9173\n")
     typed("resolve", *key, code=1)

@@ -9,6 +9,7 @@ import pytest
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 from reconciler.errors import LiveError
 from reconciler.model.address import InstanceAddress
+from reconciler.model.bound import Attribute
 from reconciler.model.patient import PatientKey
 
 KEY = PatientKey(b"k" * 32)
@@ -17,7 +18,7 @@ METADATA = f"/v1/{DEMO_STORE}/dicomWeb{WHERE}/metadata"
 
 
 def test_the_pseudonym_is_that_of_the_stored_patient_id(store, put) -> None:
-    assert store.patient(put(*WHERE), KEY) == KEY.pseudonym("1234")
+    assert store.attributes(put(*WHERE), KEY)[Attribute.PATIENT] == KEY.pseudonym("1234")
 
 
 @pytest.mark.parametrize(
@@ -36,7 +37,7 @@ def test_what_cannot_be_read_is_said_without_what_was_read(
     one = put(*WHERE)
     emulator.set_faults(Faults((rule,)))
     with pytest.raises(LiveError, match=said) as raised:
-        store.patient(one, KEY)
+        store.attributes(one, KEY)
     assert "1234" not in str(raised.value)
 
 
@@ -46,14 +47,14 @@ def test_what_cannot_be_read_is_said_without_what_was_read(
 )
 def test_an_instance_without_a_patient_id_has_none(scripted, connect, element) -> None:
     answer_with(scripted, metadata(element))
-    assert connect(scripted.url).store(DEMO_STORE).patient(WHERE, KEY) is None
+    assert connect(scripted.url).store(DEMO_STORE).attributes(WHERE, KEY)[Attribute.PATIENT] is None
 
 
 @pytest.mark.parametrize("body", ["[]", "[{}, {}]", "{}", '["00100020"]', '[{"a": "SENTINEL"'])
 def test_an_answer_that_is_no_metadata_of_one_instance_is_refused(scripted, connect, body) -> None:
     answer_with(scripted, body)
     with pytest.raises(LiveError) as raised:
-        connect(scripted.url).store(DEMO_STORE).patient(WHERE, KEY)
+        connect(scripted.url).store(DEMO_STORE).attributes(WHERE, KEY)
     assert "SENTINEL" not in str(raised.value)
 
 
@@ -79,7 +80,7 @@ def test_an_id_that_is_said_in_no_known_way_is_not_taken_for_none(
 ) -> None:
     answer_with(scripted, metadata(element))
     with pytest.raises(LiveError, match="in no known way") as raised:
-        connect(scripted.url).store(DEMO_STORE).patient(WHERE, KEY)
+        connect(scripted.url).store(DEMO_STORE).attributes(WHERE, KEY)
     assert "SENTINEL" not in str(raised.value)
 
 
@@ -87,7 +88,7 @@ def test_the_metadata_of_another_instance_say_nothing(scripted, connect) -> None
     element = {"vr": "LO", "Value": ["1234"]}
     answer_with(scripted, metadata(element, WHERE._replace(instance_uid="1.2.1.2")))
     with pytest.raises(LiveError, match="of another instance"):
-        connect(scripted.url).store(DEMO_STORE).patient(WHERE, KEY)
+        connect(scripted.url).store(DEMO_STORE).attributes(WHERE, KEY)
 
 
 def answer_with(scripted, body: str) -> None:

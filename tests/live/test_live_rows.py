@@ -15,6 +15,7 @@ from reconciler.live.dicomweb.qido_rows import (
     read_study_rows,
 )
 from reconciler.model.address import InstanceAddress
+from reconciler.model.bound import Attribute
 from reconciler.model.live import OddRow, SeriesRow, StudyRow
 from reconciler.model.patient import PatientKey
 
@@ -166,7 +167,10 @@ def test_a_row_of_a_study_has_pseudonyms_and_counts() -> None:
     }
     body = json.dumps([row() | attributes]).encode()
     assert list(read_study_rows(iter([body]), KEY)) == [
-        StudyRow("1.2", date(2016, 2, 29), KEY.pseudonym("P1"), KEY.accession_pseudonym("A1"), 2, 7)
+        StudyRow(
+            *("1.2", date(2016, 2, 29), KEY.pseudonym("P1"), KEY.accession_pseudonym("A1"), 2, 7),
+            ((Attribute.PATIENT, KEY.pseudonym("P1")), (Attribute.STUDY_DATE, "20160229")),
+        )
     ]
 
 
@@ -177,8 +181,11 @@ def test_a_row_of_a_study_has_pseudonyms_and_counts() -> None:
 def test_what_is_not_there_is_unknown(value: dict) -> None:
     tags = ("00080020", "00080050", "00100020", "00201206", "00201208")
     body = json.dumps([row(study="1..2") | dict.fromkeys(tags, value)]).encode()
-    unknown = StudyRow(OddRow(("1..2",)), None, None, None, None, None)
-    assert list(read_study_rows(iter([body]), KEY)) == [unknown]
+    (found,) = read_study_rows(iter([body]), KEY)
+    assert found[:-1] == (OddRow(("1..2",)), None, None, None, None, None)
+    is_read = value in ({}, {"Value": []}, {"Value": ["  "]})
+    nothing = {Attribute.PATIENT: None, Attribute.STUDY_DATE: None}
+    assert dict(found.attributes) == (nothing if is_read else {})
 
 
 @pytest.mark.parametrize(
@@ -194,6 +201,6 @@ def test_a_row_of_a_series_has_its_study() -> None:
     more = {"00080060": {"vr": "CS", "Value": ["US"]}, "00201209": {"vr": "IS", "Value": [3]}}
     body = json.dumps([row() | more, row(series="1..3")]).encode()
     assert list(read_series_rows(iter([body]))) == [
-        SeriesRow(("1.2", "1.2.3"), "US", 3),
-        SeriesRow(OddRow(("1.2", "1..3")), None, None),
+        SeriesRow(("1.2", "1.2.3"), "US", 3, ((Attribute.MODALITY, "US"),)),
+        SeriesRow(OddRow(("1.2", "1..3")), None, None, ((Attribute.MODALITY, None),)),
     ]

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from reconciler.errors import ExitCode, PlanFileError, PlanRefused
 from reconciler.json_stream import JsonStream
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.bound import Attribute, Bound
 from reconciler.model.desired import Hold, InputFile, InputRole, Limits, Reason, ReasonCode
 from reconciler.model.plan import (
     DeletionGroup,
@@ -84,6 +85,7 @@ PLAN = Plan(
                                     ),
                                     False,
                                     {"1.2.1.1": 12, "1.2.1.2": 13},
+                                    bound=Bound((Attribute.PATIENT,), "0" * 16, "5" * 64),
                                 ),
                             ),
                         ),
@@ -176,6 +178,12 @@ STORES = st.builds(
     st.sampled_from(["radiology", "R_1.x-y"]),
     st.sampled_from(["archive", "0"]),
 )
+BOUNDS = st.builds(
+    Bound,
+    st.lists(st.sampled_from(Attribute), min_size=1, unique=True).map(tuple),
+    TEXTS,
+    st.binary(min_size=32, max_size=32).map(bytes.hex),
+)
 GROUPS = st.builds(
     DeletionGroup,
     PATHS,
@@ -184,6 +192,7 @@ GROUPS = st.builds(
     st.dictionaries(UIDS, st.integers(1, 1_000_000), min_size=1, max_size=3),
     st.none() | TEXTS.map("/{}".format),
     st.booleans(),
+    st.none() | BOUNDS,
 )
 
 

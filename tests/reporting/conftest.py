@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.address import InstanceAddress, StoreAddress
+from reconciler.model.bound import Attribute, Bound
 from reconciler.model.desired import Hold, InputFile, InputRole, Limits, Reason, ReasonCode
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport, RunState
 from reconciler.model.plan import (
@@ -114,7 +115,10 @@ def _everything() -> StorePlan:
         "specs/retention.yaml", EXPIRED, False, {uid(1, 1, n): 11 + n for n in range(100, 123)}
     )
     second = DeletionGroup("specs/quality.yaml", WRONG_PATIENT, False, {uid(1, 1, 200): 7})
-    whole = DeletionGroup("specs/retention.yaml", EXPIRED, True, {uid(1, 2, n): 40 for n in (1, 2)})
+    whole = DeletionGroup(
+        *("specs/retention.yaml", EXPIRED, True, {uid(1, 2, n): 40 for n in (1, 2)}),
+        bound=Bound((Attribute.PATIENT, Attribute.STUDY_DATE), "0" * 16, "5" * 64),
+    )
     studies = (
         StudyPlan(
             uid(1),

@@ -18,6 +18,7 @@ from reconciler.model.problem import Severity
 from reconciler.planning.acceptance import (
     require_clean,
     require_digest,
+    require_key,
     require_nothing_kept,
     require_same_inputs,
     require_unexpired,
@@ -77,10 +78,11 @@ def _queried(saved: SavedPlan) -> QueriedRemoves | None:
 
 
 def require_reviewed(saved: SavedPlan, options: ApplyOptions) -> None:
-    """Go on only with the digest that was expected, if one was.
+    """Go on only with the digest that was expected, if one was, and the key that it is bound by.
 
     Raises:
         PlanRefused: the plan has another.
     """
+    require_key(saved, options.patient_key)
     if options.expect_digest is not None:
         require_digest(saved.digest, options.expect_digest)

@@ -21,6 +21,7 @@ from reconciler.errors import DesiredStateError, EndpointError, ReconcilerError,
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
 from reconciler.model.address import is_uid
+from reconciler.model.bound import is_seen
 from reconciler.model.patient import PatientKey
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.selection.resolution import ListState, Resolution, ResolvedList
@@ -74,9 +75,15 @@ def _key(
     """The key of the pseudonyms that the selectors compare; where they name none, a new one.
 
     Raises:
-        UsageError: there are pseudonyms, and no key is given.
+        UsageError: there are pseudonyms, or a list is bound, and no key is given.
         DesiredStateError: some were made with another key.
     """
+    bound = next((one for one in selectors if one.bind), None)
+    if bound is not None and given is None:
+        raise UsageError(
+            f"{bound.path} binds its list, and no key is given",
+            hint="give the key that apply will be given: --patient-key FILE",
+        )
     checks = [check for selector in selectors for check in selector.key_checks]
     problems = list(warnings)
     if checks and given is None:
@@ -195,12 +202,12 @@ def _changes(old: Sequence[str], new: Iterator[str]) -> tuple[list[str], list[st
 
 
 def _shown(name: str, more: Sequence[str], gone: Sequence[str]) -> Iterator[str]:
-    """The rows as a diff shows them; what is no UID may be anything, and is only counted."""
+    """The rows as a diff shows them; what no list has may be anything, and is only counted."""
     if more or gone:
         yield from (f"--- {name}", f"+++ {name}")
     for sign, rows in (("-", gone), ("+", more)):
         for row in map(str.strip, rows):
-            if all(map(is_uid, row.split(","))):
+            if all(is_uid(cell) or is_seen(cell) for cell in row.split(",")):
                 yield f"{sign}{row}"
 
 

@@ -180,6 +180,11 @@ def _write_value(
     key = str(steps[-1])
     own = notes.of(steps)
     written = quoted(key)
+    if isinstance(value, YamlSequence) and value:
+        _write(lines, depth, f"{written}:", own, blank=blank)
+        for number, item in enumerate(value):
+            _write(lines, depth + 1, f"- {_scalar(key, item)}", notes.of((*steps, number)))
+        return
     if not isinstance(value, YamlMapping):
         scalar = "[]" if isinstance(value, YamlSequence) else _scalar(key, value)
         _write(lines, depth, f"{written}: {scalar}", own, blank=blank)

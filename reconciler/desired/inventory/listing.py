@@ -99,6 +99,8 @@ class TargetList:
     """Empty where rows name studies."""
     lines: array[int] = field(default_factory=lambda: array("I"))
     columns: array[int] = field(default_factory=lambda: array("I"))
+    seen: list[str] | None = None
+    """What each was when it was resolved; None where the list has no such column."""
 
     def add(self, study_uid: str, *series_uid: str, line: int, column: int) -> None:
         """Add a study, or a series of it."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from reconciler.desired.project_paths import is_pointer, report_pointer
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import uid_fault
 from reconciler.model.address import SeriesAddress, is_uid
+from reconciler.model.bound import is_seen
 from reconciler.model.desired import InstanceList
 from reconciler.model.problem import Source
 from reconciler.regular_file import open_regular
@@ -27,8 +28,15 @@ from reconciler.regular_file import open_regular
 LEVELS = ("studiesId", "seriesId", "instancesId")
 """The columns, in any order: the first alone, the first two, or all."""
 
+SEEN = "seen"
+"""The column that a list of studies or series may have besides: what each was when resolved."""
+
 _NOUNS = ("study", "series", "instance")
 """What a row names, by the last of its columns."""
+
+_COLUMNS = (*LEVELS, SEEN)
+_HEADERS = [sorted(LEVELS[:depth]) for depth in (1, 2, 3)]
+_HEADERS += [sorted([*LEVELS[:depth], SEEN]) for depth in (1, 2)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +54,10 @@ class Inventory:
     series: dict[SeriesAddress, InstanceList]
     targets: TargetList
     is_pointer: bool = False
+
+
+def _noun(names: Collection[str]) -> str:
+    return _NOUNS[sum(level in names for level in LEVELS) - 1]
 
 
 def read_inventory(
@@ -84,32 +96,39 @@ class _Reader:
         header = next(rows, Row(1, "", [""]))
         if not self._is_header(header):
             raise NotRows
-        if len(header.cells) == len(LEVELS):
+        if LEVELS[-1] in header.cells:
             self._read_instances(header, rows)
         else:
             self._read_targets(header, rows)
 
     def _read_targets(self, header: Row, rows: Iterator[Row]) -> None:
-        depth = len(header.cells)
-        places = [header.cells.index(name) for name in LEVELS[:depth]]
+        names = [name for name in LEVELS if name in header.cells]
+        places = [header.cells.index(name) for name in names]
+        seen = header.cells.index(SEEN) if SEEN in header.cells else None
+        self.targets.seen = None if seen is None else []
         firsts: dict[tuple[str, ...], int] = {}
         before = ""
         for row in rows:
-            if len(row.cells) != depth or not all(map(is_uid, row.cells)):
+            if len(row.cells) != len(header.cells):
                 self._report_row(row, header.cells)
                 continue
-            study, *below = (row.cells[place] for place in places)
+            study, *below = uids = [row.cells[place] for place in places]
+            if not all(map(is_uid, uids)) or (seen is not None and not is_seen(row.cells[seen])):
+                self._report_row(row, header.cells)
+                continue
             if study == before:
                 study = before  # neighbours share its text
             column = row.column(places[-1])
             first = firsts.setdefault((study, *below), row.line)
             if first != row.line:
-                what = f"{_NOUNS[depth - 1]} {(study, *below)[-1]}"
+                what = f"{_noun(names)} {uids[-1]}"
                 source = Source(self._path, row.line, column)
                 warn_of_duplicate(what, source, Source(self._path, first), self._problems)
                 continue
             self._warn_of_leading_zeros(row, below if study is before else (study, *below))
             self.targets.add(study, *below, line=row.line, column=column)
+            if seen is not None and self.targets.seen is not None:
+                self.targets.seen.append(row.cells[seen])
             before = study
 
     def _read_instances(self, header: Row, rows: Iterator[Row]) -> None:
@@ -150,13 +169,13 @@ class _Reader:
             warn_of_leading_zero(uid, source, self._problems)
 
     def _is_header(self, row: Row) -> bool:
-        if any(sorted(row.cells) == sorted(LEVELS[:depth]) for depth in (1, 2, 3)):
+        if sorted(row.cells) in _HEADERS:
             return True
         if is_pointer(row.text):
             self.is_pointer = True
             report_pointer(Source(self._path, row.line), self._path, self._problems)
             return False
-        odd = next((i for i, cell in enumerate(row.cells) if cell and cell not in LEVELS), None)
+        odd = next((i for i, cell in enumerate(row.cells) if cell and cell not in _COLUMNS), None)
         if odd is not None:
             # Unquoted: without a header, the first line of another list may name a patient.
             at, message = odd, "this is not a column of an inventory"
@@ -171,7 +190,7 @@ class _Reader:
         return False
 
     def _report_row(self, row: Row, names: list[str]) -> None:
-        noun = _NOUNS[len(names) - 1]
+        noun = _noun(names)
         if len(row.cells) != len(names) or not row.text:
             count = len(row.cells) if row.text else 0
             found = f"{count or 'no'} cell{'s' * (count > 1)}"
@@ -183,7 +202,10 @@ class _Reader:
             if not cell:
                 hint = f"every row names one {noun} in full"
                 self._report(Rule.INVENTORY_ROW, row, index, f"{name} is empty", hint)
-            elif not is_uid(cell):
+            elif name == SEEN and not is_seen(cell):
+                message, hint = "this is not what resolve writes", "resolve the list again"
+                self._report(Rule.INVENTORY_ROW, row, index, message, hint)
+            elif name != SEEN and not is_uid(cell):
                 self._report(Rule.INVALID_UID, row, index, *uid_fault(cell))
 
     def _report(self, rule: Rule, row: Row, index: int, message: str, hint: str) -> None:

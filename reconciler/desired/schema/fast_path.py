@@ -27,7 +27,12 @@ def plain_checks() -> Mapping[str, Accepts]:
 
 def _plain_entry(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     """What holds of an entry without an inventory, in place of what it refers to."""
-    keys = {key: inner for key, inner in entry["properties"].items() if key != "inventory"}
+    needed = entry.get("dependentRequired", {})
+    keys = {
+        key: inner
+        for key, inner in entry["properties"].items()
+        if "inventory" not in {key, *needed.get(key, ())}
+    }
     rest = {keyword: said for keyword, said in entry.items() if keyword != "$ref"}
     return {**rest, **resolved(entry)["else"], "properties": keys}
 

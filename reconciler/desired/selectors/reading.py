@@ -24,6 +24,7 @@ from reconciler.desired.wording import quoted
 from reconciler.desired.yaml_tree.tree import YamlMapping, YamlSequence
 from reconciler.errors import DesiredStateError
 from reconciler.model.address import StoreAddress
+from reconciler.model.bound import Attribute
 from reconciler.model.desired import EntryKind
 from reconciler.model.patient import ACCESSION, PATIENT
 from reconciler.model.problem import Problem, Source
@@ -90,17 +91,28 @@ class _Reader:
         ((intent, terms),) = cast(dict[str, YamlMapping], document["then"]).items()
         Archives(self.root, self.file.path, self.problems).read(terms, Archive())
         select, *exceptions = [self._conditions(group) for group in groups_of(document)]
+        level = ListLevel(cast(str, cast(YamlMapping, document["select"])["level"]))
         return Selector(
             self.file.path,
             self.file.digest,
             StoreAddress.from_parameters(cast(Mapping[str, str], store)),
             store,
-            ListLevel(cast(str, cast(YamlMapping, document["select"])["level"])),
+            level,
             SelectionRule(select, tuple(exceptions)),
             EntryKind(intent),
-            terms,
+            {key: said for key, said in terms.items() if key != "bind"},
             tuple(self.key_checks),
+            self._bind(terms, level),
         )
+
+    def _bind(self, terms: YamlMapping, level: ListLevel) -> tuple[Attribute, ...]:
+        """What the list is bound to; a study has no one modality."""
+        to = {Attribute(str(one)) for one in cast(YamlSequence, terms.get("bind", ()))}
+        if Attribute.MODALITY in to and level is ListLevel.STUDY:
+            place = Source(self.file.path, *terms.value_place("bind"))
+            message = "a list of studies cannot be bound to the modality: each series has its own"
+            self.problems.error(Rule.INVALID_VALUE, place, message, "list series: level: series")
+        return tuple(one for one in Attribute if one in to)
 
     def _conditions(self, group: YamlMapping) -> tuple[Condition, ...]:
         conditions = cast(dict[str, YamlMapping], group).items()

@@ -15,6 +15,7 @@ from reconciler.live.http.bodies import parse_json
 from reconciler.live.http.faults import AttemptError, UnexpectedReplyError
 from reconciler.live.http.numbers import read_number
 from reconciler.model.address import UID_MAX_LENGTH, InstanceAddress, is_uid
+from reconciler.model.bound import Attribute, Attributes
 from reconciler.model.live import (
     OddRow,
     Referrer,
@@ -40,6 +41,12 @@ SERIES_RELATED_INSTANCES = "00201209"
 
 _IDENTITY = (STUDY_INSTANCE_UID, SERIES_INSTANCE_UID, SOP_INSTANCE_UID)
 """In the order of an `InstanceAddress`, and of a dataset (PS3.18 section F.2.2)."""
+
+_TAGS = {
+    Attribute.PATIENT: PATIENT_ID,
+    Attribute.STUDY_DATE: STUDY_DATE,
+    Attribute.MODALITY: MODALITY,
+}
 
 _ROWS: dict[Referring, type[InstanceAddress]] = {
     Referring.NO: InstanceAddress,
@@ -99,14 +106,16 @@ def read_study_rows(chunks: Iterator[bytes], key: PatientKey) -> Iterator[StudyR
     Raises as `read_addresses`.
     """
     for row in read_rows(chunks):
-        patient, number = _text(row, PATIENT_ID), _text(row, ACCESSION_NUMBER)
+        number = _text(row, ACCESSION_NUMBER)
+        attributes = key.hashed(_attributes(row, Attribute.PATIENT, Attribute.STUDY_DATE))
         yield StudyRow(
             _uid(row, STUDY_INSTANCE_UID) or _odd(row, levels=1),
             _day(row),
-            key.pseudonym(patient) if patient and patient.strip() else None,
+            attributes.get(Attribute.PATIENT),
             key.accession_pseudonym(number) if number and number.strip() else None,
             _count(row, STUDY_RELATED_SERIES),
             _count(row, STUDY_RELATED_INSTANCES),
+            tuple(attributes.items()),
         )
 
 
@@ -117,7 +126,8 @@ def read_series_rows(chunks: Iterator[bytes]) -> Iterator[SeriesRow]:
         study = _uid(row, STUDY_INSTANCE_UID, like=study)
         series = _uid(row, SERIES_INSTANCE_UID)
         uids = (study, series) if study and series else _odd(row, levels=2)
-        yield SeriesRow(uids, _modality(row), _count(row, SERIES_RELATED_INSTANCES))
+        attributes = tuple(_attributes(row, Attribute.MODALITY).items())
+        yield SeriesRow(uids, _modality(row), _count(row, SERIES_RELATED_INSTANCES), attributes)
 
 
 def read_counts(chunks: Iterator[bytes], tag: str) -> Iterator[int]:
@@ -185,24 +195,36 @@ def _named(row: dict[str, Any], tag: str) -> str | None:
     return ""
 
 
-def read_patient_id(chunks: Iterator[bytes], instance: InstanceAddress) -> str | None:
-    """Read the Patient ID in the metadata of an instance; None where it has none (PS3.3 C.7.1.1).
+def read_attributes(chunks: Iterator[bytes], instance: InstanceAddress) -> Attributes:
+    """Read the attributes in the metadata of an instance, the Patient ID as it is.
+
+    It may have none (PS3.3 C.7.1.1).
 
     Raises:
-        AttemptError: the body is not an array of this instance's dataset, or says the id in a way
-            that is not understood; it never quotes the body.
+        AttemptError: the body is not an array of this instance's dataset, or says the Patient ID in
+            a way that is not understood; it never quotes the body.
     """
     rows = list(islice(read_rows(chunks, longest=_LONGEST_DATASET), 2))
     if len(rows) != 1:
         raise AttemptError("the metadata are not those of one instance")
     if tuple(_text(rows[0], tag) for tag in _IDENTITY) != instance:
         raise UnexpectedReplyError("the metadata are those of another instance")
-    match rows[0].get(PATIENT_ID, {}):
-        case {"Value": [str(patient_id)], **others} if not others.keys() - {"vr"}:
-            return patient_id if patient_id.strip() else None
-        case {**element} if not element.get("Value") and element.keys() <= {"vr", "Value"}:
-            return None
-    raise AttemptError("the metadata say in no known way whose the instance is")
+    found = _attributes(rows[0], *Attribute)
+    if Attribute.PATIENT not in found:
+        raise AttemptError("the metadata say in no known way whose the instance is")
+    return found
+
+
+def _attributes(row: dict[str, Any], *wanted: Attribute) -> Attributes:
+    """What a dataset says of these; what it says in no known way is left out."""
+    found: dict[Attribute, str | None] = {}
+    for attribute in wanted:
+        match row.get(_TAGS[attribute], {}):
+            case {"Value": [str(text)], **others} if not others.keys() - {"vr"}:
+                found[attribute] = text.strip(" ") if text.strip() else None
+            case {**element} if not element.get("Value") and element.keys() <= {"vr", "Value"}:
+                found[attribute] = None
+    return found
 
 
 def read_rows(chunks: Iterator[bytes], *, longest: int = _LONGEST_ROW) -> Iterator[dict[str, Any]]:

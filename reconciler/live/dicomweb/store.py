@@ -32,7 +32,7 @@ from reconciler.live.dicomweb.qido_rows import (
     STUDY_RELATED_INSTANCES,
     STUDY_RELATED_SERIES,
     read_addresses,
-    read_patient_id,
+    read_attributes,
     read_series,
     read_series_rows,
     read_studies,
@@ -50,6 +50,7 @@ from reconciler.live.http.labels import AuditLabels
 from reconciler.live.http.transport import Call, Transport
 from reconciler.live.store import Body, DicomStore
 from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress, is_uid
+from reconciler.model.bound import Attributes
 from reconciler.model.live import (
     FileMeta,
     Observation,
@@ -180,15 +181,14 @@ class DicomWebStore(DicomStore):
                 raise LiveError(f"the search shows it where no request can address it: {row}")
         return tuple(sorted(row for row in found if not isinstance(row, OddRow)))
 
-    def patient(self, instance: InstanceAddress, key: PatientKey) -> str | None:
+    def attributes(self, instance: InstanceAddress, key: PatientKey) -> Attributes:
         """RetrieveMetadata of the instance; its Patient ID is hashed as soon as it is decoded."""
 
-        def read(stream: Stream) -> str | None:
+        def read(stream: Stream) -> Attributes:
             if stream.status != HTTPStatus.OK or not is_json(stream.content_type):
                 what = probe_reply.describe(stream.answer())
                 raise AttemptError(f"the metadata could not be read: {what}", may_pass=False)
-            patient_id = read_patient_id(stream.chunks(PIECE), instance)
-            return None if patient_id is None else key.pseudonym(patient_id)
+            return key.hashed(read_attributes(stream.chunks(PIECE), instance))
 
         path = f"{self._web}{instance}/metadata"
         call = Call(RequestKind.METADATA, path, accept=DICOM_JSON)

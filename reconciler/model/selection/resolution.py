@@ -24,6 +24,7 @@ class Resolution:
     covers. ``modalities`` and ``instances`` are None where nobody said them. ``not_judged`` are
     studies, each with the conditions that could not be judged; ``searched`` is how many there are
     in all. ``is_split`` says that the store is so large that only studies with a date were found.
+    ``seen`` is what each of a list that is bound was, by the key that ``key`` is the check of.
     """
 
     as_of: date
@@ -38,11 +39,14 @@ class Resolution:
     odd: tuple[OddRow, ...]
     searched: int
     is_split: bool
+    key: str
+    seen: Mapping[Target, str]
 
     def rows(self) -> Iterator[str]:
         """The list as lines."""
         for target in self.listed:
-            yield ",".join(map(unpack, target))
+            row = ",".join(map(unpack, target))
+            yield f"{row},{self.seen[target]}" if self.seen else row
 
 
 class ListState(Enum):

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from reconciler.model.address import StoreAddress
+from reconciler.model.bound import Attribute
 from reconciler.model.desired import EntryKind
 from reconciler.model.problem import Source
 
@@ -144,7 +145,7 @@ class Selector:
     ``path`` is relative to the project's root; ``digest`` covers the file and all that it names.
     ``store`` and ``terms`` (what ``then`` says of the entry: reason, archive, hold) are as they
     are written. ``key_checks`` say by which key each file of pseudonyms was made, with the place
-    that names it; None where the file does not say.
+    that names it; None where the file does not say. ``bind`` is what the list is bound to.
     """
 
     path: str
@@ -156,3 +157,4 @@ class Selector:
     intent: EntryKind
     terms: Mapping[str, object]
     key_checks: tuple[tuple[Source, str | None], ...]
+    bind: tuple[Attribute, ...] = ()

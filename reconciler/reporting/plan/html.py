@@ -21,6 +21,7 @@ from reconciler.reporting.wording import (
     NOT_LOOKED_AT,
     blast_radius,
     dangling_by_title,
+    describe_bound,
     describe_not_looked_at,
     describe_reason,
     describe_referred,
@@ -80,6 +81,7 @@ def plan_as_html(
             "thumbnail_of": partial(_thumbnail, thumbnails or {}),
             "data_url": _data_url,
             "damaged_too": DAMAGED_TOO,
+            "bound": describe_bound,
             "shown_images": sum(not one.problem for one in (thumbnails or {}).values()),
         },
     )

@@ -22,6 +22,7 @@ from reconciler.reporting.wording import (
     MAY_REFER,
     NOT_LOOKED_AT,
     dangling_by_title,
+    describe_bound,
     describe_not_looked_at,
     describe_reason,
     describe_referred,
@@ -124,6 +125,8 @@ def _groups(series: SeriesPlan) -> Iterator[str]:
         if group.archive is not None:
             allowed = DAMAGED_TOO if group.allow_damaged else ""
             yield f"archived under {escape(group.archive)} first{allowed}\n\n"
+        if group.bound is not None:
+            yield f"{describe_bound(group.bound)}\n\n"
         for uid, line in group.instances.items():
             yield f"- `{uid}` ({escape(group.path)}:{line})\n"
         yield "\n"

@@ -25,6 +25,7 @@ from reconciler.reporting.wording import (
     NOT_LOOKED_AT,
     blast_radius,
     dangling_by_title,
+    describe_bound,
     describe_gate,
     describe_not_looked_at,
     describe_reason,
@@ -135,6 +136,8 @@ def _group(group: DeletionGroup) -> Iterator[str]:
     if group.archive is not None:
         allowed = DAMAGED_TOO if group.allow_damaged else ""
         yield _wrapped("      ", f"archived under {group.archive} first{allowed}")
+    if group.bound is not None:
+        yield _wrapped("      ", describe_bound(group.bound))
     if group.expanded:
         line = min(group.instances.values())
         yield _wrapped("      ", f"named as a whole by {group.path}:{line}")
