@@ -48,6 +48,8 @@ SOURCES = [
     *ROOT.glob("docs/ci/**/*.yml"),
     *ROOT.glob("templates/*.yml"),
     ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
     ROOT / "action.yml",
 ]
 TEXTS = {path.relative_to(ROOT): path.read_text("utf-8") for path in SOURCES}

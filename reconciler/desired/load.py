@@ -24,7 +24,6 @@ from reconciler.desired.services import check_one_service, check_providers
 from reconciler.errors import DesiredStateError, HiddenFilesError
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import (
-    LIMIT_KEYS,
     Claims,
     DesiredState,
     DesiredStore,
@@ -33,6 +32,7 @@ from reconciler.model.desired import (
     InputRole,
     Limits,
     QueriedRemoves,
+    smallest_limits,
 )
 from reconciler.model.problem import Severity, Source
 
@@ -168,20 +168,25 @@ def _store(
     check_nested(removes, problems)
     check_addresses(removes, keeps, problems)
     # A statement says nothing of limits, so those of its store's files hold.
-    speaking = files if selected[0].input.role is InputRole.QUERY else selected
-    return DesiredStore(address, _smallest_limits(file.limits for file in speaking), removes, keeps)
+    if selected[0].input.role is InputRole.QUERY:
+        return DesiredStore(address, _smallest(files), removes, keeps)
+    return DesiredStore(address, _smallest(selected), removes, keeps, _written(selected))
 
 
-def _smallest_limits(written: Iterable[Mapping[str, int]]) -> Limits:
-    """The smallest written value of each limit; the default where no file writes it.
+def _smallest(files: Iterable[DesiredFile]) -> Limits:
+    return smallest_limits(file.limits for file in files)
 
-    Keys are the format's (``maxDeletions`` …).
-    """
-    smallest: dict[str, int] = {}
-    for limits in written:
-        for name, value in limits.items():
-            smallest[name] = min(value, smallest.get(name, value))
-    return Limits(**{name: smallest[key] for name, key in LIMIT_KEYS.items() if key in smallest})
+
+def _written(
+    files: Iterable[DesiredFile],
+) -> Mapping[str | None, Sequence[Mapping[str, int]]]:
+    """As `DesiredStore.written`."""
+    written: dict[str | None, list[Mapping[str, int]]] = defaultdict(list)
+    for file in files:
+        paths: set[str | None] = {entry.source.path for entry in file.removes}
+        for path in paths or {None}:
+            written[path].append(file.limits)
+    return written
 
 
 def _queried_file(

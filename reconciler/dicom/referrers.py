@@ -13,9 +13,9 @@ class Referring(Enum):
     """Whether the metadata of an instance are worth reading for what they refer to."""
 
     NO = "no"
-    """An image that is not derived: what it refers to is no source of it."""
+    """An original image: what it refers to is no source of it."""
     YES = "yes"
-    """Not an image, a derived one, or of a class that nothing is known of."""
+    """Not an image, one that is not original, or of a class that nothing is known of."""
     UNREPORTED = "unreported"
     """An image, and the listing does not say whether it is derived."""
 
@@ -29,7 +29,7 @@ _OTHER_IMAGES = frozenset(
 )
 """Acquisitions whose class has another name than that of an image."""
 
-_DERIVED = "DERIVED"
+_NOT_DERIVED = "ORIGINAL"
 
 
 def is_image(sop_class_uid: str) -> bool:
@@ -46,8 +46,10 @@ def is_image(sop_class_uid: str) -> bool:
 def referring(sop_class_uid: str, pixel_data_characteristics: str) -> Referring:
     """What SOP Class UID (0008,0016) and Image Type (0008,0008) say; empty where not reported.
 
-    The first value of Image Type says whether an image is derived (PS3.3 section C.7.6.1.1.2).
+    The first value of Image Type says whether an image is derived (PS3.3 section C.7.6.1.1.2);
+    what it says in no way that is known may be.
     """
-    if not is_image(sop_class_uid) or pixel_data_characteristics == _DERIVED:
-        return Referring.YES
-    return Referring.NO if pixel_data_characteristics else Referring.UNREPORTED
+    characteristics = pixel_data_characteristics.strip()
+    if is_image(sop_class_uid) and characteristics in {_NOT_DERIVED, ""}:
+        return Referring.NO if characteristics else Referring.UNREPORTED
+    return Referring.YES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from datetime import date
 from enum import Enum
@@ -123,6 +123,18 @@ class Limits:
 
 LIMIT_KEYS: Mapping[str, str] = {one.name: one.metadata["key"] for one in fields(Limits)}
 """What a desired-state file calls each limit."""
+
+ON_ABSENCE = frozenset({LIMIT_KEYS["max_kept_missing"], LIMIT_KEYS["max_never_seen"]})
+"""The limits that are not on what is deleted."""
+
+
+def smallest_limits(written: Iterable[Mapping[str, int]]) -> Limits:
+    """The smallest value of each limit that files write, by its key; else the default."""
+    smallest: dict[str, int] = {}
+    for limits in written:
+        for key, value in limits.items():
+            smallest[key] = min(value, smallest.get(key, value))
+    return Limits(**{name: smallest[key] for name, key in LIMIT_KEYS.items() if key in smallest})
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,12 +271,35 @@ def listed_sources(entry: Entry) -> Iterator[tuple[str, Source]]:
 
 @dataclass(frozen=True, slots=True)
 class DesiredStore:
-    """What all files together ask of one store."""
+    """What all files together ask of one store.
+
+    ``limits`` are the smallest of all files. ``written`` are those of each file under the paths of
+    what it removes, its own and those of its inventories; under None of those that remove nothing.
+    """
 
     store: StoreAddress
     limits: Limits
     removes: Claims
     keeps: Claims
+    written: Mapping[str | None, Sequence[Mapping[str, int]]] = field(default_factory=dict)
+
+    def limits_of(self, paths: Iterable[str]) -> Limits:
+        """The limits of a plan that deletes what is declared under these paths.
+
+        A limit on what is deleted is the smallest of the files that declare it, and of those that
+        remove nothing: a list that was applied long ago does not hold up another one.
+        """
+        declaring = [one for path in paths for one in self.written.get(path, ())]
+        if not declaring:
+            return self.limits
+        limits = [*declaring, *self.written.get(None, ())]
+        everywhere = {key: getattr(self.limits, name) for name, key in LIMIT_KEYS.items()}
+        return smallest_limits(
+            [
+                *({k: v for k, v in one.items() if k not in ON_ABSENCE} for one in limits),
+                {key: everywhere[key] for key in ON_ABSENCE},
+            ]
+        )
 
 
 class InputRole(Enum):

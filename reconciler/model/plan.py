@@ -15,6 +15,7 @@ from reconciler.model.address import (
     SERIES,
     STUDY,
     InstanceAddress,
+    SeriesAddress,
     StoreAddress,
     checked_uid,
 )
@@ -127,6 +128,10 @@ class SeriesPlan:
     def listed_deletions(self) -> int:
         """How many of them a file names one by one."""
         return sum(len(group.instances) for group in self.groups if not group.expanded)
+
+    def deletes(self, instance_uid: str) -> bool:
+        """Whether this instance is deleted."""
+        return any(instance_uid in group.instances for group in self.groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +320,14 @@ class StorePlan:
     dangling: tuple[Dangling, ...] = field(default=(), metadata=as_json(is_left=True))
     may_refer: tuple[MayRefer, ...] = field(default=(), metadata=as_json(is_left=True))
     not_looked_at: NotLookedAt = NotLookedAt()
+
+    def by_series(self) -> Mapping[SeriesAddress, SeriesPlan]:
+        """The series from which something is deleted, by their addresses."""
+        return {
+            SeriesAddress(study.study_uid, series.series_uid): series
+            for study in self.studies
+            for series in study.series
+        }
 
     def count(self, why: Why) -> int:
         """How many decisions fell for this reason."""

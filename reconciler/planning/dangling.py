@@ -121,7 +121,7 @@ def _addresses(
     plan: StorePlan, found: Mapping[InstanceAddress, References]
 ) -> Mapping[str, SeriesAddress]:
     """The series of each deleted instance that something refers to."""
-    wanted: set[str] = set().union(*(refers.instances for refers in found.values()))
+    wanted: set[str] = set().union(*(one.instances | one.series for one in found.values()))
     if not wanted:
         return {}
     return {one.instance_uid: one.series for one in plan.deletions() if one.instance_uid in wanted}
@@ -130,14 +130,16 @@ def _addresses(
 def _refers_to(
     refers: References, addresses: Mapping[str, SeriesAddress], emptied: Mapping[str, str]
 ) -> tuple[ReferredSeries, ...]:
-    by_series: dict[SeriesAddress, list[str]] = {
-        SeriesAddress(emptied[series_uid], series_uid): [] for series_uid in refers.series
-    }
-    for uid in sorted(refers.instances):
+    """Some objects name a series where an instance is due, or the other way round.
+
+    So what a UID names is decided by what the plan deletes under it.
+    """
+    named = refers.instances | refers.series
+    whole = {SeriesAddress(emptied[uid], uid) for uid in named & emptied.keys()}
+    by_series: dict[SeriesAddress, list[str]] = {series: [] for series in whole}
+    for uid in sorted(named & addresses.keys()):
         by_series.setdefault(addresses[uid], []).append(uid)
     return tuple(
-        ReferredSeries(
-            *series, len(uids), tuple(uids[:_NAMED]), as_a_whole=series.series_uid in refers.series
-        )
+        ReferredSeries(*series, len(uids), tuple(uids[:_NAMED]), as_a_whole=series in whole)
         for series, uids in sorted(by_series.items())
     )

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from reconciler.model.address import SeriesAddress, StoreAddress
-from reconciler.model.desired import DesiredState, DesiredStore, Hold
+from reconciler.model.desired import Claims, DesiredState, DesiredStore, Entry, Hold
 from reconciler.model.live import LiveStore
-from reconciler.model.plan import DeletionGroup, OverriddenInstances, Plan
+from reconciler.model.plan import OverriddenInstances, Plan
 from reconciler.planning.planner import series_in_question
 from reconciler.planning.series import decide_series
 
@@ -33,30 +33,29 @@ def _overridden(desired: DesiredStore, live: LiveStore) -> Iterator[OverriddenIn
         decisions = decide_series(series, desired, live)
         by_hold: dict[Hold, list[str]] = defaultdict(list)
         for uid in decisions.overridden:
-            if (hold := decisions.kept[uid].entry.hold) is not None:
+            for hold in _holds_over(decisions.kept[uid].entry, desired.keeps):
                 by_hold[hold].append(uid)
         for hold, uids in by_hold.items():
             yield OverriddenInstances(desired.store, *series, hold, tuple(uids))
+
+
+def _holds_over(keep: Entry, keeps: Claims) -> Iterable[Hold]:
+    """The holds of a keep, and of the wider ones behind it: all may be taken out at once."""
+    covering = [keep]
+    while wider := keeps.wider(covering[-1]):
+        covering.append(wider)
+    return dict.fromkeys(entry.hold for entry in covering if entry.hold is not None)
 
 
 def freed_from(
     plan: Plan, before: Iterable[OverriddenInstances]
 ) -> tuple[OverriddenInstances, ...]:
     """What of that which holds overrode before is a deletion of the plan."""
-    groups = {
-        (store.store, SeriesAddress(study.study_uid, series.series_uid)): series.groups
-        for store in plan.stores
-        for study in store.studies
-        for series in study.series
-    }
+    touched = {store.store: store.by_series() for store in plan.stores}
     found = []
     for one in before:
-        inside = groups.get((one.store, SeriesAddress(one.study_uid, one.series_uid)), ())
-        uids = tuple(uid for uid in one.instances if _is_in(inside, uid))
+        series = touched[one.store].get(SeriesAddress(one.study_uid, one.series_uid))
+        uids = tuple(uid for uid in one.instances if series and series.deletes(uid))
         if uids:
             found.append(replace(one, instances=uids))
     return tuple(found)
-
-
-def _is_in(groups: Iterable[DeletionGroup], uid: str) -> bool:
-    return any(uid in group.instances for group in groups)

@@ -52,7 +52,9 @@ def plan_store(desired: DesiredStore, live: LiveStore) -> StorePlan:
     draft.findings += _unreadable_studies(desired.removes, live.contents)
     return StorePlan(
         desired.store,
-        desired.limits,
+        desired.limits_of(
+            {group.path for study in studies for series in study.series for group in series.groups}
+        ),
         studies,
         tuple(sorted(draft.findings, key=finding_order)),
         draft.kept(),

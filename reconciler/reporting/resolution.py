@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model.selection.packed_uid import unpack
 from reconciler.model.selection.resolution import ListState, Resolution, ResolvedList
+from reconciler.model.selection.selector import Accessions, Patients, Studies
 from reconciler.reporting.wording import plural
 
 FORMAT_VERSION = "1.0"
@@ -18,6 +19,12 @@ _STATES = {
     ListState.SAME: "is the same",
     ListState.WRITTEN: "is written",
     ListState.DIFFERENT: "differs",
+}
+
+_NOUNS = {
+    Patients.key: "patient",
+    Accessions.key: "accession number",
+    Studies.key: "study",
 }
 
 
@@ -40,11 +47,16 @@ def _lines(one: ResolvedList) -> Iterator[str]:
     for name, counts in (("years", found.years), ("modalities", found.modalities or {})):
         if counts:
             yield f"  {name}: " + ", ".join(f"{key} {count:,}" for key, count in counts.items())
+    for key, (total, not_found) in found.named.items():
+        if not_found:
+            named = plural(total, _NOUNS[key])
+            yield f"  not found in the store: {not_found:,} of {named} that the rule names"
     if found.not_judged:
         effect = "listed" if one.intent.value == "keep" else "not listed"
-        yield f"  cannot be judged, and are {effect}: {plural(len(found.not_judged), 'study')}"
-        named = (f"{unpack(uid)}: {', '.join(why)}" for uid, why in found.not_judged.items())
-        yield from _first(named, len(found.not_judged))
+        count = plural(len(found.not_judged), "study")
+        yield f"  cannot be judged by these conditions, and are {effect}: {count}"
+        studies = (f"{unpack(uid)}: {', '.join(why)}" for uid, why in found.not_judged.items())
+        yield from _first(studies, len(found.not_judged))
     if found.odd:
         yield f"  cannot be addressed, and are not listed: {plural(len(found.odd), 'row')}"
         yield from _first(map(str, found.odd), len(found.odd))
@@ -54,7 +66,7 @@ def _lines(one: ResolvedList) -> Iterator[str]:
 def _changes(one: ResolvedList) -> str:
     if one.state is ListState.SAME:
         return ""
-    return f": {plural(one.added, 'row')} more, {one.removed:,} gone"
+    return f": {plural(one.added, 'row')} added, {one.removed:,} removed"
 
 
 def _first(named: Iterator[str], count: int) -> Iterator[str]:
@@ -85,6 +97,7 @@ def _as_json(one: ResolvedList) -> Mapping[str, object]:
         "searched": found.searched,
         "years": found.years,
         "modalities": found.modalities,
+        "named": {key: named._asdict() for key, named in found.named.items()},
         "not_judged": [
             {"studiesId": unpack(uid), "conditions": list(why)}
             for uid, why in found.not_judged.items()

@@ -308,7 +308,7 @@ KEPT_DANGLING = "Dangling: kept, but it refers to what would be deleted"
 DANGLING = "Dangling: in no file, and it refers to what would be deleted"
 MAY_REFER = "May refer to what would be deleted: it names only a frame of reference"
 NOT_LOOKED_AT = "Not looked at for references to what would be deleted"
-ENTRIES = "To remove or to keep them, add these entries to `remove` or `keep`:"
+ENTRIES = "Add these entries to `keep`, or to `remove` in a file with a `reason`:"
 
 
 def dangling_by_title(store: StorePlan) -> Iterator[tuple[str, list[Dangling]]]:

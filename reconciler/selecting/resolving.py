@@ -168,6 +168,7 @@ class _Resolving:
             emptied=emptied,
             years=dict(sorted(self.years.items())),
             modalities=dict(sorted(self.modalities.items())) or None,
+            named=studies.unseen.named(),
             not_judged=dict(sorted(self.not_judged.items())),
             odd=tuple(sorted(studies.odd, key=str)),
             searched=len(studies),

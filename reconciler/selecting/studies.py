@@ -18,6 +18,7 @@ from reconciler.model.patient import Attribute, Attributes
 from reconciler.model.selection.packed_uid import pack
 from reconciler.model.selection.selector import LastStudyOfPatient, Modalities, SelectionRule
 from reconciler.selecting.judgement import Answer, Facts, Last, agreed, answer
+from reconciler.selecting.unseen import Unseen
 
 Answers = tuple[Answer, ...]
 Seen = frozenset[str | None]
@@ -85,6 +86,7 @@ class Studies:
         self._asks_for_patients = rule.asks(LastStudyOfPatient)
         self._waits = rule.asks(*_WAITING)
         self.odd: set[OddRow] = set()
+        self.unseen = Unseen(rule)
 
     def __len__(self) -> int:
         return len(self._uids)
@@ -94,8 +96,10 @@ class Studies:
         patient = self._note_patient(row) if self._asks_for_patients else 0
         if isinstance(row.study_uid, OddRow):
             self.odd.add(row.study_uid)
+            self.unseen.show(row.patient, row.accession, None)
             return
         uid = pack(row.study_uid)
+        self.unseen.show(row.patient, row.accession, uid)
         facts = Facts(uid, row.day, row.patient, row.accession)
         answers = tuple(answer(one, facts, self._as_of) for one in self._rule.conditions)
         bound = self._bound_of(row)

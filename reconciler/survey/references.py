@@ -55,13 +55,13 @@ def read_references(
     if not beside and not any(study.instances for study in touched):
         return ReferencesSeen(unreported=_unreported(touched, plan))
     reading = _Reading(store, Asking(parallelism, on_progress, stop), _deleted(plan))
-    reading.read(sorted(_staying(touched, reading.deleted)), _together(touched))
+    reading.read(sorted(_staying(touched, plan)), _together(touched))
     unlisted = [uid for uid in beside if uid not in live.referrers]
     listed_now = unlisted[: MOST_REQUESTS // 2 // _FOR_LISTING]
     reading.list_studies(listed_now)
     of_keeps = [live.referrers[uid] for uid in beside if uid in live.referrers]
     of_keeps += reading.listed.values()
-    waiting = _kept_first(_staying(of_keeps, reading.deleted), desired.keeps)
+    waiting = _kept_first(_staying(of_keeps, plan), desired.keeps)
     left = MOST_REQUESTS - _FOR_LISTING * len(listed_now)
     reading.read(waiting[:left], _together(of_keeps))
     return ReferencesSeen(
@@ -96,10 +96,13 @@ def _unreported(studies: Iterable[Referrers], plan: StorePlan) -> int:
     )
 
 
-def _staying(studies: Collection[Referrers], deleted: Set[str]) -> Iterator[InstanceAddress]:
+def _staying(studies: Collection[Referrers], plan: StorePlan) -> Iterator[InstanceAddress]:
+    """By their addresses: another one may have the UID of what is deleted."""
+    touched = plan.by_series()
     for study in studies:
         for instance in study.instances:
-            if instance.instance_uid not in deleted:
+            series = touched.get(instance.series)
+            if series is None or not series.deletes(instance.instance_uid):
                 yield instance
 
 

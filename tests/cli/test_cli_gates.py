@@ -25,6 +25,21 @@ def test_max_deletions_counts_over_several_files(project: Project, limit: int, c
     assert len(project.deletes()) == (0 if code else 6)
 
 
+def test_a_list_that_was_applied_does_not_hold_up_the_next(project: Project) -> None:
+    """Each has the limits that it needs, and stays in the files."""
+    instances = project.fill(1, 1, range(1, 20))
+    project.write("a.yaml", f"{REASON}limits: {{maxDeletions: 2}}\n" + removal(instances[:2]))
+    assert project.run("apply", "--auto-approve").code == 0
+    project.write("b.yaml", f"{REASON}limits: {{maxDeletions: 5}}\n" + removal(instances[2:7]))
+    planned = project.run("plan")
+    assert planned.code == 0
+    assert "maxDeletions: 5 of at most 5" in planned.out
+    project.write("c.yaml", "limits: {maxDeletions: 4}\nkeep: []\n")
+    assert project.run("plan").code == 3
+    project.write("c.yaml", f"{REASON}limits: {{maxDeletions: 4}}\n" + removal(instances[7:8]))
+    assert project.run("plan").code == 3
+
+
 @pytest.mark.parametrize(("percent", "code"), [(29, 3), (30, 0), (31, 0)])
 def test_max_study_percent(project: Project, percent: int, code: int) -> None:
     instances = project.fill(1, 1, range(1, 11))

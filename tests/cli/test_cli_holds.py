@@ -135,6 +135,16 @@ def test_the_plan_after_a_hold_is_taken_out_says_what_that_sets_free(
     assert plan(project)["freed"] == []
 
 
+def test_a_hold_behind_a_narrower_keep_is_set_free_too(
+    project: Project, held: list[InstanceAddress]
+) -> None:
+    project.write("research.yaml", removal(held, key="keep"))
+    plan(project)
+    for name in ("hold.yaml", "research.yaml"):
+        (project.folder / "specs" / name).unlink()
+    assert f"{FREED} deletion: {WORDS}" in spoken(project.run("plan").out)
+
+
 def test_a_hold_that_covers_less_says_so(project: Project, held: list[InstanceAddress]) -> None:
     plan(project)
     project.write("hold.yaml", removal(held[:1], key="keep") + f"    hold: {HOLD}\n")

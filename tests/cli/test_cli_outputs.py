@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +21,7 @@ from reconciler.cli.options.formats import (
     RULES,
     VALIDATION_FORMATS,
 )
-from reconciler.emulator import EmulatorSettings, running_emulator
+from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
 from reconciler.reporting.markdown import COMMENT, STEP_SUMMARY_BYTES
 
 from ..answer import typed
@@ -300,6 +302,36 @@ def progress(finished: Finished) -> None:
     assert "sent " not in finished.said["plan"].out
 
 
+def resolution(finished: Finished) -> None:
+    project, folder = finished.project, finished.project.folder
+    store = ", ".join(f"{key}: {value}" for key, value in DEMO_STORE.as_parameters().items())
+    (folder / "selectors").mkdir()
+    (folder / "selectors" / "old.yaml").write_text(
+        f"version: 1\nstore: {{{store}}}\n"
+        "select: {level: study, studyDate: {before: 2100-01-01}}\n"
+        'then: {remove: {reason: {code: "113039"}}}\n'
+    )
+    files = []
+    for _ in range(2):
+        done = project.run("resolve", "--as-of", "2026-11-30", "--format", "json")
+        assert done.code == 0, done.err
+        fits("resolution", done.out)
+        files.append([finished.text(f"specs/resolved/old.{end}") for end in ("csv", "yaml")])
+    assert files[0] == files[1]
+    shutil.rmtree(folder / "specs" / "resolved")
+
+
+def cohort_file(finished: Finished) -> None:
+    key = finished.project.folder / "patient.key"
+    key.write_text("ab" * 32)
+    key.chmod(0o600)
+    finished.monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"P1\nP2\n")))
+    done = finished.project.run("pseudonym", "--patient-key", str(key))
+    first, *lines = done.out.splitlines()
+    assert first.startswith("# key ")
+    assert len([line for line in lines if re.fullmatch("hmac-sha256:[0-9a-f]{64}", line)]) == 2
+
+
 PINS: dict[str, Callable[[Finished], None]] = {
     pin.__name__: pin
     for pin in (
@@ -329,6 +361,8 @@ PINS: dict[str, Callable[[Finished], None]] = {
         html,
         annotations,
         progress,
+        resolution,
+        cohort_file,
     )
 }
 

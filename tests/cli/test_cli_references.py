@@ -44,6 +44,13 @@ def case(project: Project) -> Project:
     return project
 
 
+def by_series(uid: str) -> Dataset:
+    """An item that names a series."""
+    item = Dataset()
+    item.SeriesInstanceUID = uid
+    return item
+
+
 def metadata_requests(project: Project) -> Counter[str]:
     """How often the metadata of what were asked for."""
     paths = (one.path for one in project.emulator.requests() if one.path.endswith("/metadata"))
@@ -201,8 +208,7 @@ def test_derived_images_count_and_others_do_not(project: Project) -> None:
 
 def test_a_series_that_is_named_dangles_once_it_is_emptied(project: Project) -> None:
     ingest(project, *OF)
-    series = Dataset()
-    series.SeriesInstanceUID = "1.2.3.1"
+    series = by_series("1.2.3.1")
     report = by_hand("1.2.840.10008.5.1.4.1.1.88.11", *KEPT, ReferencedSeriesSequence=[series])
     ingest(project, report)
     one = REASON + OPEN + f"remove:\n{CT_SERIES}    instancesId: [1.2.3.1.1]\n"
@@ -212,6 +218,33 @@ def test_a_series_that_is_named_dangles_once_it_is_emptied(project: Project) -> 
     (found,) = dangling(project.run("plan", "--format", "json")).values()
     assert [part["as_a_whole"] for part in found["refers_to"]] == [True]
     assert "refers to series 1.2.3.1 in study 1.2.3 as a whole" in project.run("plan").out
+
+
+@pytest.mark.parametrize(
+    ("item", "as_a_whole"),
+    [
+        (reference("1.2.3.1"), True),
+        (by_series("1.2.3.1.1"), False),
+    ],
+)
+def test_a_uid_in_the_place_of_another_kind_counts_for_what_it_is(
+    project: Project, item: Dataset, as_a_whole: bool
+) -> None:
+    report = "1.2.840.10008.5.1.4.1.1.88.11"
+    ingest(project, *OF, by_hand(report, *KEPT, ReferencedSeriesSequence=[item]))
+    project.write("a.yaml", REMOVE + "keep:\n  - studiesId: 1.2.3\n    seriesId: 1.2.3.2\n")
+    planned = project.run("plan", "--format", "json")
+    assert planned.code == 3
+    (part,) = dangling(planned)[KEPT.instance_uid]["refers_to"]
+    assert part["as_a_whole"] is as_a_whole
+    assert part["first"] == ([] if as_a_whole else ["1.2.3.1.1"])
+
+
+def test_another_instance_with_the_uid_of_a_deleted_one_is_asked(project: Project) -> None:
+    ingest(project, *OF, derived("KO", OF[1:2], "1.2.3", "1.2.3.3", "1.2.3.1.1"))
+    project.write("a.yaml", REMOVE)
+    planned = project.run("plan", "--format", "json")
+    assert {one["seriesId"] for one in dangling(planned).values()} == {"1.2.3.3"}
 
 
 def test_what_names_only_a_frame_of_reference_may_refer(project: Project) -> None:

@@ -187,6 +187,16 @@ def test_metadata_of_something_else_are_no_answer(scripted, connect, rows: objec
     assert PATIENT not in str(raised.value)
 
 
+def test_what_stands_twice_in_a_series_is_no_part_of_its_answer(scripted, connect) -> None:
+    """As of an address that two patients share: one may refer to what the other does not."""
+    rows = [dataset_json("1.2.9.2.2"), dataset_json(), dataset_json()]
+    path = f"/v1/{DEMO_STORE}/dicomWeb/studies/1.2.9/series/1.2.9.2/metadata"
+    headers = {"Content-Type": "application/dicom+json"}
+    scripted.replies["GET", path] = (200, headers, json.dumps(rows).encode())
+    found = connect(scripted.url).store(DEMO_STORE).references_of_series(SERIES, {"1.9"})
+    assert found.keys() == {"1.2.9.2.2"}
+
+
 def test_a_body_that_breaks_off_is_no_answer(scripted, connect) -> None:
     path = f"/v1/{DEMO_STORE}/dicomWeb{ONE}/metadata"
     body = json.dumps([dataset_json()]).encode()

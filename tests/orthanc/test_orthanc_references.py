@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from ..derived import KINDS, derived, file_of, image, images, reference
 from ..limits import wide_open_line
-from .conftest import REASON, Server, Site
+from .conftest import REASON, Server, Site, make_site, running_orthanc
+from .releases import Release
 
 OF = images("1.2.3", "1.2.3.1", 3)
 REMOVE = (
@@ -90,3 +92,25 @@ def test_a_value_that_is_elsewhere_is_read_in_the_file(site: Site, server: Serve
     assert dangling(site) == {"1.2.9.1.1": [str(one.SOPInstanceUID) for one in OF]}
     assert "1 metadata" in planned.err
     assert "1 retrieve" in planned.err
+
+
+@pytest.mark.parametrize("mode", ["MainDicomTags", "Extrapolate"])
+def test_metadata_of_series_that_are_cut_down_hide_nothing(
+    release: Release,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    mode: str,
+) -> None:
+    with running_orthanc(release, tmp_path, DicomWeb={"SeriesMetadata": mode}) as url:
+        server = Server(url)
+        site = make_site(tmp_path, server, monkeypatch, capsys)
+        for one in OF:
+            assert server.put(file_of(one))
+        for number in range(1, 13):
+            other = image("1.2.3", "1.2.3.2", number, "DERIVED", "SECONDARY")
+            other.SourceImageSequence = [reference(OF[number % 3].SOPInstanceUID)]
+            assert server.put(file_of(other))
+        site.write(REMOVE + "keep:\n  - {studiesId: 1.2.3, seriesId: 1.2.3.2}\n")
+        site.plan(code=3)
+        assert len(dangling(site)) == 12

@@ -61,9 +61,9 @@ def test_a_rule_becomes_a_list_and_the_file_that_pins_it(filled: Project) -> Non
         " of 5 studies in the store\n"
         "  years: 2014 1, 2015 1\n"
         "  modalities: US 2\n"
-        "  cannot be judged, and are not listed: 1 study\n"
+        "  cannot be judged by these conditions, and are not listed: 1 study\n"
         "    1.2.6: studyDate\n"
-        "  specs/resolved/us-10y.yaml is written: 2 rows more, 0 gone\n"
+        "  specs/resolved/us-10y.yaml is written: 2 rows added, 0 removed\n"
     )
     assert filled.listed("us-10y") == ["1.2.10", "1.2.9"]
     text = filled.pinned("us-10y")
@@ -187,7 +187,7 @@ def test_a_diff_shows_no_line_of_a_list_that_is_no_uid(filled: Project) -> None:
     shown = filled.run("resolve", "--diff", *DAY)
     assert "SMITH" not in shown.out + shown.err
     assert "-1.2.99" in shown.out.splitlines()
-    assert "0 rows more, 2 gone" in shown.out
+    assert "0 rows added, 2 removed" in shown.out
 
 
 def test_a_day_to_come_is_looked_at_and_not_written(filled: Project) -> None:
@@ -319,6 +319,56 @@ def test_pseudonyms_are_those_of_apply_and_tell_no_order(
     numbers = pseudonyms(project, monkeypatch, "P1\n", "--accessions").splitlines()[1:]
     assert all(one.startswith("accession-hmac-sha256:") for one in numbers)
     assert numbers[0].rpartition(":")[2] not in out
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_column_is_read_whatever_separates_the_cells(
+    project: Project, monkeypatch: pytest.MonkeyPatch, separator: str
+) -> None:
+    table = separator.join(("No", '"Name, first, of"\nA2', "SMITH, JOHN, MD\n"))
+    out = pseudonyms(project, monkeypatch, table, "--accessions", *COLUMN)
+    assert out == pseudonyms(project, monkeypatch, "A2\n", "--accessions")
+
+
+def test_what_a_rule_names_and_the_store_does_not_hold_is_counted(
+    filled: Project, monkeypatch: pytest.MonkeyPatch, key: tuple[str, Path]
+) -> None:
+    """A mistyped id selects nothing, and nothing else shows it."""
+    cohorts = filled.folder / "selectors" / "cohorts"
+    cohorts.mkdir(parents=True)
+    (cohorts / "trial7.keyed").write_text(pseudonyms(filled, monkeypatch, "P1\nP7\nP8\n"))
+    (cohorts / "w.keyed").write_text(pseudonyms(filled, monkeypatch, "A2\n", "--accessions"))
+    (cohorts / "list.csv").write_text("Study UID\n1.2.9\n1.2.99\n")
+    filled.write("trial7.yaml", COHORT, exceptions="[{accessions: {keyed: cohorts/w.keyed}}]")
+    filled.write("a.yaml", "{level: study, studies: {csv: cohorts/list.csv, column: Study UID}}")
+    done = filled.run("resolve", *DAY, *key)
+    assert done.code == 0, done.err
+    assert "not found in the store: 2 of 3 patients that the rule names\n" in done.out
+    assert "not found in the store: 1 of 2 studies that the rule names\n" in done.out
+    assert "accession number" not in done.out
+    lists = filled.run("resolve", "--format", "json", *DAY, *key).json
+    jsonschema.validate(
+        lists, json.loads((ROOT / "schemas" / "resolution.schema.json").read_text())
+    )
+    assert [one["named"] for one in lists["lists"]] == [
+        {"studies": {"total": 2, "not_found": 1}},
+        {
+            "patients": {"total": 3, "not_found": 2},
+            "accessions": {"total": 1, "not_found": 0},
+        },
+    ]
+
+
+def test_an_empty_file_is_no_cohort(filled: Project, key: tuple[str, Path]) -> None:
+    """As a command leaves it that failed; as an exception it would exempt nobody."""
+    filled.write("old.yaml", OLD, exceptions="[{patients: {keyed: cohorts/trial7.keyed}}]")
+    cohort = filled.folder / "selectors" / "cohorts" / "trial7.keyed"
+    cohort.parent.mkdir()
+    cohort.touch()
+    done = filled.run("resolve", *DAY, *key)
+    assert done.code == 1
+    assert "selectors/cohorts/trial7.keyed:1:1: the file is empty" in done.err
+    assert not (filled.folder / "specs" / "resolved").exists()
 
 
 @pytest.mark.parametrize(

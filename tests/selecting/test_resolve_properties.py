@@ -46,10 +46,12 @@ def prepared(emulator: Emulator, folder: Path, case: Case) -> Project:
     select, then, exceptions = as_yaml(case)
     project.write("rule.yaml", select, then, exceptions)
     beside = project.folder / "selectors"
+    key = f"# key {pseudonym('check', behind=chr(0))[:16]}\n"
     cohort = sorted(f"hmac-sha256:{pseudonym(one)}\n" for one in case.cohort)
-    (beside / "p.keyed").write_text("".join(cohort))
-    numbers = (pseudonym(one, behind="\0accession\0") for one in case.numbers)
-    (beside / "a.keyed").write_text("".join(f"accession-hmac-sha256:{one}\n" for one in numbers))
+    (beside / "p.keyed").write_text(key + "".join(cohort))
+    found = (pseudonym(one, behind="\0accession\0") for one in case.numbers)
+    numbers = "".join(f"accession-hmac-sha256:{one}\n" for one in found)
+    (beside / "a.keyed").write_text(key + numbers)
     rows = "".join(f"a report;{uid}\n" for uid in sorted(case.listed))
     (beside / "s.csv").write_text(f"Report;Study UID\n{rows}")
     return project

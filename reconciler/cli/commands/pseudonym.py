@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator
+from itertools import chain
 
 import click
 
 from reconciler.cli.options.shared import key_option
 from reconciler.cli.output.console import say, write_document
+from reconciler.desired.inventory.exported_list import delimiter_of
 from reconciler.errors import UsageError
 from reconciler.model.patient import KEY_LINE, PatientKey
 from reconciler.reporting.wording import plural
@@ -22,10 +24,14 @@ from reconciler.reporting.wording import plural
 def command(*, patient_key: PatientKey, column: str | None, accessions: bool) -> None:
     """Turn the Patient IDs on stdin into the pseudonyms that a selector names.
 
-    An id a line, or with --column the cells of a CSV file under that name. stdout gets the
-    pseudonyms, each once and sorted, so that neither order nor repetition tells anything, and
-    first a line that says by which key they were made. They are those of apply --patient-key. No
-    message quotes what was read.
+    An id a line, or with --column the cells of a CSV file under that name, separated by commas,
+    semicolons or tabs. stdout gets the pseudonyms, each once and sorted, so that neither order nor
+    repetition tells anything, and first a line that says by which key they were made. They are
+    those of apply --patient-key. No message quotes what was read.
+
+    The key is 64 hexadecimal digits in a file, as 'openssl rand -hex 32' prints them. Keep it
+    apart from git and from the record, and use it for every cohort: pseudonyms of another key
+    name nobody.
 
     \b
     Examples:
@@ -45,13 +51,14 @@ def command(*, patient_key: PatientKey, column: str | None, accessions: bool) ->
 
 
 def _cells(lines: Iterator[str], column: str) -> Iterator[str]:
-    rows = csv.reader(lines, strict=True)
+    first = next(lines, "")
+    rows = csv.reader(chain([first], lines), delimiter=_delimiter(first, column), strict=True)
     try:
         header = [name.strip() for name in next(rows, [])]
         if header.count(column) != 1:
             raise UsageError(
                 f"there is not one column {column!r}",
-                hint="its name stands in the first line; cells are separated by commas",
+                hint="the first line names the columns, separated by commas, semicolons or tabs",
             )
         at = header.index(column)
         for row in rows:
@@ -62,3 +69,10 @@ def _cells(lines: Iterator[str], column: str) -> Iterator[str]:
             yield from row[at : at + 1]
     except csv.Error as error:
         raise UsageError(f"line {rows.line_num} is not CSV: its quotes do not match") from error
+
+
+def _delimiter(header: str, column: str) -> str:
+    try:
+        return delimiter_of(header, (column,))
+    except csv.Error as error:
+        raise UsageError("line 1 is not CSV: a cell is too long") from error

@@ -107,6 +107,20 @@ def read_exported_list(
             return
 
 
+def delimiter_of(header: str, columns: Sequence[str]) -> str:
+    """The comma, semicolon or tab that splits a header best: into these columns, then into many.
+
+    Raises:
+        csv.Error: its quotes do not match.
+    """
+
+    def found(delimiter: str) -> tuple[int, int]:
+        cells = [cell.strip() for cell in next(csv.reader([header], delimiter=delimiter), [])]
+        return sum(column in cells for column in columns), len(cells)
+
+    return max(_DELIMITERS, key=found)
+
+
 def _text_of(stream: BinaryIO) -> TextIO:
     """The text of the file; what is none is replaced, since it can stand in no UID."""
     mark = stream.read(2)
@@ -190,7 +204,7 @@ class _ExportedList:
                 self._delimiter = separator[1]
                 self._lines.next_row()
             else:
-                self._delimiter = max(_DELIMITERS, key=lambda one: self._found(first, one))
+                self._delimiter = delimiter_of(first, self._columns)
                 lines = chain([first], lines)
             reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
             for cells in reader:
@@ -201,11 +215,6 @@ class _ExportedList:
             hint = "check that the file is CSV, as text; export the list again"
             self._report(Rule.EXPORT_ROW, self._lines.first, 1, message, hint)
             raise _NotRows from error
-
-    def _found(self, line: str, delimiter: str) -> tuple[int, int]:
-        """How well a delimiter splits a header: the columns that are found, and all its cells."""
-        cells = [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
-        return sum(column in cells for column in self._columns), len(cells)
 
     def _require_columns(self, header: Sequence[str]) -> None:
         wrong = [column for column in self._columns if header.count(column) != 1]
@@ -227,7 +236,8 @@ class _ExportedList:
                         Rule.EXPORT_IDENTIFIES,
                         Source(self._path, *place),
                         f"the name of this column reads like {kind}",
-                        "it is not looked at; keep the file out of git, which forgets nothing",
+                        "it is not looked at; leave it out, or keep the file out of git,"
+                        " which forgets nothing",
                     )
 
     def _report_row(self, cells: list[str], header: list[str], places: list[int]) -> None:

@@ -111,6 +111,8 @@ def _unknown(fault: Fault) -> Iterator[Explanation]:
 
 
 def _key_hint(key: str, known: list[str]) -> str:
+    if key in {"select", "then"}:
+        return "it is a key of a selector; reconciler resolve reads those, under selectors/"
     homes = [name for name in ("remove", "keep") if key in keys_of(name)]
     if len(homes) == 1:
         article = "an" if key[0] in "aeiou" else "a"

@@ -20,13 +20,15 @@ def read_cohort(
 ) -> tuple[frozenset[str], str | None]:
     """The pseudonyms with this prefix, and by which key they were made, if the file says so.
 
-    A line that is none is a problem and never quoted: a patient's id may stand there.
+    A line that is none is a problem and never quoted: a patient's id may stand there. So is a file
+    without a line, as a command leaves it that failed: as an exception it would exempt nobody.
 
     Raises:
         OSError: it cannot be read.
     """
     found: set[str] = set()
     check: str | None = None
+    number = 0
     with open_regular(file) as stream:
         for number, raw in enumerate(stream, start=1):
             line = raw.decode("utf-8", "replace").rstrip("\r\n")
@@ -42,6 +44,9 @@ def read_cohort(
                 if number == MOST:
                     problems.stopped(Source(path, number))
                     break
+    if not number:
+        hint = "reconciler pseudonym writes a line about its key at least; make the file again"
+        problems.error(Rule.PSEUDONYM, Source(path, 1), "the file is empty", hint)
     return frozenset(found), check
 
 

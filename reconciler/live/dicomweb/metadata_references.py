@@ -104,8 +104,11 @@ class _Reading:
         """Read a dataset, or an item, which should have one of these elements, if any."""
         seen: set[int] = set()
         for key in self._stream.members():
-            if self._stream.peek() != "{" or not _TAG.fullmatch(key):
+            if not _TAG.fullmatch(key):  # a part of a person's name
                 self._stream.skip()
+            elif self._stream.peek() != "{":
+                self._stream.skip()
+                self._leaves_out = True
             elif self._element(tag := int(key, 16)):
                 seen.add(tag)
         self._leaves_out |= bool(has) and has.isdisjoint(seen)
@@ -119,8 +122,8 @@ class _Reading:
                 self._values(tag)
             elif key == "vr" and stream.peek() == '"':
                 vr = stream.value()
-            else:
-                is_elsewhere |= key in {"BulkDataURI", "InlineBinary"}
+            else:  # BulkDataURI, InlineBinary, or in a form that is not known
+                is_elsewhere = True
                 stream.skip()
         self._leaves_out |= is_elsewhere and vr in _MAY_HOLD_ITEMS
         return not is_elsewhere

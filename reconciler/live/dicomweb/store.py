@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import AbstractContextManager
 from copy import copy
@@ -211,11 +212,19 @@ class DicomWebStore(DicomStore):
     def references_of_series(
         self, series: SeriesAddress, among: Set[str]
     ) -> Mapping[str, References]:
-        """RetrieveMetadata of the series; what leaves something out is no part of the answer."""
+        """RetrieveMetadata of the series; what leaves something out is no part of the answer.
+
+        Nor is what stands there twice, as under an address that two patients share.
+        """
         found = self._references(self.whole(*series), among)
         if any(one.uids[:2] != tuple(series) for one in found):
             raise LiveError("the metadata are not those of the series")
-        return {one.uids[-1]: _as_seen(one.references) for one in found if one.is_whole}
+        times = Counter(one.uids[-1] for one in found)
+        return {
+            one.uids[-1]: _as_seen(one.references)
+            for one in found
+            if one.is_whole and times[one.uids[-1]] == 1
+        }
 
     def _references(self, path: str, among: Set[str]) -> list[MetadataReferences]:
         def read(stream: Stream) -> list[MetadataReferences]:

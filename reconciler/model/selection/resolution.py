@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+from typing import NamedTuple
 
 from reconciler.model.desired import EntryKind
 from reconciler.model.live import OddRow
@@ -15,15 +16,24 @@ Target = tuple[bytes, ...]
 """A study, or a series behind its study, by packed UIDs."""
 
 
+class Named(NamedTuple):
+    """How many patients, accession numbers or studies a rule names, and how many no row showed."""
+
+    total: int
+    not_found: int
+
+
 @dataclass(frozen=True, slots=True)
 class Resolution:
     """The list, sorted, and what is said of it; nothing is of a patient, of dates only years.
 
     ``years`` and ``modalities`` count what is listed; a study counts for each of its modalities.
     ``series``, ``instances`` and ``emptied`` (studies of which nothing is left) are what the list
-    covers. ``modalities`` and ``instances`` are None where nobody said them. ``not_judged`` are
-    studies, each with the conditions that could not be judged; ``searched`` is how many there are
-    in all. ``is_split`` says that the store is so large that only studies with a date were found.
+    covers. ``named`` says, by the key of the condition, how much of what the rule names was found:
+    what was not may be mistyped. ``modalities`` and ``instances`` are None where nobody said them.
+    ``not_judged`` are studies, each with the conditions that could not be judged; ``searched`` is
+    how many there are in all. ``is_split`` says that the store is so large that only studies with
+    a date were found.
     ``seen`` is what each of a list that is bound was, by the key that ``key`` is the check of.
     """
 
@@ -35,6 +45,7 @@ class Resolution:
     emptied: int
     years: Mapping[str, int]
     modalities: Mapping[str, int] | None
+    named: Mapping[str, Named]
     not_judged: Mapping[bytes, tuple[str, ...]]
     odd: tuple[OddRow, ...]
     searched: int

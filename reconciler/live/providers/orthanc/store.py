@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
@@ -45,12 +45,13 @@ from reconciler.live.providers.orthanc import replies as orthanc_replies
 from reconciler.live.providers.orthanc.preflight import ROOT
 from reconciler.live.settings import ConnectionSettings
 from reconciler.live.store import Body
-from reconciler.model.address import InstanceAddress, Provider, StoreAddress
+from reconciler.model.address import InstanceAddress, Provider, SeriesAddress, StoreAddress
 from reconciler.model.live import (
     PRESENT,
     Observation,
     OddRow,
     Presence,
+    References,
     SeriesListing,
     SeriesRow,
     StorageInfo,
@@ -212,6 +213,17 @@ class OrthancStore(DicomWebStore):
             found += 1
             yield row
         _require_all(found, self._held("Series"), "series")
+
+    def references_of_series(
+        self,
+        series: SeriesAddress,  # noqa: ARG002 - of the base
+        among: Set[str],  # noqa: ARG002 - of the base
+    ) -> Mapping[str, References]:
+        """Answer for none: the metadata of a series may be cut down to some tags, without a word.
+
+        Its option SeriesMetadata decides; that of instances is always whole.
+        """
+        return {}
 
     def delete(self, instance: InstanceAddress) -> Reply:
         """Look the instance up, make sure that it is the one, and send one DELETE for it."""
