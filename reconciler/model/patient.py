@@ -66,7 +66,7 @@ def _checked_to(to: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class Binding:
     """What the instances of a removal must still be when it is applied.
 
     ``seen`` is what `PatientKey.seen` gave of the attributes ``to`` when the list was resolved, by

@@ -20,7 +20,7 @@ from reconciler.errors import ExitCode, PlanFileError, PlanRefused
 from reconciler.json_stream import JsonStream
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Hold, InputFile, InputRole, Limits, Reason, ReasonCode
-from reconciler.model.patient import Attribute, Bound
+from reconciler.model.patient import Attribute, Binding
 from reconciler.model.plan import (
     DeletionGroup,
     Finding,
@@ -85,7 +85,7 @@ PLAN = Plan(
                                     ),
                                     False,
                                     {"1.2.1.1": 12, "1.2.1.2": 13},
-                                    bound=Bound((Attribute.PATIENT,), "0" * 16, "5" * 64),
+                                    bound=Binding((Attribute.PATIENT,), "0" * 16, "5" * 64),
                                 ),
                             ),
                         ),
@@ -179,7 +179,7 @@ STORES = st.builds(
     st.sampled_from(["archive", "0"]),
 )
 BOUNDS = st.builds(
-    Bound,
+    Binding,
     st.lists(st.sampled_from(Attribute), min_size=1, unique=True).map(tuple),
     TEXTS,
     st.binary(min_size=32, max_size=32).map(bytes.hex),
