@@ -10,8 +10,7 @@ from reconciler.dicom.patient import said_of
 from reconciler.errors import LiveError
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress
-from reconciler.model.bound import Attribute, Attributes, Bound
-from reconciler.model.patient import PatientKey, PatientSeen
+from reconciler.model.patient import Attribute, Attributes, Binding, PatientKey, PatientSeen
 
 
 class NotIdentifiedError(Exception):
@@ -27,7 +26,7 @@ def read_patient(
     instance: InstanceAddress,
     key: PatientKey | None,
     copy: Path | None,
-    bound: Bound | None,
+    bound: Binding | None,
 ) -> PatientSeen | None:
     """The pseudonym of the instance's own Patient ID; None without a key, and nothing is read.
 

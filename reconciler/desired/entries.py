@@ -21,8 +21,8 @@ from reconciler.desired.schema.plain_entries import PlainEntries, PlainSeries
 from reconciler.desired.wording import NOUNS, quoted
 from reconciler.desired.yaml_tree.tree import Place, YamlMapping, YamlSequence
 from reconciler.model.address import SeriesAddress
-from reconciler.model.bound import Attribute, Bound
 from reconciler.model.desired import Entry, EntryKind, Hold, InstanceList, Reason, ReasonCode
+from reconciler.model.patient import Attribute, Binding
 from reconciler.model.problem import Source
 
 OpenInventory = Callable[[YamlMapping], Inventory | None]
@@ -145,7 +145,7 @@ class _EntryReader:
             one = self._entry(whole, None, source, from_inventory=True, bound=bound)
             self.wide.append(one)
 
-    def _bound(self, entry: YamlMapping, inventory: Inventory) -> Iterable[Bound | None]:
+    def _bound(self, entry: YamlMapping, inventory: Inventory) -> Iterable[Binding | None]:
         """What the targets of an inventory are bound to; a keep takes no notice of it."""
         seen, bind = inventory.targets.seen, entry.get("bind")
         if self.intent is EntryKind.KEEP:
@@ -159,7 +159,7 @@ class _EntryReader:
             return repeat(None)
         to = {Attribute(str(one)) for one in cast(YamlSequence, bind["to"])}
         names = tuple(one for one in Attribute if one in to)
-        return (Bound(names, str(bind["key"]), one) for one in seen)
+        return (Binding(names, str(bind["key"]), one) for one in seen)
 
     def _report_bound(self, entry: YamlMapping, key: str, message: str) -> None:
         source = self._source(entry.value_place(key))
@@ -178,7 +178,7 @@ class _EntryReader:
         source: Source,
         *,
         from_inventory: bool = False,
-        bound: Bound | None = None,
+        bound: Binding | None = None,
     ) -> Entry:
         study, series, reason, hold, archive = group
         return Entry(

@@ -12,7 +12,6 @@ from reconciler.live.http.answer import Answer
 from reconciler.live.http.bodies import DICOM_JSON
 from reconciler.live.http.labels import AuditLabels
 from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress
-from reconciler.model.bound import Attributes
 from reconciler.model.live import (
     FileMeta,
     Observation,
@@ -23,7 +22,7 @@ from reconciler.model.live import (
     StorageInfo,
     StudyRow,
 )
-from reconciler.model.patient import PatientKey
+from reconciler.model.patient import Attributes, PatientKey
 from reconciler.model.reply import Reply
 from reconciler.model.thumbnail import Thumbnail
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from reconciler.model.address import SeriesAddress, StoreAddress
 from reconciler.model.as_json import as_json
-from reconciler.model.bound import Bound
+from reconciler.model.patient import Binding
 from reconciler.model.problem import Problem, Source
 
 
@@ -171,7 +171,7 @@ class Entry:
     from_inventory: bool = False
     archive: str | None = None
     allow_damaged: bool = False
-    bound: Bound | None = None
+    bound: Binding | None = None
 
     @property
     def is_whole(self) -> bool:

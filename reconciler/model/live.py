@@ -17,7 +17,7 @@ from reconciler.model.address import (
     StoreAddress,
     is_uid,
 )
-from reconciler.model.bound import Attribute
+from reconciler.model.patient import Attribute
 
 
 class Presence(Enum):

@@ -1,14 +1,16 @@
-"""What may be on record of a patient: a keyed pseudonym, and nothing else."""
+"""What may be on record of a patient, and stand in lists: keyed hashes, and nothing else."""
 
 from __future__ import annotations
 
 import hmac
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
 
-from reconciler.model.bound import Attribute, Attributes
+from reconciler.model.as_json import as_json
 
 PATIENT = "hmac-sha256:"
 ACCESSION = "accession-hmac-sha256:"
@@ -16,8 +18,8 @@ ACCESSION = "accession-hmac-sha256:"
 KEY_LINE = "# key "
 """How the line of a file of pseudonyms begins that says by which key they were made."""
 
-_PATIENT = Attribute.PATIENT
 _SECRET = re.compile(r"([0-9A-Fa-f]{64})\r?\n?")
+_SEEN = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,54 @@ class PatientSeen:
 
     pseudonym: str | None
     """HMAC-SHA256 of its Patient ID with the key that was given; null where it has none."""
+
+
+class Attribute(Enum):
+    """An attribute by which it shows that an instance is no longer what was listed."""
+
+    PATIENT = "patient"
+    """The Patient ID (0010,0020)."""
+    STUDY_DATE = "studyDate"
+    """The Study Date (0008,0020)."""
+    MODALITY = "modality"
+    """The Modality (0008,0060)."""
+
+
+Attributes: TypeAlias = Mapping[Attribute, str | None]
+"""Texts without the spaces around them, None for what an instance or a row does not have.
+
+What could not be read is not in it.
+"""
+
+
+def is_seen(text: str) -> bool:
+    """Whether it has the form of what `PatientKey.seen` gives."""
+    return _SEEN.fullmatch(text) is not None
+
+
+def _checked_seen(text: str) -> str:
+    if not is_seen(text):
+        raise ValueError(f"not what was seen: {text!r}")
+    return text
+
+
+def _checked_to(to: tuple[Attribute, ...]) -> tuple[Attribute, ...]:
+    if not to:
+        raise ValueError("bound to nothing")
+    return to
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """What the instances of a removal must still be when it is applied.
+
+    ``seen`` is what `PatientKey.seen` gave of the attributes ``to`` when the list was resolved, by
+    the key that ``key`` is the check of.
+    """
+
+    to: tuple[Attribute, ...] = field(metadata=as_json(check=_checked_to))
+    key: str
+    seen: str = field(metadata=as_json(check=_checked_seen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +108,11 @@ class PatientKey:
     def hashed(self, texts: Attributes) -> Attributes:
         """The same attributes with the pseudonym in the place of the Patient ID."""
         patient_id = texts.get(Attribute.PATIENT)
-        return texts if patient_id is None else {**texts, _PATIENT: self.pseudonym(patient_id)}
+        return (
+            texts
+            if patient_id is None
+            else {**texts, Attribute.PATIENT: self.pseudonym(patient_id)}
+        )
 
     def seen(self, hashed: Attributes, to: Collection[Attribute]) -> str | None:
         """The HMAC of what `hashed` gave of these attributes; None if one could not be read.

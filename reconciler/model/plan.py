@@ -20,8 +20,8 @@ from reconciler.model.address import (
     checked_uid,
 )
 from reconciler.model.as_json import as_json
-from reconciler.model.bound import Bound
 from reconciler.model.desired import Hold, InputFile, Limits, Reason, ReasonCode
+from reconciler.model.patient import Binding
 from reconciler.model.problem import Source
 
 
@@ -107,7 +107,7 @@ class DeletionGroup:
     instances: Mapping[str, int] = field(metadata=as_json(check=_checked_instances))
     archive: str | None = field(default=None, metadata=as_json(check=_checked_folder))
     allow_damaged: bool = False
-    bound: Bound | None = None
+    bound: Binding | None = None
 
 
 @dataclass(frozen=True, slots=True)

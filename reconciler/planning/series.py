@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.model.address import InstanceAddress, SeriesAddress
-from reconciler.model.bound import Bound
 from reconciler.model.desired import Claim, Claims, DesiredStore, Entry, EntryKind, Reason
 from reconciler.model.live import LiveStore, Observation, Presence, StudyContents, unknown
+from reconciler.model.patient import Binding
 from reconciler.model.plan import Action, DeclaredInstances, DeletionGroup, Finding, SeriesPlan
 from reconciler.model.problem import Source
 from reconciler.planning.decision import decide
@@ -153,7 +153,7 @@ def _decide_instance(judged: JudgedInstance, decisions: SeriesDecisions, live: L
 
 
 def _groups(deletions: Mapping[str, Claim]) -> tuple[DeletionGroup, ...]:
-    lines: dict[tuple[str, bool, Reason, str | None, bool, Bound | None], dict[str, int]] = {}
+    lines: dict[tuple[str, bool, Reason, str | None, bool, Binding | None], dict[str, int]] = {}
     for uid, claim in deletions.items():
         entry = claim.entry
         terms = (_reason(entry), entry.archive, entry.allow_damaged, entry.bound)

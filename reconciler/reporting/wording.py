@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model.audit import AuditReport, DanglingOnRecord, Selection
-from reconciler.model.bound import Bound
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply
 from reconciler.model.desired import Hold, Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport
+from reconciler.model.patient import Binding
 from reconciler.model.plan import (
     Dangling,
     Finding,
@@ -164,7 +164,7 @@ def describe_reason(reason: Reason) -> str:
     return f"{text}: {reason.text}" if reason.text else text
 
 
-def describe_bound(bound: Bound) -> str:
+def describe_bound(bound: Binding) -> str:
     """``bound to patient and studyDate: what has changed since it was resolved is left alone``."""
     *some, last = (one.value for one in bound.to)
     to = f"{', '.join(some)} and {last}" if some else last

@@ -10,10 +10,9 @@ from datetime import date
 from typing import TypeVar
 
 from reconciler.live.store import ReadableStore
-from reconciler.model.bound import Attributes
 from reconciler.model.desired import EntryKind
 from reconciler.model.live import OddRow
-from reconciler.model.patient import PatientKey
+from reconciler.model.patient import Attributes, PatientKey
 from reconciler.model.selection.packed_uid import pack
 from reconciler.model.selection.resolution import Resolution, Target
 from reconciler.model.selection.selector import ListLevel, Modalities, Selector

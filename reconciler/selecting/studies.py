@@ -13,8 +13,8 @@ from datetime import date
 from typing import Generic, TypeVar
 
 from reconciler.model.address import is_uid
-from reconciler.model.bound import Attribute, Attributes
 from reconciler.model.live import OddRow, SeriesRow, StudyRow
+from reconciler.model.patient import Attribute, Attributes
 from reconciler.model.selection.packed_uid import pack
 from reconciler.model.selection.selector import LastStudyOfPatient, Modalities, SelectionRule
 from reconciler.selecting.judgement import Answer, Facts, Last, agreed, answer

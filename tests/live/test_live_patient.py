@@ -9,8 +9,7 @@ import pytest
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 from reconciler.errors import LiveError
 from reconciler.model.address import InstanceAddress
-from reconciler.model.bound import Attribute
-from reconciler.model.patient import PatientKey
+from reconciler.model.patient import Attribute, PatientKey
 
 KEY = PatientKey(b"k" * 32)
 WHERE = InstanceAddress("1.2", "1.2.1", "1.2.1.1")

@@ -15,9 +15,8 @@ from reconciler.live.dicomweb.qido_rows import (
     read_study_rows,
 )
 from reconciler.model.address import InstanceAddress
-from reconciler.model.bound import Attribute
 from reconciler.model.live import OddRow, SeriesRow, StudyRow
-from reconciler.model.patient import PatientKey
+from reconciler.model.patient import Attribute, PatientKey
 
 
 def row(study: object = "1.2", series: object = "1.2.3", instance: object = "1.2.3.4") -> dict:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.bound import Attribute, Bound
 from reconciler.model.desired import Hold, InputFile, InputRole, Limits, Reason, ReasonCode
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport, RunState
+from reconciler.model.patient import Attribute, Binding
 from reconciler.model.plan import (
     Dangling,
     DeletionGroup,
@@ -117,7 +117,7 @@ def _everything() -> StorePlan:
     second = DeletionGroup("specs/quality.yaml", WRONG_PATIENT, False, {uid(1, 1, 200): 7})
     whole = DeletionGroup(
         *("specs/retention.yaml", EXPIRED, True, {uid(1, 2, n): 40 for n in (1, 2)}),
-        bound=Bound((Attribute.PATIENT, Attribute.STUDY_DATE), "0" * 16, "5" * 64),
+        bound=Binding((Attribute.PATIENT, Attribute.STUDY_DATE), "0" * 16, "5" * 64),
     )
     studies = (
         StudyPlan(

@@ -10,8 +10,7 @@ import pytest
 import requests
 
 from reconciler.emulator import FaultKind, FaultRule, Faults
-from reconciler.model.bound import Attribute
-from reconciler.model.patient import PatientKey
+from reconciler.model.patient import Attribute, PatientKey
 
 from ..journal.by_hand import records_of
 from .conftest import KEY, Made, Project, dicom_file
@@ -157,6 +156,8 @@ def test_a_study_corrected_to_another_patient_stays(
     on_record = [one for one in records_of(run) if WHY in one.get("detail", "")]
     assert len(on_record) == 12
     assert all(one["source"]["path"] == f"{LISTED}.csv" for one in on_record)
+    written = [path.read_bytes() for path in project.folder.rglob("*") if path.is_file()]
+    assert [one for one in written if b"PAT-" in one or b"20100101" in one] == []
     asked = [one for one in sent(project, "GET") if "/1.2.1/" in one]
     assert sum(one.endswith("/metadata") for one in asked) == (0 if is_archived else 12)
     again = project.run("apply", "plan.json", *key)

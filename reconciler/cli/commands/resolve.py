@@ -40,7 +40,7 @@ def _day(text: str) -> date:
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit with 2 if a list would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
-@key_option("The key of the pseudonyms that the selectors name.")
+@key_option("The key of the pseudonyms that the selectors name, and by which lists are bound.")
 @click.option(
     "--format",
     "format_name",

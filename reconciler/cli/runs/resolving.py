@@ -21,8 +21,7 @@ from reconciler.errors import DesiredStateError, EndpointError, ReconcilerError,
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
 from reconciler.model.address import is_uid
-from reconciler.model.bound import is_seen
-from reconciler.model.patient import PatientKey
+from reconciler.model.patient import PatientKey, is_seen
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.selection.resolution import ListState, Resolution, ResolvedList
 from reconciler.model.selection.selector import Selector

@@ -20,8 +20,8 @@ from reconciler.desired.project_paths import is_pointer, report_pointer
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import uid_fault
 from reconciler.model.address import SeriesAddress, is_uid
-from reconciler.model.bound import is_seen
 from reconciler.model.desired import InstanceList
+from reconciler.model.patient import is_seen
 from reconciler.model.problem import Source
 from reconciler.regular_file import open_regular
 

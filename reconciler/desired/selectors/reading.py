@@ -24,9 +24,8 @@ from reconciler.desired.wording import quoted
 from reconciler.desired.yaml_tree.tree import YamlMapping, YamlSequence
 from reconciler.errors import DesiredStateError
 from reconciler.model.address import StoreAddress
-from reconciler.model.bound import Attribute
 from reconciler.model.desired import EntryKind
-from reconciler.model.patient import ACCESSION, PATIENT
+from reconciler.model.patient import ACCESSION, PATIENT, Attribute
 from reconciler.model.problem import Problem, Source
 from reconciler.model.selection.packed_uid import pack
 from reconciler.model.selection.selector import (

@@ -15,7 +15,6 @@ from reconciler.live.http.bodies import parse_json
 from reconciler.live.http.faults import AttemptError, UnexpectedReplyError
 from reconciler.live.http.numbers import read_number
 from reconciler.model.address import UID_MAX_LENGTH, InstanceAddress, is_uid
-from reconciler.model.bound import Attribute, Attributes
 from reconciler.model.live import (
     OddRow,
     Referrer,
@@ -24,7 +23,7 @@ from reconciler.model.live import (
     StudyRow,
     UnreportedImage,
 )
-from reconciler.model.patient import PatientKey
+from reconciler.model.patient import Attribute, Attributes, PatientKey
 
 STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"

@@ -50,7 +50,6 @@ from reconciler.live.http.labels import AuditLabels
 from reconciler.live.http.transport import Call, Transport
 from reconciler.live.store import Body, DicomStore
 from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress, is_uid
-from reconciler.model.bound import Attributes
 from reconciler.model.live import (
     FileMeta,
     Observation,
@@ -61,7 +60,7 @@ from reconciler.model.live import (
     StudyRow,
     unknown,
 )
-from reconciler.model.patient import PatientKey
+from reconciler.model.patient import Attributes, PatientKey
 from reconciler.model.reply import Reply, ReplyKind
 from reconciler.model.thumbnail import Thumbnail
 

@@ -10,8 +10,8 @@ from enum import Enum
 from typing import TypeAlias
 
 from reconciler.model.address import StoreAddress
-from reconciler.model.bound import Attribute
 from reconciler.model.desired import EntryKind
+from reconciler.model.patient import Attribute
 from reconciler.model.problem import Source
 
 
