@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.emulator import DEMO_STORE
@@ -160,6 +160,7 @@ def test_ages_go_by_the_calendar(day: date, age: Age, first_that_is_not: date) -
     assert age.before(day) == first_that_is_not
 
 
+@settings(deadline=None)
 @given(UIDS.filter(lambda uid: len(uid) <= 64), UIDS.filter(lambda uid: len(uid) <= 64))
 def test_packed_uids_are_their_texts_in_order(one: str, other: str) -> None:
     assert unpack(pack(one)) == one
