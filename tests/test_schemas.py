@@ -46,6 +46,7 @@ from reconciler.model.plan import (
     StudyPlan,
     Unread,
 )
+from reconciler.model.plan_head import HoldTally, PlanHead, ReasonTally
 from reconciler.model.problem import Problem, Source
 from reconciler.model.status import LockStatus, StandingHold, UnfinishedRun
 from reconciler.planning.never_seen import NeverSeen
@@ -58,6 +59,9 @@ EDITOR_LINE = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILI
 
 WRITTEN: dict[str, dict[str, type]] = {
     "plan": {
+        "summary": PlanHead,
+        "reasonTally": ReasonTally,
+        "holdTally": HoldTally,
         "plan": Plan,
         "storePlan": StorePlan,
         "study": StudyPlan,

@@ -122,9 +122,9 @@ class Plans:
 
     def _takes_gate(self, gate: GateSeen) -> bool:
         """One on a whole plan is no answer to a question about a study or a reason."""
-        if gate.study_uid is None or self._selection.reasons:
+        if not gate.studies or self._selection.reasons:
             return self._selection.is_by_run
-        return self._selection.takes_study(gate.study_uid)
+        return any(map(self._selection.takes_study, gate.studies))
 
 
 def _refusal(made: PlanMade, gate: GateSeen) -> Refusal:
@@ -135,6 +135,6 @@ def _refusal(made: PlanMade, gate: GateSeen) -> Refusal:
         gate.name,
         gate.actual,
         gate.allowed,
-        gate.study_uid,
+        gate.studies,
         made.provenance,
     )

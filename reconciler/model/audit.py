@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.model.address import SERIES, STUDY, InstanceAddress, StoreAddress
+from reconciler.model.address import SERIES, STUDIES, STUDY, InstanceAddress, StoreAddress
 from reconciler.model.as_json import as_json
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.desired import Hold, Reason, ReasonCode
@@ -93,7 +93,7 @@ class ChangingRun:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A gate that stopped a plan."""
+    """A gate that stopped a plan; ``studies`` are those over a limit on each study."""
 
     run: str
     time: datetime
@@ -101,7 +101,7 @@ class Refusal:
     gate: GateName
     actual: int
     allowed: int
-    study_uid: str | None = field(metadata=STUDY)
+    studies: tuple[str, ...] = field(metadata=STUDIES)
     provenance: Provenance
 
 

@@ -15,6 +15,7 @@ from reconciler.model.plan import (
     MayRefer,
     NotLookedAt,
     OverdueHold,
+    OverriddenEntry,
     OverriddenInstances,
     Plan,
     ReferredSeries,
@@ -48,6 +49,12 @@ def plain(text: str) -> str:
     if line.isprintable():
         return line
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+
+
+def shortened(text: str, most: int = 240) -> str:
+    """Words on one line, of at most so many characters; an ellipsis stands for the rest."""
+    line = plain(text)
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def plural(count: int, noun: str) -> str:
@@ -105,38 +112,6 @@ def taken_over_line(report: RunReport) -> str:
 def in_order(results: Sequence[InstanceResult]) -> list[InstanceResult]:
     """Results by address, whatever worker ended first."""
     return sorted(results, key=lambda result: (result.store, result.instance))
-
-
-def blast_radius(plan: Plan) -> list[str]:
-    """What a reviewer asks first, a sentence a line."""
-    studies = [study for store in plan.stores for study in store.studies]
-    series = [member for study in studies for member in study.series]
-    if not studies:
-        return ["Nothing would be deleted."]
-    lines = [
-        f"{plural(plan.count(Why.LISTED), 'instance')} would be deleted from"
-        f" {plural(len(series), 'series')} of {plural(len(studies), 'study')}."
-    ]
-    emptied_studies = sum(study.emptied for study in studies)
-    emptied_series = sum(member.emptied for member in series)
-    if emptied_studies or emptied_series:
-        lines.append(
-            f"That empties {plural(emptied_studies, 'study')}"
-            f" and {plural(emptied_series, 'series')}."
-        )
-    lines += _left_dangling(plan)
-    return lines
-
-
-def _left_dangling(plan: Plan) -> Iterator[str]:
-    kept = plan.count_dangling(kept=True)
-    if kept:
-        verb = "refers" if kept == 1 else "refer"
-        yield f"{plural(kept, 'kept instance')} {verb} to what would be deleted."
-    others = plan.count_dangling(kept=False)
-    if others:
-        verb = "refers" if others == 1 else "refer"
-        yield f"{plural(others, 'instance')} in no file {verb} to what would be deleted."
 
 
 def traffic_line(traffic: Traffic) -> str:
@@ -252,12 +227,6 @@ def findings_by_title(store: StorePlan) -> Iterator[tuple[str, list[Finding]]]:
             yield title, found
 
 
-def hold_notices(saved: SavedPlan) -> list[str]:
-    """What a reviewer must know of holds, a sentence a hold: what is set free, what is overdue."""
-    overdue = (f"{describe_overdue(one)} ({one.source})" for one in saved.overdue_holds)
-    return [*(text for _, text in describe_freed(saved)), *overdue]
-
-
 def describe_freed(saved: SavedPlan) -> Iterator[tuple[StorePlan, str]]:
     """Each hold that kept what is to be deleted now, by store."""
     for store in saved.plan.stores:
@@ -294,6 +263,18 @@ def describe_subject(finding: Finding) -> str:
     if finding.series_uid is not None:
         return f"series {finding.series_uid}"
     return f"study {finding.study_uid}"
+
+
+def describe_keep(store: StorePlan, one: OverriddenEntry) -> str:
+    """What of the removal stays: the scope of the keep, which may be narrower."""
+    keeps = [
+        kept for kept in store.kept if kept.source == one.keep and kept.study_uid == one.study_uid
+    ]
+    series = [kept.series_uid for kept in keeps if kept.series_uid is not None]
+    if len(series) < len(keeps) or not series:
+        return f"study {one.study_uid}"
+    named = f"series {series[0]}" if len(series) == 1 else plural(len(series), "series")
+    return f"{named} of study {one.study_uid}"
 
 
 KEPT_DANGLING = "Dangling: kept, but it refers to what would be deleted"
@@ -363,6 +344,12 @@ def describe_not_looked_at(left: NotLookedAt) -> Iterator[str]:
 
 
 def describe_gate(gate: Gate) -> str:
-    """``maxDeletions: 312 of at most 100``; the study where the gate is about one."""
-    about = f" in study {gate.subject}" if gate.subject else ""
+    """``maxStudyPercent: 100 of at most 50 in 58 studies``; of one study its UID."""
+    match gate.studies:
+        case []:
+            about = ""
+        case [study_uid]:
+            about = f" in study {study_uid}"
+        case _:
+            about = f" in {plural(len(gate.studies), 'study')}"
     return f"{gate.name.value}: {gate.actual} of at most {gate.allowed}{about}"

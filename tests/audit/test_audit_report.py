@@ -226,7 +226,7 @@ def test_a_keep_that_never_was_there_was_never_seen(state: Path) -> None:
 def test_gates_and_refused_applies_are_told_with_who_asked(state: Path) -> None:
     gates = (
         GateSeen(GateName.MAX_DELETIONS, 1, 300, 100),
-        GateSeen(GateName.MAX_STUDY_PERCENT, 0, 80, 50, "1.2.1"),
+        GateSeen(GateName.MAX_STUDY_PERCENT, 0, 80, 50, ("1.2.1",)),
         GateSeen(GateName.INCOMPLETE, 0, 0, 0),
     )
     write(state, plan_made("p", NOON), plan_ended(gates))
@@ -257,7 +257,7 @@ def test_gates_and_refused_applies_are_told_with_who_asked(state: Path) -> None:
     (refused,) = report.refused_applies
     assert (refused.run, refused.why, refused.provenance) == ("n", "expired", people)
     of_study = report_of(state, studies=frozenset({"1.2.1"}))
-    assert [one.study_uid for one in of_study.refusals] == ["1.2.1"]
+    assert [one.studies for one in of_study.refusals] == [("1.2.1",)]
     assert of_study.refused_applies == ()
     assert report_of(state, until=NOON).refusals == ()
 

@@ -121,7 +121,9 @@ def report_of(count: int, words: str = "words") -> AuditReport:
             ),
         ),
         refusals=(
-            Refusal("plan-1", NOON, STORE, GateName.MAX_STUDY_PERCENT, 67, 50, "1.2.999", people),
+            Refusal(
+                "plan-1", NOON, STORE, GateName.MAX_STUDY_PERCENT, 67, 50, ("1.2.999",), people
+            ),
         ),
         refused_applies=(RefusedApply("run-3", NOON, None, words, people),),
         reappeared=(
@@ -201,7 +203,7 @@ def test_every_fact_is_on_the_page() -> None:
         "1.2.7.1.1 run-1 113680 Quality Control Intent stored again",
         "1.2.8.1.1 identical run-2 run-1",
         "words, change words, approved by words",
-        "maxStudyPercent study 1.2.999",
+        "maxStudyPercent 1 study in",
         "Reappeared after they were proven to be gone",
         "1.2.998 all 12 1 never",
         "3 runs, 900 records, 0 broken",

@@ -27,8 +27,8 @@ from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.journal.history import History
 from reconciler.journal.inside import open_inside
 from reconciler.live.http.endpoint import Endpoint
-from reconciler.model.archived import ArchivedInstance
 from reconciler.model.outcome import Operation, RunReport
+from reconciler.model.past import ArchivedInstance
 from reconciler.model.provenance import Provenance
 from reconciler.model.service import is_one_service
 from reconciler.reporting.events import start_event

@@ -17,6 +17,7 @@ from reconciler.errors import (
     StatementError,
 )
 from reconciler.model.problem import Problem, Severity
+from reconciler.reporting.wording import describe_gate
 
 SHOWN = 50
 """So many problems are shown; the rest are counted."""
@@ -80,8 +81,7 @@ def _(error: DesiredStateError | StatementError) -> None:
 def _(error: GatesBlocking) -> None:
     say(f"{_label('error:')} {error}")
     for gate in error.gates:
-        about = f" in study {gate.subject}" if gate.subject else ""
-        say(f"  {gate.name.value}: {gate.actual} of at most {gate.allowed}{about} ({gate.store})")
+        say(f"  {describe_gate(gate)} ({gate.store})")
         say(f"    hint: {gate.hint}")
 
 

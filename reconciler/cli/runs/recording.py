@@ -172,12 +172,11 @@ def _order(saved: SavedPlan) -> dict[StoreAddress, int]:
 
 def _plan_ended(saved: SavedPlan) -> PlanEnded:
     order = _order(saved)
-    shown = (gate for gate in gates_of(saved) if gate.subject is None or not gate.is_passed)
     return PlanEnded(
         environment.now(),
         {why: saved.plan.count(why) for why in Why},
         tuple(
-            GateSeen(gate.name, order[gate.store], gate.actual, gate.allowed, gate.subject)
-            for gate in shown
+            GateSeen(gate.name, order[gate.store], gate.actual, gate.allowed, gate.studies)
+            for gate in gates_of(saved)
         ),
     )

@@ -97,9 +97,8 @@ _REFUSALS: _Columns[Refusal] = {
     "time": lambda one: format_time(one.time),
     "plan's run": lambda one: _code(one.run),
     "store": lambda one: _code(str(one.store)),
-    "gate": lambda one: (
-        one.gate.value + (f" (study {_code(one.study_uid)})" if one.study_uid else "")
-    ),
+    "gate": lambda one: one.gate.value,
+    "studies": lambda one: f"{len(one.studies):,}" if one.studies else "",
     "found, allowed": lambda one: f"{one.actual:,} of {one.allowed:,}",
     **_PEOPLE,
 }
