@@ -44,6 +44,7 @@ from reconciler.model.plan import (
     SeriesPlan,
     StorePlan,
     StudyPlan,
+    StudySeen,
     Unread,
 )
 from reconciler.model.plan_head import HoldTally, PlanHead, ReasonTally
@@ -84,6 +85,7 @@ WRITTEN: dict[str, dict[str, type]] = {
         "hold": Hold,
         "freed": OverriddenInstances,
         "overdueHold": OverdueHold,
+        "studySeen": StudySeen,
     },
     "audit-report": {
         "coverage": Coverage,

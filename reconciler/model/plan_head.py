@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
 from reconciler.model.desired import Hold, Reason
-from reconciler.model.plan import DeletionGroup, Plan, StudyPlan, Why
+from reconciler.model.plan import DeletionGroup, Plan, SavedPlan, StudyPlan, Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class PlanHead:
     ``archives``, ``damaged_too`` of these even if the copy is damaged, and ``for_good`` the others.
     ``lone_series_emptied`` leaves out the series of emptied studies, ``series_in_part`` has those
     of which something stays. The reasons are sorted by how much goes for them, the holds by their
-    words.
+    words. ``years`` and ``modalities``, with how many instances are deleted of each, are as far as
+    the listings told them.
     """
 
     listed: int
@@ -61,10 +62,13 @@ class PlanHead:
     archives: tuple[str, ...]
     reasons: tuple[ReasonTally, ...]
     holds: tuple[HoldTally, ...]
+    years: tuple[int, ...]
+    modalities: Mapping[str, int]
 
     @classmethod
-    def of(cls, plan: Plan) -> PlanHead:
+    def of(cls, saved: SavedPlan) -> PlanHead:
         """Count."""
+        plan = saved.plan
         studies = [study for store in plan.stores for study in store.studies]
         series = [member for study in studies for member in study.series]
         groups = [group for member in series for group in member.groups]
@@ -93,6 +97,8 @@ class PlanHead:
             archives=plan.archives,
             reasons=_reasons(groups),
             holds=_holds(plan),
+            years=tuple(sorted({one.year for one in saved.seen if one.year is not None})),
+            modalities=_modalities(saved),
         )
 
     @property
@@ -122,6 +128,13 @@ def _reasons(groups: Iterable[DeletionGroup]) -> tuple[ReasonTally, ...]:
 
 def _words(reason: Reason) -> tuple[str, ...]:
     return reason.code.value, reason.ticket or "", reason.text or ""
+
+
+def _modalities(saved: SavedPlan) -> Mapping[str, int]:
+    found: Counter[str] = Counter()
+    for one in saved.seen:
+        found.update(one.modalities)
+    return dict(found.most_common())
 
 
 def _holds(plan: Plan) -> tuple[HoldTally, ...]:

@@ -51,7 +51,7 @@ def _unsealed(saved: SavedPlan) -> Iterator[str]:
     members = codec_of(SavedPlan).write(saved, {"format_version": FORMAT_VERSION})
     del members["plan"]
     members |= {
-        "summary": codec_of(PlanHead).write(PlanHead.of(saved.plan)),
+        "summary": codec_of(PlanHead).write(PlanHead.of(saved)),
         "gates": [
             codec_of(Gate).write(gate, {"passed": gate.is_passed}) for gate in gates_of(saved)
         ],

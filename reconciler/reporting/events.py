@@ -90,7 +90,7 @@ def plan_summary_event(saved: SavedPlan, exit_code: int | None) -> Event:
         "operation": "plan",
         "plan_id": saved.plan_id,
         "digest": saved.digest,
-        "counts": PlanHead.of(saved.plan).counts,
+        "counts": PlanHead.of(saved).counts,
         "exit_code": exit_code,
     }
 

@@ -293,7 +293,7 @@ def test_the_schema_allows_nothing_that_the_writer_does_not_write() -> None:
 
 def test_the_header_sums_the_plan_up() -> None:
     written = document()
-    assert written["summary"] == codec_of(PlanHead).write(PlanHead.of(PLAN))
+    assert written["summary"] == codec_of(PlanHead).write(PlanHead.of(SAVED))
     assert written["summary"]["listed"] == 2
     assert written["summary"]["series_emptied"] == 1
     assert [gate["passed"] for gate in written["gates"]] == [

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from reconciler import __version__
 from reconciler.cli import environment
-from reconciler.cli.output.console import say
+from reconciler.cli.output.console import say, say_head
 from reconciler.errors import JournalError
 from reconciler.journal.latest import links_of_observation
 from reconciler.journal.read_only import (
@@ -59,7 +59,7 @@ def record_plan(
     except JournalError as error:
         say(f"note: this plan is not on record: {error}")
         return
-    say(f"journal head {head}")
+    say_head(head)
 
 
 def record_nothing_done(
@@ -106,7 +106,7 @@ def record_nothing_done(
     except JournalError as error:
         say(f"note: this run is not on record: {error}")
         return
-    say(f"journal head {head}")
+    say_head(head)
 
 
 def _plan_made(saved: SavedPlan, state: State, principal: str | None) -> PlanMade:

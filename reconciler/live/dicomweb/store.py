@@ -24,6 +24,7 @@ from reconciler.live.dicomweb.qido_rows import (
     SERIES_INSTANCE_UID,
     SERIES_RELATED_INSTANCES,
     SOP_CLASS_UID,
+    STUDY_DATE,
     STUDY_INSTANCE_UID,
     read_addresses,
     read_patient_id,
@@ -45,6 +46,7 @@ from reconciler.model.live import (
     FileMeta,
     Observation,
     OddRow,
+    OnSeries,
     References,
     SeriesListing,
     unknown,
@@ -122,7 +124,12 @@ class DicomWebStore(DicomStore):
         return self._look(uids, _headers)
 
     def list_instances(
-        self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
+        self,
+        study_uid: str,
+        series_uid: str | None = None,
+        *,
+        at_most: int | None = None,
+        on_series: OnSeries | None = None,
     ) -> Iterator[InstanceAddress | OddRow]:
         """Search by path; a row of another study or series makes the listing malformed."""
         asked = (study_uid,) if series_uid is None else (study_uid, series_uid)
@@ -132,7 +139,7 @@ class DicomWebStore(DicomStore):
                 return found.may_be(*asked)
             return found[: len(asked)] == asked
 
-        read = partial(_only, is_asked, "study or series")
+        read = partial(_only, is_asked, "study or series", on_series=on_series)
         path = f"{self.whole(study_uid, series_uid)}/instances"
         yield from self._search(path, _LISTED_FIELDS, read, at_most=at_most)
 
@@ -340,14 +347,17 @@ class DicomWebStore(DicomStore):
 _STUDY_FIELDS = f"includefield={STUDY_INSTANCE_UID}"
 _SERIES_FIELDS = f"includefield={MODALITY},{SERIES_RELATED_INSTANCES}"
 _INSTANCE_FIELDS = f"includefield={STUDY_INSTANCE_UID},{SERIES_INSTANCE_UID}"
-_LISTED_FIELDS = f"{_INSTANCE_FIELDS},{SOP_CLASS_UID},{IMAGE_TYPE}"
+_LISTED_FIELDS = f"{_INSTANCE_FIELDS},{SOP_CLASS_UID},{IMAGE_TYPE},{MODALITY},{STUDY_DATE}"
 
 
 def _only(
-    is_asked: Callable[[InstanceAddress | OddRow], bool], what: str, chunks: Iterator[bytes]
+    is_asked: Callable[[InstanceAddress | OddRow], bool],
+    what: str,
+    chunks: Iterator[bytes],
+    on_series: OnSeries | None = None,
 ) -> Iterator[InstanceAddress | OddRow]:
     """The addresses of a page; one that was not asked for makes all of it worthless."""
-    for found in read_addresses(chunks):
+    for found in read_addresses(chunks, on_series):
         if not is_asked(found):
             raise UnexpectedReplyError(f"the search answered with a row of another {what}")
         yield found

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.model.desired import Reason
-from reconciler.model.plan import DeletionGroup, SeriesPlan, StorePlan, StudyPlan
+from reconciler.model.plan import (
+    DeletionGroup,
+    SavedPlan,
+    SeriesPlan,
+    StorePlan,
+    StudyPlan,
+    StudySeen,
+)
 from reconciler.model.problem import Source
 from reconciler.reporting.wording import DAMAGED_TOO, describe_reason
 
@@ -56,6 +63,11 @@ def by_reason(store: StorePlan) -> list[Reasoned]:
             else:
                 one.parts.append(replace(study, series=tuple(_part(study, key))))
     return sorted(found.values(), key=lambda one: (one.archive is not None, -one.instances))
+
+
+def seen_in(saved: SavedPlan, store: StorePlan) -> Mapping[str, StudySeen]:
+    """What the listings told of the studies of a store, by their UIDs."""
+    return {one.study_uid: one for one in saved.seen if one.store == store.store}
 
 
 def numeric(uid: str) -> tuple[int, ...]:

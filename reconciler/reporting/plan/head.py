@@ -73,9 +73,9 @@ class Head:
 
 def head_of(saved: SavedPlan, gates: Sequence[Gate]) -> Head:
     """The head of a plan; ``gates`` are all of its gates."""
-    numbers = PlanHead.of(saved.plan)
+    numbers = PlanHead.of(saved)
     parts = (
-        Part("What goes", tuple(_losses(numbers))),
+        Part("What goes", (*_losses(numbers), *_seen(saved, numbers))),
         Part("Why", tuple(_reasons(numbers.reasons))),
         Part("What is held", tuple(_held(numbers))),
         Part("What is odd", tuple(_odd(saved, numbers)) or (Line("Nothing was found."),)),
@@ -114,6 +114,19 @@ def _losses(head: PlanHead) -> Iterator[Line]:
             f" {folders}.",
             Weight.RESTORABLE,
         )
+
+
+def _seen(saved: SavedPlan, head: PlanHead) -> Iterator[Line]:
+    """What the listings told of it: no line where they told nothing."""
+    if head.modalities:
+        counts = [f"{name} {count:,}" for name, count in head.modalities.items()]
+        yield Line(f"Modalities: {_first(counts, len(counts), 'modality')}")
+    if head.years:
+        first, last = head.years[0], head.years[-1]
+        span = str(first) if first == last else f"{first} to {last}"
+        dated = sum(one.year is not None for one in saved.seen)
+        partly = "" if dated == head.studies else f" (of {dated:,} of the {head.studies:,} studies)"
+        yield Line(f"Years: {span}{partly}")
 
 
 def _reasons(reasons: Sequence[ReasonTally]) -> Iterator[Line]:

@@ -14,7 +14,7 @@ from reconciler.model.gate import Gate
 from reconciler.model.plan import Dangling, SavedPlan
 from reconciler.model.thumbnail import Thumbnail, Thumbnails
 from reconciler.reporting.page import render_page
-from reconciler.reporting.plan.by_reason import by_reason, declared, first_lines
+from reconciler.reporting.plan.by_reason import by_reason, declared, first_lines, seen_in
 from reconciler.reporting.plan.head import Weight, head_of
 from reconciler.reporting.wording import (
     ENTRIES,
@@ -51,6 +51,7 @@ def plan_as_html(
             "by_reason": by_reason,
             "declared": declared,
             "first_lines": first_lines,
+            "seen_in": partial(seen_in, saved),
             "has_deletions": saved.plan.has_deletions,
             "findings": findings_by_title,
             "dangling": dangling_by_title,

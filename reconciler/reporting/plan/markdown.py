@@ -16,6 +16,7 @@ from reconciler.reporting.markdown import (
     fit,
     listed,
 )
+from reconciler.reporting.plan.by_reason import seen_in
 from reconciler.reporting.plan.head import Head, Weight, head_of
 from reconciler.reporting.plan.store_markdown import store_as_markdown
 from reconciler.reporting.wording import plural, summary_line
@@ -43,7 +44,7 @@ def _render(saved: SavedPlan, head: str, detail: Detail) -> Iterator[str]:
     yield from _reappeared(saved.reappeared, detail)
     stores = saved.plan.stores[: detail.rows]
     for store in stores:
-        yield from store_as_markdown(store, detail)
+        yield from store_as_markdown(store, seen_in(saved, store), detail)
     if len(stores) < len(saved.plan.stores):
         yield f"… and {plural(len(saved.plan.stores) - len(stores), 'store')} more\n\n"
     yield f"{summary_line(saved.plan)}\n\n"

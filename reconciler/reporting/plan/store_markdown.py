@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model.desired import Hold
 from reconciler.model.plan import (
@@ -11,6 +11,7 @@ from reconciler.model.plan import (
     SeriesPlan,
     StorePlan,
     StudyPlan,
+    StudySeen,
     Why,
 )
 from reconciler.reporting.markdown import Detail, Grain, escape, folded, listed
@@ -30,7 +31,9 @@ from reconciler.reporting.wording import (
 )
 
 
-def store_as_markdown(store: StorePlan, detail: Detail) -> Iterator[str]:
+def store_as_markdown(
+    store: StorePlan, seen: Mapping[str, StudySeen], detail: Detail
+) -> Iterator[str]:
     """Render one store in pieces: what is odd or overridden, what goes, what is kept."""
     yield f"#### Store `{store.store}`\n\n"
     yield from _dangling(store, detail)
@@ -39,7 +42,7 @@ def store_as_markdown(store: StorePlan, detail: Detail) -> Iterator[str]:
     yield from _overridden(store, detail)
     reasoned = by_reason(store)
     for one in reasoned[: detail.rows]:
-        yield from _reasoned(one, detail)
+        yield from _reasoned(one, seen, detail)
     if len(reasoned) > len(reasoned[: detail.rows]):
         yield f"… and {plural(len(reasoned) - (detail.rows or 0), 'more reason')}\n\n"
     yield from _kept(store, detail)
@@ -70,14 +73,12 @@ def _unclear_references(store: StorePlan, detail: Detail) -> Iterator[str]:
         yield from listed(left, detail)
 
 
-def _reasoned(one: Reasoned, detail: Detail) -> Iterator[str]:
+def _reasoned(one: Reasoned, seen: Mapping[str, StudySeen], detail: Detail) -> Iterator[str]:
     yield f"**{plural(one.instances, 'instance')}: {escape(one.title)}** ({escape(one.copies)})\n\n"
     if one.whole:
-        yield "| study that goes whole | instances | series |\n|---|---:|---:|\n"
-        rows = [
-            f"| `{study.study_uid}` | {study.deletions:,} | {len(study.series):,} |\n"
-            for study in one.whole
-        ]
+        yield "| study that goes whole | instances | series | modality | year |\n"
+        yield "|---|---:|---:|---|---:|\n"
+        rows = [_whole_row(study, seen.get(study.study_uid)) for study in one.whole]
         yield from _rows(rows, detail, "study")
     if not one.parts:
         return
@@ -101,6 +102,15 @@ def _rows(rows: Sequence[str], detail: Detail, noun: str) -> Iterator[str]:
     yield "\n"
     if len(shown) < len(rows):
         yield f"… and {plural(len(rows) - len(shown), f'more {noun}')}\n\n"
+
+
+def _whole_row(study: StudyPlan, seen: StudySeen | None) -> str:
+    modalities = escape(", ".join(seen.modalities)) if seen else ""
+    year = seen.year if seen and seen.year else ""
+    return (
+        f"| `{study.study_uid}` | {study.deletions:,} | {len(study.series):,}"
+        f" | {modalities} | {year} |\n"
+    )
 
 
 def _study_row(study: StudyPlan) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import fill
 
 from reconciler.model.desired import Hold
@@ -16,8 +16,9 @@ from reconciler.model.plan import (
     SeriesPlan,
     StorePlan,
     StudyPlan,
+    StudySeen,
 )
-from reconciler.reporting.plan.by_reason import by_reason, declared, first_lines
+from reconciler.reporting.plan.by_reason import by_reason, declared, first_lines, seen_in
 from reconciler.reporting.plan.head import Head, head_of
 from reconciler.reporting.wording import (
     ENTRIES,
@@ -51,7 +52,7 @@ def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
         yield from _findings(store)
         yield from _unclear_references(store)
         yield from _overridden(store)
-        yield from _deletions(store)
+        yield from _deletions(store, seen_in(saved, store))
         yield from _kept(store)
     yield f"\nPlan id {plain(saved.plan_id)}, expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
     yield f"Digest  {saved.digest}\n\n"
@@ -105,14 +106,14 @@ def _unclear_references(store: StorePlan) -> Iterator[str]:
     yield from _rest("    ", len(left))
 
 
-def _deletions(store: StorePlan) -> Iterator[str]:
+def _deletions(store: StorePlan, seen: Mapping[str, StudySeen]) -> Iterator[str]:
     reasoned = by_reason(store)
     for one in reasoned[:SHOWN]:
         yield "\n" + _wrapped("  ", f"{plural(one.instances, 'instance')}: {one.title}")
         yield _wrapped("    ", one.copies)
         most = _share(len(reasoned))
         for study in one.whole[:most]:
-            yield from _whole(study)
+            yield from _whole(study, seen.get(study.study_uid))
         yield from _rest("    ", len(one.whole), most)
         for study in one.parts[:most]:
             yield from _part(study, _share(len(one.parts)))
@@ -125,10 +126,11 @@ def _share(lists: int) -> int:
     return min(SHOWN, max(1, 2 * SHOWN // max(1, lists)))
 
 
-def _whole(study: StudyPlan) -> Iterator[str]:
+def _whole(study: StudyPlan, seen: StudySeen | None) -> Iterator[str]:
     yield f"    Study {study.study_uid}\n"
     size = f"{plural(study.deletions, 'instance')} of {plural(len(study.series), 'series')}"
-    yield f"      goes whole: {size}\n"
+    told = [*seen.modalities, str(seen.year or "")] if seen else []
+    yield _wrapped("      ", "; ".join([f"goes whole: {size}", *filter(None, told)]))
     for source in first_lines(group for series in study.series for group in series.groups):
         yield _wrapped("      ", f"asked for at {source}")
 

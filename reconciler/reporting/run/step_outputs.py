@@ -23,7 +23,7 @@ def plan_outputs(saved: SavedPlan, gates: Sequence[Gate]) -> Outputs:
         "has_deletions": _flag(saved.plan.has_deletions),
         "has_pending": _flag(saved.plan.has_pending),
         "blocking_gates": ",".join(blocking),
-        **PlanHead.of(saved.plan).counts,
+        **PlanHead.of(saved).counts,
     }
 
 
