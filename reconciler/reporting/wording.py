@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
-from reconciler.model.audit import AuditReport, DanglingOnRecord, Selection
+from reconciler.model.audit import AuditReport, DanglingOnRecord, RemovalCounts, Selection
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply
 from reconciler.model.desired import Hold, Reason
 from reconciler.model.gate import Gate
@@ -24,7 +25,6 @@ from reconciler.model.plan import (
     Why,
 )
 from reconciler.model.provenance import Requester
-from reconciler.model.time import format_time
 from reconciler.model.traffic import Traffic
 
 UNKNOWN = "unknown"
@@ -150,13 +150,28 @@ def describe_requester(requester: Requester | None) -> str:
     return ", ".join(parts)
 
 
+def describe_time(time: datetime) -> str:
+    """``2026-03-01 09:00:12 UTC``, for people."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def describe_removed(removed: RemovalCounts) -> str:
+    """``12 instances of 3 series in 2 studies removed, 10 with a copy kept, 2 for good``."""
+    if not removed.instances:
+        return "Nothing removed"
+    what = f"{plural(removed.instances, 'instance')} of {plural(removed.series, 'series')}"
+    for_good = removed.instances - removed.copied
+    text = f"{what} in {plural(removed.studies, 'study')} removed"
+    text += f", {removed.copied:,} with a copy kept" if removed.copied else ""
+    return f"{text}, {for_good:,} for good" if for_good else text
+
+
 def describe_removals(report: AuditReport) -> list[str]:
     """What was removed, a sentence a line: which part of the store, how surely, how often."""
     removed = report.removed
     lines = []
     if removed.instances:
-        of = f"{plural(removed.series, 'series')} in {plural(removed.studies, 'study')}"
-        lines.append(f"These are instances of {of}, each proven absent by a retrieve.")
+        lines.append("Each was proven absent by a retrieve.")
     if removed.unclear:
         lines.append(
             f"{plural(removed.unclear, 'instance')} of them went after an attempt without a clear"
@@ -206,9 +221,9 @@ def describe_selection(selection: Selection) -> str:
     """``only since …, reason 113039``: what the record was narrowed down to; empty for all."""
     parts = []
     if selection.since:
-        parts.append(f"since {format_time(selection.since)}")
+        parts.append(f"since {describe_time(selection.since)}")
     if selection.until:
-        parts.append(f"before {format_time(selection.until)}")
+        parts.append(f"before {describe_time(selection.until)}")
     for noun, chosen in (
         ("study", selection.studies),
         ("reason", selection.reasons),

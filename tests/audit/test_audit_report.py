@@ -115,7 +115,7 @@ def test_every_deletion_counts_once_where_it_belongs(state: Path) -> None:
     assert (report.runs, len(report.changes)) == (3, 3)
     assert report.by_reason == {EXPIRED: 3, UNSAFE: 1}
     assert report.by_store == {str(STORE): 3, str(OTHER): 1}
-    assert report.by_month_and_reason == {"2026-03": {EXPIRED: 3}, "2026-04": {UNSAFE: 1}}
+    assert report.by_month == {"2026-03": 3, "2026-04": 1}
     assert report.by_actor == {"robot@example.com": 3, "other@example.com": 1}
     assert (report.first, report.last) == (NOON, NOON.replace(month=4))
 
@@ -223,13 +223,14 @@ def test_a_keep_that_never_was_there_was_never_seen(state: Path) -> None:
     assert kept.seen is None
 
 
-def test_gates_and_refused_applies_are_told_with_who_asked(state: Path) -> None:
+def test_gates_of_plans_that_were_to_be_applied_are_told_with_who_asked(state: Path) -> None:
     gates = (
         GateSeen(GateName.MAX_DELETIONS, 1, 300, 100),
         GateSeen(GateName.MAX_STUDY_PERCENT, 0, 80, 50, ("1.2.1",)),
         GateSeen(GateName.INCOMPLETE, 0, 0, 0),
     )
-    write(state, plan_made("p", NOON), plan_ended(gates))
+    write(state, plan_made("p", NOON, "x"), plan_ended(gates))
+    write(state, plan_made("q", NOON, "a plan that nobody asked to apply"), plan_ended(gates))
     people = Provenance("robot@example.com", Requester("github", "alice"))
     for run, code in (("n", 3), ("o", 0)):
         done = NothingDone(

@@ -58,11 +58,12 @@ def dangling(answer: Answer) -> dict[str, dict[str, object]]:
 def test_kept_objects_that_would_dangle_stop_the_plan(case: Project) -> None:
     planned = case.run("plan", "--out", "plan.json")
     assert planned.code == 3
-    assert planned.out.startswith(
-        "3 instances of 1 whole series go for good.\n"
-        "2 kept instances refer to what would be deleted.\n"
-        "1 instance in no file refers to what would be deleted.\n"
-    )
+    assert planned.out.startswith("3 instances of 1 whole series go for good.\n")
+    assert (
+        "What is odd\n"
+        "  2 instances that are kept refer to what would be deleted\n"
+        "  1 instance in no file refers to what would be deleted\n"
+    ) in planned.out
     assert (
         "  Dangling: kept, but it refers to what would be deleted\n"
         "    instance 1.2.3.2.1\n"

@@ -120,7 +120,7 @@ def test_every_gate_is_shown_with_its_numbers_and_closed_ones_with_a_hint(plans:
         if not gate.is_passed:
             assert f"BLOCKING {gate.name.value}: {gate.actual} of at most {gate.allowed}" in words
             assert f"{gate.name.meaning} hint: {gate.hint}" in words
-    assert "passed 3 of 11 gates: maxDeletions 28 of at most 100" in words
+    assert "passed 3 of 11 gates: maxDeletions: 28 of at most 100" in words
 
 
 def test_a_gate_is_one_line_however_many_studies_and_stores_it_stops(plans: Plans) -> None:

@@ -248,13 +248,13 @@ def _blocking(gates: Sequence[Gate]) -> Iterator[BlockingGate]:
 
 
 def _passed(gates: Sequence[Gate]) -> str:
-    """``9 of 11 gates: maxDeletions 3 of at most 100``; the numbers where there is one store."""
+    """``9 of 11 gates: maxDeletions: 3 of at most 100``; the numbers where there is one store."""
     blocking = {gate.name for gate in gates if not gate.is_passed}
     passed = [gate for gate in gates if gate.name not in blocking]
     names = {gate.name for gate in passed}
     text = f"{len(names)} of {plural(len(names | blocking), 'gate')}"
     used = [gate for gate in passed if gate.actual]
     if used and len(passed) == len(names):
-        numbers = (f"{one.name.value} {one.actual:,} of at most {one.allowed:,}" for one in used)
+        numbers = (describe_gate(one) for one in used)
         text += f": {', '.join(numbers)}"
     return text
