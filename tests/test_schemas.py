@@ -47,7 +47,7 @@ from reconciler.model.plan import (
     StudySeen,
     Unread,
 )
-from reconciler.model.plan_head import HoldTally, PlanHead, ReasonTally
+from reconciler.model.plan_summary import HoldTally, PlanSummary, ReasonTally
 from reconciler.model.problem import Problem, Source
 from reconciler.model.status import LockStatus, StandingHold, UnfinishedRun
 from reconciler.planning.never_seen import NeverSeen
@@ -60,7 +60,7 @@ EDITOR_LINE = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILI
 
 WRITTEN: dict[str, dict[str, type]] = {
     "plan": {
-        "summary": PlanHead,
+        "summary": PlanSummary,
         "reasonTally": ReasonTally,
         "holdTally": HoldTally,
         "plan": Plan,

@@ -101,7 +101,7 @@ class ReadableStore(Protocol):
         come and go meanwhile. What several patients share is named once, and is an odd row
         besides. What may refer to others is a `Referrer`, an image that may be derived, since that
         is not reported, an `UnreportedImage`. ``at_most`` is how many rows the caller will take;
-        ``on_series`` is told, at least once for each series, what the rows say of that besides.
+        ``on_series`` is given, at least once for each series, what the rows say of that besides.
 
         Raises:
             LiveError: a page could not be read; what came before it proves nothing.

@@ -19,7 +19,7 @@ from reconciler.json_codec import codec_of
 from reconciler.json_stream import JsonError, JsonStream
 from reconciler.model.gate import Gate
 from reconciler.model.plan import OverdueHold, Plan, SavedPlan
-from reconciler.model.plan_head import PlanHead
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.planning.gates import gates_of
 from reconciler.planning.never_seen import NeverSeen, never_seen_of, with_never_seen
 from reconciler.planning.plan_json import canonical, decode_plan, encode_plan
@@ -51,7 +51,7 @@ def _unsealed(saved: SavedPlan) -> Iterator[str]:
     members = codec_of(SavedPlan).write(saved, {"format_version": FORMAT_VERSION})
     del members["plan"]
     members |= {
-        "summary": codec_of(PlanHead).write(PlanHead.of(saved)),
+        "summary": codec_of(PlanSummary).write(PlanSummary.of(saved)),
         "gates": [
             codec_of(Gate).write(gate, {"passed": gate.is_passed}) for gate in gates_of(saved)
         ],

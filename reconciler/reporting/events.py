@@ -13,7 +13,7 @@ from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, RunReport
 from reconciler.model.plan import Action, Dangling, Finding, SavedPlan, StorePlan, Why
-from reconciler.model.plan_head import PlanHead
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.problem import Problem, Severity, Source
 from reconciler.reporting.wording import named_counts
 
@@ -90,7 +90,7 @@ def plan_summary_event(saved: SavedPlan, exit_code: int | None) -> Event:
         "operation": "plan",
         "plan_id": saved.plan_id,
         "digest": saved.digest,
-        "counts": PlanHead.of(saved).counts,
+        "counts": PlanSummary.of(saved).counts,
         "exit_code": exit_code,
     }
 

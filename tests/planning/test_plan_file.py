@@ -35,7 +35,7 @@ from reconciler.model.plan import (
     StudyPlan,
     Why,
 )
-from reconciler.model.plan_head import PlanHead
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.problem import Source
 from reconciler.planning.gates import gates_of
 from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
@@ -293,7 +293,7 @@ def test_the_schema_allows_nothing_that_the_writer_does_not_write() -> None:
 
 def test_the_header_sums_the_plan_up() -> None:
     written = document()
-    assert written["summary"] == codec_of(PlanHead).write(PlanHead.of(SAVED))
+    assert written["summary"] == codec_of(PlanSummary).write(PlanSummary.of(SAVED))
     assert written["summary"]["listed"] == 2
     assert written["summary"]["series_emptied"] == 1
     assert [gate["passed"] for gate in written["gates"]] == [

@@ -31,8 +31,8 @@ from reconciler.model.problem import Problem, Source
 from reconciler.model.validation import Validation
 from reconciler.planning.gates import gates_of
 from reconciler.reporting.markdown import COMMENT, STEP_SUMMARY_BYTES, Limit
-from reconciler.reporting.plan.head import head_of
 from reconciler.reporting.plan.markdown import plan_as_markdown
+from reconciler.reporting.plan.summary import summary_of
 from reconciler.reporting.run.markdown import report_as_markdown
 from reconciler.reporting.validation.markdown import validation_as_markdown
 from reconciler.reporting.wording import plain, summary_line
@@ -133,16 +133,16 @@ def _store_plan(
     )
 
 
-def assert_head_is_whole(saved: SavedPlan, text: str) -> None:
-    """Nothing of the head is cut, and every blocking gate stands there, however long the plan."""
+def assert_summary_is_whole(saved: SavedPlan, text: str) -> None:
+    """Nothing of the summary is cut, every blocking gate stands there, however long the plan."""
     tokens = [token for one in MarkdownIt().parse(text) for token in one.children or ()]
     shown = _bare("".join(token.content for token in tokens))
-    head = head_of(saved, gates_of(saved))
-    for part in head.parts:
+    summary = summary_of(saved, gates_of(saved))
+    for part in summary.parts:
         assert all(_bare(line.text) in shown for line in part.lines)
     names = {gate.name for gate in gates_of(saved) if not gate.is_passed}
-    assert len(head.blocking) == len(names)
-    assert all(_bare(gate.numbers + ":" + gate.hint) in shown for gate in head.blocking)
+    assert len(summary.blocking) == len(names)
+    assert all(_bare(gate.numbers + ":" + gate.hint) in shown for gate in summary.blocking)
 
 
 def _bare(text: str) -> str:
@@ -153,7 +153,7 @@ def _bare(text: str) -> str:
 def comment_of(saved: SavedPlan) -> str:
     text = "".join(plan_as_markdown(saved, gates_of(saved)))
     assert 0 < len(text) <= LONGEST_COMMENT
-    assert_head_is_whole(saved, text)
+    assert_summary_is_whole(saved, text)
     return text
 
 
@@ -191,7 +191,7 @@ def test_what_matters_comes_first_at_every_degree() -> None:
     for shape in [(1, 1, 1), (5, 20, 100), (50, 20, 10), (5000, 2, 1)]:
         saved = saved_of(*shape, emptied=True)
         text = comment_of(saved)
-        assert text.startswith(f"### {head_of(saved, gates_of(saved)).headline}\n\n")
+        assert text.startswith(f"### {summary_of(saved, gates_of(saved)).headline}\n\n")
         assert summary_line(saved.plan) in text
         order = [text.index(words) for words in ("For good", "gates blocking", "| study that goes")]
         assert order == sorted(order)
@@ -300,8 +300,8 @@ def test_any_plan_stays_under_any_limit(
     )
     limit = Limit(most, in_bytes=in_bytes)
     text = "".join(plan_as_markdown(saved, gates_of(saved), limit))
-    assert text.startswith(f"### {head_of(saved, gates_of(saved)).headline}\n\n")
-    assert_head_is_whole(saved, text)
+    assert text.startswith(f"### {summary_of(saved, gates_of(saved)).headline}\n\n")
+    assert_summary_is_whole(saved, text)
     assert saved.digest in text
     assert (len(text.encode()) if in_bytes else len(text)) <= most
 

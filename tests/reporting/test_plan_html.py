@@ -21,8 +21,8 @@ from reconciler.model.plan import (
 )
 from reconciler.model.problem import Source
 from reconciler.planning.gates import gates_of
-from reconciler.reporting.plan.head import head_of
 from reconciler.reporting.plan.html import plan_as_html
+from reconciler.reporting.plan.summary import summary_of
 from reconciler.reporting.wording import plain, summary_line
 
 from .pages import HOSTILE, Page
@@ -58,7 +58,7 @@ def test_every_fact_of_the_plan_is_on_the_page(plans: Plans, name: str) -> None:
             assert entry.hold is None or str(entry.hold) in text
     for gate in gates_of(saved):
         assert gate.is_passed or gate.hint in text
-    for part in head_of(saved, gates_of(saved)).parts:
+    for part in summary_of(saved, gates_of(saved)).parts:
         assert all(line.text in text for line in part.lines)
 
 

@@ -15,8 +15,8 @@ from reconciler.model.desired import Hold, Reason
 from reconciler.model.gate import GateName
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.gates import gates_of
-from reconciler.reporting.plan.head import head_of
 from reconciler.reporting.plan.markdown import plan_as_markdown
+from reconciler.reporting.plan.summary import summary_of
 from reconciler.reporting.plan.text import SHOWN, plan_as_text
 from reconciler.reporting.wording import plain, plural, summary_line
 
@@ -128,8 +128,8 @@ def test_a_gate_is_one_line_however_many_studies_and_stores_it_stops(plans: Plan
     gates = gates_of(saved)
     over = [gate for gate in gates if gate.name is GateName.MAX_STUDY_PERCENT]
     many = [replace(gate, studies=("1.2",) * 58) for gate in over]
-    head = head_of(saved, many)
-    assert [one.numbers for one in head.blocking] == [
+    summary = summary_of(saved, many)
+    assert [one.numbers for one in summary.blocking] == [
         f"maxStudyPercent: 100 of at most 50 in 58 studies in {over[0].store}, and in 1 more store"
     ]
 

@@ -61,7 +61,7 @@ def read_addresses(
 ) -> Iterator[InstanceAddress | OddRow]:
     """Read the three UIDs of each row, and whether it may refer to others; nothing else of it.
 
-    ``on_series`` is told what the first of neighbouring rows of a series says of that besides.
+    ``on_series`` is given what the first of neighbouring rows of a series says of that besides.
 
     Raises:
         AttemptError: the body is not an array of datasets.

@@ -66,7 +66,7 @@ def by_reason(store: StorePlan) -> list[Reasoned]:
 
 
 def seen_in(saved: SavedPlan, store: StorePlan) -> Mapping[str, StudySeen]:
-    """What the listings told of the studies of a store, by their UIDs."""
+    """What the listings said of the studies of a store, by their UIDs."""
     return {one.study_uid: one for one in saved.seen if one.store == store.store}
 
 

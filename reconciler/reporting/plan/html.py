@@ -15,7 +15,7 @@ from reconciler.model.plan import Dangling, SavedPlan
 from reconciler.model.thumbnail import Thumbnail, Thumbnails
 from reconciler.reporting.page import render_page
 from reconciler.reporting.plan.by_reason import by_reason, declared, first_lines, seen_in
-from reconciler.reporting.plan.head import Weight, head_of
+from reconciler.reporting.plan.summary import Weight, summary_of
 from reconciler.reporting.wording import (
     ENTRIES,
     MAY_REFER,
@@ -45,7 +45,7 @@ def plan_as_html(
         {
             "saved": saved,
             "plan": saved.plan,
-            "head": head_of(saved, gates),
+            "summary": summary_of(saved, gates),
             "Weight": Weight,
             "headline": summary_line(saved.plan),
             "by_reason": by_reason,

@@ -17,8 +17,8 @@ from reconciler.reporting.markdown import (
     listed,
 )
 from reconciler.reporting.plan.by_reason import seen_in
-from reconciler.reporting.plan.head import Head, Weight, head_of
 from reconciler.reporting.plan.store_markdown import store_as_markdown
+from reconciler.reporting.plan.summary import Summary, Weight, summary_of
 from reconciler.reporting.wording import plural, summary_line
 
 _SHORTEST_LINE = len("- `1.2`\n")
@@ -30,16 +30,16 @@ def plan_as_markdown(
 ) -> Iterator[str]:
     """The plan in as much detail as the limit has room for; it says what is left out.
 
-    The head is never cut.
+    The summary is never cut.
     """
-    head = "".join(_head(head_of(saved, gates)))
+    summary = "".join(_summary(summary_of(saved, gates)))
     has_room = saved.plan.count(Why.LISTED) * _SHORTEST_LINE <= limit.most
     degrees = DEGREES if has_room else DEGREES[1:]
-    return fit(lambda detail: _render(saved, head, detail), limit, degrees)
+    return fit(lambda detail: _render(saved, summary, detail), limit, degrees)
 
 
-def _render(saved: SavedPlan, head: str, detail: Detail) -> Iterator[str]:
-    yield head
+def _render(saved: SavedPlan, summary: str, detail: Detail) -> Iterator[str]:
+    yield summary
     yield from _left_out(saved.plan, detail)
     yield from _reappeared(saved.reappeared, detail)
     stores = saved.plan.stores[: detail.rows]
@@ -52,21 +52,21 @@ def _render(saved: SavedPlan, head: str, detail: Detail) -> Iterator[str]:
     yield f" expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
 
 
-def _head(head: Head) -> Iterator[str]:
-    yield f"### {head.headline}\n\n"
-    for part in head.parts:
+def _summary(summary: Summary) -> Iterator[str]:
+    yield f"### {summary.headline}\n\n"
+    for part in summary.parts:
         yield f"**{part.title}**\n\n"
         for line in part.lines:
             text = escape(line.text)
             yield f"- {text}\n" if line.weight is Weight.PLAIN else f"- **{text}**\n"
         yield "\n"
-    if head.blocking:
-        gates = plural(len(head.blocking), "gate")
+    if summary.blocking:
+        gates = plural(len(summary.blocking), "gate")
         yield f"**{gates} blocking: this plan will not be applied**\n\n"
-    for gate in head.blocking:
+    for gate in summary.blocking:
         yield f"- **{gate.meaning}.** {escape(gate.numbers)}: {escape(gate.hint)}\n"
-    yield "\n" if head.blocking else ""
-    yield f"Gates passed: {escape(head.passed)}\n\n"
+    yield "\n" if summary.blocking else ""
+    yield f"Gates passed: {escape(summary.passed)}\n\n"
 
 
 def _left_out(plan: Plan, detail: Detail) -> Iterator[str]:

@@ -19,7 +19,7 @@ from reconciler.model.plan import (
     StudySeen,
 )
 from reconciler.reporting.plan.by_reason import by_reason, declared, first_lines, seen_in
-from reconciler.reporting.plan.head import Head, head_of
+from reconciler.reporting.plan.summary import Summary, summary_of
 from reconciler.reporting.wording import (
     ENTRIES,
     MAY_REFER,
@@ -44,7 +44,7 @@ _WIDTH = 80
 
 def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
     """Render in pieces; what a reviewer decides by first, the stable summary line last."""
-    yield from _head(head_of(saved, gates))
+    yield from _summary(summary_of(saved, gates))
     yield from _reappeared(saved.reappeared)
     for store in saved.plan.stores:
         yield f"\nStore {store.store}\n"
@@ -59,18 +59,18 @@ def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
     yield summary_line(saved.plan) + "\n"
 
 
-def _head(head: Head) -> Iterator[str]:
-    yield _wrapped("", head.headline)
-    for part in head.parts:
+def _summary(summary: Summary) -> Iterator[str]:
+    yield _wrapped("", summary.headline)
+    for part in summary.parts:
         yield f"\n{part.title}\n"
         for line in part.lines:
             yield _wrapped("  ", line.text)
     yield "\nGates\n"
-    for gate in head.blocking:
+    for gate in summary.blocking:
         yield _wrapped("  BLOCKING  ", gate.numbers)
         yield _wrapped("            ", gate.meaning)
         yield _wrapped("            ", f"hint: {gate.hint}")
-    yield _wrapped("  passed    ", head.passed)
+    yield _wrapped("  passed    ", summary.passed)
 
 
 def _dangling(store: StorePlan) -> Iterator[str]:
@@ -129,8 +129,8 @@ def _share(lists: int) -> int:
 def _whole(study: StudyPlan, seen: StudySeen | None) -> Iterator[str]:
     yield f"    Study {study.study_uid}\n"
     size = f"{plural(study.deletions, 'instance')} of {plural(len(study.series), 'series')}"
-    told = [*seen.modalities, str(seen.year or "")] if seen else []
-    yield _wrapped("      ", "; ".join([f"goes whole: {size}", *filter(None, told)]))
+    said = [*seen.modalities, str(seen.year or "")] if seen else []
+    yield _wrapped("      ", "; ".join([f"goes whole: {size}", *filter(None, said)]))
     for source in first_lines(group for series in study.series for group in series.groups):
         yield _wrapped("      ", f"asked for at {source}")
 

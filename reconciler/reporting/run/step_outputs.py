@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import RunReport
 from reconciler.model.plan import SavedPlan
-from reconciler.model.plan_head import PlanHead
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.validation import Validation
 from reconciler.reporting.wording import named_counts, plain
 
@@ -23,7 +23,7 @@ def plan_outputs(saved: SavedPlan, gates: Sequence[Gate]) -> Outputs:
         "has_deletions": _flag(saved.plan.has_deletions),
         "has_pending": _flag(saved.plan.has_pending),
         "blocking_gates": ",".join(blocking),
-        **PlanHead.of(saved).counts,
+        **PlanSummary.of(saved).counts,
     }
 
 

@@ -12,7 +12,7 @@ from enum import Enum
 
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import SavedPlan
-from reconciler.model.plan_head import HoldTally, PlanHead, ReasonTally
+from reconciler.model.plan_summary import HoldTally, PlanSummary, ReasonTally
 from reconciler.reporting.wording import (
     describe_freed,
     describe_gate,
@@ -38,7 +38,7 @@ class Weight(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of the head, in words that may come from files."""
+    """A line of the summary, in words that may come from files."""
 
     text: str
     weight: Weight = Weight.PLAIN
@@ -62,7 +62,7 @@ class BlockingGate:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class Summary:
     """What a reader decides by. ``passed`` are the other gates, in one line."""
 
     headline: str
@@ -71,9 +71,9 @@ class Head:
     passed: str
 
 
-def head_of(saved: SavedPlan, gates: Sequence[Gate]) -> Head:
-    """The head of a plan; ``gates`` are all of its gates."""
-    numbers = PlanHead.of(saved)
+def summary_of(saved: SavedPlan, gates: Sequence[Gate]) -> Summary:
+    """The summary of a plan; ``gates`` are all of its gates."""
+    numbers = PlanSummary.of(saved)
     parts = (
         Part("What goes", (*_losses(numbers), *_seen(saved, numbers))),
         Part("Why", tuple(_reasons(numbers.reasons))),
@@ -81,51 +81,54 @@ def head_of(saved: SavedPlan, gates: Sequence[Gate]) -> Head:
         Part("What is odd", tuple(_odd(saved, numbers)) or (Line("Nothing was found."),)),
     )
     shown = tuple(part for part in parts if part.lines)
-    return Head(_headline(numbers), shown, tuple(_blocking(gates)), _passed(gates))
+    return Summary(_headline(numbers), shown, tuple(_blocking(gates)), _passed(gates))
 
 
-def _headline(head: PlanHead) -> str:
-    if not head.listed:
+def _headline(plan: PlanSummary) -> str:
+    if not plan.listed:
         return "Nothing would be deleted."
-    whole = [(head.studies_emptied, "whole study"), (head.lone_series_emptied, "whole series")]
+    whole = [
+        (plan.studies_emptied, "whole study"),
+        (plan.lone_series_emptied, "whole series"),
+    ]
     named = [plural(count, noun) for count, noun in whole if count]
-    if head.series_in_part:
-        named.append(f"parts of {plural(head.series_in_part, 'series')}")
-    goes = "goes" if head.listed == 1 else "go"
-    subject = f"{plural(head.listed, 'instance')} of {_joined(named)} {goes}"
-    if not head.restorable:
+    if plan.series_in_part:
+        named.append(f"parts of {plural(plan.series_in_part, 'series')}")
+    goes = "goes" if plan.listed == 1 else "go"
+    subject = f"{plural(plan.listed, 'instance')} of {_joined(named)} {goes}"
+    if not plan.restorable:
         return f"{subject} for good."
-    if not head.for_good:
+    if not plan.for_good:
         return f"{subject}, with a copy kept first."
-    return f"{subject}, {head.restorable:,} with a copy kept first, {head.for_good:,} for good."
+    return f"{subject}, {plan.restorable:,} with a copy kept first, {plan.for_good:,} for good."
 
 
 def _joined(parts: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(parts[:-1]), parts[-1])))
 
 
-def _losses(head: PlanHead) -> Iterator[Line]:
-    if head.for_good:
-        yield Line(f"For good: {plural(head.for_good, 'instance')}, no copy is kept.", Weight.LOST)
-    if head.restorable:
-        folders = _first(map(shortened, head.archives), len(head.archives), "folder")
+def _losses(plan: PlanSummary) -> Iterator[Line]:
+    if plan.for_good:
+        yield Line(f"For good: {plural(plan.for_good, 'instance')}, no copy is kept.", Weight.LOST)
+    if plan.restorable:
+        folders = _first(map(shortened, plan.archives), len(plan.archives), "folder")
         yield Line(
-            f"Restorable: {plural(head.restorable, 'instance')}, a copy is kept first under"
+            f"Restorable: {plural(plan.restorable, 'instance')}, a copy is kept first under"
             f" {folders}.",
             Weight.RESTORABLE,
         )
 
 
-def _seen(saved: SavedPlan, head: PlanHead) -> Iterator[Line]:
-    """What the listings told of it: no line where they told nothing."""
-    if head.modalities:
-        counts = [f"{name} {count:,}" for name, count in head.modalities.items()]
+def _seen(saved: SavedPlan, plan: PlanSummary) -> Iterator[Line]:
+    """What the listings said of it: no line where they said nothing."""
+    if plan.modalities:
+        counts = [f"{name} {count:,}" for name, count in plan.modalities.items()]
         yield Line(f"Modalities: {_first(counts, len(counts), 'modality')}")
-    if head.years:
-        first, last = head.years[0], head.years[-1]
+    if plan.years:
+        first, last = plan.years[0], plan.years[-1]
         span = str(first) if first == last else f"{first} to {last}"
         dated = sum(one.year is not None for one in saved.seen)
-        partly = "" if dated == head.studies else f" (of {dated:,} of the {head.studies:,} studies)"
+        partly = "" if dated == plan.studies else f" (of {dated:,} of the {plan.studies:,} studies)"
         yield Line(f"Years: {span}{partly}")
 
 
@@ -141,15 +144,15 @@ def _reasons(reasons: Sequence[ReasonTally]) -> Iterator[Line]:
         yield Line(f"{plural(instances, 'instance')}: {plural(len(rest), 'more reason')}")
 
 
-def _held(head: PlanHead) -> Iterator[Line]:
-    holds = sorted(head.holds, key=lambda one: -one.overridden)
+def _held(plan: PlanSummary) -> Iterator[Line]:
+    holds = sorted(plan.holds, key=lambda one: -one.overridden)
     yield from map(_hold, holds[:_NOTICES])
     if rest := holds[_NOTICES:]:
         instances = sum(one.instances for one in rest)
         overridden = sum(one.overridden for one in rest)
         text = f"{plural(instances, 'instance')} by {plural(len(rest), 'more hold')}"
         yield Line(text + _overriding(overridden))
-    others = head.kept - sum(one.instances for one in holds)
+    others = plan.kept - sum(one.instances for one in holds)
     if others:
         yield Line(f"{plural(others, 'instance')} by keeps without a hold")
 
@@ -166,18 +169,18 @@ def _overriding(overridden: int) -> str:
     return f" (files ask to remove {overridden:,} of them, which stay)"
 
 
-def _odd(saved: SavedPlan, head: PlanHead) -> Iterator[Line]:
+def _odd(saved: SavedPlan, plan: PlanSummary) -> Iterator[Line]:
     """What needs somebody's attention, the gravest first."""
     texts = [
         *_first_of([text for _, text in describe_freed(saved)]),
         *_reappeared(saved),
-        *_dangling(head),
-        *_counted(head),
+        *_dangling(plan),
+        *_counted(plan),
         *_first_of([f"{describe_overdue(one)} ({one.source})" for one in saved.overdue_holds]),
         *_unclear_references(saved),
     ]
-    if head.damaged_too:
-        texts.append(f"{plural(head.damaged_too, 'instance')}: deleted even if the copy is damaged")
+    if plan.damaged_too:
+        texts.append(f"{plural(plan.damaged_too, 'instance')}: deleted even if the copy is damaged")
     if saved.git is not None and saved.git.dirty:
         texts.append("The files have changes that are in no commit")
     yield from (Line(text, Weight.ODD) for text in texts)
@@ -198,22 +201,28 @@ def _reappeared(saved: SavedPlan) -> Iterator[str]:
         yield f"Restored: {plural(restored, 'instance')}, put back after an earlier run"
 
 
-def _dangling(head: PlanHead) -> Iterator[str]:
+def _dangling(plan: PlanSummary) -> Iterator[str]:
     for count, which in (
-        (head.dangling_kept, "that is kept" if head.dangling_kept == 1 else "that are kept"),
-        (head.dangling_unmanaged, "in no file"),
+        (plan.dangling_kept, "that is kept" if plan.dangling_kept == 1 else "that are kept"),
+        (plan.dangling_unmanaged, "in no file"),
     ):
         if count:
             refer = "refers" if count == 1 else "refer"
             yield f"{plural(count, 'instance')} {which} {refer} to what would be deleted"
 
 
-def _counted(head: PlanHead) -> Iterator[str]:
+def _counted(plan: PlanSummary) -> Iterator[str]:
     for count, words in (
-        (head.probe_failed, "Unknown: {} without a clear answer of the store"),
-        (head.misplaced, "Misplaced: {}, wanted removed, and stored under another study or series"),
-        (head.missing, "Missing: {}, wanted kept, and not in the store"),
-        (head.never_seen, "Never seen: {}, wanted removed, and known to neither store nor record"),
+        (plan.probe_failed, "Unknown: {} without a clear answer of the store"),
+        (
+            plan.misplaced,
+            "Misplaced: {}, wanted removed, and stored under another study or series",
+        ),
+        (plan.missing, "Missing: {}, wanted kept, and not in the store"),
+        (
+            plan.never_seen,
+            "Never seen: {}, wanted removed, and known to neither store nor record",
+        ),
     ):
         if count:
             yield words.format(f"{count:,}")

@@ -29,7 +29,7 @@ class HoldTally:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanHead:
+class PlanSummary:
     """The numbers of a plan over all stores; every form of it begins with them.
 
     ``listed`` instances are deleted, ``restorable`` of them with a copy kept first under one of the
@@ -37,7 +37,7 @@ class PlanHead:
     ``lone_series_emptied`` leaves out the series of emptied studies, ``series_in_part`` has those
     of which something stays. The reasons are sorted by how much goes for them, the holds by their
     words. ``years`` and ``modalities``, with how many instances are deleted of each, are as far as
-    the listings told them.
+    the listings said them.
     """
 
     listed: int
@@ -66,7 +66,7 @@ class PlanHead:
     modalities: Mapping[str, int]
 
     @classmethod
-    def of(cls, saved: SavedPlan) -> PlanHead:
+    def of(cls, saved: SavedPlan) -> PlanSummary:
         """Count."""
         plan = saved.plan
         studies = [study for store in plan.stores for study in store.studies]
