@@ -44,8 +44,10 @@ from reconciler.model.plan import (
     SeriesPlan,
     StorePlan,
     StudyPlan,
+    StudySeen,
     Unread,
 )
+from reconciler.model.plan_summary import HoldTally, PlanSummary, ReasonTally
 from reconciler.model.problem import Problem, Source
 from reconciler.model.status import LockStatus, StandingHold, UnfinishedRun
 from reconciler.planning.never_seen import NeverSeen
@@ -58,6 +60,9 @@ EDITOR_LINE = re.compile(r"^# yaml-language-server: \$schema=(\S+)$", re.MULTILI
 
 WRITTEN: dict[str, dict[str, type]] = {
     "plan": {
+        "summary": PlanSummary,
+        "reasonTally": ReasonTally,
+        "holdTally": HoldTally,
         "plan": Plan,
         "storePlan": StorePlan,
         "study": StudyPlan,
@@ -80,6 +85,7 @@ WRITTEN: dict[str, dict[str, type]] = {
         "hold": Hold,
         "freed": OverriddenInstances,
         "overdueHold": OverdueHold,
+        "studySeen": StudySeen,
     },
     "audit-report": {
         "coverage": Coverage,

@@ -11,7 +11,7 @@ from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import Archived, RestoreStarted, RunStarted
 from reconciler.journal.state import RUNS, State
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.archived import ArchivedInstance
+from reconciler.model.past import ArchivedInstance
 
 _NAMED = 5
 """So many instances that a run did not archive are named; the rest are counted."""

@@ -11,9 +11,8 @@ from reconciler.journal.fold import Read
 from reconciler.journal.history import History
 from reconciler.journal.records import RestoreStarted
 from reconciler.journal.state import State
-from reconciler.model.archived import ArchivedInstance
 from reconciler.model.outcome import InstanceResult, Outcome
-from reconciler.model.past import PutBack, Removed
+from reconciler.model.past import ArchivedInstance, PutBack, Removed
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from reconciler.journal.inside import open_inside
 from reconciler.journal.records import Intent, Restored
 from reconciler.live.store import Body, DicomStore
 from reconciler.model.address import StoreAddress
-from reconciler.model.archived import ArchivedInstance
 from reconciler.model.live import Presence
 from reconciler.model.outcome import InstanceResult, Outcome, RunState
+from reconciler.model.past import ArchivedInstance
 from reconciler.model.reply import Change, Reply
 
 _EXPECTED = frozenset({AttemptSummary.ACCEPTED, AttemptSummary.AMBIGUOUS})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import replace
 from datetime import datetime
 
@@ -29,7 +29,7 @@ class Plans:
 
     def __init__(self, selection: Selection) -> None:
         self._selection = selection
-        self._refusals: list[Refusal] = []
+        self._refusals: list[tuple[str, Refusal]] = []
         self._latest: dict[tuple[str, ...], tuple[str, Coverage]] = {}
         self._latest_of_store: dict[StoreAddress, datetime] = {}
         self._kept: dict[_KeepKey, LastSeen] = {}
@@ -47,9 +47,10 @@ class Plans:
                 case PlanEnded():
                     self._add_end(made, record)
 
-    def refusals(self) -> tuple[Refusal, ...]:
-        """The blocking gates, by time."""
-        return tuple(sorted(self._refusals, key=lambda one: (one.time, one.run)))
+    def refusals(self, asked: Set[str]) -> tuple[Refusal, ...]:
+        """The blocking gates of the plans that somebody asked to apply, by time."""
+        found = (one for plan_id, one in self._refusals if plan_id in asked)
+        return tuple(sorted(found, key=lambda one: (one.time, one.run)))
 
     def reappeared(self) -> tuple[Reappearance, ...]:
         """Each instance once for each run that had removed it, by time."""
@@ -115,16 +116,16 @@ class Plans:
             coverage = Coverage(made.run, made.time, files, ended.counts, 0)
             self._latest[files] = (made.plan_id, coverage)
         self._refusals += [
-            _refusal(made, gate)
+            (made.plan_id, _refusal(made, gate))
             for gate in ended.gates
             if not gate.is_passed and self._takes_gate(gate)
         ]
 
     def _takes_gate(self, gate: GateSeen) -> bool:
         """One on a whole plan is no answer to a question about a study or a reason."""
-        if gate.study_uid is None or self._selection.reasons:
+        if not gate.studies or self._selection.reasons:
             return self._selection.is_by_run
-        return self._selection.takes_study(gate.study_uid)
+        return any(map(self._selection.takes_study, gate.studies))
 
 
 def _refusal(made: PlanMade, gate: GateSeen) -> Refusal:
@@ -135,6 +136,6 @@ def _refusal(made: PlanMade, gate: GateSeen) -> Refusal:
         gate.name,
         gate.actual,
         gate.allowed,
-        gate.study_uid,
+        gate.studies,
         made.provenance,
     )

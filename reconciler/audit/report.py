@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -52,9 +52,7 @@ def make_report(
         restored={outcome: restored[outcome] for outcome in Operation.RESTORE.outcomes},
         by_reason=_sorted(totals.by_reason()),
         by_store=_sorted(totals.by_store()),
-        by_month_and_reason={
-            month: _sorted(totals.reasons[month]) for month in sorted(totals.reasons)
-        },
+        by_day_and_reason={day: _sorted(totals.reasons[day]) for day in sorted(totals.reasons)},
         by_actor=_sorted(totals.actors),
         removed=totals.removals.counts,
         restored_since=totals.removals.restored_since,
@@ -66,7 +64,7 @@ def make_report(
             for plan_id, plan in latest.items()
             if selection.is_all
         ),
-        refusals=runs.plans.refusals(),
+        refusals=runs.plans.refusals(runs.refused_plans),
         refused_applies=tuple(runs.refused_applies),
         reappeared=runs.plans.reappeared(),
         left_dangling=runs.left_dangling(),
@@ -102,6 +100,7 @@ class _Removals:
         self._back: set[int] = set()
         self._series: set[int] = set()
         self._studies: set[int] = set()
+        self._copied: set[int] = set()
         self._again = 0
 
     @property
@@ -113,6 +112,7 @@ class _Removals:
             len(self._studies),
             len(self._unclear),
             self._again,
+            len(self._copied),
         )
 
     @property
@@ -133,6 +133,7 @@ class _Removals:
             self._studies.add(hash((store, instance.study_uid)))
             self._proven_at[key] = deletion.proven_at
             _keep(self._unclear, key, member=not is_clear)
+            _keep(self._copied, key, member=deletion.copy is not None)
             _keep(self._back, key, member=deletion.restored_by is not None)
         elif is_clear:
             self._unclear.discard(key)
@@ -161,7 +162,7 @@ class _Totals:
         self._stores: Counter[Store] = Counter()
         self.actors: Counter[str] = Counter()
         self.gone_by_plan: dict[str, set[int]] = {plan_id: set() for plan_id in plans}
-        self.runs: set[str] = set()
+        self.tickets: defaultdict[str, set[str]] = defaultdict(set)
         self.proven_later = 0
         self._unproven: dict[tuple[Store, InstanceAddress], RecordedDeletion] = {}
 
@@ -173,7 +174,10 @@ class _Totals:
     def add(self, deletion: RecordedDeletion) -> None:
         """Count one deletion; they come in the order of their proofs."""
         self.outcomes[deletion.outcome] += 1
-        self.runs.update(filter(None, (deletion.run.run, deletion.settled_by)))
+        for run in filter(None, (deletion.run.run, deletion.settled_by)):
+            tickets = self.tickets[run]
+            if deletion.reason is not None and deletion.reason.ticket is not None:
+                tickets.add(deletion.reason.ticket)
         earlier = self._unproven.pop(_key(deletion), None)
         if not deletion.outcome.is_gone:
             self._add_unproven(deletion)
@@ -193,8 +197,8 @@ class _Totals:
     def _add_removal(self, deletion: RecordedDeletion) -> None:
         reason = deletion.reason
         code = f"{reason.code.value} {reason.code.meaning}" if reason else UNKNOWN
-        month = f"{deletion.time.year:04}-{deletion.time.month:02}"
-        self.reasons.setdefault(month, Counter())[code] += 1
+        day = f"{deletion.time:%Y-%m-%d}"
+        self.reasons.setdefault(day, Counter())[code] += 1
         self._stores[store_at(deletion.run.endpoint, deletion.store)] += 1
         self.actors[deletion.actor or UNKNOWN] += 1
 
@@ -207,15 +211,15 @@ class _Totals:
         }
 
     def by_reason(self) -> Counter[str]:
-        """The reasons of all months."""
+        """The reasons of all days."""
         return sum(self.reasons.values(), Counter())
 
 
 def _selected_changes(runs: Runs, totals: _Totals, selection: Selection) -> tuple[ChangingRun, ...]:
     """The applies and restores that are asked for, or that something that is belongs to."""
-    touched = totals.runs | {one.run for one in runs.put_back}
+    touched = totals.tickets.keys() | {one.run for one in runs.put_back}
     return tuple(
-        one
+        replace(one, tickets=tuple(sorted(totals.tickets.get(one.run, ()))))
         for one in sorted(runs.changes, key=lambda one: (one.time, one.run))
         if one.run in touched or (selection.is_by_run and selection.takes_run(one.run, one.time))
     )

@@ -47,6 +47,7 @@ class Runs:
         self.plans = Plans(selection)
         self.put_back: list[PutBack] = []
         self.refused_applies: list[RefusedApply] = []
+        self.refused_plans: set[str] = set()
         self.images_read: list[ImagesRead] = []
         self._dangling: dict[tuple[str, StoreAddress, InstanceAddress], DanglingOnRecord] = {}
 
@@ -116,6 +117,8 @@ class Runs:
 
     def _add_refusal(self, done: NothingDone) -> None:
         is_refused = done.command == "apply" and done.exit_code == ExitCode.REFUSED
+        if is_refused and done.plan_id:
+            self.refused_plans.add(done.plan_id)
         if is_refused and self._selection.is_by_run:
             self.refused_applies.append(
                 RefusedApply(done.run, done.time, done.digest, done.detail, done.provenance)

@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 
 from reconciler import __version__
 from reconciler.cli.ci import github
-from reconciler.cli.output.console import report_error
+from reconciler.cli.output.console import last_words, report_error
 from reconciler.cli.usage import as_usage_error, unknown_command
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
@@ -163,7 +163,8 @@ def _require_working_directory() -> None:
 def _run(args: list[str] | None) -> int:
     try:
         _require_working_directory()
-        code = group.main(args, prog_name="reconciler", standalone_mode=False)
+        with last_words():
+            code = group.main(args, prog_name="reconciler", standalone_mode=False)
     except ReconcilerError as error:
         report_error(error)
         return error.exit_code

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.journal.bases import OfInstance, OfStore, Start
-from reconciler.model.address import INSTANCES, SERIES, STUDY
+from reconciler.model.address import INSTANCES, SERIES, STUDIES, STUDY
 from reconciler.model.as_json import as_json
 from reconciler.model.desired import Hold, ReasonCode
 from reconciler.model.gate import GateName
@@ -91,8 +91,8 @@ class GateSeen:
     """The number in the plan."""
     allowed: int
     """What is allowed."""
-    study_uid: str | None = field(default=None, metadata=STUDY)
-    """The study that the gate is about, if it is about one."""
+    studies: tuple[str, ...] = field(default=(), metadata=STUDIES)
+    """The studies that are over the limit, where it is one on each study."""
 
     @property
     def is_passed(self) -> bool:
@@ -109,7 +109,7 @@ class PlanEnded:
     counts: Mapping[Why, int]
     """The decisions by why they fell."""
     gates: tuple[GateSeen, ...]
-    """How the gates stood; of those on single studies only the blocking ones."""
+    """How the gates stood."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from reconciler.model.live import (
     FileMeta,
     Observation,
     OddRow,
+    OnSeries,
     References,
     SeriesListing,
     SeriesRow,
@@ -89,14 +90,20 @@ class ReadableStore(Protocol):
         """
 
     def list_instances(
-        self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
+        self,
+        study_uid: str,
+        series_uid: str | None = None,
+        *,
+        at_most: int | None = None,
+        on_series: OnSeries | None = None,
     ) -> Iterator[InstanceAddress | OddRow]:
         """Search the instances of a study or series, page by page (QIDO-RS, PS3.18 10.6).
 
         The result may lag behind deletions for seconds, and may name one twice where instances
         come and go meanwhile. What several patients share is named once, and is an odd row
         besides. What may refer to others is a `Referrer`, an image that may be derived, since that
-        is not reported, an `UnreportedImage`. ``at_most`` is how many rows the caller will take.
+        is not reported, an `UnreportedImage`. ``at_most`` is how many rows the caller will take;
+        ``on_series`` is given, at least once for each series, what the rows say of that besides.
 
         Raises:
             LiveError: a page could not be read; what came before it proves nothing.

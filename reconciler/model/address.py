@@ -48,8 +48,9 @@ SERIES = as_json(key="seriesId", check=checked_uid)
 INSTANCE = as_json(key="instancesId", check=checked_uid)
 """How the UID of a study, a series or an instance is written where a field has it alone."""
 
+STUDIES = as_json(key="studiesId", check=lambda uids: tuple(map(checked_uid, uids)))
 INSTANCES = as_json(key="instancesId", check=lambda uids: tuple(map(checked_uid, uids)))
-"""How the UIDs of several instances are written."""
+"""How the UIDs of several studies or instances are written."""
 
 
 def is_project_id(text: str) -> bool:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.model.address import SERIES, STUDY, InstanceAddress, StoreAddress
+from reconciler.model.address import SERIES, STUDIES, STUDY, InstanceAddress, StoreAddress
 from reconciler.model.as_json import as_json
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.desired import Hold, Reason, ReasonCode
@@ -76,7 +77,8 @@ class ChangingRun:
     ``digest`` is that of the plan that was applied, None of a restore; ``restores`` are the runs
     that were undone. ``planned`` is how many instances that is about, ``counts`` what became of
     them by outcome, those of earlier runs of the same plan included. ``state`` is None, and
-    ``counts`` empty, where the run has no end on record.
+    ``counts`` empty, where the run has no end on record. ``tickets`` are those of the reasons of
+    its deletions.
     """
 
     run: str
@@ -89,11 +91,15 @@ class ChangingRun:
     state: RunState | None = None
     counts: Mapping[str, int] | None = None
     stopped_because: str | None = None
+    tickets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A gate that stopped a plan."""
+    """A gate that stopped a plan which somebody asked to apply.
+
+    ``studies`` are those over the limit, where it is one on each study.
+    """
 
     run: str
     time: datetime
@@ -101,7 +107,7 @@ class Refusal:
     gate: GateName
     actual: int
     allowed: int
-    study_uid: str | None = field(metadata=STUDY)
+    studies: tuple[str, ...] = field(metadata=STUDIES)
     provenance: Provenance
 
 
@@ -232,7 +238,8 @@ class Coverage:
 class RemovalCounts:
     """What DELETEs of this tool removed: distinct instances, and the series and studies of them.
 
-    ``unclear`` of the instances were removed by an attempt that had no clear answer. ``again``
+    ``unclear`` of the instances were removed by an attempt that had no clear answer, ``copied``
+    with a copy kept before. ``again``
     counts how often one was stored again and removed again.
     """
 
@@ -241,6 +248,7 @@ class RemovalCounts:
     studies: int = 0
     unclear: int = 0
     again: int = 0
+    copied: int = 0
 
     @property
     def removals(self) -> int:
@@ -273,7 +281,7 @@ class AuditReport:
     restored: Mapping[Outcome, int]
     by_reason: Mapping[str, int]
     by_store: Mapping[str, int]
-    by_month_and_reason: Mapping[str, Mapping[str, int]]
+    by_day_and_reason: Mapping[str, Mapping[str, int]]
     by_actor: Mapping[str, int]
     removed: RemovalCounts
     restored_since: int
@@ -302,4 +310,7 @@ class AuditReport:
     @property
     def by_month(self) -> Mapping[str, int]:
         """The months, and how many removals are proven in each."""
-        return {month: sum(counts.values()) for month, counts in self.by_month_and_reason.items()}
+        months: Counter[str] = Counter()
+        for day, counts in self.by_day_and_reason.items():
+            months[day[:7]] += sum(counts.values())
+        return months

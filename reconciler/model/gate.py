@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self
 
-from reconciler.model.address import STUDY, StoreAddress
+from reconciler.model.address import STUDIES, StoreAddress
 from reconciler.model.desired import LIMIT_KEYS, Limits
 
 
@@ -73,7 +73,8 @@ class GateName(Enum):
 class Gate:
     """One gate of one store: what was counted, what is allowed, and how to pass.
 
-    ``subject`` names the study that a gate on a study is about; a passed gate needs no ``hint``.
+    ``studies`` are those over the limit, where it is one on each study; ``actual`` is then what the
+    furthest of them comes to. A passed gate needs no ``hint``.
     """
 
     name: GateName
@@ -81,7 +82,7 @@ class Gate:
     actual: int
     allowed: int
     hint: str
-    subject: str | None = field(default=None, metadata=STUDY)
+    studies: tuple[str, ...] = field(default=(), metadata=STUDIES)
 
     @classmethod
     def of(
@@ -92,13 +93,13 @@ class Gate:
         actual: int,
         hint: str = "{raise_limit}",
         *,
-        subject: str | None = None,
+        studies: tuple[str, ...] = (),
     ) -> Gate:
         """The gate as the limits have it; ``hint`` may name ``{raise_limit}``, how to do that."""
         allowed = name.allowed(limits)
         raise_limit = f"set limits.{name.value} to {actual} in the reviewed file"
         hint = hint.replace("{raise_limit}", raise_limit) if actual > allowed else ""
-        return cls(name, store, actual, allowed, hint, subject)
+        return cls(name, store, actual, allowed, hint, studies)
 
     @property
     def is_passed(self) -> bool:

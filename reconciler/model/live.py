@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum
@@ -190,6 +190,21 @@ class SeriesListing:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesSeen:
+    """What a listing of instances says of a series: its modality, and the year of its study.
+
+    None where the store does not say. Of the study's date nothing else is ever held.
+    """
+
+    modality: str | None = None
+    year: int | None = None
+
+
+OnSeries = Callable[[str, SeriesSeen], None]
+"""Takes a Series Instance UID, and what a listing says of the series."""
+
+
+@dataclass(frozen=True, slots=True)
 class StorageInfo:
     """How a store keeps an instance, in its own words; None where it does not say.
 
@@ -237,13 +252,15 @@ class Referrers:
 class StudyContents:
     """The instances that a study holds, by series; or the ``problem`` that hid them.
 
-    ``odd`` are the rows of its listing that cannot be addressed.
+    ``odd`` are the rows of its listing that cannot be addressed; ``seen`` is what the listing says
+    of the series besides.
     """
 
     series: Mapping[str, frozenset[str]] = field(default_factory=dict)
     problem: str | None = None
     odd: OddRows = OddRows()
     referrers: Referrers = field(default_factory=Referrers)
+    seen: Mapping[str, SeriesSeen] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +271,8 @@ class LiveStore:
     expanded to, and may answer for others that were listed with them; ``targets`` for every series
     or study that is named as a whole (series UID None: the study); ``contents`` for every study
     that holds something wanted removed; ``misplaced`` gives the other addresses of an absent
-    instance that was found elsewhere; ``referrers`` has every study that was listed as a whole.
+    instance that was found elsewhere; ``referrers`` has every study that was listed as a whole;
+    ``seen`` is what listings say of series besides.
     """
 
     store: StoreAddress
@@ -263,6 +281,7 @@ class LiveStore:
     contents: Mapping[str, StudyContents]
     misplaced: Mapping[InstanceAddress, tuple[InstanceAddress, ...]]
     referrers: Mapping[str, Referrers] = field(default_factory=dict)
+    seen: Mapping[SeriesAddress, SeriesSeen] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -460,6 +460,20 @@ class Reappeared:
 
 
 @dataclass(frozen=True, slots=True)
+class StudySeen:
+    """What the listings said of a study from which something is deleted.
+
+    ``modalities`` counts what is deleted of each, as far as they said it; ``year`` is the study's,
+    None where they did not.
+    """
+
+    store: StoreAddress
+    study_uid: str = field(metadata=STUDY)
+    year: int | None
+    modalities: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class SavedPlan:
     """A plan with what differs between two equal plans, as it stands in a plan file.
 
@@ -467,7 +481,8 @@ class SavedPlan:
     making of it, which may be applied once; ``endpoint`` is the origin that was asked. What rests
     on the local history is no part of the digest: ``reappeared``; ``unrecorded``, the stores
     with something never seen of which that history knows nothing at all; and ``freed``, deletions
-    of what a hold kept when the same PATHs were planned before.
+    of what a hold kept when the same PATHs were planned before. Nor is ``seen``, which only a
+    reader needs: a study whose date was corrected is the same study.
     """
 
     plan: Plan = field(metadata=as_json(is_left=True))
@@ -481,6 +496,7 @@ class SavedPlan:
     reappeared: tuple[Reappeared, ...] = ()
     unrecorded: tuple[StoreAddress, ...] = ()
     freed: tuple[OverriddenInstances, ...] = ()
+    seen: tuple[StudySeen, ...] = ()
 
     @property
     def overdue_holds(self) -> tuple[OverdueHold, ...]:

@@ -64,7 +64,7 @@ def _gates_of(plan: StorePlan) -> Iterator[Gate]:
     yield gate(GateName.MAX_STUDIES_EMPTIED, actual=emptied)
     emptied = sum(series.emptied for study in plan.studies for series in study.series)
     yield gate(GateName.MAX_SERIES_EMPTIED, actual=emptied)
-    yield from _percent_gates(plan)
+    yield _percent_gate(plan)
     yield gate(
         GateName.MAX_KEPT_MISSING,
         actual=plan.count(Why.MISSING),
@@ -77,21 +77,18 @@ def _gates_of(plan: StorePlan) -> Iterator[Gate]:
     )
 
 
-def _percent_gates(plan: StorePlan) -> Iterator[Gate]:
-    """One gate for each study over the limit; else one for the study nearest to it."""
+def _percent_gate(plan: StorePlan) -> Gate:
+    """The largest share of a study, and the studies that are over the limit."""
     percents = {study.study_uid: _percent(study) for study in plan.studies}
     allowed = plan.limits.max_study_percent
-    over: list[str | None] = [uid for uid, percent in percents.items() if percent > allowed]
-    nearest = max(percents, key=lambda uid: percents[uid], default=None)
-    for uid in over or [nearest]:
-        yield Gate.of(
-            GateName.MAX_STUDY_PERCENT,
-            plan.store,
-            plan.limits,
-            0 if uid is None else percents[uid],
-            "{raise_limit}, or name the series as a whole",
-            subject=uid,
-        )
+    return Gate.of(
+        GateName.MAX_STUDY_PERCENT,
+        plan.store,
+        plan.limits,
+        max(percents.values(), default=0),
+        "{raise_limit}, or name the series as a whole",
+        studies=tuple(uid for uid, percent in percents.items() if percent > allowed),
+    )
 
 
 def _percent(study: StudyPlan) -> int:

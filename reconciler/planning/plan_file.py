@@ -18,7 +18,8 @@ from reconciler.errors import PlanFileError, PlanRefused
 from reconciler.json_codec import codec_of
 from reconciler.json_stream import JsonError, JsonStream
 from reconciler.model.gate import Gate
-from reconciler.model.plan import OverdueHold, Plan, SavedPlan, Why
+from reconciler.model.plan import OverdueHold, Plan, SavedPlan
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.planning.gates import gates_of
 from reconciler.planning.never_seen import NeverSeen, never_seen_of, with_never_seen
 from reconciler.planning.plan_json import canonical, decode_plan, encode_plan
@@ -50,7 +51,7 @@ def _unsealed(saved: SavedPlan) -> Iterator[str]:
     members = codec_of(SavedPlan).write(saved, {"format_version": FORMAT_VERSION})
     del members["plan"]
     members |= {
-        "summary": summarize(saved.plan),
+        "summary": codec_of(PlanSummary).write(PlanSummary.of(saved)),
         "gates": [
             codec_of(Gate).write(gate, {"passed": gate.is_passed}) for gate in gates_of(saved)
         ],
@@ -61,20 +62,6 @@ def _unsealed(saved: SavedPlan) -> Iterator[str]:
     yield PLAN
     for piece in encode_plan(saved.plan):
         yield "\n" + piece if piece.startswith("{") else piece
-
-
-def summarize(plan: Plan) -> dict[str, int]:
-    """How many decisions fell for each reason, and the blast radius."""
-    studies = [study for store in plan.stores for study in store.studies]
-    return {
-        **{why.value: plan.count(why) for why in Why},
-        "dangling_kept": plan.count_dangling(kept=True),
-        "dangling_unmanaged": plan.count_dangling(kept=False),
-        "studies": len(studies),
-        "series": sum(len(study.series) for study in studies),
-        "studies_emptied": sum(study.emptied for study in studies),
-        "series_emptied": sum(series.emptied for study in studies for series in study.series),
-    }
 
 
 def read_plan(path: Path, on_progress: Callable[[int, int], None] | None = None) -> SavedPlan:

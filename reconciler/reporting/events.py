@@ -13,6 +13,7 @@ from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, RunReport
 from reconciler.model.plan import Action, Dangling, Finding, SavedPlan, StorePlan, Why
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.problem import Problem, Severity, Source
 from reconciler.reporting.wording import named_counts
 
@@ -82,16 +83,14 @@ def _changes(store: StorePlan) -> Iterator[Event]:
         yield codec_of(Dangling).write(one, {"type": "dangling", **store.store.as_parameters()})
 
 
-def plan_summary_event(
-    saved: SavedPlan, summary: Mapping[str, int], exit_code: int | None
-) -> Event:
+def plan_summary_event(saved: SavedPlan, exit_code: int | None) -> Event:
     """The result of the plan; no exit code where an apply goes on from it."""
     return {
         "type": "summary",
         "operation": "plan",
         "plan_id": saved.plan_id,
         "digest": saved.digest,
-        "counts": dict(summary),
+        "counts": PlanSummary.of(saved).counts,
         "exit_code": exit_code,
     }
 

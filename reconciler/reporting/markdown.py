@@ -69,9 +69,11 @@ STEP_SUMMARY_BYTES = 1_024 * 1_024
 """All that one step may write (GitHub: Workflow commands, Adding a job summary)."""
 
 
-def fit(render: Callable[[Detail], Iterable[str]], limit: Limit) -> Iterator[str]:
+def fit(
+    render: Callable[[Detail], Iterable[str]], limit: Limit, degrees: Sequence[Detail] = DEGREES
+) -> Iterator[str]:
     """The document in the most detail that the limit has room for; nothing if it has none."""
-    for detail in DEGREES:
+    for detail in degrees:
         text = _within(render(detail), limit)
         if text is not None:
             yield text

@@ -18,11 +18,19 @@ from markupsafe import Markup
 from reconciler.reporting.wording import plain, plural
 
 _PIECES_AT_ONCE = 500
+_PAGE_FOOT = """@page { margin: 16mm 14mm 18mm;
+@bottom-left { font: 7pt system-ui, sans-serif; content: "%s"; }
+@bottom-right { font: 7pt system-ui, sans-serif; content: counter(page) " / " counter(pages); } }"""
 
 
-def render_page(template: str, values: Mapping[str, object]) -> Iterator[str]:
-    """The page in pieces; no value and no loop of it is ever held as one text."""
-    stream = _environment().get_template(template).stream(values)
+def render_page(template: str, values: Mapping[str, object], page_foot: str = "") -> Iterator[str]:
+    """The page in pieces; no value and no loop of it is ever held as one text.
+
+    ``page_foot`` stands at the foot of each page that is printed, beside its number.
+    """
+    foot = Markup(_PAGE_FOOT % _css_string(page_foot))  # noqa: S704 - nothing of it ends the string
+    styles = {"foot": foot, "foot_hash": _hash_source(foot)}
+    stream = _environment().get_template(template).stream({**values, **styles})
     stream.enable_buffering(_PIECES_AT_ONCE)
     return iter(stream)
 
@@ -45,6 +53,11 @@ def _environment() -> Environment:
         environment.globals[name] = Markup(text)  # noqa: S704 - it is this package's own file
         environment.globals[f"{name}_hash"] = _hash_source(text)
     return environment
+
+
+def _css_string(text: str) -> str:
+    """A text in quotes, each character that could end them by its number (css-syntax-3, 4.3.7)."""
+    return "".join(char if char.isalnum() else f"\\{ord(char):06x}" for char in plain(text))
 
 
 def _hash_source(text: str) -> str:

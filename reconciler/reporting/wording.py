@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 
-from reconciler.model.audit import AuditReport, DanglingOnRecord, Selection
+from reconciler.model.audit import AuditReport, DanglingOnRecord, RemovalCounts, Selection
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply
 from reconciler.model.desired import Hold, Reason
 from reconciler.model.gate import Gate
@@ -16,6 +17,7 @@ from reconciler.model.plan import (
     MayRefer,
     NotLookedAt,
     OverdueHold,
+    OverriddenEntry,
     OverriddenInstances,
     Plan,
     ReferredSeries,
@@ -24,7 +26,6 @@ from reconciler.model.plan import (
     Why,
 )
 from reconciler.model.provenance import Requester
-from reconciler.model.time import format_time
 from reconciler.model.traffic import Traffic
 
 UNKNOWN = "unknown"
@@ -49,6 +50,12 @@ def plain(text: str) -> str:
     if line.isprintable():
         return line
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+
+
+def shortened(text: str, most: int = 240) -> str:
+    """Words on one line, of at most so many characters; an ellipsis stands for the rest."""
+    line = plain(text)
+    return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
 
 
 def plural(count: int, noun: str) -> str:
@@ -108,38 +115,6 @@ def in_order(results: Sequence[InstanceResult]) -> list[InstanceResult]:
     return sorted(results, key=lambda result: (result.store, result.instance))
 
 
-def blast_radius(plan: Plan) -> list[str]:
-    """What a reviewer asks first, a sentence a line."""
-    studies = [study for store in plan.stores for study in store.studies]
-    series = [member for study in studies for member in study.series]
-    if not studies:
-        return ["Nothing would be deleted."]
-    lines = [
-        f"{plural(plan.count(Why.LISTED), 'instance')} would be deleted from"
-        f" {plural(len(series), 'series')} of {plural(len(studies), 'study')}."
-    ]
-    emptied_studies = sum(study.emptied for study in studies)
-    emptied_series = sum(member.emptied for member in series)
-    if emptied_studies or emptied_series:
-        lines.append(
-            f"That empties {plural(emptied_studies, 'study')}"
-            f" and {plural(emptied_series, 'series')}."
-        )
-    lines += _left_dangling(plan)
-    return lines
-
-
-def _left_dangling(plan: Plan) -> Iterator[str]:
-    kept = plan.count_dangling(kept=True)
-    if kept:
-        verb = "refers" if kept == 1 else "refer"
-        yield f"{plural(kept, 'kept instance')} {verb} to what would be deleted."
-    others = plan.count_dangling(kept=False)
-    if others:
-        verb = "refers" if others == 1 else "refer"
-        yield f"{plural(others, 'instance')} in no file {verb} to what would be deleted."
-
-
 def traffic_line(traffic: Traffic) -> str:
     """``104 requests (4 preflight, 100 search), 52 per second``, and how the service bore it."""
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(traffic.requests.items()))
@@ -183,13 +158,28 @@ def describe_requester(requester: Requester | None) -> str:
     return ", ".join(parts)
 
 
+def describe_time(time: datetime) -> str:
+    """``2026-03-01 09:00:12 UTC``, for people."""
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def describe_removed(removed: RemovalCounts) -> str:
+    """``12 instances of 3 series in 2 studies removed, 10 with a copy kept, 2 for good``."""
+    if not removed.instances:
+        return "Nothing removed"
+    what = f"{plural(removed.instances, 'instance')} of {plural(removed.series, 'series')}"
+    for_good = removed.instances - removed.copied
+    text = f"{what} in {plural(removed.studies, 'study')} removed"
+    text += f", {removed.copied:,} with a copy kept" if removed.copied else ""
+    return f"{text}, {for_good:,} for good" if for_good else text
+
+
 def describe_removals(report: AuditReport) -> list[str]:
     """What was removed, a sentence a line: which part of the store, how surely, how often."""
     removed = report.removed
     lines = []
     if removed.instances:
-        of = f"{plural(removed.series, 'series')} in {plural(removed.studies, 'study')}"
-        lines.append(f"These are instances of {of}, each proven absent by a retrieve.")
+        lines.append("Each was proven absent by a retrieve.")
     if removed.unclear:
         lines.append(
             f"{plural(removed.unclear, 'instance')} of them went after an attempt without a clear"
@@ -239,9 +229,9 @@ def describe_selection(selection: Selection) -> str:
     """``only since …, reason 113039``: what the record was narrowed down to; empty for all."""
     parts = []
     if selection.since:
-        parts.append(f"since {format_time(selection.since)}")
+        parts.append(f"since {describe_time(selection.since)}")
     if selection.until:
-        parts.append(f"before {format_time(selection.until)}")
+        parts.append(f"before {describe_time(selection.until)}")
     for noun, chosen in (
         ("study", selection.studies),
         ("reason", selection.reasons),
@@ -258,12 +248,6 @@ def findings_by_title(store: StorePlan) -> Iterator[tuple[str, list[Finding]]]:
         found = [finding for finding in store.findings if finding.why is why]
         if found:
             yield title, found
-
-
-def hold_notices(saved: SavedPlan) -> list[str]:
-    """What a reviewer must know of holds, a sentence a hold: what is set free, what is overdue."""
-    overdue = (f"{describe_overdue(one)} ({one.source})" for one in saved.overdue_holds)
-    return [*(text for _, text in describe_freed(saved)), *overdue]
 
 
 def describe_freed(saved: SavedPlan) -> Iterator[tuple[StorePlan, str]]:
@@ -302,6 +286,18 @@ def describe_subject(finding: Finding) -> str:
     if finding.series_uid is not None:
         return f"series {finding.series_uid}"
     return f"study {finding.study_uid}"
+
+
+def describe_keep(store: StorePlan, one: OverriddenEntry) -> str:
+    """What of the removal stays: the scope of the keep, which may be narrower."""
+    keeps = [
+        kept for kept in store.kept if kept.source == one.keep and kept.study_uid == one.study_uid
+    ]
+    series = [kept.series_uid for kept in keeps if kept.series_uid is not None]
+    if len(series) < len(keeps) or not series:
+        return f"study {one.study_uid}"
+    named = f"series {series[0]}" if len(series) == 1 else plural(len(series), "series")
+    return f"{named} of study {one.study_uid}"
 
 
 KEPT_DANGLING = "Dangling: kept, but it refers to what would be deleted"
@@ -371,6 +367,12 @@ def describe_not_looked_at(left: NotLookedAt) -> Iterator[str]:
 
 
 def describe_gate(gate: Gate) -> str:
-    """``maxDeletions: 312 of at most 100``; the study where the gate is about one."""
-    about = f" in study {gate.subject}" if gate.subject else ""
+    """``maxStudyPercent: 100 of at most 50 in 58 studies``; of one study its UID."""
+    match gate.studies:
+        case []:
+            about = ""
+        case [study_uid]:
+            about = f" in study {study_uid}"
+        case _:
+            about = f" in {plural(len(gate.studies), 'study')}"
     return f"{gate.name.value}: {gate.actual} of at most {gate.allowed}{about}"

@@ -38,6 +38,11 @@ def conclude(store: StoreAddress, questions: Questions, facts: Facts) -> LiveSto
             if not isinstance(found, str) and found
         },
         _referrers(facts),
+        {
+            SeriesAddress(study_uid, uid): seen
+            for (study_uid, _), listing in facts.listings.items()
+            for uid, seen in listing.seen.items()
+        },
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
@@ -20,6 +21,7 @@ from reconciler.model.live import (
     Presence,
     Referrer,
     Referrers,
+    SeriesSeen,
     StudyContents,
     UnreportedImage,
     unknown,
@@ -91,7 +93,9 @@ class Survey:
     def _read_listing(self, target: StudyOrSeries) -> None:
         spelled = self._questions.spelled_in(target[0])
         try:
-            self.facts.listings[target] = contents_of(self._store.list_instances(*target), spelled)
+            seen: dict[str, SeriesSeen] = {}
+            rows = self._store.list_instances(*target, on_series=seen.__setitem__)
+            self.facts.listings[target] = replace(contents_of(rows, spelled), seen=seen)
         except LiveError as error:
             self.facts.listings[target] = StudyContents(problem=str(error))
 

@@ -14,8 +14,8 @@ from reconciler.journal.history import History
 from reconciler.journal.places.disk import DiskState
 from reconciler.journal.records import RestoreStarted
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.archived import ArchivedInstance
 from reconciler.model.desired import Reason, ReasonCode
+from reconciler.model.past import ArchivedInstance
 from reconciler.model.problem import Source
 
 STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")

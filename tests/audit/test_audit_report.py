@@ -115,7 +115,7 @@ def test_every_deletion_counts_once_where_it_belongs(state: Path) -> None:
     assert (report.runs, len(report.changes)) == (3, 3)
     assert report.by_reason == {EXPIRED: 3, UNSAFE: 1}
     assert report.by_store == {str(STORE): 3, str(OTHER): 1}
-    assert report.by_month_and_reason == {"2026-03": {EXPIRED: 3}, "2026-04": {UNSAFE: 1}}
+    assert report.by_month == {"2026-03": 3, "2026-04": 1}
     assert report.by_actor == {"robot@example.com": 3, "other@example.com": 1}
     assert (report.first, report.last) == (NOON, NOON.replace(month=4))
 
@@ -241,13 +241,14 @@ def test_what_an_applied_plan_left_dangling_is_told_once_with_who_approved_it(st
     assert report_of(state, reasons=frozenset({"113039"})).left_dangling == ()
 
 
-def test_gates_and_refused_applies_are_told_with_who_asked(state: Path) -> None:
+def test_gates_of_plans_that_were_to_be_applied_are_told_with_who_asked(state: Path) -> None:
     gates = (
         GateSeen(GateName.MAX_DELETIONS, 1, 300, 100),
-        GateSeen(GateName.MAX_STUDY_PERCENT, 0, 80, 50, "1.2.1"),
+        GateSeen(GateName.MAX_STUDY_PERCENT, 0, 80, 50, ("1.2.1",)),
         GateSeen(GateName.INCOMPLETE, 0, 0, 0),
     )
-    write(state, plan_made("p", NOON), plan_ended(gates))
+    write(state, plan_made("p", NOON, "x"), plan_ended(gates))
+    write(state, plan_made("q", NOON, "a plan that nobody asked to apply"), plan_ended(gates))
     people = Provenance("robot@example.com", Requester("github", "alice"))
     for run, code in (("n", 3), ("o", 0)):
         done = NothingDone(
@@ -275,7 +276,7 @@ def test_gates_and_refused_applies_are_told_with_who_asked(state: Path) -> None:
     (refused,) = report.refused_applies
     assert (refused.run, refused.why, refused.provenance) == ("n", "expired", people)
     of_study = report_of(state, studies=frozenset({"1.2.1"}))
-    assert [one.study_uid for one in of_study.refusals] == ["1.2.1"]
+    assert [one.studies for one in of_study.refusals] == [("1.2.1",)]
     assert of_study.refused_applies == ()
     assert report_of(state, until=NOON).refusals == ()
 

@@ -152,7 +152,7 @@ def test_twenty_thousand_instances_load_within_two_seconds(
     assert browser.run("return document.querySelectorAll('.instances > li').length") == 20_000
     assert min(times) < LOAD_SECONDS
     browser.find("#filter").send_keys(f"{ROOT}.49.3.98")
-    browser.until("document.getElementById('matches').value === '1 shown'")
+    browser.until("document.getElementById('matches').value === '1 instance of 1 study'")
 
 
 def test_it_asks_for_nothing_else_and_complains_of_nothing(browser: Browser, page: Path) -> None:
@@ -198,7 +198,7 @@ def luminance(colour: str) -> float:
 def test_a_request_narrows_it_down_to_one_instance(browser: Browser, page: Path) -> None:
     browser.open(page)
     browser.find("#filter").send_keys("request r-4321;")
-    browser.until("document.getElementById('matches').value === '1 shown'")
+    browser.until("document.getElementById('matches').value === '1 instance of 1 study'")
     (shown,) = browser.run(f"return {SHOWN}.map(one => one.textContent)")
     assert shown.startswith(
         f"{ROOT}.10.3.21 line 4322; HTTP 200, request r-4321; then a retrieve: absent"
@@ -211,7 +211,7 @@ def test_an_outcome_shows_what_failed_and_clearing_shows_everything_as_before(
     browser.open(page)
     before = browser.run("return [...document.querySelectorAll('details')].map(d => d.open)")
     browser.find("#filter").send_keys("failed:")
-    browser.until("document.getElementById('matches').value === '9 shown'")
+    browser.until("document.getElementById('matches').value === '9 instances of 9 studies'")
     browser.find("#filter").send_keys(Keys.CONTROL, "a", Keys.BACKSPACE)
     browser.until("document.getElementById('matches').value === ''")
     after = browser.run("return [...document.querySelectorAll('details')].map(d => d.open)")

@@ -19,7 +19,7 @@ FORMULA = "=1+1"
 
 @pytest.fixture
 def audited(project: Project) -> Project:
-    """Three instances removed for two reasons, one kept; before that a plan that a gate stopped."""
+    """Three instances removed for two reasons, one kept; before that what a gate stopped."""
     removed = project.fill(1, 1, range(3))
     kept = project.fill(2, 1, [1, 2])
     hold = (
@@ -29,6 +29,8 @@ def audited(project: Project) -> Project:
     reasons = f'reason: {{code: "113039", ticket: "{FORMULA}"}}\n'
     project.write("a.yaml", reasons + removal(removed[:2]) + hold)
     assert project.run("plan").code == 3
+    assert project.run("plan", "--out", "stopped.json").code == 3
+    assert project.run("apply", "stopped.json").code == 3
     project.write("a.yaml", reasons + LIMITS_OPEN + removal(removed[:2]) + hold)
     quality = 'reason: {code: "113001", text: "blurred, twice"}\n'
     project.write("b.yaml", quality + LIMITS_OPEN + removal(removed[2:]))
@@ -43,7 +45,7 @@ def test_the_json_report_is_as_its_schema_says_and_adds_up(audited: Project) -> 
     schema = files("reconciler").joinpath("schemas", "audit-report.schema.json").read_text()
     Draft202012Validator(json.loads(schema)).validate(answer.json)
     report = answer.json
-    assert (report["removed"]["instances"], report["runs"], report["unproven"]) == (3, 3, 0)
+    assert (report["removed"]["instances"], report["runs"], report["unproven"]) == (3, 5, 0)
     assert report["verification"]["findings"] == []
     coverage = {tuple(one["files"]): one for one in report["coverage"]}
     assert coverage["specs/a.yaml", "specs/b.yaml"]["proven"] == 5
@@ -60,7 +62,9 @@ def test_the_json_report_is_as_its_schema_says_and_adds_up(audited: Project) -> 
     assert {(one["outcome"], one["presence"]) for one in report["deletions"]} == {
         ("deleted", "absent")
     }
-    assert {one["gate"] for one in report["refusals"]} == {"maxStudyPercent"}
+    (refusal,) = report["refusals"]
+    assert refusal["gate"] == "maxStudyPercent"
+    assert [one["tickets"] for one in report["changes"]] == [[FORMULA]]
     (seen,) = report["kept"]
     assert (seen["instances"], seen["hold"]) == (
         2,
@@ -82,7 +86,7 @@ def test_the_csv_holds_every_removal_and_no_formula(audited: Project) -> None:
 
 def test_the_markdown_shows_text_as_text(audited: Project) -> None:
     shown = audited.run("audit", "report").out
-    assert shown.startswith("# 3 instances removed\n")
+    assert shown.startswith("# 3 instances of 1 series in 1 study removed, 3 for good\n")
     assert "<b>" not in shown
     assert "Trial \\| 7" in shown
     assert "| specs/a.yaml, specs/b.yaml |" in shown
@@ -92,7 +96,7 @@ def test_the_page_shows_the_record_and_text_as_text(audited: Project) -> None:
     audited.run("audit", "report", "--write", "html=report.html")
     shown = (audited.folder / "report.html").read_text("utf-8")
     report = audited.run("audit", "report", "--format", "json").json
-    assert "<h1>3 instances removed</h1>" in shown
+    assert "<h1>3 instances of 1 series in 1 study removed, 3 for good</h1>" in shown
     assert "<b>Trial" not in shown
     assert "&lt;b&gt;Trial | 7&lt;/b&gt;" in shown
     heads = [part for head in report["heads"] for part in ("--head", head)]

@@ -80,7 +80,9 @@ def test_a_plan_tells_all_that_its_plan_file_says(small: Project) -> None:
     assert probes
     assert probes[-1]["done"] == probes[-1]["total"]
     assert events[-1]["type"] == "summary"
-    assert events[-1]["counts"] == plan["summary"]
+    assert events[-1]["counts"] == {
+        name: count for name, count in plan["summary"].items() if isinstance(count, int)
+    }
     assert (events[-1]["digest"], events[-1]["exit_code"]) == (plan["digest"], 0)
 
 

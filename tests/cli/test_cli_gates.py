@@ -76,7 +76,7 @@ def test_limits_are_counted_for_each_store_and_one_closed_gate_stops_all(
     planned = project.run("plan", "--out", "plan.json")
     assert planned.code == 3
     assert "maxDeletions: 4 of at most 3" in planned.out
-    assert "maxDeletions: 3 of at most 3" in planned.out
+    assert "maxDeletions: 3 of" not in planned.out
     assert project.run("apply", "plan.json").code == 3
     assert project.deletes() == []
 

@@ -159,6 +159,8 @@ def test_another_owner_or_day_sets_nothing_free(
     project.write("hold.yaml", HELD.replace("legal", "research").replace("2020", "2021"))
     second = plan(project)
     assert second["freed"] == []
+    ((before,), (after,)) = first["summary"].pop("holds"), second["summary"].pop("holds")
+    assert (before["overridden"], after["overridden"]) == (3, 3)
     assert second["summary"] == first["summary"]
 
 

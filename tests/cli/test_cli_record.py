@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
+from reconciler.cli.output.console import last_words
 from reconciler.cli.runs.query_record import recorded_query
 from reconciler.journal.places.disk import DiskState
 
@@ -309,7 +310,7 @@ def test_a_query_that_was_stopped_is_in_the_log_too(
             record.read(filled.store, instance, "")
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), last_words():
         stopped()
 
     ((first, read),) = records(filled, "observations")

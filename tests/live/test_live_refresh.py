@@ -340,7 +340,7 @@ class StoreThatListsNothing:
     def __getattr__(self, name: str):
         return getattr(self._store, name)
 
-    def list_instances(self, study_uid, series_uid=None, *, at_most=None):
+    def list_instances(self, study_uid, series_uid=None, *, at_most=None, on_series=None):
         return iter(())
 
 

@@ -178,7 +178,7 @@ def test_a_listing_that_cannot_be_read_raises(emulator, store, put, faults) -> N
         store.find("1.2.1.1")
 
 
-LISTING_QUERY = "includefield=0020000D,0020000E,00080016,00080008&limit=2&offset="
+LISTING_QUERY = "includefield=0020000D,0020000E,00080016,00080008,00080060,00080020&limit=2&offset="
 
 
 def listed(*instances: str) -> tuple[int, dict[str, str], bytes]:

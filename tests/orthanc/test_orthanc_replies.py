@@ -437,7 +437,7 @@ def test_the_credentials_of_one_provider_never_serve_another(fake: Fake) -> None
 
 def pages(path: str, *rows: InstanceAddress, limit: int) -> dict[tuple[str, str], Reply]:
     """What a search answers, page by page; the one that ends it is empty."""
-    fields = "includefield=0020000D,0020000E,00080016,00080008"
+    fields = "includefield=0020000D,0020000E,00080016,00080008,00080060,00080020"
     asked = f"/dicom-web{path}/instances?{fields}&limit={limit}&offset="
     starts = range(0, len(rows) + limit, limit)
     return {("GET", f"{asked}{at}"): listed(*rows[at : at + limit]) for at in starts}

@@ -32,6 +32,7 @@ from reconciler.model.plan import (
     SeriesPlan,
     StorePlan,
     StudyPlan,
+    StudySeen,
     Unread,
     Why,
 )
@@ -83,7 +84,7 @@ def golden() -> Callable[[str, str], None]:
 def plans() -> dict[str, SavedPlan]:
     """A plan with something of everything, one of two stores, and one with nothing to do."""
     return {
-        "everything": replace(_saved(_everything()), freed=_freed()),
+        "everything": replace(_saved(_everything()), freed=_freed(), seen=_seen()),
         "two-stores": _saved(_small(LONG), _small(ARCHIVE)),
         "nothing-pending": _saved(
             StorePlan(ARCHIVE, Limits(), (), (), (KeptEntry(line(30), "1.2", None, 240),), ())
@@ -165,6 +166,13 @@ def _dangling() -> tuple[Dangling, ...]:
     )
 
 
+def _seen() -> tuple[StudySeen, ...]:
+    return (
+        StudySeen(LONG, uid(1), None, {"CT": 24}),
+        StudySeen(LONG, uid(2), 2016, {"MR": 1, "SR": 1}),
+    )
+
+
 def _freed() -> tuple[OverriddenInstances, ...]:
     hold = Hold("Trial 7", "research office")
     return (
@@ -175,7 +183,12 @@ def _freed() -> tuple[OverriddenInstances, ...]:
 
 def _two(*series: int) -> DeletionGroup:
     return DeletionGroup(
-        "specs/expired-2016.csv", EXPIRED, False, {uid(*series, n): n for n in (2, 3)}
+        "specs/expired-2016.csv",
+        EXPIRED,
+        False,
+        {uid(*series, n): n for n in (2, 3)},
+        "/srv/dicom-archive",
+        allow_damaged=True,
     )
 
 

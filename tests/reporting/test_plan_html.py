@@ -22,6 +22,7 @@ from reconciler.model.plan import (
 from reconciler.model.problem import Source
 from reconciler.planning.gates import gates_of
 from reconciler.reporting.plan.html import plan_as_html
+from reconciler.reporting.plan.summary import summary_of
 from reconciler.reporting.wording import plain, summary_line
 
 from .pages import HOSTILE, Page
@@ -56,18 +57,28 @@ def test_every_fact_of_the_plan_is_on_the_page(plans: Plans, name: str) -> None:
         for entry in [*store.kept, *store.overridden]:
             assert entry.hold is None or str(entry.hold) in text
     for gate in gates_of(saved):
-        state = "passed" if gate.is_passed else "blocking"
-        assert f"{gate.name.value} {state} {gate.actual} {gate.allowed}" in text
         assert gate.is_passed or gate.hint in text
+    for part in summary_of(saved, gates_of(saved)).parts:
+        assert all(line.text in text for line in part.lines)
 
 
-def test_what_is_emptied_stands_before_what_is_deleted(plans: Plans) -> None:
-    saved = plans["everything"]
-    study = saved.plan.stores[0].studies[1]
-    assert study.emptied
-    text = page_of(saved).text
-    emptied = text.index("Emptied by this plan")
-    assert emptied < text.index(study.study_uid) < text.index("Store long-term-archive")
+def test_what_goes_and_what_is_odd_stand_before_the_lists(plans: Plans) -> None:
+    text = page_of(plans["everything"]).text
+    order = ("26 for good.", "What goes", "Why", "What is held", "What is odd", "blocking: this")
+    places = [text.index(words) for words in (*order, "Signed off", "Store long-term-archive")]
+    assert places == sorted(places)
+    lists = text[places[-1] :]
+    odd = [lists.index(words) for words in ("Misplaced:", "Overridden by a keep", "1 whole study")]
+    assert odd == sorted(odd)
+
+
+def test_what_is_overridden_is_told_by_what_the_keep_covers(plans: Plans) -> None:
+    """The removal asks for a whole study, of which a keep covers a series."""
+    (entry,) = plans["everything"].plan.stores[0].overridden
+    (kept, _) = plans["everything"].plan.stores[0].kept
+    assert entry.series_uid is None
+    text = page_of(plans["everything"]).text
+    assert f"series {kept.series_uid} of study {kept.study_uid} 3 Litigation" in text
 
 
 def test_links_lead_to_places_on_the_page_and_nowhere_else(plans: Plans) -> None:

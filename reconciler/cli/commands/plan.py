@@ -25,7 +25,7 @@ from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.cli.runs.planning import PlanRequest, make_saved_plan, plan_exit_code
 from reconciler.cli.runs.showing import PlanView, show_plan, shown_if_invalid
 from reconciler.planning.gates import gates_of
-from reconciler.planning.plan_file import summarize, write_plan
+from reconciler.planning.plan_file import write_plan
 from reconciler.reporting.events import plan_events, plan_summary_event
 from reconciler.survey.stages import ProbeMode
 
@@ -92,5 +92,5 @@ def command(
             write_file(out, write_plan(saved))
         show_plan(saved, view)
         code = plan_exit_code(saved, detailed=detailed_exitcode)
-        events.emit([plan_summary_event(saved, summarize(saved.plan), code)])
+        events.emit([plan_summary_event(saved, code)])
     return code

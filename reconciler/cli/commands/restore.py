@@ -19,7 +19,7 @@ from reconciler.cli.options.formats import Writes
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root, open_state
 from reconciler.cli.options.shared import StateAddress, project_options
-from reconciler.cli.output.console import say, write_document
+from reconciler.cli.output.console import say, say_last, write_document
 from reconciler.cli.runs.recording import record_nothing_done
 from reconciler.cli.runs.shared import RunOptions, finish, opened_run, reported_results, run_options
 from reconciler.cli.signals import stopped_by_signals
@@ -27,8 +27,8 @@ from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.journal.history import History
 from reconciler.journal.inside import open_inside
 from reconciler.live.http.endpoint import Endpoint
-from reconciler.model.archived import ArchivedInstance
 from reconciler.model.outcome import Operation, RunReport
+from reconciler.model.past import ArchivedInstance
 from reconciler.model.provenance import Provenance
 from reconciler.model.service import is_one_service
 from reconciler.reporting.events import start_event
@@ -202,7 +202,7 @@ def _restore(
             provenance=lambda: Provenance(connection.principal, environment.requester()),
         ).run()
         if report.journal_head:
-            say(f"sent {traffic_line(connection.traffic)}")
+            say_last(f"sent {traffic_line(connection.traffic)}")
             report = replace(report, traffic=connection.traffic)
     if signals.exit_code is not None and not report.is_success:
         return report, signals.exit_code

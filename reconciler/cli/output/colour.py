@@ -11,9 +11,9 @@ import click
 
 _STYLES: tuple[tuple[re.Pattern[str], dict[str, object]], ...] = (
     (re.compile(r"  BLOCKING  "), {"fg": "red", "bold": True}),
-    (re.compile(r".*: EMPTIES THE (STUDY|SERIES)$"), {"fg": "red", "bold": True}),
+    (re.compile(r"  For good: | +(goes whole: |no copy is kept$)"), {"fg": "red", "bold": True}),
+    (re.compile(r"  Restorable: | +archived under "), {"fg": "yellow"}),
     (re.compile(r" +- [0-9.]+$"), {"fg": "red"}),
-    (re.compile(r"  passed    "), {"fg": "green"}),
     (re.compile(r" +hint: "), {"fg": "cyan"}),
     (re.compile(r"Store |  Study |Plan: "), {"bold": True}),
 )

@@ -17,6 +17,7 @@ from reconciler.errors import (
     StatementError,
 )
 from reconciler.model.problem import Problem, Severity
+from reconciler.reporting.wording import describe_gate
 
 SHOWN = 50
 """So many problems are shown; the rest are counted."""
@@ -58,6 +59,30 @@ def say(text: str) -> None:
         click.echo(text, err=True)
 
 
+_said_last: list[str] = []
+
+
+def say_last(text: str) -> None:
+    """As `say`, below all that the command was asked for: how it went, and what to keep of it."""
+    _said_last.append(text)
+
+
+def say_head(head: str) -> None:
+    """Say at the end by what the record of the run can be checked."""
+    say_last(f"journal head {head} (audit verify --head proves the record by it: keep it)")
+
+
+@contextlib.contextmanager
+def last_words() -> Iterator[None]:
+    """Around a command: what it has to `say_last` stands at its end, above an error."""
+    _said_last.clear()
+    try:
+        yield
+    finally:
+        for text in _said_last:
+            say(text)
+
+
 def _label(word: str) -> str:
     return click.style(word, fg="red", bold=True) if wants_colour(sys.stderr) else word
 
@@ -80,8 +105,7 @@ def _(error: DesiredStateError | StatementError) -> None:
 def _(error: GatesBlocking) -> None:
     say(f"{_label('error:')} {error}")
     for gate in error.gates:
-        about = f" in study {gate.subject}" if gate.subject else ""
-        say(f"  {gate.name.value}: {gate.actual} of at most {gate.allowed}{about} ({gate.store})")
+        say(f"  {describe_gate(gate)} ({gate.store})")
         say(f"    hint: {gate.hint}")
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from reconciler.applying.apply import Applied, Apply
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
-from reconciler.cli.output.console import report_error, say
+from reconciler.cli.output.console import report_error, say, say_last
 from reconciler.cli.runs.archives import require_archives_outside
 from reconciler.cli.runs.kept_plan import keep_plan
 from reconciler.cli.runs.other_services import note_other_services
@@ -123,9 +123,9 @@ def _note_what_is_known(saved: SavedPlan, state: State, history: History) -> Non
     stores = [store.store for store in saved.plan.stores]
     note_other_services(stores, saved.endpoint, history.stores)
     if saved.plan.has_deletions and not history.runs:
-        say(
-            f"note: {state} holds no earlier run; if this plan was applied with another state"
-            " folder, only its expiry stops it from being applied again"
+        say_last(
+            f"note: {state} holds no earlier run: if this was not the first one, give the --state"
+            " of the others; without their record a plan can be applied twice until it expires"
         )
 
 
@@ -167,7 +167,7 @@ def _apply(
         ).run()
     if applied.is_earlier:
         return applied
-    say(f"sent {traffic_line(connection.traffic)}")
+    say_last(f"sent {traffic_line(connection.traffic)}")
     return replace(applied, report=replace(applied.report, traffic=connection.traffic))
 
 

@@ -18,7 +18,6 @@ from reconciler.errors import Refused
 from reconciler.journal.history import History
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.gates import gates_of, require_passed_gates
-from reconciler.planning.plan_file import summarize
 from reconciler.reporting.events import plan_events, plan_summary_event
 
 _UNASKED = (
@@ -48,7 +47,7 @@ def plan_and_apply(request: PlanRequest, options: ApplyOptions) -> int:
         return apply_saved(begun, options)
     saved = make_saved_plan(request)
     options.events.emit(plan_events(saved, gates_of(saved)))
-    options.events.emit([plan_summary_event(saved, summarize(saved.plan), None)])
+    options.events.emit([plan_summary_event(saved, None)])
     _show(saved, options)
     refusal = _refusal(saved, options)
 

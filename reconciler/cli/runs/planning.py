@@ -12,7 +12,7 @@ from reconciler.cli.environment import Access, connect, new_plan_id, now, provid
 from reconciler.cli.environment import endpoint as find_endpoint
 from reconciler.cli.options.events import NO_EVENTS, Events
 from reconciler.cli.options.project import checkout_of
-from reconciler.cli.output.console import report_problems, say
+from reconciler.cli.output.console import report_problems, say, say_last
 from reconciler.cli.output.progress import progress
 from reconciler.cli.runs.archives import require_archives_outside
 from reconciler.cli.runs.other_services import note_other_services
@@ -37,6 +37,7 @@ from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
 from reconciler.planning.plan_file import digest_of
 from reconciler.planning.planner import make_plan
 from reconciler.planning.reappeared import find_reappeared
+from reconciler.planning.seen import studies_seen
 from reconciler.reporting.events import diagnostic_events
 from reconciler.reporting.wording import traffic_line
 from reconciler.survey.references import read_references
@@ -88,7 +89,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     ) as connection:
         live = _look(desired, request, pasts, connection)
         made = _with_references(make_plan(desired, live), desired, live, request, connection)
-        say(f"sent {traffic_line(connection.traffic)}")
+        say_last(f"sent {traffic_line(connection.traffic)}")
         overridden = overridden_by_holds(desired, live)
         principal = connection.principal
     plan = mark_never_seen(made, {store: past.knows for store, past in pasts.items()})
@@ -108,6 +109,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         reappeared=find_reappeared(plan, history.last_words(planned, str(endpoint))),
         unrecorded=unrecorded_stores(plan, recorded),
         freed=freed_from(plan, _overridden_before(plan, str(endpoint), request.state)),
+        seen=studies_seen(plan, live),
     )
     record_plan(saved, overridden, request.state, principal=principal)
     note_unfinished(saved, request.state, history)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from reconciler import __version__
 from reconciler.cli import environment
-from reconciler.cli.output.console import say
+from reconciler.cli.output.console import say, say_head
 from reconciler.errors import JournalError
 from reconciler.journal.latest import links_of_observation
 from reconciler.journal.read_only import QueryEnded, QueryStarted, Retrieved
@@ -80,7 +80,7 @@ class QueryRecord:
             with self._journal as journal:
                 if is_whole:
                     journal.commit(QueryEnded(environment.now(), self._retrieved, self._problems))
-                say(f"journal head {journal.finish()}")
+                say_head(journal.finish())
         except JournalError as error:
             self._give_up(error)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from reconciler import __version__
 from reconciler.cli import environment
-from reconciler.cli.output.console import say
+from reconciler.cli.output.console import say, say_head
 from reconciler.errors import JournalError
 from reconciler.journal.latest import links_of_observation
 from reconciler.journal.read_only import (
@@ -59,7 +59,7 @@ def record_plan(
     except JournalError as error:
         say(f"note: this plan is not on record: {error}")
         return
-    say(f"journal head {head}")
+    say_head(head)
 
 
 def record_nothing_done(
@@ -106,7 +106,7 @@ def record_nothing_done(
     except JournalError as error:
         say(f"note: this run is not on record: {error}")
         return
-    say(f"journal head {head}")
+    say_head(head)
 
 
 def _plan_made(saved: SavedPlan, state: State, principal: str | None) -> PlanMade:
@@ -172,12 +172,11 @@ def _order(saved: SavedPlan) -> dict[StoreAddress, int]:
 
 def _plan_ended(saved: SavedPlan) -> PlanEnded:
     order = _order(saved)
-    shown = (gate for gate in gates_of(saved) if gate.subject is None or not gate.is_passed)
     return PlanEnded(
         environment.now(),
         {why: saved.plan.count(why) for why in Why},
         tuple(
-            GateSeen(gate.name, order[gate.store], gate.actual, gate.allowed, gate.subject)
-            for gate in shown
+            GateSeen(gate.name, order[gate.store], gate.actual, gate.allowed, gate.studies)
+            for gate in gates_of(saved)
         ),
     )

@@ -23,7 +23,6 @@ from reconciler.errors import DesiredStateError
 from reconciler.model.plan import SavedPlan
 from reconciler.model.validation import Validation
 from reconciler.planning.gates import gates_of
-from reconciler.planning.plan_file import summarize
 from reconciler.reporting.plan.markdown import plan_as_markdown
 from reconciler.reporting.run.step_outputs import plan_outputs
 from reconciler.reporting.validation.markdown import validation_as_markdown
@@ -44,7 +43,7 @@ def show_plan(saved: SavedPlan, view: PlanView) -> None:
     write_formats(view.writes, partial(render, saved, folder=view.folder))
     github.annotate(lambda: plan_problems_of(saved, view.folder))
     github.summarize(partial(plan_as_markdown, saved, gates))
-    github.set_outputs(plan_outputs(saved, gates, summarize(saved.plan)))
+    github.set_outputs(plan_outputs(saved, gates))
     write_plan_document(saved, view.format_name, view.folder)
 
 

@@ -17,9 +17,11 @@ from reconciler.live.http.numbers import read_number
 from reconciler.model.address import UID_MAX_LENGTH, InstanceAddress, is_uid
 from reconciler.model.live import (
     OddRow,
+    OnSeries,
     Referrer,
     SeriesListing,
     SeriesRow,
+    SeriesSeen,
     StudyRow,
     UnreportedImage,
 )
@@ -30,6 +32,7 @@ SERIES_INSTANCE_UID = "0020000E"
 SOP_INSTANCE_UID = "00080018"
 SOP_CLASS_UID = "00080016"
 IMAGE_TYPE = "00080008"
+STUDY_DATE = "00080020"
 MODALITY = "00080060"
 STUDY_DATE = "00080020"
 ACCESSION_NUMBER = "00080050"
@@ -57,6 +60,7 @@ _MODALITY = re.compile(r"[A-Z0-9_ ]{1,16}")
 """PS3.5 section 6.2: a Code String; whatever else stands there is not passed on."""
 
 _DAY = re.compile(r"[0-9]{8}")
+_DATE = re.compile(r"(19|20)[0-9]{6}")
 
 _LONGEST_ROW = 1024 * 1024  # characters; decoded it may take 24 times as many bytes
 _LONGEST_DATASET = 16 * 1024 * 1024  # characters
@@ -65,8 +69,12 @@ _LONGEST_UID = 2 * UID_MAX_LENGTH
 """Characters of a malformed UID that are held: that it is too long still shows."""
 
 
-def read_addresses(chunks: Iterator[bytes]) -> Iterator[InstanceAddress | OddRow]:
+def read_addresses(
+    chunks: Iterator[bytes], on_series: OnSeries | None = None
+) -> Iterator[InstanceAddress | OddRow]:
     """Read the three UIDs of each row, and whether it may refer to others; nothing else of it.
+
+    ``on_series`` is given what the first of neighbouring rows of a series says of that besides.
 
     Raises:
         AttemptError: the body is not an array of datasets.
@@ -74,10 +82,13 @@ def read_addresses(chunks: Iterator[bytes]) -> Iterator[InstanceAddress | OddRow
     study = series = ""
     for row in read_rows(chunks):
         # Neighbours share them: one text for all, checked once, is a third of the cost of a row.
+        before = series
         study = _uid(row, STUDY_INSTANCE_UID, like=study)
         series = _uid(row, SERIES_INSTANCE_UID, like=series)
         uid = _uid(row, SOP_INSTANCE_UID)
         if study and series and uid:
+            if on_series is not None and series is not before:
+                on_series(series, SeriesSeen(_modality(row), _year(row)))
             yield _ROWS[_referring(row)](study, series, uid)
         else:
             yield _odd(row)
@@ -295,6 +306,14 @@ def _day(row: dict[str, Any]) -> date | None:
         return date.fromisoformat(text.strip(" "))
     except ValueError:
         return None
+
+
+def _year(row: dict[str, Any]) -> int | None:
+    """The year of a Study Date (PS3.5 section 6.2, DA); the rest of it is left."""
+    match row.get(STUDY_DATE):
+        case {"Value": [str(day)]} if _DATE.fullmatch(day):
+            return int(day[:4])
+    return None
 
 
 def _count(row: dict[str, Any], tag: str) -> int | None:

@@ -54,6 +54,7 @@ from reconciler.model.live import (
     FileMeta,
     Observation,
     OddRow,
+    OnSeries,
     References,
     SeriesListing,
     SeriesRow,
@@ -130,7 +131,12 @@ class DicomWebStore(DicomStore):
         return self._look(uids, _headers)
 
     def list_instances(
-        self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
+        self,
+        study_uid: str,
+        series_uid: str | None = None,
+        *,
+        at_most: int | None = None,
+        on_series: OnSeries | None = None,
     ) -> Iterator[InstanceAddress | OddRow]:
         """Search by path; a row of another study or series makes the listing malformed."""
         asked = (study_uid,) if series_uid is None else (study_uid, series_uid)
@@ -140,7 +146,7 @@ class DicomWebStore(DicomStore):
                 return found.may_be(*asked)
             return found[: len(asked)] == asked
 
-        read = partial(_only, is_asked, "study or series")
+        read = partial(_only, is_asked, "study or series", on_series=on_series)
         path = f"{self.whole(study_uid, series_uid)}/instances"
         yield from self._search(path, _LISTED_FIELDS, read, at_most=at_most)
 
@@ -383,14 +389,17 @@ _RULED_STUDY = "includefield=" + ",".join(
 )
 _RULED_SERIES = f"includefield={STUDY_INSTANCE_UID},{MODALITY},{SERIES_RELATED_INSTANCES}"
 _INSTANCE_FIELDS = f"includefield={STUDY_INSTANCE_UID},{SERIES_INSTANCE_UID}"
-_LISTED_FIELDS = f"{_INSTANCE_FIELDS},{SOP_CLASS_UID},{IMAGE_TYPE}"
+_LISTED_FIELDS = f"{_INSTANCE_FIELDS},{SOP_CLASS_UID},{IMAGE_TYPE},{MODALITY},{STUDY_DATE}"
 
 
 def _only(
-    is_asked: Callable[[InstanceAddress | OddRow], bool], what: str, chunks: Iterator[bytes]
+    is_asked: Callable[[InstanceAddress | OddRow], bool],
+    what: str,
+    chunks: Iterator[bytes],
+    on_series: OnSeries | None = None,
 ) -> Iterator[InstanceAddress | OddRow]:
     """The addresses of a page; one that was not asked for makes all of it worthless."""
-    for found in read_addresses(chunks):
+    for found in read_addresses(chunks, on_series):
         if not is_asked(found):
             raise UnexpectedReplyError(f"the search answered with a row of another {what}")
         yield found

@@ -22,6 +22,8 @@ _MOST_BAR = 48
 _LABEL_WIDTH = 64
 _STEPS = 4
 _MONTHS = 12
+_LENGTHS = {"day": 10, "month": 7, "year": 4}
+"""How much of a day names the column that it counts for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """The parts of one month or year; ``label`` is empty where there is no room for it."""
+    """The parts of one day, month or year; ``label`` is empty where there is no room for it."""
 
     name: str
     label: str
@@ -76,17 +78,17 @@ class Shares:
     total: int
 
 
-def columns(by_month: Mapping[str, Mapping[str, int]]) -> Columns:
+def columns(by_day: Mapping[str, Mapping[str, int]]) -> Columns:
     """A column for each month from the first to the last, those without anything included.
 
-    Months are written ``2026-03``. Beyond three years a column is a year, and where a clock has
-    gone astray, by decades, only years with something in them have one.
+    Days are written ``2026-03-14``. Within one month a column is a day, beyond three years a year;
+    and where a clock has gone astray, by decades, only years with something in them have one.
     """
-    unit, names = _spans(sorted(by_month))
+    unit, names = _spans(sorted(by_day))
     gathered: dict[str, Counter[str]] = {name: Counter() for name in names}
     totals: Counter[str] = Counter()
-    for month, counts in by_month.items():
-        gathered[month if unit == "month" else month[:4]].update(counts)
+    for day, counts in by_day.items():
+        gathered[day[: _LENGTHS[unit]]].update(counts)
         totals.update(counts)
     legend = _legend(totals)
     top = _round_up(max(counts.total() for counts in gathered.values()))
@@ -119,21 +121,24 @@ def shares(counts: Mapping[str, int]) -> Shares:
     return Shares(tuple(parts), total)
 
 
-def _spans(months: Sequence[str]) -> tuple[str, list[str]]:
+def _spans(days: Sequence[str]) -> tuple[str, list[str]]:
     """What a column stands for, and the names of all of them in order."""
-    first, last = _number(months[0]), _number(months[-1])
+    first, last = _number(days[0]), _number(days[-1])
+    if first == last:
+        numbers = range(int(days[0][8:]), int(days[-1][8:]) + 1)
+        return "day", [f"{days[0][:7]}-{one:02}" for one in numbers]
     if last - first < _MOST_MONTHS:
         numbers = range(first, last + 1)
         return "month", [f"{one // _MONTHS:04}-{one % _MONTHS + 1:02}" for one in numbers]
     years = range(first // _MONTHS, last // _MONTHS + 1)
     if len(years) <= _MOST_YEARS:
         return "year", [f"{year:04}" for year in years]
-    return "year", sorted({month[:4] for month in months})
+    return "year", sorted({day[:4] for day in days})
 
 
-def _number(month: str) -> int:
+def _number(day: str) -> int:
     """How many months after the beginning of the year 0."""
-    return int(month[:4]) * _MONTHS + int(month[5:]) - 1
+    return int(day[:4]) * _MONTHS + int(day[5:7]) - 1
 
 
 def _legend(totals: Counter[str]) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from reconciler.model.address import StoreAddress
 from reconciler.model.audit import AuditReport
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.plan import Why
-from reconciler.model.time import format_time
 from reconciler.reporting.audit.charts import columns, shares
 from reconciler.reporting.page import render_page
 from reconciler.reporting.wording import (
@@ -22,8 +21,10 @@ from reconciler.reporting.wording import (
     describe_reason,
     describe_referred_counts,
     describe_removals,
+    describe_removed,
     describe_requester,
     describe_selection,
+    describe_time,
 )
 
 LISTED = 20_000
@@ -104,7 +105,7 @@ def report_as_html(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
         {
             "report": report,
             "selection": describe_selection(report.selection),
-            "over_time": columns(report.by_month_and_reason) if report.removed.instances else None,
+            "over_time": columns(report.by_day_and_reason) if report.removed.instances else None,
             "outcomes": shares({one.value: n for one, n in report.outcomes.items()}),
             "outcomes_by_name": {one.value: n for one, n in report.outcomes.items() if n},
             "restored": {one.value: n for one, n in report.restored.items() if n},
@@ -117,6 +118,7 @@ def report_as_html(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
             "rows": ROWS,
             "unfolded": UNFOLDED,
             "reason": describe_reason,
+            "headline": describe_removed(report.removed),
             "removals": describe_removals(report),
             "requester": describe_requester,
             "copy": describe_copy,
@@ -124,7 +126,7 @@ def report_as_html(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
             "counted": describe_counts,
             "referred": describe_referred_counts,
             "Why": Why,
-            "format_time": format_time,
+            "format_time": describe_time,
         },
     )
 

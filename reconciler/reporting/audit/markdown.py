@@ -20,7 +20,6 @@ from reconciler.model.audit import (
 )
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.plan import Why
-from reconciler.model.time import format_time
 from reconciler.reporting.markdown import escape
 from reconciler.reporting.wording import (
     UNKNOWN,
@@ -30,8 +29,10 @@ from reconciler.reporting.wording import (
     describe_reason,
     describe_referred_counts,
     describe_removals,
+    describe_removed,
     describe_requester,
     describe_selection,
+    describe_time,
     plain,
     plural,
 )
@@ -57,7 +58,7 @@ _PEOPLE: _Columns[Any] = {
 }
 
 _UNPROVEN: _Columns[RecordedDeletion] = {
-    "time": lambda one: format_time(one.time),
+    "time": lambda one: describe_time(one.time),
     "instance": lambda one: _code(one.instance.instance_uid),
     "outcome": lambda one: one.outcome.value,
     "detail": lambda one: escape(one.detail),
@@ -65,7 +66,7 @@ _UNPROVEN: _Columns[RecordedDeletion] = {
 
 _COVERAGE: _Columns[Coverage] = {
     "files": lambda one: escape(", ".join(one.files)),
-    "latest plan": lambda one: format_time(one.time),
+    "latest plan": lambda one: describe_time(one.time),
     "asked for": lambda one: f"{one.asked:,}",
     "proven": lambda one: f"{one.proven:,}",
     "to delete": lambda one: f"{one.counts[Why.LISTED] - one.gone:,}",
@@ -83,29 +84,29 @@ def _ending(change: ChangingRun) -> str:
 
 
 _CHANGES: _Columns[ChangingRun] = {
-    "time": lambda one: format_time(one.time),
+    "time": lambda one: describe_time(one.time),
     "run": lambda one: _code(one.run),
     "plan": lambda one: (
         _code(one.digest) if one.digest else f"restores {escape(', '.join(one.restores))}"
     ),
     "ended": _ending,
+    "tickets": lambda one: escape(", ".join(one.tickets)),
     **_PEOPLE,
     "head": lambda one: _code(one.head or "none"),
 }
 
 _REFUSALS: _Columns[Refusal] = {
-    "time": lambda one: format_time(one.time),
+    "time": lambda one: describe_time(one.time),
     "plan's run": lambda one: _code(one.run),
     "store": lambda one: _code(str(one.store)),
-    "gate": lambda one: (
-        one.gate.value + (f" (study {_code(one.study_uid)})" if one.study_uid else "")
-    ),
+    "gate": lambda one: one.gate.value,
+    "studies": lambda one: f"{len(one.studies):,}" if one.studies else "",
     "found, allowed": lambda one: f"{one.actual:,} of {one.allowed:,}",
     **_PEOPLE,
 }
 
 _REFUSED_APPLIES: _Columns[RefusedApply] = {
-    "time": lambda one: format_time(one.time),
+    "time": lambda one: describe_time(one.time),
     "run": lambda one: _code(one.run),
     "plan": lambda one: _code(one.digest or UNKNOWN),
     "why": lambda one: escape(one.why),
@@ -113,7 +114,7 @@ _REFUSED_APPLIES: _Columns[RefusedApply] = {
 }
 
 _REAPPEARED: _Columns[Reappearance] = {
-    "first seen": lambda one: format_time(one.time),
+    "first seen": lambda one: describe_time(one.time),
     "instance": lambda one: _code(one.instance.instance_uid),
     "removed by": lambda one: _code(one.removed_by),
     "reason": lambda one: one.code.value,
@@ -121,7 +122,7 @@ _REAPPEARED: _Columns[Reappearance] = {
 }
 
 _LEFT_DANGLING: _Columns[DanglingOnRecord] = {
-    "time": lambda one: format_time(one.time),
+    "time": lambda one: describe_time(one.time),
     "run": lambda one: _code(one.run),
     "plan": lambda one: _code(one.digest),
     "instance": lambda one: _code(one.instance.instance_uid),
@@ -131,7 +132,7 @@ _LEFT_DANGLING: _Columns[DanglingOnRecord] = {
 }
 
 _PUT_BACK: _Columns[PutBack] = {
-    "time": lambda one: format_time(one.time),
+    "time": lambda one: describe_time(one.time),
     "instance": lambda one: _code(one.instance.instance_uid),
     "outcome": lambda one: one.outcome.value,
     "restored by": lambda one: _code(one.run),
@@ -143,20 +144,20 @@ _KEPT: _Columns[LastSeen] = {
     "series": lambda one: _code(one.series_uid) if one.series_uid else "all",
     "instances": lambda one: f"{one.instances:,}",
     "missing": lambda one: f"{one.missing:,}",
-    "seen last": lambda one: format_time(one.seen) if one.seen else "never",
+    "seen last": lambda one: describe_time(one.seen) if one.seen else "never",
     "by": lambda one: escape(str(one.source)) + ("" if one.is_current else ", in no file any more"),
     "hold": lambda one: escape(str(one.hold or "")),
 }
 
 _IMAGES_READ: _Columns[ImagesRead] = {
-    "time": lambda one: format_time(one.time),
+    "time": lambda one: describe_time(one.time),
     "run": lambda one: _code(one.run),
     "instances": lambda one: f"{one.instances:,}",
     **_PEOPLE,
 }
 
 _DELETIONS: _Columns[RecordedDeletion] = {
-    "time": lambda one: format_time(one.time),
+    "time": lambda one: describe_time(one.time),
     "instance": lambda one: _code(one.instance.instance_uid),
     "outcome": lambda one: (
         one.outcome.value + (f", restored by {_code(one.restored_by)}" if one.restored_by else "")
@@ -170,8 +171,9 @@ _DELETIONS: _Columns[RecordedDeletion] = {
 
 def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
     """Render in pieces; only what is shown is held."""
-    yield f"# {plural(report.removed.instances, 'instance')} removed\n\n"
+    yield f"# {describe_removed(report.removed)}\n\n"
     yield from _opening(report)
+    yield from _table("Not proven", report.unproven, _UNPROVEN, whole=_ALL_DELETIONS)
     outcomes = {one.value: n for one, n in report.outcomes.items() if n}
     yield from _counts("Outcome", outcomes, "planned deletions")
     if report.removed.instances:
@@ -180,7 +182,6 @@ def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion
     yield from _counts("Store", report.by_store)
     yield from _counts("Month", report.by_month)
     yield from _counts("Actor", report.by_actor)
-    yield from _table("Not proven", report.unproven, _UNPROVEN, whole=_ALL_DELETIONS)
     title = "What the files ask for, and what of it is proven"
     yield from _table(title, report.coverage, _COVERAGE, numbers=6)
     yield from _table("Applies and restores", report.changes, _CHANGES)
@@ -200,7 +201,7 @@ def _opening(report: AuditReport) -> Iterator[str]:
     if report.first is None or report.last is None:
         yield "No run is on record.\n\n"
     else:
-        first, last = format_time(report.first), format_time(report.last)
+        first, last = describe_time(report.first), describe_time(report.last)
         yield f"{plural(report.runs, 'run')} from {first} to {last}.\n\n"
     if chosen := describe_selection(report.selection):
         yield f"This is a part of the record: {escape(chosen)}.\n\n"
@@ -214,7 +215,7 @@ def _opening(report: AuditReport) -> Iterator[str]:
         yield "Not proven at first and made good later:"
         yield f" {plural(report.proven_later, 'deletion')}.\n\n"
     checked = report.verification
-    yield f"The record was checked when this was made, {format_time(report.made)}:"
+    yield f"The record was checked when this was made, {describe_time(report.made)}:"
     yield f" {plural(checked.runs, 'run')}, {plural(checked.records, 'record')},"
     yield f" {checked.count(corruption=True):,} broken."
     for head in report.heads:

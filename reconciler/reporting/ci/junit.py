@@ -54,11 +54,8 @@ def plan_as_junit(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
 
 
 def _gate_case(gate: Gate) -> _Case:
-    # The study of a passed gate is only the one nearest to the limit, which is no name to keep.
-    is_named = gate.subject and not gate.is_passed
-    name = f"{gate.name.value} in study {gate.subject}" if is_named else gate.name.value
     failure = [] if gate.is_passed else [describe_gate(gate), f"hint: {gate.hint}"]
-    return _Case(str(gate.store), name, failure)
+    return _Case(str(gate.store), gate.name.value, failure)
 
 
 def _line(problem: Problem) -> str:

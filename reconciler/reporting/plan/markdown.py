@@ -1,51 +1,72 @@
-"""A plan as Markdown, for a pull request: headline, gates and emptied things first."""
+"""A plan as Markdown, for a pull request: what a reviewer decides by, then the lists behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from reconciler.model.gate import Gate
-from reconciler.model.plan import Plan, Reappeared, SavedPlan, StudyPlan, Why
-from reconciler.reporting.markdown import COMMENT, Detail, Grain, Limit, escape, fit, listed
-from reconciler.reporting.plan.store_markdown import store_as_markdown
-from reconciler.reporting.wording import (
-    blast_radius,
-    describe_gate,
-    hold_notices,
-    plural,
-    summary_line,
+from reconciler.model.plan import Plan, Reappeared, SavedPlan, Why
+from reconciler.reporting.markdown import (
+    COMMENT,
+    DEGREES,
+    Detail,
+    Grain,
+    Limit,
+    escape,
+    fit,
+    listed,
 )
+from reconciler.reporting.plan.by_reason import seen_in
+from reconciler.reporting.plan.store_markdown import store_as_markdown
+from reconciler.reporting.plan.summary import Summary, Weight, summary_of
+from reconciler.reporting.wording import plural, summary_line
+
+_SHORTEST_LINE = len("- `1.2`\n")
+"""What an instance takes at least; where all of them have no room, none is sorted."""
 
 
 def plan_as_markdown(
     saved: SavedPlan, gates: Sequence[Gate], limit: Limit = COMMENT
 ) -> Iterator[str]:
-    """The plan in as much detail as the limit has room for; it says what is left out."""
-    return fit(lambda detail: _render(saved, gates, detail), limit)
+    """The plan in as much detail as the limit has room for; it says what is left out.
+
+    The summary is never cut.
+    """
+    summary = "".join(_summary(summary_of(saved, gates)))
+    has_room = saved.plan.count(Why.LISTED) * _SHORTEST_LINE <= limit.most
+    degrees = DEGREES if has_room else DEGREES[1:]
+    return fit(lambda detail: _render(saved, summary, detail), limit, degrees)
 
 
-def _render(saved: SavedPlan, gates: Sequence[Gate], detail: Detail) -> Iterator[str]:
-    yield f"### {summary_line(saved.plan)}\n\n"
-    yield " ".join(blast_radius(saved.plan)) + "\n\n"
-    yield from _notices(saved, detail)
+def _render(saved: SavedPlan, summary: str, detail: Detail) -> Iterator[str]:
+    yield summary
     yield from _left_out(saved.plan, detail)
-    yield from _gates(gates, detail)
-    yield from _emptied(saved, detail)
+    yield from _reappeared(saved.reappeared, detail)
     stores = saved.plan.stores[: detail.rows]
     for store in stores:
-        yield from store_as_markdown(store, detail)
+        yield from store_as_markdown(store, seen_in(saved, store), detail)
     if len(stores) < len(saved.plan.stores):
         yield f"… and {plural(len(saved.plan.stores) - len(stores), 'store')} more\n\n"
-    yield from _reappeared(saved.reappeared, detail)
+    yield f"{summary_line(saved.plan)}\n\n"
     yield f"Digest `{saved.digest}`, plan id {escape(saved.plan_id)},"
     yield f" expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
 
 
-def _notices(saved: SavedPlan, detail: Detail) -> Iterator[str]:
-    notices = hold_notices(saved)
-    if notices:
-        yield "**Holds**\n\n"
-        yield from listed([escape(notice) for notice in notices], detail)
+def _summary(summary: Summary) -> Iterator[str]:
+    yield f"### {summary.headline}\n\n"
+    for part in summary.parts:
+        yield f"**{part.title}**\n\n"
+        for line in part.lines:
+            text = escape(line.text)
+            yield f"- {text}\n" if line.weight is Weight.PLAIN else f"- **{text}**\n"
+        yield "\n"
+    if summary.blocking:
+        gates = plural(len(summary.blocking), "gate")
+        yield f"**{gates} blocking: this plan will not be applied**\n\n"
+    for gate in summary.blocking:
+        yield f"- **{gate.meaning}.** {escape(gate.numbers)}: {escape(gate.hint)}\n"
+    yield "\n" if summary.blocking else ""
+    yield f"Gates passed: {escape(summary.passed)}\n\n"
 
 
 def _left_out(plan: Plan, detail: Detail) -> Iterator[str]:
@@ -60,45 +81,6 @@ def _left_out(plan: Plan, detail: Detail) -> Iterator[str]:
         hidden += f", and of every list all but {plural(detail.rows, 'line')}"
     yield f"**Shortened.** Left out: {hidden}. The whole is in the plan file (`--out FILE`)"
     yield " and in its JSON form (`--format json`).\n\n"
-
-
-def _gates(gates: Sequence[Gate], detail: Detail) -> Iterator[str]:
-    blocking = [gate for gate in gates if not gate.is_passed]
-    if not blocking:
-        yield "All gates are passed.\n\n"
-        return
-    yield f"**{plural(len(blocking), 'gate')} blocking: this plan will not be applied.**\n\n"
-    several = len({gate.store for gate in gates}) > 1
-    lines = [
-        f"{escape(describe_gate(gate))}{f' (`{gate.store}`)' if several else ''}:"
-        f" {escape(gate.hint)}"
-        for gate in blocking
-    ]
-    yield from listed(lines, detail)
-
-
-def _emptied(saved: SavedPlan, detail: Detail) -> Iterator[str]:
-    several = len(saved.plan.stores) > 1
-    lines = [
-        f"{name}{f' of `{store.store}`' if several else ''}"
-        for store in saved.plan.stores
-        for study in store.studies
-        for name in _emptied_of(study, detail)
-    ]
-    if lines:
-        yield "**Emptied by this plan**\n\n"
-        yield from listed(lines, detail)
-
-
-def _emptied_of(study: StudyPlan, detail: Detail) -> Iterator[str]:
-    """The study, and its series; where words are dear, those of an emptied study go unsaid."""
-    if study.emptied:
-        yield f"study `{study.study_uid}`"
-        if detail.grain is Grain.STUDIES:
-            return
-    for series in study.series:
-        if series.emptied:
-            yield f"series `{series.series_uid}`"
 
 
 def _reappeared(reappeared: Sequence[Reappeared], detail: Detail) -> Iterator[str]:

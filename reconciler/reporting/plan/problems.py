@@ -13,6 +13,7 @@ from reconciler.model.desired import InputRole
 from reconciler.model.gate import Gate
 from reconciler.model.plan import Finding, Plan, Reappeared, SavedPlan, SeriesPlan, StorePlan, Why
 from reconciler.model.problem import Problem, ProblemRule, Severity, Source
+from reconciler.reporting.plan.by_reason import first_lines
 from reconciler.reporting.wording import (
     describe_freed,
     describe_gate,
@@ -153,9 +154,7 @@ def _emptied(store: StorePlan) -> Iterator[Problem]:
 
 def _declared(members: Iterable[SeriesPlan]) -> Source:
     """The first line that asks for any of the deletions."""
-    groups = [group for series in members for group in series.groups]
-    # Not values(): those of a long group are looked up one by one.
-    return min(Source(one.path, min(line for _, line in one.instances.items())) for one in groups)
+    return first_lines(group for series in members for group in series.groups)[0]
 
 
 def _reappeared(reappeared: Reappeared) -> Problem:

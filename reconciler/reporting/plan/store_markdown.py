@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model.desired import Hold
 from reconciler.model.plan import (
     Dangling,
-    DeletionGroup,
     Finding,
     SeriesPlan,
     StorePlan,
     StudyPlan,
+    StudySeen,
     Why,
 )
 from reconciler.reporting.markdown import Detail, Grain, escape, folded, listed
+from reconciler.reporting.plan.by_reason import Reasoned, by_reason, declared, first_lines
 from reconciler.reporting.wording import (
-    DAMAGED_TOO,
     ENTRIES,
     MAY_REFER,
     NOT_LOOKED_AT,
     dangling_by_title,
     describe_bound,
     describe_not_looked_at,
-    describe_reason,
     describe_referred,
     describe_staying,
     describe_subject,
@@ -33,19 +31,21 @@ from reconciler.reporting.wording import (
     plural,
 )
 
-_REASONS = 3
-"""So many different reasons are named in a row of a roll-up."""
 
-
-def store_as_markdown(store: StorePlan, detail: Detail) -> Iterator[str]:
-    """Render one store in pieces."""
+def store_as_markdown(
+    store: StorePlan, seen: Mapping[str, StudySeen], detail: Detail
+) -> Iterator[str]:
+    """Render one store in pieces: what is odd or overridden, what goes, what is kept."""
     yield f"#### Store `{store.store}`\n\n"
     yield from _dangling(store, detail)
-    yield from _rolled_up(store, detail)
-    if detail.grain is Grain.INSTANCES:
-        yield from _instances(store)
     yield from _findings(store, detail)
     yield from _unclear_references(store, detail)
+    yield from _overridden(store, detail)
+    reasoned = by_reason(store)
+    for one in reasoned[: detail.rows]:
+        yield from _reasoned(one, seen, detail)
+    if len(reasoned) > len(reasoned[: detail.rows]):
+        yield f"… and {plural(len(reasoned) - (detail.rows or 0), 'more reason')}\n\n"
     yield from _kept(store, detail)
 
 
@@ -74,61 +74,69 @@ def _unclear_references(store: StorePlan, detail: Detail) -> Iterator[str]:
         yield from listed(left, detail)
 
 
-def _rolled_up(store: StorePlan, detail: Detail) -> Iterator[str]:
-    if not store.studies:
+def _reasoned(one: Reasoned, seen: Mapping[str, StudySeen], detail: Detail) -> Iterator[str]:
+    yield f"**{plural(one.instances, 'instance')}: {escape(one.title)}** ({escape(one.copies)})\n\n"
+    if one.whole:
+        yield "| study that goes whole | instances | series | modality | year |\n"
+        yield "|---|---:|---:|---|---:|\n"
+        rows = [_whole_row(study, seen.get(study.study_uid)) for study in one.whole]
+        yield from _rows(rows, detail, "study")
+    if not one.parts:
         return
     if detail.grain is Grain.STUDIES:
-        yield "| study | series | deletes | of | reason |\n|---|---:|---:|---:|---|\n"
-        rows = [_study_row(study) for study in store.studies]
-    else:
-        yield "| study | series | deletes | of | reason |\n|---|---|---:|---:|---|\n"
-        rows = [_series_row(study, one) for study in store.studies for one in study.series]
-    yield from rows[: detail.rows]
-    if len(rows[: detail.rows]) < len(rows):
-        yield f"\n… and {len(rows) - len(rows[: detail.rows]):,} more\n"
+        yield "| study | series | deletes | of |\n|---|---:|---:|---:|\n"
+        yield from _rows(list(map(_study_row, one.parts)), detail, "study")
+        return
+    yield "| study | series | deletes | of |\n|---|---|---:|---:|\n"
+    rows = [_series_row(study, series) for study in one.parts for series in study.series]
+    yield from _rows(rows, detail, "series")
+    if detail.grain is Grain.INSTANCES:
+        for study in one.parts:
+            for series in study.series:
+                title = f"{plural(series.deletions, 'instance')} of series {series.series_uid}"
+                yield from folded(title, _groups(series))
+
+
+def _rows(rows: Sequence[str], detail: Detail, noun: str) -> Iterator[str]:
+    shown = rows[: detail.rows]
+    yield from shown
     yield "\n"
+    if len(shown) < len(rows):
+        yield f"… and {plural(len(rows) - len(shown), f'more {noun}')}\n\n"
+
+
+def _whole_row(study: StudyPlan, seen: StudySeen | None) -> str:
+    modalities = escape(", ".join(seen.modalities)) if seen else ""
+    year = seen.year if seen and seen.year else ""
+    return (
+        f"| `{study.study_uid}` | {study.deletions:,} | {len(study.series):,}"
+        f" | {modalities} | {year} |\n"
+    )
 
 
 def _study_row(study: StudyPlan) -> str:
-    reasons = _reasons(group for series in study.series for group in series.groups)
     return (
-        f"| `{study.study_uid}` | {len(study.series)} | {study.deletions} | {study.instances}"
-        f" | {reasons} |\n"
+        f"| `{study.study_uid}` | {len(study.series):,} | {study.deletions:,}"
+        f" | {study.instances:,} |\n"
     )
 
 
 def _series_row(study: StudyPlan, series: SeriesPlan) -> str:
     return (
-        f"| `{study.study_uid}` | `{series.series_uid}` | {series.deletions} | {series.instances}"
-        f" | {_reasons(series.groups)} |\n"
+        f"| `{study.study_uid}` | `{series.series_uid}` | {series.deletions:,}"
+        f" | {series.instances:,} |\n"
     )
-
-
-def _reasons(groups: Iterable[DeletionGroup]) -> str:
-    """Codes and tickets, the words of a reason left to the details."""
-    known = {(group.reason.code.value, group.reason.ticket or "") for group in groups}
-    named = [" ".join(filter(None, pair)) for pair in islice(sorted(known), _REASONS)]
-    more = ", …" if len(known) > _REASONS else ""
-    return escape(", ".join(named)) + more
-
-
-def _instances(store: StorePlan) -> Iterator[str]:
-    for study in store.studies:
-        for series in study.series:
-            title = f"{plural(series.deletions, 'instance')} of series {series.series_uid}"
-            yield from folded(title, _groups(series))
 
 
 def _groups(series: SeriesPlan) -> Iterator[str]:
     for group in series.groups:
-        yield f"{escape(describe_reason(group.reason))}\n\n"
-        if group.archive is not None:
-            allowed = DAMAGED_TOO if group.allow_damaged else ""
-            yield f"archived under {escape(group.archive)} first{allowed}\n\n"
         if group.bound is not None:
             yield f"{describe_bound(group.bound)}\n\n"
-        for uid, line in group.instances.items():
-            yield f"- `{uid}` ({escape(group.path)}:{line})\n"
+        if group.expanded:
+            (source,) = first_lines([group])
+            yield f"named as a whole by {escape(str(source))}\n\n"
+        for uid, line in declared(group):
+            yield f"- `{uid}`" + ("\n" if group.expanded else f" ({escape(group.path)}:{line})\n")
         yield "\n"
 
 
@@ -155,12 +163,19 @@ def _kept(store: StorePlan, detail: Detail) -> Iterator[str]:
         + _hold(entry.hold)
         for entry in store.kept
     ]
-    lines += [
+    if lines:
+        yield "**Kept**\n\n"
+        yield from listed(lines, detail)
+
+
+def _overridden(store: StorePlan, detail: Detail) -> Iterator[str]:
+    lines = [
         f"{plural(entry.instances, 'instance')} of {escape(str(entry.removal))},"
         f" overridden by {escape(str(entry.keep))}" + _hold(entry.hold)
         for entry in store.overridden
     ]
     if lines:
+        yield "**Overridden by a keep**\n\n"
         yield from listed(lines, detail)
 
 

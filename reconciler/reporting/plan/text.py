@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import groupby, islice
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import fill
 
 from reconciler.model.desired import Hold
@@ -17,24 +16,21 @@ from reconciler.model.plan import (
     SeriesPlan,
     StorePlan,
     StudyPlan,
+    StudySeen,
 )
+from reconciler.reporting.plan.by_reason import by_reason, declared, first_lines, seen_in
+from reconciler.reporting.plan.summary import Summary, summary_of
 from reconciler.reporting.wording import (
-    DAMAGED_TOO,
     ENTRIES,
     MAY_REFER,
     NOT_LOOKED_AT,
-    blast_radius,
     dangling_by_title,
-    describe_bound,
-    describe_gate,
     describe_not_looked_at,
-    describe_reason,
     describe_referred,
     describe_staying,
     describe_subject,
     entries_of,
     findings_by_title,
-    hold_notices,
     plain,
     plural,
     summary_line,
@@ -47,29 +43,34 @@ _WIDTH = 80
 
 
 def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
-    """Render in pieces; blast radius first, the stable summary line last."""
-    yield "\n".join(blast_radius(saved.plan)) + "\n"
-    yield from _notices(hold_notices(saved))
+    """Render in pieces; what a reviewer decides by first, the stable summary line last."""
+    yield from _summary(summary_of(saved, gates))
+    yield from _reappeared(saved.reappeared)
     for store in saved.plan.stores:
         yield f"\nStore {store.store}\n"
         yield from _dangling(store)
-        yield from _deletions(store)
         yield from _findings(store)
         yield from _unclear_references(store)
+        yield from _overridden(store)
+        yield from _deletions(store, seen_in(saved, store))
         yield from _kept(store)
-    yield from _reappeared(saved.reappeared)
-    yield from _gates(gates)
     yield f"\nPlan id {plain(saved.plan_id)}, expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
     yield f"Digest  {saved.digest}\n\n"
     yield summary_line(saved.plan) + "\n"
 
 
-def _notices(notices: Sequence[str]) -> Iterator[str]:
-    if notices:
-        yield "\nHolds\n"
-    for notice in notices[:SHOWN]:
-        yield _wrapped("  ", notice)
-    yield from _rest("  ", len(notices))
+def _summary(summary: Summary) -> Iterator[str]:
+    yield _wrapped("", summary.headline)
+    for part in summary.parts:
+        yield f"\n{part.title}\n"
+        for line in part.lines:
+            yield _wrapped("  ", line.text)
+    yield "\nGates\n"
+    for gate in summary.blocking:
+        yield _wrapped("  BLOCKING  ", gate.numbers)
+        yield _wrapped("            ", gate.meaning)
+        yield _wrapped("            ", f"hint: {gate.hint}")
+    yield _wrapped("  passed    ", summary.passed)
 
 
 def _dangling(store: StorePlan) -> Iterator[str]:
@@ -105,19 +106,66 @@ def _unclear_references(store: StorePlan) -> Iterator[str]:
     yield from _rest("    ", len(left))
 
 
-def _deletions(store: StorePlan) -> Iterator[str]:
-    for study in store.studies:
-        yield f"\n  Study {study.study_uid}\n    {_study_effect(study)}\n"
-        for series in study.series:
-            yield f"    Series {series.series_uid}\n      {_series_effect(series)}\n"
-            for group in series.groups:
-                yield from _group(group)
+def _deletions(store: StorePlan, seen: Mapping[str, StudySeen]) -> Iterator[str]:
+    reasoned = by_reason(store)
+    for one in reasoned[:SHOWN]:
+        yield "\n" + _wrapped("  ", f"{plural(one.instances, 'instance')}: {one.title}")
+        yield _wrapped("    ", one.copies)
+        most = _share(len(reasoned))
+        for study in one.whole[:most]:
+            yield from _whole(study, seen.get(study.study_uid))
+        yield from _rest("    ", len(one.whole), most)
+        for study in one.parts[:most]:
+            yield from _part(study, _share(len(one.parts)))
+        yield from _rest("    ", len(one.parts), most)
+    yield from _rest("  ", len(reasoned))
+
+
+def _share(lists: int) -> int:
+    """How much of each is shown where there are so many lists: together they stay short."""
+    return min(SHOWN, max(1, 2 * SHOWN // max(1, lists)))
+
+
+def _whole(study: StudyPlan, seen: StudySeen | None) -> Iterator[str]:
+    yield f"    Study {study.study_uid}\n"
+    size = f"{plural(study.deletions, 'instance')} of {plural(len(study.series), 'series')}"
+    said = [*seen.modalities, str(seen.year or "")] if seen else []
+    yield _wrapped("      ", "; ".join([f"goes whole: {size}", *filter(None, said)]))
+    for source in first_lines(group for series in study.series for group in series.groups):
+        yield _wrapped("      ", f"asked for at {source}")
+    yield from _bounds("      ", [group for series in study.series for group in series.groups])
+
+
+def _part(study: StudyPlan, most: int) -> Iterator[str]:
+    yield f"    Study {study.study_uid}\n      {_study_effect(study)}\n"
+    shown = study.series[:most]
+    for series in shown:
+        yield f"      Series {series.series_uid}\n        {_series_effect(series)}\n"
+        for group in series.groups:
+            yield from _group(group, min(most, _share(len(shown))))
+    yield from _rest("      ", len(study.series), most)
+
+
+def _group(group: DeletionGroup, most: int) -> Iterator[str]:
+    """Where it is asked for: once if a line names it as a whole, else instance by instance."""
+    yield from _bounds("        ", [group])
+    if group.expanded:
+        (source,) = first_lines([group])
+        yield _wrapped("        ", f"named as a whole by {source}")
+        return
+    for uid, line in declared(group)[:most]:
+        yield f"        - {uid}\n"
+        yield _wrapped("            ", f"{group.path}:{line}")
+    yield from _rest("        ", len(group.instances), most)
+
+
+def _bounds(before: str, groups: Sequence[DeletionGroup]) -> Iterator[str]:
+    for words in dict.fromkeys(describe_bound(one.bound) for one in groups if one.bound):
+        yield _wrapped(before, words)
 
 
 def _study_effect(study: StudyPlan) -> str:
     effect = f"deletes {study.deletions:,} of {plural(study.instances, 'instance')}"
-    if study.emptied:
-        return f"{effect}: EMPTIES THE STUDY"
     if study.unmanaged:
         verb = "is" if study.unmanaged == 1 else "are"
         effect += f", {study.unmanaged:,} {verb} in no file"
@@ -127,25 +175,9 @@ def _study_effect(study: StudyPlan) -> str:
 
 
 def _series_effect(series: SeriesPlan) -> str:
-    effect = f"deletes {series.deletions:,} of {plural(series.instances, 'instance')}"
-    return f"{effect}: EMPTIES THE SERIES" if series.emptied else effect
-
-
-def _group(group: DeletionGroup) -> Iterator[str]:
-    yield _wrapped("      ", describe_reason(group.reason))
-    if group.archive is not None:
-        allowed = DAMAGED_TOO if group.allow_damaged else ""
-        yield _wrapped("      ", f"archived under {group.archive} first{allowed}")
-    if group.bound is not None:
-        yield _wrapped("      ", describe_bound(group.bound))
-    if group.expanded:
-        line = min(group.instances.values())
-        yield _wrapped("      ", f"named as a whole by {group.path}:{line}")
-    for uid, line in islice(group.instances.items(), SHOWN):
-        yield f"      - {uid}\n"
-        if not group.expanded:
-            yield _wrapped("          ", f"{group.path}:{line}")
-    yield from _rest("      ", len(group.instances))
+    if series.emptied and series.deletions == series.instances:
+        return f"goes whole: {plural(series.deletions, 'instance')}"
+    return f"deletes {series.deletions:,} of {plural(series.instances, 'instance')}"
 
 
 def _findings(store: StorePlan) -> Iterator[str]:
@@ -173,6 +205,9 @@ def _kept(store: StorePlan) -> Iterator[str]:
         words = f"{plural(entry.instances, 'instance')} by {entry.source}"
         yield _wrapped("    ", words + _hold(entry.hold))
     yield from _rest("    ", len(store.kept))
+
+
+def _overridden(store: StorePlan) -> Iterator[str]:
     if store.overridden:
         yield "\n  Overridden by a keep\n"
     for remove in store.overridden[:SHOWN]:
@@ -197,22 +232,9 @@ def _reappeared(reappeared: Sequence[Reappeared]) -> Iterator[str]:
     yield from _rest("  ", len(reappeared))
 
 
-def _gates(gates: Sequence[Gate]) -> Iterator[str]:
-    yield "\nGates\n"
-    several = len({gate.store for gate in gates}) > 1
-    for store, members in groupby(gates, key=lambda gate: gate.store):
-        if several:
-            yield f"  Store {store}\n"
-        for gate in members:
-            label = "passed  " if gate.is_passed else "BLOCKING"
-            yield _wrapped(f"  {label}  ", describe_gate(gate))
-            if not gate.is_passed:
-                yield _wrapped("            ", f"hint: {gate.hint}")
-
-
-def _rest(indent: str, count: int) -> Iterator[str]:
-    if count > SHOWN:
-        yield f"{indent}… and {count - SHOWN:,} more (all of them with --format json)\n"
+def _rest(indent: str, count: int, shown: int = SHOWN) -> Iterator[str]:
+    if count > shown:
+        yield f"{indent}… and {count - shown:,} more (all of them with --format json)\n"
 
 
 def _wrapped(indent: str, text: str) -> str:

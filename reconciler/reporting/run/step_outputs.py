@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import RunReport
 from reconciler.model.plan import SavedPlan
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.validation import Validation
 from reconciler.reporting.wording import named_counts, plain
 
 Outputs = Mapping[str, object]
 
 
-def plan_outputs(saved: SavedPlan, gates: Sequence[Gate], summary: Mapping[str, int]) -> Outputs:
-    """Names, blocking gates and the numbers of the plan file's ``summary``."""
+def plan_outputs(saved: SavedPlan, gates: Sequence[Gate]) -> Outputs:
+    """Names, blocking gates and the numbers of the plan."""
     blocking = sorted({gate.name.value for gate in gates if not gate.is_passed})
     return {
         "digest": saved.digest,
@@ -22,7 +23,7 @@ def plan_outputs(saved: SavedPlan, gates: Sequence[Gate], summary: Mapping[str, 
         "has_deletions": _flag(saved.plan.has_deletions),
         "has_pending": _flag(saved.plan.has_pending),
         "blocking_gates": ",".join(blocking),
-        **summary,
+        **PlanSummary.of(saved).counts,
     }
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reconciler.model.archived import ArchivedInstance
 from reconciler.model.outcome import InstanceResult, Outcome, RunReport
+from reconciler.model.past import ArchivedInstance
 from reconciler.reporting.wording import in_order, plain, report_line, taken_over_line
 
 SHOWN = 20

@@ -1,7 +1,7 @@
 "use strict";
 // Without it all of the page is there to read; it filters, folds, and opens what a link names.
 (() => {
-  const LEVELS = [".study", ".series", ".group", ".instances > li"];
+  const LEVELS = [".reason", ".study", ".series", ".group", ".instances > li"];
   const WAIT_MS = 120;
   const controls = document.getElementById("controls");
 
@@ -24,8 +24,19 @@
   const folds = () => document.querySelectorAll("details.study, details.series");
   const atFirst = new Map();
 
+  // What stands at the head of a part: its own summary, or all that it is by itself.
   function words(node) {
-    return (node.querySelector("[data-words]") || node).textContent.toLowerCase();
+    const own = node.querySelectorAll(":scope > [data-words]");
+    return (own.length ? [...own] : [node]).map((one) => one.textContent).join(" ").toLowerCase();
+  }
+
+  // The parts of `node` at the next level that it has any of.
+  function parts(node, level) {
+    for (let next = level; next < LEVELS.length; next += 1) {
+      const found = node.querySelectorAll(LEVELS[next]);
+      if (found.length) return [found, next];
+    }
+    return [[], LEVELS.length];
   }
 
   // How many instances under `node` are shown; what matches shows all that is under it.
@@ -35,12 +46,15 @@
     if (level === LEVELS.length - 1) {
       shown = wanted ? 0 : 1;
     } else {
-      for (const part of node.querySelectorAll(LEVELS[level + 1])) {
-        shown += narrow(part, level + 1, wanted);
-      }
+      const [found, next] = parts(node, level + 1);
+      for (const part of found) shown += narrow(part, next, wanted);
     }
     node.hidden = shown === 0;
     return shown;
+  }
+
+  function counted(count, one, many) {
+    return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
   }
 
   function apply() {
@@ -49,10 +63,15 @@
       for (const fold of folds()) atFirst.set(fold, fold.open);
     }
     let shown = 0;
-    for (const study of document.querySelectorAll(LEVELS[0])) shown += narrow(study, 0, query);
+    const [found, first] = parts(document, 0);
+    for (const part of found) shown += narrow(part, first, query);
+    for (const row of document.querySelectorAll("[data-for]")) {
+      row.hidden = document.getElementById(row.dataset.for).hidden;
+    }
+    const studies = document.querySelectorAll(".study:not([hidden])").length;
     for (const [fold, wasOpen] of atFirst) fold.open = query ? !fold.hidden : wasOpen;
     if (!query) atFirst.clear();
-    matches.value = query ? `${shown.toLocaleString("en")} shown` : "";
+    matches.value = query ? `${counted(shown, "instance", "instances")} of ${counted(studies, "study", "studies")}` : "";
   }
 
   let waiting;
@@ -64,6 +83,17 @@
   const foldAll = (isOpen) => () => {
     for (const fold of folds()) fold.open = isOpen;
   };
+  // What is printed is whole.
+  const printedClosed = [];
+  addEventListener("beforeprint", () => {
+    for (const fold of document.querySelectorAll("details:not([open])")) {
+      fold.open = true;
+      printedClosed.push(fold);
+    }
+  });
+  addEventListener("afterprint", () => {
+    for (const fold of printedClosed.splice(0)) fold.open = false;
+  });
   document.getElementById("unfold").addEventListener("click", foldAll(true));
   document.getElementById("fold").addEventListener("click", foldAll(false));
   controls.hidden = false;

@@ -50,6 +50,7 @@ from reconciler.model.live import (
     PRESENT,
     Observation,
     OddRow,
+    OnSeries,
     Presence,
     References,
     SeriesListing,
@@ -163,14 +164,21 @@ class OrthancStore(DicomWebStore):
         return no_absence(f", but Orthanc's lookup knows it {where}") if is_known else seen
 
     def list_instances(
-        self, study_uid: str, series_uid: str | None = None, *, at_most: int | None = None
+        self,
+        study_uid: str,
+        series_uid: str | None = None,
+        *,
+        at_most: int | None = None,
+        on_series: OnSeries | None = None,
     ) -> Iterator[InstanceAddress | OddRow]:
         """Search, then compare with how many Orthanc counts: its searches may be cut short.
 
         What is cut off on purpose, by ``at_most``, is not compared. Of an address that two
         patients share there are two rows, and two are counted.
         """
-        rows_of = super().list_instances(study_uid, series_uid, at_most=at_most)
+        rows_of = super().list_instances(
+            study_uid, series_uid, at_most=at_most, on_series=on_series
+        )
         found = list(islice(rows_of, at_most))
         rows = Counter(found)
         yield from rows

@@ -1,0 +1,151 @@
+"""What people decide a plan by: what is lost, for good or restorably, why, and what is odd."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+
+from reconciler.model.desired import Hold, Reason
+from reconciler.model.plan import DeletionGroup, Plan, SavedPlan, StudyPlan, Why
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonTally:
+    """How many instances go for one reason, and how many of them for good."""
+
+    reason: Reason
+    instances: int
+    for_good: int
+
+
+@dataclass(frozen=True, slots=True)
+class HoldTally:
+    """How many instances a hold keeps that are there, and of how many it overrides the removal."""
+
+    hold: Hold
+    instances: int
+    overridden: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSummary:
+    """The numbers of a plan over all stores; every form of it begins with them.
+
+    ``listed`` instances are deleted, ``restorable`` of them with a copy kept first under one of the
+    ``archives``, ``damaged_too`` of these even if the copy is damaged, and ``for_good`` the others.
+    ``lone_series_emptied`` leaves out the series of emptied studies, ``series_in_part`` has those
+    of which something stays. The reasons are sorted by how much goes for them, the holds by their
+    words. ``years`` and ``modalities``, with how many instances are deleted of each, are as far as
+    the listings said them.
+    """
+
+    listed: int
+    restorable: int
+    for_good: int
+    damaged_too: int
+    kept: int
+    overridden: int
+    missing: int
+    already_absent: int
+    never_seen: int
+    misplaced: int
+    probe_failed: int
+    dangling_kept: int
+    dangling_unmanaged: int
+    studies: int
+    series: int
+    studies_emptied: int
+    series_emptied: int
+    lone_series_emptied: int
+    series_in_part: int
+    archives: tuple[str, ...]
+    reasons: tuple[ReasonTally, ...]
+    holds: tuple[HoldTally, ...]
+    years: tuple[int, ...]
+    modalities: Mapping[str, int]
+
+    @classmethod
+    def of(cls, saved: SavedPlan) -> PlanSummary:
+        """Count."""
+        plan = saved.plan
+        studies = [study for store in plan.stores for study in store.studies]
+        series = [member for study in studies for member in study.series]
+        groups = [group for member in series for group in member.groups]
+        listed = _instances(groups)
+        restorable = _instances(group for group in groups if group.archive is not None)
+        return cls(
+            listed=listed,
+            restorable=restorable,
+            for_good=listed - restorable,
+            damaged_too=_instances(group for group in groups if group.allow_damaged),
+            kept=plan.count(Why.KEPT),
+            overridden=sum(one.instances for store in plan.stores for one in store.overridden),
+            missing=plan.count(Why.MISSING),
+            already_absent=plan.count(Why.ALREADY_ABSENT),
+            never_seen=plan.count(Why.NEVER_SEEN),
+            misplaced=plan.count(Why.MISPLACED),
+            probe_failed=plan.count(Why.PROBE_FAILED),
+            dangling_kept=plan.count_dangling(kept=True),
+            dangling_unmanaged=plan.count_dangling(kept=False),
+            studies=len(studies),
+            series=len(series),
+            studies_emptied=sum(study.emptied for study in studies),
+            series_emptied=sum(member.emptied for member in series),
+            lone_series_emptied=sum(map(_lone_emptied, studies)),
+            series_in_part=sum(not member.emptied for member in series),
+            archives=plan.archives,
+            reasons=_reasons(groups),
+            holds=_holds(plan),
+            years=tuple(sorted({one.year for one in saved.seen if one.year is not None})),
+            modalities=_modalities(saved),
+        )
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The numbers alone, by their names."""
+        found = ((one.name, getattr(self, one.name)) for one in fields(self))
+        return {name: value for name, value in found if isinstance(value, int)}
+
+
+def _instances(groups: Iterable[DeletionGroup]) -> int:
+    return sum(len(group.instances) for group in groups)
+
+
+def _lone_emptied(study: StudyPlan) -> int:
+    return 0 if study.emptied else sum(series.emptied for series in study.series)
+
+
+def _reasons(groups: Iterable[DeletionGroup]) -> tuple[ReasonTally, ...]:
+    instances: Counter[Reason] = Counter()
+    for_good: Counter[Reason] = Counter()
+    for group in groups:
+        instances[group.reason] += len(group.instances)
+        for_good[group.reason] += 0 if group.archive else len(group.instances)
+    tallies = (ReasonTally(reason, n, for_good[reason]) for reason, n in instances.items())
+    return tuple(sorted(tallies, key=lambda one: (-one.instances, _words(one.reason))))
+
+
+def _words(reason: Reason) -> tuple[str, ...]:
+    return reason.code.value, reason.ticket or "", reason.text or ""
+
+
+def _modalities(saved: SavedPlan) -> Mapping[str, int]:
+    found: Counter[str] = Counter()
+    for one in saved.seen:
+        found.update(one.modalities)
+    return dict(found.most_common())
+
+
+def _holds(plan: Plan) -> tuple[HoldTally, ...]:
+    kept: Counter[Hold] = Counter()
+    overridden: Counter[Hold] = Counter()
+    for store in plan.stores:
+        for entry in store.kept:
+            if entry.hold is not None:
+                kept[entry.hold] += entry.instances
+        for one in store.overridden:
+            if one.hold is not None:
+                overridden[one.hold] += one.instances
+    holds = sorted(kept.keys() | overridden.keys(), key=str)
+    return tuple(HoldTally(hold, kept[hold], overridden[hold]) for hold in holds)
