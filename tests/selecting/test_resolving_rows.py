@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import pytest
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconciler.emulator import DEMO_STORE
 from reconciler.model.desired import EntryKind
 from reconciler.model.live import OddRow, SeriesRow, StudyRow
-from reconciler.model.patient import PatientKey
+from reconciler.model.patient import Attribute, PatientKey
 from reconciler.model.selection.packed_uid import pack, unpack
 from reconciler.model.selection.resolution import Resolution
 from reconciler.model.selection.selector import (
@@ -75,6 +75,27 @@ def test_a_study_that_is_shown_twice_alike_counts_once() -> None:
     found = resolved(Rows([study("1.2"), study("1.2")]), StudyDate(TEN_YEARS))
     assert [*found.rows()] == ["1.2"]
     assert found.searched == 1
+
+
+def test_a_study_that_is_shown_in_two_ways_or_not_readably_cannot_be_bound() -> None:
+    def row(uid: str, **said: str | None) -> StudyRow:
+        return study(uid)._replace(attributes=tuple((Attribute(k), v) for k, v in said.items()))
+
+    rule = SelectionRule((StudyDate(TEN_YEARS),))
+    bind = (Attribute.PATIENT, Attribute.STUDY_DATE)
+    selector = Selector("a", "", DEMO_STORE, {}, ListLevel.STUDY, rule, EntryKind.REMOVE, {}, ())
+    rows = Rows(
+        [
+            *(row("1.1", patient="A", studyDate="1"), row("1.1", patient="A", studyDate="1")),
+            *(row("1.2", patient="A", studyDate="1"), row("1.2", patient="B", studyDate="1")),
+            *(row("1.3", patient="A"), row("1.4", patient=None, studyDate=None)),
+        ]
+    )
+    found = resolve(replace(selector, bind=bind), rows, KEY, AS_OF)  # type: ignore[arg-type]  # as above
+    seen = KEY.seen({Attribute.PATIENT: "A", Attribute.STUDY_DATE: "1"}, bind)
+    nothing = KEY.seen(dict.fromkeys(bind), bind)
+    assert [*found.rows()] == [f"1.1,{seen}", f"1.4,{nothing}"]
+    assert found.not_judged == {pack("1.2"): ("bind",), pack("1.3"): ("bind",)}
 
 
 def test_a_study_that_is_shown_in_two_ways_cannot_be_judged() -> None:

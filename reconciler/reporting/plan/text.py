@@ -25,6 +25,7 @@ from reconciler.reporting.wording import (
     MAY_REFER,
     NOT_LOOKED_AT,
     dangling_by_title,
+    describe_bound,
     describe_not_looked_at,
     describe_referred,
     describe_staying,
