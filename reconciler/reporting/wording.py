@@ -10,7 +10,7 @@ from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedRe
 from reconciler.model.desired import Hold, Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport
-from reconciler.model.patient import Binding
+from reconciler.model.patient import Attribute
 from reconciler.model.plan import (
     Dangling,
     Finding,
@@ -139,11 +139,11 @@ def describe_reason(reason: Reason) -> str:
     return f"{text}: {reason.text}" if reason.text else text
 
 
-def describe_bound(bound: Binding) -> str:
+def describe_bound(to: Sequence[Attribute]) -> str:
     """``bound to patient and studyDate: what has changed since it was resolved is left alone``."""
-    *some, last = (one.value for one in bound.to)
-    to = f"{', '.join(some)} and {last}" if some else last
-    return f"bound to {to}: what has changed since it was resolved is left alone"
+    *some, last = (one.value for one in to)
+    named = f"{', '.join(some)} and {last}" if some else last
+    return f"bound to {named}: what has changed since it was resolved is left alone"
 
 
 def describe_requester(requester: Requester | None) -> str:

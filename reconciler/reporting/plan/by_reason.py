@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.model.desired import Reason
+from reconciler.model.patient import Attribute
 from reconciler.model.plan import (
     DeletionGroup,
     SavedPlan,
@@ -15,12 +16,16 @@ from reconciler.model.plan import (
     StudySeen,
 )
 from reconciler.model.problem import Source
-from reconciler.reporting.wording import DAMAGED_TOO, describe_reason
+from reconciler.reporting.wording import DAMAGED_TOO, describe_bound, describe_reason
+
+_Key = tuple[Reason, str | None, bool, tuple[Attribute, ...]]
 
 
 @dataclass(frozen=True, slots=True)
 class Reasoned:
-    """What goes for one reason and with one way of keeping a copy; UIDs in numeric order.
+    """What goes for one reason, with one way of keeping a copy and bound to the same attributes.
+
+    UIDs are in numeric order.
 
     ``whole`` are the studies of which nothing stays, for this reason alone; ``parts`` have of the
     others what goes for it.
@@ -29,6 +34,7 @@ class Reasoned:
     reason: Reason
     archive: str | None
     allow_damaged: bool
+    bound_to: tuple[Attribute, ...]
     whole: list[StudyPlan] = field(default_factory=list)
     parts: list[StudyPlan] = field(default_factory=list)
 
@@ -43,17 +49,18 @@ class Reasoned:
         return describe_reason(self.reason)
 
     @property
-    def copies(self) -> str:
-        """Whether a copy is kept, and where."""
-        if self.archive is None:
-            return "no copy is kept"
-        damaged = DAMAGED_TOO if self.allow_damaged else ""
-        return f"archived under {self.archive} first{damaged}"
+    def conditions(self) -> str:
+        """Whether a copy is kept, and where; and to what it is bound."""
+        copies = "no copy is kept"
+        if self.archive is not None:
+            damaged = DAMAGED_TOO if self.allow_damaged else ""
+            copies = f"archived under {self.archive} first{damaged}"
+        return "; ".join([copies, describe_bound(self.bound_to)] if self.bound_to else [copies])
 
 
 def by_reason(store: StorePlan) -> list[Reasoned]:
     """The deletions of a store, what goes for good before what is kept, the most first."""
-    found: dict[tuple[Reason, str | None, bool], Reasoned] = {}
+    found: dict[_Key, Reasoned] = {}
     for study in sorted(store.studies, key=lambda one: numeric(one.study_uid)):
         keys = {_key(group): None for series in study.series for group in series.groups}
         for key in keys:
@@ -90,11 +97,12 @@ def first_lines(groups: Iterable[DeletionGroup]) -> list[Source]:
     return [Source(path, line) for path, line in sorted(lines.items())]
 
 
-def _key(group: DeletionGroup) -> tuple[Reason, str | None, bool]:
-    return group.reason, group.archive, group.allow_damaged
+def _key(group: DeletionGroup) -> _Key:
+    bound_to = group.bound.to if group.bound else ()
+    return group.reason, group.archive, group.allow_damaged, bound_to
 
 
-def _part(study: StudyPlan, key: tuple[Reason, str | None, bool]) -> Iterator[SeriesPlan]:
+def _part(study: StudyPlan, key: _Key) -> Iterator[SeriesPlan]:
     """Of each series what goes for one reason."""
     for series in sorted(study.series, key=lambda one: numeric(one.series_uid)):
         groups = tuple(group for group in series.groups if _key(group) == key)

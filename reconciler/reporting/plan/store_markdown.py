@@ -21,7 +21,6 @@ from reconciler.reporting.wording import (
     MAY_REFER,
     NOT_LOOKED_AT,
     dangling_by_title,
-    describe_bound,
     describe_not_looked_at,
     describe_referred,
     describe_staying,
@@ -75,7 +74,8 @@ def _unclear_references(store: StorePlan, detail: Detail) -> Iterator[str]:
 
 
 def _reasoned(one: Reasoned, seen: Mapping[str, StudySeen], detail: Detail) -> Iterator[str]:
-    yield f"**{plural(one.instances, 'instance')}: {escape(one.title)}** ({escape(one.copies)})\n\n"
+    heading = f"{plural(one.instances, 'instance')}: {escape(one.title)}"
+    yield f"**{heading}** ({escape(one.conditions)})\n\n"
     if one.whole:
         yield "| study that goes whole | instances | series | modality | year |\n"
         yield "|---|---:|---:|---|---:|\n"
@@ -130,8 +130,6 @@ def _series_row(study: StudyPlan, series: SeriesPlan) -> str:
 
 def _groups(series: SeriesPlan) -> Iterator[str]:
     for group in series.groups:
-        if group.bound is not None:
-            yield f"{describe_bound(group.bound)}\n\n"
         if group.expanded:
             (source,) = first_lines([group])
             yield f"named as a whole by {escape(str(source))}\n\n"

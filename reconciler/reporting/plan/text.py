@@ -25,7 +25,6 @@ from reconciler.reporting.wording import (
     MAY_REFER,
     NOT_LOOKED_AT,
     dangling_by_title,
-    describe_bound,
     describe_not_looked_at,
     describe_referred,
     describe_staying,
@@ -111,7 +110,7 @@ def _deletions(store: StorePlan, seen: Mapping[str, StudySeen]) -> Iterator[str]
     reasoned = by_reason(store)
     for one in reasoned[:SHOWN]:
         yield "\n" + _wrapped("  ", f"{plural(one.instances, 'instance')}: {one.title}")
-        yield _wrapped("    ", one.copies)
+        yield _wrapped("    ", one.conditions)
         most = _share(len(reasoned))
         for study in one.whole[:most]:
             yield from _whole(study, seen.get(study.study_uid))
@@ -134,7 +133,6 @@ def _whole(study: StudyPlan, seen: StudySeen | None) -> Iterator[str]:
     yield _wrapped("      ", "; ".join([f"goes whole: {size}", *filter(None, said)]))
     for source in first_lines(group for series in study.series for group in series.groups):
         yield _wrapped("      ", f"asked for at {source}")
-    yield from _bounds("      ", [group for series in study.series for group in series.groups])
 
 
 def _part(study: StudyPlan, most: int) -> Iterator[str]:
@@ -149,7 +147,6 @@ def _part(study: StudyPlan, most: int) -> Iterator[str]:
 
 def _group(group: DeletionGroup, most: int) -> Iterator[str]:
     """Where it is asked for: once if a line names it as a whole, else instance by instance."""
-    yield from _bounds("        ", [group])
     if group.expanded:
         (source,) = first_lines([group])
         yield _wrapped("        ", f"named as a whole by {source}")
@@ -158,11 +155,6 @@ def _group(group: DeletionGroup, most: int) -> Iterator[str]:
         yield f"        - {uid}\n"
         yield _wrapped("            ", f"{group.path}:{line}")
     yield from _rest("        ", len(group.instances), most)
-
-
-def _bounds(before: str, groups: Sequence[DeletionGroup]) -> Iterator[str]:
-    for words in dict.fromkeys(describe_bound(one.bound) for one in groups if one.bound):
-        yield _wrapped(before, words)
 
 
 def _study_effect(study: StudyPlan) -> str:
