@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import lru_cache
-from threading import Lock
+
+from pydicom import config
+from pydicom.uid import UID
 
 
 class Referring(Enum):
@@ -29,9 +31,6 @@ _OTHER_IMAGES = frozenset(
 
 _NOT_DERIVED = "ORIGINAL"
 
-_IMPORTING = Lock()
-"""Many threads that import pydicom at once make that fail."""
-
 
 def is_image(sop_class_uid: str) -> bool:
     """Whether a storage SOP class (PS3.4 section B.5) is that of images, by its name in PS3.6.
@@ -39,10 +38,6 @@ def is_image(sop_class_uid: str) -> bool:
     Segmentations, parametric maps and dose grids are none: they are made from images and refer to
     them. What PS3.6 does not name is none either.
     """
-    # pydicom takes a fifth of a second to import, which runs that list nothing need not spend.
-    with _IMPORTING:
-        from pydicom import config  # noqa: PLC0415
-        from pydicom.uid import UID  # noqa: PLC0415
     name = UID(sop_class_uid, validation_mode=config.IGNORE).name
     return _NAME_OF_IMAGES in name or sop_class_uid in _OTHER_IMAGES
 

@@ -105,7 +105,9 @@ def test_what_another_plan_removed_meanwhile_is_already_absent_without_a_delete(
     assert apply(project, "second.json").code == 0
     assert outcomes(project) == {"already_absent": 3}
     assert project.deletes() == []
-    assert project.run("audit", "report").out.startswith("# 3 instances of 1 series in 1 study removed")
+    assert project.run("audit", "report").out.startswith(
+        "# 3 instances of 1 series in 1 study removed"
+    )
     restored = project.run("restore", first)
     assert restored.code == 0
     assert project.content() == set(instances)

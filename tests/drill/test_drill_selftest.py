@@ -147,8 +147,8 @@ restoration._compared = lambda original, found: Comparison.IDENTICAL
 """
 
 NO_LAST_WORD = """
-from reconciler.journal.history import StoreHistory
-StoreHistory.last_word = lambda self, instance: None
+from reconciler.journal.history import History
+History.last_words = lambda self, instances, endpoint: {}
 """
 ANY_STATE_IS_BELIEVED = """
 from reconciler.cli.options import project
