@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import lru_cache
-
-from pydicom import config
-from pydicom.uid import UID
+from importlib import import_module
 
 
 class Referring(Enum):
@@ -32,12 +30,21 @@ _OTHER_IMAGES = frozenset(
 _NOT_DERIVED = "ORIGINAL"
 
 
+def load_classes() -> None:
+    """Import what knows the SOP classes; before threads ask, which together make that fail."""
+    import_module("pydicom.uid")
+
+
 def is_image(sop_class_uid: str) -> bool:
     """Whether a storage SOP class (PS3.4 section B.5) is that of images, by its name in PS3.6.
 
     Segmentations, parametric maps and dose grids are none: they are made from images and refer to
     them. What PS3.6 does not name is none either.
     """
+    # pydicom takes a fifth of a second to import, which runs that ask no store need not spend.
+    from pydicom import config  # noqa: PLC0415
+    from pydicom.uid import UID  # noqa: PLC0415
+
     name = UID(sop_class_uid, validation_mode=config.IGNORE).name
     return _NAME_OF_IMAGES in name or sop_class_uid in _OTHER_IMAGES
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Self
 
+from reconciler.dicom.referrers import load_classes
 from reconciler.errors import LiveError
 from reconciler.live.http.adapter import SharedContextAdapter, tls_context
 from reconciler.live.http.bounds import Stopping, Term
@@ -107,6 +108,7 @@ class Connection:
         """
         if address.provider is not self._settings.provider:
             raise LiveError(f"{address} is not a store of {self._settings.provider}")
+        load_classes()
         return PROVIDERS[address.provider].open_store(
             address, self._transport, page_size=self._settings.page_size, nobody=self.nobody
         )
