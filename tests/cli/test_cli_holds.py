@@ -152,6 +152,20 @@ def test_a_hold_that_covers_less_says_so(project: Project, held: list[InstanceAd
     assert said in spoken(project.run("plan").out)
 
 
+@pytest.mark.parametrize(("others", "is_said"), [(9, True), (10, False)])
+def test_a_plan_that_many_others_followed_is_not_looked_for(
+    project: Project, held: list[InstanceAddress], others: int, is_said: bool
+) -> None:
+    """In a bucket each record that is looked at costs requests."""
+    plan(project)
+    (project.folder / "specs" / "hold.yaml").unlink()
+    project.write("b.yaml", "remove: []\n")
+    for _ in range(others):
+        assert project.run("plan", "specs/b.yaml").code == 0
+    (project.folder / "specs" / "b.yaml").unlink()
+    assert bool(plan(project)["freed"]) is is_said
+
+
 def test_another_owner_or_day_sets_nothing_free(
     project: Project, held: list[InstanceAddress]
 ) -> None:
