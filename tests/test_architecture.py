@@ -6,6 +6,7 @@ The table is the one in docs/design.md; a change of either is a change of both.
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -144,6 +145,16 @@ def is_one_of(name: str, names: set[str]) -> bool:
 def test_every_room_has_a_rule() -> None:
     rooms = {room_of(path) for path in modules()} - {"cli", "__main__", "__init__"}
     assert rooms == set(MAY_IMPORT)
+
+
+def test_the_folders_of_the_rooms_are_those_that_the_design_names() -> None:
+    """Each has a word on what it is for; what holds no module is part of the folder above it."""
+    design = (PACKAGE.parent / "docs" / "design.md").read_text("utf-8")
+    rows = re.findall(r"^\| `(\w+)/` \| (`\w+[\w/]*/`.*) \|$", design, re.MULTILINE)
+    named = {f"{room}/{one}" for room, said in rows for one in re.findall(r"`([\w/]+)/`", said)}
+    there = {str(folder.parent.relative_to(PACKAGE)) for folder in PACKAGE.glob("*/**/__init__.py")}
+    folders = {one for one in there if "/" in one}
+    assert named == folders - {"live/providers"}
 
 
 def test_no_folder_is_an_alphabet() -> None:
