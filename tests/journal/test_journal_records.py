@@ -116,7 +116,14 @@ CHAINED = {
     "secret": HASHES.map(str.lower),
     "provenance": PROVENANCES,
 }
-GATES = st.builds(GateSeen, st.sampled_from(GateName), NUMBERS, NUMBERS, NUMBERS, st.none() | UIDS)
+GATES = st.builds(
+    GateSeen,
+    st.sampled_from(GateName),
+    NUMBERS,
+    NUMBERS,
+    NUMBERS,
+    st.lists(UIDS, max_size=3).map(tuple),
+)
 KINDS = (
     st.builds(
         PlanMade,

@@ -89,8 +89,8 @@ def running_proxy(
                 method, path, headers, body = request
                 behaviour.seen.append((method, path))
                 if held:
+                    behaviour.lied += 1  # before the client can have read it
                     wire.sendall(held)
-                    behaviour.lied += 1
                     behaviour.pause()
                 held = self.answer(wire, method, path, headers, body)
 
