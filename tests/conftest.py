@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
 from reconciler.cli.ci import github
 
 MEMORY = Path("/dev/shm")
@@ -19,8 +21,12 @@ def pytest_configure() -> None:
     environment forbids bytecode, as images of Python often do, each of the hundreds of processes
     that they start would compile the program again, at two seconds in place of half a second. And
     they wait for the disk most of their time: each line of a journal is an fsync, which no test
-    can see the effect of.
+    can see the effect of. How long an example takes says how busy the machine is, and no more.
     """
+    settings.register_profile(
+        "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("busy machine")
     for name in (*github.VARIABLES, "PYTHONDONTWRITEBYTECODE"):
         os.environ.pop(name, None)
     sys.dont_write_bytecode = False

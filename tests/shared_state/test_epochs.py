@@ -26,6 +26,8 @@ from reconciler.model.lock import Holder
 from reconciler.model.outcome import RunState
 from reconciler.objects.disk import Disk
 
+from ..waiting import wait_until
+
 STORE = StoreAddress("p", "l", "d", "s")
 OTHER = StoreAddress("p", "l", "d", "t")
 LEASE = 0.3
@@ -112,7 +114,7 @@ def test_one_of_many_that_begin_at_once_gets_the_store(
         try:
             with state.hold(want([STORE], holder(run), "noon")):
                 held.append(run)
-                time.sleep(2 * LEASE)
+                wait_until(lambda: len(held) + len(refused) == 6)
         except LockHeld:
             refused.append(run)
 
