@@ -12,13 +12,12 @@ DEPTH = int(os.environ.get("RECONCILER_PROPERTY_DEPTH", "1"))
 
 
 def tried(examples: int, *, depth: int = DEPTH) -> Callable[..., Callable[..., None]]:
-    """Settings for a property that drives real requests: no deadline, and reproducible.
+    """Settings for a property that drives real requests: reproducible.
 
     A test that is split into ``DEPTH`` parts, for several workers, asks for a depth of 1 in each.
     """
     return settings(
         max_examples=examples * depth,
-        deadline=None,
         derandomize=DEPTH == 1,
         database=None,
         print_blob=True,
