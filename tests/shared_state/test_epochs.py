@@ -372,12 +372,12 @@ def test_an_epoch_that_nobody_can_have_created_is_refused(
 
 def test_many_dead_holders_are_watched_together(new_state: Callable[[], BucketState]) -> None:
     stacks = []
-    for number in range(6):
+    for number in range(20):
         store = StoreAddress("p", "l", "d", f"s{number}")
         stacks.append(die(new_state(), replace(FIRST, run=f"r{number}", stores=(store,)))[0])
     began = time.monotonic()
     assert new_state().held_locks() == ()
-    assert time.monotonic() - began < 3 * LEASE
+    assert time.monotonic() - began < 10 * LEASE
     for stack in stacks:
         stack.close()
 
