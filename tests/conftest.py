@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from reconciler.cli.ci import github
 
 MEMORY = Path("/dev/shm")
-ENOUGH = 2 * 1024**3
+ENOUGH = 4 * 1024**3
 
 
 def pytest_configure() -> None:
