@@ -27,9 +27,7 @@ def kill_after(site: Site, seconds: float, *arguments: str) -> bool:
     """Type a command and kill it so long after it has begun to work; whether it was still on."""
     done = len(site.runs())
     child = site.spawn(*arguments, "--parallelism", "4")
-    deadline = time.monotonic() + 30
-    while len(site.runs()) == done and child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until(lambda: len(site.runs()) > done or child.poll() is not None)
     time.sleep(seconds)
     was_on = child.poll() is None
     child.send_signal(signal.SIGKILL)
