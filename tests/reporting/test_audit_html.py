@@ -183,7 +183,7 @@ def page_of(count: int, words: str = "words") -> Page:
 def test_every_fact_is_on_the_page() -> None:
     text = page_of(50).text
     for fact in (
-        "43 instances of 2 series in 1 study removed, 43 for good",
+        "43 instances of 2 series in 1 study removed for good",
         "Each was proven absent by a retrieve.",
         "3 instances of them went after an attempt without a clear answer.",
         "1 instance had been stored again and went again, which makes 44 removals.",
