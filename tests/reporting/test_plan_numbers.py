@@ -183,6 +183,7 @@ def test_every_form_says_the_numbers_of_the_rows(rows: list[Row], findings: list
     studies = {row.study for row in lost}
     series = {(row.study, row.series) for row in lost}
     why = Counter(findings)
+    is_mixed = 0 < copied < len(lost)
     line = (
         f"Plan: {len(lost)} to delete, {why[Why.ALREADY_ABSENT]} already absent, 0 kept,"
         f" {why[Why.MISSING]} missing, 0 unknown"
@@ -198,6 +199,9 @@ def test_every_form_says_the_numbers_of_the_rows(rows: list[Row], findings: list
         of_reason = [row for row in lost if row.reason == reason]
         if of_reason:
             words = f"{REASONS[reason].code.value} {REASONS[reason].code.meaning}, T-{reason}"
+            for_good = sum(not row.is_copied for row in of_reason)
+            fate = {0: "with a copy kept first", len(of_reason): "for good"}
+            words += f" ({fate.get(for_good, f'{for_good} of them for good')})" * is_mixed
             lines.append(f"{counted(len(of_reason), 'instance', 'instances')}: {words}")
     for form in (text, markdown.replace("\\", ""), page):
         assert [one for one in lines if one not in form] == []

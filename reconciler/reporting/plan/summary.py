@@ -13,7 +13,7 @@ from enum import Enum
 
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import NotLookedAt, OverdueHold, SavedPlan
-from reconciler.model.plan_summary import HoldTally, PlanSummary, ReasonTally
+from reconciler.model.plan_summary import HoldTally, PlanSummary
 from reconciler.reporting.wording import (
     NOT_SAID,
     TOO_MANY,
@@ -83,7 +83,7 @@ def summary_of(saved: SavedPlan, gates: Sequence[Gate]) -> Summary:
     numbers = PlanSummary.of(saved)
     parts = (
         Part("What goes", (*_losses(numbers), *_seen(saved, numbers), *_absent(numbers))),
-        Part("Why", (*_reasons(numbers.reasons), *_asked(saved))),
+        Part("Why", (*_reasons(numbers), *_asked(saved))),
         Part("What is kept", tuple(_kept(numbers))),
         Part("What is odd", tuple(_odd(saved, numbers)) or (Line("Nothing was found."),)),
     )
@@ -141,16 +141,23 @@ def _seen(saved: SavedPlan, plan: PlanSummary) -> Iterator[Line]:
         yield Line(f"Years: {span}{partly}")
 
 
-def _reasons(reasons: Sequence[ReasonTally]) -> Iterator[Line]:
-    for one in reasons[:_REASONS]:
-        text = f"{plural(one.instances, 'instance')}: {shortened(describe_reason(one.reason))}"
-        if 0 < one.for_good < one.instances:
-            text += f" ({one.for_good:,} of them for good)"
-        yield Line(text)
-    rest = reasons[_REASONS:]
+def _reasons(plan: PlanSummary) -> Iterator[Line]:
+    shown, rest = plan.reasons[:_REASONS], plan.reasons[_REASONS:]
+    named = [(one.instances, one.for_good, describe_reason(one.reason)) for one in shown]
     if rest:
         instances = sum(one.instances for one in rest)
-        yield Line(f"{plural(instances, 'instance')}: {plural(len(rest), 'more reason')}")
+        for_good = sum(one.for_good for one in rest)
+        named.append((instances, for_good, plural(len(rest), "more reason")))
+    for instances, for_good, words in named:
+        fate = _fate(instances, for_good) if plan.for_good and plan.restorable else ""
+        yield Line(f"{plural(instances, 'instance')}: {shortened(words)}{fate}")
+
+
+def _fate(instances: int, for_good: int) -> str:
+    """What becomes of the instances of a reason, where not all go alike."""
+    if not for_good:
+        return " (with a copy kept first)"
+    return " (for good)" if for_good == instances else f" ({for_good:,} of them for good)"
 
 
 def _absent(plan: PlanSummary) -> Iterator[Line]:
