@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -306,6 +306,7 @@ DAYS = st.dates(datetime(2019, 1, 1).date(), datetime(2032, 1, 1).date()).map(
 COUNTS = st.dictionaries(st.sampled_from("abcdefghij"), st.integers(1, 10**7), min_size=1)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(DAYS, COUNTS, min_size=1))
 def test_the_columns_add_up_and_stand_side_by_side(by_day: dict[str, dict[str, int]]) -> None:
     chart = columns(by_day)

@@ -82,7 +82,10 @@ def summary_of(saved: SavedPlan, gates: Sequence[Gate]) -> Summary:
     """The summary of a plan; ``gates`` are all of its gates."""
     numbers = PlanSummary.of(saved)
     parts = (
-        Part("What goes", (*_losses(numbers), *_seen(saved, numbers), *_absent(numbers))),
+        Part(
+            "What goes",
+            (*_losses(numbers), *_stores(saved), *_seen(saved, numbers), *_absent(numbers)),
+        ),
         Part("Why", (*_reasons(numbers), *_asked(saved))),
         Part("What is kept", tuple(_kept(numbers))),
         Part("What is odd", tuple(_odd(saved, numbers)) or (Line("Nothing was found."),)),
@@ -126,6 +129,14 @@ def _losses(plan: PlanSummary) -> Iterator[Line]:
             f" {folders}.",
             Weight.RESTORABLE,
         )
+
+
+def _stores(saved: SavedPlan) -> Iterator[Line]:
+    """Which of several stores lose something; no line where the plan is of one."""
+    names = [store.store.dicom_store_id for store in saved.plan.stores if store.studies]
+    if names and len(saved.plan.stores) > 1:
+        of = plural(len(saved.plan.stores), "store")
+        yield Line(f"From {len(names):,} of {of}: {_first(names, len(names), 'store')}")
 
 
 def _seen(saved: SavedPlan, plan: PlanSummary) -> Iterator[Line]:
