@@ -201,7 +201,9 @@ def _kept(plan: PlanSummary) -> Iterator[Line]:
         yield Line(text + _overriding(overridden))
     others = plan.kept - sum(one.instances for one in holds)
     if others:
-        yield Line(f"{plural(others, 'instance')} by keeps without a hold")
+        overridden = plan.overridden - sum(one.overridden for one in holds)
+        text = f"{plural(others, 'instance')} by keeps without a hold"
+        yield Line(text + _overriding(overridden))
 
 
 def _hold(one: HoldTally) -> Line:
@@ -210,7 +212,7 @@ def _hold(one: HoldTally) -> Line:
 
 
 def _overriding(overridden: int) -> str:
-    """Said of holds: the files ask to remove so many of what they keep."""
+    """Said of keeps: the files ask to remove so many of what they keep."""
     if not overridden:
         return ""
     return f" (files ask to remove {overridden:,} of them, which stay)"
