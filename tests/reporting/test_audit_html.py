@@ -254,6 +254,32 @@ def test_hostile_words_are_text_in_markdown_too(words: str) -> None:
     assert cells == [line.count("|") for line in harmless.splitlines()]
 
 
+def test_the_pseudonym_of_the_patient_is_shown_where_the_record_has_it() -> None:
+    pseudonym = "patient-" + "5a" * 32
+    deletions = list(deletions_of(12))
+    known = [replace(one, patient=pseudonym) for one in deletions[:5]] + deletions[5:]
+    for form in (report_as_html, report_as_markdown):
+        assert (
+            "".join(form(report_of(12), known)).count(pseudonym)
+            == {
+                report_as_html: 1,
+                report_as_markdown: 5,
+            }[form]
+        )
+        assert "patient |" not in "".join(form(report_of(12), deletions))
+
+
+def test_uids_are_in_numeric_order_and_none_is_another() -> None:
+    (first,) = deletions_of(1)
+    series = ["1.2.9", "1.2.10", "1.2.010"]
+    deletions = [
+        replace(first, instance=InstanceAddress("1.2", uid, f"{uid}.1")) for uid in series[::-1]
+    ]
+    html = "".join(report_as_html(report_of(1), deletions))
+    shown = re.findall(r"Series</span> <code>([\d.]+)", html)
+    assert shown == ["1.2.9", "1.2.010", "1.2.10"]
+
+
 def test_an_empty_record_has_a_page() -> None:
     nothing = replace(
         report_of(0),
