@@ -166,6 +166,7 @@ def test_twenty_thousand_instances_load_within_two_seconds(
     assert min(times) < LOAD_SECONDS
 
 
+@pytest.mark.slow
 def test_the_first_paint_of_a_long_plan_takes_at_most_twice_as_long(
     browser: Browser, tmp_path: Path
 ) -> None:
