@@ -60,7 +60,7 @@ def shortened(text: str, most: int = 240) -> str:
 
 def plural(count: int, noun: str) -> str:
     """``1 instance``, ``1,204 instances``; series and studies have plurals of their own."""
-    if noun == "series" or count == 1:
+    if noun.endswith("series") or count == 1:
         return f"{count:,} {noun}"
     is_ies = noun.endswith("y") and not noun.endswith("ay")
     return f"{count:,} {noun[:-1]}ies" if is_ies else f"{count:,} {noun}s"
@@ -170,8 +170,11 @@ def describe_removed(removed: RemovalCounts) -> str:
     what = f"{plural(removed.instances, 'instance')} of {plural(removed.series, 'series')}"
     for_good = removed.instances - removed.copied
     text = f"{what} in {plural(removed.studies, 'study')} removed"
-    text += f", {removed.copied:,} with a copy kept" if removed.copied else ""
-    return f"{text}, {for_good:,} for good" if for_good else text
+    if not removed.copied:
+        return f"{text} for good"
+    if not for_good:
+        return f"{text}, with a copy kept"
+    return f"{text}, {removed.copied:,} with a copy kept, {for_good:,} for good"
 
 
 def describe_removals(report: AuditReport) -> list[str]:
@@ -304,6 +307,8 @@ KEPT_DANGLING = "Dangling: kept, but it refers to what would be deleted"
 DANGLING = "Dangling: in no file, and it refers to what would be deleted"
 MAY_REFER = "May refer to what would be deleted: it names only a frame of reference"
 NOT_LOOKED_AT = "Not looked at for references to what would be deleted"
+TOO_MANY = "it would have taken too many requests"
+NOT_SAID = "the listing does not say whether derived"
 ENTRIES = "Add these entries to `keep`, or to `remove` in a file with a `reason`:"
 
 
@@ -359,11 +364,11 @@ def describe_not_looked_at(left: NotLookedAt) -> Iterator[str]:
             f" {one.detail}"
         )
     if left.more_instances:
-        yield f"{plural(left.more_instances, 'more instance')} in the studies of keeps"
+        yield f"{plural(left.more_instances, 'more instance')} in the studies of keeps: {TOO_MANY}"
     if left.more_studies:
-        yield f"{plural(left.more_studies, 'more study')} in which something is kept"
+        yield f"{plural(left.more_studies, 'more study')} in which something is kept: {TOO_MANY}"
     if left.unreported:
-        yield f"{plural(left.unreported, 'image')}, since the listing does not say whether derived"
+        yield f"{plural(left.unreported, 'image')}: {NOT_SAID}"
 
 
 def describe_gate(gate: Gate) -> str:
