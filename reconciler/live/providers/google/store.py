@@ -19,8 +19,7 @@ from reconciler.live.http.answer import Answer, Stream
 from reconciler.live.http.bodies import is_json, media_type, parse_json
 from reconciler.live.http.bounds import Term
 from reconciler.live.http.channel import RequestKind
-from reconciler.live.http.credentials import load_token
-from reconciler.live.http.identity import Identity
+from reconciler.live.http.identity import BasicIdentity, Identity
 from reconciler.live.http.numbers import read_number
 from reconciler.live.http.transport import UID, Call, Guards, Transport
 from reconciler.live.providers.google import preflight as healthcare_preflight
@@ -53,10 +52,18 @@ def guards(address: StoreAddress) -> Guards:
 
 
 def identity(settings: ConnectionSettings, term: Callable[[], Term]) -> Identity:
-    """Application Default Credentials."""
+    """Application Default Credentials; on loopback only a given file.
+
+    The caller's real identity has no business at a store on the same machine.
+    """
+    file = settings.credentials.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if file is None and settings.endpoint.is_loopback:
+        return BasicIdentity(None, None)
+    # google-auth takes a tenth of a second, and only who has credentials pays for it.
+    from reconciler.live.http.credentials import load_token  # noqa: PLC0415
+
     return load_token(
-        settings.endpoint,
-        credentials_file=settings.credentials.get("GOOGLE_APPLICATION_CREDENTIALS"),
+        credentials_file=file,
         proxies=settings.proxies,
         ca_bundle=settings.ca_bundle,
         term=term,
