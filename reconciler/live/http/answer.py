@@ -81,7 +81,10 @@ class Stream:
 
     def answer(self) -> Answer:
         """Read the body, up to the limit."""
-        body = self._read(BODY_LIMIT + 1)
+        length = self.length
+        is_short = length is not None and length <= BODY_LIMIT
+        # To read all that was announced is one call of urllib3 for two.
+        body = self._read(None if is_short else BODY_LIMIT + 1)
         return Answer(
             self.status,
             self.content_type,
@@ -110,14 +113,16 @@ class Stream:
         self._response.close()
         self._response.release_conn()
 
-    def _read(self, size: int) -> bytes:
+    def _read(self, size: int | None) -> bytes:
+        """So many bytes at most; None for all of it."""
         if not self._term.left():  # one piece that came may decode to thousands
             raise NoAnswerError(Fault.TIMEOUT, request_id=self.request_id)
         with mapped_faults(self.request_id):
             data: bytes = self._response.read(size, decode_content=True)
         # urllib3 checks the announced length itself; this asks it once more at the end, so that
         # a version that does not check cannot make half a body pass for a whole one.
-        if not data and getattr(self._response, "length_remaining", None):
+        is_at_end = size is None or not data
+        if is_at_end and getattr(self._response, "length_remaining", None):
             raise NoAnswerError(Fault.BROKEN, request_id=self.request_id)
         self._room -= len(data)
         if self._room < 0:

@@ -14,7 +14,7 @@ from reconciler.live.dicomweb.absence import Word, names_missing, no_absence, wo
 from reconciler.live.dicomweb.confirmation import Listings, Texts
 from reconciler.live.dicomweb.probe_reply import describe
 from reconciler.live.dicomweb.replies import delete_reply
-from reconciler.live.dicomweb.store import DicomWebStore, not_retrieved
+from reconciler.live.dicomweb.store import DicomWebStore, PageSizes, not_retrieved
 from reconciler.live.http.answer import Answer, Stream
 from reconciler.live.http.bodies import is_json, media_type, parse_json
 from reconciler.live.http.bounds import Term
@@ -33,6 +33,9 @@ from reconciler.model.live import (
     StorageInfo,
 )
 from reconciler.model.reply import Reply
+
+_PAGES = PageSizes(series=5_000, instances=50_000)
+"""The most that the DICOM conformance statement of the service allows as ``limit``."""
 
 
 def store_path(address: StoreAddress) -> str:
@@ -74,12 +77,13 @@ def open_store(
     address: StoreAddress,
     transport: Callable[[Guards], Transport],
     *,
-    page_size: int,
+    page_size: int | None,
     nobody: Callable[[], InstanceAddress],
 ) -> HealthcareStore:
     """A store of the Healthcare API."""
     sent = transport(guards(address))
-    return HealthcareStore(address, sent, page_size=page_size, nobody=nobody())
+    pages = _PAGES if page_size is None else PageSizes(page_size, page_size)
+    return HealthcareStore(address, sent, pages=pages, nobody=nobody())
 
 
 class HealthcareStore(DicomWebStore):
@@ -93,11 +97,11 @@ class HealthcareStore(DicomWebStore):
         address: StoreAddress,
         transport: Transport,
         *,
-        page_size: int,
+        pages: PageSizes,
         nobody: InstanceAddress,
     ) -> None:
         root = f"{store_path(address)}/dicomWeb"
-        super().__init__(address, transport, root=root, page_size=page_size)
+        super().__init__(address, transport, root=root, pages=pages)
         self._nobody = nobody
         self._listings = Listings()
         self._texts = Texts()
