@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.desired import load_desired_state
+from reconciler.desired.load import load_desired_state
 from reconciler.errors import DesiredStateError
 from reconciler.model.desired import DesiredState
 from reconciler.model.problem import Problem

@@ -25,7 +25,6 @@ from reconciler.errors import CredentialsError
 from reconciler.live.connection import Connection
 from reconciler.live.http.bounds import Bounds, Stopping, Term
 from reconciler.live.http.credentials import load_token
-from reconciler.live.http.endpoint import parse_endpoint
 from reconciler.live.workers import run_workers
 from reconciler.model.address import InstanceAddress
 from reconciler.model.live import ABSENT, Presence
@@ -234,7 +233,6 @@ def test_away_from_loopback_credentials_are_needed(monkeypatch, tmp_path) -> Non
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     with pytest.raises(CredentialsError, match="no Google Cloud credentials") as caught:
         load_token(
-            parse_endpoint("https://healthcare.googleapis.com"),
             credentials_file=None,
             proxies={},
             ca_bundle=None,

@@ -7,8 +7,8 @@ from datetime import date
 from pathlib import Path
 
 from reconciler.checkout import Checkout
-from reconciler.cli.output.progress import BYTES, progress
-from reconciler.desired import load_desired_state
+from reconciler.cli.output.progress import progress
+from reconciler.cli.output.unit import BYTES
 from reconciler.journal.history import History
 from reconciler.journal.state import State
 from reconciler.model.desired import DesiredState, QueriedRemoves
@@ -26,6 +26,9 @@ def read_desired_state(
     today: date | None = None,
 ) -> DesiredState:
     """As `load_desired_state`; what the checkout hides is a problem as well."""
+    # YAML and JSON Schema take a fifth of a second; to show a saved plan needs neither.
+    from reconciler.desired.load import load_desired_state  # noqa: PLC0415
+
     with progress("reading files", BYTES) as counter:
         return load_desired_state(
             paths,
