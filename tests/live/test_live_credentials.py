@@ -235,6 +235,7 @@ def test_away_from_loopback_credentials_are_needed(monkeypatch, tmp_path) -> Non
         load_token(
             parse_endpoint("https://healthcare.googleapis.com"),
             credentials_file=None,
+            by_default=True,
             proxies={},
             ca_bundle=None,
             term=lambda: Term.of_small(Bounds(), Stopping(threading.Event())),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.api.destination import require_writable, write_file
 from reconciler.audit.patients import PatientIds, mixed_studies, read_patients
 from reconciler.audit.report import selected_deletions
 from reconciler.audit.selection import recorded_deletions
@@ -16,11 +17,10 @@ from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.syslog import Delivery, Receiver, SendRetry, deliver
 from reconciler.cli import environment
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, open_state
+from reconciler.cli.options.project import find_root, open_project
 from reconciler.cli.options.record_selection import selection_options
 from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.output.console import report_error, say, write_document
-from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import BrokenJournal, ExitCode, JournalError, ReceiverError, UsageError
 from reconciler.journal.delivery_log import DeliveryLog
 from reconciler.journal.state import State
@@ -170,7 +170,7 @@ def command(
     _check_syslog(format_name, out, receiver, authority or certificate)
     require_writable(out)
     listed = read_patients(patients) if patients is not None else {}
-    snapshot = Snapshot.take(open_state(state, find_root(root), only_reads=True))
+    snapshot = Snapshot.take(open_project(state, find_root(root), only_reads=True).state)
     if receiver is not None:
         snapshot = snapshot.without_runs_under_way()
     patient_ids = PatientIds(

@@ -7,34 +7,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from reconciler.api.listener import THINGS, Unit
 from reconciler.cli.output.console import say
 
 _LINE_SECONDS = 10.0
 _SHOWN_AFTER = 1.0  # seconds: what is over by then needs no bar
 _STEPS_A_SECOND = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What is counted: ``divisor`` of them make one that is shown, with ``suffix`` behind it."""
-
-    divisor: int = 1
-    suffix: str = ""
-
-    def shown(self, count: float) -> str:
-        """A count as people read it."""
-        return f"{count / self.divisor:,.0f}{self.suffix}"
-
-
-THINGS = Unit()
-BYTES = Unit(1_000_000, " MB")
 
 
 class Counter(Protocol):

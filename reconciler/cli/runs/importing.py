@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
+from reconciler.api.service import connect
 from reconciler.cli import environment
 from reconciler.cli.output.console import report_problems, say
 from reconciler.cli.output.progress import progress
@@ -105,11 +106,8 @@ def from_store(
         UsageError: the store does not list one of the studies.
         LiveError: the store could not be asked.
     """
-    with environment.connect(
-        environment.endpoint(access.endpoint, address.provider),
-        access,
-        provider=address.provider,
-        read_only=True,
+    with connect(
+        environment.service(access, address.provider), address.provider, read_only=True
     ) as connection:
         store = connection.store(address)
         store.preflight(deleting=False)

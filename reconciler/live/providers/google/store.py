@@ -57,6 +57,7 @@ def identity(settings: ConnectionSettings, term: Callable[[], Term]) -> Identity
     return load_token(
         settings.endpoint,
         credentials_file=settings.credentials.get("GOOGLE_APPLICATION_CREDENTIALS"),
+        by_default=settings.default_credentials,
         proxies=settings.proxies,
         ca_bundle=settings.ca_bundle,
         term=term,
