@@ -74,7 +74,7 @@ def run_options(stop_help: str) -> Decorator:
             "--stop-after-failures",
             type=click.IntRange(min=1),
             default=STOP_AFTER,
-            envvar="RECONCILERSTOP_AFTER_FAILURES",
+            envvar="RECONCILER_STOP_AFTER_FAILURES",
             show_envvar=True,
             show_default=True,
             metavar="N",
