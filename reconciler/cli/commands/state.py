@@ -8,8 +8,10 @@ from pathlib import Path
 import click
 
 from reconciler.api import machine
+from reconciler.api.listener import BYTES
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
+from reconciler.cli.options.listening import Console
 from reconciler.cli.options.project import find_root, open_project
 from reconciler.cli.options.shared import StateAddress, project_options, read_state, root_option
 from reconciler.cli.options.stores import parse_store
@@ -78,9 +80,13 @@ def copy(source: StateAddress, target: StateAddress, root: Path | None) -> int:
     """
     project = find_root(root)
     there = open_project(target, project).state
-    copied = copy_state(open_project(source, project, only_reads=True).state, there)
+    from_there = open_project(source, project, only_reads=True).state
+    console = Console()
+    with console.step("copying the record", unit=BYTES) as update:
+        copied = copy_state(from_there, there, update)
     say(f"{there} has the {plural(copied, 'run')} of {source}")
-    found = verify(Snapshot.take(there))
+    with console.step("reading the copy", unit=BYTES) as update:
+        found = verify(Snapshot.take(there, update))
     write_document(verification_as_text(found))
     return ExitCode.REFUSED if found.count(corruption=True) else ExitCode.SUCCESS
 

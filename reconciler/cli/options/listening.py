@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from reconciler.api.listener import THINGS, Listener, Unit, Update
+from reconciler.api.listener import SILENT, THINGS, Listener, Unit, Update
 from reconciler.cli.options.events import NO_EVENTS, Events
 from reconciler.cli.output.console import report_problems, say, say_last
 from reconciler.cli.output.progress import progress
@@ -14,6 +15,11 @@ from reconciler.model.outcome import InstanceResult, Operation
 from reconciler.model.plan import SavedPlan
 from reconciler.model.problem import Problem
 from reconciler.reporting.events import diagnostic_events, result_event, start_event
+
+
+def beside_document(*, is_on_stdout: bool) -> Listener:
+    """Who hears of a step that writes as it goes: nobody where a terminal shows what it writes."""
+    return SILENT if is_on_stdout and sys.stdout.isatty() else Console()
 
 
 class Console(Listener):

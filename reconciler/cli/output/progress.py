@@ -41,10 +41,11 @@ def progress(title: str, unit: Unit = THINGS) -> Iterator[Counter]:
         TimeRemainingColumn(),
     )
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    shown = _Bar(bar, title)
     try:
-        yield _Bar(bar, title)
+        yield shown
     finally:
-        bar.stop()
+        shown.close()
 
 
 class _Lines:
@@ -78,12 +79,18 @@ class _Bar:
         self._started = self._last = time.monotonic()
         self._lock = threading.Lock()
         self._task = progress.add_task(title, total=None)
-        self._is_shown = False
+        self._is_shown = self._is_over = False
+
+    def close(self) -> None:
+        """Take it away; whoever still counts is no longer shown."""
+        with self._lock:
+            self._is_over = True
+        self._progress.stop()
 
     def update(self, done: int, total: int | None) -> None:
         now = time.monotonic()
         with self._lock:
-            if now - self._started < _SHOWN_AFTER:
+            if self._is_over or now - self._started < _SHOWN_AFTER:
                 return
             if not self._is_shown:
                 self._is_shown = True

@@ -9,8 +9,10 @@ from itertools import chain
 from pathlib import Path
 
 from reconciler.api.destination import require_writable, write_file
+from reconciler.api.listener import Update
 from reconciler.api.service import connect
 from reconciler.cli import environment
+from reconciler.cli.options.listening import beside_document
 from reconciler.cli.options.reasons import make_reason
 from reconciler.cli.options.stores import find_store
 from reconciler.cli.output.console import SHOWN, say, write_document
@@ -86,8 +88,16 @@ def run_selects(selects: Sequence[Select], options: QueryOptions) -> int:
         rows = chain.from_iterable(
             _rows(select, known[select.store], options, tally, record) for select in selects
         )
-        write_document(ROW_FORMATS[options.format_name]([one.name for one in outputs], rows))
+        with beside_document(is_on_stdout=True).step("retrieving") as update:
+            names = [one.name for one in outputs]
+            write_document(ROW_FORMATS[options.format_name](names, _counted(rows, update)))
     return _account(tally)
+
+
+def _counted(rows: Iterator[Row], update: Update) -> Iterator[Row]:
+    for number, row in enumerate(rows, start=1):
+        yield row
+        update(number, None)
 
 
 def _rows(

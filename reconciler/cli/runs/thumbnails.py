@@ -9,6 +9,7 @@ from itertools import chain, islice
 from reconciler.api.service import connect, endpoint_of, provider_of
 from reconciler.cli import environment
 from reconciler.cli.output.console import say
+from reconciler.cli.output.progress import progress
 from reconciler.cli.runs.query_record import recorded_query
 from reconciler.journal.state import State
 from reconciler.live.thumbnails import fetch_thumbnails
@@ -52,10 +53,12 @@ def plan_thumbnails(saved: SavedPlan, access: environment.Access, state: State) 
             ((opened[store], instances) for store, instances in wanted),
             parallelism=access.parallelism,
         )
-        for (store, _), attempts in zip(wanted, fetched, strict=True):
-            for instance, thumbnail in attempts:
-                record.read(store, instance, thumbnail.problem)
-                found[store, instance.series] = thumbnail
+        with progress("fetching images") as counter:
+            for number, ((store, _), attempts) in enumerate(zip(wanted, fetched, strict=True)):
+                counter.update(number, len(wanted))
+                for instance, thumbnail in attempts:
+                    record.read(store, instance, thumbnail.problem)
+                    found[store, instance.series] = thumbnail
     say(_summary(found, sum(1 for _ in _candidates(saved.plan)) - len(found)))
     return found
 
