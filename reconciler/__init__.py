@@ -19,6 +19,7 @@ The way of the data, a room each: ``desired`` → ``live`` → ``planning`` →
 from __future__ import annotations
 
 from importlib import import_module
+from threading import RLock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -77,11 +78,16 @@ _HOMES = {
 """The module of each public name, imported at its first use (PEP 562): a command needs few."""
 
 
+_IMPORTING = RLock()
+"""Many threads that import a package at once can fail: some packages import in circles."""
+
+
 def __getattr__(name: str) -> object:
     """Import a public name from its module."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    with _IMPORTING:
+        value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -23,6 +23,7 @@ from reconciler.planning.acceptance import (
     require_unexpired,
 )
 from reconciler.planning.gates import gates_of, require_passed_gates
+from reconciler.planning.plan_file import require_unchanged
 
 
 def require_acceptable(
@@ -39,10 +40,11 @@ def require_acceptable(
     The keeps that count are those of the project as it is now, however the plan is sealed.
 
     Raises:
-        PlanRefused: it has expired, is not the reviewed one, deletes what is kept, or rests on
-            other input files; or these are invalid.
+        PlanRefused: it was changed, has expired, is not the reviewed one, deletes what is kept, or
+            rests on other input files; or these are invalid.
         GatesBlocking: a gate of it is blocking.
     """
+    require_unchanged(saved)
     require_unexpired(saved, machine.now())
     require_reviewed(saved, digest, patient_key)
     desired = _load(saved, project, listener)

@@ -31,7 +31,7 @@ from reconciler.journal.places.locks import hold_locks
 from reconciler.model.lock import Holder
 from reconciler.model.outcome import Outcome, RunState
 
-from ..cli.conftest import REASON, head, removal
+from ..cli.conftest import LIMITS_OPEN, REASON, head, removal
 from .conftest import LEFT, REMOVED, Site, fill
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "how-to" / "notebook.md"
@@ -162,6 +162,17 @@ def test_another_digest_is_refused(site: Site) -> None:
     assert not site.deletes()
 
 
+def test_a_plan_that_was_changed_in_memory_is_refused(site: Site) -> None:
+    """Under the digest that was reviewed, another plan."""
+    reviewed = site.plan()
+    text = head() + REASON + LIMITS_OPEN + removal([*REMOVED, LEFT])
+    (site.folder / "specs" / "a.yaml").write_text(text, encoding="utf-8")
+    changed = replace(site.plan(), digest=reviewed.digest)
+    with pytest.raises(PlanRefused, match="was changed"):
+        apply(site, changed)
+    assert not site.deletes()
+
+
 def test_an_expired_plan_is_refused(site: Site) -> None:
     saved = replace(site.plan(), expires=datetime.now(UTC) - timedelta(seconds=1))
     with pytest.raises(PlanRefused, match="expired"):
@@ -270,6 +281,16 @@ def test_importing_it_imports_nothing_of_it() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         reconciler.nothing  # noqa: B018 - whether it is there
+
+
+def test_many_threads_may_use_it_first() -> None:
+    code = (
+        "import reconciler; from concurrent.futures import ThreadPoolExecutor;"
+        " names = sorted(reconciler.__all__) * 2; pool = ThreadPoolExecutor(len(names));"
+        " print(len({id(one) for one in pool.map(lambda name: getattr(reconciler, name), names)}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == len(reconciler.__all__)
 
 
 def test_the_guide_names_exactly_what_is_public() -> None:
