@@ -38,6 +38,19 @@ def digest_of(plan: Plan) -> str:
     return f"sha256:{digest.hexdigest()}"
 
 
+def require_unchanged(saved: SavedPlan) -> None:
+    """Refuse a plan whose digest is not that of what it plans, however it came here.
+
+    Raises:
+        PlanRefused: it was changed since it was made or read.
+    """
+    if digest_of(saved.plan) != saved.digest:
+        raise PlanRefused(
+            "the plan was changed: its digest does not match what it plans",
+            hint="make the plan again",
+        )
+
+
 def write_plan(saved: SavedPlan) -> Iterator[str]:
     """The text of the plan file, in pieces."""
     seal = hashlib.sha256()

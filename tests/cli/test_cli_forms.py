@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from reconciler.cli.options.formats import PLAN_FORMATS, REPORT_FORMATS, VALIDATION_FORMATS
+from reconciler.api.formats import PLAN_FORMATS, REPORT_FORMATS, VALIDATION_FORMATS
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.errors import ExitCode
 

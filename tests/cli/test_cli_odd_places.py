@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.output.destination import open_destination, require_writable, write_file
+from reconciler.api.destination import open_destination, require_writable, write_file
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.address import InstanceAddress
 

@@ -14,13 +14,8 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from reconciler.cli.options.formats import (
-    INSTEAD_OF_A_PLAN,
-    PLAN_FORMATS,
-    REPORT_FORMATS,
-    RULES,
-    VALIDATION_FORMATS,
-)
+from reconciler.api.formats import PLAN_FORMATS, REPORT_FORMATS, RULES, VALIDATION_FORMATS
+from reconciler.cli.options.formats import INSTEAD_OF_A_PLAN
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
 from reconciler.reporting.markdown import COMMENT, STEP_SUMMARY_BYTES
 

@@ -284,7 +284,7 @@ def test_the_outcome_says_what_happened(
     outcome: str,
     code: int,
 ) -> None:
-    monkeypatch.setattr("reconciler.cli.runs.shared.VERIFY_SECONDS", 0.2)
+    monkeypatch.setattr("reconciler.api.running.VERIFY_SECONDS", 0.2)
     instances = project.fill(1, 1, range(1, 4))
     project.write("a.yaml", REASON + removal(instances[:1]))
     project.run("plan", "--out", "plan.json")

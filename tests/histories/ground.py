@@ -35,9 +35,8 @@ import pytest
 import requests
 from urllib3 import BaseHTTPResponse, Timeout
 
-from reconciler.cli import environment
+from reconciler.api import machine, running, service
 from reconciler.cli.main import run as run_command
-from reconciler.cli.runs import shared as running
 from reconciler.emulator import (
     DEMO_STORE,
     Emulator,
@@ -246,9 +245,9 @@ def seams(clock: Clock) -> Iterator[None]:
         patch.setattr(SharedContextAdapter, "send_once", _send)
         patch.setattr(os, "fsync", _sync)
         patch.setattr(signal, "signal", _set_signal)
-        patch.setattr(environment, "datetime", clock.watch)
-        patch.setattr(environment, "secrets", clock)
-        patch.setattr(environment, "ConnectionSettings", quick)
+        patch.setattr(machine, "datetime", clock.watch)
+        patch.setattr(machine, "secrets", clock)
+        patch.setattr(service, "ConnectionSettings", quick)
         patch.setattr(running, "RetryPolicy", _FewAttempts)
         patch.setattr(connection, "tls_context", cache(connection.tls_context))
         patch.setattr(running, "VERIFY_SECONDS", 0.0)

@@ -234,6 +234,7 @@ def test_away_from_loopback_credentials_are_needed(monkeypatch, tmp_path) -> Non
     with pytest.raises(CredentialsError, match="no Google Cloud credentials") as caught:
         load_token(
             credentials_file=None,
+            by_default=True,
             proxies={},
             ca_bundle=None,
             term=lambda: Term.of_small(Bounds(), Stopping(threading.Event())),

@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.cli.options.formats import PLAN_RULES, RULES
+from reconciler.api.formats import PLAN_RULES, RULES
 from reconciler.desired import Rule
 from reconciler.model.gate import GateName
 from reconciler.model.plan import SavedPlan, Why

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import click
 
+from reconciler.api.destination import require_writable, write_file
+from reconciler.api.formats import PLAN_FORMATS
 from reconciler.cli.environment import Access
 from reconciler.cli.options.events import events_option, opened_events
-from reconciler.cli.options.formats import PLAN_FORMATS, Writes, format_options
+from reconciler.cli.options.formats import Writes, format_options
+from reconciler.cli.options.listening import Console
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, folder_in_repository, open_state
+from reconciler.cli.options.project import find_root, folder_in_repository, open_project
 from reconciler.cli.options.shared import (
-    DEFAULT_PATH,
     StateAddress,
     max_age_option,
     paths_argument,
@@ -21,13 +24,11 @@ from reconciler.cli.options.shared import (
     project_options,
 )
 from reconciler.cli.options.stores import access_options
-from reconciler.cli.output.destination import require_writable, write_file
-from reconciler.cli.runs.planning import PlanRequest, make_saved_plan, plan_exit_code
+from reconciler.cli.runs.planning import PlanRequest, make_plan, plan_exit_code
 from reconciler.cli.runs.showing import PlanView, show_plan, shown_if_invalid
 from reconciler.planning.gates import gates_of
 from reconciler.planning.plan_file import write_plan
 from reconciler.reporting.events import plan_events, plan_summary_event
-from reconciler.survey.stages import ProbeMode
 
 
 @click.command(name="plan")
@@ -53,7 +54,7 @@ def command(
     events_file: Path | None,
     detailed_exitcode: bool,
     max_age: timedelta,
-    probe: str,
+    probe: Literal["auto", "retrieve"],
     access: Access,
     state: StateAddress | None,
     root: Path | None,
@@ -76,15 +77,14 @@ def command(
     require_writable(out, events_file, *(path for _, path in writes))
     view = PlanView(format_name, writes, folder_in_repository(project))
     with opened_events(events_file, "plan") as events, shown_if_invalid(view):
-        saved = make_saved_plan(
+        saved = make_plan(
             PlanRequest(
-                paths=paths or (project / DEFAULT_PATH,),
-                root=project,
-                state=open_state(state, project),
+                paths=paths or None,
+                project=open_project(state, project),
                 access=access,
                 max_age=max_age,
-                probe=ProbeMode(probe),
-                events=events,
+                listener=Console(events),
+                probe=probe,
             )
         )
         events.emit(plan_events(saved, gates_of(saved)))

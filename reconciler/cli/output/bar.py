@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from reconciler.cli.output.unit import Unit
+from reconciler.api.listener import Unit
 
 _SHOWN_AFTER = 1.0  # seconds: what is over by then needs no bar
 _STEPS_A_SECOND = 10
@@ -29,17 +29,19 @@ class Bar:
         self._started = self._last = time.monotonic()
         self._lock = threading.Lock()
         self._task = self._progress.add_task(title, total=None)
-        self._is_shown = False
+        self._is_shown = self._is_over = False
 
-    def stop(self) -> None:
-        """Take it away."""
+    def close(self) -> None:
+        """Take it away; whoever still counts is no longer shown."""
+        with self._lock:
+            self._is_over = True
         self._progress.stop()
 
     def update(self, done: int, total: int | None) -> None:
         """As `Counter`."""
         now = time.monotonic()
         with self._lock:
-            if now - self._started < _SHOWN_AFTER:
+            if self._is_over or now - self._started < _SHOWN_AFTER:
                 return
             if not self._is_shown:
                 self._is_shown = True

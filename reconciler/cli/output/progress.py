@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from reconciler.api.listener import THINGS, Unit
 from reconciler.cli.output.console import say
-from reconciler.cli.output.unit import THINGS, Unit
 
 _LINE_SECONDS = 10.0
 
@@ -35,7 +35,7 @@ def progress(title: str, unit: Unit = THINGS) -> Iterator[Counter]:
     try:
         yield bar
     finally:
-        bar.stop()
+        bar.close()
 
 
 class _Lines:

@@ -31,10 +31,13 @@ _SIGN_IN = (
     " GOOGLE_APPLICATION_CREDENTIALS"
 )
 
+_GIVE = 'give the path of a credentials file, or "default" for those of this machine'
+
 
 def load_token(
     *,
     credentials_file: str | None,
+    by_default: bool,
     proxies: Mapping[str, str],
     ca_bundle: str | None,
     term: Callable[[], Term],
@@ -43,12 +46,14 @@ def load_token(
 
     ``term`` makes that of each answer of a token service.
 
-    They are the given file's, else those that google-auth finds (gcloud's sign-in, the metadata
-    server, a workload's identity).
+    They are the given file's, else, ``by_default``, those that google-auth finds (gcloud's
+    sign-in, the metadata server, a workload's identity).
 
     Raises:
         CredentialsError: there are none, or the file is not a credentials file.
     """
+    if credentials_file is None and not by_default:
+        raise CredentialsError("no credentials are given", hint=_GIVE)
     session = TokenSession(proxies, verify=ca_bundle or True, term=term)
     request = functools.partial(Request(session), timeout=_REQUEST_TIMEOUT)
     found = _by_default(request) if credentials_file is None else _from_file(credentials_file)

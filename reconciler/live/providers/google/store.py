@@ -67,6 +67,7 @@ def identity(settings: ConnectionSettings, term: Callable[[], Term]) -> Identity
 
     return load_token(
         credentials_file=file,
+        by_default=settings.default_credentials,
         proxies=settings.proxies,
         ca_bundle=settings.ca_bundle,
         term=term,

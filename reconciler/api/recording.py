@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from reconciler import __version__
-from reconciler.cli import environment
-from reconciler.cli.output.console import say, say_head
+from reconciler.api import machine
+from reconciler.api.listener import Listener
 from reconciler.errors import JournalError
 from reconciler.journal.latest import links_of_observation
 from reconciler.journal.read_only import (
@@ -26,7 +26,7 @@ from reconciler.journal.state import RUNS, State
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import StoreAddress
 from reconciler.model.plan import OverriddenInstances, SavedPlan, Why
-from reconciler.model.provenance import Provenance
+from reconciler.model.provenance import Provenance, Requester
 from reconciler.planning.gates import gates_of
 from reconciler.planning.kept import missing_by_entry, overridden_by_entry
 
@@ -37,13 +37,16 @@ def record_plan(
     state: State,
     *,
     principal: str | None,
+    requester: Requester | None,
+    listener: Listener,
 ) -> None:
     """Leave the record of a plan, and say its head; a note where it cannot be written.
 
     ``overridden`` is what holds override in it.
     """
+    provenance = Provenance(principal, requester, saved.plan.inputs, saved.git)
     try:
-        journal = RunJournal.create(state, _plan_made(saved, state, principal))
+        journal = RunJournal.create(state, _plan_made(saved, state, provenance))
         with journal:
             for kept in _kept(saved):
                 journal.append(kept)
@@ -57,9 +60,16 @@ def record_plan(
             journal.commit(_plan_ended(saved))
             head = journal.finish()
     except JournalError as error:
-        say(f"note: this plan is not on record: {error}")
+        listener.note(f"note: this plan is not on record: {error}")
         return
-    say_head(head)
+    note_head(head, listener)
+
+
+def note_head(head: str, listener: Listener) -> None:
+    """Say by what the record of the run can be checked."""
+    listener.note(
+        f"journal head {head} (audit verify --head proves the record by it: keep it)", is_last=True
+    )
 
 
 def record_nothing_done(
@@ -73,6 +83,8 @@ def record_nothing_done(
     stores: Iterable[StoreAddress] = (),
     endpoint: str = "",
     principal: str | None = None,
+    requester: Requester | None = None,
+    listener: Listener,
 ) -> None:
     """Leave the record of an apply or a restore that ended before it did anything.
 
@@ -83,13 +95,13 @@ def record_nothing_done(
         if run is not None and state.run_file(RUNS, run):
             return
     except JournalError as error:
-        say(f"note: whether this run is on record is not known: {error}")
+        listener.note(f"note: whether this run is on record is not known: {error}")
         return
-    now = environment.now()
+    now = machine.now()
     inputs, git = (saved.plan.inputs, saved.git) if saved else ((), None)
     try:
         record = NothingDone(
-            run=run or environment.new_run_name(now),
+            run=run or machine.new_run_name(now),
             time=now,
             tool_version=__version__,
             command=command,
@@ -99,19 +111,19 @@ def record_nothing_done(
             stores=tuple(store.store for store in saved.plan.stores) if saved else tuple(stores),
             exit_code=exit_code,
             detail=detail,
-            provenance=Provenance(principal, environment.requester(), inputs, git),
+            provenance=Provenance(principal, requester, inputs, git),
             **links_of_observation(state),
         )
         head = RunJournal.create(state, record).finish()
     except JournalError as error:
-        say(f"note: this run is not on record: {error}")
+        listener.note(f"note: this run is not on record: {error}")
         return
-    say_head(head)
+    note_head(head, listener)
 
 
-def _plan_made(saved: SavedPlan, state: State, principal: str | None) -> PlanMade:
+def _plan_made(saved: SavedPlan, state: State, provenance: Provenance) -> PlanMade:
     return PlanMade(
-        run=environment.new_run_name(saved.created),
+        run=machine.new_run_name(saved.created),
         time=saved.created,
         tool_version=__version__,
         plan_id=saved.plan_id,
@@ -119,7 +131,7 @@ def _plan_made(saved: SavedPlan, state: State, principal: str | None) -> PlanMad
         paths=saved.plan.paths,
         endpoint=saved.endpoint,
         stores=tuple(store.store for store in saved.plan.stores),
-        provenance=Provenance(principal, environment.requester(), saved.plan.inputs, saved.git),
+        provenance=provenance,
         **links_of_observation(state),
     )
 
@@ -173,7 +185,7 @@ def _order(saved: SavedPlan) -> dict[StoreAddress, int]:
 def _plan_ended(saved: SavedPlan) -> PlanEnded:
     order = _order(saved)
     return PlanEnded(
-        environment.now(),
+        machine.now(),
         {why: saved.plan.count(why) for why in Why},
         tuple(
             GateSeen(gate.name, order[gate.store], gate.actual, gate.allowed, gate.studies)
