@@ -359,6 +359,31 @@ def test_what_a_rule_names_and_the_store_does_not_hold_is_counted(
     ]
 
 
+def test_a_file_of_two_keys_is_no_cohort(
+    filled: Project, monkeypatch: pytest.MonkeyPatch, key: tuple[str, Path]
+) -> None:
+    """Pseudonyms of another key name nobody; as an exception they would exempt nobody."""
+    filled.write("old.yaml", OLD, exceptions="[{patients: {keyed: both.keyed}}]")
+    other = f"# key {'0' * 16}\nhmac-sha256:{'0' * 64}\n"
+    mine = pseudonyms(filled, monkeypatch, "P1\n")
+    path = filled.folder / "selectors" / "both.keyed"
+    path.write_text(other + mine)
+    done = filled.run("resolve", *DAY, *key)
+    assert done.code == 1
+    assert "selectors/both.keyed:3:1: pseudonyms of two keys stand in one file" in done.err
+    path.write_text(mine + mine)
+    assert filled.run("resolve", *DAY, *key).code == 0
+
+
+def test_a_pointer_of_git_lfs_is_no_exported_list(filled: Project) -> None:
+    filled.write("a.yaml", "{level: study, studies: {csv: ris.csv, column: UID}}")
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    (filled.folder / "selectors" / "ris.csv").write_text(pointer)
+    done = filled.run("resolve", *DAY)
+    assert done.code == 1
+    assert "selectors/ris.csv is a Git LFS pointer" in done.err
+
+
 def test_an_empty_file_is_no_cohort(filled: Project, key: tuple[str, Path]) -> None:
     """As a command leaves it that failed; as an exception it would exempt nobody."""
     filled.write("old.yaml", OLD, exceptions="[{patients: {keyed: cohorts/trial7.keyed}}]")

@@ -88,6 +88,7 @@ def _validate(paths: Sequence[Path], project: Path, state: Sequence[Problem]) ->
             root=project,
             one_service=False,
             today=environment.now().date(),
+            with_reviews=True,
             checkout=checkout_of(project),
         )
         found = desired.warnings

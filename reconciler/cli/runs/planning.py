@@ -69,7 +69,11 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     """
     checkout = checkout_of(request.root)
     desired = read_desired_state(
-        request.paths, root=request.root, queried=request.queried, checkout=checkout
+        request.paths,
+        root=request.root,
+        queried=request.queried,
+        checkout=checkout,
+        today=now().date(),
     )
     if desired.warnings:
         report_problems(desired.warnings)

@@ -24,6 +24,7 @@ def read_desired_state(
     queried: QueriedRemoves | None = None,
     one_service: bool = True,
     today: date | None = None,
+    with_reviews: bool = False,
 ) -> DesiredState:
     """As `load_desired_state`; what the checkout hides is a problem as well."""
     with progress("reading files", BYTES) as counter:
@@ -33,6 +34,7 @@ def read_desired_state(
             queried=queried,
             one_service=one_service,
             today=today,
+            with_reviews=with_reviews,
             on_progress=counter.update,
             inspect=checkout.inspect,
         )

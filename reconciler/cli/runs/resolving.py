@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +16,8 @@ from reconciler.cli.output.console import report_problems, say
 from reconciler.cli.output.destination import write_file
 from reconciler.cli.output.progress import progress
 from reconciler.desired import Rule
+from reconciler.desired.project_paths import relative_to_root
+from reconciler.desired.selection import resolved_paths
 from reconciler.desired.selectors.origins import resolved_day
 from reconciler.desired.selectors.reading import load_selectors
 from reconciler.errors import DesiredStateError, EndpointError, ReconcilerError, UsageError
@@ -26,7 +29,7 @@ from reconciler.model.problem import Problem, Severity
 from reconciler.model.selection.resolution import ListState, Resolution, ResolvedList
 from reconciler.model.selection.selector import Selector
 from reconciler.regular_file import open_regular
-from reconciler.selecting.pinned import list_lines, paths_of, pinning_file
+from reconciler.selecting.pinned import HEADER, LIST_HEADERS, list_lines, pinning_file
 from reconciler.selecting.resolving import resolve
 
 
@@ -51,11 +54,14 @@ def resolve_all(request: ResolveRequest) -> list[ResolvedList]:
 
     Raises:
         DesiredStateError: a selector, or a file that it names, is not valid.
+        UsageError: where a list belongs lies something that resolve has not written.
         LiveError: a search could not be read; nothing is written.
         ReconcilerError: a file cannot be written.
     """
     selectors, warnings = load_selectors(request.paths, root=request.root)
     key = _key(selectors, request.key, warnings)
+    for one in selectors:
+        _require_replaceable(one, request.root)
     endpoint = _endpoint(selectors, request.access)
     provider = environment.provider_of(one.address for one in selectors)
     with environment.connect(
@@ -138,7 +144,8 @@ def _resolved(
     today = environment.now().date()
     day = request.as_of
     if day is None and request.check:
-        day = resolved_day(request.root, paths_of(selector.path)[0])
+        day = resolved_day(request.root, resolved_paths(selector.path)[0])
+        day = None if day is None else min(day, today)
     rows = itertools.count(1)
     with progress(f"searching {selector.address.dicom_store_id}") as counter:
         found = resolve(
@@ -152,11 +159,33 @@ def _resolved(
     return found
 
 
+def _require_replaceable(selector: Selector, root: Path) -> None:
+    """Pass if resolve may read and replace what lies where the two files of a selector belong.
+
+    Raises:
+        UsageError: a link leads away from there, or something else has written the file.
+    """
+    for path, beginnings in zip(
+        resolved_paths(selector.path), ({HEADER}, LIST_HEADERS), strict=True
+    ):
+        if relative_to_root(root / path, os.path.realpath(root)) != path:
+            raise UsageError(
+                f"{path} is a symbolic link, or lies behind one",
+                hint="put a folder or a file in the place of the link",
+            )
+        first = next(_lines(root / path), None)
+        if first is not None and f"{first.rstrip()}\n" not in beginnings:
+            raise UsageError(
+                f"{path} was not written by resolve, and is not replaced",
+                hint="move or remove the file, or rename the selector",
+            )
+
+
 def _finished(selector: Selector, found: Resolution, request: ResolveRequest) -> ResolvedList:
     """Compare with the files that are there, and write them unless that is not wanted."""
-    path, list_path = paths_of(selector.path)
+    path, list_path = resolved_paths(selector.path)
     text = pinning_file(selector, found)
-    old_text, old_list = _read(request.root / path), _read(request.root / list_path)
+    old_text, old_list = (list(_lines(request.root / one)) for one in (path, list_path))
     is_same_list = not any(
         old != new for old, new in zip_longest(old_list, list_lines(selector, found))
     )
@@ -210,13 +239,17 @@ def _shown(name: str, more: Sequence[str], gone: Sequence[str]) -> Iterator[str]
                 yield f"{sign}{row}"
 
 
-def _read(path: Path) -> list[str]:
-    """The lines of a file; none where it is not there."""
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file; none where it is not there.
+
+    Raises:
+        ReconcilerError: it cannot be read.
+    """
     try:
         with open_regular(path) as file:
-            return [line.decode("utf-8", "replace") for line in file]
+            yield from (line.decode("utf-8", "replace") for line in file)
     except FileNotFoundError:
-        return []
+        return
     except OSError as error:
         raise ReconcilerError(f"cannot read {path}: {error.strerror}") from error
 

@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple, TextIO
 
 from reconciler.desired.inventory.reader import LEVELS
 from reconciler.desired.problems import Problems
+from reconciler.desired.project_paths import is_pointer, report_pointer
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import quoted
 from reconciler.model.address import is_uid
@@ -200,6 +201,9 @@ class _ExportedList:
         try:
             lines = iter(self._lines)
             first = next(lines, "")
+            if is_pointer(first):
+                report_pointer(Source(self._path, 1), self._path, self._problems)
+                raise _NotRows
             if separator := _SEPARATOR_LINE.fullmatch(first):
                 self._delimiter = separator[1]
                 self._lines.next_row()
