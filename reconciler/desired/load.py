@@ -71,7 +71,9 @@ def load_desired_state(
     """
     problems = Problems()
     role = InputRole.SELECTED if queried is None else InputRole.KEEPS
-    selection, pins, origins, files = _read(paths, root, role, problems, on_progress, today)
+    selection, pins, origins, files = _read(
+        paths, root, role, problems, on_progress=on_progress, today=today
+    )
     if inspect is not None:
         names = [*selection.files, *pins.names, *origins.names]
         inspect(selection.walked, names, problems)

@@ -453,6 +453,22 @@ def test_selectors_in_folders_have_lists_in_folders(filled: Project) -> None:
     assert filled.run("plan").code == 0
 
 
+def test_selectors_of_one_store_are_searched_for_once(filled: Project) -> None:
+    filled.write("old.yaml", OLD)
+    filled.write("us.yaml", OLD_US)
+    filled.write("sr.yaml", "{level: series, modalities: {any: [SR]}}")
+    filled.emulator.clear_requests()
+    assert filled.run("resolve", "selectors/us.yaml", *DAY).code == 0
+    alone = filled.searches(), filled.pinned("us")
+    filled.emulator.clear_requests()
+    assert filled.run("resolve", *DAY).code == 0
+    assert (filled.searches(), filled.pinned("us")) == alone
+    assert [filled.listed(name) for name in ("sr", "us")] == [
+        ["1.2.8,1.2.8.2"],
+        ["1.2.10", "1.2.9"],
+    ]
+
+
 def test_few_requests_are_sent_and_series_are_asked_for_only_if_need_be(filled: Project) -> None:
     filled.write("old.yaml", OLD)
     filled.emulator.clear_requests()

@@ -23,7 +23,7 @@ from reconciler.desired.selectors.reading import load_selectors
 from reconciler.errors import DesiredStateError, EndpointError, ReconcilerError, UsageError
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
-from reconciler.model.address import is_uid
+from reconciler.model.address import StoreAddress, is_uid
 from reconciler.model.patient import PatientKey, is_seen
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.selection.resolution import ListState, Resolution, ResolvedList
@@ -67,11 +67,12 @@ def resolve_all(request: ResolveRequest) -> list[ResolvedList]:
     with environment.connect(
         endpoint, request.access, provider=provider, read_only=True
     ) as connection:
-        found = [_resolved(one, key, request, connection) for one in selectors]
-    return [
-        _finished(selector, resolution, request)
-        for selector, resolution in zip(selectors, found, strict=True)
-    ]
+        found: dict[str, Resolution] = {}
+        for address in dict.fromkeys(one.address for one in selectors):
+            of_store = [one for one in selectors if one.address == address]
+            resolutions = _resolved(address, of_store, key, request, connection)
+            found.update(zip((one.path for one in of_store), resolutions, strict=True))
+    return [_finished(one, found[one.path], request) for one in selectors]
 
 
 def _key(
@@ -137,26 +138,35 @@ def _endpoint(selectors: Sequence[Selector], access: environment.Access) -> Endp
 
 
 def _resolved(
-    selector: Selector, key: PatientKey, request: ResolveRequest, connection: Connection
-) -> Resolution:
-    store = connection.store(selector.address)
+    address: StoreAddress,
+    selectors: Sequence[Selector],
+    key: PatientKey,
+    request: ResolveRequest,
+    connection: Connection,
+) -> list[Resolution]:
+    """Search a store once for all its selectors."""
+    store = connection.store(address)
     store.preflight(deleting=False)
-    today = environment.now().date()
-    day = request.as_of
-    if day is None and request.check:
-        day = resolved_day(request.root, resolved_paths(selector.path)[0])
-        day = None if day is None else min(day, today)
+    asked = [(one, _day_of(one, request)) for one in selectors]
     rows = itertools.count(1)
-    with progress(f"searching {selector.address.dicom_store_id}") as counter:
-        found = resolve(
-            selector, store, key, day or today, lambda: counter.update(next(rows), None)
-        )
-    if found.is_split:
+    with progress(f"searching {address.dicom_store_id}") as counter:
+        found = resolve(asked, store, key, lambda: counter.update(next(rows), None))
+    if any(one.is_split for one in found):
         say(
-            f"note: {selector.address.dicom_store_id} is so large that it was searched by dates:"
-            " studies without a Study Date were not found"
+            f"note: {address.dicom_store_id} is so large that it was searched by dates:"
+            " what has no Study Date was not found"
         )
     return found
+
+
+def _day_of(selector: Selector, request: ResolveRequest) -> date:
+    """The day from which ages are counted."""
+    if request.as_of is not None:
+        return request.as_of
+    today = environment.now().date()
+    path, _ = resolved_paths(selector.path)
+    day = resolved_day(request.root, path) if request.check else None
+    return today if day is None else min(day, today)
 
 
 def _require_replaceable(selector: Selector, root: Path) -> None:
