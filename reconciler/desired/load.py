@@ -32,6 +32,7 @@ from reconciler.model.desired import (
     InputRole,
     Limits,
     QueriedRemoves,
+    WrittenLimits,
     smallest_limits,
 )
 from reconciler.model.problem import Severity, Source
@@ -183,16 +184,11 @@ def _smallest(files: Iterable[DesiredFile]) -> Limits:
     return smallest_limits(file.limits for file in files)
 
 
-def _written(
-    files: Iterable[DesiredFile],
-) -> Mapping[str | None, Sequence[Mapping[str, int]]]:
-    """As `DesiredStore.written`."""
-    written: dict[str | None, list[Mapping[str, int]]] = defaultdict(list)
-    for file in files:
-        paths: set[str | None] = {entry.source.path for entry in file.removes}
-        for path in paths or {None}:
-            written[path].append(file.limits)
-    return written
+def _written(files: Iterable[DesiredFile]) -> tuple[WrittenLimits, ...]:
+    return tuple(
+        WrittenLimits(frozenset(entry.source.path for entry in file.removes), file.limits)
+        for file in files
+    )
 
 
 def _queried_file(

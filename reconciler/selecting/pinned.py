@@ -65,6 +65,8 @@ def _origin(selector: Selector, resolution: Resolution, folder: str) -> Mapping[
         "years": resolution.years or None,
         "instances": resolution.instances,
         "notJudged": len(resolution.not_judged) or None,
+        "notFound": {key: one.not_found for key, one in resolution.named.items() if one.not_found}
+        or None,
         "modalities": resolution.modalities,
     }
     return {

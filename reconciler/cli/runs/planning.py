@@ -94,12 +94,12 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         live = _look(desired, request, pasts, connection)
         made = _with_references(make_plan(desired, live), desired, live, request, connection)
         say_last(f"sent {traffic_line(connection.traffic)}")
-        overridden = overridden_by_holds(desired, live)
         principal = connection.principal
     plan = mark_never_seen(made, {store: past.knows for store, past in pasts.items()})
     recorded = {store for store in stores if store_at(str(endpoint), store) in history.stores}
     planned = ((store.store, one) for store in plan.stores for one in store.deletions())
     require_archives_outside(plan, request.state)
+    before = _overridden_before(plan, str(endpoint), request.state)
     created = now()
     saved = SavedPlan(
         plan=plan,
@@ -112,9 +112,10 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         git=checkout.state(plan.inputs),
         reappeared=find_reappeared(plan, history.last_words(planned, str(endpoint))),
         unrecorded=unrecorded_stores(plan, recorded),
-        freed=freed_from(plan, _overridden_before(plan, str(endpoint), request.state)),
+        freed=freed_from(plan, before),
         seen=studies_seen(plan, live),
     )
+    overridden = overridden_by_holds(desired, live, before)
     record_plan(saved, overridden, request.state, principal=principal)
     note_unfinished(saved, request.state, history)
     return saved
