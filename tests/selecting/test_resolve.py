@@ -428,7 +428,7 @@ def test_a_file_that_names_nothing_is_said(
     assert "  names no patient: the file lists none\n" in done.out
 
 
-@pytest.mark.parametrize("paths", [(), ("selectors",), ("selectors/a.yaml",)])
+@pytest.mark.parametrize("paths", [(), ("specs",), ("selectors",), ("selectors/a.yaml",)])
 def test_validate_checks_selectors_and_what_they_name(
     filled: Project, paths: tuple[str, ...]
 ) -> None:

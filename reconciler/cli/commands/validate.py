@@ -32,7 +32,7 @@ from reconciler.cli.output.destination import require_writable
 from reconciler.cli.runs.reading import read_desired_state
 from reconciler.desired import Rule
 from reconciler.desired.project_paths import relative_to_root
-from reconciler.desired.selection import SELECTORS
+from reconciler.desired.selection import SELECTORS, SPECS
 from reconciler.desired.selectors.reading import load_selectors
 from reconciler.errors import DesiredStateError, ExitCode, GitError, StateRefused
 from reconciler.model.desired import DesiredState
@@ -56,10 +56,9 @@ def command(
 ) -> int:
     """Check desired-state files and selectors, without asking any store.
 
-    PATHS are files and folders (default: specs/, and selectors/ where it is there); what lies
-    below selectors/ is checked with the files that it names. Every problem of every file is
-    reported at once, as path:line:column. Exit code 1 when there is an error. A hold that is past
-    its review is a warning.
+    PATHS are files and folders (default: specs/). With specs/ go the selectors in selectors/, and
+    the files that they name. Every problem of every file is reported at once, as path:line:column.
+    Exit code 1 when there is an error. A hold that is past its review is a warning.
 
     In a git repository an error is also what it holds where files are read and the work tree does
     not show, and a state folder that it tracks. One that it does not ignore is a warning.
@@ -107,15 +106,15 @@ def _validate(paths: Sequence[Path], project: Path, state: Sequence[Problem]) ->
 
 
 def _told_apart(paths: Sequence[Path], project: Path) -> tuple[list[Path], list[Path]]:
-    """The PATHs that lead to selectors, and the others; without any PATH the project's folders."""
-    folder = project / SELECTORS
-    if not paths:
-        return [folder] if folder.is_dir() else [], [project / DEFAULT_PATH]
-    found: tuple[list[Path], list[Path]] = [], []
-    for path in paths:
+    """The PATHs that lead to selectors, and the others; with all of specs/ go all selectors."""
+    selectors: list[Path] = []
+    others: list[Path] = []
+    for path in paths or (project / DEFAULT_PATH,):
         name = relative_to_root(path, os.path.realpath(project)) or ""
-        found[name.split("/")[0] != SELECTORS].append(path)
-    return found
+        (selectors if name.split("/")[0] == SELECTORS else others).append(path)
+        if name == SPECS and (project / SELECTORS).is_dir():
+            selectors.append(project / SELECTORS)
+    return selectors, others
 
 
 def _selector_problems(paths: Sequence[Path], project: Path) -> Sequence[Problem]:
