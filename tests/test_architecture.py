@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "checkout": {"model", "errors", "regular_file", "desired"},
     "live": {"model", "errors", "json_stream", "dicom"},
     "survey": {"model", "errors", "live"},
-    "selecting": {"model", "desired", "live"},
+    "selecting": {"model", "errors", "desired", "live"},
     "planning": {"model", "errors", "json_stream", "json_codec", "regular_file"},
     "objects": {"errors", "durable_folder"},
     "journal": {"model", "errors", "json_codec", "durable_folder", "objects"},

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
+from reconciler.api import machine
 from reconciler.api.listener import BYTES, SILENT, Listener
 from reconciler.api.project import Project
 from reconciler.checkout import Checkout
@@ -47,7 +48,12 @@ def load(
     """
     given = [project.root / SPECS] if paths is None else list(map(Path, paths))
     desired = read_desired_state(
-        given, root=project.root, checkout=project.checkout, queried=queried, listener=listener
+        given,
+        root=project.root,
+        checkout=project.checkout,
+        queried=queried,
+        listener=listener,
+        today=machine.now().date(),
     )
     if desired.warnings:
         listener.problems(desired.warnings)
@@ -63,6 +69,7 @@ def read_desired_state(
     queried: QueriedRemoves | None = None,
     one_service: bool = True,
     today: date | None = None,
+    with_reviews: bool = False,
 ) -> DesiredState:
     """As `load_desired_state`; what the checkout hides is a problem as well."""
     # YAML and JSON Schema take a fifth of a second; to show a saved plan needs neither.
@@ -75,6 +82,7 @@ def read_desired_state(
             queried=queried,
             one_service=one_service,
             today=today,
+            with_reviews=with_reviews,
             on_progress=update,
             inspect=checkout.inspect,
         )

@@ -92,12 +92,12 @@ def plan(
         live = asking.look(desired, ProbeMode(probe), pasts, connection)
         made = asking.with_references(make_plan(desired, live), desired, live, connection)
         listener.note(f"sent {traffic_line(connection.traffic)}", is_last=True)
-        overridden = overridden_by_holds(desired, live)
         principal = connection.principal
     planned = mark_never_seen(made, {store: past.knows for store, past in pasts.items()})
     recorded = {store for store in stores if store_at(str(endpoint), store) in history.stores}
     deletions = ((store.store, one) for store in planned.stores for one in store.deletions())
     require_archives_outside(planned, state)
+    before = _overridden_before(planned, str(endpoint), state, listener)
     created = machine.now()
     saved = showing.Plan(
         plan=planned,
@@ -110,9 +110,10 @@ def plan(
         git=project.checkout.state(planned.inputs),
         reappeared=find_reappeared(planned, history.last_words(deletions, str(endpoint))),
         unrecorded=unrecorded_stores(planned, recorded),
-        freed=freed_from(planned, _overridden_before(planned, str(endpoint), state, listener)),
+        freed=freed_from(planned, before),
         seen=studies_seen(planned, live),
     )
+    overridden = overridden_by_holds(desired, live, before)
     record_plan(
         saved, overridden, state, principal=principal, requester=requester, listener=listener
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,20 +16,21 @@ from reconciler.api.destination import write_file
 from reconciler.api.listener import SILENT, Listener
 from reconciler.api.service import Service, connect, endpoint_of, provider_of
 from reconciler.desired import Rule
-from reconciler.desired.selection import SELECTORS
+from reconciler.desired.project_paths import relative_to_root
+from reconciler.desired.selection import SELECTORS, resolved_paths
 from reconciler.desired.selectors.origins import resolved_day
 from reconciler.desired.selectors.reading import load_selectors
 from reconciler.errors import DesiredStateError, EndpointError, ReconcilerError, UsageError
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
-from reconciler.model.address import Provider, is_uid
+from reconciler.model.address import Provider, StoreAddress, is_uid
 from reconciler.model.patient import PatientKey, is_seen
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.selection.resolution import ListState, Resolution, ResolvedList
 from reconciler.model.selection.selector import Selector
 from reconciler.regular_file import open_regular
-from reconciler.selecting.pinned import list_lines, paths_of, pinning_file
-from reconciler.selecting.resolving import resolve as resolve_selector
+from reconciler.selecting.pinned import HEADER, LIST_HEADERS, list_lines, pinning_file
+from reconciler.selecting.resolving import resolve as resolve_selectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +81,8 @@ def resolve(
 
     Raises:
         DesiredStateError: a selector, or a file that it names, is not valid.
-        UsageError: there is no key where one is needed, or the selectors are about several
-            services.
+        UsageError: there is no key where one is needed, the selectors are about several
+            services, or where a list belongs lies something that resolve has not written.
         LiveError: a search could not be read; nothing is written.
         ReconcilerError: a file cannot be written.
 
@@ -122,13 +124,16 @@ def resolve_all(request: ResolveRequest, service: Service) -> list[ResolvedList]
     selectors = request.selectors
     key = _key(selectors, request.key, request.warnings, request.listener)
     _require_one_service(selectors)
+    for one in selectors:
+        _require_replaceable(one, request.root)
     _require_expected_endpoint(selectors, endpoint_of(service, request.provider))
     with connect(service, request.provider, read_only=True) as connection:
-        found = [_resolved(one, key, request, connection) for one in selectors]
-    return [
-        _finished(selector, resolution, request)
-        for selector, resolution in zip(selectors, found, strict=True)
-    ]
+        found: dict[str, Resolution] = {}
+        for address in dict.fromkeys(one.address for one in selectors):
+            of_store = [one for one in selectors if one.address == address]
+            resolutions = _resolved(address, of_store, key, request, connection)
+            found.update(zip((one.path for one in of_store), resolutions, strict=True))
+    return [_finished(one, found[one.path], request) for one in selectors]
 
 
 def _key(
@@ -198,32 +203,64 @@ def _require_expected_endpoint(selectors: Sequence[Selector], endpoint: Endpoint
 
 
 def _resolved(
-    selector: Selector, key: PatientKey, request: ResolveRequest, connection: Connection
-) -> Resolution:
-    store = connection.store(selector.address)
+    address: StoreAddress,
+    selectors: Sequence[Selector],
+    key: PatientKey,
+    request: ResolveRequest,
+    connection: Connection,
+) -> list[Resolution]:
+    """Search a store once for all its selectors."""
+    store = connection.store(address)
     store.preflight(deleting=False)
-    today = machine.now().date()
-    day = request.as_of
-    if day is None and request.check:
-        day = resolved_day(request.root, paths_of(selector.path)[0])
+    asked = [(one, _day_of(one, request)) for one in selectors]
     rows = itertools.count(1)
-    with request.listener.step(f"searching {selector.address.dicom_store_id}") as update:
-        found = resolve_selector(
-            selector, store, key, day or today, lambda: update(next(rows), None)
-        )
-    if found.is_split:
+    with request.listener.step(f"searching {address.dicom_store_id}") as update:
+        found = resolve_selectors(asked, store, key, lambda: update(next(rows), None))
+    if any(one.is_split for one in found):
         request.listener.note(
-            f"note: {selector.address.dicom_store_id} is so large that it was searched by dates:"
-            " studies without a Study Date were not found"
+            f"note: {address.dicom_store_id} is so large that it was searched by dates:"
+            " what has no Study Date was not found"
         )
     return found
 
 
+def _day_of(selector: Selector, request: ResolveRequest) -> date:
+    """The day from which ages are counted."""
+    if request.as_of is not None:
+        return request.as_of
+    today = machine.now().date()
+    path, _ = resolved_paths(selector.path)
+    day = resolved_day(request.root, path) if request.check else None
+    return today if day is None else min(day, today)
+
+
+def _require_replaceable(selector: Selector, root: Path) -> None:
+    """Pass if resolve may read and replace what lies where the two files of a selector belong.
+
+    Raises:
+        UsageError: a link leads away from there, or something else has written the file.
+    """
+    for path, beginnings in zip(
+        resolved_paths(selector.path), ({HEADER}, LIST_HEADERS), strict=True
+    ):
+        if relative_to_root(root / path, os.path.realpath(root)) != path:
+            raise UsageError(
+                f"{path} is a symbolic link, or lies behind one",
+                hint="put a folder or a file in the place of the link",
+            )
+        first = next(_lines(root / path), None)
+        if first is not None and f"{first.rstrip()}\n" not in beginnings:
+            raise UsageError(
+                f"{path} was not written by resolve, and is not replaced",
+                hint="move or remove the file, or rename the selector",
+            )
+
+
 def _finished(selector: Selector, found: Resolution, request: ResolveRequest) -> ResolvedList:
     """Compare with the files that are there, and write them unless that is not wanted."""
-    path, list_path = paths_of(selector.path)
+    path, list_path = resolved_paths(selector.path)
     text = pinning_file(selector, found)
-    old_text, old_list = _read(request.root / path), _read(request.root / list_path)
+    old_text, old_list = (list(_lines(request.root / one)) for one in (path, list_path))
     is_same_list = not any(
         old != new for old, new in zip_longest(old_list, list_lines(selector, found))
     )
@@ -277,13 +314,17 @@ def _shown(name: str, more: Sequence[str], gone: Sequence[str]) -> Iterator[str]
                 yield f"{sign}{row}"
 
 
-def _read(path: Path) -> list[str]:
-    """The lines of a file; none where it is not there."""
+def _lines(path: Path) -> Iterator[str]:
+    """The lines of a file; none where it is not there.
+
+    Raises:
+        ReconcilerError: it cannot be read.
+    """
     try:
         with open_regular(path) as file:
-            return [line.decode("utf-8", "replace") for line in file]
+            yield from (line.decode("utf-8", "replace") for line in file)
     except FileNotFoundError:
-        return []
+        return
     except OSError as error:
         raise ReconcilerError(f"cannot read {path}: {error.strerror}") from error
 

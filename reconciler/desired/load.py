@@ -32,6 +32,7 @@ from reconciler.model.desired import (
     InputRole,
     Limits,
     QueriedRemoves,
+    WrittenLimits,
     smallest_limits,
 )
 from reconciler.model.problem import Severity, Source
@@ -47,6 +48,7 @@ def load_desired_state(
     queried: QueriedRemoves | None = None,
     one_service: bool = True,
     today: date | None = None,
+    with_reviews: bool = False,
     on_progress: ProgressCallback | None = None,
     inspect: Inspect | None = None,
 ) -> DesiredState:
@@ -58,9 +60,10 @@ def load_desired_state(
 
     With ``queried`` the removes are its own alone: all files, those of the PATHs too, add their
     keeps and the limits of its store. Without ``one_service`` the files may be about several,
-    which is no matter as long as no store is asked. Holds that were to be reviewed before ``today``
-    are warnings. ``on_progress`` hears how far the reading is; ``inspect`` may add problems of the
-    places that were read.
+    which is no matter as long as no store is asked. A list that was resolved for a day after
+    ``today`` is an error; ``with_reviews`` holds that were to be reviewed before it are warnings.
+    ``on_progress`` hears how far the reading is; ``inspect`` may add problems of the places that
+    were read.
 
     Raises:
         HiddenFilesError: not all could be read that may hold keeps.
@@ -69,7 +72,9 @@ def load_desired_state(
     """
     problems = Problems()
     role = InputRole.SELECTED if queried is None else InputRole.KEEPS
-    selection, pins, origins, files = _read(paths, root, role, problems, on_progress)
+    selection, pins, origins, files = _read(
+        paths, root, role, problems, on_progress=on_progress, today=today
+    )
     if inspect is not None:
         names = [*selection.files, *pins.names, *origins.names]
         inspect(selection.walked, names, problems)
@@ -80,7 +85,7 @@ def load_desired_state(
         check_one_service(files, problems)
     keeps = _keeps(files)
     stores = _stores(files, keeps, problems)
-    if today is not None:
+    if with_reviews and today is not None:
         check_reviews(keeps, today, problems)
     _require_valid(problems)
     return DesiredState(
@@ -118,14 +123,16 @@ def _read(
     root: Path,
     role: InputRole,
     problems: Problems,
+    *,
     on_progress: ProgressCallback | None = None,
+    today: date | None = None,
 ) -> tuple[Selection, Pins, Origins, list[DesiredFile]]:
     """Read the files that the PATHs select, in this role, and those under ``specs/``."""
     real_root = Path(os.path.realpath(root))
     selection = select_files(paths, real_root, role, problems)
     progress = ReadProgress(on_progress)
     pins = Pins(real_root, problems, progress)
-    origins = Origins(real_root, problems)
+    origins = Origins(real_root, problems, today)
     for path in selection.files:
         progress.expect(Path(real_root, path))
     read = [
@@ -177,16 +184,11 @@ def _smallest(files: Iterable[DesiredFile]) -> Limits:
     return smallest_limits(file.limits for file in files)
 
 
-def _written(
-    files: Iterable[DesiredFile],
-) -> Mapping[str | None, Sequence[Mapping[str, int]]]:
-    """As `DesiredStore.written`."""
-    written: dict[str | None, list[Mapping[str, int]]] = defaultdict(list)
-    for file in files:
-        paths: set[str | None] = {entry.source.path for entry in file.removes}
-        for path in paths or {None}:
-            written[path].append(file.limits)
-    return written
+def _written(files: Iterable[DesiredFile]) -> tuple[WrittenLimits, ...]:
+    return tuple(
+        WrittenLimits(frozenset(entry.source.path for entry in file.removes), file.limits)
+        for file in files
+    )
 
 
 def _queried_file(

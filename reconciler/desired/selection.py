@@ -7,6 +7,7 @@ error, since a hold could lie there.
 from __future__ import annotations
 
 import os
+import posixpath
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,9 @@ SPECS = "specs"
 SELECTORS = "selectors"
 """The folder of the project in which selectors lie."""
 
+RESOLVED = f"{SPECS}/resolved"
+"""The folder of the project in which the lists of selectors lie."""
+
 
 @dataclass(slots=True)
 class Walked:
@@ -44,6 +48,12 @@ class Selection:
     paths: tuple[str, ...]
     files: Mapping[str, InputRole]
     walked: Walked
+
+
+def resolved_paths(selector: str) -> tuple[str, str]:
+    """Where the desired-state file and the list of a selector lie, relative to the root."""
+    below = posixpath.splitext(posixpath.relpath(selector, SELECTORS))[0]
+    return f"{RESOLVED}/{below}.yaml", f"{RESOLVED}/{below}.csv"
 
 
 def has_specs(root: Path) -> bool:

@@ -124,9 +124,6 @@ class Limits:
 LIMIT_KEYS: Mapping[str, str] = {one.name: one.metadata["key"] for one in fields(Limits)}
 """What a desired-state file calls each limit."""
 
-ON_ABSENCE = frozenset({LIMIT_KEYS["max_kept_missing"], LIMIT_KEYS["max_never_seen"]})
-"""The limits that are not on what is deleted."""
-
 
 def smallest_limits(written: Iterable[Mapping[str, int]]) -> Limits:
     """The smallest value of each limit that files write, by its key; else the default."""
@@ -270,36 +267,28 @@ def listed_sources(entry: Entry) -> Iterator[tuple[str, Source]]:
 
 
 @dataclass(frozen=True, slots=True)
+class WrittenLimits:
+    """The limits that one file writes, by their keys.
+
+    ``paths`` are those of what it removes: its own and those of its inventories.
+    """
+
+    paths: Set[str]
+    limits: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredStore:
     """What all files together ask of one store.
 
-    ``limits`` are the smallest of all files. ``written`` are those of each file under the paths of
-    what it removes, its own and those of its inventories; under None of those that remove nothing.
+    ``limits`` are the smallest of all files, ``written`` those of each.
     """
 
     store: StoreAddress
     limits: Limits
     removes: Claims
     keeps: Claims
-    written: Mapping[str | None, Sequence[Mapping[str, int]]] = field(default_factory=dict)
-
-    def limits_of(self, paths: Iterable[str]) -> Limits:
-        """The limits of a plan that deletes what is declared under these paths.
-
-        A limit on what is deleted is the smallest of the files that declare it, and of those that
-        remove nothing: a list that was applied long ago does not hold up another one.
-        """
-        declaring = [one for path in paths for one in self.written.get(path, ())]
-        if not declaring:
-            return self.limits
-        limits = [*declaring, *self.written.get(None, ())]
-        everywhere = {key: getattr(self.limits, name) for name, key in LIMIT_KEYS.items()}
-        return smallest_limits(
-            [
-                *({k: v for k, v in one.items() if k not in ON_ABSENCE} for one in limits),
-                {key: everywhere[key] for key in ON_ABSENCE},
-            ]
-        )
+    written: Sequence[WrittenLimits] = ()
 
 
 class InputRole(Enum):

@@ -18,6 +18,9 @@ ACCESSION = "accession-hmac-sha256:"
 KEY_LINE = "# key "
 """How the line of a file of pseudonyms begins that says by which key they were made."""
 
+_PADDING = " \0\t\n\r"
+"""What stands around a text to fill it up, and what does by mistake (PS3.5 section 6.2)."""
+
 _SECRET = re.compile(r"([0-9A-Fa-f]{64})\r?\n?")
 _SEEN = re.compile(r"[0-9a-f]{64}")
 
@@ -42,10 +45,18 @@ class Attribute(Enum):
 
 
 Attributes: TypeAlias = Mapping[Attribute, str | None]
-"""Texts without the spaces around them, None for what an instance or a row does not have.
+"""Texts as `bare` gives them, None for what an instance or a row does not have.
 
 What could not be read is not in it.
 """
+
+
+def bare(text: str) -> str:
+    """The text of an element without the padding around it: servers and devices pad as they like.
+
+    An exception that names a patient must find what is padded, and two that are alike be alike.
+    """
+    return text.strip(_PADDING)
 
 
 def is_seen(text: str) -> bool:
@@ -95,15 +106,12 @@ class PatientKey:
         return cls(bytes.fromhex(match[1])) if match else None
 
     def pseudonym(self, patient_id: str) -> str:
-        """HMAC-SHA256 (RFC 2104) of the id in UTF-8, less the spaces around it.
-
-        The spaces are padding of the value representation LO (PS3.5 section 6.2).
-        """
-        return PATIENT + self._mac(patient_id.strip(" "))
+        """HMAC-SHA256 (RFC 2104) of the id in UTF-8, less the padding around it."""
+        return PATIENT + self._mac(bare(patient_id))
 
     def accession_pseudonym(self, number: str) -> str:
         """The same of an Accession Number (SH), as no Patient ID has it: behind a NUL."""
-        return ACCESSION + self._mac(f"\0accession\0{number.strip(' ')}")
+        return ACCESSION + self._mac(f"\0accession\0{bare(number)}")
 
     def hashed(self, texts: Attributes) -> Attributes:
         """The same attributes with the pseudonym in the place of the Patient ID."""

@@ -12,8 +12,15 @@ from functools import partial
 from reconciler.errors import GatesBlocking
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import Plan, SavedPlan, StorePlan, StudyPlan, Why
+from reconciler.planning.limits import paths_of
 from reconciler.planning.never_seen import gates_on_never_seen
 from reconciler.planning.reappeared import gates_on_reappeared
+
+_SEVERAL = 2
+_SHARED = (
+    "raise limits.{name} by {excess} in the file that is over it, since each is held to what it"
+    " removes itself; or plan the files one by one"
+)
 
 
 def gates_of(saved: SavedPlan) -> tuple[Gate, ...]:
@@ -59,11 +66,18 @@ def _gates_of(plan: StorePlan) -> Iterator[Gate]:
         actual=plan.count(Why.MISPLACED),
         hint="correct the study and series of these instances in the file",
     )
-    yield gate(GateName.MAX_DELETIONS, actual=plan.count(Why.LISTED))
-    emptied = sum(study.emptied for study in plan.studies)
-    yield gate(GateName.MAX_STUDIES_EMPTIED, actual=emptied)
-    emptied = sum(series.emptied for study in plan.studies for series in study.series)
-    yield gate(GateName.MAX_SERIES_EMPTIED, actual=emptied)
+    counts = {
+        GateName.MAX_DELETIONS: plan.count(Why.LISTED),
+        GateName.MAX_STUDIES_EMPTIED: sum(study.emptied for study in plan.studies),
+        GateName.MAX_SERIES_EMPTIED: sum(
+            series.emptied for study in plan.studies for series in study.series
+        ),
+    }
+    is_of_one = len(paths_of(plan.studies)) < _SEVERAL
+    for name, actual in counts.items():
+        excess = actual - name.allowed(plan.limits)
+        hint = "{raise_limit}" if is_of_one else _SHARED.format(name=name.value, excess=excess)
+        yield gate(name, actual=actual, hint=hint)
     yield _percent_gate(plan)
     yield gate(
         GateName.MAX_KEPT_MISSING,

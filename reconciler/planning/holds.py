@@ -7,44 +7,92 @@ of the digest.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
 
 from reconciler.model.address import SeriesAddress, StoreAddress
-from reconciler.model.desired import Claims, DesiredState, DesiredStore, Entry, Hold
+from reconciler.model.desired import Claims, DesiredState, DesiredStore, Hold
 from reconciler.model.live import LiveStore
 from reconciler.model.plan import OverriddenInstances, Plan
 from reconciler.planning.planner import series_in_question
 from reconciler.planning.series import decide_series
 
+_Target = tuple[str, str | None]
+"""A study, or a series behind its study."""
+
 
 def overridden_by_holds(
-    desired: DesiredState, live: Mapping[StoreAddress, LiveStore]
+    desired: DesiredState,
+    live: Mapping[StoreAddress, LiveStore],
+    before: Iterable[OverriddenInstances] = (),
 ) -> tuple[OverriddenInstances, ...]:
-    """What holds keep of all that the store has and the files ask to remove."""
-    return tuple(one for store in desired.stores for one in _overridden(store, live[store.store]))
+    """What holds keep of all that the store has and the files ask to remove.
+
+    With what they overrode ``before`` and a keep without a hold overrides now: once that is taken
+    out, it is the hold that is missing.
+    """
+    found: list[OverriddenInstances] = []
+    for store in desired.stores:
+        earlier = defaultdict(list)
+        for one in before:
+            if one.store == store.store:
+                earlier[SeriesAddress(one.study_uid, one.series_uid)].append(one)
+        found += _overridden(store, live[store.store], earlier)
+    return tuple(found)
 
 
-def _overridden(desired: DesiredStore, live: LiveStore) -> Iterator[OverriddenInstances]:
-    held = {entry.study_uid for entry in desired.keeps.entries if entry.hold is not None}
+def _overridden(
+    desired: DesiredStore,
+    live: LiveStore,
+    before: Mapping[SeriesAddress, list[OverriddenInstances]],
+) -> Iterator[OverriddenInstances]:
+    holds = _Holds(desired.keeps)
     for series in series_in_question(desired, live):
-        if series.study_uid not in held:
+        if series.study_uid not in holds.studies and series not in before:
             continue
-        decisions = decide_series(series, desired, live)
         by_hold: dict[Hold, list[str]] = defaultdict(list)
-        for uid in decisions.overridden:
-            for hold in _holds_over(decisions.kept[uid].entry, desired.keeps):
+        plain: set[str] = set()
+        listed = holds.listed(series)
+        for uid in decide_series(series, desired, live).overridden:
+            covering = holds.over(series, uid, listed)
+            for hold in covering:
                 by_hold[hold].append(uid)
+            if not covering:
+                plain.add(uid)
+        for one in before.get(series, ()):
+            by_hold[one.hold] += [uid for uid in one.instances if uid in plain]
         for hold, uids in by_hold.items():
-            yield OverriddenInstances(desired.store, *series, hold, tuple(uids))
+            if uids:
+                yield OverriddenInstances(desired.store, *series, hold, tuple(uids))
 
 
-def _holds_over(keep: Entry, keeps: Claims) -> Iterable[Hold]:
-    """The holds of a keep, and of the wider ones behind it: all may be taken out at once."""
-    covering = [keep]
-    while wider := keeps.wider(covering[-1]):
-        covering.append(wider)
-    return dict.fromkeys(entry.hold for entry in covering if entry.hold is not None)
+class _Holds:
+    """All holds of a store: where several cover an instance, all may be taken out at once."""
+
+    def __init__(self, keeps: Claims) -> None:
+        self._keeps = keeps
+        self._whole: dict[_Target, dict[Hold, None]] = defaultdict(dict)
+        held = [entry for entry in keeps.entries if entry.hold is not None]
+        self.studies = {entry.study_uid for entry in held}
+        for entry in held:
+            if entry.is_whole and entry.hold is not None:
+                self._whole[entry.study_uid, entry.series_uid][entry.hold] = None
+
+    def listed(self, series: SeriesAddress) -> list[tuple[Hold, Set[str]]]:
+        """The holds on instances of the series one by one."""
+        return [
+            (entry.hold, frozenset(entry.instances.uids))
+            for entry in self._keeps.listing(series)
+            if entry.hold is not None and entry.instances is not None
+        ]
+
+    def over(
+        self, series: SeriesAddress, uid: str, listed: Iterable[tuple[Hold, Set[str]]]
+    ) -> Iterable[Hold]:
+        """The holds that cover an instance, each once."""
+        wide = (self._whole.get(one, {}) for one in (series, (series.study_uid, None)))
+        narrow = dict.fromkeys(hold for hold, uids in listed if uid in uids)
+        return {**narrow, **next(wide), **next(wide)}
 
 
 def freed_from(

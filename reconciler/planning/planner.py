@@ -21,6 +21,7 @@ from reconciler.model.plan import (
 )
 from reconciler.model.problem import Problem, Source
 from reconciler.planning.decision import decide
+from reconciler.planning.limits import limits_of
 from reconciler.planning.series import SeriesDecisions, decide_series, line_of
 
 _KeptKey = tuple[Source, str, str | None]
@@ -52,9 +53,7 @@ def plan_store(desired: DesiredStore, live: LiveStore) -> StorePlan:
     draft.findings += _unreadable_studies(desired.removes, live.contents)
     return StorePlan(
         desired.store,
-        desired.limits_of(
-            {group.path for study in studies for series in study.series for group in series.groups}
-        ),
+        limits_of(desired, studies),
         studies,
         tuple(sorted(draft.findings, key=finding_order)),
         draft.kept(),

@@ -48,6 +48,8 @@ def _lines(one: ResolvedList) -> Iterator[str]:
         if counts:
             yield f"  {name}: " + ", ".join(f"{key} {count:,}" for key, count in counts.items())
     for key, (total, not_found) in found.named.items():
+        if not total:
+            yield f"  names no {_NOUNS[key]}: the file lists none"
         if not_found:
             named = plural(total, _NOUNS[key])
             yield f"  not found in the store: {not_found:,} of {named} that the rule names"

@@ -9,22 +9,19 @@ from collections.abc import Iterator, Mapping
 
 from reconciler.desired.format.canonical import canonical
 from reconciler.desired.inventory.reader import SEEN
-from reconciler.desired.selection import SELECTORS, SPECS
+from reconciler.desired.selection import resolved_paths
 from reconciler.model.desired import EntryKind
 from reconciler.model.selection.resolution import Resolution
 from reconciler.model.selection.selector import ListLevel, Selector
 
-RESOLVED = f"{SPECS}/resolved"
-"""The folder of the project in which lists lie."""
+HEADER = "# Written by reconciler resolve. Change the selector, and resolve it again.\n"
+"""How each pinning file begins."""
 
-_HEADER = "# Written by reconciler resolve. Change the selector, and resolve it again.\n"
 _COLUMNS = {ListLevel.STUDY: "studiesId", ListLevel.SERIES: "studiesId,seriesId"}
-
-
-def paths_of(selector: str) -> tuple[str, str]:
-    """Where the desired-state file and the list of a selector lie, relative to the root."""
-    below = posixpath.splitext(posixpath.relpath(selector, SELECTORS))[0]
-    return f"{RESOLVED}/{below}.yaml", f"{RESOLVED}/{below}.csv"
+LIST_HEADERS = frozenset(
+    f"{columns}{seen}\n" for columns in _COLUMNS.values() for seen in ("", f",{SEEN}")
+)
+"""How each list begins."""
 
 
 def list_lines(selector: Selector, resolution: Resolution) -> Iterator[str]:
@@ -36,7 +33,7 @@ def list_lines(selector: Selector, resolution: Resolution) -> Iterator[str]:
 
 def pinning_file(selector: Selector, resolution: Resolution) -> str:
     """The desired-state file that pins the list, in canonical form."""
-    path, list_path = paths_of(selector.path)
+    path, list_path = resolved_paths(selector.path)
     digest = hashlib.sha256()
     for line in list_lines(selector, resolution):
         digest.update(line.encode())
@@ -60,7 +57,7 @@ def pinning_file(selector: Selector, resolution: Resolution) -> str:
         for key, value in content.items()
         if value
     )
-    return canonical(_HEADER + "".join(lines), path)
+    return canonical(HEADER + "".join(lines), path)
 
 
 def _origin(selector: Selector, resolution: Resolution, folder: str) -> Mapping[str, object]:
@@ -68,6 +65,8 @@ def _origin(selector: Selector, resolution: Resolution, folder: str) -> Mapping[
         "years": resolution.years or None,
         "instances": resolution.instances,
         "notJudged": len(resolution.not_judged) or None,
+        "notFound": {key: one.not_found for key, one in resolution.named.items() if one.not_found}
+        or None,
         "modalities": resolution.modalities,
     }
     return {

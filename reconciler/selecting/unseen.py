@@ -23,8 +23,9 @@ class Unseen:
     def __init__(self, rule: SelectionRule) -> None:
         self._left: dict[str, set[Name]] = {}
         for condition in rule.conditions:
-            for name in _names(condition) or ():
-                self._left.setdefault(condition.key, set()).add(name)
+            names = _names(condition)
+            if names is not None:
+                self._left.setdefault(condition.key, set()).update(names)
         self._counts = {key: len(left) for key, left in self._left.items()}
 
     def show(self, patient: str | None, accession: str | None, uid: bytes | None) -> None:
@@ -40,11 +41,12 @@ class Unseen:
         return {key: Named(self._counts[key], len(left)) for key, left in self._left.items()}
 
 
-def _names(condition: Condition) -> Set[Name]:
+def _names(condition: Condition) -> Set[Name] | None:
+    """What a condition names, if it is of that kind."""
     match condition:
         case Patients() | Accessions():
             return condition.pseudonyms
         case Studies():
             return condition.uids
         case _:
-            return frozenset()
+            return None

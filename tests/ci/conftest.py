@@ -106,6 +106,19 @@ class Site:
             f"    seriesId: {SERIES.series_uid}\n    instancesId:\n{uids}"
         )
 
+    def select(self) -> None:
+        """Put a selector into the repository, and no list."""
+        path = self.workspace / "selectors" / "old.yaml"
+        path.parent.mkdir()
+        store = "".join(f"  {name}: {v}\n" for name, v in DEMO_STORE.as_parameters().items())
+        path.write_text(
+            f"version: 1\nstore:\n{store}"
+            "select: {level: study, studyDate: {before: 1950-01-01}}\n"
+            'then: {remove: {reason: {code: "113039"}}}\n'
+        )
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message", "Select")
+
     def fill(self, count: int) -> None:
         uids = [f"{SERIES.series_uid}.{n}" for n in range(count)]
         self.emulator.ingest_synthetic(DEMO_STORE, SERIES, uids)

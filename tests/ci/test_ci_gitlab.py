@@ -35,6 +35,7 @@ def component(**given_too: str) -> dict[str, Any]:
     assert None not in values.values(), "the example leaves out an input that is required"
     filled = re.sub(r"\$\[\[ inputs\.([\w-]+) \]\]", lambda match: values[match[1]], jobs)
     loaded: dict[str, Any] = yaml.safe_load(filled)
+    loaded["reconciler-drift"] = {"script": example["reconciler-drift"]["script"]}
     return loaded
 
 
@@ -91,6 +92,22 @@ def test_the_state_of_every_job_is_where_the_example_says() -> None:
         job = jobs[f"reconciler-{name}"]
         assert job["extends"] == ".reconciler"
         assert not {"variables", "cache"} & job.keys()
+
+
+def test_a_schedule_fails_while_something_is_pending_or_a_list_is_not_up_to_date(
+    site: Site,
+) -> None:
+    site.fill(4)
+    site.remove([9], limits="maxNeverSeen: 1")
+    pipeline = Pipeline(site)
+    assert pipeline.run("reconciler-drift").returncode == 0
+    site.select()
+    done = pipeline.run("reconciler-drift")
+    assert done.returncode == 2
+    assert "specs/resolved/old.yaml differs" in done.stdout
+    site.git("rm", "--quiet", "-r", "selectors")
+    site.remove([0])
+    assert pipeline.run("reconciler-drift").returncode == 2
 
 
 def test_a_merge_is_validated_planned_and_its_plan_applied_once(site: Site) -> None:

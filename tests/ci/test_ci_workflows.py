@@ -569,3 +569,13 @@ def test_a_drift_opens_one_issue_updates_it_and_closes_it(site: Site) -> None:
     assert site.run("drift.yml", "drift") is not None
     (issue,) = site.world("issues")
     assert issue["state"] == "closed"
+
+    # A list that is not what its selector says.
+    site.select()
+    found = site.run("drift.yml", "drift")
+    assert found is not None
+    assert not found[0].failed
+    issue = site.world("issues")[-1]
+    assert issue["state"] == "open"
+    assert "not what their selectors say (`resolve --check`, exit code 2)" in issue["body"]
+    assert "specs/resolved/old.yaml differs" in issue["body"]

@@ -225,7 +225,9 @@ keep:
     )
 
     def warnings(today: date) -> list[str]:
-        state = load_desired_state([project.root / "specs"], root=project.root, today=today)
+        state = load_desired_state(
+            [project.root / "specs"], root=project.root, today=today, with_reviews=True
+        )
         assert len(state.keeps) == 1
         return [str(one) for one in state.warnings]
 

@@ -188,12 +188,30 @@ def test_what_is_not_there_is_unknown(value: dict) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["2016", "20160230", "2016.02.29", "20160229-20160301", "\uff12" * 8]
+    "text",
+    [
+        *("2016", "20160230", "2016.02.29", "20160229-20160301", "\uff12" * 8),
+        *("00010101", "18000101", "99991231"),
+    ],
 )
 def test_a_date_that_is_none_is_unknown(text: str) -> None:
     body = json.dumps([row() | {"00080020": {"vr": "DA", "Value": [text]}}]).encode()
     (found,) = read_study_rows(iter([body]), KEY)
     assert found.day is None
+
+
+@pytest.mark.parametrize("padding", [" ", "\0", "\t", "\r\n", " \0"])
+def test_padding_changes_no_value(padding: str) -> None:
+    """Else an exception would pass over what a device or a server has padded."""
+
+    def rows(end: str) -> tuple[StudyRow, SeriesRow]:
+        values = {"00080020": "20160229", "00080050": "A1", "00080060": "MG", "00100020": "P1"}
+        more = {tag: {"vr": "XX", "Value": [text + end]} for tag, text in values.items()}
+        body = json.dumps([row() | more]).encode()
+        return *read_study_rows(iter([body]), KEY), *read_series_rows(iter([body]))
+
+    assert rows(padding) == rows("")
+    assert rows("")[1].modality == "MG"
 
 
 def test_a_row_of_a_series_has_its_study() -> None:

@@ -15,7 +15,8 @@ import pytest
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.model.patient import PatientKey
 
-from .conftest import KEEP, KEY, REMOVE, Made, Project
+from ..answer import Answer
+from .conftest import KEEP, KEY, REMOVE, Made, Project, dicom_file
 
 OLD_US = "{level: study, studyDate: {olderThan: 10y}, modalities: {only: [US]}}"
 OLD = "{level: study, studyDate: {olderThan: 10y}}"
@@ -330,6 +331,30 @@ def test_a_column_is_read_whatever_separates_the_cells(
     assert out == pseudonyms(project, monkeypatch, "A2\n", "--accessions")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("above", ["", "sep=|\r\n"])
+def test_what_excel_writes_is_read_as_the_importer_does(
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+    key: tuple[str, Path],
+    encoding: str,
+    above: str,
+) -> None:
+    cells = "No|Name\r\nA2|Übel\r\n" if above else "No\tName\r\nA2\tÜbel\r\n"
+
+    def typed(text: str) -> Answer:
+        stdin = io.TextIOWrapper(io.BytesIO(text.encode(encoding)))
+        monkeypatch.setattr(sys, "stdin", stdin)
+        return project.run("pseudonym", *key, "--accessions", *COLUMN)
+
+    done = typed(above + cells)
+    assert done.code == 0, done.err
+    assert done.out == pseudonyms(project, monkeypatch, "A2\n", "--accessions")
+    wrong = typed(f"{above}{cells}A3\r\n")
+    assert wrong.code == 1
+    assert f"line {4 if above else 3} has 1 cell, not 2" in wrong.err
+
+
 def test_what_a_rule_names_and_the_store_does_not_hold_is_counted(
     filled: Project, monkeypatch: pytest.MonkeyPatch, key: tuple[str, Path]
 ) -> None:
@@ -346,6 +371,10 @@ def test_what_a_rule_names_and_the_store_does_not_hold_is_counted(
     assert "not found in the store: 2 of 3 patients that the rule names\n" in done.out
     assert "not found in the store: 1 of 2 studies that the rule names\n" in done.out
     assert "accession number" not in done.out
+    assert "  notFound:\n    patients: 2\n" in filled.pinned("trial7")
+    assert "  notFound:\n    studies: 1\n" in filled.pinned("a")
+    assert filled.run("plan").code == 0
+    assert filled.run("fmt", "--check", "specs").code == 0
     lists = filled.run("resolve", "--format", "json", *DAY, *key).json
     jsonschema.validate(
         lists, json.loads((ROOT / "schemas" / "resolution.schema.json").read_text())
@@ -357,6 +386,70 @@ def test_what_a_rule_names_and_the_store_does_not_hold_is_counted(
             "accessions": {"total": 1, "not_found": 0},
         },
     ]
+
+
+def test_a_file_of_two_keys_is_no_cohort(
+    filled: Project, monkeypatch: pytest.MonkeyPatch, key: tuple[str, Path]
+) -> None:
+    """Pseudonyms of another key name nobody; as an exception they would exempt nobody."""
+    filled.write("old.yaml", OLD, exceptions="[{patients: {keyed: both.keyed}}]")
+    other = f"# key {'0' * 16}\nhmac-sha256:{'0' * 64}\n"
+    mine = pseudonyms(filled, monkeypatch, "P1\n")
+    path = filled.folder / "selectors" / "both.keyed"
+    path.write_text(other + mine)
+    done = filled.run("resolve", *DAY, *key)
+    assert done.code == 1
+    assert "selectors/both.keyed:3:1: pseudonyms of two keys stand in one file" in done.err
+    path.write_text(mine + mine)
+    assert filled.run("resolve", *DAY, *key).code == 0
+
+
+def test_a_pointer_of_git_lfs_is_no_exported_list(filled: Project) -> None:
+    filled.write("a.yaml", "{level: study, studies: {csv: ris.csv, column: UID}}")
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+    (filled.folder / "selectors" / "ris.csv").write_text(pointer)
+    done = filled.run("resolve", *DAY)
+    assert done.code == 1
+    assert "selectors/ris.csv is a Git LFS pointer" in done.err
+
+
+def test_a_file_that_names_nothing_is_said(
+    filled: Project, monkeypatch: pytest.MonkeyPatch, key: tuple[str, Path]
+) -> None:
+    """It may be what a failed export left; as an exception it exempts nothing."""
+    (filled.folder / "selectors").mkdir()
+    (filled.folder / "selectors" / "list.csv").write_text("UID\n")
+    (filled.folder / "selectors" / "w.keyed").write_text(pseudonyms(filled, monkeypatch, ""))
+    listed = "{studies: {csv: list.csv, column: UID}}"
+    filled.write("old.yaml", OLD, exceptions=f"[{listed}, {{patients: {{keyed: w.keyed}}}}]")
+    done = filled.run("resolve", *DAY, *key)
+    assert done.code == 0
+    assert "  names no study: the file lists none\n" in done.out
+    assert "  names no patient: the file lists none\n" in done.out
+
+
+@pytest.mark.parametrize("paths", [(), ("specs",), ("selectors",), ("selectors/a.yaml",)])
+def test_validate_checks_selectors_and_what_they_name(
+    filled: Project, paths: tuple[str, ...]
+) -> None:
+    filled.write("a.yaml", COHORT)
+    cohort = filled.folder / "selectors" / "cohorts" / "trial7.keyed"
+    (filled.folder / "specs" / "none.yaml").write_text(
+        filled.write("b.yaml", OLD).read_text().partition("select")[0] + "remove: []\n"
+    )
+    done = filled.run("validate", *paths)
+    assert done.code == 1
+    assert "selectors/a.yaml:3:42: selectors/cohorts/trial7.keyed does not exist" in done.err
+    cohort.parent.mkdir()
+    cohort.write_text("SMITH\n")
+    done = filled.run("validate", *paths)
+    assert done.code == 1
+    assert "selectors/cohorts/trial7.keyed:1:1: the line is not" in done.err
+    assert "SMITH" not in done.out + done.err
+    cohort.write_text(f"hmac-sha256:{'0' * 64}\n")
+    assert filled.run("validate", *paths).code == 0
+    assert filled.run("validate", "selectors/b.yaml").code == 0
+    assert filled.emulator.requests() == []
 
 
 def test_an_empty_file_is_no_cohort(filled: Project, key: tuple[str, Path]) -> None:
@@ -426,6 +519,39 @@ def test_selectors_in_folders_have_lists_in_folders(filled: Project) -> None:
     assert filled.listed("a/b/old") == ["1.2.10", "1.2.8", "1.2.9"]
     assert 'selector: "../../../../selectors/a/b/old.yml"' in filled.pinned("a/b/old")
     assert filled.run("plan").code == 0
+
+
+def test_lists_in_one_plan_are_each_held_to_their_own_limits(filled: Project) -> None:
+    filled.write("us.yaml", OLD_US)
+    filled.write("sr.yaml", "{level: study, modalities: {any: [SR]}}")
+    assert filled.run("resolve", *DAY).code == 0
+    assert filled.run("plan").code == 0
+
+    more = Made("1.2.8", "20150301", "P2", "A3")
+    for instance in (2, 3):
+        file = dicom_file(more, "1.2.8.2", instance, "SR")
+        filled.emulator.ingest(filled.store, file)
+    done = filled.run("plan")
+    assert done.code == 3
+    assert "raise limits.maxDeletions by 2 in the file that is over it" in " ".join(
+        done.out.split()
+    )
+
+
+def test_selectors_of_one_store_are_searched_for_once(filled: Project) -> None:
+    filled.write("old.yaml", OLD)
+    filled.write("us.yaml", OLD_US)
+    filled.write("sr.yaml", "{level: series, modalities: {any: [SR]}}")
+    filled.emulator.clear_requests()
+    assert filled.run("resolve", "selectors/us.yaml", *DAY).code == 0
+    alone = filled.searches(), filled.pinned("us")
+    filled.emulator.clear_requests()
+    assert filled.run("resolve", *DAY).code == 0
+    assert (filled.searches(), filled.pinned("us")) == alone
+    assert [filled.listed(name) for name in ("sr", "us")] == [
+        ["1.2.8,1.2.8.2"],
+        ["1.2.10", "1.2.9"],
+    ]
 
 
 def test_few_requests_are_sent_and_series_are_asked_for_only_if_need_be(filled: Project) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.emulator import DEMO_STORE
+from reconciler.errors import LiveError
 from reconciler.model.desired import EntryKind
 from reconciler.model.live import OddRow, SeriesRow, StudyRow
 from reconciler.model.patient import Attribute, PatientKey
@@ -44,6 +45,7 @@ class Rows:
     series: list[SeriesRow] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     is_split: bool = False
+    are_series_split: bool = False
 
     def search_studies(self, _key: PatientKey, on_split: Callable[[], None]) -> Iterator[StudyRow]:
         self.asked.append("studies")
@@ -51,8 +53,10 @@ class Rows:
             on_split()
         yield from self.studies
 
-    def search_series(self, _on_split: Callable[[], None]) -> Iterator[SeriesRow]:
+    def search_series(self, on_split: Callable[[], None]) -> Iterator[SeriesRow]:
         self.asked.append("series")
+        if self.are_series_split:
+            on_split()
         yield from self.series
 
 
@@ -65,10 +69,23 @@ def study(
     return StudyRow(uid, day, KEY.pseudonym(patient), None, *counts)
 
 
-def resolved(rows: Rows, *conditions: Condition, level: ListLevel = ListLevel.STUDY) -> Resolution:
-    rule = SelectionRule(conditions)
-    selector = Selector("a", "", DEMO_STORE, {}, level, rule, EntryKind.REMOVE, {}, ())
-    return resolve(selector, rows, KEY, AS_OF)  # type: ignore[arg-type]  # the two searches suffice
+def selector_of(
+    *conditions: Condition,
+    level: ListLevel = ListLevel.STUDY,
+    intent: EntryKind = EntryKind.REMOVE,
+) -> Selector:
+    return Selector("a", "", DEMO_STORE, {}, level, SelectionRule(conditions), intent, {}, ())
+
+
+def resolved(
+    rows: Rows,
+    *conditions: Condition,
+    level: ListLevel = ListLevel.STUDY,
+    intent: EntryKind = EntryKind.REMOVE,
+) -> Resolution:
+    selector = selector_of(*conditions, level=level, intent=intent)
+    (found,) = resolve([(selector, AS_OF)], rows, KEY)  # type: ignore[arg-type]  # the two searches suffice
+    return found
 
 
 def test_a_study_that_is_shown_twice_alike_counts_once() -> None:
@@ -81,9 +98,8 @@ def test_a_study_that_is_shown_in_two_ways_or_not_readably_cannot_be_bound() -> 
     def row(uid: str, **said: str | None) -> StudyRow:
         return study(uid)._replace(attributes=tuple((Attribute(k), v) for k, v in said.items()))
 
-    rule = SelectionRule((StudyDate(TEN_YEARS),))
+    selector = selector_of(StudyDate(TEN_YEARS))
     bind = (Attribute.PATIENT, Attribute.STUDY_DATE)
-    selector = Selector("a", "", DEMO_STORE, {}, ListLevel.STUDY, rule, EntryKind.REMOVE, {}, ())
     rows = Rows(
         [
             *(row("1.1", patient="A", studyDate="1"), row("1.1", patient="A", studyDate="1")),
@@ -91,7 +107,7 @@ def test_a_study_that_is_shown_in_two_ways_or_not_readably_cannot_be_bound() -> 
             *(row("1.3", patient="A"), row("1.4", patient=None, studyDate=None)),
         ]
     )
-    found = resolve(replace(selector, bind=bind), rows, KEY, AS_OF)  # type: ignore[arg-type]  # as above
+    (found,) = resolve([(replace(selector, bind=bind), AS_OF)], rows, KEY)  # type: ignore[arg-type]  # as above
     seen = KEY.seen({Attribute.PATIENT: "A", Attribute.STUDY_DATE: "1"}, bind)
     nothing = KEY.seen(dict.fromkeys(bind), bind)
     assert [*found.rows()] == [f"1.1,{seen}", f"1.4,{nothing}"]
@@ -160,8 +176,94 @@ def test_a_study_without_any_series_has_no_modality_that_is_known() -> None:
     assert [unpack(uid) for uid in found.not_judged] == ["1.2"]
 
 
-def test_that_dates_were_split_is_said() -> None:
-    assert resolved(Rows([], is_split=True), StudyDate(TEN_YEARS)).is_split
+def test_of_a_study_whose_series_were_not_all_seen_the_modalities_are_not_known() -> None:
+    """One may have come or gone amid the search, or have no date where dates are split."""
+    rows = Rows([study("1.2", counts=(2, 2))], [SeriesRow(("1.2", "1.2.1"), "US", 1)])
+    only_us = Modalities(frozenset({"US"}), None, None)
+    found = resolved(rows, only_us)
+    assert [*found.rows()] == []
+    assert found.not_judged == {pack("1.2"): ("modalities",)}
+    assert [*resolved(rows, Modalities(None, frozenset({"US"}), None)).rows()] == ["1.2"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_series_that_is_shown_in_two_ways_is_not_removed_and_is_kept(order: int) -> None:
+    both = [SeriesRow(("1.2", "1.2.1"), modality, 1) for modality in ("US", "MG")][::order]
+    only_us = Modalities(frozenset({"US"}), None, None)
+    rows = Rows([study("1.2")], [*both, SeriesRow(("1.2", "1.2.2"), "US", 1)])
+    found = resolved(rows, only_us, level=ListLevel.SERIES)
+    assert [*found.rows()] == ["1.2,1.2.2"]
+    assert (found.series, found.emptied, found.modalities) == (1, 0, {"US": 1})
+    assert found.not_judged == {pack("1.2"): ("modalities",)}
+    found = resolved(rows, only_us, level=ListLevel.SERIES, intent=EntryKind.KEEP)
+    assert [*found.rows()] == ["1.2,1.2.1", "1.2,1.2.2"]
+
+
+def test_a_series_that_is_shown_twice_alike_counts_once() -> None:
+    row = SeriesRow(("1.2", "1.2.1"), "US", 2)
+    found = resolved(Rows([study("1.2")], [row, row]), StudyDate(TEN_YEARS), level=ListLevel.SERIES)
+    assert [*found.rows()] == ["1.2,1.2.1"]
+    assert (found.series, found.instances, found.emptied) == (1, 2, 1)
+
+
+def test_a_series_that_is_bound_in_two_ways_is_not_listed() -> None:
+    rows = [
+        SeriesRow(("1.2", "1.2.1"), "US", 1, ((Attribute.MODALITY, modality),))
+        for modality in ("US", "MG")
+    ]
+    selector = replace(
+        selector_of(StudyDate(TEN_YEARS), level=ListLevel.SERIES), bind=(Attribute.MODALITY,)
+    )
+    (found,) = resolve([(selector, AS_OF)], Rows([study("1.2")], rows), KEY)  # type: ignore[arg-type]  # as above
+    assert [*found.rows()] == []
+    assert found.not_judged == {pack("1.2"): ("bind",)}
+
+
+def test_selectors_share_their_searches_and_nothing_else() -> None:
+    """Alone, each would be given the same."""
+    series = [SeriesRow((f"1.{n}", f"1.{n}.1"), "US", n) for n in (2, 3)]
+    rows = Rows([study("1.2", OLD, "P1"), study("1.3", NEW, "P1", (None, None))], series)
+    asked = [
+        (selector_of(StudyDate(TEN_YEARS)), AS_OF),
+        (selector_of(StudyDate(TEN_YEARS)), date(2100, 1, 1)),
+        (selector_of(LastStudyOfPatient(TEN_YEARS)), AS_OF),
+        (selector_of(Modalities(frozenset({"US"}), None, None)), AS_OF),
+        (selector_of(StudyDate(TEN_YEARS), level=ListLevel.SERIES), AS_OF),
+    ]
+    together = resolve(asked, rows, KEY)  # type: ignore[arg-type]  # as above
+    assert rows.asked == ["studies", "series"]
+    assert [one.modalities for one in together] == [
+        None,
+        *[{"US": 2}],
+        None,
+        *[{"US": 2}, {"US": 1}],
+    ]
+    assert together == [resolve([one], rows, KEY)[0] for one in asked]  # type: ignore[arg-type]  # as above
+
+
+LAST = LastStudyOfPatient(TEN_YEARS)
+OF_DATE = StudyDate(TEN_YEARS)
+
+
+@pytest.mark.parametrize("level", ListLevel)
+@pytest.mark.parametrize("intent", EntryKind)
+@pytest.mark.parametrize("condition", [LAST, OF_DATE])
+@pytest.mark.parametrize("split", ["studies", "series"])
+def test_where_dates_are_split_no_list_lacks_what_has_none(
+    level: ListLevel, intent: EntryKind, condition: Condition, split: str
+) -> None:
+    series = [SeriesRow(("1.2", "1.2.1"), "US", 1)]
+    rows = Rows([study("1.2")], series, is_split=split == "studies")
+    rows.are_series_split = split == "series"
+    lacks_studies = split == "studies" and (intent is EntryKind.KEEP or condition is LAST)
+    lacks_series = split == "series" and intent is EntryKind.KEEP and level is ListLevel.SERIES
+    if lacks_studies or lacks_series:
+        with pytest.raises(LiveError, match=r"a cannot be resolved: .* without a Study Date"):
+            resolved(rows, condition, level=level, intent=intent)
+        return
+    found = resolved(rows, condition, level=level, intent=intent)
+    assert found.is_split is (split == "studies" or level is ListLevel.SERIES)
+    assert found.studies == 1
 
 
 @pytest.mark.parametrize(

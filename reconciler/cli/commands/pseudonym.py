@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Iterator
+from io import BytesIO
 from itertools import chain
 
 import click
@@ -12,7 +13,7 @@ import click
 from reconciler.cli.options.listening import Console
 from reconciler.cli.options.shared import key_option
 from reconciler.cli.output.console import say, write_document
-from reconciler.desired.inventory.exported_list import delimiter_of
+from reconciler.desired.inventory.exported_list import SEPARATOR_LINE, delimiter_of, text_of
 from reconciler.errors import UsageError
 from reconciler.model.patient import KEY_LINE, PatientKey
 from reconciler.reporting.wording import plural
@@ -26,9 +27,10 @@ def command(*, patient_key: PatientKey, column: str | None, accessions: bool) ->
     """Turn the Patient IDs on stdin into the pseudonyms that a selector names.
 
     An id a line, or with --column the cells of a CSV file under that name, separated by commas,
-    semicolons or tabs. stdout gets the pseudonyms, each once and sorted, so that neither order nor
-    repetition tells anything, and first a line that says by which key they were made. They are
-    those of apply --patient-key. No message quotes what was read.
+    semicolons or tabs, in UTF-8 or UTF-16; Excel's sep= may stand above them. stdout gets the
+    pseudonyms, each once and sorted, so that neither order nor repetition tells anything, and
+    first a line that says by which key they were made. They are those of apply --patient-key. No
+    message quotes what was read.
 
     The key is 64 hexadecimal digits in a file, as 'openssl rand -hex 32' prints them. Keep it
     apart from git and from the record, and use it for every cohort: pseudonyms of another key
@@ -40,7 +42,7 @@ def command(*, patient_key: PatientKey, column: str | None, accessions: bool) ->
       reconciler pseudonym --patient-key patient.key --column PatientID < ris.csv > trial7.keyed
       reconciler pseudonym --patient-key patient.key --accessions < numbers.txt > withdrawn.keyed
     """
-    lines = (line.decode("utf-8-sig") for line in sys.stdin.buffer)
+    lines = text_of(BytesIO(sys.stdin.buffer.read()), errors="strict")
     texts = lines if column is None else _cells(lines, column)
     make = patient_key.accession_pseudonym if accessions else patient_key.pseudonym
     found = set()
@@ -50,14 +52,19 @@ def command(*, patient_key: PatientKey, column: str | None, accessions: bool) ->
                 found.add(make(text))
                 update(number, None)
     except UnicodeDecodeError as error:
-        raise UsageError("what stands on stdin is not text in UTF-8") from error
+        raise UsageError("what stands on stdin is not text in UTF-8 or UTF-16") from error
     write_document([f"{KEY_LINE}{patient_key.check}\n", *(f"{one}\n" for one in sorted(found))])
     say(plural(len(found), "pseudonym"))
 
 
 def _cells(lines: Iterator[str], column: str) -> Iterator[str]:
     first = next(lines, "")
-    rows = csv.reader(chain([first], lines), delimiter=_delimiter(first, column), strict=True)
+    noted = SEPARATOR_LINE.fullmatch(first)
+    if noted:
+        rows = csv.reader(lines, delimiter=noted[1], strict=True)
+    else:
+        rows = csv.reader(chain([first], lines), delimiter=_delimiter(first, column), strict=True)
+    above = bool(noted)
     try:
         header = [name.strip() for name in next(rows, [])]
         if header.count(column) != 1:
@@ -68,12 +75,13 @@ def _cells(lines: Iterator[str], column: str) -> Iterator[str]:
         at = header.index(column)
         for row in rows:
             if row and len(row) != len(header):
-                raise UsageError(
-                    f"line {rows.line_num} has {plural(len(row), 'cell')}, not {len(header)}"
-                )
+                cells = plural(len(row), "cell")
+                raise UsageError(f"line {rows.line_num + above} has {cells}, not {len(header)}")
             yield from row[at : at + 1]
     except csv.Error as error:
-        raise UsageError(f"line {rows.line_num} is not CSV: its quotes do not match") from error
+        raise UsageError(
+            f"line {rows.line_num + above} is not CSV: its quotes do not match"
+        ) from error
 
 
 def _delimiter(header: str, column: str) -> str:

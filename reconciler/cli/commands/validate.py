@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -32,6 +33,9 @@ from reconciler.cli.options.shared import (
 )
 from reconciler.cli.output.console import report_problems, write_document
 from reconciler.desired import Rule
+from reconciler.desired.project_paths import relative_to_root
+from reconciler.desired.selection import SELECTORS, SPECS
+from reconciler.desired.selectors.reading import load_selectors
 from reconciler.errors import DesiredStateError, ExitCode, GitError, StateRefused
 from reconciler.model.desired import DesiredState
 from reconciler.model.problem import Problem, Severity, Source
@@ -52,11 +56,11 @@ def command(
     state: StateAddress | None,
     root: Path | None,
 ) -> int:
-    """Check desired-state files, without asking any store.
+    """Check desired-state files and selectors, without asking any store.
 
-    PATHS are files and folders (default: specs/). Every problem of every file is reported at
-    once, as path:line:column. Exit code 1 when there is an error. A hold that is past its review is
-    a warning.
+    PATHS are files and folders (default: specs/). With specs/ go the selectors in selectors/, and
+    the files that they name. Every problem of every file is reported at once, as path:line:column.
+    Exit code 1 when there is an error. A hold that is past its review is a warning.
 
     In a git repository an error is also what it holds where files are read and the work tree does
     not show, and a state folder that it tracks. One that it does not ignore is a warning.
@@ -71,7 +75,7 @@ def command(
     folder = folder_in_repository(project)
     require_writable(*(path for _, path in writes))
     problems = list(_state_problems(find_folder(state, project), is_named=state is not None))
-    validation = _validate(paths or (project / DEFAULT_PATH,), project, problems)
+    validation = _validate(paths, project, problems)
     if validation.problems:
         report_problems(validation.problems)
     github.annotate(lambda: in_repository(validation.problems, folder))
@@ -83,23 +87,46 @@ def command(
 
 
 def _validate(paths: Sequence[Path], project: Path, state: Sequence[Problem]) -> Validation:
+    selectors, others = _told_apart(paths, project)
     desired: DesiredState | None = None
+    problems = {*state, *_selector_problems(selectors, project)}
     try:
         desired = read_desired_state(
-            paths,
+            others,
             root=project,
             one_service=False,
             today=machine.now().date(),
+            with_reviews=True,
             checkout=checkout_of(project),
             listener=Console(),
         )
-        found = desired.warnings
+        problems.update(desired.warnings)
     except DesiredStateError as error:
-        found = error.problems
-    if any(problem.severity is Severity.ERROR for problem in state):
+        problems.update(error.problems)
+    if any(problem.severity is Severity.ERROR for problem in problems):
         desired = None
-    problems = sorted((*found, *state), key=lambda problem: problem.sort_key)
-    return Validation(tuple(problems), desired)
+    return Validation(tuple(sorted(problems, key=lambda problem: problem.sort_key)), desired)
+
+
+def _told_apart(paths: Sequence[Path], project: Path) -> tuple[list[Path], list[Path]]:
+    """The PATHs that lead to selectors, and the others; with all of specs/ go all selectors."""
+    selectors: list[Path] = []
+    others: list[Path] = []
+    for path in paths or (project / DEFAULT_PATH,):
+        name = relative_to_root(path, os.path.realpath(project)) or ""
+        (selectors if name.split("/")[0] == SELECTORS else others).append(path)
+        if name == SPECS and (project / SELECTORS).is_dir():
+            selectors.append(project / SELECTORS)
+    return selectors, others
+
+
+def _selector_problems(paths: Sequence[Path], project: Path) -> Sequence[Problem]:
+    if not paths:
+        return ()
+    try:
+        return load_selectors(paths, root=project)[1]
+    except DesiredStateError as error:
+        return error.problems
 
 
 def _state_problems(folder: Path | None, *, is_named: bool) -> Iterator[Problem]:

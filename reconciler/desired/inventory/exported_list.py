@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple, TextIO
 
 from reconciler.desired.inventory.reader import LEVELS
 from reconciler.desired.problems import Problems
+from reconciler.desired.project_paths import is_pointer, report_pointer
 from reconciler.desired.rules import Rule
 from reconciler.desired.wording import quoted
 from reconciler.model.address import is_uid
@@ -28,7 +29,7 @@ KEYWORDS: Mapping[str, str] = dict(
 """The keywords of the three UIDs (PS3.6), by which a column tells its level."""
 
 _DELIMITERS = ",;\t"
-_SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?\s*', re.IGNORECASE)
 """What Excel takes for a note to itself, above the header."""
 
 _LONGEST_LINE = 1 << 20
@@ -100,7 +101,7 @@ def read_exported_list(
     Raises:
         OSError: the file cannot be read.
     """
-    with open_regular(file) as stream, _text_of(stream) as text:
+    with open_regular(file) as stream, text_of(stream, errors="replace") as text:
         try:
             yield from _ExportedList(text, path, columns, problems).rows()
         except _NotRows:
@@ -121,13 +122,13 @@ def delimiter_of(header: str, columns: Sequence[str]) -> str:
     return max(_DELIMITERS, key=found)
 
 
-def _text_of(stream: BinaryIO) -> TextIO:
-    """The text of the file; what is none is replaced, since it can stand in no UID."""
+def text_of(stream: BinaryIO, *, errors: str) -> TextIO:
+    """The text of a file in UTF-8, or in UTF-16 with a byte order mark."""
     mark = stream.read(2)
     stream.seek(0)
     is_wide = mark in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE}
     encoding = "utf-16" if is_wide else "utf-8-sig"
-    return io.TextIOWrapper(stream, encoding, errors="replace", newline="")
+    return io.TextIOWrapper(stream, encoding, errors=errors, newline="")
 
 
 class _NotRows(Exception):  # noqa: N818 - a way out of a wrong file, the problem is reported
@@ -200,7 +201,10 @@ class _ExportedList:
         try:
             lines = iter(self._lines)
             first = next(lines, "")
-            if separator := _SEPARATOR_LINE.fullmatch(first):
+            if is_pointer(first):
+                report_pointer(Source(self._path, 1), self._path, self._problems)
+                raise _NotRows
+            if separator := SEPARATOR_LINE.fullmatch(first):
                 self._delimiter = separator[1]
                 self._lines.next_row()
             else:

@@ -33,6 +33,8 @@ def read_cohort(
         for number, raw in enumerate(stream, start=1):
             line = raw.decode("utf-8", "replace").rstrip("\r\n")
             if line.startswith(KEY_LINE):
+                if check is not None and line != f"{KEY_LINE}{check}":
+                    _report_keys(Source(path, number), problems)
                 check = line.removeprefix(KEY_LINE)
             elif line.startswith(prefix) and _DIGEST.fullmatch(line.removeprefix(prefix)):
                 found.add(line)
@@ -48,6 +50,12 @@ def read_cohort(
         hint = "reconciler pseudonym writes a line about its key at least; make the file again"
         problems.error(Rule.PSEUDONYM, Source(path, 1), "the file is empty", hint)
     return frozenset(found), check
+
+
+def _report_keys(source: Source, problems: Problems) -> None:
+    message = "pseudonyms of two keys stand in one file, and those of the other name nobody"
+    hint = "make all of them with one key, by reconciler pseudonym"
+    problems.error(Rule.PSEUDONYM, source, message, hint)
 
 
 def _report(source: Source, prefix: str, problems: Problems) -> None:

@@ -25,7 +25,7 @@ from reconciler.model.live import (
     StudyRow,
     UnreportedImage,
 )
-from reconciler.model.patient import Attribute, Attributes, PatientKey
+from reconciler.model.patient import Attribute, Attributes, PatientKey, bare
 
 STUDY_INSTANCE_UID = "0020000D"
 SERIES_INSTANCE_UID = "0020000E"
@@ -59,8 +59,8 @@ _ROWS: dict[Referring, type[InstanceAddress]] = {
 _MODALITY = re.compile(r"[A-Z0-9_ ]{1,16}")
 """PS3.5 section 6.2: a Code String; whatever else stands there is not passed on."""
 
-_DAY = re.compile(r"[0-9]{8}")
 _DATE = re.compile(r"(19|20)[0-9]{6}")
+"""What can be the date of a study: the year 1 is what devices write that do not know it."""
 
 _LONGEST_ROW = 1024 * 1024  # characters; decoded it may take 24 times as many bytes
 _LONGEST_DATASET = 16 * 1024 * 1024  # characters
@@ -122,7 +122,7 @@ def read_study_rows(chunks: Iterator[bytes], key: PatientKey) -> Iterator[StudyR
             _uid(row, STUDY_INSTANCE_UID) or _odd(row, levels=1),
             _day(row),
             attributes.get(Attribute.PATIENT),
-            key.accession_pseudonym(number) if number and number.strip() else None,
+            key.accession_pseudonym(number) if number and bare(number) else None,
             _count(row, STUDY_RELATED_SERIES),
             _count(row, STUDY_RELATED_INSTANCES),
             tuple(attributes.items()),
@@ -231,7 +231,7 @@ def _attributes(row: dict[str, Any], *wanted: Attribute) -> Attributes:
     for attribute in wanted:
         match row.get(_TAGS[attribute], {}):
             case {"Value": [str(text)], **others} if not others.keys() - {"vr"}:
-                found[attribute] = text.strip(" ") if text.strip() else None
+                found[attribute] = bare(text) or None
             case {**element} if not element.get("Value") and element.keys() <= {"vr", "Value"}:
                 found[attribute] = None
     return found
@@ -292,18 +292,18 @@ def _odd(row: dict[str, Any], *, levels: int = len(_IDENTITY)) -> OddRow:
 
 def _modality(row: dict[str, Any]) -> str | None:
     match row.get(MODALITY):
-        case {"Value": [str(code)]} if _MODALITY.fullmatch(code):
-            return code
+        case {"Value": [str(code)]} if _MODALITY.fullmatch(bare(code)):
+            return bare(code)
     return None
 
 
 def _day(row: dict[str, Any]) -> date | None:
-    """A Study Date (DA, PS3.5 section 6.2); None where there is none, or what is no date."""
-    text = _text(row, STUDY_DATE)
-    if text is None or not _DAY.fullmatch(text.strip(" ")):
+    """A Study Date (DA, PS3.5 section 6.2); None where there is none, or what can be none."""
+    text = bare(_text(row, STUDY_DATE) or "")
+    if not _DATE.fullmatch(text):
         return None
     try:
-        return date.fromisoformat(text.strip(" "))
+        return date.fromisoformat(text)
     except ValueError:
         return None
 
