@@ -20,7 +20,6 @@ from pathlib import Path
 
 import bagit
 import pytest
-from click import Context
 
 from reconciler.applying.archive import BagInfo
 from reconciler.applying.bag import Bag, PayloadFile
@@ -133,9 +132,10 @@ def test_every_command_that_readme_types_is_understood() -> None:
     assert len(typed) >= 8
     for line in typed:
         name, *arguments = shlex.split(line)
-        command = group.get_command(Context(group), name)
+        context = group.make_context("reconciler", [name])
+        command = group.get_command(context, name)
         assert command is not None
-        command.make_context(name, arguments)
+        command.make_context(name, arguments, parent=context)
 
 
 @contextmanager
