@@ -24,7 +24,7 @@ LISTS = dict(re.findall(r"^\*\*… (a \w+)\*\*.*\n\n((?:\d+\. .*\n)+)", CONTRIBU
 SCHEMAS = [f"schemas/{name}.schema.json" for name in ("desired-state", "plan", "event")]
 NAMED_IN = {
     "a limit": {
-        (*SCHEMAS, "README.md"): {*LIMIT_KEYS.values()},
+        (*SCHEMAS, "docs/reference/gates.md"): {*LIMIT_KEYS.values()},
         ("reconciler/model/desired.py", "reconciler/model/gate.py"): {*LIMIT_KEYS},
     },
     "a format": {

@@ -188,6 +188,7 @@ def test_the_editor_line_of_every_example_leads_to_the_schema() -> None:
             assert (path.parent / target).resolve() == published, f"{path}: {target}"
 
 
-def test_the_editor_line_that_readme_shows_fits_a_file_under_specs() -> None:
-    (target,) = set(EDITOR_LINE.findall((ROOT / "README.md").read_text("utf-8")))
+def test_the_editor_line_that_the_docs_show_fits_a_file_under_specs() -> None:
+    page = ROOT / "docs" / "reference" / "desired-state.md"
+    (target,) = set(EDITOR_LINE.findall(page.read_text("utf-8")))
     assert (ROOT / "specs" / target).resolve() == ROOT / "schemas" / "desired-state.schema.json"
