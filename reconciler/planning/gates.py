@@ -39,7 +39,7 @@ def gates_on_counts(counts: Iterable[GateCounts]) -> Iterator[Gate]:
 
 def count_for_gates(plan: StorePlan) -> GateCounts:
     """What the gates of the stable part count."""
-    percents = {study.study_uid: _percent(study) for study in plan.studies}
+    percents = {study.study_uid: study_percent(study) for study in plan.studies}
     allowed = plan.limits.max_study_percent
     return GateCounts(
         plan.store,
@@ -105,6 +105,6 @@ def _gates_of(counts: GateCounts) -> Iterator[Gate]:
     )
 
 
-def _percent(study: StudyPlan) -> int:
+def study_percent(study: StudyPlan) -> int:
     """The share of the study that is deleted line by line, in percent, rounded up."""
     return -(-100 * study.listed_deletions // study.instances)

@@ -22,10 +22,11 @@ def overridden_by_holds(
     desired: DesiredState, live: Mapping[StoreAddress, LiveStore]
 ) -> tuple[OverriddenInstances, ...]:
     """What holds keep of all that the store has and the files ask to remove."""
-    return tuple(one for store in desired.stores for one in _overridden(store, live[store.store]))
+    return tuple(one for store in desired.stores for one in overridden_in(store, live[store.store]))
 
 
-def _overridden(desired: DesiredStore, live: LiveStore) -> Iterator[OverriddenInstances]:
+def overridden_in(desired: DesiredStore, live: LiveStore) -> Iterator[OverriddenInstances]:
+    """What holds keep of one store, or of a part of it."""
     held = {entry.study_uid for entry in desired.keeps.entries if entry.hold is not None}
     for series in series_in_question(desired, live):
         if series.study_uid not in held:

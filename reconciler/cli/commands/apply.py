@@ -24,6 +24,7 @@ from reconciler.cli.runs.reading import read_saved_plan
 from reconciler.cli.runs.recording import record_nothing_done
 from reconciler.cli.runs.shared import opened_run, run_options
 from reconciler.errors import Refused, UsageError
+from reconciler.planning.acceptance import require_whole
 
 
 @click.command(name="apply")
@@ -97,6 +98,7 @@ def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
         raise UsageError("a saved plan is applied alone", hint="give one plan file and no PATH")
     try:
         saved = read_saved_plan(paths[0])
+        require_whole(saved)
     except Refused as refusal:
         record_nothing_done("apply", refusal.exit_code, str(refusal), options.state)
         raise

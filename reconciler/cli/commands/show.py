@@ -22,11 +22,12 @@ from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.options.stores import access_options
 from reconciler.cli.output.console import write_document
 from reconciler.cli.output.destination import require_writable
-from reconciler.cli.runs.reading import read_saved_plan
+from reconciler.cli.runs.reading import read_plan_in_any_form
 from reconciler.cli.runs.showing import write_plan_document
 from reconciler.cli.runs.thumbnails import plan_thumbnails
 from reconciler.errors import UsageError
 from reconciler.model.plan import SavedPlan
+from reconciler.model.shards.manifest import Manifest
 from reconciler.model.thumbnail import Thumbnails
 from reconciler.planning.gates import gates_of
 from reconciler.reporting.plan.html import plan_as_html
@@ -54,6 +55,8 @@ def command(
 ) -> None:
     """Render a saved PLAN, offline but for --thumbnails.
 
+    Of a plan in shards, PLAN is the manifest, or one of the shards.
+
     With --thumbnails one instance to delete of each series is rendered by the store that the plan
     is for, and the page holds the images: keep it as you keep the images themselves. What was asked
     for is on record, as that of a query. Nothing else asks the store, and the options of the
@@ -68,13 +71,18 @@ def command(
       reconciler show plan.json --write junit=plan.xml --write terraform=plan-report.json
     """
     require_writable(*(path for _, path in writes))
-    saved = read_saved_plan(plan)
+    saved = read_plan_in_any_form(plan)
     images = None
     if thumbnails:
         if "html" not in {format_name, *(name for name, _ in writes)}:
             raise UsageError(
                 "--thumbnails is of no use without a page",
                 hint="add --write html=plan.html or --format html",
+            )
+        if isinstance(saved, Manifest):
+            raise UsageError(
+                f"{plan} is the manifest of a plan in shards, whose series are in its shards",
+                hint="show a shard with --thumbnails",
             )
         folder = open_state(state, find_root(root), only_reads=True)
         images = plan_thumbnails(saved, access, folder)
@@ -85,7 +93,9 @@ def command(
         write_plan_document(saved, format_name)
 
 
-def _rendered(saved: SavedPlan, images: Thumbnails | None, format_name: str) -> Iterator[str]:
-    if format_name == "html":
+def _rendered(
+    saved: SavedPlan | Manifest, images: Thumbnails | None, format_name: str
+) -> Iterator[str]:
+    if format_name == "html" and isinstance(saved, SavedPlan):
         return plan_as_html(saved, gates_of(saved), images)
     return render(saved, format_name)

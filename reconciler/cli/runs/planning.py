@@ -19,6 +19,7 @@ from reconciler.cli.runs.other_services import note_other_services
 from reconciler.cli.runs.reading import read_desired_state, read_history
 from reconciler.cli.runs.recording import record_plan
 from reconciler.cli.runs.unfinished import note_unfinished
+from reconciler.desired.parts import DesiredParts
 from reconciler.errors import EndpointError, ExitCode, JournalError
 from reconciler.journal.earlier_plans import overridden_before
 from reconciler.journal.history import StoreHistory
@@ -27,8 +28,10 @@ from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import DesiredState, QueriedRemoves
+from reconciler.model.gate import Gate
 from reconciler.model.live import LiveStore
 from reconciler.model.plan import OverriddenInstances, Plan, SavedPlan
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.service import store_at
 from reconciler.planning.dangling import with_references
 from reconciler.planning.gates import blocking_gates, gates_of
@@ -39,7 +42,7 @@ from reconciler.planning.planner import make_plan
 from reconciler.planning.reappeared import find_reappeared
 from reconciler.planning.seen import studies_seen
 from reconciler.reporting.events import diagnostic_events
-from reconciler.reporting.wording import traffic_line
+from reconciler.reporting.wording import effort_line, traffic_line
 from reconciler.survey.references import read_references
 from reconciler.survey.refresh import refresh
 from reconciler.survey.stages import ProbeMode
@@ -108,7 +111,7 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
         git=checkout.state(plan.inputs),
         reappeared=find_reappeared(plan, history.last_words(planned, str(endpoint))),
         unrecorded=unrecorded_stores(plan, recorded),
-        freed=freed_from(plan, _overridden_before(plan, str(endpoint), request.state)),
+        freed=freed_from(plan, overridden_last_time(plan, str(endpoint), request.state)),
         seen=studies_seen(plan, live),
     )
     record_plan(saved, overridden, request.state, principal=principal)
@@ -116,7 +119,9 @@ def make_saved_plan(request: PlanRequest) -> SavedPlan:
     return saved
 
 
-def _overridden_before(plan: Plan, endpoint: str, state: State) -> tuple[OverriddenInstances, ...]:
+def overridden_last_time(
+    plan: Plan, endpoint: str, state: State
+) -> tuple[OverriddenInstances, ...]:
     """As `overridden_before`; a note where it is not known, since it is for readers alone."""
     try:
         return overridden_before(state, plan, endpoint)
@@ -125,7 +130,7 @@ def _overridden_before(plan: Plan, endpoint: str, state: State) -> tuple[Overrid
         return ()
 
 
-def require_expected_endpoint(desired: DesiredState, endpoint: Endpoint) -> None:
+def require_expected_endpoint(desired: DesiredState | DesiredParts, endpoint: Endpoint) -> None:
     """Compare the origin that files name with the configured one, which alone is trusted.
 
     Raises:
@@ -182,13 +187,22 @@ def _with_references(
     return replace(plan, stores=tuple(stores))
 
 
+def say_effort(summary: PlanSummary, max_qps: float | None) -> None:
+    """Say what applying the plan costs in requests, and in time where their rate is held."""
+    if summary.listed:
+        say(f"apply sends {effort_line(summary.requests, max_qps)}")
+
+
 def plan_exit_code(saved: SavedPlan, *, detailed: bool = False) -> ExitCode:
     """The exit code of a plan that was shown; names its blocking gates on stderr."""
-    blocking = blocking_gates(gates_of(saved))
+    return exit_code_of(gates_of(saved), is_pending=detailed and saved.plan.has_pending)
+
+
+def exit_code_of(gates: Sequence[Gate], *, is_pending: bool) -> ExitCode:
+    """As `plan_exit_code`."""
+    blocking = blocking_gates(gates)
     if blocking:
         names = ", ".join(sorted({gate.name.value for gate in blocking}))
         say(f"this plan will not be applied: blocking gates: {names}")
         return ExitCode.REFUSED
-    if detailed and saved.plan.has_pending:
-        return ExitCode.PENDING
-    return ExitCode.SUCCESS
+    return ExitCode.PENDING if is_pending else ExitCode.SUCCESS

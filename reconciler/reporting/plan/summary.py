@@ -13,6 +13,7 @@ from enum import Enum
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import SavedPlan
 from reconciler.model.plan_summary import HoldTally, PlanSummary, ReasonTally
+from reconciler.model.shards.notices import Notices
 from reconciler.reporting.wording import (
     describe_freed,
     describe_gate,
@@ -73,12 +74,22 @@ class Summary:
 
 def summary_of(saved: SavedPlan, gates: Sequence[Gate]) -> Summary:
     """The summary of a plan; ``gates`` are all of its gates."""
-    numbers = PlanSummary.of(saved)
+    is_dirty = saved.git is not None and saved.git.dirty
+    return summary_from(PlanSummary.of(saved), Notices.of(saved), gates, is_dirty=is_dirty)
+
+
+def summary_from(
+    numbers: PlanSummary, notices: Notices, gates: Sequence[Gate], *, is_dirty: bool
+) -> Summary:
+    """The summary of a plan of which no more is known; ``is_dirty`` says that git held others."""
     parts = (
-        Part("What goes", (*_losses(numbers), *_seen(saved, numbers))),
+        Part("What goes", (*_losses(numbers), *_seen(notices, numbers))),
         Part("Why", tuple(_reasons(numbers.reasons))),
         Part("What is held", tuple(_held(numbers))),
-        Part("What is odd", tuple(_odd(saved, numbers)) or (Line("Nothing was found."),)),
+        Part(
+            "What is odd",
+            tuple(_odd(notices, numbers, is_dirty=is_dirty)) or (Line("Nothing was found."),),
+        ),
     )
     shown = tuple(part for part in parts if part.lines)
     return Summary(_headline(numbers), shown, tuple(_blocking(gates)), _passed(gates))
@@ -119,7 +130,7 @@ def _losses(plan: PlanSummary) -> Iterator[Line]:
         )
 
 
-def _seen(saved: SavedPlan, plan: PlanSummary) -> Iterator[Line]:
+def _seen(notices: Notices, plan: PlanSummary) -> Iterator[Line]:
     """What the listings said of it: no line where they said nothing."""
     if plan.modalities:
         counts = [f"{name} {count:,}" for name, count in plan.modalities.items()]
@@ -127,7 +138,7 @@ def _seen(saved: SavedPlan, plan: PlanSummary) -> Iterator[Line]:
     if plan.years:
         first, last = plan.years[0], plan.years[-1]
         span = str(first) if first == last else f"{first} to {last}"
-        dated = sum(one.year is not None for one in saved.seen)
+        dated = notices.studies_dated
         partly = "" if dated == plan.studies else f" (of {dated:,} of the {plan.studies:,} studies)"
         yield Line(f"Years: {span}{partly}")
 
@@ -169,19 +180,20 @@ def _overriding(overridden: int) -> str:
     return f" (files ask to remove {overridden:,} of them, which stay)"
 
 
-def _odd(saved: SavedPlan, plan: PlanSummary) -> Iterator[Line]:
+def _odd(notices: Notices, plan: PlanSummary, *, is_dirty: bool) -> Iterator[Line]:
     """What needs somebody's attention, the gravest first."""
+    overdue = [f"{describe_overdue(one)} ({one.source})" for one in notices.overdue_holds]
     texts = [
-        *_first_of([text for _, text in describe_freed(saved)]),
-        *_reappeared(saved),
+        *_first_of([describe_freed(one) for one in notices.freed]),
+        *_reappeared(notices),
         *_dangling(plan),
         *_counted(plan),
-        *_first_of([f"{describe_overdue(one)} ({one.source})" for one in saved.overdue_holds]),
-        *_unclear_references(saved),
+        *_first_of(overdue),
+        *_unclear_references(notices),
     ]
     if plan.damaged_too:
         texts.append(f"{plural(plan.damaged_too, 'instance')}: deleted even if the copy is damaged")
-    if saved.git is not None and saved.git.dirty:
+    if is_dirty:
         texts.append("The files have changes that are in no commit")
     yield from (Line(text, Weight.ODD) for text in texts)
 
@@ -192,12 +204,10 @@ def _first_of(notices: Sequence[str]) -> Iterator[str]:
         yield f"… and {len(notices) - _NOTICES:,} more such holds (all of them with --format json)"
 
 
-def _reappeared(saved: SavedPlan) -> Iterator[str]:
-    restored = sum(one.restored for one in saved.reappeared)
-    again = len(saved.reappeared) - restored
-    if again:
+def _reappeared(notices: Notices) -> Iterator[str]:
+    if again := notices.reappeared:
         yield f"Reappeared: {plural(again, 'instance')}, removed by an earlier run and there again"
-    if restored:
+    if restored := notices.restored:
         yield f"Restored: {plural(restored, 'instance')}, put back after an earlier run"
 
 
@@ -228,11 +238,10 @@ def _counted(plan: PlanSummary) -> Iterator[str]:
             yield words.format(f"{count:,}")
 
 
-def _unclear_references(saved: SavedPlan) -> Iterator[str]:
-    may_refer = sum(len(store.may_refer) for store in saved.plan.stores)
-    if may_refer:
-        yield f"{plural(may_refer, 'instance')} may refer to what would be deleted"
-    if any(store.not_looked_at.is_any for store in saved.plan.stores):
+def _unclear_references(notices: Notices) -> Iterator[str]:
+    if notices.may_refer:
+        yield f"{plural(notices.may_refer, 'instance')} may refer to what would be deleted"
+    if notices.not_looked_at:
         yield "Not all that may refer to what would be deleted was looked at"
 
 
