@@ -6,6 +6,8 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
+from reconciler.errors import ReconcilerError
+
 Database = sqlite3.Connection
 
 
@@ -16,12 +18,22 @@ def temporary_database() -> Iterator[Database]:
     SQLite makes the file where temporary files lie (``SQLITE_TMPDIR``, else ``TMPDIR``, else
     /var/tmp), for its owner only, and removes its name at once: so nothing of it stays, however the
     process ends. What is small never reaches the disk.
+
+    Raises:
+        ReconcilerError: there is no room for it.
     """
-    with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as database:
-        database.execute("PRAGMA journal_mode = OFF")
-        database.execute("PRAGMA temp_store = FILE")
-        database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        yield database
+    try:
+        with closing(sqlite3.connect("", isolation_level=None, check_same_thread=False)) as opened:
+            opened.execute("PRAGMA journal_mode = OFF")
+            opened.execute("PRAGMA temp_store = FILE")
+            opened.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+            opened.execute("BEGIN")  # else each row would be a transaction of its own
+            yield opened
+    except sqlite3.Error as error:
+        raise ReconcilerError(
+            f"what does not fit into memory cannot be written to a temporary file: {error}",
+            hint="make room where temporary files lie, or name another folder with TMPDIR",
+        ) from error
 
 
 _CACHE_KIB = 16 << 10

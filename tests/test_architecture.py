@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "errors": {"model"},
     "json_stream": set(),
     "json_codec": {"model"},  # an address is written under the API's names, and a time in one form
-    "outside_memory": set(),
+    "outside_memory": {"errors"},
     "regular_file": set(),
     "durable_folder": set(),
     "dicom": set(),

@@ -175,7 +175,9 @@ class _Making:
                     was_deleted=pasts[wanted.store].is_gone,
                     on_progress=self.request.events.probing(wanted.store, counter.update),
                 )
-            beside[wanted.store].add(self.parts.add(wanted, live))
+            part = self.parts.add(wanted, live)
+            require_archives_outside(self._plan([part.plan]), self.request.state)
+            beside[wanted.store].add(part)
         return beside
 
     def shards(
@@ -196,7 +198,6 @@ class _Making:
                 sum(study.deletions for store in saved.plan.stores for study in store.studies),
                 sum(len(store.findings) for store in saved.plan.stores),
             )
-            require_archives_outside(saved.plan, self.request.state)
             folder.write(named.path, write_plan(saved))
             self.parts.set_aside(records_of_plan(saved, (), self.desired.stores))
             yield named, saved
