@@ -36,7 +36,7 @@ def weight(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> i
 
 
 @pytest.mark.usefixtures("weight")
-@tried(8)
+@tried(5)
 @given(world=worlds(odd=st.integers(0, 2)), size=st.sampled_from(SIZES))
 def test_shards_are_together_what_the_plan_is_in_one_file(
     ground: Ground, world: World, size: int

@@ -47,10 +47,11 @@ class Parts:
         self._database = database
         self._asking = threading.Lock()
         self._deleting: set[StoreAddress] = set()
+        self._numbers: dict[StoreAddress, int] = {}
         database.execute("CREATE TABLE aside (value BLOB)")
         database.execute("CREATE TABLE parts (number INTEGER PRIMARY KEY, part BLOB)")
         database.execute(
-            "CREATE TABLE objects (store TEXT, uid INTEGER, kind INTEGER, part INTEGER)"
+            "CREATE TABLE objects (store INTEGER, uid INTEGER, kind INTEGER, part INTEGER)"
         )
 
     def add(self, desired: DesiredStore, live: LiveStore) -> Part:
@@ -73,7 +74,7 @@ class Parts:
         part = Part(desired, live, plan)
         written = pickle.dumps(part, pickle.HIGHEST_PROTOCOL)
         number = self._database.execute("INSERT INTO parts (part) VALUES (?)", [written]).lastrowid
-        store = str(plan.store)
+        store = self._numbers.setdefault(plan.store, len(self._numbers))
         self._database.executemany(
             "INSERT INTO objects VALUES (?, ?, ?, ?)",
             ((store, hash(uid), kind, number) for uid, kind in noted),
@@ -87,7 +88,7 @@ class Parts:
             DesiredStateError: an instance to delete has the SOP Instance UID of a kept one.
         """
         self._database.execute("CREATE INDEX by_uid ON objects (store, uid, kind, part)")
-        for store in self.stores():
+        for store in self._numbers.values():
             self._refuse_two_addresses(store)
 
     def __iter__(self) -> Iterator[Part]:
@@ -104,12 +105,6 @@ class Parts:
         for (written,) in self._database.execute("SELECT value FROM aside ORDER BY rowid"):
             yield pickle.loads(written)  # noqa: S301 - written above, seen by nobody else
 
-    def stores(self) -> list[str]:
-        """The stores of which there are parts."""
-        return sorted(
-            name for (name,) in self._database.execute("SELECT DISTINCT store FROM objects")
-        )
-
     def deletes_from(self, store: StoreAddress) -> bool:
         """Whether anything of the store is deleted."""
         return store in self._deleting
@@ -120,7 +115,7 @@ class Parts:
         It may be asked from any thread. One UID in 10¹² that is not in it may seem to be: `locate`
         tells.
         """
-        return _Deleted(self._database, self._asking, str(store))
+        return _Deleted(self._database, self._asking, self._numbers[store])
 
     def locate(
         self, store: StoreAddress, named: Set[str]
@@ -128,13 +123,13 @@ class Parts:
         """As `dangling.Locate`, of a store."""
         instances: dict[str, SeriesAddress] = {}
         emptied: dict[str, str] = {}
-        for number in self._holding(str(store), map(hash, named)):
+        for number in self._holding(self._numbers[store], map(hash, named)):
             more_instances, more_emptied = locate_in(self._at(number).plan, named)
             instances.update(more_instances)
             emptied.update(more_emptied)
         return instances, emptied
 
-    def _refuse_two_addresses(self, store: str) -> None:
+    def _refuse_two_addresses(self, store: int) -> None:
         found = self._database.execute(
             "SELECT uid FROM objects WHERE store = ? AND kind <> ? GROUP BY uid"
             " HAVING MIN(kind) <> MAX(kind)",
@@ -144,7 +139,7 @@ class Parts:
         parts = map(self._at, self._holding(store, suspects))
         refuse_two_addresses([one for part in parts for one in _deciding(part, suspects)])
 
-    def _holding(self, store: str, numbers: Iterable[int]) -> list[int]:
+    def _holding(self, store: int, numbers: Iterable[int]) -> list[int]:
         """The parts that hold objects of these numbers."""
         found: set[int] = set()
         for uid in numbers:
@@ -171,7 +166,7 @@ def _deciding(part: Part, suspects: Collection[int]) -> Iterator[SeriesDecisions
 
 
 class _Deleted(Set[str]):
-    def __init__(self, database: Database, asking: threading.Lock, store: str) -> None:
+    def __init__(self, database: Database, asking: threading.Lock, store: int) -> None:
         self._database = database
         self._asking = asking
         self._store = store
