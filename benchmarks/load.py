@@ -44,7 +44,7 @@ class Cost(NamedTuple):
 
 
 def load_with_reconciler(file: Path) -> float:
-    from reconciler.desired import load_desired_state  # noqa: PLC0415 - only this process pays
+    from reconciler.desired.load import load_desired_state  # noqa: PLC0415 - only this process pays
 
     start = time.process_time()
     state = load_desired_state([file], root=file.parent)

@@ -4,8 +4,94 @@
 remove, shows the difference to the live store as a plan, deletes exactly what
 the reviewed plan says, proves that it is gone and leaves a record.
 
+What ``__all__`` names is public, and so are `reconciler.errors` and the fields of the values that
+the functions return; all else may change with any release. The functions work in any thread. They
+print nothing, read no environment variable and handle no signal: what they need is an argument,
+and what they have to say goes to a `Listener`.
+
+Every error is a `ReconcilerError`; `reconciler.errors` draws the tree. What goes wrong with one
+instance is a value in the result.
+
 The way of the data, a room each: ``desired`` → ``live`` → ``planning`` →
 ``applying`` → ``reporting``; ``model`` holds the nouns they share.
 """
 
+from __future__ import annotations
+
+from importlib import import_module
+from threading import RLock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reconciler.api.applying import apply
+    from reconciler.api.listener import Listener
+    from reconciler.api.loading import load
+    from reconciler.api.planning import plan, read_plan
+    from reconciler.api.project import Project
+    from reconciler.api.record import read_record
+    from reconciler.api.resolving import resolve
+    from reconciler.api.service import Service
+    from reconciler.api.showing import Plan, show
+    from reconciler.applying.apply import Applied
+    from reconciler.applying.stopping import Stop
+    from reconciler.errors import ReconcilerError
+    from reconciler.model.patient import PatientKey
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Applied",
+    "Listener",
+    "PatientKey",
+    "Plan",
+    "Project",
+    "ReconcilerError",
+    "Service",
+    "Stop",
+    "__version__",
+    "apply",
+    "load",
+    "plan",
+    "read_plan",
+    "read_record",
+    "resolve",
+    "show",
+]
+
+_HOMES = {
+    "Applied": "applying.apply",
+    "Listener": "api.listener",
+    "PatientKey": "model.patient",
+    "Plan": "api.showing",
+    "Project": "api.project",
+    "ReconcilerError": "errors",
+    "Service": "api.service",
+    "Stop": "applying.stopping",
+    "apply": "api.applying",
+    "load": "api.loading",
+    "plan": "api.planning",
+    "read_plan": "api.planning",
+    "read_record": "api.record",
+    "resolve": "api.resolving",
+    "show": "api.showing",
+}
+"""The module of each public name, imported at its first use (PEP 562): a command needs few."""
+
+
+_IMPORTING = RLock()
+"""Many threads that import a package at once can fail: some packages import in circles."""
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    with _IMPORTING:
+        value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)

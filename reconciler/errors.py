@@ -3,7 +3,7 @@
 ::
 
     ReconcilerError                  exit 1: the question could not be answered
-     ├─ UsageError                   the command line asks for something impossible
+     ├─ UsageError                   the caller asks for something impossible
      ├─ DesiredStateError            invalid files; carries every problem
      │   └─ HiddenFilesError         exit 3: not all that may hold keeps could be read
      ├─ StatementError               a query that cannot be run; carries every problem
@@ -63,7 +63,7 @@ class ReconcilerError(Exception):
 
 
 class UsageError(ReconcilerError):
-    """The command line asks for something impossible."""
+    """The caller asks for something impossible."""
 
 
 class DesiredStateError(ReconcilerError):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.options import formats
+from reconciler.api import formats
 from reconciler.emulator.faulty.faults import FaultKind
 from reconciler.journal.records import RECORDS
 from reconciler.model.address import Provider
@@ -28,7 +28,7 @@ NAMED_IN = {
         ("reconciler/model/desired.py", "reconciler/model/gate.py"): {*LIMIT_KEYS},
     },
     "a format": {
-        ("reconciler/cli/options/formats.py", "docs/reference/outputs.md"): {
+        ("reconciler/api/formats.py", "docs/reference/outputs.md"): {
             *formats.PLAN_FORMATS,
             *formats.VALIDATION_FORMATS,
             *formats.REPORT_FORMATS,

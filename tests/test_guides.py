@@ -32,21 +32,30 @@ STORED_FILES = (
 
 BLOCK = re.compile(
     r"(?:[Ss]ave (?:this|the list) as `(?P<name>[^`]+)`(?:(?!```)[\s\S])*?)?"
-    r"^```(?P<language>yaml|csv|console)\n(?P<text>[\s\S]*?)^```$",
+    r"^```(?P<language>yaml|csv|console|python)\n(?P<text>[\s\S]*?)^```$",
     re.MULTILINE,
 )
 
+
+NOTEBOOKS_STORE = "http://127.0.0.1:8042"
 
 SHELL = {"chmod", "grep", "mkdir", "openssl", "python", "rm"}
 """What a guide types beside the program; so that no id stands in one, it reads a sample file."""
 
 
 @pytest.mark.parametrize("guide", GUIDES, ids=[guide.stem for guide in GUIDES])
-def test_a_guide_does_what_it_says(guide: Path, tmp_path: Path) -> None:
-    """Every file is saved and every command typed in order; every line shown is one answered."""
+def test_a_guide_does_what_it_says(
+    guide: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every file is saved and every command typed in order; every line shown is one answered.
+
+    Python runs in this process, block after block, as the cells of a notebook do.
+    """
     project, archive = tmp_path / "project", tmp_path / "archive"
     (project / "specs").mkdir(parents=True)
     typed = 0
+    variables: dict[str, object] = {}
+    monkeypatch.chdir(project)
     with running_emulator(EmulatorSettings(tmp_path / "store")) as emulator:
         with resources.as_file(resources.files("pydicom.data") / "test_files") as files:
             for name in STORED_FILES:
@@ -56,7 +65,9 @@ def test_a_guide_does_what_it_says(guide: Path, tmp_path: Path) -> None:
         environment = inherited | {"RECONCILER_ENDPOINT": emulator.url}
         for block in BLOCK.finditer(guide.read_text(encoding="utf-8")):
             text = block["text"].replace("/srv/dicom-archive", str(archive))
-            if block["language"] != "console":
+            if block["language"] == "python":
+                exec(text.replace(NOTEBOOKS_STORE, emulator.url), variables)
+            elif block["language"] != "console":
                 assert block["name"], f"{guide.name} does not say where to save:\n{text}"
                 file = project / block["name"]
                 file.parent.mkdir(parents=True, exist_ok=True)

@@ -20,8 +20,8 @@ import pytest
 
 from reconciler.applying.outcome import DELETIONS, RESTORES, AttemptSummary, Comparison
 from reconciler.cli.main import run
-from reconciler.desired import load_desired_state
 from reconciler.desired.inventory.reader import LEVELS
+from reconciler.desired.load import load_desired_state
 from reconciler.desired.problems import Problems
 from reconciler.desired.schema.published import SELECTOR, desired_state_schema, scalar_types
 from reconciler.desired.schema.validation import check_document

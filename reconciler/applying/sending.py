@@ -96,10 +96,16 @@ class Sender:
     now: Callable[[], datetime]
     turns: threading.Semaphore
     _one_preflight: threading.Lock = field(default_factory=threading.Lock)
+    _labelled: dict[tuple[StoreAddress, str | None], DicomStore] = field(default_factory=dict)
 
     def store(self, address: StoreAddress, ticket: str | None) -> DicomStore:
         """The store, with the run's labels and those of one removal on every request to it."""
-        return self.stores[address].labelled(replace(self.labels, ticket=ticket))
+        key = address, ticket
+        store = self._labelled.get(key)
+        if store is None:  # two threads may both make it; either will do
+            store = self.stores[address].labelled(replace(self.labels, ticket=ticket))
+            self._labelled[key] = store
+        return store
 
     def send(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from reconciler.errors import ExitCode
 from reconciler.model.outcome import Operation, Outcome, RunState
 
 
@@ -18,6 +19,8 @@ class Stop:
         self.event = threading.Event()
         self.state = RunState.COMPLETED
         self.reason: str | None = None
+        self.ending: tuple[ExitCode, str] | None = None
+        """The exit code and the reason of `interrupt`, once it was called."""
         self._lock = threading.Lock()
 
     def request(self, state: RunState, reason: str) -> None:
@@ -26,6 +29,16 @@ class Stop:
             if self.reason is None or _overrides(state, self.state):
                 self.state, self.reason = state, reason
         self.event.set()
+
+    def interrupt(
+        self, reason: str = "interrupted", exit_code: ExitCode = ExitCode.INTERRUPTED
+    ) -> None:
+        """Stop because the caller wants it: no request is begun, and those in flight end.
+
+        Only the first call counts. The same plan can be applied again, and then goes on.
+        """
+        self.ending = self.ending or (exit_code, reason)
+        self.request(RunState.INTERRUPTED, reason)
 
     @property
     def is_requested(self) -> bool:

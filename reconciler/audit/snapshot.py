@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Self
 
+from reconciler.audit.heard import Heard, HeardFile, OnProgress
 from reconciler.errors import BrokenJournal, JournalError, UsageError
 from reconciler.journal.index import RunIndex
 from reconciler.journal.index_objects import IndexObject, read_indexes
@@ -44,8 +45,8 @@ class Snapshot:
         """The entries of the logs, and objects of the index, that are none."""
 
     @classmethod
-    def take(cls, state: State) -> Self:
-        """Note what is there now.
+    def take(cls, state: State, on_progress: OnProgress | None = None) -> Self:
+        """Note what is there now; ``on_progress`` hears how many bytes of runs were read later on.
 
         Raises:
             UsageError: there is no such state folder.
@@ -60,7 +61,10 @@ class Snapshot:
         logs = {
             folder: tuple(_entries(RunLog(state.objects, folder), broken)) for folder in FOLDERS
         }
-        files = (file for folder in FOLDERS for file in state.run_files(folder))
+        files: Iterable[RunFile] = (one for folder in FOLDERS for one in state.run_files(folder))
+        if on_progress is not None:
+            heard = Heard(on_progress)
+            files = (HeardFile(file, heard) for file in files)
         indexes = logs[RUNS][-1].entry.indexes if logs[RUNS] else ()
         indexed = {one.line.run: one for one in _indexed(state, indexes, broken)}
         return cls(state, logs, tuple(files), indexed, tuple(broken))

@@ -1,4 +1,4 @@
-"""Arguments, wiring, environment, clock, randomness, output and exit code: the edge."""
+"""Arguments, environment, signals, output and exit code: the edge."""
 
 from reconciler.cli.main import main
 

@@ -18,8 +18,8 @@ from click.shell_completion import CompletionItem
 
 from reconciler import __version__
 from reconciler.cli.ci import github
-from reconciler.cli.output.console import last_words, report_error
-from reconciler.cli.usage import as_usage_error, unknown_command
+from reconciler.cli.output.console import last_words, report_error, say
+from reconciler.cli.usage import FIRST_USE, as_usage_error, unknown_command
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
 _COMMANDS = {
@@ -169,7 +169,10 @@ def _run(args: list[str] | None) -> int:
         report_error(error)
         return error.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
+        if error.ctx is not None and error.ctx.parent is None:
+            say(FIRST_USE)
+        else:
+            error.show()
         return ExitCode.ERROR
     except click.ClickException as error:
         report_error(as_usage_error(error))

@@ -11,7 +11,6 @@ from types import FrameType
 from reconciler.applying.stopping import Stop
 from reconciler.cli.output.console import say
 from reconciler.errors import ExitCode
-from reconciler.model.outcome import RunState
 
 _EXIT_CODES = {
     signal.SIGINT: ExitCode.INTERRUPTED,
@@ -33,7 +32,7 @@ class Signals:
             os._exit(code)
         self.exit_code = code
         name = signal.Signals(number).name
-        self._stop.request(RunState.INTERRUPTED, f"interrupted by {name}")
+        self._stop.interrupt(f"interrupted by {name}", code)
         say(f"{name}: letting the requests in flight end; a second signal exits at once")
 
 

@@ -9,6 +9,21 @@ import click
 
 from reconciler.errors import UsageError
 
+FIRST_USE = """\
+Plan and apply for DICOM instances. A first use, step by step:
+
+  reconciler import STORE --out specs/keep.yaml  write down what a store holds
+  reconciler resolve                             or turn selectors into lists
+  reconciler validate                            check the files
+  reconciler plan --out plan.json                see what would be deleted
+  reconciler apply plan.json                     delete exactly that, and prove it
+  reconciler audit verify                        check the record
+
+STORE is projects/P/locations/L/datasets/D/dicomStores/S.
+To see all of it without a store: reconciler demo
+All commands: reconciler --help. One of them: reconciler plan --help"""
+"""What ``reconciler`` without arguments says."""
+
 
 def unknown_command(name: str, known: Iterable[str]) -> UsageError:
     """No such command, with the one that was meant, as far as that can be guessed."""

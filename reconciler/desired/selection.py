@@ -172,7 +172,7 @@ class _Walk:
             self.walked.links.add(path.relative_to(self.real_root).as_posix())
 
     def _report_no_file(self, name: str, message: str) -> None:
-        hint = f"{self.noun}s end in .yaml or .yml"
+        hint = _hint(name, f"{self.noun}s end in .yaml or .yml")
         self.problems.error(Rule.NO_DESIRED_STATE_FILE, Source(name, 1), f"{name} {message}", hint)
 
 
@@ -181,11 +181,23 @@ def _mode(path: Path, name: str, problems: Problems) -> int:
     try:
         return path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        hint = "name a .yaml file, or a folder that holds one"
+        hint = _hint(name, "name a .yaml file, or a folder that holds one")
         problems.error(Rule.PATH_NOT_FOUND, Source(name, 1), f"{name} does not exist", hint)
     except OSError as error:
         report_unreadable(Source(name, 1), name, error, problems)
     return 0
+
+
+def _hint(name: str, otherwise: str) -> str:
+    """What to do where a PATH gives no file; nobody named ``specs/``, so there may be none yet."""
+    return _FIRST_FILE if name == SPECS else otherwise
+
+
+_FIRST_FILE = (
+    f"a first file: 'reconciler import STORE --out {SPECS}/keep.yaml' writes down what a store"
+    " holds, and 'reconciler resolve' turns selectors into lists; reconciler without arguments"
+    " shows the steps"
+)
 
 
 def _is_named_as_yaml(name: str) -> bool:

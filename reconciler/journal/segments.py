@@ -12,7 +12,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.journal.codec import to_json
+from reconciler.journal.codec import to_text
 from reconciler.journal.records import Record
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
@@ -38,7 +38,7 @@ def line_of(record: Record) -> bytes:
     Raises:
         ValueError: its time has no time zone.
     """
-    return json_line(to_json(record))
+    return to_text(record).encode("ascii") + b"\n"
 
 
 def json_line(members: Mapping[str, object]) -> bytes:

@@ -11,7 +11,7 @@ from typing import Self
 
 from reconciler.dicom.referrers import load_classes
 from reconciler.errors import LiveError
-from reconciler.live.http.adapter import SharedContextAdapter, tls_context
+from reconciler.live.http.adapter import SharedContextAdapter, proxies_for, tls_context
 from reconciler.live.http.bounds import Stopping, Term
 from reconciler.live.http.channel import Channel, ChannelSettings
 from reconciler.live.http.concurrency import ConcurrencyLimit
@@ -55,15 +55,16 @@ class Connection:
         is_plain = settings.endpoint.origin.startswith("http://")
         # The context takes as long to build as a hundred requests.
         context = None if is_plain else tls_context(settings.ca_bundle)
-        connections = partial(SharedContextAdapter, context, doubt=doubt)
+        endpoint = settings.endpoint
+        # Requests to this machine never go through a proxy.
+        is_direct = endpoint.is_loopback
+        proxies = {} if is_direct else proxies_for(endpoint.origin, settings.proxies)
+        connections = partial(
+            SharedContextAdapter, endpoint.origin, context, proxies=proxies, doubt=doubt
+        )
         self._channel = Channel(
-            settings.endpoint,
-            ChannelSettings(
-                settings.user_agent,
-                settings.connect_timeout,
-                settings.bounds,
-                settings.proxies,
-            ),
+            endpoint,
+            ChannelSettings(settings.user_agent, settings.connect_timeout, settings.bounds),
             # A worker that archives asks for the size of what it retrieves meanwhile.
             reads=connections(pool_maxsize=2 * settings.parallelism),
             changes=connections(pool_maxsize=settings.parallelism),

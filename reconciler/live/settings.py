@@ -14,17 +14,16 @@ DEFAULT_PARALLELISM = 32
 MAX_PARALLELISM = 64
 """More threads than this make one client slower, not faster."""
 
-DEFAULT_PAGE_SIZE = 5000
-"""Rows a page of a search: what the Healthcare API allows for studies and series."""
-
 
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
     """How to reach the service; times are in seconds.
 
-    ``credentials`` are what the provider's variables hold, by their names. ``proxies`` is what
+    ``credentials`` are what the provider's variables hold, by their names; without them, and with
+    ``default_credentials``, those that the provider's library finds. ``proxies`` is what
     ``urllib.request.getproxies()`` gives, ``ca_bundle`` a PEM file instead of certifi's;
-    ``max_qps`` is in requests per second, None for no limit.
+    ``max_qps`` is in requests per second, None for no limit; ``page_size`` the rows of every page
+    of a search, None for as many as the provider's documentation allows.
     """
 
     endpoint: Endpoint
@@ -36,8 +35,9 @@ class ConnectionSettings:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     connect_timeout: float = 10.0
     bounds: Bounds = field(default_factory=Bounds)
-    page_size: int = DEFAULT_PAGE_SIZE
+    page_size: int | None = None
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    default_credentials: bool = True
     proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
     ca_bundle: str | None = None
 

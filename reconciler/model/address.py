@@ -43,6 +43,11 @@ def checked_uid(text: str) -> str:
     return text
 
 
+def numeric(uid: str) -> tuple[tuple[int, ...], str]:
+    """A sort key by which 1.2.9 comes before 1.2.10; 1.2 and 1.02 are two."""
+    return tuple(map(int, uid.split("."))), uid
+
+
 STUDY = as_json(key="studiesId", check=checked_uid)
 SERIES = as_json(key="seriesId", check=checked_uid)
 INSTANCE = as_json(key="instancesId", check=checked_uid)

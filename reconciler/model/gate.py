@@ -14,7 +14,7 @@ class GateName(Enum):
     """The gates, by the name of the limit that passes them where there is one."""
 
     meaning: str
-    """What it means that the gate is blocking, in one line."""
+    """What it means that the gate is blocking, in a few words."""
 
     def __new__(cls, value: str, meaning: str = "") -> Self:
         """Give each gate its name and its meaning."""
@@ -24,40 +24,40 @@ class GateName(Enum):
         return gate
 
     INCOMPLETE = ("incomplete", "The store gave no clear answer somewhere")
-    MISPLACED = ("misplaced", "An instance to remove lies under another study or series")
+    MISPLACED = ("misplaced", "What to remove is stored elsewhere")
     MAX_DELETIONS = (
         LIMIT_KEYS["max_deletions"],
-        "More instances would be deleted than the files allow",
+        "Too many instances to delete",
     )
     MAX_STUDIES_EMPTIED = (
         LIMIT_KEYS["max_studies_emptied"],
-        "More studies would be emptied than the files allow",
+        "Too many studies left empty",
     )
     MAX_SERIES_EMPTIED = (
         LIMIT_KEYS["max_series_emptied"],
-        "More series would be emptied than the files allow",
+        "Too many series left empty",
     )
     MAX_STUDY_PERCENT = (
         LIMIT_KEYS["max_study_percent"],
-        "A larger part of a study would be deleted than allowed",
+        "Too large a part of a study to delete",
     )
     MAX_KEPT_MISSING = (
         LIMIT_KEYS["max_kept_missing"],
-        "More that must be kept is missing than the files allow",
+        "What must be kept is missing",
     )
     MAX_DANGLING = (
         LIMIT_KEYS["max_dangling"],
-        "More that is kept refers to what would be deleted than the files allow",
+        "What is kept refers to what goes",
     )
     MAX_NEVER_SEEN = (
         LIMIT_KEYS["max_never_seen"],
-        "More to remove was never seen than the files allow",
+        "What to remove was never seen",
     )
     MAX_REAPPEARED = (
         LIMIT_KEYS["max_reappeared"],
-        "More that was removed is there again than the files allow",
+        "What was removed is there again",
     )
-    RESTORED = ("restored", "An instance to remove was restored on purpose")
+    RESTORED = ("restored", "What to remove was restored on purpose")
 
     @property
     def rule(self) -> str:

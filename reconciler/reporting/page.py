@@ -11,11 +11,14 @@ import hashlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from functools import cache
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reconciler.reporting.wording import plain, plural
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _PIECES_AT_ONCE = 500
 _PAGE_FOOT = """@page { margin: 16mm 14mm 18mm;
@@ -37,6 +40,9 @@ def render_page(template: str, values: Mapping[str, object], page_foot: str = ""
 
 @cache
 def _environment() -> Environment:
+    # Only who wants a page pays for it.
+    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
+
     loader = PackageLoader("reconciler.reporting")
     environment = Environment(
         loader=loader,

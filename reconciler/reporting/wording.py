@@ -59,7 +59,7 @@ def shortened(text: str, most: int = 240) -> str:
 
 def plural(count: int, noun: str) -> str:
     """``1 instance``, ``1,204 instances``; series and studies have plurals of their own."""
-    if noun == "series" or count == 1:
+    if noun.endswith("series") or count == 1:
         return f"{count:,} {noun}"
     is_ies = noun.endswith("y") and not noun.endswith("ay")
     return f"{count:,} {noun[:-1]}ies" if is_ies else f"{count:,} {noun}s"
@@ -109,13 +109,13 @@ def in_order(results: Sequence[InstanceResult]) -> list[InstanceResult]:
     return sorted(results, key=lambda result: (result.store, result.instance))
 
 
-def effort_line(requests: int, max_qps: float | None) -> str:
+def effort_line(requests: int, max_qps: float) -> str:
     """``about 20,000,000 requests: 27.8 hours at 200 per second (--max-qps)``."""
-    line = f"about {plural(requests, 'request')}"
-    if max_qps is None:
-        return line
     hours = requests / max_qps / 3600
-    return f"{line}: {hours:,.1f} hours at {max_qps:,g} per second (--max-qps)"
+    return (
+        f"about {plural(requests, 'request')}: {hours:,.1f} hours at {max_qps:,g} per second"
+        " (--max-qps)"
+    )
 
 
 def traffic_line(traffic: Traffic) -> str:
@@ -173,8 +173,11 @@ def describe_removed(removed: RemovalCounts) -> str:
     what = f"{plural(removed.instances, 'instance')} of {plural(removed.series, 'series')}"
     for_good = removed.instances - removed.copied
     text = f"{what} in {plural(removed.studies, 'study')} removed"
-    text += f", {removed.copied:,} with a copy kept" if removed.copied else ""
-    return f"{text}, {for_good:,} for good" if for_good else text
+    if not removed.copied:
+        return f"{text} for good"
+    if not for_good:
+        return f"{text}, with a copy kept"
+    return f"{text}, {removed.copied:,} with a copy kept, {for_good:,} for good"
 
 
 def describe_removals(report: AuditReport) -> list[str]:
@@ -295,6 +298,8 @@ KEPT_DANGLING = "Dangling: kept, but it refers to what would be deleted"
 DANGLING = "Dangling: in no file, and it refers to what would be deleted"
 MAY_REFER = "May refer to what would be deleted: it names only a frame of reference"
 NOT_LOOKED_AT = "Not looked at for references to what would be deleted"
+TOO_MANY = "it would have taken too many requests"
+NOT_SAID = "the listing does not say whether derived"
 ENTRIES = "Add these entries to `keep`, or to `remove` in a file with a `reason`:"
 
 
@@ -350,11 +355,11 @@ def describe_not_looked_at(left: NotLookedAt) -> Iterator[str]:
             f" {one.detail}"
         )
     if left.more_instances:
-        yield f"{plural(left.more_instances, 'more instance')} in the studies of keeps"
+        yield f"{plural(left.more_instances, 'more instance')} in the studies of keeps: {TOO_MANY}"
     if left.more_studies:
-        yield f"{plural(left.more_studies, 'more study')} in which something is kept"
+        yield f"{plural(left.more_studies, 'more study')} in which something is kept: {TOO_MANY}"
     if left.unreported:
-        yield f"{plural(left.unreported, 'image')}, since the listing does not say whether derived"
+        yield f"{plural(left.unreported, 'image')}: {NOT_SAID}"
 
 
 def describe_gate(gate: Gate) -> str:

@@ -152,7 +152,7 @@ def site(
     monkeypatch.chdir(folder)
     for name in ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("reconciler.cli.runs.shared.VERIFY_SECONDS", 0.2)
+    monkeypatch.setattr("reconciler.api.running.VERIFY_SECONDS", 0.2)
 
     with ExitStack() as stack:
         emulator = stack.enter_context(running_emulator(EmulatorSettings(tmp_path / "store")))

@@ -17,6 +17,7 @@ from reconciler.journal.places.disk import DiskState
 from reconciler.model.address import InstanceAddress
 
 from ..sampling import some
+from ..waiting import wait_until, wait_until_answered
 from .conftest import Site
 
 COUNT = 40
@@ -26,9 +27,7 @@ def kill_after(site: Site, seconds: float, *arguments: str) -> bool:
     """Type a command and kill it so long after it has begun to work; whether it was still on."""
     done = len(site.runs())
     child = site.spawn(*arguments, "--parallelism", "4")
-    deadline = time.monotonic() + 30
-    while len(site.runs()) == done and child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
+    wait_until(lambda: len(site.runs()) > done or child.poll() is not None)
     time.sleep(seconds)
     was_on = child.poll() is None
     child.send_signal(signal.SIGKILL)
@@ -142,7 +141,7 @@ def test_links_special_files_and_damaged_ones_are_set_aside(site: Site) -> None:
 def test_a_bag_that_is_a_link_is_not_completed(site: Site, name: str) -> None:
     """Whoever put it there may have anything removed or overwritten where it leads."""
     bag, _ = interrupted(site)
-    time.sleep(0.3)  # what the store had received when the process died still takes effect
+    wait_until_answered(site.emulator)
     left = site.content()
     folder, outside = bag / name, site.archive.with_name("outside")
     if folder.exists():
@@ -199,11 +198,9 @@ def test_a_signal_stops_a_restore_and_the_same_command_goes_on(
     assert site.apply().code == 0
     run = str(site.report()["run"])
     site.emulator.set_faults(Faults(latency=0.1))
-    done = len(site.runs())
+    site.emulator.clear_requests()
     child = site.spawn("restore", run, "--parallelism", "2")
-    while len(site.runs()) == done:
-        time.sleep(0.005)
-    time.sleep(0.3)
+    wait_until(lambda: any(one.method == "POST" for one in site.emulator.requests()))
     child.send_signal(number)
     out, _ = child.communicate(timeout=30)
     assert child.returncode == code, out
@@ -224,7 +221,7 @@ def test_a_bag_that_cannot_be_completed_stops_the_run(site: Site) -> None:
     site.emulator.set_faults(Faults(latency=0.05))
     kill_once_archived(site)
     site.emulator.set_faults(Faults())
-    time.sleep(0.3)  # what the store had received when the process died still takes effect
+    wait_until_answered(site.emulator)
     left = site.content()
     moved = site.archive.rename(site.archive.with_name("unmounted"))
     answer = site.apply()

@@ -336,7 +336,7 @@ def test_a_restored_instance_stays_until_the_file_changes(site: Site) -> None:
     site.run("restore", run)
     planned = site.run("plan")
     assert planned.code == 3
-    assert "BLOCKING  restored" in planned.out
+    assert "BLOCKING  What to remove was restored on purpose" in planned.out
 
 
 @pytest.mark.parametrize(

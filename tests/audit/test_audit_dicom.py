@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import rnc2rng
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
@@ -211,7 +211,6 @@ def test_every_message_is_as_full_as_may_be_and_no_instance_is_lost() -> None:
     assert [uid for one in messages for uid in instances(checked(one.xml))] == uids
 
 
-@settings(deadline=None)
 @given(st.text(), st.sampled_from(Outcome))
 def test_whatever_a_file_or_a_ci_says_the_message_is_one_valid_line(
     text: str, outcome: Outcome

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from fhir.resources.R4B.auditevent import AuditEvent
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.cli.main import run as type_command
@@ -111,7 +111,6 @@ def test_a_deletion_keeps_its_id_when_a_later_run_settles_it(tmp_path: Path) -> 
     assert unproven["id"] == settled["id"]
 
 
-@settings(deadline=None)
 @given(st.text(), st.sampled_from(Outcome), st.text(min_size=1))
 def test_whatever_a_file_or_a_ci_says_the_event_is_one_valid_line(
     text: str, outcome: Outcome, patient: str

@@ -77,7 +77,8 @@ class Browser:
         ]
 
     def printed(self) -> bytes:
-        """The page as PDF."""
+        """The page as PDF, in the style of paper."""
+        self.tell("Emulation.setEmulatedMedia", media="print", features=[])
         return base64.b64decode(self.tell("Page.printToPDF", printBackground=False)["data"])
 
 

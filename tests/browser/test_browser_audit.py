@@ -39,6 +39,7 @@ FAILED_EACH = 501
 LOAD_SECONDS = 2.0
 MADE = datetime(2026, 12, 1, tzinfo=UTC)
 CODES = list(ReasonCode)
+HEADS_OF_RUNS = ("When", "Run", "What", "How it ended", "Tickets")
 
 
 def written(folder: Path, instances: int) -> Path:
@@ -135,6 +136,27 @@ def test_axe_finds_nothing_against_it(
     browser.open(request.getfixturevalue(which))
     assert browser.violations() == []
     assert browser.run("return document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_axe_finds_nothing_against_it_in_print(browser: Browser, page: Path) -> None:
+    browser.open(page)
+    browser.tell("Emulation.setEmulatedMedia", media="print", features=[])
+    assert browser.violations() == []
+
+
+def test_on_a_phone_no_table_is_cut_off(browser: Browser, page: Path) -> None:
+    browser.resize(PHONE)
+    browser.open(page)
+    wide = browser.run(
+        "return [...document.querySelectorAll('table')].filter("
+        "one => one.offsetWidth > one.parentElement.clientWidth).map(one => one.outerHTML)"
+    )
+    assert wide == []
+    shown = browser.run(
+        "const row = document.querySelector('#runs ~ .wide tbody tr');"
+        "return [...row.cells].map(one => getComputedStyle(one, '::before').content)"
+    )
+    assert shown[:5] == [f'"{head}: "' for head in HEADS_OF_RUNS]
 
 
 @pytest.mark.slow

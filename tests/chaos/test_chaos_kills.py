@@ -14,6 +14,7 @@ import pytest
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.model.outcome import RunState
 
+from ..waiting import wait_until_answered
 from .evidence import require_all_done, require_no_harm, runs_of
 from .sites import Site, ended, killed, running_site, wait_until
 
@@ -148,22 +149,14 @@ def test_an_operation_that_was_met_before_a_kill_is_not_forgotten(site: Site) ->
     wait_until(lambda: b'"operation"' in journal_of(site), during=child)
     assert killed(child)
     site.emulator.set_faults(Faults())
-    sent = settled(lambda: len(site.deletes()))
+    wait_until_answered(site.emulator)
+    sent = len(site.deletes())
     done = site.apply()
     assert done.code == 4, done
     assert len(site.deletes()) == sent
     assert require_no_harm(site)[-1].ended.state is RunState.ABORTED
     assert site.apply().code == 4
     assert len(site.deletes()) == sent
-
-
-def settled(count: Callable[[], int]) -> int:
-    """The count once it no longer grows: what a dead process sent may still be on its way."""
-    last, now = -1, count()
-    while last != now:
-        time.sleep(0.2)
-        last, now = now, count()
-    return now
 
 
 def journal_of(site: Site) -> bytes:

@@ -80,7 +80,8 @@ def test_a_second_signal_exits_at_once(site: Site, number: int, code: int) -> No
     child = site.start_apply()
     wait_until(lambda: len(site.deletes()) >= 1 + IN_FLIGHT, during=child)
     child.send_signal(number)
-    time.sleep(0.5)
+    assert child.stderr is not None
+    assert any("a second signal exits at once" in line for line in child.stderr)
     assert child.poll() is None
     sent = time.monotonic()
     child.send_signal(number)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import itertools
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from reconciler.api.service import connect
 from reconciler.cli import environment
-from reconciler.live.http.endpoint import parse_endpoint
 from reconciler.model.address import Provider
 
 from ..live.token_service import SECRET, Reply, TokenService, external, good, running_token_service
@@ -123,11 +122,7 @@ def test_an_empty_variable_is_one_that_is_not_set(project, monkeypatch) -> None:
     assert project.run("plan").code == 0
     for name in ("USERNAME", "PASSWORD"):
         monkeypatch.setenv(f"RECONCILER_ORTHANC_{name}", "")
-    with environment.connect(
-        parse_endpoint(project.emulator.url),
-        environment.Access(endpoint=None, parallelism=1, max_qps=None),
-        provider=Provider.ORTHANC,
-        read_only=True,
-        stop=threading.Event(),
-    ) as connection:
+    access = environment.Access(project.emulator.url, parallelism=1, max_qps=None)
+    reached = environment.service(access, Provider.ORTHANC)
+    with connect(reached, Provider.ORTHANC, read_only=True) as connection:
         assert connection.principal is None

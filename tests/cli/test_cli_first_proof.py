@@ -19,8 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli import environment
-from reconciler.cli.runs import shared as running
+from reconciler.api import running, service
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 from reconciler.live.connection import ConnectionSettings
 from reconciler.live.http.retry import RetryPolicy
@@ -109,7 +108,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     deletion = RetryPolicy(first_wait=0.01, deadline=0.1)
     monkeypatch.setattr(running, "RetryPolicy", lambda: deletion)
     settings = partial(ConnectionSettings, retry=RetryPolicy(attempts=2, first_wait=0.0))
-    monkeypatch.setattr(environment, "ConnectionSettings", settings)
+    monkeypatch.setattr(service, "ConnectionSettings", settings)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from reconciler.cli.options.formats import PLAN_FORMATS, REPORT_FORMATS, VALIDATION_FORMATS
+from reconciler.api.formats import PLAN_FORMATS, REPORT_FORMATS, VALIDATION_FORMATS
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.errors import ExitCode
 
@@ -183,7 +183,7 @@ def test_an_unknown_form_is_named_with_those_that_are_known(small: Project, comm
 def test_a_plan_tells_its_step(small: Project, step: Step) -> None:
     planned = small.run("plan", "--out", "plan.json")
     plan = json.loads(file("plan.json"))
-    assert step.summary.startswith("### 3 instances of parts of 1 series go for good.")
+    assert step.summary.startswith("### 3 instances out of 1 series go for good.")
     assert "Plan: 3 to delete, " in step.summary
     outputs = step.outputs
     assert outputs["digest"] == plan["digest"]

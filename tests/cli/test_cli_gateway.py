@@ -11,8 +11,7 @@ from functools import partial
 import pytest
 import requests
 
-from reconciler.cli import environment
-from reconciler.cli.runs import shared as running
+from reconciler.api import running, service
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.live.connection import ConnectionSettings
 from reconciler.live.dicomweb import confirmation
@@ -44,7 +43,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(running, "RetryPolicy", lambda: deletion)
     reading = RetryPolicy(attempts=3, first_wait=0.0)
     settings = partial(ConnectionSettings, retry=reading)
-    monkeypatch.setattr(environment, "ConnectionSettings", settings)
+    monkeypatch.setattr(service, "ConnectionSettings", settings)
 
 
 @pytest.fixture

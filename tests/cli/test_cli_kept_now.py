@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.desired import load_desired_state
+from reconciler.desired.load import load_desired_state
 from reconciler.model.desired import InputFile, InputRole
 from reconciler.model.plan import Plan
 from reconciler.planning.plan_file import digest_of, read_plan, write_plan

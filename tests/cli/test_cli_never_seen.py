@@ -69,7 +69,7 @@ def test_a_wrong_uid_stops_the_plan_and_both_ways_to_apply_it(filled: Project, b
     )
     assert "  Never seen: " in planned.out
     assert "  Already absent: " not in planned.out
-    assert "BLOCKING  maxNeverSeen: 1 of at most 0" in planned.out
+    assert "BLOCKING  What to remove was never seen (maxNeverSeen: 1 of at most 0)" in planned.out
     for arguments in (("plan.json",), ("specs/", "--auto-approve")):
         applied = filled.run("apply", *arguments)
         assert applied.code == 3
@@ -104,7 +104,9 @@ def test_the_hint_names_the_uid_to_check_its_place_and_the_limit(filled: Project
     for name, hint in hints.items():
         filled.write("a.yaml", REASON + WRONG[name])
         planned = words(filled.run("plan").out)
-        assert f"hint: {hint}, or set limits.maxNeverSeen to 1 in the reviewed file" in planned
+        assert (
+            f"maxNeverSeen: {hint}, or set limits.maxNeverSeen to 1 in the reviewed file" in planned
+        )
         assert "--state" not in planned
 
 
@@ -215,7 +217,7 @@ def test_what_is_stored_elsewhere_is_misplaced_and_not_never_seen(filled: Projec
     filled.write("a.yaml", REASON + removal([wrong]))
     planned = filled.run("plan")
     assert planned.code == 3
-    assert "BLOCKING  misplaced" in planned.out
+    assert "BLOCKING  What to remove is stored elsewhere" in planned.out
     assert "never seen" not in planned.last_line
 
 
@@ -266,7 +268,7 @@ def test_rows_of_an_inventory_are_counted_and_shown_and_block_at_no_gate(filled:
     filled.write("a.yaml", REASON + "remove:\n" + rows + WRONG["a study"][len("remove:\n") :])
     mixed = filled.run("plan")
     assert mixed.code == 3
-    assert "BLOCKING  maxNeverSeen: 1 of at most 0" in mixed.out
+    assert "BLOCKING  What to remove was never seen (maxNeverSeen: 1 of at most 0)" in mixed.out
     assert "3 never seen" in mixed.last_line
 
 

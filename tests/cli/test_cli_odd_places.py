@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.output.destination import open_destination, require_writable, write_file
+from reconciler.api.destination import open_destination, require_writable, write_file
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.address import InstanceAddress
 
@@ -313,7 +313,7 @@ def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
 def test_a_fifo_is_not_waited_for(project: Project, arguments: tuple[str, ...]) -> None:
     for name in ("odd", "odd.json", "odd.yaml"):
         os.mkfifo(project.folder / name)
-    answer = within(10, project, arguments)
+    answer = within(60, project, arguments)
     assert answer.code == 1
     assert "it is not a regular file" in answer.err
 
@@ -325,7 +325,7 @@ def test_a_fifo_in_the_state_folder_is_not_waited_for(project: Project, place: s
     odd.parent.mkdir(parents=True, exist_ok=True)
     os.mkfifo(odd)
     for arguments in (("plan",), ("apply", "plan.json"), ("audit", "verify"), ("audit", "report")):
-        answer = within(10, project, arguments)
+        answer = within(60, project, arguments)
         assert answer.code == 3
         assert "is neither a file nor a folder" in answer.err
 

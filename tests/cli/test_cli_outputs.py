@@ -14,13 +14,8 @@ from xml.etree import ElementTree
 import jsonschema
 import pytest
 
-from reconciler.cli.options.formats import (
-    INSTEAD_OF_A_PLAN,
-    PLAN_FORMATS,
-    REPORT_FORMATS,
-    RULES,
-    VALIDATION_FORMATS,
-)
+from reconciler.api.formats import PLAN_FORMATS, REPORT_FORMATS, RULES, VALIDATION_FORMATS
+from reconciler.cli.options.formats import INSTEAD_OF_A_PLAN
 from reconciler.emulator import DEMO_STORE, EmulatorSettings, running_emulator
 from reconciler.reporting.markdown import COMMENT, STEP_SUMMARY_BYTES
 
@@ -156,6 +151,14 @@ def plan_file(finished: Finished) -> None:
     one, two = (json.loads(finished.text(name)) for name in ("one.json", "two.json"))
     assert one["digest"] == two["digest"]
     assert one["plan_id"] != two["plan_id"]
+
+
+def manifest(finished: Finished) -> None:
+    for name in ("one", "two"):
+        finished.project.run("plan", "--shard-size", "2", "--out", name)
+    one, two = (finished.text(f"{name}/plan.json") for name in ("one", "two"))
+    fits("manifest", one, two)
+    assert json.loads(one)["digest"] == json.loads(two)["digest"]
 
 
 def plan_text(finished: Finished) -> None:
@@ -337,6 +340,7 @@ PINS: dict[str, Callable[[Finished], None]] = {
     for pin in (
         exit_code,
         plan_file,
+        manifest,
         plan_text,
         apply_text,
         restore_text,

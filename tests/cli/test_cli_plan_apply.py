@@ -108,7 +108,7 @@ def test_a_closed_gate_stops_plan_and_apply(project: Project, limits: str, gate:
     project.write("a.yaml", REASON + limits + f"remove:\n  - studiesId: {instances[0][0]}\n")
     planned = project.run("plan", "--out", "plan.json")
     assert planned.code == 3
-    assert f"BLOCKING  {gate}" in planned.out
+    assert f"({gate}" in planned.out
     applied = project.run("apply", "plan.json")
     assert applied.code == 3
     assert gate in applied.err
@@ -145,7 +145,7 @@ def test_a_missing_keep_is_drift(project: Project) -> None:
     project.write("a.yaml", removal([address(1, 1, 7)], key="keep"))
     planned = project.run("plan")
     assert planned.code == 3
-    assert "BLOCKING  maxKeptMissing" in planned.out
+    assert "BLOCKING  What must be kept is missing (maxKeptMissing" in planned.out
     project.write(
         "a.yaml", "limits: {maxKeptMissing: 1}\n" + removal([address(1, 1, 7)], key="keep")
     )
@@ -284,7 +284,7 @@ def test_the_outcome_says_what_happened(
     outcome: str,
     code: int,
 ) -> None:
-    monkeypatch.setattr("reconciler.cli.runs.shared.VERIFY_SECONDS", 0.2)
+    monkeypatch.setattr("reconciler.api.running.VERIFY_SECONDS", 0.2)
     instances = project.fill(1, 1, range(1, 4))
     project.write("a.yaml", REASON + removal(instances[:1]))
     project.run("plan", "--out", "plan.json")

@@ -27,7 +27,7 @@ def test_what_reappeared_is_looked_at_before_it_is_deleted_again(
     removed_and_back(project, code)
     planned = project.run("plan", "--out", "plan.json")
     assert planned.code == 3
-    assert "BLOCKING  maxReappeared: 1 of at most 0" in planned.out
+    assert "(maxReappeared: 1 of at most 0)" in planned.out
     (run,) = (project.folder / ".reconciler" / "runs").glob("*.jsonl")
     assert f"removed by run {run.stem}" in planned.out
     assert project.run("apply", "plan.json").code == 3
@@ -76,7 +76,7 @@ def test_a_restored_instance_stays_until_the_line_that_removed_it_changes(
 
     planned = project.run("plan", "--out", "plan.json")
     assert planned.code == 3
-    assert "BLOCKING  restored: 1 of at most 0" in planned.out
+    assert "(restored: 1 of at most 0)" in planned.out
     assert project.run("apply", "plan.json").code == 3
     assert project.content() == {instance, *others}
 

@@ -80,8 +80,10 @@ def test_kept_objects_that_would_dangle_stop_the_plan(case: Project) -> None:
         "    instance 1.2.9.2.1\n"
         "      in series 1.2.9.2 of study 1.2.9, kept by specs/a.yaml:15\n"
     ) in planned.out
-    assert "BLOCKING  maxDangling: 2 of at most 0\n" in planned.out
-    assert "            hint: keep what they" in planned.out
+    assert (
+        "BLOCKING  What is kept refers to what goes (maxDangling: 2 of at most 0)\n" in planned.out
+    )
+    assert "\nTo pass\n  maxDangling: keep what they" in planned.out
     applied = case.run("apply", "plan.json")
     assert applied.code == 3
     assert "maxDangling" in applied.err
@@ -203,7 +205,7 @@ def test_derived_images_count_and_others_do_not(project: Project) -> None:
     assert planned.code == 0
     assert "    instance 1.2.3.2.1\n" in planned.out
     assert "    instance 1.2.3.2.2\n" not in planned.out
-    assert "1 image, since the listing does not say whether derived" in planned.out
+    assert "1 image: the listing does not say whether derived" in planned.out
     assert metadata_requests(project) == {"1.2.3/series/1.2.3.2/instances/1.2.3.2.1": 1}
 
 

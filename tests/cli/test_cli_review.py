@@ -166,7 +166,7 @@ def test_an_expired_plan_is_refused(project: Project, monkeypatch: pytest.Monkey
     project.write("a.yaml", REASON + removal(project.fill(1, 1, range(1, 6))[:1]))
     project.run("plan", "--out", "plan.json", "--max-age", "2h")
     later = datetime.now(UTC) + timedelta(hours=2, seconds=1)
-    monkeypatch.setattr("reconciler.cli.environment.now", lambda: later)
+    monkeypatch.setattr("reconciler.api.machine.now", lambda: later)
     refused = project.run("apply", "plan.json")
     assert refused.code == 3
     assert "expired" in refused.err

@@ -14,8 +14,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from reconciler.cli import environment
-from reconciler.cli.runs.reading import read_history
+from reconciler.api import machine
+from reconciler.api.listener import Listener
+from reconciler.api.loading import read_history
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.journal.history import History
 from reconciler.journal.places.locks import hold_locks
@@ -117,8 +118,8 @@ def test_an_expired_plan_is_unfinished_while_an_attempt_is_open(
     cut(project, after='"type":"intent"')
     (one,) = unfinished(project)
     assert one["expired"] is False
-    later = environment.now() + timedelta(days=2)
-    monkeypatch.setattr(environment, "now", lambda: later)
+    later = machine.now() + timedelta(days=2)
+    monkeypatch.setattr(machine, "now", lambda: later)
     assert unfinished(project) == [one | {"expired": True}]
     assert "this settles what is open" in project.run("status").out
     assert project.run(*shlex.split(one["command"])[1:]).code == 3
@@ -212,9 +213,9 @@ def test_a_run_that_begins_or_ends_while_the_record_is_read_is_not_unfinished(
     at_work = Holder(one["run"], HERE.user, HERE.host, HERE.process)
     lock = hold_locks(project.folder / ".reconciler", [project.store], holder=at_work, since=SINCE)
 
-    def meanwhile(state: State) -> History:
+    def meanwhile(state: State, listener: Listener) -> History:
         lock.__enter__() if begins else lock.__exit__(None, None, None)
-        return read_history(state)
+        return read_history(state, listener)
 
     monkeypatch.setattr("reconciler.cli.commands.status.read_history", meanwhile)
     if not begins:

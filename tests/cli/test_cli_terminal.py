@@ -62,7 +62,7 @@ def test_a_terminal_shows_colour_and_says_the_same(refused: Project) -> None:
     plain = refused.run("show", "plan.json").out
     out, _ = on_a_terminal(["show", "plan.json"], {})
     assert COLOUR.sub("", out) == plain
-    (blocking,) = [line for line in out.splitlines() if "maxStudiesEmptied:" in line]
+    (blocking,) = [line for line in out.splitlines() if "(maxStudiesEmptied:" in line]
     assert blocking.startswith("\x1b[31m\x1b[1m  BLOCKING  ")
     assert COLOUR.search(plain) is None
 

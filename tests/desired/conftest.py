@@ -4,9 +4,8 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
-from reconciler.desired import load_desired_state
+from reconciler.desired.load import load_desired_state
 from reconciler.errors import DesiredStateError
 from reconciler.model.desired import DesiredState
 from reconciler.model.problem import Problem
@@ -16,10 +15,6 @@ version: 1
 store: {projectsId: p, locationsId: europe-west4, datasetsId: d, dicomStoresId: s}
 reason: {code: "113039", ticket: RET-1}
 """
-
-
-settings.register_profile("no deadline", deadline=None)  # the machine may be shared
-settings.load_profile("no deadline")
 
 
 class Project:

@@ -196,7 +196,7 @@ keep:
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(files())
 def test_any_file_keeps_its_meaning_and_its_comments_and_is_canonical_then(text: str) -> None:
     """That the meaning is the same is `canonical`'s own check, which raises."""

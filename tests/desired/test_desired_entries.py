@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from reconciler.desired import load_desired_state
+from reconciler.desired.load import load_desired_state
 from reconciler.model.address import SeriesAddress, StoreAddress
 from reconciler.model.desired import Hold, Limits, Reason, ReasonCode, listed_sources
 from reconciler.model.problem import Source

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.desired import load_desired_state
 from reconciler.desired.format.canonical import canonical
+from reconciler.desired.load import load_desired_state
 from reconciler.desired.problems import MOST
 from reconciler.errors import DesiredStateError
 

@@ -4,7 +4,8 @@ import re
 import time
 from pathlib import Path
 
-from reconciler.desired import Rule, load_desired_state
+from reconciler.desired import Rule
+from reconciler.desired.load import load_desired_state
 from reconciler.desired.problems import CAP, Problems
 from reconciler.model.problem import Severity, Source
 

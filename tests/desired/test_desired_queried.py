@@ -6,7 +6,7 @@ from array import array
 
 import pytest
 
-from reconciler.desired import load_desired_state
+from reconciler.desired.load import load_desired_state
 from reconciler.errors import DesiredStateError
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.desired import load_desired_state
+from reconciler.desired.load import load_desired_state
 from reconciler.model.desired import InputRole
 
 from .conftest import HEAD

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.data import get_testdata_files
 from pydicom.dataset import Dataset
@@ -147,7 +147,6 @@ def items(draw: st.DrawFn, depth: int = 3) -> Dataset:
 
 
 @given(items(), st.sets(UID), st.integers(1, 40), st.booleans(), st.booleans())
-@settings(deadline=None)
 def test_the_references_of_any_tree_are_those_of_its_model(
     top: Dataset, among: set[str], size: int, implicit: bool, undefined: bool
 ) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.api import machine
 from reconciler.cli import environment
 from reconciler.cli.runs.own_store import OwnStore, try_own_store
 from reconciler.drill.own_store import remains
@@ -297,7 +298,7 @@ def test_uids_that_are_there_already_are_left_alone(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uids = (f"2.25.{number}" for number in range(1, 100))
-    monkeypatch.setattr(environment, "new_uid", lambda: next(uids))
+    monkeypatch.setattr(machine, "new_uid", lambda: next(uids))
     study_and_series = SeriesAddress("2.25.1", "2.25.2")
     desk.emulator.ingest_synthetic(DEMO_STORE, study_and_series, ["2.25.3"])
     before = desk.content()

@@ -68,9 +68,8 @@ def trials(tmp_path: Path) -> Iterator[Callable[[str], Trials]]:
 
 PLAN_MAY_CHANGE_THINGS = """
 from functools import partial
-from reconciler.cli import environment
-from reconciler.cli.runs import planning
-really_look, really_set = planning.refresh, environment.ConnectionSettings
+from reconciler.api import planning, service
+really_look, really_set = planning.refresh, service.ConnectionSettings
 def look_and_delete(desired, store, **rest):
     live = really_look(desired, store, **rest)
     entry = desired.removes.entries[0]
@@ -78,7 +77,7 @@ def look_and_delete(desired, store, **rest):
     store.delete(next(iter(store.list_instances(*series))))
     return live
 planning.refresh = look_and_delete
-environment.ConnectionSettings = lambda *given, **named: really_set(
+service.ConnectionSettings = lambda *given, **named: really_set(
     *given, **{**named, "read_only": False})
 """
 ANY_404_IS_ABSENT = """
@@ -95,14 +94,14 @@ HealthcareStore.confirmed = lambda store, instance, seen, **named: seen
 """
 AN_INCOMPLETE_PLAN_PASSES = """
 from reconciler.planning import gates
-from reconciler.cli.runs import preconditions
+from reconciler.api import preconditions
 from reconciler.cli.runs import plan_and_apply
 preconditions.require_passed_gates = plan_and_apply.require_passed_gates = lambda gates: None
 from reconciler.applying import apply
 apply.require_passed_gates = lambda gates: None
 """
 NOTHING_IS_NEVER_SEEN = """
-from reconciler.cli.runs import planning
+from reconciler.api import planning
 planning.mark_never_seen = lambda plan, known: plan
 """
 NOTHING_IS_KNOWN = """
@@ -110,7 +109,7 @@ from reconciler.journal.history import StoreHistory
 StoreHistory.knows = lambda self, *uids: False
 """
 REMOVE_WINS = """
-from reconciler.cli.runs import preconditions
+from reconciler.api import preconditions
 from reconciler.planning.series import JudgedInstance
 JudgedInstance.ruling = property(lambda self: self.remove or self.keep)
 preconditions.require_nothing_kept = lambda saved, keeps: None
@@ -151,7 +150,7 @@ from reconciler.journal.history import History
 History.last_words = lambda self, instances, endpoint: {}
 """
 ANY_STATE_IS_BELIEVED = """
-from reconciler.cli.options import project
+from reconciler.api import project
 project.require_own_state = lambda *given, **named: None
 """
 WHAT_IS_THERE_IS_ALL = """

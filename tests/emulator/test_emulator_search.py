@@ -10,6 +10,8 @@ from reconciler.emulator import DEMO_STORE, EmulatorSettings, Faults
 from reconciler.emulator.resources.search_query import Level, read_query
 from reconciler.model.address import SeriesAddress
 
+from ..waiting import wait_until
+
 STUDY_UID = "0020000D"
 SERIES_UID = "0020000E"
 INSTANCE_UID = "00080018"
@@ -218,15 +220,16 @@ def test_single_values_only_but_ranges_of_dates(many):
 
 
 def test_a_deleted_instance_stays_listed_for_the_search_lag_but_is_not_retrieved(site):
-    site.emulator.set_faults(Faults(search_lag=0.4))
+    site.emulator.set_faults(Faults(search_lag=30))
     assert site.delete(site.ct).status_code == 200
     assert site.get(site.ct).status_code == 404
     assert site.get(f"{site.ct}/metadata").status_code == 404
     assert site.emulator.instances(DEMO_STORE) == set()
     assert values(site.get("/instances"), INSTANCE_UID) == [site.ct.instance_uid]
     assert values(site.get("/studies"), STUDY_UID) == [site.ct.study_uid]
-    time.sleep(0.45)
-    assert site.get("/instances").status_code == site.get("/studies").status_code == 204
+    site.emulator.set_faults(Faults(search_lag=0.1))
+    wait_until(lambda: site.get("/instances").status_code == 204)
+    assert site.get("/studies").status_code == 204
 
 
 def test_what_is_stored_again_during_the_lag_stays(site, ct_path):

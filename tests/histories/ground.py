@@ -33,11 +33,10 @@ from pathlib import Path
 
 import pytest
 import requests
-from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse, Timeout
 
-from reconciler.cli import environment
+from reconciler.api import machine, running, service
 from reconciler.cli.main import run as run_command
-from reconciler.cli.runs import shared as running
 from reconciler.emulator import (
     DEMO_STORE,
     Emulator,
@@ -48,7 +47,9 @@ from reconciler.emulator import (
 )
 from reconciler.live import connection
 from reconciler.live.connection import ConnectionSettings
+from reconciler.live.http.adapter import SharedContextAdapter
 from reconciler.live.http.bounds import Bounds
+from reconciler.live.http.message import Message
 from reconciler.live.http.retry import RetryPolicy
 from reconciler.model.address import InstanceAddress, SeriesAddress
 
@@ -191,19 +192,20 @@ def _process_of(descriptor: int) -> tuple[Process, Path] | None:
     return None
 
 
-_really_send, _really_sync, _really_signal = HTTPAdapter.send, os.fsync, signal.signal
+_really_send = SharedContextAdapter.send_once
+_really_sync, _really_signal = os.fsync, signal.signal
 
 
-def _send(adapter: HTTPAdapter, request: requests.PreparedRequest, **options: object) -> object:
-    """As `HTTPAdapter.send`, with a step before it and one after it."""
+def _send(adapter: SharedContextAdapter, message: Message, timeout: Timeout) -> BaseHTTPResponse:
+    """As `SharedContextAdapter.send_once`, with a step before it and one after it."""
     if not _running:
-        return _really_send(adapter, request, **options)  # type: ignore[arg-type]  # as given
+        return _really_send(adapter, message, timeout)
     process = _running[-1]
-    what = f"{request.method} {request.path_url}"
+    what = f"{message.method} {message.target}"
     process.step(f"{what} leaves")
-    if request.method == "DELETE":
-        process.delete(str(request.url))
-    response = _really_send(adapter, request, **options)  # type: ignore[arg-type]  # as given
+    if message.method == "DELETE":
+        process.delete(message.target)
+    response = _really_send(adapter, message, timeout)
     try:
         process.step(f"{what} is answered")
     except Crash:
@@ -240,12 +242,12 @@ def seams(clock: Clock) -> Iterator[None]:
         ConnectionSettings, retry=RetryPolicy(2, 0.0), bounds=Bounds(whole=10.0, window=10.0)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(HTTPAdapter, "send", _send)
+        patch.setattr(SharedContextAdapter, "send_once", _send)
         patch.setattr(os, "fsync", _sync)
         patch.setattr(signal, "signal", _set_signal)
-        patch.setattr(environment, "datetime", clock.watch)
-        patch.setattr(environment, "secrets", clock)
-        patch.setattr(environment, "ConnectionSettings", quick)
+        patch.setattr(machine, "datetime", clock.watch)
+        patch.setattr(machine, "secrets", clock)
+        patch.setattr(service, "ConnectionSettings", quick)
         patch.setattr(running, "RetryPolicy", _FewAttempts)
         patch.setattr(connection, "tls_context", cache(connection.tls_context))
         patch.setattr(running, "VERIFY_SECONDS", 0.0)

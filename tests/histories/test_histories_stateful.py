@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import TypeVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -33,6 +34,8 @@ from .past import QUIET, Made, Past, Spec, Trouble
 
 HISTORIES = int(os.environ.get("RECONCILER_HISTORIES", "20"))
 FIRST = int(os.environ.get("RECONCILER_HISTORIES_SEED", "1"))
+QUICK = 20
+"""So many are tried in the quick run, and all further ones in the slow one."""
 STEPS = 14
 
 A = [Key("a", number) for number in (1, 2)]
@@ -305,16 +308,22 @@ class Histories(RuleBasedStateMachine):
         ]
 
 
-def test_every_reader_tells_the_story_of_every_history(ground: Ground) -> None:
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(FIRST + at, marks=pytest.mark.slow if at >= QUICK else ())
+        for at in range(HISTORIES)
+    ],
+)
+def test_every_reader_tells_the_story_of_every_history(ground: Ground, number: int) -> None:
     """Each is an example of its own: hypothesis would try variations of few."""
-    for number in range(FIRST, FIRST + HISTORIES):
-        # The first example is the simplest, in which nothing happens; the second is random.
-        tries = settings(SETTINGS, max_examples=2)
-        try:
-            run_state_machine_as_test(seed(number)(lambda: Histories(ground)), settings=tries)
-        except BaseException as error:
-            error.add_note(f"RECONCILER_HISTORIES=1 RECONCILER_HISTORIES_SEED={number} tries it")
-            raise
+    # The first example is the simplest, in which nothing happens; the second is random.
+    tries = settings(SETTINGS, max_examples=2)
+    try:
+        run_state_machine_as_test(seed(number)(lambda: Histories(ground)), settings=tries)
+    except BaseException as error:
+        error.add_note(f"RECONCILER_HISTORIES=1 RECONCILER_HISTORIES_SEED={number} tries it")
+        raise
 
 
 SETTINGS = settings(

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.journal.codec import from_json, to_json
+from reconciler.journal import codec
+from reconciler.journal.codec import from_json, to_json, to_text
 from reconciler.journal.read_only import (
     GateSeen,
     KeptSeen,
@@ -33,6 +34,7 @@ from reconciler.journal.records import (
     Fenced,
     Intent,
     LeftDangling,
+    Record,
     Restored,
     RestoreStarted,
     Result,
@@ -292,6 +294,37 @@ def test_a_line_is_one_line_that_the_schema_describes_and_reads_back_equal(recor
     VALIDATOR.validate(fields)
     assert not is_header(line)
     assert from_json(fields_of(line)) == record
+    assert to_text(record) == by_codec(record)
+
+
+ASCII = st.text(st.characters(max_codepoint=127), max_size=30)
+HOT = st.one_of(
+    st.builds(
+        Intent, TIMES, NUMBERS, INSTANCES, NUMBERS, st.builds(Source, ASCII, NUMBERS), REASONS
+    ),
+    st.builds(
+        Result,
+        TIMES,
+        NUMBERS,
+        INSTANCES,
+        NUMBERS,
+        st.sampled_from(ReplyKind),
+        st.integers(100, 599),
+        st.just(""),
+        ASCII,
+    ),
+    st.builds(Verified, TIMES, NUMBERS, INSTANCES, PRESENCES, OUTCOMES),
+)
+"""The records that every deletion leaves."""
+
+
+def by_codec(record: Record) -> str:
+    return json.dumps(to_json(record), separators=(",", ":"))
+
+
+@given(record=HOT)
+def test_a_line_by_format_string_is_that_of_the_codec(record):
+    assert codec._hot_text(record) == to_text(record) == by_codec(record)
 
 
 @settings(max_examples=1)

@@ -22,6 +22,7 @@ from reconciler.model.address import InstanceAddress
 from reconciler.model.live import ABSENT, ABSENT_BY_TEXT, PRESENT, Observation, Presence
 from reconciler.model.reply import ReplyKind
 
+from ..waiting import wait_until
 from .conftest import dicom_file
 from .test_live_store import metadata_of
 
@@ -290,5 +291,4 @@ def test_a_listing_that_failed_is_asked_for_again_when_it_may_have_recovered(
     emulator.set_faults(Faults((failing,)))
     assert "cannot be listed" in look(store, gone).detail
     emulator.set_faults(Faults())
-    time.sleep(0.5)
-    assert look(store, gone) == ABSENT
+    wait_until(lambda: look(store, gone) == ABSENT)

@@ -34,8 +34,8 @@ SHORT = Bounds(
     whole=0.6, window=0.6, json_size=4 * 1024**2, image_size=8 * 1024**2, head_size=64 * 1024
 )
 LONG = Bounds(in_flight=0.3, after_stop=0.6)
-SOON = 15.0
-"""Seconds: many times the bounds above, and far less than the real ones."""
+SOON = 25.0
+"""Seconds: many times the bounds above, for a busy machine, and less than the real ones."""
 
 Behind = Callable[..., tuple[HealthcareStore, Faulty]]
 

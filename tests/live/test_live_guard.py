@@ -7,6 +7,7 @@ import pytest
 from reconciler.emulator import DEMO_STORE
 from reconciler.errors import LiveError, ReadOnlyError
 from reconciler.live.http.channel import RequestKind
+from reconciler.live.http.message import target_of
 from reconciler.live.http.transport import Call
 from reconciler.live.providers.google.store import guards
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -134,6 +135,53 @@ def test_the_planning_transport_posts_nowhere_else(emulator, connect, path, quer
     with pytest.raises(LiveError):
         transport.open(Call(RequestKind.PREFLIGHT, path, query, body=b"{}"))
     assert emulator.requests() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "query"),
+    [
+        ("", ""),
+        ("/", ""),
+        ("x", ""),
+        ("//host/x", ""),
+        ("/a//b", ""),
+        ("/a/", ""),
+        ("/a/..", ""),
+        ("/a/..", "x=1"),
+        ("/a/./b", ""),
+        ("/a/%2e%2e", ""),
+        ("/a?x=1", ""),
+        ("/a?x=1", "y=1"),
+        ("/a#x", ""),
+        ("/a b", ""),
+        ("/a\n", ""),
+        ("/a", "x=1\n"),
+        ("/a", "x= "),
+        ("/a", "x=1#y"),
+        ("/a", "x=1?y"),
+        ("/a", "x=%20"),
+        ("/\u0661", ""),
+        ("/a", "x=\u0661"),
+        ("http://host/a", ""),
+    ],
+)
+def test_what_a_library_or_a_server_may_rewrite_is_no_target(path, query) -> None:
+    with pytest.raises(ValueError, match="not the target"):
+        target_of(path, query)
+
+
+def test_what_is_sent_is_what_was_checked(emulator, connect, put) -> None:
+    """urllib3 and `http.client` leave a target as it is."""
+    instance = put("1.2", "1.2.1", "1.2.1.1")
+    store = connect(emulator.url).store(DEMO_STORE)
+    store.preflight(deleting=True)
+    list(store.list_instances("1.2"))
+    store.find(instance.instance_uid)
+    store.probe(instance)
+    store.delete(instance)
+    sent = [one.path for one in emulator.requests()]
+    assert f"{STORE}/dicomWeb{instance}" in sent
+    assert sent == [target_of(*one.split("?")) for one in sent]
 
 
 def test_only_one_line_of_the_room_names_the_verb(request) -> None:

@@ -90,3 +90,18 @@ def test_what_is_not_asked_for_is_not_read(emulator, rewriting, put) -> None:
     rows = rewriting("$", "").list_instances("1.2", "1.2.1", at_most=3)
     assert len([next(rows) for _ in range(3)]) == 3
     assert len(emulator.requests()) == 1
+
+
+def test_pages_are_as_long_as_the_service_documents(emulator, connect, put) -> None:
+    instance = put("1.2", "1.2.1", "1.2.1.1")
+    store = connect(emulator.url).store(DEMO_STORE)
+    list(store.list_instances("1.2"))
+    store.find(instance.instance_uid)
+    list(store.list_studies())
+    list(store.list_series("1.2"))
+    limits = {
+        (path.partition("?")[0].rpartition("/")[2], limit)
+        for path in (one.path for one in emulator.requests())
+        for limit in re.findall(r"limit=([0-9]+)", path)
+    }
+    assert limits == {("instances", "50000"), ("studies", "5000"), ("series", "5000")}

@@ -96,7 +96,7 @@ def load(write: Callable[[dict[str, Any]], str]) -> Callable[..., SharedToken]:
 
     def load_content(content: dict[str, Any], proxies: dict[str, str] | None = None) -> SharedToken:
         return load_token(
-            AWAY, credentials_file=write(content), proxies=proxies or {}, ca_bundle=None, term=term
+            credentials_file=write(content), proxies=proxies or {}, ca_bundle=None, term=term
         )
 
     return load_content
@@ -184,7 +184,6 @@ def test_credentials_of_every_kind_sign_and_ask_their_token_service_only(
 def test_the_metadata_server_gives_a_token(service, metadata) -> None:
     service.answers = on_metadata(good())
     token = load_token(
-        AWAY,
         credentials_file=None,
         proxies={"http": "http://127.0.0.1:9"},
         ca_bundle=None,
@@ -261,7 +260,7 @@ def test_a_malformed_reply_of_the_metadata_server_is_a_credentials_error(
     service, metadata, reply
 ) -> None:
     service.answers = on_metadata(reply)
-    token = load_token(AWAY, credentials_file=None, proxies={}, ca_bundle=None, term=term)
+    token = load_token(credentials_file=None, proxies={}, ca_bundle=None, term=term)
     refused(token, (CredentialsError, NoAnswerError))
 
 
@@ -533,7 +532,6 @@ def test_all_who_wait_for_a_token_get_the_one_answer(service, write, content_of)
     service.answers = lambda method, path: Reply((b" " for _ in range(200)), pause=0.05)
     short = Stopping(threading.Event())
     token = load_token(
-        AWAY,
         credentials_file=write(content_of("user")),
         proxies={},
         ca_bundle=None,
@@ -556,7 +554,6 @@ def test_a_run_that_stopped_asks_for_no_token(service, write, content_of) -> Non
     stopping = Stopping(stop)
     assert stopping.since is not None
     token = load_token(
-        AWAY,
         credentials_file=write(content_of("user")),
         proxies={},
         ca_bundle=None,

@@ -242,7 +242,7 @@ def make_site(
     monkeypatch.setenv("RECONCILER_ORTHANC_ENDPOINT", str(parse_endpoint(server.url)))
     for name in ("RECONCILER_ENDPOINT", "RECONCILER_STATE", "GOOGLE_APPLICATION_CREDENTIALS"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("reconciler.cli.runs.shared.VERIFY_SECONDS", 0.2)
+    monkeypatch.setattr("reconciler.api.running.VERIFY_SECONDS", 0.2)
 
     return Site(folder, tmp_path / "archive", server, typist(capsys))
 

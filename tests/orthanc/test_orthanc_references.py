@@ -43,7 +43,7 @@ def filled(server: Server) -> list[str]:
 def test_every_kind_of_object_counts(site: Site, server: Server, filled: list[str]) -> None:
     site.write(REMOVE + KEEP)
     planned = site.plan(code=3)
-    assert f"BLOCKING  maxDangling: {len(KINDS)} of at most 0" in planned.out
+    assert f"(maxDangling: {len(KINDS)} of at most 0" in planned.out
     expected = [str(one.SOPInstanceUID) for one in OF]
     assert dangling(site) == dict.fromkeys(filled, expected)
     assert f"{len(KINDS)} metadata" in planned.err

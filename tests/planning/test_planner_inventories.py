@@ -11,7 +11,7 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from reconciler.desired import load_desired_state
+from reconciler.desired.load import load_desired_state
 from reconciler.model.gate import GateName
 from reconciler.model.plan import Plan
 from reconciler.model.problem import Source

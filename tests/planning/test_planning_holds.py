@@ -15,7 +15,8 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from reconciler.cli.runs.recording import record_plan
+from reconciler.api.listener import SILENT
+from reconciler.api.recording import record_plan
 from reconciler.journal.earlier_plans import overridden_before
 from reconciler.journal.places.disk import DiskState
 from reconciler.model.address import InstanceAddress, SeriesAddress, StoreAddress
@@ -177,7 +178,8 @@ class Chain:
             endpoint,
             freed=freed_from(plan, overridden_before(self.state, plan, endpoint)),
         )
-        record_plan(saved, overridden_by_holds(wanted, seen), self.state, principal=None)
+        overridden = overridden_by_holds(wanted, seen)
+        record_plan(saved, overridden, self.state, principal=None, requester=None, listener=SILENT)
         return saved
 
 

@@ -23,9 +23,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from reconciler.cli import environment
+from reconciler.api import running, service
 from reconciler.cli.main import run
-from reconciler.cli.runs import shared as running
 from reconciler.emulator import (
     DEMO_STORE,
     Emulator,
@@ -303,7 +302,7 @@ def quick_commands() -> Iterator[None]:
         ConnectionSettings, retry=QUICK_READS, bounds=Bounds(whole=10.0, window=10.0)
     )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(environment, "ConnectionSettings", settings)
+        patch.setattr(service, "ConnectionSettings", settings)
         patch.setattr(connection, "tls_context", cache(connection.tls_context))
         patch.setattr(running, "RetryPolicy", lambda: QUICK_DELETION)
         patch.setattr(running, "VERIFY_SECONDS", 0.0)

@@ -11,11 +11,13 @@ DEPTH = int(os.environ.get("RECONCILER_PROPERTY_DEPTH", "1"))
 """So many times as many examples; 1 tries the same ones each time, more tries random ones."""
 
 
-def tried(examples: int) -> Callable[..., Callable[..., None]]:
-    """Settings for a property that drives real requests: no deadline, and reproducible."""
+def tried(examples: int, *, depth: int = DEPTH) -> Callable[..., Callable[..., None]]:
+    """Settings for a property that drives real requests: reproducible.
+
+    A test that is split into ``DEPTH`` parts, for several workers, asks for a depth of 1 in each.
+    """
     return settings(
-        max_examples=examples * DEPTH,
-        deadline=None,
+        max_examples=examples * depth,
         derandomize=DEPTH == 1,
         database=None,
         print_blob=True,

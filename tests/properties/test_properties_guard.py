@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import LiveError
@@ -59,10 +59,8 @@ def store(site: Site) -> Iterator[HealthcareStore]:
 
 @settings(
     max_examples=300,
-    deadline=None,
     derandomize=True,
     database=None,
-    suppress_health_check=[HealthCheck.too_slow],
 )
 @example(HELD[0]._replace(instance_uid=".."))
 @example(HELD[0]._replace(instance_uid=""))

@@ -60,7 +60,7 @@ def site(
     monkeypatch.chdir(folder)
     for name in ("GOOGLE_APPLICATION_CREDENTIALS", "RECONCILER_STATE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("reconciler.cli.runs.shared.VERIFY_SECONDS", 0.2)
+    monkeypatch.setattr("reconciler.api.running.VERIFY_SECONDS", 0.2)
 
     with running_emulator(EmulatorSettings(tmp_path / "store")) as emulator:
         monkeypatch.setenv("RECONCILER_ENDPOINT", emulator.url)

@@ -161,7 +161,7 @@ def test_an_instance_that_was_never_there_is_no_success(site: Site) -> None:
     wrong = InstanceAddress(*SERIES, "1.2.826.0.1.1.99").instance_uid
     answer = site.query(delete(wrong), *REASON)
     assert answer.code == 3
-    assert "BLOCKING  maxNeverSeen: 1 of at most 0" in answer.out
+    assert "BLOCKING  What to remove was never seen (maxNeverSeen: 1 of at most 0)" in answer.out
     assert f"check the SOP Instance UID {wrong}" in " ".join(answer.out.split())
     assert answer.out.splitlines()[-1] == (
         "Plan: 0 to delete, 0 already absent, 0 kept, 0 missing, 0 unknown, 1 never seen"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.model.address import InstanceAddress, StoreAddress
@@ -183,7 +183,7 @@ def page_of(count: int, words: str = "words") -> Page:
 def test_every_fact_is_on_the_page() -> None:
     text = page_of(50).text
     for fact in (
-        "43 instances of 2 series in 1 study removed, 43 for good",
+        "43 instances of 2 series in 1 study removed for good",
         "Each was proven absent by a retrieve.",
         "3 instances of them went after an attempt without a clear answer.",
         "1 instance had been stored again and went again, which makes 44 removals.",
@@ -254,6 +254,32 @@ def test_hostile_words_are_text_in_markdown_too(words: str) -> None:
     assert cells == [line.count("|") for line in harmless.splitlines()]
 
 
+def test_the_pseudonym_of_the_patient_is_shown_where_the_record_has_it() -> None:
+    pseudonym = "patient-" + "5a" * 32
+    deletions = list(deletions_of(12))
+    known = [replace(one, patient=pseudonym) for one in deletions[:5]] + deletions[5:]
+    for form in (report_as_html, report_as_markdown):
+        assert (
+            "".join(form(report_of(12), known)).count(pseudonym)
+            == {
+                report_as_html: 1,
+                report_as_markdown: 5,
+            }[form]
+        )
+        assert "patient |" not in "".join(form(report_of(12), deletions))
+
+
+def test_uids_are_in_numeric_order_and_none_is_another() -> None:
+    (first,) = deletions_of(1)
+    series = ["1.2.9", "1.2.10", "1.2.010"]
+    deletions = [
+        replace(first, instance=InstanceAddress("1.2", uid, f"{uid}.1")) for uid in series[::-1]
+    ]
+    html = "".join(report_as_html(report_of(1), deletions))
+    shown = re.findall(r"Series</span> <code>([\d.]+)", html)
+    assert shown == ["1.2.9", "1.2.010", "1.2.10"]
+
+
 def test_an_empty_record_has_a_page() -> None:
     nothing = replace(
         report_of(0),
@@ -306,6 +332,7 @@ DAYS = st.dates(datetime(2019, 1, 1).date(), datetime(2032, 1, 1).date()).map(
 COUNTS = st.dictionaries(st.sampled_from("abcdefghij"), st.integers(1, 10**7), min_size=1)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(DAYS, COUNTS, min_size=1))
 def test_the_columns_add_up_and_stand_side_by_side(by_day: dict[str, dict[str, int]]) -> None:
     chart = columns(by_day)

@@ -143,7 +143,9 @@ def assert_summary_is_whole(saved: SavedPlan, text: str) -> None:
         assert all(_bare(line.text) in shown for line in part.lines)
     names = {gate.name for gate in gates_of(saved) if not gate.is_passed}
     assert len(summary.blocking) == len(names)
-    assert all(_bare(gate.numbers + ":" + gate.hint) in shown for gate in summary.blocking)
+    assert all(
+        _bare(f"{gate.meaning} ({gate.numbers}): {gate.hint}") in shown for gate in summary.blocking
+    )
 
 
 def _bare(text: str) -> str:

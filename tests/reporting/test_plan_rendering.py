@@ -119,8 +119,9 @@ def test_every_gate_is_shown_with_its_numbers_and_closed_ones_with_a_hint(plans:
     gates = gates_of(saved)
     for gate in gates:
         if not gate.is_passed:
-            assert f"BLOCKING {gate.name.value}: {gate.actual} of at most {gate.allowed}" in words
-            assert f"{gate.name.meaning} hint: {gate.hint}" in words
+            numbers = f"{gate.name.value}: {gate.actual} of at most {gate.allowed}"
+            assert f"BLOCKING {gate.name.meaning} ({numbers}" in words
+            assert f"{gate.name.value}: {gate.hint}" in words
     assert "passed 3 of 11 gates: maxDeletions: 28 of at most 100" in words
 
 

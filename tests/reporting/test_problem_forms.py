@@ -17,10 +17,10 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.cli.options.formats import PLAN_RULES, RULES
+from reconciler.api.formats import PLAN_RULES, RULES
 from reconciler.desired import Rule
 from reconciler.model.gate import GateName
 from reconciler.model.plan import SavedPlan, Why
@@ -255,6 +255,7 @@ def test_junit_of_a_plan_has_a_case_for_each_gate(plans: Plans) -> None:
     assert len({(one.get("classname"), one.get("name")) for one in cases}) == len(cases)
 
 
+@settings(deadline=None)
 @given(words=st.text(max_size=60), path=st.text(min_size=1, max_size=30))
 def test_whatever_words_a_file_holds_junit_is_xml_and_sarif_is_sarif(words: str, path: str) -> None:
     problem = Problem(Source(path, 1), "invalid-uid", words, words)

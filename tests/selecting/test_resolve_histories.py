@@ -20,7 +20,8 @@ from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_
 from reconciler.model.address import InstanceAddress
 
 from ..answer import typed
-from ..properties.profile import tried
+from ..properties.profile import DEPTH, tried
+from ..sampling import some
 from .conftest import KEEP, KEY, Made, Project, dicom_file
 
 NUMBERS = itertools.count(1)
@@ -198,7 +199,8 @@ def corrections() -> st.SearchStrategy[Sequence[Change]]:
     return st.lists(one, min_size=1, max_size=3)
 
 
-@tried(25)
+@pytest.mark.parametrize("part", some(range(DEPTH)))
+@tried(25, depth=1)
 @given(
     old=st.lists(st.booleans(), min_size=STUDIES, max_size=STUDIES),
     kept=st.sets(st.integers(1, STUDIES), max_size=2),
@@ -209,6 +211,7 @@ def corrections() -> st.SearchStrategy[Sequence[Change]]:
 )
 def test_only_what_was_listed_goes_and_nothing_kept_or_changed(  # noqa: PLR0917 - what is drawn
     ground: tuple[Emulator, Path],
+    part: int,
     old: Sequence[bool],
     kept: set[int],
     form: tuple[str, Sequence[str]],

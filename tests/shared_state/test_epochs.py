@@ -26,6 +26,8 @@ from reconciler.model.lock import Holder
 from reconciler.model.outcome import RunState
 from reconciler.objects.disk import Disk
 
+from ..waiting import wait_until
+
 STORE = StoreAddress("p", "l", "d", "s")
 OTHER = StoreAddress("p", "l", "d", "t")
 LEASE = 0.3
@@ -112,7 +114,7 @@ def test_one_of_many_that_begin_at_once_gets_the_store(
         try:
             with state.hold(want([STORE], holder(run), "noon")):
                 held.append(run)
-                time.sleep(2 * LEASE)
+                wait_until(lambda: len(held) + len(refused) == 6)
         except LockHeld:
             refused.append(run)
 
@@ -370,12 +372,12 @@ def test_an_epoch_that_nobody_can_have_created_is_refused(
 
 def test_many_dead_holders_are_watched_together(new_state: Callable[[], BucketState]) -> None:
     stacks = []
-    for number in range(6):
+    for number in range(20):
         store = StoreAddress("p", "l", "d", f"s{number}")
         stacks.append(die(new_state(), replace(FIRST, run=f"r{number}", stores=(store,)))[0])
     began = time.monotonic()
     assert new_state().held_locks() == ()
-    assert time.monotonic() - began < 3 * LEASE
+    assert time.monotonic() - began < 10 * LEASE
     for stack in stacks:
         stack.close()
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
+from reconciler.api.loading import read_saved_plan
 from reconciler.cli.ci import github
 from reconciler.cli.options.formats import Writes
-from reconciler.cli.options.project import find_root, folder_in_repository, open_state
+from reconciler.cli.options.project import find_root, folder_in_repository, open_project
 from reconciler.cli.options.shared import (
-    DEFAULT_PATH,
     StateAddress,
     max_age_option,
     paths_argument,
@@ -18,10 +18,8 @@ from reconciler.cli.options.shared import (
     probe_option,
     project_options,
 )
-from reconciler.cli.runs.applying import ApplyOptions
-from reconciler.cli.runs.plan_and_apply import apply_saved, plan_and_apply
-from reconciler.cli.runs.reading import read_saved_plan
-from reconciler.cli.runs.recording import record_nothing_done
+from reconciler.cli.runs.applying import ApplyOptions, apply_plan
+from reconciler.cli.runs.plan_and_apply import plan_and_apply, record_refusal
 from reconciler.cli.runs.shared import opened_run, run_options
 from reconciler.errors import Refused, UsageError
 from reconciler.planning.acceptance import require_whole
@@ -75,14 +73,13 @@ def command(
       reconciler apply specs/ --write markdown=apply.md
       reconciler apply specs/ --auto-approve --expect-digest sha256:…
     """
-    project = find_root(root)
+    folder = find_root(root)
     with (
-        github.annotated_errors(folder_in_repository(project)),
+        github.annotated_errors(folder_in_repository(folder)),
         opened_run("apply", events_file, report, writes) as events,
     ):
         options = ApplyOptions(
-            root=project,
-            state=open_state(state, project),
+            project=open_project(state, folder),
             report=report,
             writes=writes,
             events=events,
@@ -90,16 +87,16 @@ def command(
         )
         if any(path.suffix == ".json" for path in paths):
             return _apply_saved(paths, options)
-        return plan_and_apply(options.plan_request(paths or (project / DEFAULT_PATH,)), options)
+        return plan_and_apply(options.plan_request(paths or None), options)
 
 
 def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
     if len(paths) != 1:
         raise UsageError("a saved plan is applied alone", hint="give one plan file and no PATH")
     try:
-        saved = read_saved_plan(paths[0])
+        saved = read_saved_plan(paths[0], options.listener)
         require_whole(saved)
     except Refused as refusal:
-        record_nothing_done("apply", refusal.exit_code, str(refusal), options.state)
+        record_refusal(refusal, options)
         raise
-    return apply_saved(saved, options)
+    return apply_plan(saved, options)

@@ -9,18 +9,20 @@ from pathlib import Path
 
 import click
 
+from reconciler.api.destination import require_writable, write_file
+from reconciler.api.listener import BYTES
 from reconciler.audit.patients import PatientIds, mixed_studies, read_patients
 from reconciler.audit.report import selected_deletions
 from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.syslog import Delivery, Receiver, SendRetry, deliver
 from reconciler.cli import environment
+from reconciler.cli.options.listening import beside_document
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, open_state
+from reconciler.cli.options.project import find_root, open_project
 from reconciler.cli.options.record_selection import selection_options
 from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.output.console import report_error, say, write_document
-from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import BrokenJournal, ExitCode, JournalError, ReceiverError, UsageError
 from reconciler.journal.delivery_log import DeliveryLog
 from reconciler.journal.state import State
@@ -170,22 +172,27 @@ def command(
     _check_syslog(format_name, out, receiver, authority or certificate)
     require_writable(out)
     listed = read_patients(patients) if patients is not None else {}
-    snapshot = Snapshot.take(open_state(state, find_root(root), only_reads=True))
-    if receiver is not None:
-        snapshot = snapshot.without_runs_under_way()
-    patient_ids = PatientIds(
-        listed, archived=archived_patients, mixed=_mixed(snapshot) if listed else frozenset()
-    )
+    place = open_project(state, find_root(root), only_reads=True).state
     problems: list[JournalError] = []
-    deletions = recorded_deletions(snapshot, selection, problems.append)
-    if receiver is not None:
-        messages = audit_messages(_events(deletions), patient_ids.of)
-        _send(messages, Receiver(*receiver, authority, certificate), snapshot.state)
-    elif out is None:
-        write_document(FORMATS[format_name](deletions, patient_ids.of))
-    else:
-        names_patients = bool(listed) or archived_patients
-        write_file(out, FORMATS[format_name](deletions, patient_ids.of), private=names_patients)
+    with beside_document(is_on_stdout=out is None and receiver is None).step(
+        "reading the record", unit=BYTES
+    ) as update:
+        snapshot = Snapshot.take(place, update)
+        if receiver is not None:
+            snapshot = snapshot.without_runs_under_way()
+        patient_ids = PatientIds(
+            listed, archived=archived_patients, mixed=_mixed(snapshot) if listed else frozenset()
+        )
+        deletions = recorded_deletions(snapshot, selection, problems.append)
+        if receiver is not None:
+            messages = audit_messages(_events(deletions), patient_ids.of)
+            _send(messages, Receiver(*receiver, authority, certificate), snapshot.state)
+        elif out is None:
+            write_document(FORMATS[format_name](deletions, patient_ids.of))
+        else:
+            names_patients = bool(listed) or archived_patients
+            rendered = FORMATS[format_name](deletions, patient_ids.of)
+            write_file(out, rendered, private=names_patients)
     if format_name in _WITH_PATIENTS:
         _say_of_unnamed(patient_ids)
     return _account(problems)

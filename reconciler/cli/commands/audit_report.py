@@ -8,15 +8,17 @@ from pathlib import Path
 import click
 
 from reconciler import __version__
+from reconciler.api import machine
+from reconciler.api.destination import require_writable, write_file
+from reconciler.api.listener import BYTES
 from reconciler.audit.report import make_report, selected_deletions
 from reconciler.audit.snapshot import Snapshot
-from reconciler.cli import environment
 from reconciler.cli.options.formats import Writes, format_options
-from reconciler.cli.options.project import find_root, open_state
+from reconciler.cli.options.listening import Console
+from reconciler.cli.options.project import find_root, open_project
 from reconciler.cli.options.record_selection import selection_options
 from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.output.console import say, write_document
-from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import ExitCode
 from reconciler.model.audit import AuditReport, Selection
 from reconciler.model.deletion import RecordedDeletion
@@ -64,8 +66,10 @@ def command(
       reconciler audit report --reason 113037 --format json
     """
     require_writable(*(path for _, path in writes))
-    snapshot = Snapshot.take(open_state(state, find_root(root), only_reads=True))
-    report = make_report(snapshot, selection, made=environment.now(), tool_version=__version__)
+    place = open_project(state, find_root(root), only_reads=True).state
+    with Console().step("reading the record", unit=BYTES) as update:
+        snapshot = Snapshot.take(place, update)
+        report = make_report(snapshot, selection, made=machine.now(), tool_version=__version__)
     for problem in report.problems:
         say(f"error: {problem}")
     for name, path in writes:

@@ -7,16 +7,18 @@ from pathlib import Path
 
 import click
 
+from reconciler.api import machine
+from reconciler.api.destination import require_writable, write_file
+from reconciler.api.listener import BYTES
 from reconciler.audit.signing import head_of, sign
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
-from reconciler.cli import environment
 from reconciler.cli.options.given_file import read_given
+from reconciler.cli.options.listening import Console
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, open_state
+from reconciler.cli.options.project import find_root, open_project
 from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.output.console import say
-from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.errors import ExitCode, SignatureRefused, UsageError
 from reconciler.journal.state import RunFile
 from reconciler.model.time import format_time
@@ -58,12 +60,12 @@ def command(
       reconciler audit verify --signature head.json --public-key key.pub
     """
     require_writable(out)
-    folder = open_state(state, find_root(root), only_reads=True)
-    snapshot = Snapshot.take(folder)
-    signed = replace(
-        head_of(snapshot, _run_file(snapshot, run)), time=format_time(environment.now())
-    )
-    found = verify(snapshot, heads=[signed.head])
+    folder = open_project(state, find_root(root), only_reads=True).state
+    with Console().step("reading the record", unit=BYTES) as update:
+        snapshot = Snapshot.take(folder, update)
+        head = head_of(snapshot, _run_file(snapshot, run))
+        signed = replace(head, time=format_time(machine.now()))
+        found = verify(snapshot, heads=[signed.head])
     if found.count(corruption=True):
         raise SignatureRefused(
             f"the record behind the head {signed.head} is not whole, so it is not signed",

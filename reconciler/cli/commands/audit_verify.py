@@ -7,12 +7,15 @@ from pathlib import Path
 
 import click
 
+from reconciler.api.listener import BYTES
+from reconciler.api.unfinished import status_command
 from reconciler.audit.signing import read_signed
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
 from reconciler.cli.options.given_file import read_given
+from reconciler.cli.options.listening import Console
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, open_state, status_command
+from reconciler.cli.options.project import find_root, open_project
 from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.output.console import say, write_document
 from reconciler.errors import ExitCode, UsageError
@@ -82,8 +85,9 @@ def command(
                 f"--head {head!r} is not a head",
                 hint="it is 64 hexadecimal digits, as runs print it",
             )
-    folder = open_state(state, find_root(root), only_reads=True)
-    found = verify(Snapshot.take(folder), runs=runs, heads=heads)
+    folder = open_project(state, find_root(root), only_reads=True).state
+    with Console().step("reading the record", unit=BYTES) as update:
+        found = verify(Snapshot.take(folder, update), runs=runs, heads=heads)
     write_document(verification_as_text(found))
     if any(one.kind is FindingKind.UNFINISHED for one in found.findings):
         say(f"  hint: which runs can be resumed, and how: {status_command(folder)}")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
+from reconciler.api.destination import require_writable, write_file
+from reconciler.api.loading import read_saved_plan
+from reconciler.cli.options.listening import Console
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.output.console import say, write_document
-from reconciler.cli.output.destination import require_writable, write_file
-from reconciler.cli.runs.reading import read_saved_plan
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan, StorePlan
 
@@ -34,7 +35,7 @@ def command(plan: Path, store: str | None, out: Path | None) -> None:
       reconciler filter-file plan.json --out filter.txt
     """
     require_writable(out)
-    chosen = _choose(read_saved_plan(plan).plan, store)
+    chosen = _choose(read_saved_plan(plan, Console()).plan, store)
     lines = (f"{instance}\n" for one in chosen for instance in one.deletions())
     if not any(one.studies for one in chosen):
         say("note: the plan deletes nothing")

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from reconciler.api.destination import write_file
 from reconciler.cli.options.project import find_root
 from reconciler.cli.options.shared import DEFAULT_PATH, paths_argument, root_option
 from reconciler.cli.output.console import say, write_document
-from reconciler.cli.output.destination import write_file
-from reconciler.desired import load_desired_state
 from reconciler.desired.format.canonical import NotCanonicalError, canonical
+from reconciler.desired.load import load_desired_state
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.model.desired import InputRole
 from reconciler.regular_file import open_regular

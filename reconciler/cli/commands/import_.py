@@ -9,13 +9,13 @@ from pathlib import Path
 
 import click
 
+from reconciler.api.destination import require_writable, write_file
 from reconciler.cli import environment
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root
 from reconciler.cli.options.reasons import make_reason, reason_options
 from reconciler.cli.options.stores import access_options, parse_store
 from reconciler.cli.output.console import say, write_document
-from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.cli.runs.importing import (
     counted,
     from_csv,

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import click
 
+from reconciler.api.destination import require_writable, write_file
+from reconciler.api.formats import PLAN_FORMATS
+from reconciler.api.shard_folder import ShardFolder
 from reconciler.cli.environment import Access
 from reconciler.cli.options.events import events_option, opened_events
-from reconciler.cli.options.formats import PLAN_FORMATS, Writes, format_options
+from reconciler.cli.options.formats import Writes, format_options
+from reconciler.cli.options.listening import Console
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, folder_in_repository, open_state
+from reconciler.cli.options.project import find_root, folder_in_repository, open_project
 from reconciler.cli.options.shared import (
-    DEFAULT_PATH,
     StateAddress,
     max_age_option,
     paths_argument,
@@ -21,22 +25,20 @@ from reconciler.cli.options.shared import (
     project_options,
 )
 from reconciler.cli.options.stores import access_options
-from reconciler.cli.output.destination import require_writable, write_file
-from reconciler.cli.output.shard_folder import ShardFolder
 from reconciler.cli.runs.planning import (
     PlanRequest,
-    make_saved_plan,
+    exit_code_of,
+    make_plan,
+    make_plan_in_shards,
     plan_exit_code,
     say_effort,
 )
-from reconciler.cli.runs.sharding import finish_plan_in_shards, make_plan_in_shards
-from reconciler.cli.runs.showing import PlanView, show_plan, shown_if_invalid
+from reconciler.cli.runs.showing import PlanView, show_manifest, show_plan, shown_if_invalid
 from reconciler.errors import UsageError
 from reconciler.model.plan_summary import PlanSummary
 from reconciler.planning.gates import gates_of
 from reconciler.planning.plan_file import write_plan
-from reconciler.reporting.events import plan_events, plan_summary_event
-from reconciler.survey.stages import ProbeMode
+from reconciler.reporting.events import gate_events, plan_events, plan_summary_event
 
 
 @click.command(name="plan")
@@ -74,7 +76,7 @@ def command(
     events_file: Path | None,
     detailed_exitcode: bool,
     max_age: timedelta,
-    probe: str,
+    probe: Literal["auto", "retrieve"],
     access: Access,
     state: StateAddress | None,
     root: Path | None,
@@ -103,18 +105,25 @@ def command(
     view = PlanView(format_name, writes, folder_in_repository(project))
     with opened_events(events_file, "plan") as events, shown_if_invalid(view):
         request = PlanRequest(
-            paths=paths or (project / DEFAULT_PATH,),
-            root=project,
-            state=open_state(state, project),
+            paths=paths or None,
+            project=open_project(state, project),
             access=access,
             max_age=max_age,
-            probe=ProbeMode(probe),
-            events=events,
+            listener=Console(events),
+            probe=probe,
         )
         if folder is not None and shard_size is not None:
-            manifest = make_plan_in_shards(request, shard_size, folder)
-            return finish_plan_in_shards(manifest, request, view, detailed=detailed_exitcode)
-        saved = make_saved_plan(request)
+            manifest = make_plan_in_shards(
+                request, shard_size, folder, lambda saved: events.emit(plan_events(saved, ()))
+            )
+            events.emit(gate_events(manifest.gates))
+            show_manifest(manifest, view)
+            say_effort(manifest.summary, access.max_qps)
+            is_pending = detailed_exitcode and manifest.summary.has_pending
+            code = exit_code_of(manifest.gates, is_pending=is_pending)
+            events.emit([plan_summary_event(manifest, code)])
+            return code
+        saved = make_plan(request)
         events.emit(plan_events(saved, gates_of(saved)))
         if out is not None:
             write_file(out, write_plan(saved))

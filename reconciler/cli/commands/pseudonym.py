@@ -9,6 +9,7 @@ from itertools import chain
 
 import click
 
+from reconciler.cli.options.listening import Console
 from reconciler.cli.options.shared import key_option
 from reconciler.cli.output.console import say, write_document
 from reconciler.desired.inventory.exported_list import delimiter_of
@@ -42,8 +43,12 @@ def command(*, patient_key: PatientKey, column: str | None, accessions: bool) ->
     lines = (line.decode("utf-8-sig") for line in sys.stdin.buffer)
     texts = lines if column is None else _cells(lines, column)
     make = patient_key.accession_pseudonym if accessions else patient_key.pseudonym
+    found = set()
     try:
-        found = {make(text) for text in map(str.strip, texts) if text}
+        with Console().step("reading ids") as update:
+            for number, text in enumerate(filter(None, map(str.strip, texts)), start=1):
+                found.add(make(text))
+                update(number, None)
     except UnicodeDecodeError as error:
         raise UsageError("what stands on stdin is not text in UTF-8") from error
     write_document([f"{KEY_LINE}{patient_key.check}\n", *(f"{one}\n" for one in sorted(found))])

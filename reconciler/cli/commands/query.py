@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, open_state
+from reconciler.cli.options.project import find_root, open_project
 from reconciler.cli.options.reasons import reason_options
 from reconciler.cli.options.shared import (
     StateAddress,
@@ -111,10 +111,8 @@ def command(
     """
     path, sql = _read(text, file)
     statements = read_statements(sql, path=path, variables=dict(variables))
-    project = find_root(root)
     options = QueryOptions(
-        root=project,
-        state=open_state(state, project),
+        project=open_project(state, find_root(root)),
         **given,  # type: ignore[arg-type]  # click hands over exactly the options above
     )
     match statements[0]:

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import click
 
-from reconciler.cli.environment import Access, now
+from reconciler.api import machine
+from reconciler.api.resolving import read_selectors, resolve_all
+from reconciler.cli import environment
+from reconciler.cli.environment import Access
+from reconciler.cli.options.listening import Console
 from reconciler.cli.options.project import find_root
 from reconciler.cli.options.shared import key_option, paths_argument, root_option
 from reconciler.cli.options.stores import access_options
 from reconciler.cli.output.console import write_document
-from reconciler.cli.runs.resolving import ResolveRequest, resolve_all
 from reconciler.desired.selection import SELECTORS
 from reconciler.errors import ExitCode, UsageError
 from reconciler.model.patient import PatientKey
@@ -81,22 +84,21 @@ def command(
     """
     if check and diff:
         raise UsageError("--check and --diff exclude each other")
-    if as_of is not None and as_of > now().date() and not diff:
+    if as_of is not None and as_of > machine.now().date() and not diff:
         raise UsageError(
             f"--as-of {as_of} lies in the future", hint="with --diff it shows what will be due then"
         )
     project = find_root(root)
-    lists = resolve_all(
-        ResolveRequest(
-            paths=paths or (project / SELECTORS,),
-            root=project,
-            access=access,
-            key=patient_key,
-            as_of=as_of,
-            check=check,
-            diff=diff,
-        )
+    request = read_selectors(
+        paths or (project / SELECTORS,),
+        root=project,
+        key=patient_key,
+        as_of=as_of,
+        check=check,
+        diff=diff,
+        listener=Console(),
     )
+    lists = resolve_all(request, environment.service(access, request.provider))
     write_document(_FORMATS[format_name](lists))
     is_different = any(one.state is ListState.DIFFERENT for one in lists)
     return ExitCode.PENDING if check and is_different else ExitCode.SUCCESS

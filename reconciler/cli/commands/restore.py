@@ -2,41 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
-from reconciler.applying.archived import ArchivedRun, read_archived
+from reconciler.api.restoring import Archived, archived_by, restore
+from reconciler.api.service import provider_of
+from reconciler.applying.archived import ArchivedRun
 from reconciler.applying.pending import find_pending
-from reconciler.applying.restore import Restore
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
 from reconciler.cli.ci import github
 from reconciler.cli.options.formats import Writes
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, open_state
+from reconciler.cli.options.project import find_root, open_project
 from reconciler.cli.options.shared import StateAddress, project_options
-from reconciler.cli.output.console import say, say_last, write_document
-from reconciler.cli.runs.recording import record_nothing_done
-from reconciler.cli.runs.shared import RunOptions, finish, opened_run, reported_results, run_options
+from reconciler.cli.output.console import say, write_document
+from reconciler.cli.runs.shared import RunOptions, finish, opened_run, run_options
 from reconciler.cli.signals import stopped_by_signals
-from reconciler.errors import ExitCode, ReconcilerError, UsageError
+from reconciler.errors import ExitCode, UsageError
 from reconciler.journal.history import History
 from reconciler.journal.inside import open_inside
-from reconciler.live.http.endpoint import Endpoint
-from reconciler.model.outcome import Operation, RunReport
 from reconciler.model.past import ArchivedInstance
-from reconciler.model.provenance import Provenance
-from reconciler.model.service import is_one_service
-from reconciler.reporting.events import start_event
 from reconciler.reporting.run.text import pending_as_text
-from reconciler.reporting.wording import plain, traffic_line
+from reconciler.reporting.wording import plain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class _Options(RunOptions):
     """The command line of a restore."""
 
@@ -94,7 +87,7 @@ def command(
         opened_run("restore", events_file, report, writes) as events,
     ):
         options = _Options(
-            state=open_state(state, find_root(root)),
+            project=open_project(state, find_root(root)),
             report=report,
             writes=writes,
             events=events,
@@ -102,45 +95,36 @@ def command(
         )
         if options.dry_run and (options.format_name != "text" or options.writes or options.report):
             raise UsageError("--dry-run has no report", hint="leave --format, --write and --report")
-        moved = None if archive is None else archive.absolute()
-        read = partial(read_archived, options.state, run, only=only, archive=moved)
+        read = archived_by(run, options.project, only=only, archive=archive)
         archived = read()
         for missing in archived.missing:
             say(f"note: run {missing} is not on record here; what it archived is not restored")
         if options.dry_run:
             return _show(archived, options)
-        result, exit_code = _restore_on_record(read, archived, options)
-        return finish(result, options, exit_code)
+        return _restore(read, archived, options)
 
 
-def _restore_on_record(
-    read: Callable[[], ArchivedRun], archived: ArchivedRun, options: _Options
-) -> tuple[RunReport, int]:
-    """Restore; one that does nothing is on record as such."""
-    run = environment.new_run_name(environment.now())
-
-    record_if_nothing = partial(
-        record_nothing_done,
-        "restore",
-        state=options.state,
-        run=run,
-        stores=archived.stores,
-        endpoint=archived.endpoint,
-    )
-    try:
-        provider = environment.provider_of(archived.stores)
-        endpoint = environment.endpoint(options.access.endpoint, provider)
-        _require_endpoint(archived, endpoint)
-        report, exit_code = _restore(read, archived, endpoint, options, run)
-    except ReconcilerError as error:
-        record_if_nothing(error.exit_code, str(error))
-        raise
-    record_if_nothing(exit_code, f"nothing of run {archived.runs[-1]} is left to restore")
-    return report, exit_code
+def _restore(read: Archived, archived: ArchivedRun, options: _Options) -> int:
+    stop = Stop()
+    with stopped_by_signals(stop) as signals:
+        report, exit_code = restore(
+            read,
+            archived,
+            options.project,
+            environment.service(options.access, provider_of(archived.stores)),
+            stop_after_failures=options.stop_after_failures,
+            lease=options.lease,
+            stop=stop,
+            requester=environment.requester(),
+            listener=options.listener,
+        )
+    if signals.exit_code is not None and not report.is_success:
+        exit_code = signals.exit_code
+    return finish(report, options, exit_code)
 
 
 def _show(archived: ArchivedRun, options: _Options) -> int:
-    pending = find_pending(archived, History.read(options.state))
+    pending = find_pending(archived, History.read(options.project.state))
     write_document(pending_as_text(pending.settled, pending.waiting))
     lost = [one for one in pending.waiting if not _is_there(one)]
     if lost:
@@ -159,51 +143,3 @@ def _is_there(archived: ArchivedInstance) -> bool:
     else:
         return True
     return False
-
-
-def _require_endpoint(archived: ArchivedRun, endpoint: Endpoint) -> None:
-    if not is_one_service(archived.stores, archived.endpoint, str(endpoint)):
-        raise UsageError(
-            f"the run spoke to the service at {archived.endpoint}, this one is set to {endpoint}",
-            hint="set --endpoint to the one that it was deleted from",
-        )
-
-
-def _restore(
-    read: Callable[[], ArchivedRun],
-    archived: ArchivedRun,
-    endpoint: Endpoint,
-    options: _Options,
-    run: str,
-) -> tuple[RunReport, int]:
-    total = len(archived.instances)
-    stop = Stop()
-    with (
-        stopped_by_signals(stop) as signals,
-        environment.connect(
-            endpoint,
-            options.access,
-            provider=environment.provider_of(archived.stores),
-            read_only=False,
-            stop=stop.event,
-        ) as connection,
-        reported_results("restoring", total, options.events) as on_result,
-    ):
-        options.events.emit([start_event(Operation.RESTORE, run, total, restores=archived.runs)])
-        report, exit_code = Restore(
-            read=read,
-            stores={store: connection.store(store) for store in archived.stores},
-            state=options.state,
-            settings=options.settings(run),
-            stop=stop,
-            now=environment.now,
-            on_result=on_result,
-            on_wait=say,
-            provenance=lambda: Provenance(connection.principal, environment.requester()),
-        ).run()
-        if report.journal_head:
-            say_last(f"sent {traffic_line(connection.traffic)}")
-            report = replace(report, traffic=connection.traffic)
-    if signals.exit_code is not None and not report.is_success:
-        return report, signals.exit_code
-    return report, exit_code

@@ -8,21 +8,17 @@ from pathlib import Path
 
 import click
 
+from reconciler.api.destination import require_writable
+from reconciler.api.formats import PLAN_FORMATS
+from reconciler.api.loading import read_plan_in_any_form
 from reconciler.cli.environment import Access
-from reconciler.cli.options.formats import (
-    PLAN_FORMATS,
-    Writes,
-    format_options,
-    render,
-    write_formats,
-)
+from reconciler.cli.options.formats import Writes, format_options, render, write_formats
+from reconciler.cli.options.listening import Console
 from reconciler.cli.options.path_type import PATH
-from reconciler.cli.options.project import find_root, open_state
+from reconciler.cli.options.project import find_root, open_project
 from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.options.stores import access_options
 from reconciler.cli.output.console import write_document
-from reconciler.cli.output.destination import require_writable
-from reconciler.cli.runs.reading import read_plan_in_any_form
 from reconciler.cli.runs.showing import write_plan_document
 from reconciler.cli.runs.thumbnails import plan_thumbnails
 from reconciler.errors import UsageError
@@ -71,7 +67,7 @@ def command(
       reconciler show plan.json --write junit=plan.xml --write terraform=plan-report.json
     """
     require_writable(*(path for _, path in writes))
-    saved = read_plan_in_any_form(plan)
+    saved = read_plan_in_any_form(plan, Console())
     images = None
     if thumbnails:
         if "html" not in {format_name, *(name for name, _ in writes)}:
@@ -84,7 +80,7 @@ def command(
                 f"{plan} is the manifest of a plan in shards, whose series are in its shards",
                 hint="show a shard with --thumbnails",
             )
-        folder = open_state(state, find_root(root), only_reads=True)
+        folder = open_project(state, find_root(root), only_reads=True).state
         images = plan_thumbnails(saved, access, folder)
     write_formats(writes, partial(_rendered, saved, images), private=images is not None)
     if format_name == "html":

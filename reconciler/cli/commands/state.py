@@ -7,10 +7,12 @@ from pathlib import Path
 
 import click
 
+from reconciler.api import machine
+from reconciler.api.listener import BYTES
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
-from reconciler.cli import environment
-from reconciler.cli.options.project import find_root, open_state
+from reconciler.cli.options.listening import Console
+from reconciler.cli.options.project import find_root, open_project
 from reconciler.cli.options.shared import StateAddress, project_options, read_state, root_option
 from reconciler.cli.options.stores import parse_store
 from reconciler.cli.output.console import say, write_document
@@ -52,7 +54,7 @@ def check(url: StateAddress | None, state: StateAddress | None, root: Path | Non
       reconciler state check gs://imaging-state/prod
       RECONCILER_STATE=s3://imaging-state/prod reconciler state check
     """
-    place = open_state(url if url is not None else state, find_root(root), only_reads=True)
+    place = open_project(url if url is not None else state, find_root(root), only_reads=True).state
     require_create_once(place.objects, secrets.token_hex(16))
     say(f"{place} is fit: it creates an object once, and overwrites none")
     return ExitCode.SUCCESS
@@ -77,10 +79,14 @@ def copy(source: StateAddress, target: StateAddress, root: Path | None) -> int:
       reconciler state copy gs://imaging-state/prod /srv/record
     """
     project = find_root(root)
-    there = open_state(target, project)
-    copied = copy_state(open_state(source, project, only_reads=True), there)
+    there = open_project(target, project).state
+    from_there = open_project(source, project, only_reads=True).state
+    console = Console()
+    with console.step("copying the record", unit=BYTES) as update:
+        copied = copy_state(from_there, there, update)
     say(f"{there} has the {plural(copied, 'run')} of {source}")
-    found = verify(Snapshot.take(there))
+    with console.step("reading the copy", unit=BYTES) as update:
+        found = verify(Snapshot.take(there, update))
     write_document(verification_as_text(found))
     return ExitCode.REFUSED if found.count(corruption=True) else ExitCode.SUCCESS
 
@@ -104,7 +110,7 @@ def unlock(store: str, state: StateAddress | None, root: Path | None) -> int:
       reconciler state unlock projects/p/locations/l/datasets/d/dicomStores/s
     """
     address = parse_store(store)
-    place = open_state(state, find_root(root))
+    place = open_project(state, find_root(root)).state
     if not isinstance(place, BucketState):
         raise UsageError(
             f"{place} is a folder, where a lock ends with its process",
@@ -120,9 +126,9 @@ def unlock(store: str, state: StateAddress | None, root: Path | None) -> int:
         " under way.",
         "nobody was stopped",
     )
-    now = environment.now()
+    now = machine.now()
     since = f"{now:%Y-%m-%d %H:%M:%S} UTC"
-    held = place.unlock(address, environment.holder(environment.new_run_name(now)), since)
+    held = place.unlock(address, machine.holder(machine.new_run_name(now)), since)
     if held is None:
         say(f"no run works on {address}")
     else:

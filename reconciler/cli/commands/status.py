@@ -7,9 +7,12 @@ from pathlib import Path
 
 import click
 
+from reconciler.api import machine
+from reconciler.api.loading import read_desired_state, read_history
+from reconciler.api.unfinished import resumption, unfinished_runs
 from reconciler.audit.holds import standing_holds
-from reconciler.cli import environment
-from reconciler.cli.options.project import checkout_of, find_root, open_state
+from reconciler.cli.options.listening import Console
+from reconciler.cli.options.project import checkout_of, find_root, open_project
 from reconciler.cli.options.shared import (
     DEFAULT_PATH,
     StateAddress,
@@ -17,8 +20,6 @@ from reconciler.cli.options.shared import (
     project_options,
 )
 from reconciler.cli.output.console import write_document
-from reconciler.cli.runs.reading import read_desired_state, read_history
-from reconciler.cli.runs.unfinished import resumption, unfinished_runs
 from reconciler.desired import has_specs
 from reconciler.errors import ExitCode
 from reconciler.journal.state import State
@@ -75,9 +76,13 @@ def command(
       reconciler status --detailed-exitcode
     """
     project = find_root(root)
-    folder = open_state(state, project, only_reads=True)
+    folder = open_project(state, project, only_reads=True).state
     # A run may end before the record is read, and another begin while it is read.
-    before, history, locks = folder.held_locks(), read_history(folder), folder.held_locks()
+    before, history, locks = (
+        folder.held_locks(),
+        read_history(folder, Console()),
+        folder.held_locks(),
+    )
     unfinished = unfinished_runs(history, folder, (*before, *locks))
     status = Status(
         tuple(resumption(run, project, folder) for run in unfinished),
@@ -98,7 +103,7 @@ def _lock(lock: HeldLock) -> LockStatus:
         holder.user,
         holder.host,
         holder.process,
-        environment.is_alive(holder),
+        machine.is_alive(holder),
         lock.since,
     )
 
@@ -111,5 +116,6 @@ def _holds(paths: tuple[Path, ...], state: State, root: Path) -> tuple[StandingH
         root=root,
         one_service=False,
         checkout=checkout_of(root),
+        listener=Console(),
     )
-    return standing_holds(desired.keeps, state, environment.now().date())
+    return standing_holds(desired.keeps, state, machine.now().date())

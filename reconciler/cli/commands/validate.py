@@ -8,12 +8,16 @@ from pathlib import Path
 
 import click
 
+from reconciler.api import machine
+from reconciler.api.destination import require_writable
+from reconciler.api.formats import VALIDATION_FORMATS
+from reconciler.api.loading import read_desired_state
+from reconciler.api.project import STATE_FOLDER
 from reconciler.checkout import is_ignored, require_own_state
-from reconciler.cli import environment
 from reconciler.cli.ci import github
-from reconciler.cli.options.formats import VALIDATION_FORMATS, Writes, format_options, write_formats
+from reconciler.cli.options.formats import Writes, format_options, write_formats
+from reconciler.cli.options.listening import Console
 from reconciler.cli.options.project import (
-    STATE_FOLDER,
     checkout_of,
     find_folder,
     find_root,
@@ -27,8 +31,6 @@ from reconciler.cli.options.shared import (
     project_options,
 )
 from reconciler.cli.output.console import report_problems, write_document
-from reconciler.cli.output.destination import require_writable
-from reconciler.cli.runs.reading import read_desired_state
 from reconciler.desired import Rule
 from reconciler.errors import DesiredStateError, ExitCode, GitError, StateRefused
 from reconciler.model.desired import DesiredState
@@ -87,8 +89,9 @@ def _validate(paths: Sequence[Path], project: Path, state: Sequence[Problem]) ->
             paths,
             root=project,
             one_service=False,
-            today=environment.now().date(),
+            today=machine.now().date(),
             checkout=checkout_of(project),
+            listener=Console(),
         )
         found = desired.warnings
     except DesiredStateError as error:

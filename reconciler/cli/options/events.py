@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -12,10 +12,11 @@ from typing import TextIO
 import click
 
 from reconciler import __version__
-from reconciler.cli import environment
+from reconciler.api import machine
+from reconciler.api.destination import open_destination
+from reconciler.api.listener import Update
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.output.console import say
-from reconciler.cli.output.destination import open_destination
 from reconciler.errors import DesiredStateError, ReconcilerError, UsageError
 from reconciler.model.address import StoreAddress
 from reconciler.model.time import format_time
@@ -58,7 +59,7 @@ class Events:
                 return
             try:
                 for event in events:
-                    stamp = {"seq": self._seq, "time": format_time(environment.now())}
+                    stamp = {"seq": self._seq, "time": format_time(machine.now())}
                     self._file.write(json.dumps({**stamp, **event}) + "\n")
                     self._seq += 1
                 self._file.flush()
@@ -66,19 +67,17 @@ class Events:
                 self._file = None
                 say(f"note: the events cannot be written any more: {error.strerror}")
 
-    def probing(
-        self, store: StoreAddress, then: Callable[[int, int], None]
-    ) -> Callable[[int, int], None]:
+    def probing(self, store: StoreAddress, then: Update) -> Update:
         """Report the look at a store, now and then, beside ``then``."""
         reported = -1
 
-        def update(done: int, total: int) -> None:
+        def update(done: int, total: int | None) -> None:
             nonlocal reported
             then(done, total)
             step = done * _STEPS // total if total else _STEPS
             if step > reported:
                 reported = step
-                self.emit([probe_event(store, done, total)])
+                self.emit([probe_event(store, done, total or 0)])
 
         return update
 

@@ -12,7 +12,6 @@ import click
 
 from reconciler.cli.environment import Access
 from reconciler.cli.options.shared import together
-from reconciler.desired.load import stores_of
 from reconciler.errors import UsageError
 from reconciler.model.address import StoreAddress
 
@@ -76,6 +75,8 @@ def find_store(store: StoreAddress, specs: Sequence[Path], root: Path) -> StoreA
     Raises:
         DesiredStateError: a file of the specs is invalid.
     """
+    from reconciler.desired.load import stores_of  # noqa: PLC0415 - only who names none pays
+
     for known in stores_of(specs, root=root):
         if replace(known, provider=store.provider) == store:
             return known

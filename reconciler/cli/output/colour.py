@@ -14,7 +14,7 @@ _STYLES: tuple[tuple[re.Pattern[str], dict[str, object]], ...] = (
     (re.compile(r"  For good: | +(goes whole: |no copy is kept$)"), {"fg": "red", "bold": True}),
     (re.compile(r"  Restorable: | +archived under "), {"fg": "yellow"}),
     (re.compile(r" +- [0-9.]+$"), {"fg": "red"}),
-    (re.compile(r" +hint: "), {"fg": "cyan"}),
+    (re.compile(r"To pass$"), {"fg": "cyan"}),
     (re.compile(r"Store |  Study |Plan: "), {"bold": True}),
 )
 """How the lines of a plan's text are shown; the first that fits decides."""

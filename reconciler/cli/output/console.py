@@ -67,11 +67,6 @@ def say_last(text: str) -> None:
     _said_last.append(text)
 
 
-def say_head(head: str) -> None:
-    """Say at the end by what the record of the run can be checked."""
-    say_last(f"journal head {head} (audit verify --head proves the record by it: keep it)")
-
-
 @contextlib.contextmanager
 def last_words() -> Iterator[None]:
     """Around a command: what it has to `say_last` stands at its end, above an error."""

@@ -7,34 +7,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
-from rich.text import Text
-
+from reconciler.api.listener import THINGS, Unit
 from reconciler.cli.output.console import say
 
 _LINE_SECONDS = 10.0
-_SHOWN_AFTER = 1.0  # seconds: what is over by then needs no bar
-_STEPS_A_SECOND = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """What is counted: ``divisor`` of them make one that is shown, with ``suffix`` behind it."""
-
-    divisor: int = 1
-    suffix: str = ""
-
-    def shown(self, count: float) -> str:
-        """A count as people read it."""
-        return f"{count / self.divisor:,.0f}{self.suffix}"
-
-
-THINGS = Unit()
-BYTES = Unit(1_000_000, " MB")
 
 
 class Counter(Protocol):
@@ -50,17 +28,14 @@ def progress(title: str, unit: Unit = THINGS) -> Iterator[Counter]:
     if not sys.stderr.isatty():
         yield _Lines(title, unit)
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        _Told(unit),
-        TimeRemainingColumn(),
-    )
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    # Only a terminal shows one.
+    from reconciler.cli.output.bar import Bar  # noqa: PLC0415
+
+    bar = Bar(title, unit)
     try:
-        yield _Bar(bar, title)
+        yield bar
     finally:
-        bar.stop()
+        bar.close()
 
 
 class _Lines:
@@ -83,42 +58,3 @@ class _Lines:
             of = f" of {shown(total)}"
             left = f", {(total - done) / rate:,.0f} s left" if rate else ""
         say(f"{self._title}: {shown(done)}{of}, {shown(rate)} per second{left}")
-
-
-class _Bar:
-    """A bar that shows itself once the step has taken a second."""
-
-    def __init__(self, progress: Progress, title: str) -> None:
-        self._progress = progress
-        self._title = title
-        self._started = self._last = time.monotonic()
-        self._lock = threading.Lock()
-        self._task = progress.add_task(title, total=None)
-        self._is_shown = False
-
-    def update(self, done: int, total: int | None) -> None:
-        now = time.monotonic()
-        with self._lock:
-            if now - self._started < _SHOWN_AFTER:
-                return
-            if not self._is_shown:
-                self._is_shown = True
-                self._progress.start()
-            if now - self._last < 1 / _STEPS_A_SECOND and done != total:
-                return
-            self._last = now
-        self._progress.update(self._task, completed=done, total=total)
-
-
-class _Told(TextColumn):
-    """``1,200 of 3,400, 310 per second``."""
-
-    def __init__(self, unit: Unit) -> None:
-        super().__init__("")
-        self._unit = unit
-
-    def render(self, task: Task) -> Text:
-        shown = self._unit.shown
-        rate = f", {shown(task.speed)} per second" if task.speed else ""
-        of = "" if task.total is None else f" of {shown(task.total)}"
-        return Text(f"{shown(task.completed)}{of}{rate}")

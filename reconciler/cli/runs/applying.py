@@ -1,45 +1,30 @@
-"""Run an apply from the command line: connect, let signals stop it, say what came of it."""
+"""Apply a plan for a command: let signals stop it, and say what it did."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
+from typing import Literal
 
-from reconciler.applying.apply import Applied, Apply
+from reconciler.api.applying import apply
+from reconciler.api.service import provider_of
+from reconciler.applying.apply import Applied
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
-from reconciler.cli.output.console import report_error, say, say_last
-from reconciler.cli.runs.archives import require_archives_outside
-from reconciler.cli.runs.kept_plan import keep_plan
-from reconciler.cli.runs.other_services import note_other_services
+from reconciler.cli.output.console import report_error, say
 from reconciler.cli.runs.planning import PlanRequest
-from reconciler.cli.runs.recording import record_nothing_done
-from reconciler.cli.runs.shared import RunOptions, finish, reported_results
+from reconciler.cli.runs.shared import RunOptions, finish
 from reconciler.cli.signals import stopped_by_signals
-from reconciler.errors import ExitCode, ReconcilerError
-from reconciler.journal.history import History
-from reconciler.journal.state import State
-from reconciler.live.connection import Connection
-from reconciler.live.http.endpoint import Endpoint
-from reconciler.model.address import Provider
+from reconciler.errors import ExitCode, ReconcilerError, Refused
 from reconciler.model.desired import QueriedRemoves
-from reconciler.model.outcome import Operation
 from reconciler.model.patient import PatientKey
-from reconciler.model.plan import SavedPlan, Why
-from reconciler.model.provenance import Provenance
-from reconciler.planning.acceptance import require_endpoint
-from reconciler.reporting.events import start_event
-from reconciler.reporting.wording import plural, traffic_line
-from reconciler.survey.stages import ProbeMode
-
-_BEFORE = "the plan was applied before"
-_NOTHING = "the plan deletes nothing"
+from reconciler.model.plan import SavedPlan
+from reconciler.reporting.wording import plural
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ApplyOptions(RunOptions):
     """The command line of an apply."""
 
@@ -47,128 +32,54 @@ class ApplyOptions(RunOptions):
     expect_digest: str | None
     require_clean: bool = False
     max_age: timedelta
-    root: Path
     patient_key: PatientKey | None = None
-    probe: str = ProbeMode.AUTO.value
+    probe: Literal["auto", "retrieve"] = "auto"
 
     def plan_request(
-        self, paths: Sequence[Path], queried: QueriedRemoves | None = None
+        self, paths: Sequence[Path] | None, queried: QueriedRemoves | None = None
     ) -> PlanRequest:
         """What a plan is to be made from that is for these options to apply."""
         return PlanRequest(
             paths=paths,
-            root=self.root,
-            state=self.state,
+            project=self.project,
             access=self.access,
             max_age=self.max_age,
+            listener=self.listener,
+            probe=self.probe,
             queried=queried,
-            probe=ProbeMode(self.probe),
-            events=self.events,
         )
 
+    def digest_for(self, saved: SavedPlan) -> str:
+        """The digest that was reviewed: whoever names none has seen the plan itself."""
+        return self.expect_digest if self.expect_digest is not None else saved.digest
 
-def apply_plan(
-    saved: SavedPlan,
-    options: ApplyOptions,
-    accept: Callable[[History], None],
-) -> int:
-    """Apply a plan and report; the exit code. One that does nothing is on record as such.
 
-    ``accept`` gets the record as it stands before, and raises `Refused` where the plan may not go
-    on. What is accepted is kept in the state folder, so that it can be resumed.
-    """
-    run = environment.new_run_name(environment.now())
-    principal: str | None = None
-    record_if_nothing = partial(
-        record_nothing_done, "apply", state=options.state, run=run, saved=saved
-    )
+def apply_plan(saved: SavedPlan, options: ApplyOptions, refusal: Refused | None = None) -> int:
+    """Apply a plan and report; the exit code. ``refusal`` is as of `apply`."""
     stop = Stop()
+    provider = provider_of(store.store for store in saved.plan.stores)
     with stopped_by_signals(stop) as signals:
         try:
-            endpoint = _endpoint(saved, options)
-            with environment.connect(
-                endpoint,
-                options.access,
-                provider=_provider(saved),
-                read_only=False,
-                stop=stop.event,
-            ) as connection:
-                principal = connection.principal
-                applied = _apply(saved, options, accept, run=run, connection=connection, stop=stop)
+            applied = apply(
+                saved,
+                options.project,
+                environment.service(options.access, provider),
+                digest=options.digest_for(saved),
+                refusal=refusal,
+                require_clean=options.require_clean,
+                patient_key=options.patient_key,
+                stop_after_failures=options.stop_after_failures,
+                lease=options.lease,
+                stop=stop,
+                requester=environment.requester(),
+                listener=options.listener,
+            )
         except ReconcilerError as error:
             if signals.exit_code is None:
-                record_if_nothing(error.exit_code, str(error), principal=principal)
                 raise
             report_error(error)
-            record_if_nothing(signals.exit_code, stop.reason or "", principal=principal)
             return signals.exit_code
-    why = _BEFORE if applied.is_earlier else _NOTHING
-    record_if_nothing(applied.exit_code, why, principal=principal)
     return _finish(applied, options, signals.exit_code)
-
-
-def _provider(saved: SavedPlan) -> Provider:
-    return environment.provider_of(store.store for store in saved.plan.stores)
-
-
-def _endpoint(saved: SavedPlan, options: ApplyOptions) -> Endpoint:
-    """Where the service is, once the plan turns out to be for it and to keep apart what it must."""
-    endpoint = environment.endpoint(options.access.endpoint, _provider(saved))
-    require_endpoint(saved, str(endpoint))
-    require_archives_outside(saved.plan, options.state)
-    return endpoint
-
-
-def _note_what_is_known(saved: SavedPlan, state: State, history: History) -> None:
-    stores = [store.store for store in saved.plan.stores]
-    note_other_services(stores, saved.endpoint, history.stores)
-    if saved.plan.has_deletions and not history.runs:
-        say_last(
-            f"note: {state} holds no earlier run: if this was not the first one, give the --state"
-            " of the others; without their record a plan can be applied twice until it expires"
-        )
-
-
-def _apply(
-    saved: SavedPlan,
-    options: ApplyOptions,
-    accept: Callable[[History], None],
-    *,
-    run: str,
-    connection: Connection,
-    stop: Stop,
-) -> Applied:
-    """Do it, and let progress and events report it."""
-    total = saved.plan.count(Why.LISTED)
-
-    def accept_and_tell(history: History) -> None:
-        _note_what_is_known(saved, options.state, history)
-        accept(history)
-        if saved.plan.has_deletions:
-            keep_plan(saved, options.state)
-        options.events.emit([start_event(Operation.APPLY, run, total, saved=saved)])
-
-    with reported_results("deleting", total, options.events) as on_result:
-        applied = Apply(
-            saved=saved,
-            stores={store.store: connection.store(store.store) for store in saved.plan.stores},
-            state=options.state,
-            settings=options.settings(run),
-            nobody=connection.nobody(),
-            accept=accept_and_tell,
-            stop=stop,
-            now=environment.now,
-            on_result=on_result,
-            on_wait=say,
-            provenance=lambda: Provenance(
-                connection.principal, environment.requester(), saved.plan.inputs, saved.git
-            ),
-            patient_key=options.patient_key,
-        ).run()
-    if applied.is_earlier:
-        return applied
-    say_last(f"sent {traffic_line(connection.traffic)}")
-    return replace(applied, report=replace(applied.report, traffic=connection.traffic))
 
 
 def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
+from reconciler.api.service import connect
 from reconciler.cli import environment
 from reconciler.cli.output.console import report_problems, say
 from reconciler.cli.output.progress import progress
@@ -54,10 +55,12 @@ def _exported(file: Path, columns: Sequence[str], problems: Problems) -> list[Li
     """A row may repeat what another names: a study has several orders."""
     named: defaultdict[tuple[str, str | None], dict[str, None]] = defaultdict(dict)
     rows = 0
-    for row in read_exported_list(file, file.as_posix(), columns, problems):
-        rows += 1
-        study, *below = row.uids
-        named[study, below[0] if below else None].update(dict.fromkeys(below[1:]))
+    with progress("reading rows") as counter:
+        for row in read_exported_list(file, file.as_posix(), columns, problems):
+            rows += 1
+            study, *below = row.uids
+            named[study, below[0] if below else None].update(dict.fromkeys(below[1:]))
+            counter.update(rows, None)
     entries = [ListedEntry(*target, tuple(uids)) for target, uids in named.items()]
     repeated = rows - sum(len(one.uids) or 1 for one in entries)
     if repeated:
@@ -105,11 +108,8 @@ def from_store(
         UsageError: the store does not list one of the studies.
         LiveError: the store could not be asked.
     """
-    with environment.connect(
-        environment.endpoint(access.endpoint, address.provider),
-        access,
-        provider=address.provider,
-        read_only=True,
+    with connect(
+        environment.service(access, address.provider), address.provider, read_only=True
     ) as connection:
         store = connection.store(address)
         store.preflight(deleting=False)
@@ -136,11 +136,14 @@ def _studies(store: ReadableStore, studies: Sequence[str]) -> tuple[Counter[str]
     """How many rows the search has of each study, of these or of all; one for each patient."""
     counts: Counter[str] = Counter()
     odd = []
-    for row in chain.from_iterable(map(store.list_studies, set(studies) or (None,))):
-        if isinstance(row, OddRow):
-            odd.append(row)
-        else:
-            counts[row] += 1
+    with progress("listing studies") as counter:
+        rows = chain.from_iterable(map(store.list_studies, set(studies) or (None,)))
+        for number, row in enumerate(rows, start=1):
+            if isinstance(row, OddRow):
+                odd.append(row)
+            else:
+                counts[row] += 1
+            counter.update(number, None)
     return counts, odd
 
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from reconciler import __version__
+from reconciler.api import machine
+from reconciler.api.running import retry_budget
+from reconciler.api.service import connect
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
 from reconciler.cli.output.console import report_error, say, write_document
 from reconciler.cli.runs.approval import require_approval, require_terminal
-from reconciler.cli.runs.shared import retry_budget
 from reconciler.cli.signals import stopped_by_signals
 from reconciler.drill.own_store.commands import Commands
 from reconciler.drill.own_store.specimens import make_specimens
@@ -151,14 +153,14 @@ def _visit(
     host = urlsplit(str(connection.endpoint)).hostname or ""
     hidden = frozenset(name.lower() for name in (*own.store.ids, host, *host.split(".")))
     try:
-        specimens = make_specimens(folder / "specimens", own.store, environment.new_uid)
+        specimens = make_specimens(folder / "specimens", own.store, machine.new_uid)
     except OSError as error:
         raise _not_to_be_run(error) from error
     return Visit(
         store,
         specimens,
         Commands(folder, program, own.options(connection.endpoint)),
-        WireFacts(store, hidden, environment.new_uid, stop.event.wait),
+        WireFacts(store, hidden, machine.new_uid, stop.event.wait),
         retry_budget(_VERIFY_SECONDS),
         stop,
         say,
@@ -166,13 +168,8 @@ def _visit(
 
 
 def _connect(own: OwnStore, stop: threading.Event) -> Connection:
-    return environment.connect(
-        environment.endpoint(own.access.endpoint, own.store.provider),
-        own.access,
-        provider=own.store.provider,
-        read_only=False,
-        stop=stop,
-    )
+    provider = own.store.provider
+    return connect(environment.service(own.access, provider), provider, read_only=False, stop=stop)
 
 
 def _ask(own: OwnStore, visit: Visit) -> None:

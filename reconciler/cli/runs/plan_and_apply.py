@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from reconciler.api import machine
+from reconciler.api.kept_plan import keep_plan, read_kept_plan, resume_command
+from reconciler.api.loading import read_history
+from reconciler.api.preconditions import require_reviewed
+from reconciler.api.recording import record_nothing_done
 from reconciler.cli import environment
 from reconciler.cli.options.formats import render
 from reconciler.cli.output.console import say
 from reconciler.cli.runs.applying import ApplyOptions, apply_plan
 from reconciler.cli.runs.approval import require_approval, require_terminal
-from reconciler.cli.runs.kept_plan import keep_plan, read_kept_plan, resume_command
-from reconciler.cli.runs.planning import PlanRequest, make_saved_plan
-from reconciler.cli.runs.preconditions import require_acceptable, require_reviewed
-from reconciler.cli.runs.reading import read_history
-from reconciler.cli.runs.recording import record_nothing_done
+from reconciler.cli.runs.planning import PlanRequest, make_plan
 from reconciler.cli.runs.showing import write_plan_document
-from reconciler.cli.runs.unfinished import note_unfinished
 from reconciler.errors import Refused
-from reconciler.journal.history import History
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.gates import gates_of, require_passed_gates
 from reconciler.reporting.events import plan_events, plan_summary_event
@@ -40,42 +39,38 @@ def plan_and_apply(request: PlanRequest, options: ApplyOptions) -> int:
             require_terminal(_UNASKED)
         begun = _begun(options)
     except Refused as refused:
-        record_nothing_done("apply", refused.exit_code, str(refused), options.state)
+        record_refusal(refused, options)
         raise
     if begun is not None:
         say("the plan with the expected digest was begun and not ended: it is resumed")
-        return apply_saved(begun, options)
-    saved = make_saved_plan(request)
+        return apply_plan(begun, options)
+    saved = make_plan(request)
     options.events.emit(plan_events(saved, gates_of(saved)))
     options.events.emit([plan_summary_event(saved, None)])
     _show(saved, options)
-    refusal = _refusal(saved, options)
-
-    def accept(_: History) -> None:
-        if refusal is not None:
-            raise refusal
-        require_acceptable(saved, options)
-
-    return apply_plan(saved, options, accept)
+    return apply_plan(saved, options, _refusal(saved, options))
 
 
-def apply_saved(saved: SavedPlan, options: ApplyOptions) -> int:
-    """Apply a plan that was made before; the exit code."""
-
-    def accept(history: History) -> None:
-        note_unfinished(saved, options.state, history)
-        require_acceptable(saved, options)
-
-    return apply_plan(saved, options, accept)
+def record_refusal(refused: Refused, options: ApplyOptions) -> None:
+    """Leave the record of an apply that ended before there was a plan."""
+    record_nothing_done(
+        "apply",
+        refused.exit_code,
+        str(refused),
+        options.project.state,
+        requester=environment.requester(),
+        listener=options.listener,
+    )
 
 
 def _begun(options: ApplyOptions) -> SavedPlan | None:
     """The plan with the expected digest that an interrupted run left, if it may still go on."""
     if options.expect_digest is None:
         return None
-    plan_id = read_history(options.state).unfinished(options.expect_digest)
-    saved = read_kept_plan(options.state, plan_id) if plan_id is not None else None
-    if saved is None or saved.plan_id != plan_id or environment.now() >= saved.expires:
+    state, listener = options.project.state, options.listener
+    plan_id = read_history(state, listener).unfinished(options.expect_digest)
+    saved = read_kept_plan(state, plan_id, listener) if plan_id is not None else None
+    if saved is None or saved.plan_id != plan_id or machine.now() >= saved.expires:
         return None
     return saved
 
@@ -91,11 +86,11 @@ def _show(saved: SavedPlan, options: ApplyOptions) -> None:
 def _refusal(saved: SavedPlan, options: ApplyOptions) -> Refused | None:
     """Why a new plan may not be applied; asks the user where nothing else speaks against it."""
     try:
-        require_reviewed(saved, options)
+        require_reviewed(saved, options.digest_for(saved), options.patient_key)
         require_passed_gates(gates_of(saved))
         if saved.plan.has_deletions:
-            place = keep_plan(saved, options.state)
-            resume = resume_command(saved, options.state)
+            place = keep_plan(saved, options.project.state)
+            resume = resume_command(saved, options.project.state)
             say(f"plan saved: {place}; after an interruption, resume with: {resume}")
             if not options.auto_approve:
                 require_approval(_WARNING, "the plan was not approved; nothing was deleted")

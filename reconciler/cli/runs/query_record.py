@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from reconciler import __version__
+from reconciler.api import machine
+from reconciler.api.recording import note_head
 from reconciler.cli import environment
-from reconciler.cli.output.console import say, say_head
+from reconciler.cli.options.listening import Console
+from reconciler.cli.output.console import say
 from reconciler.errors import JournalError
 from reconciler.journal.latest import links_of_observation
 from reconciler.journal.read_only import QueryEnded, QueryStarted, Retrieved
@@ -45,9 +48,9 @@ class QueryRecord:
         """Write the first record, once, before anything is read."""
         if not self._is_wanted or self._journal is not None:
             return
-        now = environment.now()
+        now = machine.now()
         first = QueryStarted(
-            run=environment.new_run_name(now),
+            run=machine.new_run_name(now),
             time=now,
             tool_version=__version__,
             endpoint=endpoint,
@@ -68,7 +71,7 @@ class QueryRecord:
             return
         index = self._stores.index(store)
         try:
-            self._journal.append(Retrieved(environment.now(), index, instance, problem))
+            self._journal.append(Retrieved(machine.now(), index, instance, problem))
         except JournalError as error:
             self._give_up(error)
 
@@ -79,8 +82,8 @@ class QueryRecord:
         try:
             with self._journal as journal:
                 if is_whole:
-                    journal.commit(QueryEnded(environment.now(), self._retrieved, self._problems))
-                say_head(journal.finish())
+                    journal.commit(QueryEnded(machine.now(), self._retrieved, self._problems))
+                note_head(journal.finish(), Console())
         except JournalError as error:
             self._give_up(error)
 

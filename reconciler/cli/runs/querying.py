@@ -8,14 +8,17 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from reconciler.api.destination import require_writable, write_file
+from reconciler.api.listener import Update
+from reconciler.api.service import connect
 from reconciler.cli import environment
+from reconciler.cli.options.listening import beside_document
 from reconciler.cli.options.reasons import make_reason
 from reconciler.cli.options.stores import find_store
 from reconciler.cli.output.console import SHOWN, say, write_document
-from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.cli.runs.applying import ApplyOptions
 from reconciler.cli.runs.plan_and_apply import plan_and_apply
-from reconciler.cli.runs.planning import make_saved_plan, plan_exit_code
+from reconciler.cli.runs.planning import make_plan, plan_exit_code
 from reconciler.cli.runs.query_record import QueryRecord, recorded_query
 from reconciler.cli.runs.showing import write_plan_document
 from reconciler.errors import ExitCode, UsageError
@@ -29,7 +32,7 @@ from reconciler.reporting.export.rows import ROW_FORMATS
 from reconciler.reporting.wording import plural
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class QueryOptions(ApplyOptions):
     """The command line, with the project's folders found; a DELETE may be applied by it."""
 
@@ -76,17 +79,25 @@ def run_selects(selects: Sequence[Select], options: QueryOptions) -> int:
     if options.output is not None and Column.DATA not in {one.column for one in outputs}:
         raise UsageError("--output writes what the column data holds", hint="select data")
     known = {
-        store: find_store(store, options.specs, options.root)
+        store: find_store(store, options.specs, options.project.root)
         for store in {one.store for one in selects}
     }
     tally = Tally()
     reads = any(one.column is Column.DATA for one in outputs)
-    with recorded_query(sorted(known.values()), options.state, reads=reads) as record:
+    with recorded_query(sorted(known.values()), options.project.state, reads=reads) as record:
         rows = chain.from_iterable(
             _rows(select, known[select.store], options, tally, record) for select in selects
         )
-        write_document(ROW_FORMATS[options.format_name]([one.name for one in outputs], rows))
+        with beside_document(is_on_stdout=True).step("retrieving") as update:
+            names = [one.name for one in outputs]
+            write_document(ROW_FORMATS[options.format_name](names, _counted(rows, update)))
     return _account(tally)
+
+
+def _counted(rows: Iterator[Row], update: Update) -> Iterator[Row]:
+    for number, row in enumerate(rows, start=1):
+        yield row
+        update(number, None)
 
 
 def _rows(
@@ -96,11 +107,8 @@ def _rows(
     tally: Tally,
     record: QueryRecord,
 ) -> Iterator[Row]:
-    with environment.connect(
-        environment.endpoint(options.access.endpoint, store.provider),
-        options.access,
-        provider=store.provider,
-        read_only=True,
+    with connect(
+        environment.service(options.access, store.provider), store.provider, read_only=True
     ) as connection:
         record.begin(str(connection.endpoint), connection.principal)
         yield from select_rows(
@@ -137,12 +145,12 @@ def run_delete(delete: Delete, path: str, sql: str, options: QueryOptions) -> in
         )
     require_writable(options.out, options.report)
     reason = make_reason(options.reason, options.ticket, options.reason_text, asking="a DELETE")
-    store = find_store(delete.store, options.specs, options.root)
+    store = find_store(delete.store, options.specs, options.project.root)
     removes = removes_of(delete, store=store, reason=reason, path=path, text=sql)
     request = options.plan_request(options.specs, removes)
     if options.apply:
         return plan_and_apply(request, replace(options, format_name="text"))
-    saved = make_saved_plan(request)
+    saved = make_plan(request)
     if options.out is not None:
         write_file(options.out, write_plan(saved))
     write_plan_document(saved)

@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain, islice
 
+from reconciler.api.service import connect, endpoint_of, provider_of
 from reconciler.cli import environment
 from reconciler.cli.output.console import say
+from reconciler.cli.output.progress import progress
 from reconciler.cli.runs.query_record import recorded_query
 from reconciler.journal.state import State
 from reconciler.live.thumbnails import fetch_thumbnails
@@ -33,16 +35,12 @@ def plan_thumbnails(saved: SavedPlan, access: environment.Access, state: State) 
     say("warning: the page will hold images of patients; keep it as you keep the images themselves")
     wanted = list(islice(_candidates(saved.plan), MOST_THUMBNAILS))
     stores = tuple(dict.fromkeys(store for store, _ in wanted))
-    provider = environment.provider_of(stores)
-    endpoint = environment.endpoint(access.endpoint, provider)
+    provider = provider_of(stores)
+    service = environment.service(access, provider)
+    endpoint = endpoint_of(service, provider)
     require_endpoint(saved, str(endpoint))
     with (
-        environment.connect(
-            endpoint,
-            access,
-            provider=provider,
-            read_only=True,
-        ) as connection,
+        connect(service, provider, read_only=True) as connection,
         recorded_query(stores, state, reads=bool(wanted)) as record,
     ):
         opened = {store: connection.store(store) for store in stores}
@@ -55,10 +53,12 @@ def plan_thumbnails(saved: SavedPlan, access: environment.Access, state: State) 
             ((opened[store], instances) for store, instances in wanted),
             parallelism=access.parallelism,
         )
-        for (store, _), attempts in zip(wanted, fetched, strict=True):
-            for instance, thumbnail in attempts:
-                record.read(store, instance, thumbnail.problem)
-                found[store, instance.series] = thumbnail
+        with progress("fetching images") as counter:
+            for number, ((store, _), attempts) in enumerate(zip(wanted, fetched, strict=True)):
+                counter.update(number, len(wanted))
+                for instance, thumbnail in attempts:
+                    record.read(store, instance, thumbnail.problem)
+                    found[store, instance.series] = thumbnail
     say(_summary(found, sum(1 for _ in _candidates(saved.plan)) - len(found)))
     return found
 

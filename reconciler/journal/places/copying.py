@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 
 from reconciler.errors import StateError
 from reconciler.journal.folder import INDEX, is_run_name
@@ -11,9 +11,13 @@ from reconciler.journal.segments import is_header
 from reconciler.journal.state import OBSERVATIONS, RUNS, RunFile, State
 from reconciler.objects.interface import is_name
 
+OnProgress = Callable[[int, int], None]
 
-def copy_state(source: State, target: State) -> int:
+
+def copy_state(source: State, target: State, on_progress: OnProgress | None = None) -> int:
     """Copy what is on record, and skip what is there already; how many runs there are.
+
+    ``on_progress`` hears how many bytes of the runs are through, and how many there are.
 
     Locks are not copied, nor what somebody else put there. The logs come last, so that no run is
     in one before it is there.
@@ -27,8 +31,12 @@ def copy_state(source: State, target: State) -> int:
     entries = dict(_entries(source))
     files = [file for folder in (RUNS, OBSERVATIONS) for file in source.run_files(folder)]
     _require_same_record(target, entries, {(file.folder, file.name) for file in files})
+    total, done = sum(file.size for file in files), 0
     for file in files:
         _copy_run(file, target)
+        done += file.size
+        if on_progress is not None:
+            on_progress(done, total)
     for folder in ("plans", "delivered", f"{RUNS}/{INDEX}"):
         for name in filter(is_name, source.objects.names(folder)):
             _copy_object(name, source.objects.read(name), target)

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from copy import copy
 from functools import partial
 from http import HTTPStatus
-from typing import BinaryIO, Self, TypeVar
+from typing import BinaryIO, NamedTuple, Self, TypeVar
 
 from reconciler.dicom.byte_stream import DamagedError
 from reconciler.dicom.file_head import HEAD, NotDicomFileError, read_head
@@ -86,16 +86,23 @@ _MOST_OF_AN_IMAGE = 1024 * 1024
 """Bytes: an image of a page, not the instance itself."""
 
 
+class PageSizes(NamedTuple):
+    """How many rows a page of a search may have: of studies and series, and of instances."""
+
+    series: int
+    instances: int
+
+
 class DicomWebStore(DicomStore):
     """Speaks for one store below ``root``; see `DicomStore` for what each method promises."""
 
     def __init__(
-        self, address: StoreAddress, transport: Transport, *, root: str, page_size: int
+        self, address: StoreAddress, transport: Transport, *, root: str, pages: PageSizes
     ) -> None:
         self.address = address
         self._transport = transport
         self._web = root
-        self._page_size = page_size
+        self._pages = pages
 
     @abstractmethod
     def opened(self, instance: InstanceAddress, piece: int) -> AbstractContextManager[Body]:
@@ -334,7 +341,9 @@ class DicomWebStore(DicomStore):
         A page of nothing but rows of the one before makes the search unreadable, as one beyond
         `MOST_ROWS` does.
         """
-        limit = min(self._page_size, at_most or self._page_size)
+        is_of_instances = path.endswith("/instances")
+        most = self._pages.instances if is_of_instances else self._pages.series
+        limit = min(most, at_most or most)
         read = partial(_limited, limit, reader)
         before: frozenset[Row] = frozenset()
         offset = 0
@@ -357,7 +366,7 @@ class DicomWebStore(DicomStore):
             asked = f"{query}{fields}&limit={limit}&offset={offset}"
             return self.page(f"{self._web}/{level}", asked, partial(_limited, limit, reader))
 
-        yield from swept(ask, self._page_size, on_split)
+        yield from swept(ask, self._pages.series, on_split)
 
     def page(self, path: str, query: str, reader: Reader[Row]) -> list[Row]:
         """Read one page of a search; 204 says that nothing matches. Raises as `list_instances`."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
-import requests
+from urllib3 import BaseHTTPResponse
 
 from reconciler.live.http.bounds import Term
 from reconciler.live.http.faults import Fault, NoAnswerError, mapped_faults
@@ -43,13 +43,13 @@ class Stream:
 
     def __init__(
         self,
-        response: requests.Response,
+        response: BaseHTTPResponse,
         *,
         request_id: str,
         retry_after: float | None,
         term: Term,
     ) -> None:
-        self.status = response.status_code
+        self.status = response.status
         self.content_type: str = response.headers.get("Content-Type", "")
         self.retry_after = retry_after
         self.request_id = request_id
@@ -81,7 +81,10 @@ class Stream:
 
     def answer(self) -> Answer:
         """Read the body, up to the limit."""
-        body = self._read(BODY_LIMIT + 1)
+        length = self.length
+        is_short = length is not None and length <= BODY_LIMIT
+        # To read all that was announced is one call of urllib3 for two.
+        body = self._read(None if is_short else BODY_LIMIT + 1)
         return Answer(
             self.status,
             self.content_type,
@@ -108,15 +111,18 @@ class Stream:
     def close(self) -> None:
         """Give the connection back if the body was read to its end, else close it."""
         self._response.close()
+        self._response.release_conn()
 
-    def _read(self, size: int) -> bytes:
+    def _read(self, size: int | None) -> bytes:
+        """So many bytes at most; None for all of it."""
         if not self._term.left():  # one piece that came may decode to thousands
             raise NoAnswerError(Fault.TIMEOUT, request_id=self.request_id)
         with mapped_faults(self.request_id):
-            data: bytes = self._response.raw.read(size, decode_content=True)
+            data: bytes = self._response.read(size, decode_content=True)
         # urllib3 checks the announced length itself; this asks it once more at the end, so that
         # a version that does not check cannot make half a body pass for a whole one.
-        if not data and getattr(self._response.raw, "length_remaining", None):
+        is_at_end = size is None or not data
+        if is_at_end and getattr(self._response, "length_remaining", None):
             raise NoAnswerError(Fault.BROKEN, request_id=self.request_id)
         self._room -= len(data)
         if self._room < 0:

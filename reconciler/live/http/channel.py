@@ -6,15 +6,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from http import HTTPStatus
 
-from requests import PreparedRequest
+from urllib3 import Timeout
 
-from reconciler.errors import LiveError
-from reconciler.live.http.adapter import SharedContextAdapter, proxies_for
+from reconciler.live.http.adapter import SharedContextAdapter
 from reconciler.live.http.answer import Stream
 from reconciler.live.http.bounds import Bounds, Stopping, Term
 from reconciler.live.http.concurrency import ConcurrencyLimit
@@ -22,6 +21,7 @@ from reconciler.live.http.endpoint import Endpoint
 from reconciler.live.http.exchange import answered_within
 from reconciler.live.http.faults import Fault, NoAnswerError, mapped_faults
 from reconciler.live.http.identity import Identity
+from reconciler.live.http.message import Message
 from reconciler.live.http.numbers import read_retry_after
 from reconciler.live.http.rate import RateLimiter
 from reconciler.model.traffic import Traffic
@@ -70,7 +70,6 @@ class ChannelSettings:
     user_agent: str
     connect_timeout: float
     bounds: Bounds
-    proxies: Mapping[str, str] = field(default_factory=dict)
 
 
 class Channel:
@@ -111,9 +110,6 @@ class Channel:
         self._request_ids = request_ids
         self._now = now
         self._stopping = stopping
-        # Requests to this machine never go through a proxy.
-        direct = endpoint.is_loopback
-        self._proxies = {} if direct else proxies_for(endpoint.origin, settings.proxies)
         self._lock = threading.Lock()
         self._sent: Counter[str] = Counter()
         self._first = self._last = 0.0
@@ -135,7 +131,7 @@ class Channel:
             parallelism=self._concurrency.limit,
         )
 
-    def send(self, request: PreparedRequest, kind: RequestKind, *, apart: bool = False) -> Stream:
+    def send(self, message: Message, kind: RequestKind, *, apart: bool = False) -> Stream:
         """Send exactly once and give the answer as soon as its headers are there.
 
         ``apart`` is on a connection of its own.
@@ -144,18 +140,16 @@ class Channel:
             NoAnswerError: no answer came.
             CredentialsError: no credentials for it are to be had; nothing was sent.
         """
-        if not (request.url or "").startswith(f"{self.endpoint.origin}/"):
-            raise LiveError(f"refused to send a request away from {self.endpoint.origin}")
         identity = self.identity.headers()
         request_id = self._request_ids()
-        request.headers.update(identity)
-        request.headers["X-Request-Id"] = request_id
-        request.headers["User-Agent"] = self._settings.user_agent
+        own = {"X-Request-Id": request_id, "User-Agent": self._settings.user_agent}
+        headers = {**message.headers, **identity, **own}
+        signed = Message(message.method, message.target, headers, message.body)
         self._limiter.acquire()
         with self._concurrency.one(kind if kind in _OF_ONE_SIZE else None):
             self._count(kind)
             adapter = self._changes if kind in _CHANGES else self._reads
-            stream = self._exchange(self._apart if apart else adapter, request, request_id, kind)
+            stream = self._exchange(self._apart if apart else adapter, signed, request_id, kind)
         self._learn(stream.status, identity)
         return stream
 
@@ -179,7 +173,7 @@ class Channel:
     def _exchange(
         self,
         adapter: SharedContextAdapter,
-        request: PreparedRequest,
+        message: Message,
         request_id: str,
         kind: RequestKind,
     ) -> Stream:
@@ -187,9 +181,9 @@ class Channel:
         connecting = term.left(self._settings.connect_timeout)
         if not connecting:
             raise NoAnswerError(Fault.STOPPED, request_id=request_id)
-        timeouts = (connecting, self._settings.bounds.window)
+        timeout = Timeout(connect=connecting, read=self._settings.bounds.window)
         with mapped_faults(request_id), answered_within(term):
-            response = adapter.send(request, stream=True, timeout=timeouts, proxies=self._proxies)
+            response = adapter.send_once(message, timeout)
         retry_after = read_retry_after(response.headers.get("Retry-After"), self._now())
         return Stream(response, request_id=request_id, retry_after=retry_after, term=term)
 

@@ -16,7 +16,6 @@ from google.oauth2 import service_account
 
 from reconciler.errors import CredentialsError
 from reconciler.live.http.bounds import Term
-from reconciler.live.http.endpoint import Endpoint
 from reconciler.live.http.token_session import TokenSession
 from reconciler.live.http.tokens import SharedToken, TokenSource
 
@@ -32,28 +31,29 @@ _SIGN_IN = (
     " GOOGLE_APPLICATION_CREDENTIALS"
 )
 
+_GIVE = 'give the path of a credentials file, or "default" for those of this machine'
+
 
 def load_token(
-    endpoint: Endpoint,
     *,
     credentials_file: str | None,
+    by_default: bool,
     proxies: Mapping[str, str],
     ca_bundle: str | None,
     term: Callable[[], Term],
 ) -> SharedToken:
-    """Find the credentials for an endpoint; no token is fetched for them yet.
+    """Find the credentials; no token is fetched for them yet.
 
     ``term`` makes that of each answer of a token service.
 
-    Away from loopback they are the given file's, else those that google-auth finds (gcloud's
-    sign-in, the metadata server, a workload's identity). On loopback only a given file counts:
-    the caller's real identity has no business at a store on the same machine.
+    They are the given file's, else, ``by_default``, those that google-auth finds (gcloud's
+    sign-in, the metadata server, a workload's identity).
 
     Raises:
         CredentialsError: there are none, or the file is not a credentials file.
     """
-    if credentials_file is None and endpoint.is_loopback:
-        return SharedToken(None)
+    if credentials_file is None and not by_default:
+        raise CredentialsError("no credentials are given", hint=_GIVE)
     session = TokenSession(proxies, verify=ca_bundle or True, term=term)
     request = functools.partial(Request(session), timeout=_REQUEST_TIMEOUT)
     found = _by_default(request) if credentials_file is None else _from_file(credentials_file)

@@ -69,12 +69,14 @@ class TokenSource:
 
 
 class SharedToken:
-    """The credentials of a run; without any, requests go out unsigned.
+    """The credentials of a run.
 
     google-auth does not lock a refresh: 64 threads that start together would fetch 64 tokens.
     """
 
-    def __init__(self, source: TokenSource | None) -> None:
+    may_renew = True
+
+    def __init__(self, source: TokenSource) -> None:
         self._source = source
         self._lock = threading.Lock()
         self._rejected: str | None = None
@@ -83,19 +85,13 @@ class SharedToken:
         """When the token service last gave no answer, in monotonic seconds, and the hint."""
 
     @property
-    def may_renew(self) -> bool:
-        """Whether another token may do better: with credentials, yes."""
-        return self._source is not None
-
-    @property
     def principal(self) -> str | None:
         """The service account's e-mail address, or the user's; nothing is asked for it.
 
         A machine's own account has the name ``default`` until its first token is fetched.
         """
-        credentials = self._source and self._source.credentials
         for name in ("service_account_email", "account"):
-            value = getattr(credentials, name, None)
+            value = getattr(self._source.credentials, name, None)
             if isinstance(value, str) and value not in {"", "default"}:
                 return value
         return None
@@ -107,8 +103,6 @@ class SharedToken:
             CredentialsError: the credentials give no token.
             NoAnswerError: the token service gave no answer; another attempt may do better.
         """
-        if self._source is None:
-            return {}
         if self._failure is not None:
             # The other threads must not repeat a question that has been answered with no.
             raise self._failure

@@ -30,7 +30,7 @@ class Speaker(Protocol):
         address: StoreAddress,
         transport: Callable[[Guards], Transport],
         *,
-        page_size: int,
+        page_size: int | None,
         nobody: Callable[[], InstanceAddress],
     ) -> DicomStore:
         """One store, over a transport with its guards; ``nobody`` makes addresses of nothing."""

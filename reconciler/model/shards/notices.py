@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.model.address import StoreAddress
@@ -26,31 +28,54 @@ class FreedHold:
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    """What a plan says of the record, of reviews and of references, over all stores.
+    """What a plan says of files, of the record, of reviews and of references, over all stores.
 
-    ``studies_dated`` counts the studies of which a listing said the year. ``reappeared`` and
-    ``restored`` count deletions of what was removed before. ``not_looked_at`` says that not all
-    that may refer to what is deleted was looked at.
+    ``stores`` counts them, and ``losing`` are the ids of those that lose something; ``paths`` are
+    the files that ask for it. ``studies_dated`` counts the studies of which a listing said the
+    year. ``reappeared`` and ``restored`` count deletions of what was removed before. ``unread``
+    counts the instances whose references could not be read, by the reason; the three counts after
+    it are those of `NotLookedAt`.
     """
 
+    stores: int
+    losing: tuple[str, ...]
+    paths: tuple[str, ...]
     studies_dated: int
     reappeared: int
     restored: int
     may_refer: int
-    not_looked_at: bool
+    unread: Mapping[str, int]
+    more_instances: int
+    more_studies: int
+    unreported: int
     freed: tuple[FreedHold, ...]
     overdue_holds: tuple[OverdueHold, ...]
 
     @classmethod
     def of(cls, saved: SavedPlan) -> Notices:
         """Those of a plan."""
+        stores = saved.plan.stores
         restored = sum(one.restored for one in saved.reappeared)
+        left = [store.not_looked_at for store in stores]
+        groups = (
+            group
+            for store in stores
+            for study in store.studies
+            for series in study.series
+            for group in series.groups
+        )
         return cls(
+            stores=len(stores),
+            losing=tuple(store.store.dicom_store_id for store in stores if store.studies),
+            paths=tuple(sorted({group.path for group in groups})),
             studies_dated=sum(one.year is not None for one in saved.seen),
             reappeared=len(saved.reappeared) - restored,
             restored=restored,
-            may_refer=sum(len(store.may_refer) for store in saved.plan.stores),
-            not_looked_at=any(store.not_looked_at.is_any for store in saved.plan.stores),
+            may_refer=sum(len(store.may_refer) for store in stores),
+            unread=Counter(one.detail for part in left for one in part.instances),
+            more_instances=sum(part.more_instances for part in left),
+            more_studies=sum(part.more_studies for part in left),
+            unreported=sum(part.unreported for part in left),
             freed=_freed(saved),
             overdue_holds=saved.overdue_holds,
         )

@@ -24,6 +24,17 @@ _SUMMED = frozenset(
 )
 
 
+_ADDED = (
+    "studies_dated",
+    "reappeared",
+    "restored",
+    "may_refer",
+    "more_instances",
+    "more_studies",
+    "unreported",
+)
+
+
 @dataclass(slots=True)
 class _StoreTotals:
     """One store; ``percents`` are those of studies that may be over the limit of the whole."""
@@ -49,6 +60,7 @@ class Totals:
         self._freed: dict[tuple[StoreAddress, Hold], FreedHold] = {}
         self._overdue: dict[tuple[StoreAddress, str, Hold], OverdueHold] = {}
         self._notices: Counter[str] = Counter()
+        self._unread: Counter[str] = Counter()
         self._keys: set[str] = set()
         self._summary: PlanSummary | None = None
 
@@ -82,8 +94,9 @@ class Totals:
         totals.standing |= {one.hold.name for one in plan.kept if one.hold is not None}
 
     def _take_notices(self, notices: Notices) -> None:
-        for name in ("studies_dated", "reappeared", "restored", "may_refer", "not_looked_at"):
+        for name in _ADDED:
             self._notices[name] += getattr(notices, name)
+        self._unread.update(notices.unread)
         for freed in notices.freed:
             held = self._freed.get((freed.store, freed.hold))
             self._freed[freed.store, freed.hold] = replace(
@@ -107,13 +120,12 @@ class Totals:
 
     def notices(self) -> Notices:
         """What else the head of the whole says."""
-        numbers = self._notices
         return Notices(
-            studies_dated=numbers["studies_dated"],
-            reappeared=numbers["reappeared"],
-            restored=numbers["restored"],
-            may_refer=numbers["may_refer"],
-            not_looked_at=numbers["not_looked_at"] > 0,
+            stores=len(self._stores),
+            losing=tuple(store.dicom_store_id for store, one in self._stores.items() if one.paths),
+            paths=tuple(sorted({path for one in self._stores.values() for path in one.paths})),
+            unread=self._unread,
+            **{name: self._notices[name] for name in _ADDED},
             freed=tuple(
                 replace(one, stands=one.hold.name in self._stores[one.store].standing)
                 for one in sorted(self._freed.values(), key=lambda one: one.store)

@@ -15,11 +15,13 @@ OTHER = "other"
 
 _MOST_MONTHS = 36
 _MOST_YEARS = 50
-_WIDTH, _HEIGHT = 720, 240
+_NARROWEST, _WIDTH, _HEIGHT = 300, 720, 240
 _LEFT, _TOP, _BOTTOM = 64, 12, 28
 _GAP = 0.25
 _MOST_BAR = 48
 _LABEL_WIDTH = 64
+_SLOT = 96
+"""So wide is the place of a column where there are few, so that few fit on a phone."""
 _STEPS = 4
 _MONTHS = 12
 _LENGTHS = {"day": 10, "month": 7, "year": 4}
@@ -65,7 +67,7 @@ class Columns:
     legend: tuple[str, ...]
     bars: tuple[Bar, ...]
     lines: tuple[Line, ...]
-    width: int = _WIDTH
+    width: int
     height: int = _HEIGHT
     left: int = _LEFT
 
@@ -93,7 +95,8 @@ def columns(by_day: Mapping[str, Mapping[str, int]]) -> Columns:
     legend = _legend(totals)
     top = _round_up(max(counts.total() for counts in gathered.values()))
     scale = (_HEIGHT - _TOP - _BOTTOM) / top
-    slot = (_WIDTH - _LEFT) / len(names)
+    width = max(_NARROWEST, min(_WIDTH, _LEFT + _SLOT * len(names)))
+    slot = (width - _LEFT) / len(names)
     every = -(-_LABEL_WIDTH // max(1, int(slot)))
     bars = []
     for place, name in enumerate(names):
@@ -105,7 +108,7 @@ def columns(by_day: Mapping[str, Mapping[str, int]]) -> Columns:
     lines = tuple(
         Line(count, _HEIGHT - _BOTTOM - count * scale) for count in range(0, top + 1, step)
     )
-    return Columns(unit, legend, tuple(bars), lines)
+    return Columns(unit, legend, tuple(bars), lines, width)
 
 
 def shares(counts: Mapping[str, int]) -> Shares:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 
-from reconciler.model.address import StoreAddress
+from reconciler.model.address import StoreAddress, numeric
 from reconciler.model.audit import AuditReport
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.plan import Why
@@ -38,7 +38,7 @@ UNFOLDED = 20
 
 @dataclass(slots=True)
 class _Group:
-    """Deletions of one series that have run, reason, file and outcome in common with ``first``."""
+    """Deletions of one series that have in common with ``first`` whatever stands above them."""
 
     first: RecordedDeletion
     path: str | None
@@ -128,6 +128,7 @@ def report_as_html(report: AuditReport, deletions: Iterable[RecordedDeletion]) -
             "Why": Why,
             "format_time": describe_time,
         },
+        page_foot=f"Head {report.heads[0]}" if report.heads else "",
     )
 
 
@@ -146,7 +147,7 @@ def _anchor(
 def _by_address(deletions: Iterable[RecordedDeletion]) -> list[_Store]:
     """Store by store, study by study, series by series; within one in the order of the record."""
     stores: list[_Store] = []
-    ordered = sorted(deletions, key=lambda one: (one.store, *one.instance[:2]))
+    ordered = sorted(deletions, key=lambda one: (one.store, *map(numeric, one.instance[:2])))
     for store, of_store in groupby(ordered, key=lambda one: one.store):
         stores.append(_Store(store))
         for study_uid, of_study in groupby(of_store, key=lambda one: one.instance.study_uid):
@@ -161,6 +162,9 @@ def _groups(deletions: Iterable[RecordedDeletion]) -> list[_Group]:
     groups: dict[tuple[object, ...], _Group] = {}
     for one in deletions:
         path = one.source.path if one.source else None
-        key = (one.run.run, one.settled_by, one.reason, path, one.outcome, one.restored_by)
+        key = (
+            *(one.run.run, one.settled_by, one.reason, path),
+            *(one.outcome, one.restored_by, one.patient),
+        )
         groups.setdefault(key, _Group(one, path, [])).deletions.append(one)
     return list(groups.values())

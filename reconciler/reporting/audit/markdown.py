@@ -231,13 +231,21 @@ def _counts(head: str, counts: Mapping[str, int], unit: str = "removals") -> Ite
     yield from _table("", list(counts.items()), columns, numbers=1)
 
 
+def _deletion_columns(shown: Iterable[RecordedDeletion]) -> _Columns[RecordedDeletion]:
+    """With the patients' pseudonyms where the record has any."""
+    if not any(one.patient for one in shown):
+        return _DELETIONS
+    return {**_DELETIONS, "patient": lambda one: _code(one.patient) if one.patient else UNKNOWN}
+
+
 def _deleted(deletions: Iterable[RecordedDeletion]) -> Iterator[str]:
     newest: deque[RecordedDeletion] = deque(maxlen=SHOWN)
     count = 0
     for deletion in deletions:
         newest.append(deletion)
         count += 1
-    yield from _table("Deletions", list(newest), _DELETIONS, count=count, whole=_ALL_DELETIONS)
+    columns = _deletion_columns(newest)
+    yield from _table("Deletions", list(newest), columns, count=count, whole=_ALL_DELETIONS)
 
 
 def _code(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from reconciler.model.address import numeric
 from reconciler.model.desired import Reason
 from reconciler.model.patient import Attribute
 from reconciler.model.plan import (
@@ -75,11 +76,6 @@ def by_reason(store: StorePlan) -> list[Reasoned]:
 def seen_in(saved: SavedPlan, store: StorePlan) -> Mapping[str, StudySeen]:
     """What the listings said of the studies of a store, by their UIDs."""
     return {one.study_uid: one for one in saved.seen if one.store == store.store}
-
-
-def numeric(uid: str) -> tuple[int, ...]:
-    """A sort key by which 1.2.9 comes before 1.2.10."""
-    return tuple(map(int, uid.split(".")))
 
 
 def declared(group: DeletionGroup) -> Sequence[tuple[str, int]]:

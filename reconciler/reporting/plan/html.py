@@ -36,6 +36,9 @@ from reconciler.reporting.wording import (
 UNFOLDED = 20
 """What goes for a reason stands open up to so many studies; the series of a study too."""
 
+HINTS_UNFOLDED = 3
+"""How to pass stands open for up to so many gates, so that the head fits on a screen."""
+
 
 def plan_as_html(
     saved: SavedPlan, gates: Sequence[Gate], thumbnails: Thumbnails | None = None
@@ -60,12 +63,13 @@ def plan_as_html(
             "staying": describe_staying,
             "keep": describe_keep,
             "entries": _entries,
-            "entries_title": ENTRIES,
+            "entries_title": ENTRIES.replace("`", ""),
             "may_refer_title": MAY_REFER,
             "not_looked_at": describe_not_looked_at,
             "not_looked_at_title": NOT_LOOKED_AT,
             "subject": describe_subject,
             "unfolded": UNFOLDED,
+            "hints_unfolded": HINTS_UNFOLDED,
             "thumbnails": thumbnails,
             "thumbnail_of": partial(_thumbnail, thumbnails or {}),
             "data_url": _data_url,

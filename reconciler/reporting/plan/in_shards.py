@@ -9,6 +9,7 @@ from reconciler.model.problem import Problem, Source
 from reconciler.model.shards.manifest import Manifest
 from reconciler.reporting.markdown import escape
 from reconciler.reporting.page import render_page
+from reconciler.reporting.plan.html import HINTS_UNFOLDED
 from reconciler.reporting.plan.markdown import summary_as_markdown
 from reconciler.reporting.plan.problems import gate_problem
 from reconciler.reporting.plan.summary import Summary, Weight, summary_from
@@ -23,8 +24,7 @@ _WIDTH = 80
 
 def head_of(manifest: Manifest) -> Summary:
     """What a reader decides by."""
-    is_dirty = manifest.git is not None and manifest.git.dirty
-    return summary_from(manifest.summary, manifest.notices, manifest.gates, is_dirty=is_dirty)
+    return summary_from(manifest.summary, manifest.notices, manifest.gates, manifest.git)
 
 
 def where_the_whole_is(manifest: Manifest) -> str:
@@ -82,6 +82,7 @@ def manifest_as_html(manifest: Manifest) -> Iterator[str]:
             "headline": summary_line(manifest.summary),
             "where": where_the_whole_is(manifest),
             "thumbnails": None,
+            "hints_unfolded": HINTS_UNFOLDED,
         },
         page_foot=f"Digest {manifest.digest}",
     )

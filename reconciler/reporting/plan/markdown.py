@@ -66,7 +66,7 @@ def summary_as_markdown(summary: Summary) -> Iterator[str]:
         gates = plural(len(summary.blocking), "gate")
         yield f"**{gates} blocking: this plan will not be applied**\n\n"
     for gate in summary.blocking:
-        yield f"- **{gate.meaning}.** {escape(gate.numbers)}: {escape(gate.hint)}\n"
+        yield f"- **{gate.meaning}** ({escape(gate.numbers)}): {escape(gate.hint)}\n"
     yield "\n" if summary.blocking else ""
     yield f"Gates passed: {escape(summary.passed)}\n\n"
 

@@ -6,15 +6,18 @@ first are named.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from reconciler.model.gate import Gate, GateName
-from reconciler.model.plan import SavedPlan
-from reconciler.model.plan_summary import HoldTally, PlanSummary, ReasonTally
+from reconciler.model.plan import GitState, OverdueHold, SavedPlan
+from reconciler.model.plan_summary import HoldTally, PlanSummary
 from reconciler.model.shards.notices import Notices
 from reconciler.reporting.wording import (
+    NOT_SAID,
+    TOO_MANY,
     describe_freed,
     describe_gate,
     describe_overdue,
@@ -24,6 +27,9 @@ from reconciler.reporting.wording import (
 )
 
 _REASONS = 5
+_DETAIL = 75
+_HOLD = 160
+"""So many characters are shown of a server's words and of a place; of a hold beside its place."""
 _NOTICES = 3
 """So many holds and folders are named; the rest are counted."""
 
@@ -55,8 +61,9 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class BlockingGate:
-    """A gate that stops the plan: its numbers, what it means, and how to pass."""
+    """A gate that stops the plan: its name and numbers, what it means, and how to pass."""
 
+    name: str
     numbers: str
     meaning: str
     hint: str
@@ -74,22 +81,21 @@ class Summary:
 
 def summary_of(saved: SavedPlan, gates: Sequence[Gate]) -> Summary:
     """The summary of a plan; ``gates`` are all of its gates."""
-    is_dirty = saved.git is not None and saved.git.dirty
-    return summary_from(PlanSummary.of(saved), Notices.of(saved), gates, is_dirty=is_dirty)
+    return summary_from(PlanSummary.of(saved), Notices.of(saved), gates, saved.git)
 
 
 def summary_from(
-    numbers: PlanSummary, notices: Notices, gates: Sequence[Gate], *, is_dirty: bool
+    numbers: PlanSummary, notices: Notices, gates: Sequence[Gate], git: GitState | None
 ) -> Summary:
-    """The summary of a plan of which no more is known; ``is_dirty`` says that git held others."""
+    """The summary of a plan of which no more is known."""
     parts = (
-        Part("What goes", (*_losses(numbers), *_seen(notices, numbers))),
-        Part("Why", tuple(_reasons(numbers.reasons))),
-        Part("What is held", tuple(_held(numbers))),
         Part(
-            "What is odd",
-            tuple(_odd(notices, numbers, is_dirty=is_dirty)) or (Line("Nothing was found."),),
+            "What goes",
+            (*_losses(numbers), *_stores(notices), *_seen(notices, numbers), *_absent(numbers)),
         ),
+        Part("Why", (*_reasons(numbers), *_asked(notices, git))),
+        Part("What is kept", tuple(_kept(numbers))),
+        Part("What is odd", tuple(_odd(notices, numbers, git)) or (Line("Nothing was found."),)),
     )
     shown = tuple(part for part in parts if part.lines)
     return Summary(_headline(numbers), shown, tuple(_blocking(gates)), _passed(gates))
@@ -103,10 +109,12 @@ def _headline(plan: PlanSummary) -> str:
         (plan.lone_series_emptied, "whole series"),
     ]
     named = [plural(count, noun) for count, noun in whole if count]
-    if plan.series_in_part:
-        named.append(f"parts of {plural(plan.series_in_part, 'series')}")
+    in_part = plural(plan.series_in_part, "series")
+    if named and plan.series_in_part:
+        named.append(f"{'part' if plan.series_in_part == 1 else 'parts'} of {in_part}")
     goes = "goes" if plan.listed == 1 else "go"
-    subject = f"{plural(plan.listed, 'instance')} of {_joined(named)} {goes}"
+    of = f"of {_joined(named)}" if named else f"out of {in_part}"
+    subject = f"{plural(plan.listed, 'instance')} {of} {goes}"
     if not plan.restorable:
         return f"{subject} for good."
     if not plan.for_good:
@@ -130,6 +138,14 @@ def _losses(plan: PlanSummary) -> Iterator[Line]:
         )
 
 
+def _stores(notices: Notices) -> Iterator[Line]:
+    """Which of several stores lose something; no line where the plan is of one."""
+    names = notices.losing
+    if names and notices.stores > 1:
+        of = plural(notices.stores, "store")
+        yield Line(f"From {len(names):,} of {of}: {_first(names, len(names), 'store')}")
+
+
 def _seen(notices: Notices, plan: PlanSummary) -> Iterator[Line]:
     """What the listings said of it: no line where they said nothing."""
     if plan.modalities:
@@ -143,19 +159,39 @@ def _seen(notices: Notices, plan: PlanSummary) -> Iterator[Line]:
         yield Line(f"Years: {span}{partly}")
 
 
-def _reasons(reasons: Sequence[ReasonTally]) -> Iterator[Line]:
-    for one in reasons[:_REASONS]:
-        text = f"{plural(one.instances, 'instance')}: {shortened(describe_reason(one.reason))}"
-        if 0 < one.for_good < one.instances:
-            text += f" ({one.for_good:,} of them for good)"
-        yield Line(text)
-    rest = reasons[_REASONS:]
+def _reasons(plan: PlanSummary) -> Iterator[Line]:
+    shown, rest = plan.reasons[:_REASONS], plan.reasons[_REASONS:]
+    named = [(one.instances, one.for_good, describe_reason(one.reason)) for one in shown]
     if rest:
         instances = sum(one.instances for one in rest)
-        yield Line(f"{plural(instances, 'instance')}: {plural(len(rest), 'more reason')}")
+        for_good = sum(one.for_good for one in rest)
+        named.append((instances, for_good, plural(len(rest), "more reason")))
+    for instances, for_good, words in named:
+        fate = _fate(instances, for_good) if plan.for_good and plan.restorable else ""
+        yield Line(f"{plural(instances, 'instance')}: {shortened(words)}{fate}")
 
 
-def _held(plan: PlanSummary) -> Iterator[Line]:
+def _fate(instances: int, for_good: int) -> str:
+    """What becomes of the instances of a reason, where not all go alike."""
+    if not for_good:
+        return " (with a copy kept first)"
+    return " (for good)" if for_good == instances else f" ({for_good:,} of them for good)"
+
+
+def _absent(plan: PlanSummary) -> Iterator[Line]:
+    if plan.already_absent:
+        yield Line(f"Already absent: {plan.already_absent:,}, wanted removed, and not in the store")
+
+
+def _asked(notices: Notices, git: GitState | None) -> Iterator[Line]:
+    """Which files ask for it, and the commit they were taken from."""
+    if paths := notices.paths:
+        files = _first(map(shortened, paths), len(paths), "file")
+        commit = f", commit {git.commit[:12]}" if git else ""
+        yield Line(f"Asked for in {files}{commit}")
+
+
+def _kept(plan: PlanSummary) -> Iterator[Line]:
     holds = sorted(plan.holds, key=lambda one: -one.overridden)
     yield from map(_hold, holds[:_NOTICES])
     if rest := holds[_NOTICES:]:
@@ -165,7 +201,9 @@ def _held(plan: PlanSummary) -> Iterator[Line]:
         yield Line(text + _overriding(overridden))
     others = plan.kept - sum(one.instances for one in holds)
     if others:
-        yield Line(f"{plural(others, 'instance')} by keeps without a hold")
+        overridden = plan.overridden - sum(one.overridden for one in holds)
+        text = f"{plural(others, 'instance')} by keeps without a hold"
+        yield Line(text + _overriding(overridden))
 
 
 def _hold(one: HoldTally) -> Line:
@@ -174,28 +212,31 @@ def _hold(one: HoldTally) -> Line:
 
 
 def _overriding(overridden: int) -> str:
-    """Said of holds: the files ask to remove so many of what they keep."""
+    """Said of keeps: the files ask to remove so many of what they keep."""
     if not overridden:
         return ""
     return f" (files ask to remove {overridden:,} of them, which stay)"
 
 
-def _odd(notices: Notices, plan: PlanSummary, *, is_dirty: bool) -> Iterator[Line]:
+def _odd(notices: Notices, plan: PlanSummary, git: GitState | None) -> Iterator[Line]:
     """What needs somebody's attention, the gravest first."""
-    overdue = [f"{describe_overdue(one)} ({one.source})" for one in notices.overdue_holds]
     texts = [
         *_first_of([describe_freed(one) for one in notices.freed]),
         *_reappeared(notices),
         *_dangling(plan),
         *_counted(plan),
-        *_first_of(overdue),
+        *_first_of([_overdue(one) for one in notices.overdue_holds]),
         *_unclear_references(notices),
     ]
     if plan.damaged_too:
         texts.append(f"{plural(plan.damaged_too, 'instance')}: deleted even if the copy is damaged")
-    if is_dirty:
+    if git is not None and git.dirty:
         texts.append("The files have changes that are in no commit")
     yield from (Line(text, Weight.ODD) for text in texts)
+
+
+def _overdue(one: OverdueHold) -> str:
+    return f"{shortened(describe_overdue(one), _HOLD)} ({shortened(str(one.source), _DETAIL)})"
 
 
 def _first_of(notices: Sequence[str]) -> Iterator[str]:
@@ -241,8 +282,26 @@ def _counted(plan: PlanSummary) -> Iterator[str]:
 def _unclear_references(notices: Notices) -> Iterator[str]:
     if notices.may_refer:
         yield f"{plural(notices.may_refer, 'instance')} may refer to what would be deleted"
-    if notices.not_looked_at:
-        yield "Not all that may refer to what would be deleted was looked at"
+    unread = [*_unread(notices)]
+    if unread:
+        yield f"Not looked at for references to what would be deleted: {'; '.join(unread)}"
+
+
+def _unread(notices: Notices) -> Iterator[str]:
+    """How much was not read of all stores, and why."""
+    details = Counter(notices.unread)
+    if details:
+        (detail, _), *others = details.most_common()
+        why = f"{shortened(detail, _DETAIL)}{' and other reasons' if others else ''}"
+        yield f"{plural(details.total(), 'instance')} ({why})"
+    more = [
+        (notices.more_instances, "more instance"),
+        (notices.more_studies, "more study"),
+    ]
+    if any(count for count, _ in more):
+        yield f"{_joined([plural(*one) for one in more if one[0]])} ({TOO_MANY})"
+    if images := notices.unreported:
+        yield f"{plural(images, 'image')} ({NOT_SAID})"
 
 
 def _first(names: Iterable[str], count: int, noun: str) -> str:
@@ -262,7 +321,9 @@ def _blocking(gates: Sequence[Gate]) -> Iterator[BlockingGate]:
         where = "" if is_one_store else f" in {furthest.store}"
         if len(stopped) > 1:
             where += f", and in {plural(len(stopped) - 1, 'more store')}"
-        yield BlockingGate(f"{describe_gate(furthest)}{where}", name.meaning, furthest.hint)
+        yield BlockingGate(
+            name.value, f"{describe_gate(furthest)}{where}", name.meaning, furthest.hint
+        )
 
 
 def _passed(gates: Sequence[Gate]) -> str:

@@ -69,10 +69,12 @@ def summary_as_text(summary: Summary) -> Iterator[str]:
             yield _wrapped("  ", line.text)
     yield "\nGates\n"
     for gate in summary.blocking:
-        yield _wrapped("  BLOCKING  ", gate.numbers)
-        yield _wrapped("            ", gate.meaning)
-        yield _wrapped("            ", f"hint: {gate.hint}")
+        yield _wrapped("  BLOCKING  ", f"{gate.meaning} ({gate.numbers})")
     yield _wrapped("  passed    ", summary.passed)
+    if summary.blocking:
+        yield "\nTo pass\n"
+    for gate in summary.blocking:
+        yield _wrapped("  ", f"{gate.name}: {gate.hint}")
 
 
 def _dangling(store: StorePlan) -> Iterator[str]:

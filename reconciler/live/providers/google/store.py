@@ -14,13 +14,12 @@ from reconciler.live.dicomweb.absence import Word, names_missing, no_absence, wo
 from reconciler.live.dicomweb.confirmation import Listings, Texts
 from reconciler.live.dicomweb.probe_reply import describe
 from reconciler.live.dicomweb.replies import delete_reply
-from reconciler.live.dicomweb.store import DicomWebStore, not_retrieved
+from reconciler.live.dicomweb.store import DicomWebStore, PageSizes, not_retrieved
 from reconciler.live.http.answer import Answer, Stream
 from reconciler.live.http.bodies import is_json, media_type, parse_json
 from reconciler.live.http.bounds import Term
 from reconciler.live.http.channel import RequestKind
-from reconciler.live.http.credentials import load_token
-from reconciler.live.http.identity import Identity
+from reconciler.live.http.identity import BasicIdentity, Identity
 from reconciler.live.http.numbers import read_number
 from reconciler.live.http.transport import UID, Call, Guards, Transport
 from reconciler.live.providers.google import preflight as healthcare_preflight
@@ -34,6 +33,9 @@ from reconciler.model.live import (
     StorageInfo,
 )
 from reconciler.model.reply import Reply
+
+_PAGES = PageSizes(series=5_000, instances=50_000)
+"""The most that the DICOM conformance statement of the service allows as ``limit``."""
 
 
 def store_path(address: StoreAddress) -> str:
@@ -53,10 +55,19 @@ def guards(address: StoreAddress) -> Guards:
 
 
 def identity(settings: ConnectionSettings, term: Callable[[], Term]) -> Identity:
-    """Application Default Credentials."""
+    """Application Default Credentials; on loopback only a given file.
+
+    The caller's real identity has no business at a store on the same machine.
+    """
+    file = settings.credentials.get("GOOGLE_APPLICATION_CREDENTIALS")
+    if file is None and settings.endpoint.is_loopback:
+        return BasicIdentity(None, None)
+    # google-auth takes a tenth of a second, and only who has credentials pays for it.
+    from reconciler.live.http.credentials import load_token  # noqa: PLC0415
+
     return load_token(
-        settings.endpoint,
-        credentials_file=settings.credentials.get("GOOGLE_APPLICATION_CREDENTIALS"),
+        credentials_file=file,
+        by_default=settings.default_credentials,
         proxies=settings.proxies,
         ca_bundle=settings.ca_bundle,
         term=term,
@@ -67,12 +78,13 @@ def open_store(
     address: StoreAddress,
     transport: Callable[[Guards], Transport],
     *,
-    page_size: int,
+    page_size: int | None,
     nobody: Callable[[], InstanceAddress],
 ) -> HealthcareStore:
     """A store of the Healthcare API."""
     sent = transport(guards(address))
-    return HealthcareStore(address, sent, page_size=page_size, nobody=nobody())
+    pages = _PAGES if page_size is None else PageSizes(page_size, page_size)
+    return HealthcareStore(address, sent, pages=pages, nobody=nobody())
 
 
 class HealthcareStore(DicomWebStore):
@@ -86,11 +98,11 @@ class HealthcareStore(DicomWebStore):
         address: StoreAddress,
         transport: Transport,
         *,
-        page_size: int,
+        pages: PageSizes,
         nobody: InstanceAddress,
     ) -> None:
         root = f"{store_path(address)}/dicomWeb"
-        super().__init__(address, transport, root=root, page_size=page_size)
+        super().__init__(address, transport, root=root, pages=pages)
         self._nobody = nobody
         self._listings = Listings()
         self._texts = Texts()

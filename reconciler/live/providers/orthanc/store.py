@@ -30,7 +30,7 @@ from reconciler.live.dicomweb.qido_rows import (
     read_counts,
 )
 from reconciler.live.dicomweb.replies import unsent
-from reconciler.live.dicomweb.store import DicomWebStore, not_retrieved
+from reconciler.live.dicomweb.store import DicomWebStore, PageSizes, not_retrieved
 from reconciler.live.http.answer import Answer, Stream
 from reconciler.live.http.bodies import is_json, is_multipart_dicom, media_type, parse_json
 from reconciler.live.http.bounds import Term
@@ -67,6 +67,9 @@ _IN_STUDY, _IN_SERIES = STUDY_RELATED_INSTANCES, SERIES_RELATED_INSTANCES
 _TAGS = ("0020-000d", "0020-000e", "0008-0018")
 """Study, Series and SOP Instance UID, as Orthanc writes tags in its paths."""
 
+_PAGES = PageSizes(series=5_000, instances=5_000)
+"""Its documentation names no most; `LimitFindInstances` of its options may be less."""
+
 
 def guards() -> Guards:
     """What may be deleted, what planning may ask by POST, where files go."""
@@ -87,18 +90,19 @@ def open_store(
     address: StoreAddress,
     transport: Callable[[Guards], Transport],
     *,
-    page_size: int,
+    page_size: int | None,
     nobody: Callable[[], InstanceAddress],  # noqa: ARG001 - its 404 needs no comparison
 ) -> OrthancStore:
     """The store that is the server."""
-    return OrthancStore(address, transport(guards()), page_size=page_size)
+    pages = _PAGES if page_size is None else PageSizes(page_size, page_size)
+    return OrthancStore(address, transport(guards()), pages=pages)
 
 
 class OrthancStore(DicomWebStore):
     """Speaks for one Orthanc; see `DicomStore` for what each method promises."""
 
-    def __init__(self, address: StoreAddress, transport: Transport, *, page_size: int) -> None:
-        super().__init__(address, transport, root=ROOT, page_size=page_size)
+    def __init__(self, address: StoreAddress, transport: Transport, *, pages: PageSizes) -> None:
+        super().__init__(address, transport, root=ROOT, pages=pages)
 
     def preflight(self, *, deleting: bool, storing: bool = False) -> None:
         """Search for what nobody has; Orthanc has no resource of its store, nor permissions."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from reconciler.cli.output.console import say
+from reconciler.api.listener import Listener
 from reconciler.model.address import StoreAddress
 from reconciler.model.service import Store, store_at
 
 
 def note_other_services(
-    stores: Iterable[StoreAddress], endpoint: str, known: Iterable[Store]
+    stores: Iterable[StoreAddress], endpoint: str, known: Iterable[Store], listener: Listener
 ) -> None:
     """Warn of a store that the record knows at another endpoint too, if that is another store.
 
@@ -23,7 +23,7 @@ def note_other_services(
         here = store_at(endpoint, store)
         others = sorted(one.service for one in known if one.address == store and one != here)
         if others:
-            say(
+            listener.note(
                 f"note: the record knows {store} at {', '.join(others)} too; what was done there"
                 f" does not count for the one at {endpoint}"
             )

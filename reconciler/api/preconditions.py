@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.checkout import Checkout
-from reconciler.cli import environment
-from reconciler.cli.options.project import checkout_of
-from reconciler.cli.output.console import say
-from reconciler.cli.runs.applying import ApplyOptions
-from reconciler.cli.runs.reading import read_desired_state
+from reconciler.api import machine
+from reconciler.api.listener import Listener
+from reconciler.api.loading import read_desired_state
+from reconciler.api.project import Project
 from reconciler.desired import SPECS, Rule, has_specs
 from reconciler.errors import DesiredStateError, PlanRefused
 from reconciler.model.desired import DesiredState, InputRole, QueriedRemoves
+from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan
 from reconciler.model.problem import Severity
 from reconciler.planning.acceptance import (
@@ -24,40 +23,54 @@ from reconciler.planning.acceptance import (
     require_unexpired,
 )
 from reconciler.planning.gates import gates_of, require_passed_gates
+from reconciler.planning.plan_file import require_unchanged
 
 
-def require_acceptable(saved: SavedPlan, options: ApplyOptions) -> None:
+def require_acceptable(
+    saved: SavedPlan,
+    project: Project,
+    *,
+    digest: str,
+    patient_key: PatientKey | None,
+    must_be_clean: bool,
+    listener: Listener,
+) -> None:
     """Refuse a saved plan that the world has left behind.
 
     The keeps that count are those of the project as it is now, however the plan is sealed.
 
     Raises:
-        PlanRefused: it has expired, is not the reviewed one, deletes what is kept, or rests on
-            other input files; or these are invalid.
+        PlanRefused: it was changed, has expired, is not the reviewed one, deletes what is kept, or
+            rests on other input files; or these are invalid.
         GatesBlocking: a gate of it is blocking.
     """
-    require_unexpired(saved, environment.now())
-    require_reviewed(saved, options)
-    checkout = checkout_of(options.root)
-    desired = _load(saved, options, checkout)
-    if saved.plan.has_deletions and not has_specs(options.root):
-        say(f"note: {options.root} has no folder {SPECS}/, so no keep of it was looked for")
+    require_unchanged(saved)
+    require_unexpired(saved, machine.now())
+    require_reviewed(saved, digest, patient_key)
+    desired = _load(saved, project, listener)
+    if saved.plan.has_deletions and not has_specs(project.root):
+        listener.note(
+            f"note: {project.root} has no folder {SPECS}/, so no keep of it was looked for"
+        )
     require_nothing_kept(saved, desired.keeps)
     require_same_inputs(saved, desired.inputs)
-    if options.require_clean:
-        require_clean(saved, checkout.state(desired.inputs))
+    if must_be_clean:
+        require_clean(saved, project.checkout.state(desired.inputs))
     require_passed_gates(gates_of(saved))
 
 
-def _load(saved: SavedPlan, options: ApplyOptions, checkout: Checkout) -> DesiredState:
+def _load(saved: SavedPlan, project: Project, listener: Listener) -> DesiredState:
     """What the files of the plan ask for now, and what all those under specs/ keep.
 
     Which ones are deleted and not committed is said.
     """
-    paths = [options.root / path for path in saved.plan.paths]
     try:
         desired = read_desired_state(
-            paths, root=options.root, queried=_queried(saved), checkout=checkout
+            [project.root / path for path in saved.plan.paths],
+            root=project.root,
+            queried=_queried(saved),
+            checkout=project.checkout,
+            listener=listener,
         )
     except DesiredStateError as error:
         wrong = next(one for one in error.problems if one.severity is Severity.ERROR)
@@ -67,7 +80,7 @@ def _load(saved: SavedPlan, options: ApplyOptions, checkout: Checkout) -> Desire
         ) from error
     for problem in desired.warnings:
         if problem.rule == Rule.DELETED_UNCOMMITTED:
-            say(str(problem))
+            listener.note(str(problem))
     return desired
 
 
@@ -77,12 +90,11 @@ def _queried(saved: SavedPlan) -> QueriedRemoves | None:
     return QueriedRemoves(statements[0]) if statements else None
 
 
-def require_reviewed(saved: SavedPlan, options: ApplyOptions) -> None:
-    """Go on only with the digest that was expected, if one was, and the key that it is bound by.
+def require_reviewed(saved: SavedPlan, digest: str, patient_key: PatientKey | None) -> None:
+    """Go on only with the digest that was reviewed, and the key that the plan is bound by.
 
     Raises:
         PlanRefused: the plan has another.
     """
-    require_key(saved, options.patient_key)
-    if options.expect_digest is not None:
-        require_digest(saved.digest, options.expect_digest)
+    require_key(saved, patient_key)
+    require_digest(saved.digest, digest)

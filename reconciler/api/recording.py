@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reconciler import __version__
-from reconciler.cli import environment
-from reconciler.cli.output.console import say, say_head
+from reconciler.api import machine
+from reconciler.api.listener import Listener
 from reconciler.errors import JournalError
 from reconciler.journal.latest import links_of_observation
 from reconciler.journal.read_only import (
@@ -28,7 +28,7 @@ from reconciler.journal.writer import RunJournal
 from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate
 from reconciler.model.plan import OverriddenInstances, SavedPlan, Why
-from reconciler.model.provenance import Provenance
+from reconciler.model.provenance import Provenance, Requester
 from reconciler.model.shards.manifest import Manifest
 from reconciler.planning.gates import gates_of
 from reconciler.planning.kept import missing_by_entry, overridden_by_entry
@@ -40,6 +40,8 @@ def record_plan(
     state: State,
     *,
     principal: str | None,
+    requester: Requester | None,
+    listener: Listener,
 ) -> None:
     """Leave the record of a plan, and say its head; a note where it cannot be written.
 
@@ -48,18 +50,26 @@ def record_plan(
     stores = tuple(store.store for store in saved.plan.stores)
     counts = {why: saved.plan.count(why) for why in Why}
     records = records_of_plan(saved, overridden, stores)
-    gates = _gates(gates_of(saved), stores)
-    _record(_plan_made(saved, stores, state, principal), records, counts, gates, state)
+    provenance = Provenance(principal, requester, saved.plan.inputs, saved.git)
+    made = _plan_made(saved, stores, state, provenance)
+    _record(made, records, counts, _gates(gates_of(saved), stores), state, listener)
 
 
 def record_manifest(
-    manifest: Manifest, records: Iterable[Record], state: State, *, principal: str | None
+    manifest: Manifest,
+    records: Iterable[Record],
+    state: State,
+    *,
+    principal: str | None,
+    requester: Requester | None,
+    listener: Listener,
 ) -> None:
     """As `record_plan`, of a plan in shards; ``records`` are the `records_of_plan` of each."""
     stores = tuple(store.store for store in manifest.plan.stores)
     counts = {why: manifest.summary.counts[why.value] for why in Why}
-    gates = _gates(manifest.gates, stores)
-    _record(_plan_made(manifest, stores, state, principal), records, counts, gates, state)
+    provenance = Provenance(principal, requester, manifest.plan.inputs, manifest.git)
+    made = _plan_made(manifest, stores, state, provenance)
+    _record(made, records, counts, _gates(manifest.gates, stores), state, listener)
 
 
 def records_of_plan(
@@ -73,24 +83,32 @@ def records_of_plan(
     yield from _reappeared(saved, order)
 
 
-def _record(
+def _record(  # noqa: PLR0917 - all that a record has
     made: PlanMade,
     records: Iterable[Record],
     counts: Mapping[Why, int],
     gates: tuple[GateSeen, ...],
     state: State,
+    listener: Listener,
 ) -> None:
     try:
         journal = RunJournal.create(state, made)
         with journal:
             for record in records:
                 journal.append(record)
-            journal.commit(PlanEnded(environment.now(), counts, gates))
+            journal.commit(PlanEnded(machine.now(), counts, gates))
             head = journal.finish()
     except JournalError as error:
-        say(f"note: this plan is not on record: {error}")
+        listener.note(f"note: this plan is not on record: {error}")
         return
-    say_head(head)
+    note_head(head, listener)
+
+
+def note_head(head: str, listener: Listener) -> None:
+    """Say by what the record of the run can be checked."""
+    listener.note(
+        f"journal head {head} (audit verify --head proves the record by it: keep it)", is_last=True
+    )
 
 
 def record_nothing_done(
@@ -104,6 +122,8 @@ def record_nothing_done(
     stores: Iterable[StoreAddress] = (),
     endpoint: str = "",
     principal: str | None = None,
+    requester: Requester | None = None,
+    listener: Listener,
 ) -> None:
     """Leave the record of an apply or a restore that ended before it did anything.
 
@@ -114,13 +134,13 @@ def record_nothing_done(
         if run is not None and state.run_file(RUNS, run):
             return
     except JournalError as error:
-        say(f"note: whether this run is on record is not known: {error}")
+        listener.note(f"note: whether this run is on record is not known: {error}")
         return
-    now = environment.now()
+    now = machine.now()
     inputs, git = (saved.plan.inputs, saved.git) if saved else ((), None)
     try:
         record = NothingDone(
-            run=run or environment.new_run_name(now),
+            run=run or machine.new_run_name(now),
             time=now,
             tool_version=__version__,
             command=command,
@@ -130,24 +150,24 @@ def record_nothing_done(
             stores=tuple(store.store for store in saved.plan.stores) if saved else tuple(stores),
             exit_code=exit_code,
             detail=detail,
-            provenance=Provenance(principal, environment.requester(), inputs, git),
+            provenance=Provenance(principal, requester, inputs, git),
             **links_of_observation(state),
         )
         head = RunJournal.create(state, record).finish()
     except JournalError as error:
-        say(f"note: this run is not on record: {error}")
+        listener.note(f"note: this run is not on record: {error}")
         return
-    say_head(head)
+    note_head(head, listener)
 
 
 def _plan_made(
     saved: SavedPlan | Manifest,
     stores: tuple[StoreAddress, ...],
     state: State,
-    principal: str | None,
+    provenance: Provenance,
 ) -> PlanMade:
     return PlanMade(
-        run=environment.new_run_name(saved.created),
+        run=machine.new_run_name(saved.created),
         time=saved.created,
         tool_version=__version__,
         plan_id=saved.plan_id,
@@ -155,7 +175,7 @@ def _plan_made(
         paths=saved.plan.paths,
         endpoint=saved.endpoint,
         stores=stores,
-        provenance=Provenance(principal, environment.requester(), saved.plan.inputs, saved.git),
+        provenance=provenance,
         **links_of_observation(state),
     )
 

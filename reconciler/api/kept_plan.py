@@ -6,7 +6,8 @@ import shlex
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from reconciler.cli.runs.reading import read_saved_plan
+from reconciler.api.listener import Listener
+from reconciler.api.loading import read_saved_plan
 from reconciler.journal.state import State
 from reconciler.model.plan import SavedPlan
 from reconciler.planning.plan_file import write_plan
@@ -24,7 +25,7 @@ def keep_plan(saved: SavedPlan, state: State) -> str:
     return f"{state}/{name}"
 
 
-def read_kept_plan(state: State, plan_id: str) -> SavedPlan | None:
+def read_kept_plan(state: State, plan_id: str, listener: Listener) -> SavedPlan | None:
     """A plan that was kept; None if it is not there.
 
     Raises:
@@ -34,14 +35,14 @@ def read_kept_plan(state: State, plan_id: str) -> SavedPlan | None:
     """
     kept = kept_file(state, plan_id)
     if kept is not None:
-        return read_saved_plan(kept)
+        return read_saved_plan(kept, listener)
     data = state.objects.read(_name_of(plan_id))
     if data is None:
         return None
     with TemporaryDirectory(prefix="reconciler-") as folder:
         path = Path(folder, f"{plan_id}.json")
         path.write_bytes(data)
-        return read_saved_plan(path)
+        return read_saved_plan(path, listener)
 
 
 def kept_file(state: State, plan_id: str) -> Path | None:

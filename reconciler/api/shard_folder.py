@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from reconciler.cli.output.destination import write_file
+from reconciler.api.destination import write_file
 from reconciler.durable_folder import make_folder, sync_folder
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.shards.manifest import FOLDER

@@ -7,36 +7,30 @@ to. What waits in between lies in a temporary database.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from reconciler import __version__
-from reconciler.cli.environment import connect, new_plan_id, now, provider_of
-from reconciler.cli.environment import endpoint as find_endpoint
-from reconciler.cli.options.project import checkout_of
-from reconciler.cli.output.console import report_problems, say_last
-from reconciler.cli.output.progress import progress
-from reconciler.cli.output.shard_folder import MANIFEST, ShardFolder
-from reconciler.cli.runs.archives import require_archives_outside
-from reconciler.cli.runs.other_services import note_other_services
-from reconciler.cli.runs.planning import (
-    PlanRequest,
-    exit_code_of,
-    overridden_last_time,
-    require_expected_endpoint,
-    say_effort,
-)
-from reconciler.cli.runs.reading import read_desired_parts, read_history
-from reconciler.cli.runs.recording import record_manifest, records_of_plan
-from reconciler.cli.runs.showing import PlanView, show_manifest
-from reconciler.cli.runs.unfinished import note_unfinished
-from reconciler.desired.parts import DesiredParts
-from reconciler.errors import ExitCode
+from reconciler.api import machine
+from reconciler.api.archives import require_archives_outside
+from reconciler.api.listener import SILENT, Listener
+from reconciler.api.loading import read_desired_parts, read_history
+from reconciler.api.other_services import note_other_services
+from reconciler.api.planning import MAX_AGE, overridden_last_time, require_expected_endpoint
+from reconciler.api.project import Project
+from reconciler.api.recording import record_manifest, records_of_plan
+from reconciler.api.service import Service, connect, endpoint_of, provider_of
+from reconciler.api.shard_folder import MANIFEST, ShardFolder
+from reconciler.api.unfinished import note_unfinished
+from reconciler.desired import SPECS
 from reconciler.journal.history import History, StoreHistory
+from reconciler.journal.state import State
 from reconciler.live.connection import Connection
-from reconciler.model.address import StoreAddress
+from reconciler.model.address import Provider, StoreAddress
 from reconciler.model.desired import Claims, Entry
 from reconciler.model.live import ReferencesSeen, Referrers
 from reconciler.model.plan import (
@@ -47,6 +41,7 @@ from reconciler.model.plan import (
     SavedPlan,
     StorePlan,
 )
+from reconciler.model.provenance import Requester
 from reconciler.model.service import store_at
 from reconciler.model.shards.manifest import Manifest, Shard, ShardedPlan, plan_id_of
 from reconciler.outside_memory import temporary_database
@@ -60,19 +55,33 @@ from reconciler.planning.shards.cutting import Planned, by_study, cut, joined
 from reconciler.planning.shards.manifest_file import digest_of_shards, write_manifest
 from reconciler.planning.shards.parts import Part, Parts
 from reconciler.planning.shards.totals import Totals
-from reconciler.reporting.events import (
-    diagnostic_events,
-    gate_events,
-    plan_events,
-    plan_summary_event,
-)
 from reconciler.reporting.wording import traffic_line
 from reconciler.survey.asking import Asking
 from reconciler.survey.references import Beside, read_beside, read_touched
 from reconciler.survey.refresh import refresh
+from reconciler.survey.stages import ProbeMode
+
+if TYPE_CHECKING:
+    from reconciler.desired.parts import DesiredParts
 
 
-def make_plan_in_shards(request: PlanRequest, size: int, folder: ShardFolder) -> Manifest:
+OnShard = Callable[[SavedPlan], None]
+"""Hears of each shard once it is written."""
+
+
+def plan_in_shards(
+    paths: Sequence[Path] | None,
+    project: Project,
+    service_of: Callable[[Provider], Service],
+    folder: ShardFolder,
+    *,
+    size: int,
+    max_age: timedelta = MAX_AGE,
+    probe: Literal["auto", "retrieve"] = "auto",
+    requester: Requester | None = None,
+    listener: Listener = SILENT,
+    on_shard: OnShard = lambda _: None,
+) -> Manifest:
     """Make a plan in shards of at most ``size`` deletions, write it and leave a record of it.
 
     Raises:
@@ -81,49 +90,54 @@ def make_plan_in_shards(request: PlanRequest, size: int, folder: ShardFolder) ->
         JournalError: the state folder cannot be read.
         ReconcilerError: a shard or the manifest cannot be written.
     """
-    checkout = checkout_of(request.root)
+    given = [project.root / SPECS] if paths is None else list(paths)
+    checkout, state = project.checkout, project.state
     with temporary_database() as database:
         desired = read_desired_parts(
-            request.paths, root=request.root, checkout=checkout, database=database
+            given, root=project.root, checkout=checkout, database=database, listener=listener
         )
-        if desired.warnings:
-            report_problems(desired.warnings)
-            request.events.emit(diagnostic_events(desired.warnings))
         provider = provider_of(desired.stores)
-        endpoint = find_endpoint(request.access.endpoint, provider)
+        service = service_of(provider)
+        endpoint = endpoint_of(service, provider)
         require_expected_endpoint(desired, endpoint)
-        history = read_history(request.state)
-        note_other_services([*desired.stores], str(endpoint), history.stores)
+        history = read_history(state, listener)
+        note_other_services([*desired.stores], str(endpoint), history.stores, listener)
         parts = Parts(database)
-        with connect(endpoint, request.access, provider=provider, read_only=True) as connection:
-            making = _Making(request, desired, history, str(endpoint), connection, parts)
+        with connect(service, provider, read_only=True) as connection:
+            making = _Making(
+                desired,
+                history,
+                str(endpoint),
+                connection,
+                parts,
+                state,
+                max_age,
+                ProbeMode(probe),
+                service.parallelism,
+                listener,
+            )
             beside = making.look()
             parts.finish()
-            made = _Made(new_plan_id(), now(), checkout.state(desired.inputs))
+            made = _Made(machine.new_plan_id(), machine.now(), checkout.state(desired.inputs))
             totals, shards = Totals(desired.bare), []
             for shard, saved in making.shards(beside, made, size, folder):
                 totals.take(saved)
                 shards.append(shard)
-                request.events.emit(plan_events(saved, ()))
-            say_last(f"sent {traffic_line(connection.traffic)}")
+                on_shard(saved)
+            listener.note(f"sent {traffic_line(connection.traffic)}", is_last=True)
             principal = connection.principal
         manifest = making.manifest(made, totals, shards)
         folder.write(MANIFEST, write_manifest(manifest))
-        record_manifest(manifest, parts.aside(), request.state, principal=principal)
-    note_unfinished(manifest, request.state, history)
+        record_manifest(
+            manifest,
+            parts.aside(),
+            state,
+            principal=principal,
+            requester=requester,
+            listener=listener,
+        )
+    note_unfinished(manifest, state, history, listener)
     return manifest
-
-
-def finish_plan_in_shards(
-    manifest: Manifest, request: PlanRequest, view: PlanView, *, detailed: bool
-) -> ExitCode:
-    """Show what was made everywhere; the exit code of the command."""
-    request.events.emit(gate_events(manifest.gates))
-    show_manifest(manifest, view)
-    say_effort(manifest.summary, request.access.max_qps)
-    code = exit_code_of(manifest.gates, is_pending=detailed and manifest.summary.has_pending)
-    request.events.emit([plan_summary_event(manifest, code)])
-    return code
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,29 +168,34 @@ class _BesideStore:
 
 @dataclass(frozen=True, slots=True)
 class _Making:
-    request: PlanRequest
     desired: DesiredParts
     history: History
     endpoint: str
     connection: Connection
     parts: Parts
+    state: State
+    max_age: timedelta
+    probe: ProbeMode
+    parallelism: int
+    listener: Listener
 
     def look(self) -> Mapping[StoreAddress, _BesideStore]:
         """Look at every part, and plan it."""
         beside = {store: _BesideStore() for store in self.desired.stores}
         pasts = self._pasts()
         for wanted in self.desired.parts():
-            with progress(f"looking at {wanted.store.dicom_store_id}") as counter:
+            title = f"looking at {wanted.store.dicom_store_id}"
+            with self.listener.step(title, store=wanted.store) as update:
                 live = refresh(
                     wanted,
                     self.connection.store(wanted.store),
-                    parallelism=self.request.access.parallelism,
-                    mode=self.request.probe,
+                    parallelism=self.parallelism,
+                    mode=self.probe,
                     was_deleted=pasts[wanted.store].is_gone,
-                    on_progress=self.request.events.probing(wanted.store, counter.update),
+                    on_progress=update,
                 )
             part = self.parts.add(wanted, live)
-            require_archives_outside(self._plan([part.plan]), self.request.state)
+            require_archives_outside(self._plan([part.plan]), self.state)
             beside[wanted.store].add(part)
         return beside
 
@@ -211,7 +230,7 @@ class _Making:
             digest=digest_of_shards(plan),
             plan_id=made.plan_id,
             created=made.created,
-            expires=made.created + self.request.max_age,
+            expires=made.created + self.max_age,
             tool_version=__version__,
             endpoint=self.endpoint,
             git=made.git,
@@ -259,7 +278,7 @@ class _Making:
             Claims(tuple(gathered.keeps)),
             beside,
             self.connection.store(store),
-            Asking(self.request.access.parallelism, None, None),
+            Asking(self.parallelism, None, None),
             self.parts.deleted(store),
         )
 
@@ -268,13 +287,13 @@ class _Making:
         store = part.plan.store
         if not self.parts.deletes_from(store):
             return ReferencesSeen(), beside
-        with progress(f"reading references in {store.dicom_store_id}") as counter:
-            on_progress = self.request.events.probing(store, counter.update)
+        title = f"reading references in {store.dicom_store_id}"
+        with self.listener.step(title, store=store) as update:
             touched = read_touched(
                 part.live,
                 part.plan,
                 self.connection.store(store),
-                Asking(self.request.access.parallelism, on_progress, None),
+                Asking(self.parallelism, update, None),
                 self.parts.deleted(store),
             )
         here = part.desired.keeps.studies()
@@ -296,7 +315,7 @@ class _Making:
             digest=digest_of(plan),
             plan_id=plan_id_of(part),
             created=made.created,
-            expires=made.created + self.request.max_age,
+            expires=made.created + self.max_age,
             tool_version=__version__,
             endpoint=self.endpoint,
             git=made.git,
@@ -328,6 +347,8 @@ class _Making:
             for store in self.desired.stores
         ]
         found = defaultdict(list)
-        for one in overridden_last_time(self._plan(stores), self.endpoint, self.request.state):
+        for one in overridden_last_time(
+            self._plan(stores), self.endpoint, self.state, self.listener
+        ):
             found[one.store, one.study_uid].append(one)
         return found

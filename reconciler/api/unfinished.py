@@ -6,12 +6,11 @@ import shlex
 from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
 
+from reconciler.api import machine
+from reconciler.api.kept_plan import kept_file
+from reconciler.api.listener import Listener
 from reconciler.applying.pending import unfinished_restores
-from reconciler.cli import environment
-from reconciler.cli.options.project import status_command
-from reconciler.cli.options.shared import DEFAULT_PATH
-from reconciler.cli.output.console import say
-from reconciler.cli.runs.kept_plan import kept_file
+from reconciler.desired import SPECS
 from reconciler.journal.fold import Read
 from reconciler.journal.history import History
 from reconciler.journal.records import RestoreStarted
@@ -37,12 +36,14 @@ def unfinished_runs(
         run = read.run
         return run.name not in at_work and (stores is None or not stores.isdisjoint(run.stores))
 
-    applies = filter(counts, history.unfinished_applies(environment.now()))
+    applies = filter(counts, history.unfinished_applies(machine.now()))
     restores = unfinished_restores(history, state, counts)
     return tuple(sorted((*applies, *restores), key=lambda read: read.run.place))
 
 
-def note_unfinished(saved: SavedPlan | Manifest, state: State, history: History) -> None:
+def note_unfinished(
+    saved: SavedPlan | Manifest, state: State, history: History, listener: Listener
+) -> None:
     """Point to `status` where a run on one of a plan's stores is unfinished.
 
     Those of the plan itself do not count: applying it resumes them.
@@ -53,7 +54,12 @@ def note_unfinished(saved: SavedPlan | Manifest, state: State, history: History)
     if count:
         verb = "is" if count == 1 else "are"
         what = f"{plural(count, 'run')} on these stores {verb} unfinished"
-        say(f"note: {what}; to resume, see: {status_command(state)}")
+        listener.note(f"note: {what}; to resume, see: {status_command(state)}")
+
+
+def status_command(state: State) -> str:
+    """What says how to resume the runs on record, as a shell takes it."""
+    return shlex.join(["reconciler", "status", "--state", str(state)])
 
 
 def resumption(read: Read, root: Path, state: State) -> UnfinishedRun:
@@ -68,7 +74,7 @@ def resumption(read: Read, root: Path, state: State) -> UnfinishedRun:
     command = shlex.join((*words, *shared))
     if isinstance(started, RestoreStarted):
         return UnfinishedRun(name, None, None, command)
-    has_expired = started.expires is not None and environment.now() >= started.expires
+    has_expired = started.expires is not None and machine.now() >= started.expires
     return UnfinishedRun(name, started.plan_id, started.digest, command, has_expired)
 
 
@@ -84,5 +90,5 @@ def _words(read: Read, root: Path, state: State) -> Iterator[str]:
     if folder is not None:
         yield str(kept.absolute()) if kept else "PLAN"
     beside = folder.absolute().parent if folder else root
-    project = beside if (beside / DEFAULT_PATH).is_dir() else root
+    project = beside if (beside / SPECS).is_dir() else root
     yield from ("--expect-digest", started.digest, "--root", str(project))

@@ -10,57 +10,120 @@ from datetime import date
 from itertools import islice, zip_longest
 from pathlib import Path
 
-from reconciler.cli import environment
-from reconciler.cli.output.console import report_problems, say
-from reconciler.cli.output.destination import write_file
-from reconciler.cli.output.progress import progress
+from reconciler.api import machine
+from reconciler.api.destination import write_file
+from reconciler.api.listener import SILENT, Listener
+from reconciler.api.service import Service, connect, endpoint_of, provider_of
 from reconciler.desired import Rule
+from reconciler.desired.selection import SELECTORS
 from reconciler.desired.selectors.origins import resolved_day
 from reconciler.desired.selectors.reading import load_selectors
 from reconciler.errors import DesiredStateError, EndpointError, ReconcilerError, UsageError
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint
-from reconciler.model.address import is_uid
+from reconciler.model.address import Provider, is_uid
 from reconciler.model.patient import PatientKey, is_seen
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.selection.resolution import ListState, Resolution, ResolvedList
 from reconciler.model.selection.selector import Selector
 from reconciler.regular_file import open_regular
 from reconciler.selecting.pinned import list_lines, paths_of, pinning_file
-from reconciler.selecting.resolving import resolve
+from reconciler.selecting.resolving import resolve as resolve_selector
 
 
 @dataclass(frozen=True, slots=True)
 class ResolveRequest:
-    """What is resolved, how the store is asked, and whether files are written.
+    """What was read, of which project, and what is to become of it; see `resolve`."""
 
-    Without ``as_of`` it is today, for a ``check`` the day of the list that is there.
-    """
-
-    paths: Sequence[Path]
+    selectors: Sequence[Selector]
+    warnings: Sequence[Problem]
     root: Path
-    access: environment.Access
     key: PatientKey | None
     as_of: date | None
     check: bool
     diff: bool
+    listener: Listener
+
+    @property
+    def provider(self) -> Provider:
+        """The one provider of all stores."""
+        return provider_of(one.address for one in self.selectors)
 
 
-def resolve_all(request: ResolveRequest) -> list[ResolvedList]:
-    """Resolve every selector, and write the lists once all searches were read.
+def resolve(
+    paths: Sequence[str | Path] | None = None,
+    *,
+    root: str | Path,
+    service: Service,
+    patient_key: PatientKey | None = None,
+    as_of: date | None = None,
+    check: bool = False,
+    diff: bool = False,
+    listener: Listener = SILENT,
+) -> list[ResolvedList]:
+    """Turn selectors into lists of whole studies or series, to be reviewed and planned.
+
+    Each list, and the desired-state file that pins it, is written under ``specs/resolved/`` once
+    all searches were read. Nothing is deleted, and no file, request or message names a patient.
+
+    Args:
+        paths: Selectors and folders of them. Default: ``selectors/`` of the project.
+        root: The project's folder.
+        service: How the stores are reached.
+        patient_key: The key of the pseudonyms that selectors name, and by which lists are bound.
+        as_of: Count ages from this day. Default: today, for a ``check`` the day of the list that
+            is there.
+        check: Write nothing; the ``state`` of a list that would change is ``DIFFERENT``.
+        diff: Write nothing; ``diff`` has the lines that would change.
+        listener: Hears of progress, notes and warnings.
 
     Raises:
         DesiredStateError: a selector, or a file that it names, is not valid.
+        UsageError: there is no key where one is needed, or the selectors are about several
+            services.
         LiveError: a search could not be read; nothing is written.
         ReconcilerError: a file cannot be written.
+
+    Example:
+        >>> (found,) = reconciler.resolve(root=folder, service=service)
+        >>> found.path, found.resolution.studies
+        ('specs/resolved/old.yaml', 1)
     """
-    selectors, warnings = load_selectors(request.paths, root=request.root)
-    key = _key(selectors, request.key, warnings)
-    endpoint = _endpoint(selectors, request.access)
-    provider = environment.provider_of(one.address for one in selectors)
-    with environment.connect(
-        endpoint, request.access, provider=provider, read_only=True
-    ) as connection:
+    given = [Path(root) / SELECTORS] if paths is None else list(map(Path, paths))
+    request = read_selectors(
+        given,
+        root=Path(root).resolve(),
+        key=patient_key,
+        as_of=as_of,
+        check=check,
+        diff=diff,
+        listener=listener,
+    )
+    return resolve_all(request, service)
+
+
+def read_selectors(
+    paths: Sequence[Path],
+    *,
+    root: Path,
+    key: PatientKey | None,
+    as_of: date | None,
+    check: bool,
+    diff: bool,
+    listener: Listener,
+) -> ResolveRequest:
+    """Read the selectors; how their stores are reached may depend on these."""
+    selectors, warnings = load_selectors(paths, root=root)
+    return ResolveRequest(selectors, warnings, root, key, as_of, check, diff, listener)
+
+
+def resolve_all(request: ResolveRequest, service: Service) -> list[ResolvedList]:
+    """Resolve every selector, and write the lists once all searches were read."""
+    selectors = request.selectors
+    key = _key(selectors, request.key, request.warnings, request.listener)
+    _require_one_service(selectors)
+    _require_expected_endpoint(selectors, endpoint_of(service, request.provider))
+    with connect(service, request.provider, read_only=True) as connection:
         found = [_resolved(one, key, request, connection) for one in selectors]
     return [
         _finished(selector, resolution, request)
@@ -69,7 +132,10 @@ def resolve_all(request: ResolveRequest) -> list[ResolvedList]:
 
 
 def _key(
-    selectors: Sequence[Selector], given: PatientKey | None, warnings: Sequence[Problem]
+    selectors: Sequence[Selector],
+    given: PatientKey | None,
+    warnings: Sequence[Problem],
+    listener: Listener,
 ) -> PatientKey:
     """The key of the pseudonyms that the selectors compare; where they name none, a new one.
 
@@ -103,12 +169,12 @@ def _key(
     if any(one.severity is Severity.ERROR for one in problems):
         raise DesiredStateError(sorted(problems, key=lambda one: one.sort_key))
     if problems:
-        report_problems(problems)
-    return given or environment.new_patient_key()
+        listener.problems(problems)
+    return given or machine.new_patient_key()
 
 
-def _endpoint(selectors: Sequence[Selector], access: environment.Access) -> Endpoint:
-    """Where the one service is that all selectors are about."""
+def _require_one_service(selectors: Sequence[Selector]) -> None:
+    """Refuse selectors that are about several."""
     services = {
         one.address.provider if one.address.provider.facts.service else one.address
         for one in selectors
@@ -118,8 +184,10 @@ def _endpoint(selectors: Sequence[Selector], access: environment.Access) -> Endp
             "the selectors are about several services",
             hint="one run speaks to one service; give the selectors of each as PATHs of their own",
         )
-    provider = environment.provider_of(one.address for one in selectors)
-    endpoint = environment.endpoint(access.endpoint, provider)
+
+
+def _require_expected_endpoint(selectors: Sequence[Selector], endpoint: Endpoint) -> None:
+    """Compare the origins that files expect with the configured one."""
     for one in selectors:
         expected = one.store.get("endpoint")
         if expected not in {None, str(endpoint)}:
@@ -127,7 +195,6 @@ def _endpoint(selectors: Sequence[Selector], access: environment.Access) -> Endp
                 f"{one.path} expects the service at {expected}, this run is set to {endpoint}",
                 hint="set --endpoint or RECONCILER_ENDPOINT to the one that is right",
             )
-    return endpoint
 
 
 def _resolved(
@@ -135,17 +202,17 @@ def _resolved(
 ) -> Resolution:
     store = connection.store(selector.address)
     store.preflight(deleting=False)
-    today = environment.now().date()
+    today = machine.now().date()
     day = request.as_of
     if day is None and request.check:
         day = resolved_day(request.root, paths_of(selector.path)[0])
     rows = itertools.count(1)
-    with progress(f"searching {selector.address.dicom_store_id}") as counter:
-        found = resolve(
-            selector, store, key, day or today, lambda: counter.update(next(rows), None)
+    with request.listener.step(f"searching {selector.address.dicom_store_id}") as update:
+        found = resolve_selector(
+            selector, store, key, day or today, lambda: update(next(rows), None)
         )
     if found.is_split:
-        say(
+        request.listener.note(
             f"note: {selector.address.dicom_store_id} is so large that it was searched by dates:"
             " studies without a Study Date were not found"
         )

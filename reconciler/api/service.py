@@ -1,0 +1,117 @@
+"""How a service is reached, as the caller says; nothing is taken from the environment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from reconciler import __version__
+from reconciler.api import machine
+from reconciler.errors import UsageError
+from reconciler.live.connection import Connection
+from reconciler.live.http.endpoint import Endpoint, parse_endpoint
+from reconciler.live.settings import DEFAULT_PARALLELISM, ConnectionSettings
+from reconciler.model.address import DEFAULT_PROVIDER, Provider, StoreAddress
+
+Credentials: TypeAlias = Path | tuple[str, str] | Literal["default"] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """How the service is reached that holds the stores; a value that workers can be sent.
+
+    Args:
+        endpoint: Its origin, such as ``https://orthanc.example.org:8042``. Default: that of the
+            Healthcare API; an Orthanc has none.
+        credentials: The path of a credentials file of Google Cloud; or user and password of an
+            Orthanc; or ``"default"`` for those that google-auth finds on this machine, in the
+            environment too. Without any, only a service that asks for none can be reached: an
+            Orthanc without users, or a store on this machine.
+        parallelism: Requests at a time, 1 to 64.
+        max_qps: Requests per second at most; None for no limit.
+        proxies: A proxy's URL by scheme, as ``urllib.request.getproxies()`` gives them.
+        ca_bundle: The path of a PEM file in place of certifi's.
+
+    Example:
+        >>> reconciler.Service(endpoint="http://127.0.0.1:8042", credentials=("anna", "secret"))
+        Service(endpoint='http://127.0.0.1:8042', parallelism=32, max_qps=None, ca_bundle=None)
+    """
+
+    endpoint: str | None = None
+    credentials: Credentials = field(default=None, repr=False)
+    parallelism: int = DEFAULT_PARALLELISM
+    max_qps: float | None = None
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)
+    ca_bundle: str | None = None
+
+
+def provider_of(stores: Iterable[StoreAddress]) -> Provider:
+    """The provider of a run, all of whose stores have the same."""
+    return next((store.provider for store in stores), DEFAULT_PROVIDER)
+
+
+def endpoint_of(service: Service, provider: Provider) -> Endpoint:
+    """The origin of the service.
+
+    Raises:
+        EndpointError: it is not one that may be used.
+        UsageError: the provider has no default, and none is given.
+    """
+    facts = provider.facts
+    chosen = facts.endpoint if service.endpoint is None else service.endpoint
+    if chosen is None:
+        raise UsageError(
+            f"where {provider.title()} is has not been said",
+            hint=f"set --endpoint or {facts.endpoint_variable} to its origin,"
+            " such as https://HOST:8042",
+        )
+    return parse_endpoint(chosen)
+
+
+def connect(
+    service: Service,
+    provider: Provider,
+    *,
+    read_only: bool,
+    stop: threading.Event | None = None,
+) -> Connection:
+    """Open what all stores of a run share.
+
+    Raises:
+        CredentialsError: there are no credentials where they are needed.
+        EndpointError: the endpoint is not one that may be used.
+        UsageError: there is no endpoint, or the credentials are another provider's.
+    """
+    settings = ConnectionSettings(
+        endpoint_of(service, provider),
+        read_only=read_only,
+        provider=provider,
+        user_agent=f"reconciler/{__version__}",
+        parallelism=service.parallelism,
+        max_qps=service.max_qps,
+        credentials=_by_name(service.credentials, provider),
+        default_credentials=service.credentials == "default",
+        proxies=service.proxies,
+        ca_bundle=service.ca_bundle,
+    )
+    return Connection(
+        settings,
+        now=machine.now,
+        random_source=machine.jitter(),
+        request_ids=machine.request_ids(),
+        stop=stop or threading.Event(),
+    )
+
+
+def _by_name(given: Credentials, provider: Provider) -> dict[str, str]:
+    """The credentials under the names by which the provider knows them."""
+    names = provider.facts.credentials
+    if given is None or given == "default":
+        return {}
+    values = (str(given),) if isinstance(given, Path) else given
+    if len(values) != len(names):
+        raise UsageError(f"the credentials are not those of {provider.title()}")
+    return {name: value for name, value in zip(names, values, strict=True) if value}
