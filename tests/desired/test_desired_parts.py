@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.desired import load_desired_state, parts
+from reconciler.desired import parts
+from reconciler.desired.load import load_desired_state
 from reconciler.desired.parts import DesiredParts, load_in_parts
 from reconciler.errors import DesiredStateError, ReconcilerError
 from reconciler.model.desired import Claims, Entry
