@@ -537,6 +537,15 @@ def test_an_edit_is_refused_and_says_what_to_do(plan_path: Path) -> None:
     assert caught.value.hint == "make the plan again"
 
 
+def test_an_edit_is_called_one_though_the_rest_of_a_long_file_makes_no_sense(
+    plan_path: Path,
+) -> None:
+    """What cannot be read stands pieces before the seal."""
+    long = text_of(replace(SAVED, tool_version="1" * (3 << 20)))
+    with pytest.raises(PlanRefused, match="was edited: its seal does not match"):
+        read(plan_path, long.replace('"plan_id":', '"plan_id"'))
+
+
 def test_a_plan_sealed_anew_does_not_have_its_old_digest(plan_path: Path) -> None:
     forged = document()
     forged["plan"]["stores"][0]["limits"]["maxDeletions"] = 1_000_000
