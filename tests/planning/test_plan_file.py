@@ -42,6 +42,8 @@ from reconciler.planning.gates import gates_of
 from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
 from reconciler.planning.plan_file import digest_of, read_plan, write_plan
 from reconciler.planning.plan_json import decode_plan, encode_plan
+from reconciler.planning.seal import PLAN as PLAN_MARK
+from reconciler.planning.seal import SEAL
 from reconciler.reporting.plan.markdown import plan_as_markdown
 from reconciler.reporting.plan.text import plan_as_text
 
@@ -314,6 +316,24 @@ def test_a_long_plan_is_written_in_pieces() -> None:
     many = tuple(replace(PLAN.stores[0].studies[0], study_uid=f"1.{n}") for n in range(50))
     long = replace(PLAN, stores=(replace(PLAN.stores[0], studies=many),))
     assert max(map(len, encode_plan(long))) < len(text_of(SAVED))
+
+
+@pytest.mark.parametrize("cut", [1, 4, len(PLAN_MARK) - 1, 600])
+def test_a_long_plan_is_read_in_pieces(plan_path: Path, cut: int) -> None:
+    """The first one ends so many bytes behind the beginning of the mark of the stable part.
+
+    What stands behind the mark counts wherever it is cut.
+    """
+    ending = len(SEAL) + 64 + len('"}\n')
+    before = text_of(SAVED).index(PLAN_MARK)
+    filler = (1 << 20) - ending - cut - before
+    long = replace(SAVED, tool_version=SAVED.tool_version + "1" * filler)
+    text = text_of(long)
+    assert text.index(PLAN_MARK) + cut + ending == 1 << 20
+    assert read(plan_path, text) == long
+    other = replace(long, digest=f"sha256:{'0' * 64}")
+    with pytest.raises(PlanRefused, match="its digest does not match what it plans"):
+        read(plan_path, text_of(other))
 
 
 def test_times_are_written_in_utc_whatever_zone_they_come_in(plan_path: Path) -> None:
