@@ -325,11 +325,11 @@ def test_a_long_plan_is_read_in_pieces(plan_path: Path, cut: int) -> None:
     What stands behind the mark counts wherever it is cut.
     """
     ending = len(SEAL) + 64 + len('"}\n')
-    before = text_of(SAVED).index(PLAN_MARK)
+    before = text_of(SAVED).encode().index(PLAN_MARK.encode())
     filler = (1 << 20) - ending - cut - before
     long = replace(SAVED, tool_version=SAVED.tool_version + "1" * filler)
     text = text_of(long)
-    assert text.index(PLAN_MARK) + cut + ending == 1 << 20
+    assert text.encode().index(PLAN_MARK.encode()) + cut + ending == 1 << 20
     assert read(plan_path, text) == long
     other = replace(long, digest=f"sha256:{'0' * 64}")
     with pytest.raises(PlanRefused, match="its digest does not match what it plans"):
