@@ -217,10 +217,9 @@ class Sender:
         """Look, and look again for a while as long as the change ``is_due``."""
         seen = look()
         deadline = time.monotonic() + self.budget.verify_for
-        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
-            if not is_due(seen) or time.monotonic() >= deadline:
-                break
-            is_stopped = self.stop.event.wait(pause)
+        pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
+        while is_due(seen) and time.monotonic() < deadline:
+            is_stopped = self.stop.event.wait(next(pauses))
             seen = look()
             if is_stopped:
                 break

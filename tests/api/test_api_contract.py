@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import escape
 from pathlib import Path
 
 import pytest
 
 import reconciler
+from reconciler.api import showing
 from reconciler.emulator import EmulatorSettings, FaultKind, FaultRule, Faults, running_emulator
 from reconciler.errors import (
     CredentialsError,
@@ -268,6 +270,19 @@ def test_what_a_worker_is_sent_can_be_pickled(site: Site) -> None:
     assert "secret" not in repr(service)
     saved = site.plan()
     assert pickle.loads(pickle.dumps(saved)).digest == saved.digest
+
+
+def test_a_notebook_has_the_page_in_a_frame_of_its_own_and_no_page_of_a_huge_plan(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = site.plan()
+    monkeypatch.setattr(showing, "_LARGEST_PAGE", 2)
+    frame = saved._repr_html_()
+    assert frame.startswith('<iframe title="Plan" sandbox="allow-scripts" srcdoc="&lt;!')
+    assert escape(reconciler.show(saved, format="html")) in frame
+    monkeypatch.setattr(showing, "_LARGEST_PAGE", 1)
+    assert saved._repr_html_() == f"<pre>{escape(reconciler.show(saved, format='markdown'))}</pre>"
+    assert repr(saved) == f"<Plan {saved.digest}>"
 
 
 def test_importing_it_imports_nothing_of_it() -> None:
