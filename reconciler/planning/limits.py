@@ -34,8 +34,8 @@ def limits_of(desired: DesiredStore, studies: Sequence[StudyPlan]) -> Limits:
 
     Only files count that declare one of them, and those that remove nothing, which limit all of
     it: a list that was applied long ago does not hold up another one. The limits that count
-    deletions, or what is emptied, hold each file to what it declares itself; of all others the
-    smallest counts.
+    deletions, or what is emptied, hold each file to what it declares itself, and never by what
+    another file that removes something may do; of all others the smallest counts.
     """
     declared = paths_of(studies)
     declaring = [one for one in desired.written if not declared.isdisjoint(one.paths)]
@@ -46,9 +46,10 @@ def limits_of(desired: DesiredStore, studies: Sequence[StudyPlan]) -> Limits:
         smallest_limits(one.limits for one in limiting),
         **{name: getattr(desired.limits, name) for name in _ON_ABSENCE},
     )
+    unwritten = smallest_limits(one.limits for one in limiting if not one.paths)
     counts = _counts(studies, limiting)
     together = {
-        name: _together(LIMIT_KEYS[name], getattr(smallest, name), counts[name], limiting)
+        name: _together(LIMIT_KEYS[name], getattr(unwritten, name), counts[name], limiting)
         for name in _COUNTED
     }
     return replace(smallest, **together)
@@ -60,15 +61,15 @@ def paths_of(studies: Iterable[StudyPlan]) -> Set[str]:
 
 
 def _together(
-    key: str, smallest: int, counts: Mapping[int, int], files: Sequence[WrittenLimits]
+    key: str, unwritten: int, counts: Mapping[int, int], files: Sequence[WrittenLimits]
 ) -> int:
     """One limit that the plan passes exactly where each file passes its own.
 
     It is what the plan does, and what is left to the file that is nearest to its limit; less by
-    what it exceeds it.
+    what it exceeds it. ``unwritten`` is the limit of a file that writes none.
     """
     left = [
-        one.limits.get(key, smallest) - counts[number if one.paths else _ALL]
+        one.limits.get(key, unwritten) - counts[number if one.paths else _ALL]
         for number, one in enumerate(files)
         if one.paths or key in one.limits
     ]
