@@ -48,9 +48,10 @@ class Project:
 
         Args:
             root: The folder that holds ``specs/``; paths of plans are relative to it.
-            state: A folder, or the URL of a bucket (``gs://``, ``s3://``, ``az://``, or
-                ``file://`` for a folder with the layout of one). The library of the bucket finds
-                its credentials where it always does. Default: ``.reconciler`` in ``root``.
+            state: A folder, relative to the working directory of now, or the URL of a bucket
+                (``gs://``, ``s3://``, ``az://``, or ``file://`` for a folder with the layout of
+                one). The library of the bucket finds its credentials where it always does.
+                Default: ``.reconciler`` in ``root``.
             git_environment: The variables that git is given, such as ``os.environ`` for the user's
                 own configuration; without any, it has none but that of the system.
             only_reads: The record is only read, so a state folder is accepted, with a note, where
@@ -85,7 +86,8 @@ def _open_state(
         bucket = open_objects(given)
         _require_layout(next(bucket.names(LOCKS), None) is None, given, "a state folder")
         return BucketState(bucket, machine.now)
-    folder = Path(given) if given is not None else root / STATE_FOLDER
+    # The working directory may change between one call with the project and the next.
+    folder = Path(given).absolute() if given is not None else root / STATE_FOLDER
     try:
         require_own_state(folder, is_named=given is not None, git=git)
     except GitError as error:

@@ -21,6 +21,7 @@ import reconciler
 from reconciler.emulator import EmulatorSettings, FaultKind, FaultRule, Faults, running_emulator
 from reconciler.errors import (
     CredentialsError,
+    DesiredStateError,
     ExitCode,
     GatesBlocking,
     LockHeld,
@@ -346,3 +347,43 @@ def test_a_client_passes_mypy_strict(tmp_path: Path) -> None:
     (error,) = (line for line in done.stdout.splitlines() if ": error: " in line)
     assert error.startswith("careless.py:")
     assert 'Missing named argument "digest"' in error
+
+
+# Arguments
+
+
+def test_a_change_of_the_working_directory_is_none_of_the_state(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else the plan could be applied from each folder once more, and its record would be apart."""
+    monkeypatch.chdir(site.folder)
+    project = reconciler.Project.open(".", state=".reconciler")
+    saved = reconciler.plan(reconciler.load(["specs/"], project=project), project, site.service)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    reconciler.apply(saved, project, site.service, digest=saved.digest)
+    assert list(elsewhere.iterdir()) == []
+    assert len(list(reconciler.read_record(project))) == 2
+    assert len(list(reconciler.read_record(site.project))) == 2
+
+
+def test_what_is_wrong_in_the_files_is_the_message(site: Site) -> None:
+    """A notebook shows no more of an exception than that."""
+    (site.folder / "specs" / "a.yaml").write_text(head() + "keeps: []\n", encoding="utf-8")
+    with pytest.raises(DesiredStateError, match=r"^specs/a\.yaml:\d+:1: 'keeps' is not") as caught:
+        reconciler.load(project=site.project)
+    assert caught.value.hint == "did you mean keep?"
+
+
+def test_one_text_is_no_list_of_paths(site: Site) -> None:
+    with pytest.raises(UsageError, match="paths is one text"):
+        reconciler.load("specs/", project=site.project)
+    with pytest.raises(UsageError, match="paths is one text"):
+        reconciler.resolve("selectors/", root=site.folder, service=site.service)
+
+
+def test_a_moment_is_a_day_to_resolve(site: Site) -> None:
+    """A datetime is a date to Python; a list that says its hour would not be valid."""
+    reconciler.resolve(root=site.folder, service=site.service, as_of=datetime(2026, 3, 1, 12, 30))
+    assert 'asOf: "2026-03-01"' in (site.folder / "specs/resolved/old.yaml").read_text("utf-8")
