@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import pickle
 import re
@@ -9,16 +11,25 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pydicom
 import pytest
 
 import reconciler
-from reconciler.emulator import EmulatorSettings, FaultKind, FaultRule, Faults, running_emulator
+from reconciler.emulator import (
+    DEMO_STORE,
+    EmulatorSettings,
+    FaultKind,
+    FaultRule,
+    Faults,
+    running_emulator,
+)
 from reconciler.errors import (
     CredentialsError,
     DesiredStateError,
@@ -33,6 +44,7 @@ from reconciler.model.lock import Holder
 from reconciler.model.outcome import Outcome, RunState
 
 from ..cli.conftest import LIMITS_OPEN, REASON, head, removal
+from ..selecting.conftest import Made
 from .conftest import LEFT, REMOVED, Site, fill
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "how-to" / "notebook.md"
@@ -387,3 +399,26 @@ def test_a_moment_is_a_day_to_resolve(site: Site) -> None:
     """A datetime is a date to Python; a list that says its hour would not be valid."""
     reconciler.resolve(root=site.folder, service=site.service, as_of=datetime(2026, 3, 1, 12, 30))
     assert 'asOf: "2026-03-01"' in (site.folder / "specs/resolved/old.yaml").read_text("utf-8")
+
+
+def test_what_patients_files_hold_is_neither_warned_of_nor_logged(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A caller's process has its own warnings and logs, and they may go anywhere."""
+    (file,) = Made("1.2.1", patient="PAT-1").files()
+    odd = pydicom.dcmread(io.BytesIO(file))
+    odd.SpecificCharacterSet = "ISO_IR SMITH"
+    odd.save_as(tmp_path / "odd.dcm")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        site.emulator.ingest(DEMO_STORE, tmp_path / "odd.dcm")
+    text = f"archive: {{path: {tmp_path / 'archive'}}}\nremove: [{{studiesId: 1.2.1}}]\n"
+    (site.folder / "specs" / "a.yaml").write_text(head() + REASON + LIMITS_OPEN + text)
+    key = reconciler.PatientKey(b"k" * 32)
+    caplog.clear()
+    caplog.set_level(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        applied = apply(site, site.plan(), patient_key=key)
+    assert applied.report.counts[Outcome.DELETED] == 1
+    assert caplog.records == []
