@@ -27,12 +27,14 @@ class Project:
     """A project that was opened; give it to the functions that read files or the record.
 
     ``root`` is its folder, ``state`` the place of record and locks, ``checkout`` what git is asked
-    about the files. A process opens its own: pass the arguments of `open` to workers.
+    about the files. With ``only_reads`` it is good for `load` and `read_record` alone. A process
+    opens its own: pass the arguments of `open` to workers.
     """
 
     root: Path
     state: State
     checkout: Checkout
+    only_reads: bool = False
 
     @classmethod
     def open(
@@ -75,7 +77,19 @@ class Project:
         folder = folder.resolve()
         git = Git.of(git_environment)
         opened = _open_state(state, folder, git, listener, only_reads=only_reads)
-        return cls(folder, opened, Checkout(folder, git))
+        return cls(folder, opened, Checkout(folder, git), only_reads)
+
+    def require_believed(self) -> None:
+        """Make sure that what the record says may decide about deletions.
+
+        Raises:
+            UsageError: the project was opened to be read alone, whoever wrote the record.
+        """
+        if self.only_reads:
+            raise UsageError(
+                "the project was opened to read its record alone",
+                hint="open it without only_reads",
+            )
 
 
 def _open_state(

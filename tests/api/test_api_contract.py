@@ -202,6 +202,18 @@ def test_what_the_files_keep_by_now_is_not_deleted(site: Site) -> None:
     assert not site.deletes()
 
 
+def test_a_record_that_is_only_read_decides_nothing(site: Site) -> None:
+    """It may have come with a checkout, so that nobody here wrote it."""
+    saved = site.plan()
+    project = reconciler.Project.open(site.folder, only_reads=True)
+    with pytest.raises(UsageError, match="to read its record alone"):
+        reconciler.apply(saved, project, site.service, digest=saved.digest)
+    with pytest.raises(UsageError, match="to read its record alone"):
+        reconciler.plan(reconciler.load(project=project), project, site.service)
+    assert list(reconciler.read_record(project)) == []
+    assert not site.deletes()
+
+
 def test_a_limit_is_one(site: Site) -> None:
     text = head() + REASON + "limits: {maxDeletions: 1}\n" + removal(REMOVED)
     (site.folder / "specs" / "a.yaml").write_text(text, encoding="utf-8")
