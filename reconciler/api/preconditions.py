@@ -18,6 +18,7 @@ from reconciler.planning.acceptance import (
     require_nothing_kept,
     require_same_inputs,
     require_unexpired,
+    require_whole,
 )
 from reconciler.planning.gates import gates_of, require_passed_gates
 from reconciler.planning.plan_file import require_unchanged
@@ -37,10 +38,11 @@ def require_acceptable(
     The keeps that count are those of the project as it is now, however the plan is sealed.
 
     Raises:
-        PlanRefused: it was changed, has expired, is not the reviewed one, deletes what is kept, or
-            rests on other input files; or these are invalid.
+        PlanRefused: it is one shard of a plan, was changed, has expired, is not the reviewed one,
+            deletes what is kept, or rests on other input files; or these are invalid.
         GatesBlocking: a gate of it is blocking.
     """
+    require_whole(saved)
     require_unchanged(saved)
     require_unexpired(saved, machine.now())
     require_reviewed(saved, digest, patient_key)

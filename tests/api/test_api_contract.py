@@ -42,6 +42,7 @@ from reconciler.errors import (
 from reconciler.journal.places.locks import hold_locks
 from reconciler.model.lock import Holder
 from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.plan import PartOf
 
 from ..cli.conftest import LIMITS_OPEN, REASON, head, removal
 from ..selecting.conftest import Made
@@ -183,6 +184,14 @@ def test_a_plan_that_was_changed_in_memory_is_refused(site: Site) -> None:
     changed = replace(site.plan(), digest=reviewed.digest)
     with pytest.raises(PlanRefused, match="was changed"):
         apply(site, changed)
+    assert not site.deletes()
+
+
+def test_a_shard_by_itself_is_refused(site: Site) -> None:
+    """The gates of a part let more pass than those of the whole."""
+    saved = replace(site.plan(), part_of=PartOf("plan", 1))
+    with pytest.raises(PlanRefused, match="this is shard 1 of plan plan"):
+        apply(site, saved)
     assert not site.deletes()
 
 
