@@ -46,8 +46,9 @@ class Declared:
 
     Only files count that declare one of them, and those that remove nothing, which limit all of
     it: a list that was applied long ago does not hold up another one. The limits that count
-    deletions, or what is emptied, hold each file to what it declares itself, and what several
-    empty together counts for each; of all others the smallest counts.
+    deletions, or what is emptied, hold each file to what it declares itself, and never by what
+    another file that removes something may do; what several empty together counts for each. Of
+    all others the smallest counts.
     """
 
     def __init__(self, desired: DesiredStore) -> None:
@@ -89,18 +90,19 @@ class Declared:
             smallest_limits(one.limits for one in limiting.values()),
             **{name: getattr(self._desired.limits, name) for name in _ON_ABSENCE},
         )
-        together = {name: self._together(name, smallest, limiting) for name in _COUNTED}
+        unwritten = smallest_limits(one.limits for one in limiting.values() if not one.paths)
+        together = {name: self._together(name, unwritten, limiting) for name in _COUNTED}
         return replace(smallest, **together)
 
-    def _together(self, name: str, smallest: Limits, limiting: Mapping[int, WrittenLimits]) -> int:
+    def _together(self, name: str, unwritten: Limits, limiting: Mapping[int, WrittenLimits]) -> int:
         """One limit that the plan passes exactly where each file passes its own.
 
         It is what the plan does, and what is left to the file that is nearest to its limit; less
-        by what it exceeds it.
+        by what it exceeds it. ``unwritten`` are the limits of a file that writes none.
         """
         key, counts = LIMIT_KEYS[name], self._counts[name]
         left: list[int] = [
-            one.limits.get(key, getattr(smallest, name)) - counts[number if one.paths else _ALL]
+            one.limits.get(key, getattr(unwritten, name)) - counts[number if one.paths else _ALL]
             for number, one in limiting.items()
             if one.paths or key in one.limits
         ]
