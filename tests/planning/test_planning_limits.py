@@ -91,13 +91,31 @@ def test_a_plan_passes_exactly_where_each_file_passes_its_own_limits(
         everything = count(studies, key, set(PATHS))
         unwritten = getattr(smallest_limits(others), name)
         passes = [
-            count(studies, key, one.paths) <= one.limits.get(key, unwritten) for one in declaring
+            count(studies, key, one.paths) <= one.limits[key]
+            for one in declaring
+            if key in one.limits
         ]
+        silent = [one.paths for one in declaring if key not in one.limits]
+        passes += [count(studies, key, frozenset().union(*silent)) <= unwritten] if silent else []
         passes += [everything <= one[key] for one in others if key in one]
         assert (everything <= getattr(found, name)) is all(passes)
         assert getattr(found, name) >= 0
         if len(declaring) == 1 and not others:
             assert getattr(found, name) == getattr(smallest, name)
+
+
+def test_files_without_limits_have_the_default_together() -> None:
+    """Or a list that is cut into many files would need none."""
+    groups = tuple(
+        DeletionGroup(
+            path, REASON, expanded=False, instances={f"1.{path}.{n}": 1 for n in range(60)}
+        )
+        for path in ("a.yaml", "b.yaml")
+    )
+    studies = (StudyPlan("1.2", 1000, 0, False, (SeriesPlan("1.2.1", 1000, False, groups),)),)
+    written = [WrittenLimits(frozenset({path}), {}) for path in ("a.yaml", "b.yaml")]
+    desired = DesiredStore(DEMO_STORE, Limits(), Claims(()), Claims(()), written)
+    assert limits_of(desired, studies).max_deletions == Limits().max_deletions == 100
 
 
 def test_the_hint_says_by_how_much_a_file_is_over_its_limit() -> None:
