@@ -109,7 +109,7 @@ class _Wire(io.RawIOBase):
         try:
             count = self._wait(buffer)
         finally:
-            self._sock.settimeout(timeout)
+            self._set_timeout(timeout)
         self._room -= count
         if self._room < 0:
             raise EndlessError("more arrived than any answer has")
@@ -130,7 +130,7 @@ class _Wire(io.RawIOBase):
 
     def _wait(self, buffer: Any) -> int:
         while left := self._term.left():
-            self._sock.settimeout(left)
+            self._set_timeout(left)
             began = time.monotonic()
             try:
                 count = self._sock.recv_into(buffer)
@@ -140,6 +140,11 @@ class _Wire(io.RawIOBase):
                 self._term.note(time.monotonic() - began, count)
                 return count
         raise TimeoutError("the answer did not end in time")
+
+    def _set_timeout(self, seconds: float | None) -> None:
+        """Of the socket; to set it is a system call, for which a thread gives up the GIL."""
+        if self._sock.gettimeout() != seconds:
+            self._sock.settimeout(seconds)
 
 
 class Reply(http.client.HTTPResponse):
