@@ -18,8 +18,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -40,14 +38,19 @@ _term: ContextVar[Term] = ContextVar("term")
 """Of the request that this thread sends: `requests` and urllib3 hand nothing through."""
 
 
-@contextmanager
-def answered_within(term: Term) -> Iterator[None]:
-    """Hold the replies to what is sent in the block to a term."""
-    token = _term.set(term)
-    try:
-        yield
-    finally:
-        _term.reset(token)
+class AnsweredWithin:
+    """Holds the replies to what is sent in its block to a term."""
+
+    __slots__ = ("_term", "_token")
+
+    def __init__(self, term: Term) -> None:
+        self._term = term
+
+    def __enter__(self) -> None:
+        self._token = _term.set(self._term)
+
+    def __exit__(self, *_: object) -> None:
+        _term.reset(self._token)
 
 
 class UnaskedError(http.client.HTTPException):
