@@ -107,7 +107,7 @@ def _place(root: Value, steps: Steps, finding: Explanation) -> Place:
 
 @cache
 def _validator(schema: str) -> Draft202012Validator:
-    # It takes a tenth of a second, which files without a fault and without a seldom key spare.
+    # It takes a tenth of a second, which plain files need not take.
     from jsonschema import Draft202012Validator  # noqa: PLC0415
 
     return Draft202012Validator(published_schema(schema))

@@ -135,7 +135,7 @@ class UnexpectedReplyError(AttemptError):
     """The answer is about something else than was asked, as one to another request would be."""
 
 
-_FOREIGN = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+_OF_LIBRARIES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 class MappedFaults:
@@ -153,7 +153,7 @@ class MappedFaults:
         pass
 
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, _FOREIGN):
+        if isinstance(error, _OF_LIBRARIES):
             # Its text is dropped on purpose: it may quote a URL or a part of a body.
             raise NoAnswerError(fault_of(error), request_id=self._request_id) from error
 
