@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
-
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from reconciler.desired.rules import Rule
 from reconciler.desired.schema.published import free_text, keys_of
@@ -24,6 +22,9 @@ from reconciler.desired.wording import (
     uid_fault,
 )
 from reconciler.desired.yaml_tree.tree import Steps
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 
 @dataclass(frozen=True, slots=True)
