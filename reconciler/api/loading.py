@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from reconciler.api import machine
+from reconciler.api.arguments import as_paths, require_types
 from reconciler.api.listener import BYTES, SILENT, Listener
 from reconciler.api.project import Project
 from reconciler.checkout import Checkout
@@ -46,7 +47,8 @@ def load(
         >>> [store.store.dicom_store_id for store in desired.stores]
         ['demo-store']
     """
-    given = [project.root / SPECS] if paths is None else list(map(Path, paths))
+    require_types(project=project, listener=listener)
+    given = [project.root / SPECS] if paths is None else as_paths(paths)
     desired = read_desired_state(
         given,
         root=project.root,

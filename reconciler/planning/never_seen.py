@@ -136,7 +136,7 @@ def _hint(typed: Sequence[Finding], *, has_record: bool) -> str:
         ""
         if has_record
         else "the state folder has no record of this store: give the state of earlier applies"
-        " (--state), or "
+        " (--state; in Python: state=), or "
     )
     more = f" (the first of {len(typed):,})" if len(typed) > 1 else ""
     return f"{state}check the {_named(typed[0])} at {typed[0].source}{more}, or {{raise_limit}}"

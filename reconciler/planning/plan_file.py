@@ -28,6 +28,7 @@ from reconciler.regular_file import open_regular
 
 FORMAT_VERSION = "1.0"
 _MAJOR = FORMAT_VERSION.partition(".")[0]
+_WRITE = "write one with reconciler plan --out, or in Python with show(plan, format='json')"
 
 
 def digest_of(plan: Plan) -> str:
@@ -129,7 +130,8 @@ def _unreadable(path: Path, error: Exception) -> PlanFileError:
         case _:
             return PlanFileError(f"{path} is not a plan file that can be read: {error}")
     return PlanFileError(
-        f"{path} is not a plan file: {why}", hint="write one with `reconciler plan --out`"
+        f"{path} is not a plan file: {why}",
+        hint=_WRITE,
     )
 
 
@@ -151,7 +153,7 @@ def _decode(path: Path, stream: JsonStream) -> SavedPlan:
     if "format_version" not in document:
         raise PlanFileError(
             f"{path} is not a plan file: it has no format_version",
-            hint="write one with `reconciler plan --out`",
+            hint=_WRITE,
         )
     saved = codec_of(SavedPlan).read(document)
     never_seen = [codec_of(NeverSeen).read(one) for one in document["never_seen"]]
