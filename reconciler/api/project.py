@@ -22,7 +22,7 @@ from reconciler.objects.opening import open_objects
 STATE_FOLDER = ".reconciler"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Project:
     """A project that was opened; give it to the functions that read files or the record.
 
@@ -75,6 +75,10 @@ class Project:
         git = Git.of(git_environment)
         opened = _open_state(state, folder, git, listener, only_reads=only_reads)
         return cls(folder, opened, Checkout(folder, git))
+
+    def __repr__(self) -> str:
+        """Its two places."""
+        return f"Project({str(self.root)!r}, state={str(self.state)!r})"
 
 
 def _open_state(

@@ -315,6 +315,11 @@ def test_a_traceback_shows_the_problems_and_hints(site: Site) -> None:
     assert refused.value.__notes__ == [f"hint: {refused.value.hint}"]
 
 
+def test_a_project_is_shown_by_its_places(site: Site) -> None:
+    state = site.folder / ".reconciler"
+    assert repr(site.project) == f"Project({str(site.folder)!r}, state={str(state)!r})"
+
+
 def test_every_error_can_be_pickled(site: Site) -> None:
     """A pool of processes hands on what its workers raise, or breaks."""
     address = site.plan().plan.stores[0].store
