@@ -23,15 +23,23 @@ MAY_IMPORT = {
     "errors": {"model"},
     "json_stream": set(),
     "json_codec": {"model"},  # an address is written under the API's names, and a time in one form
+    "outside_memory": {"errors"},
     "regular_file": set(),
     "durable_folder": set(),
     "dicom": set(),
-    "desired": {"model", "errors", "regular_file"},
+    "desired": {"model", "errors", "outside_memory", "regular_file"},
     "checkout": {"model", "errors", "regular_file", "desired"},
     "live": {"model", "errors", "json_stream", "dicom"},
     "survey": {"model", "errors", "live"},
     "selecting": {"model", "errors", "desired", "live"},
-    "planning": {"model", "errors", "json_stream", "json_codec", "regular_file"},
+    "planning": {
+        "model",
+        "errors",
+        "json_stream",
+        "json_codec",
+        "outside_memory",
+        "regular_file",
+    },
     "objects": {"errors", "durable_folder"},
     "journal": {"model", "errors", "json_codec", "durable_folder", "objects"},
     "applying": ALL_ABOVE_APPLYING | {"durable_folder"},
@@ -41,7 +49,7 @@ MAY_IMPORT = {
     "emulator": {"model"},
     "api": ALL_ABOVE_APPLYING
     | {"applying", "audit", "checkout", "objects", "reporting", "selecting", "survey"}
-    | {"regular_file"},
+    | {"durable_folder", "outside_memory", "regular_file"},
     "drill": ALL_ABOVE_APPLYING | {"applying", "reporting", "emulator"},
 }
 """Beside itself; ``cli`` may import everything."""
@@ -61,7 +69,7 @@ ONLY_IN = {
     "sqlglot": {"query"},
     "jinja2": {"reporting"},
     "markupsafe": {"reporting"},
-    "sqlite3": {"emulator"},
+    "sqlite3": {"emulator", "outside_memory"},
     "subprocess": {"checkout", "drill", "cli"},
     "ssl": {"live", "emulator", "audit"},
     "socket": {"live", "emulator", "audit", "api", "cli"},

@@ -26,7 +26,7 @@ from reconciler.model.audit import (
 )
 from reconciler.model.deletion import RecordedDeletion
 from reconciler.model.desired import Hold, InputFile, Limits, Reason
-from reconciler.model.gate import Gate
+from reconciler.model.gate import Gate, GateCounts
 from reconciler.model.outcome import InstanceResult
 from reconciler.model.plan import (
     Dangling,
@@ -38,6 +38,7 @@ from reconciler.model.plan import (
     OverdueHold,
     OverriddenEntry,
     OverriddenInstances,
+    PartOf,
     Plan,
     Reappeared,
     ReferredSeries,
@@ -49,6 +50,8 @@ from reconciler.model.plan import (
 )
 from reconciler.model.plan_summary import HoldTally, PlanSummary, ReasonTally
 from reconciler.model.problem import Problem, Source
+from reconciler.model.shards.manifest import Shard, ShardedPlan
+from reconciler.model.shards.notices import FreedHold, Notices
 from reconciler.model.status import LockStatus, StandingHold, UnfinishedRun
 from reconciler.planning.never_seen import NeverSeen
 from reconciler.reporting.validation.tally import Tally
@@ -86,6 +89,17 @@ WRITTEN: dict[str, dict[str, type]] = {
         "freed": OverriddenInstances,
         "overdueHold": OverdueHold,
         "studySeen": StudySeen,
+        "partOf": PartOf,
+    },
+    "manifest": {
+        "manifest": ShardedPlan,
+        "shard": Shard,
+        "gateCounts": GateCounts,
+        "notices": Notices,
+        "freedHold": FreedHold,
+        "summary": PlanSummary,
+        "overdueHold": OverdueHold,
+        "limits": Limits,
     },
     "audit-report": {
         "coverage": Coverage,

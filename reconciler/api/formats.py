@@ -7,16 +7,24 @@ from collections.abc import Callable, Iterator, Mapping
 from reconciler.desired import Rule
 from reconciler.model.gate import GateName
 from reconciler.model.outcome import RunReport
-from reconciler.model.plan import SavedPlan
+from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.problem import Problem
+from reconciler.model.shards.manifest import Manifest
 from reconciler.model.validation import Validation
 from reconciler.planning.gates import gates_of
 from reconciler.planning.plan_file import write_plan
+from reconciler.planning.shards.manifest_file import write_manifest
 from reconciler.reporting.ci.gitlab import plan_as_terraform, problems_as_code_quality
 from reconciler.reporting.ci.junit import plan_as_junit, validation_as_junit
 from reconciler.reporting.ci.places import in_repository
 from reconciler.reporting.ci.sarif import problems_as_sarif
 from reconciler.reporting.plan.html import plan_as_html
+from reconciler.reporting.plan.in_shards import (
+    manifest_as_html,
+    manifest_as_markdown,
+    manifest_as_text,
+    manifest_problems,
+)
 from reconciler.reporting.plan.markdown import plan_as_markdown
 from reconciler.reporting.plan.problems import PlanRule, plan_problems
 from reconciler.reporting.plan.text import plan_as_text
@@ -46,11 +54,27 @@ PLAN_FORMATS: Mapping[str, Callable[[SavedPlan, str], Iterator[str]]] = {
     "markdown": lambda saved, _: plan_as_markdown(saved, gates_of(saved)),
     "html": lambda saved, _: plan_as_html(saved, gates_of(saved)),
     "sarif": lambda saved, folder: problems_as_sarif(plan_problems_of(saved, folder), RULES),
-    "junit": lambda saved, _: plan_as_junit(saved, gates_of(saved)),
+    "junit": lambda saved, _: plan_as_junit(gates_of(saved), plan_problems(saved, gates_of(saved))),
     "codequality": lambda saved, folder: problems_as_code_quality(plan_problems_of(saved, folder)),
-    "terraform": lambda saved, _: plan_as_terraform(saved.plan),
+    "terraform": lambda saved, _: plan_as_terraform(saved.plan.count(Why.LISTED)),
 }
 """Each takes a plan and the project's root in the repository."""
+
+MANIFEST_FORMATS: Mapping[str, Callable[[Manifest, str], Iterator[str]]] = {
+    "text": lambda manifest, _: manifest_as_text(manifest),
+    "json": lambda manifest, _: write_manifest(manifest),
+    "markdown": lambda manifest, _: manifest_as_markdown(manifest),
+    "html": lambda manifest, _: manifest_as_html(manifest),
+    "sarif": lambda manifest, folder: problems_as_sarif(
+        in_repository(manifest_problems(manifest), folder), RULES
+    ),
+    "junit": lambda manifest, _: plan_as_junit(manifest.gates, manifest_problems(manifest)),
+    "codequality": lambda manifest, folder: problems_as_code_quality(
+        in_repository(manifest_problems(manifest), folder)
+    ),
+    "terraform": lambda manifest, _: plan_as_terraform(manifest.plan.deletions),
+}
+"""The same formats, of a plan in shards."""
 
 VALIDATION_FORMATS: Mapping[str, Callable[[Validation, str], Iterator[str]]] = {
     "text": lambda checked, _: validation_as_text(checked),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.api import machine
 from reconciler.api.arguments import as_paths, require_types
@@ -16,7 +17,13 @@ from reconciler.journal.history import History
 from reconciler.journal.state import State
 from reconciler.model.desired import DesiredState, QueriedRemoves
 from reconciler.model.plan import SavedPlan
+from reconciler.model.shards.manifest import Manifest
+from reconciler.outside_memory import Database
 from reconciler.planning.plan_file import read_plan as read_plan_file
+from reconciler.planning.shards.manifest_file import read_plan_or_manifest
+
+if TYPE_CHECKING:
+    from reconciler.desired.parts import DesiredParts
 
 
 def load(
@@ -100,3 +107,34 @@ def read_saved_plan(path: Path, listener: Listener) -> SavedPlan:
     """As `reconciler.planning.plan_file.read_plan`."""
     with listener.step(f"reading {path.name}", unit=BYTES) as update:
         return read_plan_file(path, update)
+
+
+def read_plan_in_any_form(path: Path, listener: Listener) -> SavedPlan | Manifest:
+    """As `read_plan_or_manifest`."""
+    with listener.step(f"reading {path.name}", unit=BYTES) as update:
+        return read_plan_or_manifest(path, update)
+
+
+def read_desired_parts(
+    paths: Sequence[Path],
+    *,
+    root: Path,
+    checkout: Checkout,
+    database: Database,
+    listener: Listener,
+) -> DesiredParts:
+    """As `load_in_parts`; what the checkout hides is a problem as well."""
+    from reconciler.desired.parts import load_in_parts  # noqa: PLC0415 - as above
+
+    with listener.step("reading files", unit=BYTES) as update:
+        found = load_in_parts(
+            paths,
+            root=root,
+            database=database,
+            today=machine.now().date(),
+            on_progress=update,
+            inspect=checkout.inspect,
+        )
+    if found.warnings:
+        listener.problems(found.warnings)
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from reconciler import __version__
 from reconciler.api import machine, showing
@@ -42,6 +42,9 @@ from reconciler.reporting.wording import traffic_line
 from reconciler.survey.references import read_references
 from reconciler.survey.refresh import refresh
 from reconciler.survey.stages import ProbeMode
+
+if TYPE_CHECKING:
+    from reconciler.desired.parts import DesiredParts
 
 MAX_AGE = timedelta(hours=24)
 
@@ -101,7 +104,7 @@ def plan(
     recorded = {store for store in stores if store_at(str(endpoint), store) in history.stores}
     deletions = ((store.store, one) for store in planned.stores for one in store.deletions())
     require_archives_outside(planned, state)
-    before = _overridden_before(planned, str(endpoint), state, listener)
+    before = overridden_last_time(planned, str(endpoint), state, listener)
     created = machine.now()
     saved = showing.Plan(
         plan=planned,
@@ -142,7 +145,7 @@ def read_plan(path: str | Path, *, listener: Listener = SILENT) -> showing.Plan:
     return showing.Plan.of(read_saved_plan(Path(path), listener))
 
 
-def _overridden_before(
+def overridden_last_time(
     plan: Plan, endpoint: str, state: State, listener: Listener
 ) -> tuple[OverriddenInstances, ...]:
     """As `overridden_before`; a note where it is not known, since it is for readers alone."""
@@ -153,7 +156,7 @@ def _overridden_before(
         return ()
 
 
-def require_expected_endpoint(desired: DesiredState, endpoint: Endpoint) -> None:
+def require_expected_endpoint(desired: DesiredState | DesiredParts, endpoint: Endpoint) -> None:
     """Compare the origin that files name with the configured one, which alone is trusted.
 
     Raises:

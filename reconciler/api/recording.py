@@ -6,7 +6,7 @@ on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reconciler import __version__
 from reconciler.api import machine
@@ -22,11 +22,14 @@ from reconciler.journal.read_only import (
     PlanMade,
     ReappearedSeen,
 )
+from reconciler.journal.records import Record
 from reconciler.journal.state import RUNS, State
 from reconciler.journal.writer import RunJournal
 from reconciler.model.address import StoreAddress
+from reconciler.model.gate import Gate
 from reconciler.model.plan import OverriddenInstances, SavedPlan, Why
 from reconciler.model.provenance import Provenance, Requester
+from reconciler.model.shards.manifest import Manifest
 from reconciler.planning.gates import gates_of
 from reconciler.planning.kept import missing_by_entry, overridden_by_entry
 
@@ -44,20 +47,56 @@ def record_plan(
 
     ``overridden`` is what holds override in it.
     """
+    stores = tuple(store.store for store in saved.plan.stores)
+    counts = {why: saved.plan.count(why) for why in Why}
+    records = records_of_plan(saved, overridden, stores)
     provenance = Provenance(principal, requester, saved.plan.inputs, saved.git)
+    made = _plan_made(saved, stores, state, provenance)
+    _record(made, records, counts, _gates(gates_of(saved), stores), state, listener)
+
+
+def record_manifest(
+    manifest: Manifest,
+    records: Iterable[Record],
+    state: State,
+    *,
+    principal: str | None,
+    requester: Requester | None,
+    listener: Listener,
+) -> None:
+    """As `record_plan`, of a plan in shards; ``records`` are the `records_of_plan` of each."""
+    stores = tuple(store.store for store in manifest.plan.stores)
+    counts = {why: manifest.summary.counts[why.value] for why in Why}
+    provenance = Provenance(principal, requester, manifest.plan.inputs, manifest.git)
+    made = _plan_made(manifest, stores, state, provenance)
+    _record(made, records, counts, _gates(manifest.gates, stores), state, listener)
+
+
+def records_of_plan(
+    saved: SavedPlan, overridden: Iterable[OverriddenInstances], stores: Sequence[StoreAddress]
+) -> Iterator[Record]:
+    """What a plan kept, overrode and met again; ``stores`` are those of the first record."""
+    order = {store: index for index, store in enumerate(stores)}
+    yield from _kept(saved, order)
+    yield from _overridden(saved, overridden, order, is_free=False)
+    yield from _overridden(saved, saved.freed, order, is_free=True)
+    yield from _reappeared(saved, order)
+
+
+def _record(  # noqa: PLR0917 - all that a record has
+    made: PlanMade,
+    records: Iterable[Record],
+    counts: Mapping[Why, int],
+    gates: tuple[GateSeen, ...],
+    state: State,
+    listener: Listener,
+) -> None:
     try:
-        journal = RunJournal.create(state, _plan_made(saved, state, provenance))
+        journal = RunJournal.create(state, made)
         with journal:
-            for kept in _kept(saved):
-                journal.append(kept)
-            for held in (
-                *_overridden(saved, overridden, is_free=False),
-                *_overridden(saved, saved.freed, is_free=True),
-            ):
-                journal.append(held)
-            for reappeared in _reappeared(saved):
-                journal.append(reappeared)
-            journal.commit(_plan_ended(saved))
+            for record in records:
+                journal.append(record)
+            journal.commit(PlanEnded(machine.now(), counts, gates))
             head = journal.finish()
     except JournalError as error:
         listener.note(f"note: this plan is not on record: {error}")
@@ -121,7 +160,12 @@ def record_nothing_done(
     note_head(head, listener)
 
 
-def _plan_made(saved: SavedPlan, state: State, provenance: Provenance) -> PlanMade:
+def _plan_made(
+    saved: SavedPlan | Manifest,
+    stores: tuple[StoreAddress, ...],
+    state: State,
+    provenance: Provenance,
+) -> PlanMade:
     return PlanMade(
         run=machine.new_run_name(saved.created),
         time=saved.created,
@@ -130,19 +174,19 @@ def _plan_made(saved: SavedPlan, state: State, provenance: Provenance) -> PlanMa
         digest=saved.digest,
         paths=saved.plan.paths,
         endpoint=saved.endpoint,
-        stores=tuple(store.store for store in saved.plan.stores),
+        stores=stores,
         provenance=provenance,
         **links_of_observation(state),
     )
 
 
-def _kept(saved: SavedPlan) -> Iterator[KeptSeen]:
-    for index, store in enumerate(saved.plan.stores):
+def _kept(saved: SavedPlan, order: Mapping[StoreAddress, int]) -> Iterator[KeptSeen]:
+    for store in saved.plan.stores:
         missing, overridden = missing_by_entry(store), overridden_by_entry(store)
         for entry in store.kept:
             yield KeptSeen(
                 saved.created,
-                index,
+                order[store.store],
                 entry.study_uid,
                 entry.series_uid,
                 entry.instances,
@@ -154,9 +198,12 @@ def _kept(saved: SavedPlan) -> Iterator[KeptSeen]:
 
 
 def _overridden(
-    saved: SavedPlan, overridden: Iterable[OverriddenInstances], *, is_free: bool
+    saved: SavedPlan,
+    overridden: Iterable[OverriddenInstances],
+    order: Mapping[StoreAddress, int],
+    *,
+    is_free: bool,
 ) -> Iterator[OverriddenSeen]:
-    order = _order(saved)
     for one in overridden:
         yield OverriddenSeen(
             saved.created,
@@ -169,26 +216,15 @@ def _overridden(
         )
 
 
-def _reappeared(saved: SavedPlan) -> Iterator[ReappearedSeen]:
-    order = _order(saved)
+def _reappeared(saved: SavedPlan, order: Mapping[StoreAddress, int]) -> Iterator[ReappearedSeen]:
     for one in saved.reappeared:
         yield ReappearedSeen(
             saved.created, order[one.store], one.instance, one.run, one.code, one.restored
         )
 
 
-def _order(saved: SavedPlan) -> dict[StoreAddress, int]:
-    """The places of the stores in the first record."""
-    return {store.store: index for index, store in enumerate(saved.plan.stores)}
-
-
-def _plan_ended(saved: SavedPlan) -> PlanEnded:
-    order = _order(saved)
-    return PlanEnded(
-        machine.now(),
-        {why: saved.plan.count(why) for why in Why},
-        tuple(
-            GateSeen(gate.name, order[gate.store], gate.actual, gate.allowed, gate.studies)
-            for gate in gates_of(saved)
-        ),
+def _gates(gates: Iterable[Gate], stores: Sequence[StoreAddress]) -> tuple[GateSeen, ...]:
+    return tuple(
+        GateSeen(gate.name, stores.index(gate.store), gate.actual, gate.allowed, gate.studies)
+        for gate in gates
     )

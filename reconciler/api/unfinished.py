@@ -18,6 +18,7 @@ from reconciler.journal.state import State
 from reconciler.model.lock import HeldLock
 from reconciler.model.plan import SavedPlan
 from reconciler.model.service import Store, store_at
+from reconciler.model.shards.manifest import Manifest
 from reconciler.model.status import UnfinishedRun
 from reconciler.reporting.wording import plural
 
@@ -40,7 +41,9 @@ def unfinished_runs(
     return tuple(sorted((*applies, *restores), key=lambda read: read.run.place))
 
 
-def note_unfinished(saved: SavedPlan, state: State, history: History, listener: Listener) -> None:
+def note_unfinished(
+    saved: SavedPlan | Manifest, state: State, history: History, listener: Listener
+) -> None:
     """Point to `status` where a run on one of a plan's stores is unfinished.
 
     Those of the plan itself do not count: applying it resumes them.

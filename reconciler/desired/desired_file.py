@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast
 
 from reconciler.desired.checks.archives import Archive, Archives
-from reconciler.desired.entries import read_entries
+from reconciler.desired.entries import PinnedEntry, read_entries
 from reconciler.desired.inventory.pins import Pins
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
@@ -28,7 +28,10 @@ from reconciler.regular_file import open_regular
 
 @dataclass(frozen=True, slots=True)
 class DesiredFile:
-    """What one valid file says; ``limits`` as the format names them."""
+    """What one valid file says; ``limits`` as the format names them.
+
+    ``pinned`` are the entries that pin an inventory.
+    """
 
     input: InputFile
     store: StoreAddress
@@ -37,6 +40,7 @@ class DesiredFile:
     limits: Mapping[str, int]
     removes: tuple[Entry, ...]
     keeps: tuple[Entry, ...]
+    pinned: tuple[PinnedEntry, ...] = ()
 
     @property
     def is_selected(self) -> bool:
@@ -83,7 +87,7 @@ def read_desired_file(
     archives = Archives(root, path, problems)
     default_archive = archives.read(content, Archive())
 
-    def entries(intent: EntryKind) -> tuple[Entry, ...]:
+    def entries(intent: EntryKind) -> tuple[tuple[Entry, ...], tuple[PinnedEntry, ...]]:
         counts = role is InputRole.SELECTED or intent is EntryKind.KEEP
         return read_entries(
             cast(YamlSequence, content.get(intent.value, ())),
@@ -96,14 +100,17 @@ def read_desired_file(
             problems=problems,
         )
 
+    removes, pinned_removes = entries(EntryKind.REMOVE)
+    keeps, pinned_keeps = entries(EntryKind.KEEP)
     return DesiredFile(
         input=InputFile(path, digest, role),
         store=StoreAddress.from_parameters(cast(Mapping[str, str], store)),
         store_source=Source(path, *content.key_place("store")),
         endpoint=_endpoint(store, path),
         limits=cast(Mapping[str, int], content.get("limits") or {}),
-        removes=entries(EntryKind.REMOVE),
-        keeps=entries(EntryKind.KEEP),
+        removes=removes,
+        keeps=keeps,
+        pinned=pinned_removes + pinned_keeps,
     )
 
 

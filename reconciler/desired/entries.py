@@ -39,6 +39,51 @@ _Group = tuple[str, str | None, ReasonTexts | None, Hold | None, Archive]
 """What instances share that become one entry: study, series, reason, hold, archive."""
 
 
+Bind = tuple[tuple[Attribute, ...], str]
+"""What the targets of an inventory are bound to: the attributes, and the check of the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedEntry:
+    """An entry of a file that pins an inventory: what it says of all that this lists."""
+
+    path: str
+    intent: EntryKind
+    reason: Reason | None
+    hold: Hold | None
+    archive: Archive
+    bind: Bind | None
+
+    def entries(self, inventory: Inventory) -> Iterator[Entry]:
+        """The entries that it stands for: one for each series, and one for each target."""
+        for series, instances in inventory.series.items():
+            place = instances.lines[0], instances.columns[0]
+            yield self._entry((*series, instances), place, None)
+        targets = inventory.targets
+        for target, seen in zip(targets, targets.seen or repeat(None), strict=False):
+            study_uid, series_uid, *at = target
+            bound = Binding(*self.bind, seen) if self.bind and seen else None
+            yield self._entry((study_uid, series_uid, None), at, bound)
+
+    def _entry(
+        self,
+        what: tuple[str, str | None, InstanceList | None],
+        place: Iterable[int],
+        bound: Binding | None,
+    ) -> Entry:
+        return Entry(
+            self.intent,
+            *what,
+            Source(self.path, *place),
+            self.reason,
+            self.hold,
+            from_inventory=True,
+            archive=self.archive.folder,
+            allow_damaged=self.archive.allow_damaged,
+            bound=bound,
+        )
+
+
 @dataclass(slots=True)
 class _Gathered:
     """The instances of one group, and the first entry that names one."""
@@ -57,8 +102,12 @@ def read_entries(
     read_archive: ReadArchive,
     open_inventory: OpenInventory,
     problems: Problems,
-) -> tuple[Entry, ...]:
-    """The entries of one list of a file that the schema accepts, and the plain ones of it."""
+) -> tuple[tuple[Entry, ...], tuple[PinnedEntry, ...]]:
+    """The entries of one list of a file that the schema accepts, and the plain ones of it.
+
+    Beside them stand those that pin an inventory, of which the entries are among the first as far
+    as the inventory is in memory.
+    """
     default = None
     if default_reason is not None and intent is EntryKind.REMOVE:
         default = _reason_texts(default_reason)
@@ -67,7 +116,7 @@ def read_entries(
         reader.read_plain(series, gathered)
     for entry in cast(list[YamlMapping], entries):
         reader.read(entry)
-    return tuple(reader.finished())
+    return tuple(reader.finished()), tuple(reader.pinned)
 
 
 @dataclass(slots=True)
@@ -83,6 +132,7 @@ class _EntryReader:
     wide: list[Entry] = field(default_factory=list)
     groups: dict[_Group, _Gathered] = field(default_factory=dict)
     reasons: dict[ReasonTexts, Reason] = field(default_factory=dict)
+    pinned: list[PinnedEntry] = field(default_factory=list)
 
     def read(self, entry: YamlMapping) -> None:
         reason = self._reason(entry)
@@ -133,33 +183,32 @@ class _EntryReader:
         inventory = self.open_inventory(cast(YamlMapping, entry["inventory"]))
         if inventory is None:
             return
-        hold, archive = self._hold(entry), self._archive(entry)
-        for series, instances in inventory.series.items():
-            group = (*series, reason, hold, archive)
-            source = Source(inventory.path, instances.lines[0], instances.columns[0])
-            self.wide.append(self._entry(group, instances, source, from_inventory=True))
-        for target, bound in zip(inventory.targets, self._bound(entry, inventory), strict=False):
-            study_uid, series_uid, *place = target
-            whole = (study_uid, series_uid, reason, hold, archive)
-            source = Source(inventory.path, *place)
-            one = self._entry(whole, None, source, from_inventory=True, bound=bound)
-            self.wide.append(one)
+        archive = self._archive(entry)
+        pinned = PinnedEntry(
+            inventory.path,
+            self.intent,
+            self._reason_of(reason),
+            self._hold(entry),
+            archive,
+            self._bound(entry, inventory),
+        )
+        self.pinned.append(pinned)
+        self.wide.extend(pinned.entries(inventory))
 
-    def _bound(self, entry: YamlMapping, inventory: Inventory) -> Iterable[Binding | None]:
+    def _bound(self, entry: YamlMapping, inventory: Inventory) -> Bind | None:
         """What the targets of an inventory are bound to; a keep takes no notice of it."""
         seen, bind = inventory.targets.seen, entry.get("bind")
         if self.intent is EntryKind.KEEP:
-            return repeat(None)
+            return None
         if not isinstance(bind, YamlMapping):
             if seen is not None:
                 self._report_bound(entry, "inventory", f"{inventory.path} has a column seen")
-            return repeat(None)
+            return None
         if seen is None:
             self._report_bound(entry, "bind", f"{inventory.path} has no column seen")
-            return repeat(None)
+            return None
         to = {Attribute(str(one)) for one in cast(YamlSequence, bind["to"])}
-        names = tuple(one for one in Attribute if one in to)
-        return (Binding(names, str(bind["key"]), one) for one in seen)
+        return tuple(one for one in Attribute if one in to), str(bind["key"])
 
     def _report_bound(self, entry: YamlMapping, key: str, message: str) -> None:
         source = self._source(entry.value_place(key))
@@ -176,9 +225,6 @@ class _EntryReader:
         group: _Group,
         instances: InstanceList | None,
         source: Source,
-        *,
-        from_inventory: bool = False,
-        bound: Binding | None = None,
     ) -> Entry:
         study, series, reason, hold, archive = group
         return Entry(
@@ -189,10 +235,8 @@ class _EntryReader:
             source,
             self._reason_of(reason),
             hold,
-            from_inventory,
-            archive.folder,
-            archive.allow_damaged,
-            bound,
+            archive=archive.folder,
+            allow_damaged=archive.allow_damaged,
         )
 
     def _reason(self, entry: YamlMapping) -> ReasonTexts | None:

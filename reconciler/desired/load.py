@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from reconciler.desired.checks.reviews import check_reviews
 from reconciler.desired.checks.two_addresses import check_addresses
 from reconciler.desired.desired_file import DesiredFile, read_desired_file
 from reconciler.desired.inventory.pins import Pins
+from reconciler.desired.inventory.spilled import SpilledRows
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ProgressCallback, ReadProgress
 from reconciler.desired.rules import HIDES
@@ -28,6 +29,7 @@ from reconciler.model.desired import (
     DesiredState,
     DesiredStore,
     Entry,
+    EntryKind,
     InputFile,
     InputRole,
     Limits,
@@ -72,12 +74,9 @@ def load_desired_state(
     """
     problems = Problems()
     role = InputRole.SELECTED if queried is None else InputRole.KEEPS
-    selection, pins, origins, files = _read(
-        paths, root, role, problems, on_progress=on_progress, today=today
+    selection, pins, origins, files = read_files(
+        paths, root, role, problems, on_progress=on_progress, today=today, inspect=inspect
     )
-    if inspect is not None:
-        names = [*selection.files, *pins.names, *origins.names]
-        inspect(selection.walked, names, problems)
     if queried is not None and queried.removes is not None:
         files.append(_queried_file(queried.input, *queried.removes))
     check_providers(files, problems)
@@ -87,12 +86,12 @@ def load_desired_state(
     stores = _stores(files, keeps, problems)
     if with_reviews and today is not None:
         check_reviews(keeps, today, problems)
-    _require_valid(problems)
+    require_valid(problems)
     return DesiredState(
         stores=stores,
         paths=selection.paths,
-        inputs=_inputs([*origins.inputs(), *(file.input for file in files)], pins, queried),
-        endpoints=_endpoints(files, queried),
+        inputs=inputs_of([*origins.inputs(), *(file.input for file in files)], pins, queried),
+        endpoints=endpoints_of(files, queried),
         keeps=keeps,
         warnings=problems.sorted(),
     )
@@ -105,20 +104,21 @@ def stores_of(paths: Sequence[Path], *, root: Path) -> frozenset[StoreAddress]:
         DesiredStateError: as `load_desired_state`.
     """
     problems = Problems()
-    *_, files = _read(paths, root, InputRole.KEEPS, problems)
+    *_, files = read_files(paths, root, InputRole.KEEPS, problems)
     check_providers(files, problems)
-    _require_valid(problems)
+    require_valid(problems)
     return frozenset(file.store for file in files)
 
 
-def _require_valid(problems: Problems) -> None:
+def require_valid(problems: Problems) -> None:
+    """Go on only without an error; raises as `load_desired_state`."""
     if problems.has_errors:
         found = problems.sorted()
         is_hidden = any(one.rule in HIDES and one.severity is Severity.ERROR for one in found)
         raise (HiddenFilesError if is_hidden else DesiredStateError)(found)
 
 
-def _read(
+def read_files(
     paths: Sequence[Path],
     root: Path,
     role: InputRole,
@@ -126,12 +126,17 @@ def _read(
     *,
     on_progress: ProgressCallback | None = None,
     today: date | None = None,
+    inspect: Inspect | None = None,
+    rows: SpilledRows | None = None,
 ) -> tuple[Selection, Pins, Origins, list[DesiredFile]]:
-    """Read the files that the PATHs select, in this role, and those under ``specs/``."""
+    """Read the files that the PATHs select, in this role, and those under ``specs/``.
+
+    With ``rows`` these take the rows of inventories, and no file holds one.
+    """
     real_root = Path(os.path.realpath(root))
     selection = select_files(paths, real_root, role, problems)
     progress = ReadProgress(on_progress)
-    pins = Pins(real_root, problems, progress)
+    pins = Pins(real_root, problems, progress, rows)
     origins = Origins(real_root, problems, today)
     for path in selection.files:
         progress.expect(Path(real_root, path))
@@ -141,6 +146,8 @@ def _read(
         )
         for path, role in selection.files.items()
     ]
+    if inspect is not None:
+        inspect(selection.walked, [*selection.files, *pins.names, *origins.names], problems)
     return selection, pins, origins, [file for file in read if file is not None]
 
 
@@ -148,7 +155,7 @@ def _keeps(files: Sequence[DesiredFile]) -> Mapping[StoreAddress, Claims]:
     entries: dict[StoreAddress, list[Entry]] = defaultdict(list)
     for file in files:
         entries[file.store] += file.keeps
-    return MappingProxyType({store: _claims(entries[store]) for store in sorted(entries)})
+    return MappingProxyType({store: claims_of(entries[store]) for store in sorted(entries)})
 
 
 def _stores(
@@ -168,27 +175,39 @@ def _store(
     address: StoreAddress, files: Sequence[DesiredFile], keeps: Claims, problems: Problems
 ) -> DesiredStore:
     selected = [file for file in files if file.is_selected]
-    removes = _claims(entry for file in selected for entry in file.removes)
+    removes = claims_of(entry for file in selected for entry in file.removes)
+    check_claims(removes, keeps, problems)
+    check_addresses(removes, keeps, problems)
+    # A statement says nothing of limits, so those of its store's files hold.
+    if selected[0].input.role is InputRole.QUERY:
+        return DesiredStore(address, smallest_of(files), removes, keeps)
+    return DesiredStore(address, smallest_of(selected), removes, keeps, written_in(selected))
+
+
+def check_claims(removes: Claims, keeps: Claims, problems: Problems) -> None:
+    """Report what is wrong between entries on one study."""
     check_contradictions(removes, keeps, problems)
     check_duplicates(removes, problems)
     check_duplicates(keeps, problems)
     check_nested(removes, problems)
-    check_addresses(removes, keeps, problems)
-    # A statement says nothing of limits, so those of its store's files hold.
-    if selected[0].input.role is InputRole.QUERY:
-        return DesiredStore(address, _smallest(files), removes, keeps)
-    return DesiredStore(address, _smallest(selected), removes, keeps, _written(selected))
 
 
-def _smallest(files: Iterable[DesiredFile]) -> Limits:
+def smallest_of(files: Iterable[DesiredFile]) -> Limits:
+    """The smallest limits of files."""
     return smallest_limits(file.limits for file in files)
 
 
-def _written(files: Iterable[DesiredFile]) -> tuple[WrittenLimits, ...]:
-    return tuple(
-        WrittenLimits(frozenset(entry.source.path for entry in file.removes), file.limits)
-        for file in files
-    )
+def written_in(
+    files: Iterable[DesiredFile], listing: Set[str] = frozenset()
+) -> tuple[WrittenLimits, ...]:
+    """As `DesiredStore.written`; ``listing`` are inventories that list something elsewhere."""
+    return tuple(WrittenLimits(_declaring(file, listing), file.limits) for file in files)
+
+
+def _declaring(file: DesiredFile, listing: Set[str]) -> frozenset[str]:
+    """The file and its inventories, as far as they declare a remove."""
+    pinned = {one.path for one in file.pinned if one.intent is EntryKind.REMOVE}
+    return frozenset({entry.source.path for entry in file.removes} | listing & pinned)
 
 
 def _queried_file(
@@ -198,7 +217,8 @@ def _queried_file(
     return DesiredFile(statement, store, removes[0].source, None, {}, removes, ())
 
 
-def _claims(entries: Iterable[Entry]) -> Claims:
+def claims_of(entries: Iterable[Entry]) -> Claims:
+    """The claims, with entries in the order of what they name, then of their places."""
     return Claims(tuple(sorted(entries, key=_order)))
 
 
@@ -206,9 +226,10 @@ def _order(entry: Entry) -> tuple[str, str, Source]:
     return (entry.study_uid, entry.series_uid or "", entry.source)
 
 
-def _inputs(
+def inputs_of(
     files: Iterable[InputFile], pins: Pins, queried: QueriedRemoves | None
 ) -> tuple[InputFile, ...]:
+    """All files that were read, by their paths."""
     read = {file.path: file for file in files}
     for inventory in pins.inventories():
         role = InputRole.INVENTORY
@@ -218,7 +239,7 @@ def _inputs(
     return tuple(read[path] for path in sorted(read))
 
 
-def _endpoints(
+def endpoints_of(
     files: Iterable[DesiredFile], queried: QueriedRemoves | None
 ) -> Mapping[str, Source]:
     """What the selected files expect; for a statement, what the files of its store expect."""

@@ -105,3 +105,26 @@ class Gate:
     def is_passed(self) -> bool:
         """Whether the plan may pass."""
         return self.actual <= self.allowed
+
+
+@dataclass(frozen=True, slots=True)
+class GateCounts:
+    """What the gates of one store count that rest on the stable part of a plan alone.
+
+    ``files`` counts those, and inventories, that declare a deletion. ``study_percent`` is the
+    largest share of a study that is deleted line by line, rounded up, and ``studies_over`` are the
+    studies whose share is over the limit. ``dangling`` counts what is kept.
+    """
+
+    store: StoreAddress
+    limits: Limits
+    files: int
+    deletions: int
+    studies_emptied: int
+    series_emptied: int
+    study_percent: int
+    studies_over: tuple[str, ...] = field(metadata=STUDIES)
+    missing: int
+    misplaced: int
+    probe_failed: int
+    dangling: int

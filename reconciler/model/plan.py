@@ -474,6 +474,14 @@ class StudySeen:
 
 
 @dataclass(frozen=True, slots=True)
+class PartOf:
+    """The plan in shards that a plan is one shard of, and which one; numbers begin with 1."""
+
+    plan_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class SavedPlan:
     """A plan with what differs between two equal plans, as it stands in a plan file.
 
@@ -482,7 +490,8 @@ class SavedPlan:
     on the local history is no part of the digest: ``reappeared``; ``unrecorded``, the stores
     with something never seen of which that history knows nothing at all; and ``freed``, deletions
     of what a hold kept when the same PATHs were planned before. Nor is ``seen``, which only a
-    reader needs: a study whose date was corrected is the same study.
+    reader needs: a study whose date was corrected is the same study. A shard is ``part_of`` a plan
+    in shards, and is applied with it alone.
     """
 
     plan: Plan = field(metadata=as_json(is_left=True))
@@ -497,6 +506,7 @@ class SavedPlan:
     unrecorded: tuple[StoreAddress, ...] = ()
     freed: tuple[OverriddenInstances, ...] = ()
     seen: tuple[StudySeen, ...] = ()
+    part_of: PartOf | None = None
 
     @property
     def overdue_holds(self) -> tuple[OverdueHold, ...]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from reconciler.model.desired import Hold, Reason
-from reconciler.model.plan import DeletionGroup, Plan, SavedPlan, StudyPlan, Why
+from reconciler.model.plan import DeletionGroup, Plan, SavedPlan, StudyPlan, StudySeen, Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,12 @@ class PlanSummary:
 
     @classmethod
     def of(cls, saved: SavedPlan) -> PlanSummary:
+        """Count a plan with what the listings said."""
+        return cls.of_plan(saved.plan, saved.seen)
+
+    @classmethod
+    def of_plan(cls, plan: Plan, seen: Sequence[StudySeen] = ()) -> PlanSummary:
         """Count."""
-        plan = saved.plan
         studies = [study for store in plan.stores for study in store.studies]
         series = [member for study in studies for member in study.series]
         groups = [group for member in series for group in member.groups]
@@ -97,9 +101,34 @@ class PlanSummary:
             archives=plan.archives,
             reasons=_reasons(groups),
             holds=_holds(plan),
-            years=tuple(sorted({one.year for one in saved.seen if one.year is not None})),
-            modalities=_modalities(saved),
+            years=tuple(sorted({one.year for one in seen if one.year is not None})),
+            modalities=_modalities(seen),
         )
+
+    def __add__(self, other: PlanSummary) -> PlanSummary:
+        """The summary of both, which have no study of a store in common."""
+        numbers = {name: value + getattr(other, name) for name, value in self.counts.items()}
+        return PlanSummary(
+            **numbers,
+            archives=tuple(sorted({*self.archives, *other.archives})),
+            reasons=_joined_reasons((*self.reasons, *other.reasons)),
+            holds=_joined_holds((*self.holds, *other.holds)),
+            years=tuple(sorted({*self.years, *other.years})),
+            modalities=_most_first(Counter(self.modalities) + Counter(other.modalities)),
+        )
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether there is a deletion to do or a drift to look at."""
+        return self.listed > 0 or self.missing > 0 or self.misplaced > 0
+
+    @property
+    def requests(self) -> int:
+        """How many requests an apply sends for its deletions, about.
+
+        A deletion is one and its proof another; a copy that is kept first is read once.
+        """
+        return 2 * self.listed + self.restorable
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -117,35 +146,52 @@ def _lone_emptied(study: StudyPlan) -> int:
 
 
 def _reasons(groups: Iterable[DeletionGroup]) -> tuple[ReasonTally, ...]:
+    return _joined_reasons(
+        ReasonTally(one.reason, len(one.instances), 0 if one.archive else len(one.instances))
+        for one in groups
+    )
+
+
+def _joined_reasons(tallies: Iterable[ReasonTally]) -> tuple[ReasonTally, ...]:
     instances: Counter[Reason] = Counter()
     for_good: Counter[Reason] = Counter()
-    for group in groups:
-        instances[group.reason] += len(group.instances)
-        for_good[group.reason] += 0 if group.archive else len(group.instances)
-    tallies = (ReasonTally(reason, n, for_good[reason]) for reason, n in instances.items())
-    return tuple(sorted(tallies, key=lambda one: (-one.instances, _words(one.reason))))
+    for one in tallies:
+        instances[one.reason] += one.instances
+        for_good[one.reason] += one.for_good
+    joined = (ReasonTally(reason, n, for_good[reason]) for reason, n in instances.items())
+    return tuple(sorted(joined, key=lambda one: (-one.instances, _words(one.reason))))
 
 
 def _words(reason: Reason) -> tuple[str, ...]:
     return reason.code.value, reason.ticket or "", reason.text or ""
 
 
-def _modalities(saved: SavedPlan) -> Mapping[str, int]:
+def _modalities(seen: Sequence[StudySeen]) -> Mapping[str, int]:
     found: Counter[str] = Counter()
-    for one in saved.seen:
+    for one in seen:
         found.update(one.modalities)
-    return dict(found.most_common())
+    return _most_first(found)
+
+
+def _most_first(modalities: Counter[str]) -> Mapping[str, int]:
+    return dict(sorted(modalities.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _holds(plan: Plan) -> tuple[HoldTally, ...]:
+    kept = (one for store in plan.stores for one in store.kept)
+    overridden = (one for store in plan.stores for one in store.overridden)
+    return _joined_holds(
+        [
+            *(HoldTally(one.hold, one.instances, 0) for one in kept if one.hold is not None),
+            *(HoldTally(one.hold, 0, one.instances) for one in overridden if one.hold is not None),
+        ]
+    )
+
+
+def _joined_holds(tallies: Iterable[HoldTally]) -> tuple[HoldTally, ...]:
     kept: Counter[Hold] = Counter()
     overridden: Counter[Hold] = Counter()
-    for store in plan.stores:
-        for entry in store.kept:
-            if entry.hold is not None:
-                kept[entry.hold] += entry.instances
-        for one in store.overridden:
-            if one.hold is not None:
-                overridden[one.hold] += one.instances
-    holds = sorted(kept.keys() | overridden.keys(), key=str)
-    return tuple(HoldTally(hold, kept[hold], overridden[hold]) for hold in holds)
+    for one in tallies:
+        kept[one.hold] += one.instances
+        overridden[one.hold] += one.overridden
+    return tuple(HoldTally(hold, kept[hold], overridden[hold]) for hold in sorted(kept, key=str))

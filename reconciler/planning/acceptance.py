@@ -52,6 +52,19 @@ _CLOCK_SKEW = 300.0
 """Seconds by which two machines' clocks may differ."""
 
 
+def require_whole(saved: SavedPlan) -> None:
+    """Refuse a shard by itself: its gates are those of a part.
+
+    Raises:
+        PlanRefused: it is one.
+    """
+    if saved.part_of is not None:
+        raise PlanRefused(
+            f"this is shard {saved.part_of.number} of plan {saved.part_of.plan_id}",
+            hint="apply the plan.json in the folder above it, which is the manifest",
+        )
+
+
 def require_endpoint(saved: SavedPlan, endpoint: str) -> None:
     """Refuse a plan that was made by asking another service.
 

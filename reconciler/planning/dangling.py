@@ -6,8 +6,9 @@ removes refers to nothing afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import replace
+from functools import partial
 
 from reconciler.model.address import InstanceAddress, SeriesAddress
 from reconciler.model.desired import DesiredStore
@@ -30,21 +31,24 @@ _NAMED = 5
 """So many of the instances of a series that something refers to are named; the rest are counted."""
 
 
-def with_references(plan: StorePlan, desired: DesiredStore, seen: ReferencesSeen) -> StorePlan:
+Locate = Callable[[Set[str]], tuple[Mapping[str, SeriesAddress], Mapping[str, str]]]
+"""The series of each of these SOP Instance UIDs that is deleted, and the study of each of these
+Series Instance UIDs of a series that is emptied."""
+
+
+def with_references(
+    plan: StorePlan, desired: DesiredStore, seen: ReferencesSeen, locate: Locate | None = None
+) -> StorePlan:
     """The store's plan, in which it is said what it leaves dangling.
 
-    What is kept and could not be read makes it incomplete.
+    What is kept and could not be read makes it incomplete. Where this is a part of a plan,
+    ``locate`` knows what the whole deletes.
     """
     stays = _Staying(desired)
     found = {one: refers for one, refers in seen.found.items() if not stays.is_removed(one)}
     unread = {one: why for one, why in seen.unread.items() if not stays.is_removed(one)}
-    addresses = _addresses(plan, found)
-    emptied = {
-        series.series_uid: study.study_uid
-        for study in plan.studies
-        for series in study.series
-        if series.emptied
-    }
+    named: set[str] = set().union(*(one.instances | one.series for one in found.values()))
+    addresses, emptied = (locate or partial(locate_in, plan))(named) if named else ({}, {})
     return replace(
         plan,
         findings=tuple(sorted([*plan.findings, *_unclear(seen, unread, stays)], key=finding_order)),
@@ -117,14 +121,18 @@ def _unclear(
         yield Finding(Why.PROBE_FAILED, study_uid, None, None, source, detail)
 
 
-def _addresses(
-    plan: StorePlan, found: Mapping[InstanceAddress, References]
-) -> Mapping[str, SeriesAddress]:
-    """The series of each deleted instance that something refers to."""
-    wanted: set[str] = set().union(*(one.instances | one.series for one in found.values()))
-    if not wanted:
-        return {}
-    return {one.instance_uid: one.series for one in plan.deletions() if one.instance_uid in wanted}
+def locate_in(
+    plan: StorePlan, named: Set[str]
+) -> tuple[Mapping[str, SeriesAddress], Mapping[str, str]]:
+    """As `Locate`, of what a plan deletes."""
+    instances = {one.instance_uid: one.series for one in plan.deletions() if one[2] in named}
+    emptied = {
+        series.series_uid: study.study_uid
+        for study in plan.studies
+        for series in study.series
+        if series.emptied and series.series_uid in named
+    }
+    return instances, emptied
 
 
 def _refers_to(

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from reconciler.errors import GatesBlocking
-from reconciler.model.gate import Gate, GateName
+from reconciler.model.gate import Gate, GateCounts, GateName
 from reconciler.model.plan import Plan, SavedPlan, StorePlan, StudyPlan, Why
 from reconciler.planning.limits import paths_of
 from reconciler.planning.never_seen import gates_on_never_seen
@@ -35,7 +35,33 @@ def gates_of(saved: SavedPlan) -> tuple[Gate, ...]:
 
 def evaluate_gates(plan: Plan) -> tuple[Gate, ...]:
     """The gates of the stable part alone, without those that rest on the local history."""
-    return tuple(gate for store in plan.stores for gate in _gates_of(store))
+    return tuple(gates_on_counts(map(count_for_gates, plan.stores)))
+
+
+def gates_on_counts(counts: Iterable[GateCounts]) -> Iterator[Gate]:
+    """The same gates, by what they count."""
+    for store in counts:
+        yield from _gates_of(store)
+
+
+def count_for_gates(plan: StorePlan) -> GateCounts:
+    """What the gates of the stable part count."""
+    percents = {study.study_uid: study_percent(study) for study in plan.studies}
+    allowed = plan.limits.max_study_percent
+    return GateCounts(
+        plan.store,
+        plan.limits,
+        files=len(paths_of(plan.studies)),
+        deletions=plan.count(Why.LISTED),
+        studies_emptied=sum(study.emptied for study in plan.studies),
+        series_emptied=sum(series.emptied for study in plan.studies for series in study.series),
+        study_percent=max(percents.values(), default=0),
+        studies_over=tuple(uid for uid, percent in percents.items() if percent > allowed),
+        missing=plan.count(Why.MISSING),
+        misplaced=plan.count(Why.MISPLACED),
+        probe_failed=plan.count(Why.PROBE_FAILED),
+        dangling=sum(one.kept_by is not None for one in plan.dangling),
+    )
 
 
 def blocking_gates(gates: Iterable[Gate]) -> tuple[Gate, ...]:
@@ -54,57 +80,46 @@ def require_passed_gates(gates: Iterable[Gate]) -> None:
         raise GatesBlocking(blocking)
 
 
-def _gates_of(plan: StorePlan) -> Iterator[Gate]:
-    gate = partial(Gate.of, store=plan.store, limits=plan.limits)
+def _gates_of(counts: GateCounts) -> Iterator[Gate]:
+    gate = partial(Gate.of, store=counts.store, limits=counts.limits)
     yield gate(
         GateName.INCOMPLETE,
-        actual=plan.count(Why.PROBE_FAILED),
+        actual=counts.probe_failed,
         hint="plan again when the store answers every question",
     )
     yield gate(
         GateName.MISPLACED,
-        actual=plan.count(Why.MISPLACED),
+        actual=counts.misplaced,
         hint="correct the study and series of these instances in the file",
     )
-    counts = {
-        GateName.MAX_DELETIONS: plan.count(Why.LISTED),
-        GateName.MAX_STUDIES_EMPTIED: sum(study.emptied for study in plan.studies),
-        GateName.MAX_SERIES_EMPTIED: sum(
-            series.emptied for study in plan.studies for series in study.series
-        ),
+    together = {
+        GateName.MAX_DELETIONS: counts.deletions,
+        GateName.MAX_STUDIES_EMPTIED: counts.studies_emptied,
+        GateName.MAX_SERIES_EMPTIED: counts.series_emptied,
     }
-    is_of_one = len(paths_of(plan.studies)) < _SEVERAL
-    for name, actual in counts.items():
-        excess = actual - name.allowed(plan.limits)
+    for name, actual in together.items():
+        excess = actual - name.allowed(counts.limits)
+        is_of_one = counts.files < _SEVERAL
         hint = "{raise_limit}" if is_of_one else _SHARED.format(name=name.value, excess=excess)
         yield gate(name, actual=actual, hint=hint)
-    yield _percent_gate(plan)
+    yield gate(
+        GateName.MAX_STUDY_PERCENT,
+        actual=counts.study_percent,
+        hint="{raise_limit}, or name the series as a whole",
+        studies=counts.studies_over,
+    )
     yield gate(
         GateName.MAX_KEPT_MISSING,
-        actual=plan.count(Why.MISSING),
+        actual=counts.missing,
         hint="find out who removed what must be kept, or {raise_limit}",
     )
     yield gate(
         GateName.MAX_DANGLING,
-        actual=sum(one.kept_by is not None for one in plan.dangling),
+        actual=counts.dangling,
         hint="keep what they refer to, or {raise_limit}",
     )
 
 
-def _percent_gate(plan: StorePlan) -> Gate:
-    """The largest share of a study, and the studies that are over the limit."""
-    percents = {study.study_uid: _percent(study) for study in plan.studies}
-    allowed = plan.limits.max_study_percent
-    return Gate.of(
-        GateName.MAX_STUDY_PERCENT,
-        plan.store,
-        plan.limits,
-        max(percents.values(), default=0),
-        "{raise_limit}, or name the series as a whole",
-        studies=tuple(uid for uid, percent in percents.items() if percent > allowed),
-    )
-
-
-def _percent(study: StudyPlan) -> int:
+def study_percent(study: StudyPlan) -> int:
     """The share of the study that is deleted line by line, in percent, rounded up."""
     return -(-100 * study.listed_deletions // study.instances)

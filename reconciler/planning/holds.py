@@ -31,24 +31,26 @@ def overridden_by_holds(
     With what they overrode ``before`` and a keep without a hold overrides now: once that is taken
     out, it is the hold that is missing.
     """
-    found: list[OverriddenInstances] = []
-    for store in desired.stores:
-        earlier = defaultdict(list)
-        for one in before:
-            if one.store == store.store:
-                earlier[SeriesAddress(one.study_uid, one.series_uid)].append(one)
-        found += _overridden(store, live[store.store], earlier)
-    return tuple(found)
+    of_store: dict[StoreAddress, list[OverriddenInstances]] = defaultdict(list)
+    for one in before:
+        of_store[one.store].append(one)
+    return tuple(
+        one
+        for store in desired.stores
+        for one in overridden_in(store, live[store.store], of_store[store.store])
+    )
 
 
-def _overridden(
-    desired: DesiredStore,
-    live: LiveStore,
-    before: Mapping[SeriesAddress, list[OverriddenInstances]],
+def overridden_in(
+    desired: DesiredStore, live: LiveStore, before: Iterable[OverriddenInstances]
 ) -> Iterator[OverriddenInstances]:
+    """As `overridden_by_holds`, of one store, or of a part of it."""
+    earlier = defaultdict(list)
+    for one in before:
+        earlier[SeriesAddress(one.study_uid, one.series_uid)].append(one)
     holds = _Holds(desired.keeps)
     for series in series_in_question(desired, live):
-        if series.study_uid not in holds.studies and series not in before:
+        if series.study_uid not in holds.studies and series not in earlier:
             continue
         by_hold: dict[Hold, list[str]] = defaultdict(list)
         plain: set[str] = set()
@@ -59,7 +61,7 @@ def _overridden(
                 by_hold[hold].append(uid)
             if not covering:
                 plain.add(uid)
-        for one in before.get(series, ()):
+        for one in earlier.get(series, ()):
             by_hold[one.hold] += [uid for uid in one.instances if uid in plain]
         for hold, uids in by_hold.items():
             if uids:

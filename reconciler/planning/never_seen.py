@@ -7,12 +7,12 @@ marked, counted and held to a limit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from reconciler.model.address import INSTANCE, SERIES, STUDY, StoreAddress
-from reconciler.model.desired import InputRole
+from reconciler.model.desired import InputFile, InputRole, Limits
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import Finding, Plan, StorePlan, Why
 from reconciler.model.problem import Source
@@ -120,26 +120,44 @@ def unrecorded_stores(plan: Plan, recorded: Set[StoreAddress]) -> tuple[StoreAdd
 
 def gates_on_never_seen(plan: Plan, unrecorded: Sequence[StoreAddress]) -> Iterator[Gate]:
     """One gate a store, on what somebody typed; a row of an inventory is counted elsewhere."""
-    inventories = {file.path for file in plan.inputs if file.role is InputRole.INVENTORY}
     for store in plan.stores:
-        typed = [
-            finding
-            for finding in store.findings
-            if finding.why is Why.NEVER_SEEN and finding.source.path not in inventories
-        ]
-        hint = _hint(typed, has_record=store.store not in unrecorded) if typed else ""
-        yield Gate.of(GateName.MAX_NEVER_SEEN, store.store, store.limits, len(typed), hint)
+        typed = typed_and_never_seen(store, plan.inputs)
+        yield gate_on_never_seen(
+            store.store,
+            store.limits,
+            len(typed),
+            typed[0] if typed else None,
+            has_record=store.store not in unrecorded,
+        )
 
 
-def _hint(typed: Sequence[Finding], *, has_record: bool) -> str:
+def typed_and_never_seen(store: StorePlan, inputs: Iterable[InputFile]) -> list[Finding]:
+    """What of a store was never seen and stands in no inventory."""
+    inventories = {file.path for file in inputs if file.role is InputRole.INVENTORY}
+    return [
+        finding
+        for finding in store.findings
+        if finding.why is Why.NEVER_SEEN and finding.source.path not in inventories
+    ]
+
+
+def gate_on_never_seen(
+    store: StoreAddress, limits: Limits, count: int, first: Finding | None, *, has_record: bool
+) -> Gate:
+    """The gate of one store on what somebody typed; ``first`` is the first of so many."""
+    hint = "" if first is None else _hint(first, count, has_record=has_record)
+    return Gate.of(GateName.MAX_NEVER_SEEN, store, limits, count, hint)
+
+
+def _hint(first: Finding, count: int, *, has_record: bool) -> str:
     state = (
         ""
         if has_record
         else "the state folder has no record of this store: give the state of earlier applies"
         " (--state; in Python: state=), or "
     )
-    more = f" (the first of {len(typed):,})" if len(typed) > 1 else ""
-    return f"{state}check the {_named(typed[0])} at {typed[0].source}{more}, or {{raise_limit}}"
+    more = f" (the first of {count:,})" if count > 1 else ""
+    return f"{state}check the {_named(first)} at {first.source}{more}, or {{raise_limit}}"
 
 
 def _named(finding: Finding) -> str:

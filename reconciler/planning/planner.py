@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 
 from reconciler.errors import DesiredStateError
@@ -41,14 +41,22 @@ def make_plan(desired: DesiredState, live: Mapping[StoreAddress, LiveStore]) -> 
     return Plan(desired.paths, desired.inputs, stores)
 
 
-def plan_store(desired: DesiredStore, live: LiveStore) -> StorePlan:
-    """Plan one store; see `make_plan`."""
+def plan_store(
+    desired: DesiredStore,
+    live: LiveStore,
+    on_decided: Callable[[SeriesDecisions], None] | None = None,
+) -> StorePlan:
+    """Plan one store; see `make_plan`.
+
+    With ``on_decided``, which hears of each series, it is a part of one: then whether what is kept
+    is deleted at another address is for `refuse_two_addresses` to say, over all parts.
+    """
     series = series_in_question(desired, live)
-    draft = _Draft(desired.keeps)
+    draft = _Draft(desired.keeps, on_decided)
     decided = (decide_series(one, desired, live) for one in series)
     studies = tuple(_studies(map(draft.noted, decided), live.contents))
-    if draft.keeps_any_of(studies):
-        _refuse_two_addresses([decide_series(one, desired, live) for one in series])
+    if on_decided is None and draft.keeps_any_of(studies):
+        refuse_two_addresses([decide_series(one, desired, live) for one in series])
     draft.findings += _findings_on_targets(desired, live)
     draft.findings += _unreadable_studies(desired.removes, live.contents)
     return StorePlan(
@@ -61,10 +69,16 @@ def plan_store(desired: DesiredStore, live: LiveStore) -> StorePlan:
     )
 
 
+def paths_of(studies: Iterable[StudyPlan]) -> set[str]:
+    """The files and inventories that declare deletions."""
+    return {group.path for study in studies for series in study.series for group in series.groups}
+
+
 class _Draft:
     """What is noted of each series' decisions, which are forgotten then: there may be millions."""
 
-    def __init__(self, keeps: Claims) -> None:
+    def __init__(self, keeps: Claims, on_decided: Callable[[SeriesDecisions], None] | None) -> None:
+        self._on_decided = on_decided
         self.findings: list[Finding] = []
         self._kept_uids: set[str] = set()
         self._kept: Counter[_KeptKey] = Counter()
@@ -77,6 +91,8 @@ class _Draft:
 
     def noted(self, series: SeriesDecisions) -> SeriesDecisions:
         """Take note, and pass it on."""
+        if self._on_decided is not None:
+            self._on_decided(series)
         self.findings += series.findings
         self._kept_uids.update(series.kept, series.unseen)
         self._kept.update(_kept_key(claim.entry) for claim in series.kept.values())
@@ -200,12 +216,15 @@ def _unreadable_studies(
             yield Finding(Why.PROBE_FAILED, study_uid, None, None, line_of(entry.source), detail)
 
 
-def _refuse_two_addresses(all_series: Sequence[SeriesDecisions]) -> None:
+def refuse_two_addresses(all_series: Sequence[SeriesDecisions]) -> None:
     """A SOP Instance UID names one object: deleting one address of it may not leave the other.
 
     Two spelled addresses are found when the files are read; this finds those of which one, the
     kept or the removed, only shows in the expansion of a whole series or study. A kept one counts
     even where it was not seen: its address may be the wrong one.
+
+    Raises:
+        DesiredStateError: one of the series deletes what one of them keeps.
     """
     kept = {
         uid: (series, claim)
@@ -228,6 +247,16 @@ def _refuse_two_addresses(all_series: Sequence[SeriesDecisions]) -> None:
             )
     if problems:
         raise DesiredStateError(sorted(problems, key=lambda problem: problem.sort_key))
+
+
+def kept_order(entry: KeptEntry) -> tuple[Source, str, str]:
+    """By their places, as they stand in a plan."""
+    return _kept_order((entry.source, entry.study_uid, entry.series_uid))
+
+
+def overridden_order(entry: OverriddenEntry) -> tuple[Source, Source, str, str]:
+    """By their places, as they stand in a plan."""
+    return entry.removal, entry.keep, entry.study_uid, entry.series_uid or ""
 
 
 def finding_order(finding: Finding) -> tuple[str, str, str, str, Source]:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from reconciler.model.address import InstanceAddress, StoreAddress
-from reconciler.model.desired import ReasonCode
+from reconciler.model.desired import Limits, ReasonCode
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.past import LastWord, PutBack, Removed
 from reconciler.model.plan import Plan, Reappeared, StorePlan
@@ -51,23 +51,40 @@ def _reappeared(plan: StorePlan, last_words: LastWords) -> Iterator[Reappeared]:
 
 def gates_on_reappeared(plan: Plan, reappeared: Sequence[Reappeared]) -> Iterator[Gate]:
     """Two gates a store: what reappeared by itself, and what was restored."""
-    by_itself = Counter(
-        one.store for one in reappeared if not one.restored and one.code not in PLANNED_AGAIN
-    )
-    restored = Counter(one.store for one in reappeared if one.restored)
+    by_itself, restored = by_how(reappeared)
     for store in plan.stores:
-        yield Gate.of(
-            GateName.MAX_REAPPEARED,
-            store.store,
-            store.limits,
-            by_itself[store.store],
-            "find out who stored again what had been removed, then {raise_limit}",
+        yield from reappearance_gates(
+            store.store, store.limits, by_itself[store.store], restored[store.store]
         )
-        yield Gate.of(
-            GateName.RESTORED,
-            store.store,
-            store.limits,
-            restored[store.store],
-            "these were restored on purpose: take them out of the file, or change the reason or"
-            " ticket",
-        )
+
+
+def by_how(
+    reappeared: Sequence[Reappeared],
+) -> tuple[Counter[StoreAddress], Counter[StoreAddress]]:
+    """How much reappeared by itself and must be looked at, and how much was restored."""
+    return (
+        Counter(
+            one.store for one in reappeared if not one.restored and one.code not in PLANNED_AGAIN
+        ),
+        Counter(one.store for one in reappeared if one.restored),
+    )
+
+
+def reappearance_gates(
+    store: StoreAddress, limits: Limits, by_itself: int, restored: int
+) -> Iterator[Gate]:
+    """The two gates of one store."""
+    yield Gate.of(
+        GateName.MAX_REAPPEARED,
+        store,
+        limits,
+        by_itself,
+        "find out who stored again what had been removed, then {raise_limit}",
+    )
+    yield Gate.of(
+        GateName.RESTORED,
+        store,
+        limits,
+        restored,
+        "these were restored on purpose: take them out of the file, or change the reason or ticket",
+    )

@@ -1,8 +1,8 @@
-"""What the seal and the digest of a plan file cover, byte by byte.
+"""What the seal and the digest of a plan file or a manifest cover, byte by byte.
 
 The seal covers every byte before it. The digest covers the stable part: what stands between
-``"plan":`` and the seal, less the newlines that part its lines. No newline stands inside of any
-text, so this is the canonical form that the digest was made of.
+``"plan":`` or ``"manifest":`` and the seal, less the newlines that part its lines. No newline
+stands inside of any text, so this is the canonical form that the digest was made of.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 PLAN = ',\n"plan":'
-"""What stands before the stable part, and nowhere before it."""
+MANIFEST = ',\n"manifest":'
+"""What stands before the stable part of a plan and of a manifest, and nowhere before it."""
 
 SEAL = ',\n"seal":"sha256:'
 """What stands between the stable part and the hexadecimal digits of the seal."""
 
-_PLAN = PLAN.encode()
+_MARKS = (PLAN.encode(), MANIFEST.encode())
 _ENDING = len(SEAL) + 64 + len('"}\n')
 _CHUNK = 1 << 20
 
@@ -74,8 +75,10 @@ class SealedBytes:
             self._stable.update(covered.replace(b"\n", b""))
             return
         # The mark may be cut in two by the end of a piece.
-        self._before = self._before[-len(_PLAN) + 1 :] + covered
-        _, mark, begun = self._before.partition(_PLAN)
-        if mark:
-            self._in_plan, self._before = True, b""
-            self._stable.update(begun.replace(b"\n", b""))
+        self._before = self._before[1 - max(map(len, _MARKS)) :] + covered
+        for one in _MARKS:
+            _, mark, begun = self._before.partition(one)
+            if mark:
+                self._in_plan, self._before = True, b""
+                self._stable.update(begun.replace(b"\n", b""))
+                return

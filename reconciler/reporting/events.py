@@ -15,6 +15,7 @@ from reconciler.model.outcome import InstanceResult, Operation, RunReport
 from reconciler.model.plan import Action, Dangling, Finding, SavedPlan, StorePlan, Why
 from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.problem import Problem, Severity, Source
+from reconciler.model.shards.manifest import Manifest
 from reconciler.reporting.wording import named_counts
 
 FORMAT_VERSION = "1.0"
@@ -59,6 +60,11 @@ def plan_events(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Event]:
     """Every deletion, every no-op that someone should look at, what would dangle, every gate."""
     for store in saved.plan.stores:
         yield from _changes(store)
+    yield from gate_events(gates)
+
+
+def gate_events(gates: Iterable[Gate]) -> Iterator[Event]:
+    """Every gate."""
     for gate in gates:
         yield codec_of(Gate).write(gate, {"type": "gate", "passed": gate.is_passed})
 
@@ -83,14 +89,15 @@ def _changes(store: StorePlan) -> Iterator[Event]:
         yield codec_of(Dangling).write(one, {"type": "dangling", **store.store.as_parameters()})
 
 
-def plan_summary_event(saved: SavedPlan, exit_code: int | None) -> Event:
+def plan_summary_event(saved: SavedPlan | Manifest, exit_code: int | None) -> Event:
     """The result of the plan; no exit code where an apply goes on from it."""
+    summary = saved.summary if isinstance(saved, Manifest) else PlanSummary.of(saved)
     return {
         "type": "summary",
         "operation": "plan",
         "plan_id": saved.plan_id,
         "digest": saved.digest,
-        "counts": PlanSummary.of(saved).counts,
+        "counts": summary.counts,
         "exit_code": exit_code,
     }
 

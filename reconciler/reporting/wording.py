@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from reconciler.model.audit import AuditReport, DanglingOnRecord, RemovalCounts, Selection
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply
-from reconciler.model.desired import Hold, Reason
+from reconciler.model.desired import Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport
 from reconciler.model.patient import Attribute
@@ -18,14 +18,13 @@ from reconciler.model.plan import (
     NotLookedAt,
     OverdueHold,
     OverriddenEntry,
-    OverriddenInstances,
-    Plan,
     ReferredSeries,
-    SavedPlan,
     StorePlan,
     Why,
 )
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.provenance import Requester
+from reconciler.model.shards.notices import FreedHold
 from reconciler.model.traffic import Traffic
 
 UNKNOWN = "unknown"
@@ -66,21 +65,16 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun[:-1]}ies" if is_ies else f"{count:,} {noun}s"
 
 
-def summary_line(plan: Plan) -> str:
+def summary_line(plan: PlanSummary) -> str:
     """The last line of a plan for people; its form is stable.
 
     What was never seen stands there only where there is any.
     """
-    never_seen = plan.count(Why.NEVER_SEEN)
-    studies = [study for store in plan.stores for study in store.studies]
-    series = sum(len(study.series) for study in studies)
     return (
-        f"Plan: {plan.count(Why.LISTED)} to delete,"
-        f" {plan.count(Why.ALREADY_ABSENT)} already absent,"
-        f" {plan.count(Why.KEPT)} kept, {plan.count(Why.MISSING)} missing,"
-        f" {plan.count(Why.PROBE_FAILED)} unknown"
-        f"{f', {never_seen} never seen' if never_seen else ''}"
-        f" ({len(studies)} {'study' if len(studies) == 1 else 'studies'}, {series} series)."
+        f"Plan: {plan.listed} to delete, {plan.already_absent} already absent,"
+        f" {plan.kept} kept, {plan.missing} missing, {plan.probe_failed} unknown"
+        f"{f', {plan.never_seen} never seen' if plan.never_seen else ''}"
+        f" ({plan.studies} {'study' if plan.studies == 1 else 'studies'}, {plan.series} series)."
     )
 
 
@@ -113,6 +107,15 @@ def taken_over_line(report: RunReport) -> str:
 def in_order(results: Sequence[InstanceResult]) -> list[InstanceResult]:
     """Results by address, whatever worker ended first."""
     return sorted(results, key=lambda result: (result.store, result.instance))
+
+
+def effort_line(requests: int, max_qps: float) -> str:
+    """``about 20,000,000 requests: 27.8 hours at 200 per second (--max-qps)``."""
+    hours = requests / max_qps / 3600
+    return (
+        f"about {plural(requests, 'request')}: {hours:,.1f} hours at {max_qps:,g} per second"
+        " (--max-qps)"
+    )
 
 
 def traffic_line(traffic: Traffic) -> str:
@@ -253,25 +256,13 @@ def findings_by_title(store: StorePlan) -> Iterator[tuple[str, list[Finding]]]:
             yield title, found
 
 
-def describe_freed(saved: SavedPlan) -> Iterator[tuple[StorePlan, str]]:
-    """Each hold that kept what is to be deleted now, by store."""
-    for store in saved.plan.stores:
-        standing = {entry.hold.name for entry in store.kept if entry.hold is not None}
-        found: dict[Hold, list[OverriddenInstances]] = {}
-        for one in saved.freed:
-            if one.store == store.store:
-                found.setdefault(one.hold, []).append(one)
-        for hold, freed in found.items():
-            what = (
-                "covers less than before" if hold.name in standing else "is no longer in the files"
-            )
-            removes = plural(sum(len(one.instances) for one in freed), "remove")
-            studies = plural(len({one.study_uid for one in freed}), "study")
-            yield (
-                store,
-                f"This hold {what}; it overrode {removes} in {studies},"
-                f" now planned for deletion: {hold}",
-            )
+def describe_freed(one: FreedHold) -> str:
+    """What became of a hold that kept what is to be deleted now."""
+    what = "covers less than before" if one.stands else "is no longer in the files"
+    return (
+        f"This hold {what}; it overrode {plural(one.removes, 'remove')} in"
+        f" {plural(one.studies, 'study')}, now planned for deletion: {one.hold}"
+    )
 
 
 def describe_overdue(one: OverdueHold) -> str:

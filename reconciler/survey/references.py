@@ -50,31 +50,83 @@ def read_references(
     """
     if not plan.studies:
         return ReferencesSeen()
+    asking = Asking(parallelism, on_progress, stop)
+    deleted = deleted_by(plan)
+    touched = read_touched(live, plan, store, asking, deleted)
+    others = Beside.of(desired, live)
+    beside = read_beside(desired.keeps, others, store, asking, deleted)
+    return ReferencesSeen(
+        dict(sorted({**touched.found, **beside.found}.items())),
+        dict(sorted({**touched.unread, **beside.unread}.items())),
+        beside.unlisted,
+        beside.more_instances,
+        beside.more_studies,
+        touched.unreported + beside.unreported,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """The studies that hold keeps, and from which nothing is removed.
+
+    ``listed`` has what was seen of those that were listed already.
+    """
+
+    studies: Sequence[str]
+    listed: Mapping[str, Referrers]
+
+    @classmethod
+    def of(cls, desired: DesiredStore, live: LiveStore) -> Beside:
+        """Those of a store, or of a part of it."""
+        studies = sorted(desired.keeps.studies() - live.contents.keys())
+        return cls(studies, {uid: live.referrers[uid] for uid in studies if uid in live.referrers})
+
+
+def read_touched(
+    live: LiveStore, plan: StorePlan, store: ReadableStore, asking: Asking, deleted: Set[str]
+) -> ReferencesSeen:
+    """Ask what stays in the studies that the plan touches.
+
+    ``deleted`` are the UIDs of all instances that are deleted, and of all series that are emptied:
+    by the plan, or by the whole that it is a part of.
+    """
     touched = [live.referrers[uid] for uid in live.contents if uid in live.referrers]
-    beside = sorted(desired.keeps.studies() - live.contents.keys())
-    if not beside and not any(study.instances for study in touched):
-        return ReferencesSeen(unreported=_unreported(touched, plan))
-    reading = _Reading(store, Asking(parallelism, on_progress, stop), _deleted(plan))
-    reading.read(sorted(_staying(touched, plan)), _together(touched))
-    unlisted = [uid for uid in beside if uid not in live.referrers]
+    reading = _Reading(store, asking, deleted)
+    if any(study.instances for study in touched):
+        reading.read(sorted(_staying(touched, plan)), _together(touched))
+    return ReferencesSeen(
+        dict(sorted(reading.found.items())),
+        dict(sorted(reading.unread.items())),
+        unreported=_unreported(touched, plan),
+    )
+
+
+def read_beside(
+    keeps: Claims, beside: Beside, store: ReadableStore, asking: Asking, deleted: Set[str]
+) -> ReferencesSeen:
+    """Ask what the studies of keeps hold, by `MOST_REQUESTS` at most."""
+    reading = _Reading(store, asking, deleted)
+    unlisted = [uid for uid in beside.studies if uid not in beside.listed]
     listed_now = unlisted[: MOST_REQUESTS // 2 // _FOR_LISTING]
-    reading.list_studies(listed_now)
-    of_keeps = [live.referrers[uid] for uid in beside if uid in live.referrers]
-    of_keeps += reading.listed.values()
-    waiting = _kept_first(_staying(of_keeps, plan), desired.keeps)
+    if listed_now:
+        reading.list_studies(listed_now)
+    of_keeps = [*beside.listed.values(), *reading.listed.values()]
+    instances = (one for study in of_keeps for one in study.instances)
+    waiting = _kept_first(instances, keeps)
     left = MOST_REQUESTS - _FOR_LISTING * len(listed_now)
-    reading.read(waiting[:left], _together(of_keeps))
+    if waiting:
+        reading.read(waiting[:left], _together(of_keeps))
     return ReferencesSeen(
         dict(sorted(reading.found.items())),
         dict(sorted(reading.unread.items())),
         reading.unlisted,
         more_instances=len(waiting[left:]),
         more_studies=len(unlisted) - len(listed_now),
-        unreported=_unreported((*touched, *of_keeps), plan),
+        unreported=sum(sum(study.unreported.values()) for study in of_keeps),
     )
 
 
-def _deleted(plan: StorePlan) -> Set[str]:
+def deleted_by(plan: StorePlan) -> Set[str]:
     """The UIDs of all instances that are deleted, and of all series that are emptied."""
     instances = {uid for _, _, uid in plan.deletions()}
     return instances | {

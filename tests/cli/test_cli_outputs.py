@@ -153,6 +153,14 @@ def plan_file(finished: Finished) -> None:
     assert one["plan_id"] != two["plan_id"]
 
 
+def manifest(finished: Finished) -> None:
+    for name in ("one", "two"):
+        finished.project.run("plan", "--shard-size", "2", "--out", name)
+    one, two = (finished.text(f"{name}/plan.json") for name in ("one", "two"))
+    fits("manifest", one, two)
+    assert json.loads(one)["digest"] == json.loads(two)["digest"]
+
+
 def plan_text(finished: Finished) -> None:
     last_line(PLAN_LINE, finished.text("p.text"))
 
@@ -332,6 +340,7 @@ PINS: dict[str, Callable[[Finished], None]] = {
     for pin in (
         exit_code,
         plan_file,
+        manifest,
         plan_text,
         apply_text,
         restore_text,

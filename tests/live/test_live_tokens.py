@@ -96,7 +96,11 @@ def load(write: Callable[[dict[str, Any]], str]) -> Callable[..., SharedToken]:
 
     def load_content(content: dict[str, Any], proxies: dict[str, str] | None = None) -> SharedToken:
         return load_token(
-            credentials_file=write(content), proxies=proxies or {}, ca_bundle=None, term=term
+            credentials_file=write(content),
+            by_default=True,
+            proxies=proxies or {},
+            ca_bundle=None,
+            term=term,
         )
 
     return load_content
@@ -185,6 +189,7 @@ def test_the_metadata_server_gives_a_token(service, metadata) -> None:
     service.answers = on_metadata(good())
     token = load_token(
         credentials_file=None,
+        by_default=True,
         proxies={"http": "http://127.0.0.1:9"},
         ca_bundle=None,
         term=term,
@@ -260,7 +265,9 @@ def test_a_malformed_reply_of_the_metadata_server_is_a_credentials_error(
     service, metadata, reply
 ) -> None:
     service.answers = on_metadata(reply)
-    token = load_token(credentials_file=None, proxies={}, ca_bundle=None, term=term)
+    token = load_token(
+        credentials_file=None, by_default=True, proxies={}, ca_bundle=None, term=term
+    )
     refused(token, (CredentialsError, NoAnswerError))
 
 
@@ -532,6 +539,7 @@ def test_all_who_wait_for_a_token_get_the_one_answer(service, write, content_of)
     service.answers = lambda method, path: Reply((b" " for _ in range(200)), pause=0.05)
     short = Stopping(threading.Event())
     token = load_token(
+        by_default=True,
         credentials_file=write(content_of("user")),
         proxies={},
         ca_bundle=None,
@@ -554,6 +562,7 @@ def test_a_run_that_stopped_asks_for_no_token(service, write, content_of) -> Non
     stopping = Stopping(stop)
     assert stopping.since is not None
     token = load_token(
+        by_default=True,
         credentials_file=write(content_of("user")),
         proxies={},
         ca_bundle=None,

@@ -40,6 +40,7 @@ from reconciler.model.live import (
     unknown,
 )
 from reconciler.model.plan import Plan, SavedPlan, StorePlan
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.problem import Source
 from reconciler.planning.gates import evaluate_gates
 from reconciler.planning.plan_file import digest_of
@@ -72,7 +73,7 @@ class Case:
         except DesiredStateError as error:
             return {"errors": [str(problem) for problem in error.problems]}
         stores = {store.store.dicom_store_id: _describe(plan, store) for store in plan.stores}
-        said = {"summary": summary_line(plan)}
+        said = {"summary": summary_line(PlanSummary.of_plan(plan))}
         return said | (stores if len(stores) > 1 else next(iter(stores.values())))
 
 

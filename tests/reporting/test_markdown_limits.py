@@ -27,6 +27,7 @@ from reconciler.model.plan import (
     StudyPlan,
     Why,
 )
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.problem import Problem, Source
 from reconciler.model.validation import Validation
 from reconciler.planning.gates import gates_of
@@ -194,7 +195,7 @@ def test_what_matters_comes_first_at_every_degree() -> None:
         saved = saved_of(*shape, emptied=True)
         text = comment_of(saved)
         assert text.startswith(f"### {summary_of(saved, gates_of(saved)).headline}\n\n")
-        assert summary_line(saved.plan) in text
+        assert summary_line(PlanSummary.of(saved)) in text
         order = [text.index(words) for words in ("For good", "gates blocking", "| study that goes")]
         assert order == sorted(order)
         assert saved.digest in text

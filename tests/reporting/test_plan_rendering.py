@@ -14,6 +14,7 @@ from markdown_it.token import Token
 from reconciler.model.desired import Hold, Reason
 from reconciler.model.gate import GateName
 from reconciler.model.plan import SavedPlan
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.planning.gates import gates_of
 from reconciler.reporting.plan.markdown import plan_as_markdown
 from reconciler.reporting.plan.summary import summary_of
@@ -99,15 +100,15 @@ def test_a_path_stays_whole_so_that_it_can_be_copied(plans: Plans) -> None:
 def test_the_last_line_is_stable(plans: Plans, name: str) -> None:
     last = text_of(plans[name]).splitlines(keepends=True)[-1]
     assert SUMMARY.fullmatch(last)
-    assert last == summary_line(plans[name].plan) + "\n"
+    assert last == summary_line(PlanSummary.of(plans[name])) + "\n"
 
 
 def test_the_summary_line_counts_what_the_plan_holds(plans: Plans) -> None:
-    assert summary_line(plans["everything"].plan) == (
+    assert summary_line(PlanSummary.of(plans["everything"])) == (
         "Plan: 28 to delete, 1 already absent, 239 kept, 1 missing, 1 unknown, 1 never seen"
         " (2 studies, 3 series)."
     )
-    assert summary_line(plans["nothing-pending"].plan) == (
+    assert summary_line(PlanSummary.of(plans["nothing-pending"])) == (
         "Plan: 0 to delete, 0 already absent, 240 kept, 0 missing, 0 unknown (0 studies, 0 series)."
     )
 

@@ -10,6 +10,7 @@ import click
 
 from reconciler.api.destination import require_writable, write_file
 from reconciler.api.formats import PLAN_FORMATS
+from reconciler.api.shard_folder import ShardFolder
 from reconciler.cli.environment import Access
 from reconciler.cli.options.events import events_option, opened_events
 from reconciler.cli.options.formats import Writes, format_options
@@ -24,16 +25,36 @@ from reconciler.cli.options.shared import (
     project_options,
 )
 from reconciler.cli.options.stores import access_options
-from reconciler.cli.runs.planning import PlanRequest, make_plan, plan_exit_code
-from reconciler.cli.runs.showing import PlanView, show_plan, shown_if_invalid
+from reconciler.cli.runs.planning import (
+    PlanRequest,
+    exit_code_of,
+    make_plan,
+    make_plan_in_shards,
+    plan_exit_code,
+    say_effort,
+)
+from reconciler.cli.runs.showing import PlanView, show_manifest, show_plan, shown_if_invalid
+from reconciler.errors import UsageError
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.planning.gates import gates_of
 from reconciler.planning.plan_file import write_plan
-from reconciler.reporting.events import plan_events, plan_summary_event
+from reconciler.reporting.events import gate_events, plan_events, plan_summary_event
 
 
 @click.command(name="plan")
 @paths_argument
-@click.option("--out", type=PATH, metavar="FILE", help="Save the plan for apply.")
+@click.option(
+    "--out",
+    type=PATH,
+    metavar="FILE",
+    help="Save the plan for apply; with --shard-size, the folder of the plan.",
+)
+@click.option(
+    "--shard-size",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Plan in shards of at most N deletions, in bounded memory.",
+)
 @format_options(PLAN_FORMATS)
 @events_option
 @click.option(
@@ -49,6 +70,7 @@ def command(
     *,
     paths: tuple[Path, ...],
     out: Path | None,
+    shard_size: int | None,
     format_name: str,
     writes: Writes,
     events_file: Path | None,
@@ -64,33 +86,57 @@ def command(
     PATHS are desired-state files and folders (default: specs/). The keeps of every file under
     specs/ always count. The connection used here refuses to send anything but read requests.
 
+    With --shard-size the plan is a folder: its plan.json is the manifest, which is reviewed and
+    applied, and the shards lie below it. A shard has whole studies; one study may be larger than N.
+
     Exit code 3 when a gate is blocking or the plan is incomplete; the plan is written all the same.
 
     \b
     Examples:
       reconciler plan
       reconciler plan specs/retention.yaml --out plan.json --write markdown=plan.md
+      reconciler plan --shard-size 100000 --out plan/
       reconciler plan --format json --write sarif=plan.sarif --write junit=plan.xml
       reconciler plan --detailed-exitcode
     """
     project = find_root(root)
-    require_writable(out, events_file, *(path for _, path in writes))
+    folder = None if shard_size is None else _shard_folder(out)
+    require_writable(None if folder else out, events_file, *(path for _, path in writes))
     view = PlanView(format_name, writes, folder_in_repository(project))
     with opened_events(events_file, "plan") as events, shown_if_invalid(view):
-        saved = make_plan(
-            PlanRequest(
-                paths=paths or None,
-                project=open_project(state, project),
-                access=access,
-                max_age=max_age,
-                listener=Console(events),
-                probe=probe,
-            )
+        request = PlanRequest(
+            paths=paths or None,
+            project=open_project(state, project),
+            access=access,
+            max_age=max_age,
+            listener=Console(events),
+            probe=probe,
         )
+        if folder is not None and shard_size is not None:
+            manifest = make_plan_in_shards(
+                request, shard_size, folder, lambda saved: events.emit(plan_events(saved, ()))
+            )
+            events.emit(gate_events(manifest.gates))
+            show_manifest(manifest, view)
+            say_effort(manifest.summary, access.max_qps)
+            is_pending = detailed_exitcode and manifest.summary.has_pending
+            code = exit_code_of(manifest.gates, is_pending=is_pending)
+            events.emit([plan_summary_event(manifest, code)])
+            return code
+        saved = make_plan(request)
         events.emit(plan_events(saved, gates_of(saved)))
         if out is not None:
             write_file(out, write_plan(saved))
         show_plan(saved, view)
+        say_effort(PlanSummary.of(saved), access.max_qps)
         code = plan_exit_code(saved, detailed=detailed_exitcode)
         events.emit([plan_summary_event(saved, code)])
     return code
+
+
+def _shard_folder(out: Path | None) -> ShardFolder:
+    if out is None:
+        raise UsageError(
+            "a plan in shards is a folder, and none is named", hint="name one with --out DIR/"
+        )
+    return ShardFolder(out)

@@ -10,7 +10,7 @@ import click
 
 from reconciler.api.destination import require_writable
 from reconciler.api.formats import PLAN_FORMATS
-from reconciler.api.loading import read_saved_plan
+from reconciler.api.loading import read_plan_in_any_form
 from reconciler.cli.environment import Access
 from reconciler.cli.options.formats import Writes, format_options, render, write_formats
 from reconciler.cli.options.listening import Console
@@ -23,6 +23,7 @@ from reconciler.cli.runs.showing import write_plan_document
 from reconciler.cli.runs.thumbnails import plan_thumbnails
 from reconciler.errors import UsageError
 from reconciler.model.plan import SavedPlan
+from reconciler.model.shards.manifest import Manifest
 from reconciler.model.thumbnail import Thumbnails
 from reconciler.planning.gates import gates_of
 from reconciler.reporting.plan.html import plan_as_html
@@ -50,6 +51,8 @@ def command(
 ) -> None:
     """Render a saved PLAN, offline but for --thumbnails.
 
+    Of a plan in shards, PLAN is the manifest, or one of the shards.
+
     With --thumbnails one instance to delete of each series is rendered by the store that the plan
     is for, and the page holds the images: keep it as you keep the images themselves. What was asked
     for is on record, as that of a query. Nothing else asks the store, and the options of the
@@ -64,13 +67,18 @@ def command(
       reconciler show plan.json --write junit=plan.xml --write terraform=plan-report.json
     """
     require_writable(*(path for _, path in writes))
-    saved = read_saved_plan(plan, Console())
+    saved = read_plan_in_any_form(plan, Console())
     images = None
     if thumbnails:
         if "html" not in {format_name, *(name for name, _ in writes)}:
             raise UsageError(
                 "--thumbnails is of no use without a page",
                 hint="add --write html=plan.html or --format html",
+            )
+        if isinstance(saved, Manifest):
+            raise UsageError(
+                f"{plan} is the manifest of a plan in shards, whose series are in its shards",
+                hint="show a shard with --thumbnails",
             )
         folder = open_project(state, find_root(root), only_reads=True).state
         images = plan_thumbnails(saved, access, folder)
@@ -81,7 +89,9 @@ def command(
         write_plan_document(saved, format_name)
 
 
-def _rendered(saved: SavedPlan, images: Thumbnails | None, format_name: str) -> Iterator[str]:
-    if format_name == "html":
+def _rendered(
+    saved: SavedPlan | Manifest, images: Thumbnails | None, format_name: str
+) -> Iterator[str]:
+    if format_name == "html" and isinstance(saved, SavedPlan):
         return plan_as_html(saved, gates_of(saved), images)
     return render(saved, format_name)

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from reconciler.api.destination import write_file
-from reconciler.api.formats import PLAN_FORMATS
+from reconciler.api.formats import MANIFEST_FORMATS, PLAN_FORMATS
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.shared import Decorator, together
 from reconciler.model.plan import SavedPlan
+from reconciler.model.shards.manifest import Manifest
 
 Writes = Sequence[tuple[str, Path]]
 Render = Callable[[str], Iterable[str]]
@@ -22,8 +23,10 @@ INSTEAD_OF_A_PLAN = frozenset({"markdown", "sarif", "junit", "codequality"})
 """The formats in which ``plan`` reports invalid files; the others have nothing to hold."""
 
 
-def render(saved: SavedPlan, format_name: str, folder: str = "") -> Iterator[str]:
+def render(saved: SavedPlan | Manifest, format_name: str, folder: str = "") -> Iterator[str]:
     """The plan in one format, in pieces."""
+    if isinstance(saved, Manifest):
+        return MANIFEST_FORMATS[format_name](saved, folder)
     return PLAN_FORMATS[format_name](saved, folder)
 
 

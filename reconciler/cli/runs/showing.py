@@ -15,8 +15,12 @@ from reconciler.cli.output.colour import coloured, wants_colour
 from reconciler.cli.output.console import write_document
 from reconciler.errors import DesiredStateError
 from reconciler.model.plan import SavedPlan
+from reconciler.model.plan_summary import PlanSummary
+from reconciler.model.shards.manifest import Manifest
 from reconciler.model.validation import Validation
 from reconciler.planning.gates import gates_of
+from reconciler.reporting.ci.places import in_repository
+from reconciler.reporting.plan.in_shards import manifest_as_markdown, manifest_problems
 from reconciler.reporting.plan.markdown import plan_as_markdown
 from reconciler.reporting.run.step_outputs import plan_outputs
 from reconciler.reporting.validation.markdown import validation_as_markdown
@@ -37,11 +41,23 @@ def show_plan(saved: SavedPlan, view: PlanView) -> None:
     write_formats(view.writes, partial(render, saved, folder=view.folder))
     github.annotate(lambda: plan_problems_of(saved, view.folder))
     github.summarize(partial(plan_as_markdown, saved, gates))
-    github.set_outputs(plan_outputs(saved, gates))
+    github.set_outputs(plan_outputs(saved, gates, PlanSummary.of(saved)))
     write_plan_document(saved, view.format_name, view.folder)
 
 
-def write_plan_document(saved: SavedPlan, format_name: str = "text", folder: str = "") -> None:
+def show_manifest(manifest: Manifest, view: PlanView) -> None:
+    """As `show_plan`, of a plan in shards."""
+    write_formats(view.writes, partial(render, manifest, folder=view.folder))
+    problems = manifest_problems(manifest)
+    github.annotate(lambda: in_repository(problems, view.folder))
+    github.summarize(lambda _: manifest_as_markdown(manifest))
+    github.set_outputs(plan_outputs(manifest, manifest.gates, manifest.summary))
+    write_plan_document(manifest, view.format_name, view.folder)
+
+
+def write_plan_document(
+    saved: SavedPlan | Manifest, format_name: str = "text", folder: str = ""
+) -> None:
     """Write the plan to stdout, in colour where people read it."""
     pieces = render(saved, format_name, folder)
     is_coloured = format_name == "text" and wants_colour(sys.stdout)

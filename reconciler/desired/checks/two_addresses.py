@@ -10,6 +10,7 @@ from reconciler.desired.problems import Problems
 from reconciler.desired.rules import Rule
 from reconciler.model.desired import Claims, Entry, EntryKind, listed_sources
 from reconciler.model.problem import Source
+from reconciler.outside_memory import Database
 
 
 def check_addresses(removes: Claims, keeps: Claims, problems: Problems) -> None:
@@ -24,6 +25,42 @@ def check_addresses(removes: Claims, keeps: Claims, problems: Problems) -> None:
                 places[uid].append((source, entry))
     for uid, found in places.items():
         _report_addresses(uid, sorted(found, key=lambda one: one[0]), problems)
+
+
+class AddressesOutsideMemory:
+    """The same check of a store whose entries come part by part, twice.
+
+    All that is held of an instance is a number, outside of memory; the few whose numbers are at two
+    addresses are looked at once more.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        database.execute("DROP TABLE IF EXISTS addresses")
+        database.execute("CREATE TABLE addresses (instance INTEGER, series INTEGER)")
+
+    def take(self, removes: Claims, keeps: Claims) -> None:
+        """Take note of a part, the first time."""
+        for entry in chain(removes.entries, keeps.entries):
+            if entry.instances is not None:
+                series = hash((entry.study_uid, entry.series_uid))
+                rows = ((hash(uid), series) for uid in entry.instances.uids)
+                self._database.executemany("INSERT INTO addresses VALUES (?, ?)", rows)
+
+    def check(self, parts: Iterable[tuple[Claims, Claims]], problems: Problems) -> None:
+        """Report what all parts, which come a second time, name at two addresses."""
+        twice = self._database.execute(
+            "SELECT instance FROM addresses GROUP BY instance HAVING MIN(series) <> MAX(series)"
+        )
+        if not (suspects := frozenset(number for (number,) in twice)):
+            return
+        places: dict[str, list[tuple[Source, Entry]]] = defaultdict(list)
+        for entry in (one for claims in parts for part in claims for one in part.entries):
+            for uid, source in listed_sources(entry):
+                if hash(uid) in suspects:
+                    places[uid].append((source, entry))
+        for uid, found in places.items():
+            _report_addresses(uid, sorted(found, key=lambda one: one[0]), problems)
 
 
 def _at_two_addresses(entries: Iterable[Entry]) -> set[str]:

@@ -40,6 +40,12 @@ class Listing:
         self.lines.extend(instances.marks[0::2])
         self.columns.extend(instances.marks[1::2])
 
+    def extend(self, other: Listing) -> None:
+        """Add the instances of another."""
+        self.uids += other.uids
+        self.lines += other.lines
+        self.columns += other.columns
+
     def finished(self, path: str, problems: Problems) -> InstanceList:
         """The instances, each once and in the file's order; what occurs twice is a warning."""
         self._put_in_order()
@@ -102,12 +108,36 @@ class TargetList:
     seen: list[str] | None = None
     """What each was when it was resolved; None where the list has no such column."""
 
-    def add(self, study_uid: str, *series_uid: str, line: int, column: int) -> None:
+    def add(
+        self, study_uid: str, *series_uid: str, line: int, column: int, seen: str | None = None
+    ) -> None:
         """Add a study, or a series of it."""
         self.studies.append(study_uid)
         self.series += series_uid
         self.lines.append(line)
         self.columns.append(column)
+        if self.seen is not None and seen is not None:
+            self.seen.append(seen)
+
+    def finished(self, path: str, problems: Problems) -> TargetList:
+        """The targets, each once; what occurs twice is a warning."""
+        firsts: dict[tuple[str, str | None], int] = {}
+        is_first = []
+        for study, series, line, column in self:
+            first = firsts.setdefault((study, series), line)
+            is_first.append(first == line)
+            if first != line:
+                what = f"study {study}" if series is None else f"series {series}"
+                warn_of_duplicate(what, Source(path, line, column), Source(path, first), problems)
+        if all(is_first):
+            return self
+        return TargetList(
+            list(compress(self.studies, is_first)),
+            list(compress(self.series, is_first)),
+            array("I", compress(self.lines, is_first)),
+            array("I", compress(self.columns, is_first)),
+            None if self.seen is None else list(compress(self.seen, is_first)),
+        )
 
     def __iter__(self) -> Iterator[tuple[str, str | None, int, int]]:
         series = self.series or repeat(None)

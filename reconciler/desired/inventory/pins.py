@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from reconciler.desired.inventory.reader import Inventory, read_inventory
+from reconciler.desired.inventory.spilled import SpilledRows
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
 from reconciler.desired.project_paths import (
@@ -24,8 +25,15 @@ from reconciler.regular_file import open_regular
 class Pins:
     """The inventories of one run, each read once, however many entries pin it."""
 
-    def __init__(self, root: Path, problems: Problems, progress: ReadProgress) -> None:
+    def __init__(
+        self,
+        root: Path,
+        problems: Problems,
+        progress: ReadProgress,
+        rows: SpilledRows | None = None,
+    ) -> None:
         self._root = root
+        self._rows = rows
         self._progress = progress
         self._problems = problems
         self._inventories: dict[str, Inventory] = {}
@@ -66,7 +74,7 @@ class Pins:
     def _read(self, full: Path, name: str) -> Inventory:
         if name not in self._inventories:
             self._progress.expect(full)
-            inventory = read_inventory(full, name, self._problems, self._progress)
+            inventory = read_inventory(full, name, self._problems, self._progress, self._rows)
             self._inventories[name] = inventory
         return self._inventories[name]
 

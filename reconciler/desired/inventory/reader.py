@@ -11,9 +11,9 @@ from reconciler.desired.inventory.listing import (
     Listing,
     TargetList,
     has_leading_zero,
-    warn_of_duplicate,
     warn_of_leading_zero,
 )
+from reconciler.desired.inventory.spilled import SpilledRows
 from reconciler.desired.problems import Problems
 from reconciler.desired.progress import ReadProgress
 from reconciler.desired.project_paths import is_pointer, report_pointer
@@ -61,16 +61,22 @@ def _noun(names: Collection[str]) -> str:
 
 
 def read_inventory(
-    file: Path, path: str, problems: Problems, progress: ReadProgress | None = None
+    file: Path,
+    path: str,
+    problems: Problems,
+    progress: ReadProgress | None = None,
+    rows: SpilledRows | None = None,
 ) -> Inventory:
     """Read a whole inventory; ``path`` is its name relative to the project's root.
+
+    With ``rows`` these take what it lists, and the result holds none of it.
 
     Raises:
         OSError: the file cannot be read.
     """
     with open_regular(file) as stream:
         lines = CsvLines(stream, path, problems, progress or ReadProgress())
-        reader = _Reader(path, problems)
+        reader = _Reader(path, problems, rows)
         count: int | None = None
         try:
             reader.read(lines.rows())
@@ -85,12 +91,14 @@ def read_inventory(
 class _Reader:
     """Turns rows into listings by series, or into targets."""
 
-    def __init__(self, path: str, problems: Problems) -> None:
+    def __init__(self, path: str, problems: Problems, rows: SpilledRows | None) -> None:
         self._path = path
         self._problems = problems
+        self._rows = rows
         self.is_pointer = False
         self.targets = TargetList()
         self._listings: dict[SeriesAddress, Listing] = {}
+        self._warned: set[str] = set()
 
     def read(self, rows: Iterator[Row]) -> None:
         header = next(rows, Row(1, "", [""]))
@@ -106,7 +114,6 @@ class _Reader:
         places = [header.cells.index(name) for name in names]
         seen = header.cells.index(SEEN) if SEEN in header.cells else None
         self.targets.seen = None if seen is None else []
-        firsts: dict[tuple[str, ...], int] = {}
         before = ""
         for row in rows:
             if len(row.cells) != len(header.cells):
@@ -119,16 +126,14 @@ class _Reader:
             if study == before:
                 study = before  # neighbours share its text
             column = row.column(places[-1])
-            first = firsts.setdefault((study, *below), row.line)
-            if first != row.line:
-                what = f"{_noun(names)} {uids[-1]}"
-                source = Source(self._path, row.line, column)
-                warn_of_duplicate(what, source, Source(self._path, first), self._problems)
-                continue
-            self._warn_of_leading_zeros(row, below if study is before else (study, *below))
-            self.targets.add(study, *below, line=row.line, column=column)
-            if seen is not None and self.targets.seen is not None:
-                self.targets.seen.append(row.cells[seen])
+            self._warn_of_leading_zeros(row, uids)
+            said = None if seen is None else row.cells[seen]
+            if self._rows is None:
+                self.targets.add(study, *below, line=row.line, column=column, seen=said)
+            else:
+                self._rows.take_target(
+                    self._path, study, *below, place=(row.line, column), seen=said
+                )
             before = study
 
     def _read_instances(self, header: Row, rows: Iterator[Row]) -> None:
@@ -144,13 +149,21 @@ class _Reader:
                 if not (is_uid(cells[study]) and is_uid(cells[series])):
                     self._report_row(row, header.cells)
                     continue
+                self._spill(before, listing)
                 before = (cells[study], cells[series])
                 listing = self._listing(row, SeriesAddress(*before))
                 column = sum(len(cell) + 1 for cell in cells[:instance]) + 1
             at = row.column(instance) if '"' in text else column
             listing.add(cells[instance], line, at)
+        self._spill(before, listing)
+
+    def _spill(self, series: tuple[str, str], listing: Listing) -> None:
+        if self._rows is not None and listing.uids:
+            self._rows.take_listing(self._path, series, listing)
+            del self._listings[SeriesAddress(*series)]
 
     def finished(self) -> dict[SeriesAddress, InstanceList]:
+        self.targets = self.targets.finished(self._path, self._problems)
         return {
             series: listing.finished(self._path, self._problems)
             for series, listing in self._listings.items()
@@ -165,6 +178,9 @@ class _Reader:
 
     def _warn_of_leading_zeros(self, row: Row, uids: Iterable[str]) -> None:
         for uid in filter(has_leading_zero, uids):
+            if uid in self._warned:
+                continue
+            self._warned.add(uid)
             source = Source(self._path, row.line, row.column(row.cells.index(uid)))
             warn_of_leading_zero(uid, source, self._problems)
 

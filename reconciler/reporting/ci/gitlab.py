@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from reconciler.model.plan import Plan, Why
 from reconciler.model.problem import Problem, Severity
 from reconciler.reporting.ci.fingerprints import fingerprinted
 from reconciler.reporting.wording import plain
@@ -40,6 +39,6 @@ def _words(problem: Problem) -> str:
     return plain(problem.message) + hint
 
 
-def plan_as_terraform(plan: Plan) -> Iterator[str]:
+def plan_as_terraform(deletions: int) -> Iterator[str]:
     """The three numbers of a ``terraform`` report; nothing is ever created or updated."""
-    yield json.dumps({"create": 0, "update": 0, "delete": plan.count(Why.LISTED)}) + "\n"
+    yield json.dumps({"create": 0, "update": 0, "delete": deletions}) + "\n"

@@ -10,10 +10,8 @@ from dataclasses import dataclass
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from reconciler.model.gate import Gate
-from reconciler.model.plan import SavedPlan
 from reconciler.model.problem import Problem, Severity
 from reconciler.model.validation import Validation
-from reconciler.reporting.plan.problems import plan_problems
 from reconciler.reporting.wording import describe_gate, plain
 
 
@@ -45,10 +43,10 @@ def _file_case(path: str, problems: Iterable[Problem]) -> _Case:
     return _Case("validate", path, lines[Severity.ERROR], lines[Severity.WARNING])
 
 
-def plan_as_junit(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
+def plan_as_junit(gates: Sequence[Gate], problems: Iterable[Problem]) -> Iterator[str]:
     """A case for each gate of each store, and one for what else a reviewer must see."""
     cases = [_gate_case(gate) for gate in gates]
-    words = [_line(problem) for problem in plan_problems(saved, gates)]
+    words = [_line(problem) for problem in problems]
     cases.append(_Case("plan", "findings", words=words))
     return _render("reconciler plan", cases)
 

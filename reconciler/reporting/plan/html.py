@@ -12,6 +12,7 @@ from markupsafe import Markup
 from reconciler.model.address import SeriesAddress, StoreAddress
 from reconciler.model.gate import Gate
 from reconciler.model.plan import Dangling, SavedPlan
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.thumbnail import Thumbnail, Thumbnails
 from reconciler.reporting.page import render_page
 from reconciler.reporting.plan.by_reason import by_reason, declared, first_lines, seen_in
@@ -50,7 +51,7 @@ def plan_as_html(
             "plan": saved.plan,
             "summary": summary_of(saved, gates),
             "Weight": Weight,
-            "headline": summary_line(saved.plan),
+            "headline": summary_line(PlanSummary.of(saved)),
             "by_reason": by_reason,
             "declared": declared,
             "first_lines": first_lines,

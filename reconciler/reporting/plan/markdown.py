@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from reconciler.model.gate import Gate
 from reconciler.model.plan import Plan, Reappeared, SavedPlan, Why
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.reporting.markdown import (
     COMMENT,
     DEGREES,
@@ -32,7 +33,7 @@ def plan_as_markdown(
 
     The summary is never cut.
     """
-    summary = "".join(_summary(summary_of(saved, gates)))
+    summary = "".join(summary_as_markdown(summary_of(saved, gates)))
     has_room = saved.plan.count(Why.LISTED) * _SHORTEST_LINE <= limit.most
     degrees = DEGREES if has_room else DEGREES[1:]
     return fit(lambda detail: _render(saved, summary, detail), limit, degrees)
@@ -47,12 +48,13 @@ def _render(saved: SavedPlan, summary: str, detail: Detail) -> Iterator[str]:
         yield from store_as_markdown(store, seen_in(saved, store), detail)
     if len(stores) < len(saved.plan.stores):
         yield f"… and {plural(len(saved.plan.stores) - len(stores), 'store')} more\n\n"
-    yield f"{summary_line(saved.plan)}\n\n"
+    yield f"{summary_line(PlanSummary.of(saved))}\n\n"
     yield f"Digest `{saved.digest}`, plan id {escape(saved.plan_id)},"
     yield f" expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
 
 
-def _summary(summary: Summary) -> Iterator[str]:
+def summary_as_markdown(summary: Summary) -> Iterator[str]:
+    """Render what every plan begins with."""
     yield f"### {summary.headline}\n\n"
     for part in summary.parts:
         yield f"**{part.title}**\n\n"

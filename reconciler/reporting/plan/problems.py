@@ -13,6 +13,7 @@ from reconciler.model.desired import InputRole
 from reconciler.model.gate import Gate
 from reconciler.model.plan import Finding, Plan, Reappeared, SavedPlan, SeriesPlan, StorePlan, Why
 from reconciler.model.problem import Problem, ProblemRule, Severity, Source
+from reconciler.model.shards.notices import Notices
 from reconciler.reporting.plan.by_reason import first_lines
 from reconciler.reporting.wording import (
     describe_freed,
@@ -62,12 +63,17 @@ def plan_problems(saved: SavedPlan, gates: Sequence[Gate]) -> tuple[Problem, ...
     return tuple(_capped(_problems(saved, gates)))
 
 
+def gate_problem(gate: Gate, home: Source) -> Problem:
+    """A blocking gate as a problem of the file that limits its store."""
+    message = f"blocking gate {describe_gate(gate)} ({gate.store})"
+    return Problem(home, gate.name.rule, message, gate.hint)
+
+
 def _problems(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Problem]:
     homes = {store.store: _home(store, saved.plan) for store in saved.plan.stores}
     for gate in gates:
         if not gate.is_passed:
-            message = f"blocking gate {describe_gate(gate)} ({gate.store})"
-            yield Problem(homes[gate.store], gate.name.rule, message, gate.hint)
+            yield gate_problem(gate, homes[gate.store])
     for store in saved.plan.stores:
         for finding in store.findings:
             if finding.why in _FINDING_RULES:
@@ -76,9 +82,10 @@ def _problems(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[Problem]:
         yield from _dangling(store)
     for reappeared in saved.reappeared:
         yield _reappeared(reappeared)
-    for freed, words in describe_freed(saved):
-        yield _warning(PlanRule.FREED, homes[freed.store], words)
-    for overdue in saved.overdue_holds:
+    notices = Notices.of(saved)
+    for freed in notices.freed:
+        yield _warning(PlanRule.FREED, homes[freed.store], describe_freed(freed))
+    for overdue in notices.overdue_holds:
         yield _warning(PlanRule.HOLD_OVERDUE, overdue.source, describe_overdue(overdue))
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from reconciler.model.gate import Gate, GateName
-from reconciler.model.plan import NotLookedAt, OverdueHold, SavedPlan
+from reconciler.model.plan import GitState, OverdueHold, SavedPlan
 from reconciler.model.plan_summary import HoldTally, PlanSummary
+from reconciler.model.shards.notices import Notices
 from reconciler.reporting.wording import (
     NOT_SAID,
     TOO_MANY,
@@ -80,15 +81,21 @@ class Summary:
 
 def summary_of(saved: SavedPlan, gates: Sequence[Gate]) -> Summary:
     """The summary of a plan; ``gates`` are all of its gates."""
-    numbers = PlanSummary.of(saved)
+    return summary_from(PlanSummary.of(saved), Notices.of(saved), gates, saved.git)
+
+
+def summary_from(
+    numbers: PlanSummary, notices: Notices, gates: Sequence[Gate], git: GitState | None
+) -> Summary:
+    """The summary of a plan of which no more is known."""
     parts = (
         Part(
             "What goes",
-            (*_losses(numbers), *_stores(saved), *_seen(saved, numbers), *_absent(numbers)),
+            (*_losses(numbers), *_stores(notices), *_seen(notices, numbers), *_absent(numbers)),
         ),
-        Part("Why", (*_reasons(numbers), *_asked(saved))),
+        Part("Why", (*_reasons(numbers), *_asked(notices, git))),
         Part("What is kept", tuple(_kept(numbers))),
-        Part("What is odd", tuple(_odd(saved, numbers)) or (Line("Nothing was found."),)),
+        Part("What is odd", tuple(_odd(notices, numbers, git)) or (Line("Nothing was found."),)),
     )
     shown = tuple(part for part in parts if part.lines)
     return Summary(_headline(numbers), shown, tuple(_blocking(gates)), _passed(gates))
@@ -131,15 +138,15 @@ def _losses(plan: PlanSummary) -> Iterator[Line]:
         )
 
 
-def _stores(saved: SavedPlan) -> Iterator[Line]:
+def _stores(notices: Notices) -> Iterator[Line]:
     """Which of several stores lose something; no line where the plan is of one."""
-    names = [store.store.dicom_store_id for store in saved.plan.stores if store.studies]
-    if names and len(saved.plan.stores) > 1:
-        of = plural(len(saved.plan.stores), "store")
+    names = notices.losing
+    if names and notices.stores > 1:
+        of = plural(notices.stores, "store")
         yield Line(f"From {len(names):,} of {of}: {_first(names, len(names), 'store')}")
 
 
-def _seen(saved: SavedPlan, plan: PlanSummary) -> Iterator[Line]:
+def _seen(notices: Notices, plan: PlanSummary) -> Iterator[Line]:
     """What the listings said of it: no line where they said nothing."""
     if plan.modalities:
         counts = [f"{name} {count:,}" for name, count in plan.modalities.items()]
@@ -147,7 +154,7 @@ def _seen(saved: SavedPlan, plan: PlanSummary) -> Iterator[Line]:
     if plan.years:
         first, last = plan.years[0], plan.years[-1]
         span = str(first) if first == last else f"{first} to {last}"
-        dated = sum(one.year is not None for one in saved.seen)
+        dated = notices.studies_dated
         partly = "" if dated == plan.studies else f" (of {dated:,} of the {plan.studies:,} studies)"
         yield Line(f"Years: {span}{partly}")
 
@@ -176,18 +183,11 @@ def _absent(plan: PlanSummary) -> Iterator[Line]:
         yield Line(f"Already absent: {plan.already_absent:,}, wanted removed, and not in the store")
 
 
-def _asked(saved: SavedPlan) -> Iterator[Line]:
+def _asked(notices: Notices, git: GitState | None) -> Iterator[Line]:
     """Which files ask for it, and the commit they were taken from."""
-    paths = {
-        group.path
-        for store in saved.plan.stores
-        for study in store.studies
-        for series in study.series
-        for group in series.groups
-    }
-    if paths:
-        files = _first(map(shortened, sorted(paths)), len(paths), "file")
-        commit = f", commit {saved.git.commit[:12]}" if saved.git else ""
+    if paths := notices.paths:
+        files = _first(map(shortened, paths), len(paths), "file")
+        commit = f", commit {git.commit[:12]}" if git else ""
         yield Line(f"Asked for in {files}{commit}")
 
 
@@ -218,19 +218,19 @@ def _overriding(overridden: int) -> str:
     return f" (files ask to remove {overridden:,} of them, which stay)"
 
 
-def _odd(saved: SavedPlan, plan: PlanSummary) -> Iterator[Line]:
+def _odd(notices: Notices, plan: PlanSummary, git: GitState | None) -> Iterator[Line]:
     """What needs somebody's attention, the gravest first."""
     texts = [
-        *_first_of([text for _, text in describe_freed(saved)]),
-        *_reappeared(saved),
+        *_first_of([describe_freed(one) for one in notices.freed]),
+        *_reappeared(notices),
         *_dangling(plan),
         *_counted(plan),
-        *_first_of([_overdue(one) for one in saved.overdue_holds]),
-        *_unclear_references(saved),
+        *_first_of([_overdue(one) for one in notices.overdue_holds]),
+        *_unclear_references(notices),
     ]
     if plan.damaged_too:
         texts.append(f"{plural(plan.damaged_too, 'instance')}: deleted even if the copy is damaged")
-    if saved.git is not None and saved.git.dirty:
+    if git is not None and git.dirty:
         texts.append("The files have changes that are in no commit")
     yield from (Line(text, Weight.ODD) for text in texts)
 
@@ -245,12 +245,10 @@ def _first_of(notices: Sequence[str]) -> Iterator[str]:
         yield f"… and {len(notices) - _NOTICES:,} more such holds (all of them with --format json)"
 
 
-def _reappeared(saved: SavedPlan) -> Iterator[str]:
-    restored = sum(one.restored for one in saved.reappeared)
-    again = len(saved.reappeared) - restored
-    if again:
+def _reappeared(notices: Notices) -> Iterator[str]:
+    if again := notices.reappeared:
         yield f"Reappeared: {plural(again, 'instance')}, removed by an earlier run and there again"
-    if restored:
+    if restored := notices.restored:
         yield f"Restored: {plural(restored, 'instance')}, put back after an earlier run"
 
 
@@ -281,29 +279,28 @@ def _counted(plan: PlanSummary) -> Iterator[str]:
             yield words.format(f"{count:,}")
 
 
-def _unclear_references(saved: SavedPlan) -> Iterator[str]:
-    may_refer = sum(len(store.may_refer) for store in saved.plan.stores)
-    if may_refer:
-        yield f"{plural(may_refer, 'instance')} may refer to what would be deleted"
-    unread = [*_unread([store.not_looked_at for store in saved.plan.stores])]
+def _unclear_references(notices: Notices) -> Iterator[str]:
+    if notices.may_refer:
+        yield f"{plural(notices.may_refer, 'instance')} may refer to what would be deleted"
+    unread = [*_unread(notices)]
     if unread:
         yield f"Not looked at for references to what would be deleted: {'; '.join(unread)}"
 
 
-def _unread(left: Sequence[NotLookedAt]) -> Iterator[str]:
+def _unread(notices: Notices) -> Iterator[str]:
     """How much was not read of all stores, and why."""
-    details = Counter(one.detail for part in left for one in part.instances)
+    details = Counter(notices.unread)
     if details:
         (detail, _), *others = details.most_common()
         why = f"{shortened(detail, _DETAIL)}{' and other reasons' if others else ''}"
         yield f"{plural(details.total(), 'instance')} ({why})"
     more = [
-        (sum(part.more_instances for part in left), "more instance"),
-        (sum(part.more_studies for part in left), "more study"),
+        (notices.more_instances, "more instance"),
+        (notices.more_studies, "more study"),
     ]
     if any(count for count, _ in more):
         yield f"{_joined([plural(*one) for one in more if one[0]])} ({TOO_MANY})"
-    if images := sum(part.unreported for part in left):
+    if images := notices.unreported:
         yield f"{plural(images, 'image')} ({NOT_SAID})"
 
 

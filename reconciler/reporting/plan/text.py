@@ -18,6 +18,7 @@ from reconciler.model.plan import (
     StudyPlan,
     StudySeen,
 )
+from reconciler.model.plan_summary import PlanSummary
 from reconciler.reporting.plan.by_reason import by_reason, declared, first_lines, seen_in
 from reconciler.reporting.plan.summary import Summary, summary_of
 from reconciler.reporting.wording import (
@@ -44,7 +45,7 @@ _WIDTH = 80
 
 def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
     """Render in pieces; what a reviewer decides by first, the stable summary line last."""
-    yield from _summary(summary_of(saved, gates))
+    yield from summary_as_text(summary_of(saved, gates))
     yield from _reappeared(saved.reappeared)
     for store in saved.plan.stores:
         yield f"\nStore {store.store}\n"
@@ -56,10 +57,11 @@ def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
         yield from _kept(store)
     yield f"\nPlan id {plain(saved.plan_id)}, expires {saved.expires:%Y-%m-%d %H:%M} UTC\n"
     yield f"Digest  {saved.digest}\n\n"
-    yield summary_line(saved.plan) + "\n"
+    yield summary_line(PlanSummary.of(saved)) + "\n"
 
 
-def _summary(summary: Summary) -> Iterator[str]:
+def summary_as_text(summary: Summary) -> Iterator[str]:
+    """Render what every plan begins with."""
     yield _wrapped("", summary.headline)
     for part in summary.parts:
         yield f"\n{part.title}\n"

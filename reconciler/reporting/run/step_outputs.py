@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import RunReport
-from reconciler.model.plan import SavedPlan
 from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.validation import Validation
 from reconciler.reporting.wording import named_counts, plain
@@ -14,16 +14,28 @@ from reconciler.reporting.wording import named_counts, plain
 Outputs = Mapping[str, object]
 
 
-def plan_outputs(saved: SavedPlan, gates: Sequence[Gate]) -> Outputs:
+class Named(Protocol):
+    """What has the names of a plan."""
+
+    @property
+    def digest(self) -> str:
+        """That of its stable part."""
+
+    @property
+    def plan_id(self) -> str:
+        """That of this making of it."""
+
+
+def plan_outputs(plan: Named, gates: Sequence[Gate], summary: PlanSummary) -> Outputs:
     """Names, blocking gates and the numbers of the plan."""
     blocking = sorted({gate.name.value for gate in gates if not gate.is_passed})
     return {
-        "digest": saved.digest,
-        "plan_id": saved.plan_id,
-        "has_deletions": _flag(saved.plan.has_deletions),
-        "has_pending": _flag(saved.plan.has_pending),
+        "digest": plan.digest,
+        "plan_id": plan.plan_id,
+        "has_deletions": _flag(summary.listed > 0),
+        "has_pending": _flag(summary.has_pending),
         "blocking_gates": ",".join(blocking),
-        **PlanSummary.of(saved).counts,
+        **summary.counts,
     }
 
 

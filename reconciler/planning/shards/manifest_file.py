@@ -1,0 +1,104 @@
+"""The manifest: the plan file of a plan in shards, under the same names and the same seal.
+
+Its digest covers the digest of each shard, and all that the gates count which do not rest on the
+local history. So the digest that was reviewed names every deletion, and a gate that stops the whole
+cannot be taken out of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from reconciler.errors import PlanFileError, PlanRefused
+from reconciler.json_codec import codec_of
+from reconciler.json_stream import JsonStream
+from reconciler.model.gate import Gate
+from reconciler.model.plan import PartOf, SavedPlan
+from reconciler.model.shards.manifest import Manifest, Shard, ShardedPlan
+from reconciler.planning.gates import gates_on_counts
+from reconciler.planning.plan_file import plan_from, read_plan
+from reconciler.planning.plan_json import canonical, decode_plan
+from reconciler.planning.seal import MANIFEST
+from reconciler.planning.sealed_file import (
+    OnProgress,
+    digest_of_pieces,
+    read_sealed,
+    write_sealed,
+)
+
+
+def digest_of_shards(plan: ShardedPlan) -> str:
+    """The name of the stable part of a manifest: ``sha256:`` and 64 hexadecimal digits."""
+    return digest_of_pieces([_stable(plan)])
+
+
+def write_manifest(manifest: Manifest) -> Iterator[str]:
+    """The text of the manifest, in pieces."""
+    header = codec_of(Manifest).write(manifest)
+    del header["plan"]
+    header["gates"] = [
+        codec_of(Gate).write(gate, {"passed": gate.is_passed}) for gate in manifest.gates
+    ]
+    return write_sealed(header, MANIFEST, [_stable(manifest.plan)])
+
+
+def _stable(plan: ShardedPlan) -> str:
+    return canonical(codec_of(ShardedPlan).write(plan))
+
+
+def read_manifest(path: Path, on_progress: OnProgress | None = None) -> Manifest:
+    """Read a manifest, and check that it is as it was written; not its shards.
+
+    Raises:
+        PlanFileError: it cannot be read, or is not a manifest.
+        PlanRefused: it was edited, or another major version of the format wrote it.
+    """
+    found = read_plan_or_manifest(path, on_progress)
+    if isinstance(found, Manifest):
+        return found
+    raise PlanFileError(
+        f"{path} is a plan of its own, not the manifest of a plan in shards",
+        hint="the manifest is the plan.json in the folder that `plan --shard-size --out` wrote",
+    )
+
+
+def read_plan_or_manifest(
+    path: Path, on_progress: OnProgress | None = None
+) -> SavedPlan | Manifest:
+    """Read what somebody names as a plan, be it in shards or not; raises as `read_plan`."""
+    stable = {"plan": decode_plan, "manifest": JsonStream.value}
+    return read_sealed(path, partial(_decode, path), stable, on_progress)
+
+
+def _decode(path: Path, document: Mapping[str, Any]) -> SavedPlan | Manifest:
+    if "manifest" not in document:
+        return plan_from(path, document)
+    plan = codec_of(ShardedPlan).read(document["manifest"])
+    gates = tuple(codec_of(Gate).read(one) for one in document["gates"])
+    found = codec_of(Manifest).read({**document, "plan": plan, "gates": gates})
+    if not set(gates_on_counts(plan.stores)) <= set(gates):
+        raise ValueError("its gates are not those of what it counts")
+    return found
+
+
+def read_shard(
+    folder: Path, manifest: Manifest, shard: Shard, on_progress: OnProgress | None = None
+) -> SavedPlan:
+    """Read a shard of a manifest that lies in this folder, and check that it is the one named.
+
+    Raises:
+        PlanFileError: it cannot be read, or is not a plan file.
+        PlanRefused: it was edited, or is the shard of another plan.
+    """
+    path = folder / shard.path
+    saved = read_plan(path, on_progress)
+    part = PartOf(manifest.plan_id, shard.number)
+    if saved.part_of != part or saved.digest != shard.digest:
+        raise PlanRefused(
+            f"{path} is not shard {shard.number} of plan {manifest.plan_id}",
+            hint="the manifest and its shards are written together; make the plan again",
+        )
+    return saved

@@ -1,0 +1,208 @@
+"""A plan in shards from the command line: the folder, its forms, and what crosses shards."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconciler.desired import parts
+from reconciler.model.address import InstanceAddress
+from reconciler.planning.plan_file import read_plan
+from reconciler.planning.shards.manifest_file import read_manifest
+
+from ..derived import derived, file_of, images
+from ..limits import wide_open_line
+from .conftest import REASON, Project, address
+
+OPEN = REASON + wide_open_line("maxDangling")
+IN_SHARDS = ("--shard-size", "2", "--out", "plan")
+
+
+@pytest.fixture(autouse=True)
+def study_by_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each study is a part of its own, as it is with very many instances."""
+    monkeypatch.setattr(parts, "HEAVIEST", 1)
+
+
+@pytest.fixture
+def three(project: Project) -> Project:
+    """Three studies of two instances, all to be removed."""
+    for study in (1, 2, 3):
+        project.fill(study, 1, [1, 2])
+    lines = "".join(f"  - studiesId: {address(study, 1, 1).study_uid}\n" for study in (1, 2, 3))
+    project.write("a.yaml", f"{OPEN}remove:\n{lines}")
+    return project
+
+
+def shard_names(project: Project) -> list[str]:
+    return sorted(one.name for one in (project.folder / "plan" / "shards").iterdir())
+
+
+def test_the_manifest_is_shown_in_every_form_and_each_shard_as_a_plan(three: Project) -> None:
+    planned = three.run("plan", *IN_SHARDS, "--max-qps", "200")
+    assert planned.code == 0, planned.err
+    assert planned.out.startswith("6 instances of 3 whole studies go for good.\n")
+    assert "  shards/00003.json  2 instances of 1 study\n" in planned.out
+    assert "apply sends about 12 requests: 0.0 hours at 200 per second (--max-qps)" in planned.err
+    assert shard_names(three) == ["00001.json", "00002.json", "00003.json"]
+    manifest = read_manifest(three.folder / "plan" / "plan.json")
+    shown = three.run("show", "plan/plan.json")
+    assert shown.out == planned.out
+    written = (three.folder / "plan" / "plan.json").read_text("utf-8")
+    assert three.run("show", "plan/plan.json", "--format", "json").out == written
+    for form in ("markdown", "html"):
+        text = three.run("show", "plan/plan.json", "--format", form).out
+        assert manifest.digest in text
+        assert all(shard.digest in text for shard in manifest.plan.shards)
+        assert "6 instances of 3 whole studies go for good." in text
+    terraform = three.run("show", "plan/plan.json", "--format", "terraform").out
+    assert json.loads(terraform) == {"create": 0, "update": 0, "delete": 6}
+    for form in ("sarif", "junit", "codequality"):
+        assert three.run("show", "plan/plan.json", "--format", form).code == 0
+    one = three.run("show", "plan/shards/00002.json")
+    assert one.out.startswith("2 instances of 1 whole study go for good.\n")
+    assert address(2, 1, 1).study_uid in one.out
+
+
+def test_a_shard_is_not_applied_by_itself(three: Project) -> None:
+    three.run("plan", *IN_SHARDS)
+    refused = three.run("apply", "plan/shards/00001.json")
+    assert refused.code == 3
+    assert "this is shard 1 of plan" in refused.err
+    assert "apply the plan.json in the folder above it" in refused.err
+    assert three.deletes() == []
+
+
+def test_a_blocking_gate_is_that_of_the_whole(three: Project) -> None:
+    text = (three.folder / "specs" / "a.yaml").read_text("utf-8")
+    (three.folder / "specs" / "a.yaml").write_text(
+        text.replace("maxDeletions: 100000", "maxDeletions: 5"), encoding="utf-8"
+    )
+    planned = three.run("plan", *IN_SHARDS, "--events", "events.jsonl")
+    assert planned.code == 3
+    assert "(maxDeletions: 6 of at most 5)" in " ".join(planned.out.split())
+    assert "blocking gates: maxDeletions" in planned.err
+    assert len(shard_names(three)) == 3
+    lines = (three.folder / "events.jsonl").read_text("utf-8").splitlines()
+    events: list[dict[str, Any]] = [json.loads(line) for line in lines]
+    assert sum(one["type"] == "planned_change" for one in events) == 6
+    blocking = [one["name"] for one in events if one["type"] == "gate" and not one["passed"]]
+    assert blocking == ["maxDeletions"]
+    assert events[-1]["counts"]["listed"] == 6
+
+
+def test_a_new_plan_replaces_an_older_one_and_nothing_else(three: Project) -> None:
+    assert three.run("plan", *IN_SHARDS).code == 0
+    three.fill(3, 1, [3])
+    assert three.run("plan", "--shard-size", "100", "--out", "plan").code == 0
+    assert shard_names(three) == ["00001.json"]
+    assert read_manifest(three.folder / "plan" / "plan.json").plan.deletions == 7
+    (three.folder / "plan" / "notes.txt").write_text("mine", encoding="utf-8")
+    refused = three.run("plan", *IN_SHARDS)
+    assert refused.code == 1
+    assert "holds something else than a plan in shards" in refused.err
+    assert shard_names(three) == ["00001.json"]
+
+
+def test_a_plan_that_fails_leaves_an_older_one_as_it_was(three: Project) -> None:
+    three.run("plan", *IN_SHARDS)
+    before = (three.folder / "plan" / "plan.json").read_bytes()
+    three.write("b.yaml", "remove: [{studiesId: x}]\n")
+    assert three.run("plan", *IN_SHARDS).code == 1
+    assert (three.folder / "plan" / "plan.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--shard-size", "2"), "a plan in shards is a folder, and none is named"),
+        (("--shard-size", "0", "--out", "plan"), "0 is not in the range x>=1"),
+        (("--shard-size", "2", "--out", "specs/a.yaml"), "a.yaml is a file"),
+        (("--shard-size", "2", "--out", "specs"), "specs holds something else"),
+    ],
+)
+def test_what_cannot_be_a_folder_of_shards_is_a_usage_error(
+    three: Project, arguments: Sequence[str], said: str
+) -> None:
+    three.emulator.clear_requests()
+    refused = three.run("plan", *arguments)
+    assert refused.code == 1, refused.err
+    assert said in refused.err
+    assert three.emulator.requests() == []
+
+
+def test_a_lone_plan_in_the_way_is_not_replaced(three: Project) -> None:
+    (three.folder / "plan").mkdir()
+    three.run("plan", "--out", "plan/plan.json")
+    refused = three.run("plan", *IN_SHARDS)
+    assert refused.code == 1
+    assert "plan.json would be replaced, and is not one" in refused.err
+    assert read_plan(three.folder / "plan" / "plan.json").plan.has_deletions
+
+
+# What crosses shards
+
+
+def both_ways(project: Project) -> tuple[list[str], list[str]]:
+    """What is wrong with a plan in one file and in shards, in the words of stderr."""
+    alone, sharded = project.run("plan", "--out", "plan.json"), project.run("plan", *IN_SHARDS)
+    assert alone.code == sharded.code == 1
+    return [
+        [line for line in one.err.splitlines() if not line.startswith("sent ")]
+        for one in (alone, sharded)
+    ]  # type: ignore[return-value]  # two of them
+
+
+def test_one_uid_at_two_addresses_of_inventories_is_found_with_its_lines(project: Project) -> None:
+    rows = [address(study, 1, 1)._replace(instance_uid="1.2.3") for study in (2, 1)]
+    text = "studiesId,seriesId,instancesId\n" + "".join(",".join(row) + "\n" for row in rows)
+    (project.folder / "specs" / "list.csv").write_text(text, encoding="utf-8")
+    pin = f"path: list.csv, sha256: {hashlib.sha256(text.encode()).hexdigest()}, count: 2"
+    kept = f"keep:\n  - inventory: {{{pin}}}\n"
+    removed = f"remove:\n  - studiesId: {rows[0].study_uid}\n    seriesId: {rows[0].series_uid}\n"
+    project.write("a.yaml", f"{OPEN}{removed}{kept}")
+    alone, sharded = both_ways(project)
+    assert alone == sharded
+    assert any("instance 1.2.3 is named in another series at specs/list.csv:2" in x for x in alone)
+
+
+def test_what_another_study_keeps_is_not_deleted(project: Project) -> None:
+    here, there = address(1, 1, 1), address(2, 1, 1)._replace(instance_uid=address(1, 1, 1)[2])
+    project.emulator.ingest_synthetic(project.store, here.series, [here.instance_uid])
+    project.emulator.ingest_synthetic(project.store, there.series, [there.instance_uid])
+    project.write(
+        "a.yaml",
+        f"{OPEN}remove:\n  - studiesId: {there.study_uid}\n"
+        f"keep:\n  - studiesId: {here.study_uid}\n",
+    )
+    alone, sharded = both_ways(project)
+    assert alone == sharded
+    assert any("keeps it in series" in line for line in alone), alone
+    assert not (project.folder / "plan" / "plan.json").exists()
+
+
+def test_a_reference_from_a_study_of_another_shard_dangles(project: Project) -> None:
+    pixels = images("1.2.5", "1.2.5.1", 2)
+    kept = [InstanceAddress(f"1.2.{n}", f"1.2.{n}.2", f"1.2.{n}.2.1") for n in (3, 9)]
+    removed = images("1.2.9", "1.2.9.1", 1)
+    for dataset in (*pixels, *removed, *(derived("SEG", pixels, *one) for one in kept)):
+        project.emulator.ingest(project.store, file_of(dataset))
+    project.write(
+        "a.yaml",
+        f"{OPEN}remove:\n  - studiesId: 1.2.5\n  - studiesId: 1.2.9\n    seriesId: 1.2.9.1\n"
+        "keep:\n  - studiesId: 1.2.3\n  - studiesId: 1.2.9\n    seriesId: 1.2.9.2\n",
+    )
+    alone, sharded = project.run("plan", "--out", "plan.json"), project.run("plan", *IN_SHARDS)
+    assert alone.code == sharded.code == 3, (alone.err, sharded.err)
+    whole = read_plan(project.folder / "plan.json").plan.stores[0].dangling
+    assert [one.instance_uid for one in whole] == [one.instance_uid for one in kept]
+    names = shard_names(project)
+    assert len(names) > 1
+    shards = [read_plan(Path(project.folder, "plan", "shards", name)) for name in names]
+    found = [one for shard in shards for store in shard.plan.stores for one in store.dangling]
+    assert found == list(whole)
