@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import resource
 import signal
 import ssl
 import subprocess
@@ -14,7 +15,7 @@ import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +46,11 @@ remove:
 
 
 class Cost(NamedTuple):
-    """What a process cost: wall and CPU seconds, and the most memory that it ever held."""
+    """What a process cost: wall and CPU seconds, and the most memory that it ever held.
+
+    Linux counts what the starting process holds as memory of the one that it starts, so a
+    benchmark has to hold less than what it measures (`run`).
+    """
 
     wall: float
     cpu: float
@@ -79,7 +84,8 @@ def write_inventory(folder: Path, layout: Layout) -> Path:
     """A CSV inventory, and the file that pins it."""
     digest = hashlib.sha256()
     with (folder / "instances.csv").open("wb") as out:
-        for line in ("studiesId,seriesId,instancesId", *map(",".join, layout.addresses())):
+        rows = map(",".join, layout.addresses())
+        for line in chain(["studiesId,seriesId,instancesId"], rows):
             out.write(f"{line}\n".encode())
             digest.update(f"{line}\n".encode())
     pin = f"{{path: instances.csv, sha256: {digest.hexdigest()}, count: {layout.instances}}}"
@@ -125,9 +131,13 @@ def run(
     """Run a command to its end; what it cost, and what it printed on stderr.
 
     Longer than ``timeout`` seconds, it is sent SIGINT, as a person would.
+
+    Raises:
+        SystemExit: it failed, or the most memory is that of the benchmark itself.
     """
     environment = {name: value for name, value in os.environ.items() if "RECONCILER" not in name}
     environment.pop("GOOGLE_APPLICATION_CREDENTIALS", None)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
     with subprocess.Popen(
         command,
@@ -145,6 +155,8 @@ def run(
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode not in set(expect):
         raise SystemExit(f"{' '.join(command)} exited with {process.returncode}:\n{said}")
+    if usage.ru_maxrss <= own:
+        raise SystemExit(f"the benchmark itself held {own // KIB_PER_MIB} MiB, which hides what the command held")
     wall = time.perf_counter() - started
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / KIB_PER_MIB), said
 
