@@ -156,7 +156,9 @@ def run(
     if process.returncode not in set(expect):
         raise SystemExit(f"{' '.join(command)} exited with {process.returncode}:\n{said}")
     if usage.ru_maxrss <= own:
-        raise SystemExit(f"the benchmark itself held {own // KIB_PER_MIB} MiB, which hides what the command held")
+        raise SystemExit(
+            f"the benchmark itself held {own // KIB_PER_MIB} MiB, which hides what the command held"
+        )
     wall = time.perf_counter() - started
     return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / KIB_PER_MIB), said
 
