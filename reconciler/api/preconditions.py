@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from reconciler.api import machine
 from reconciler.api.listener import Listener
 from reconciler.api.loading import read_desired_state
@@ -13,7 +11,6 @@ from reconciler.errors import DesiredStateError, PlanRefused
 from reconciler.model.desired import DesiredState, InputRole, QueriedRemoves
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan
-from reconciler.model.problem import Severity
 from reconciler.planning.acceptance import (
     require_clean,
     require_digest,
@@ -21,6 +18,7 @@ from reconciler.planning.acceptance import (
     require_nothing_kept,
     require_same_inputs,
     require_unexpired,
+    require_whole,
 )
 from reconciler.planning.gates import gates_of, require_passed_gates
 from reconciler.planning.plan_file import require_unchanged
@@ -40,10 +38,11 @@ def require_acceptable(
     The keeps that count are those of the project as it is now, however the plan is sealed.
 
     Raises:
-        PlanRefused: it was changed, has expired, is not the reviewed one, deletes what is kept, or
-            rests on other input files; or these are invalid.
+        PlanRefused: it is one shard of a plan, was changed, has expired, is not the reviewed one,
+            deletes what is kept, or rests on other input files; or these are invalid.
         GatesBlocking: a gate of it is blocking.
     """
+    require_whole(saved)
     require_unchanged(saved)
     require_unexpired(saved, machine.now())
     require_reviewed(saved, digest, patient_key)
@@ -73,10 +72,9 @@ def _load(saved: SavedPlan, project: Project, listener: Listener) -> DesiredStat
             listener=listener,
         )
     except DesiredStateError as error:
-        wrong = next(one for one in error.problems if one.severity is Severity.ERROR)
         raise PlanRefused(
-            f"the input files are not those that were planned: {replace(wrong, hint=None)}",
-            hint=wrong.hint or "correct the files, then make the plan again",
+            f"the input files are not those that were planned: {error}",
+            hint=error.hint or "correct the files, then make the plan again",
         ) from error
     for problem in desired.warnings:
         if problem.rule == Rule.DELETED_UNCOMMITTED:

@@ -22,7 +22,6 @@ from reconciler.cli.runs.applying import ApplyOptions, apply_plan
 from reconciler.cli.runs.plan_and_apply import plan_and_apply, record_refusal
 from reconciler.cli.runs.shared import opened_run, run_options
 from reconciler.errors import Refused, UsageError
-from reconciler.planning.acceptance import require_whole
 
 
 @click.command(name="apply")
@@ -95,7 +94,6 @@ def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
         raise UsageError("a saved plan is applied alone", hint="give one plan file and no PATH")
     try:
         saved = read_saved_plan(paths[0], options.listener)
-        require_whole(saved)
     except Refused as refusal:
         record_refusal(refusal, options)
         raise
