@@ -229,15 +229,16 @@ def test_a_plan_that_the_disk_ends_leaves_no_manifest(
 @pytest.mark.slow
 def test_a_killed_plan_leaves_no_manifest(referred: Project) -> None:
     assert referred.run("plan", *IN_SHARDS).code == 0
-    first = referred.folder / "plan" / "shards" / "00001.json"
-    before = first.read_bytes()
+    manifest = referred.folder / "plan" / "plan.json"
     # What the last study refers to is read once the first shard is written.
     hanging = FaultRule(FaultKind.HANG, path="/studies/1[.]2[.]5/.*/metadata")
     referred.emulator.set_faults(Faults(rules=(hanging,)))
     command = [sys.executable, "-c", STUDY_BY_STUDY, "plan", *IN_SHARDS]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
-        wait_until(lambda: first.exists() and first.read_bytes() not in {before, b""})
-        child.send_signal(signal.SIGKILL)
+        try:
+            wait_until(lambda: not manifest.exists() and shard_names(referred) == ["00001.json"])
+        finally:
+            child.send_signal(signal.SIGKILL)
     assert child.returncode == -signal.SIGKILL
     check_no_plan_then_a_new_one(referred)
 
