@@ -27,7 +27,7 @@ from reconciler.cli.output.console import report_error, say, write_document
 from reconciler.cli.output.destination import require_writable, write_file
 from reconciler.cli.output.progress import progress
 from reconciler.errors import ReconcilerError
-from reconciler.journal.places.epochs import LONGEST
+from reconciler.journal.places.members import LONGEST
 from reconciler.journal.state import State
 from reconciler.live.http.retry import RetryPolicy
 from reconciler.model.outcome import InstanceResult, RunReport, RunState
