@@ -21,6 +21,7 @@ from reconciler.cli.ci.requester import requester_of
 from reconciler.errors import UsageError
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint, parse_endpoint
+from reconciler.live.http.rate import Memory
 from reconciler.live.settings import ConnectionSettings
 from reconciler.model.address import DEFAULT_PROVIDER, Provider, StoreAddress
 from reconciler.model.lock import Holder
@@ -158,8 +159,9 @@ def connect(
     provider: Provider,
     read_only: bool,
     stop: threading.Event | None = None,
+    rate_memory: Memory | None = None,
 ) -> Connection:
-    """Open what all stores of a run share.
+    """Open what all stores of a run share; ``rate_memory`` is as in `ConnectionSettings`.
 
     Proxies, CA bundle and credentials are read from the environment here, once; an empty variable
     is one that is not set.
@@ -174,6 +176,7 @@ def connect(
         user_agent=f"reconciler/{__version__}",
         parallelism=access.parallelism,
         max_qps=access.max_qps,
+        rate_memory=rate_memory,
         credentials={
             name: value for name in provider.facts.credentials if (value := os.environ.get(name))
         },

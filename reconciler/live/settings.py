@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reconciler.live.http.bounds import Bounds
 from reconciler.live.http.endpoint import Endpoint
+from reconciler.live.http.rate import Memory
 from reconciler.live.http.retry import RetryPolicy
 from reconciler.model.address import DEFAULT_PROVIDER, Provider
 
@@ -24,7 +25,8 @@ class ConnectionSettings:
 
     ``credentials`` are what the provider's variables hold, by their names. ``proxies`` is what
     ``urllib.request.getproxies()`` gives, ``ca_bundle`` a PEM file instead of certifi's;
-    ``max_qps`` is in requests per second, None for no limit.
+    ``max_qps`` is in requests per second, None for no limit. ``rate_memory`` is where the limit
+    stands that several processes share.
     """
 
     endpoint: Endpoint
@@ -33,6 +35,7 @@ class ConnectionSettings:
     user_agent: str = "reconciler"
     parallelism: int = DEFAULT_PARALLELISM
     max_qps: float | None = None
+    rate_memory: Memory | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     connect_timeout: float = 10.0
     bounds: Bounds = field(default_factory=Bounds)
