@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -22,8 +22,9 @@ _EXIT_CODES = {
 class Signals:
     """Which signal came first, if any."""
 
-    def __init__(self, stop: Stop) -> None:
+    def __init__(self, stop: Stop, say: Callable[[str], None]) -> None:
         self._stop = stop
+        self._say = say
         self.exit_code: ExitCode | None = None
 
     def handle(self, number: int, _frame: FrameType | None) -> None:
@@ -34,13 +35,13 @@ class Signals:
         self.exit_code = code
         name = signal.Signals(number).name
         self._stop.request(RunState.INTERRUPTED, f"interrupted by {name}")
-        say(f"{name}: letting the requests in flight end; a second signal exits at once")
+        self._say(f"{name}: letting the requests in flight end; a second signal exits at once")
 
 
 @contextmanager
-def stopped_by_signals(stop: Stop) -> Iterator[Signals]:
-    """Let SIGINT and SIGTERM stop an apply while the context lasts."""
-    signals = Signals(stop)
+def stopped_by_signals(stop: Stop, say: Callable[[str], None] = say) -> Iterator[Signals]:
+    """Let SIGINT and SIGTERM stop an apply while the context lasts; ``say`` gets that in words."""
+    signals = Signals(stop, say)
     before = {number: signal.signal(number, signals.handle) for number in _EXIT_CODES}
     try:
         yield signals

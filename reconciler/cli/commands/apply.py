@@ -20,10 +20,14 @@ from reconciler.cli.options.shared import (
 )
 from reconciler.cli.runs.applying import ApplyOptions
 from reconciler.cli.runs.plan_and_apply import apply_saved, plan_and_apply
-from reconciler.cli.runs.reading import read_saved_plan
+from reconciler.cli.runs.reading import read_plan_in_any_form
 from reconciler.cli.runs.recording import record_nothing_done
 from reconciler.cli.runs.shared import opened_run, run_options
+from reconciler.cli.shards.chosen import Task, require_no_shards, shards_options
+from reconciler.cli.shards.whole import apply_shards
 from reconciler.errors import Refused, UsageError
+from reconciler.model.plan import SavedPlan
+from reconciler.model.shards.manifest import Manifest
 from reconciler.planning.acceptance import require_whole
 
 
@@ -47,6 +51,7 @@ from reconciler.planning.acceptance import require_whole
     " under way by then."
 )
 @max_age_option
+@shards_options
 @probe_option
 @patient_key_option
 @project_options
@@ -58,12 +63,15 @@ def command(
     events_file: Path | None,
     state: StateAddress | None,
     root: Path | None,
+    processes: int,
+    task: Task | None,
     **given: object,
 ) -> int:
     """Delete what a plan says, prove it and record it.
 
     PATHS is one saved plan (plan.json), or desired-state files and folders (default: specs/),
-    which are planned first, shown, and applied after a 'yes'.
+    which are planned first, shown, and applied after a 'yes'. Of a plan in shards it is the
+    plan.json beside shards/; what of it was applied before is left alone.
 
     Exit code 0 when every planned deletion is proven, 3 when the plan is refused, 4 when
     something failed, is unconfirmed or was not attempted, 5 when another run holds the lock.
@@ -74,6 +82,8 @@ def command(
       reconciler apply plan.json --report report.json
       reconciler apply specs/ --write markdown=apply.md
       reconciler apply specs/ --auto-approve --expect-digest sha256:…
+      reconciler apply plan/plan.json --processes 4 --max-qps 200
+      reconciler apply plan/plan.json --shard auto
     """
     project = find_root(root)
     with (
@@ -89,17 +99,24 @@ def command(
             **given,  # type: ignore[arg-type]  # click hands over exactly the options above
         )
         if any(path.suffix == ".json" for path in paths):
-            return _apply_saved(paths, options)
+            return _apply_saved(paths, options, processes, task)
+        require_no_shards(processes, task)
         return plan_and_apply(options.plan_request(paths or (project / DEFAULT_PATH,)), options)
 
 
-def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
+def _apply_saved(
+    paths: tuple[Path, ...], options: ApplyOptions, processes: int, task: Task | None
+) -> int:
     if len(paths) != 1:
         raise UsageError("a saved plan is applied alone", hint="give one plan file and no PATH")
     try:
-        saved = read_saved_plan(paths[0])
-        require_whole(saved)
+        found = read_plan_in_any_form(paths[0])
+        if isinstance(found, SavedPlan):
+            require_whole(found)
     except Refused as refusal:
         record_nothing_done("apply", refusal.exit_code, str(refusal), options.state)
         raise
-    return apply_saved(saved, options)
+    if isinstance(found, Manifest):
+        return apply_shards(found, paths[0].parent, options, processes=processes, task=task)
+    require_no_shards(processes, task)
+    return apply_saved(found, options)

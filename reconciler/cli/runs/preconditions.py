@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from reconciler.checkout import Checkout
@@ -12,9 +13,11 @@ from reconciler.cli.runs.applying import ApplyOptions
 from reconciler.cli.runs.reading import read_desired_state
 from reconciler.desired import SPECS, Rule, has_specs
 from reconciler.errors import DesiredStateError, PlanRefused
-from reconciler.model.desired import DesiredState, InputRole, QueriedRemoves
+from reconciler.model.address import StoreAddress
+from reconciler.model.desired import Claims, DesiredState, InputRole, QueriedRemoves
 from reconciler.model.plan import SavedPlan
 from reconciler.model.problem import Severity
+from reconciler.model.shards.manifest import Manifest
 from reconciler.planning.acceptance import (
     require_clean,
     require_digest,
@@ -26,10 +29,13 @@ from reconciler.planning.acceptance import (
 from reconciler.planning.gates import gates_of, require_passed_gates
 
 
-def require_acceptable(saved: SavedPlan, options: ApplyOptions) -> None:
+def require_acceptable(
+    saved: SavedPlan | Manifest, options: ApplyOptions
+) -> Mapping[StoreAddress, Claims]:
     """Refuse a saved plan that the world has left behind.
 
-    The keeps that count are those of the project as it is now, however the plan is sealed.
+    The keeps that count are those of the project as it is now, however the plan is sealed. They
+    are given back: each shard of a plan is held against them when its turn comes.
 
     Raises:
         PlanRefused: it has expired, is not the reviewed one, deletes what is kept, or rests on
@@ -40,16 +46,24 @@ def require_acceptable(saved: SavedPlan, options: ApplyOptions) -> None:
     require_reviewed(saved, options)
     checkout = checkout_of(options.root)
     desired = _load(saved, options, checkout)
-    if saved.plan.has_deletions and not has_specs(options.root):
+    if _has_deletions(saved) and not has_specs(options.root):
         say(f"note: {options.root} has no folder {SPECS}/, so no keep of it was looked for")
-    require_nothing_kept(saved, desired.keeps)
+    if isinstance(saved, SavedPlan):
+        require_nothing_kept(saved, desired.keeps)
     require_same_inputs(saved, desired.inputs)
     if options.require_clean:
         require_clean(saved, checkout.state(desired.inputs))
-    require_passed_gates(gates_of(saved))
+    require_passed_gates(gates_of(saved) if isinstance(saved, SavedPlan) else saved.gates)
+    return desired.keeps
 
 
-def _load(saved: SavedPlan, options: ApplyOptions, checkout: Checkout) -> DesiredState:
+def _has_deletions(saved: SavedPlan | Manifest) -> bool:
+    if isinstance(saved, SavedPlan):
+        return saved.plan.has_deletions
+    return saved.plan.deletions > 0
+
+
+def _load(saved: SavedPlan | Manifest, options: ApplyOptions, checkout: Checkout) -> DesiredState:
     """What the files of the plan ask for now, and what all those under specs/ keep.
 
     Which ones are deleted and not committed is said.
@@ -71,13 +85,13 @@ def _load(saved: SavedPlan, options: ApplyOptions, checkout: Checkout) -> Desire
     return desired
 
 
-def _queried(saved: SavedPlan) -> QueriedRemoves | None:
+def _queried(saved: SavedPlan | Manifest) -> QueriedRemoves | None:
     """The statement that the plan was made from; its text is sealed into the plan's deletions."""
     statements = [file for file in saved.plan.inputs if file.role is InputRole.QUERY]
     return QueriedRemoves(statements[0]) if statements else None
 
 
-def require_reviewed(saved: SavedPlan, options: ApplyOptions) -> None:
+def require_reviewed(saved: SavedPlan | Manifest, options: ApplyOptions) -> None:
     """Go on only with the digest that was expected, if one was, and the key that it is bound by.
 
     Raises:

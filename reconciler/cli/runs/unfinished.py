@@ -14,10 +14,10 @@ from reconciler.cli.output.console import say
 from reconciler.cli.runs.kept_plan import kept_file
 from reconciler.journal.fold import Read
 from reconciler.journal.history import History
-from reconciler.journal.records import RestoreStarted
+from reconciler.journal.records import RestoreStarted, RunStarted
 from reconciler.journal.state import State
 from reconciler.model.lock import HeldLock
-from reconciler.model.plan import SavedPlan
+from reconciler.model.plan import PartOf, SavedPlan
 from reconciler.model.service import Store, store_at
 from reconciler.model.shards.manifest import Manifest
 from reconciler.model.status import UnfinishedRun
@@ -37,9 +37,23 @@ def unfinished_runs(
         run = read.run
         return run.name not in at_work and (stores is None or not stores.isdisjoint(run.stores))
 
-    applies = filter(counts, history.unfinished_applies(environment.now()))
+    applies = _one_a_plan(filter(counts, history.unfinished_applies(environment.now())))
     restores = unfinished_restores(history, state, counts)
     return tuple(sorted((*applies, *restores), key=lambda read: read.run.place))
+
+
+def _one_a_plan(applies: Iterable[Read]) -> Iterable[Read]:
+    """Those of plans; of a plan in shards, which is resumed as a whole, the run of the last one."""
+    latest = {}
+    for read in applies:
+        part_of = _part_of(read)
+        latest[part_of.plan_id if part_of else read.run.name] = read
+    return latest.values()
+
+
+def _part_of(read: Read) -> PartOf | None:
+    started = read.run.started
+    return started.part_of if isinstance(started, RunStarted) else None
 
 
 def note_unfinished(saved: SavedPlan | Manifest, state: State, history: History) -> None:
@@ -69,6 +83,8 @@ def resumption(read: Read, root: Path, state: State) -> UnfinishedRun:
     if isinstance(started, RestoreStarted):
         return UnfinishedRun(name, None, None, command)
     has_expired = started.expires is not None and environment.now() >= started.expires
+    if started.part_of is not None:
+        return UnfinishedRun(name, started.part_of.plan_id, None, command, has_expired)
     return UnfinishedRun(name, started.plan_id, started.digest, command, has_expired)
 
 
@@ -81,6 +97,9 @@ def _words(read: Read, root: Path, state: State) -> Iterator[str]:
         return
     folder, kept = state.path_of(""), kept_file(state, started.plan_id)
     yield "apply"
+    if started.part_of is not None:  # only its user knows where the shards are
+        yield from ("DIR/plan.json", "--root", str(root))
+        return
     if folder is not None:
         yield str(kept.absolute()) if kept else "PLAN"
     beside = folder.absolute().parent if folder else root

@@ -1,0 +1,1 @@
+"""Applying a plan in shards: which shards, in how many processes, and the account of them."""
