@@ -83,7 +83,12 @@ class Store:
         """Status, content type and body."""
         path, _, query = target.partition("?")
         if path == "/_requests":
-            told = {"requests": self.requests, "first": self.first, "last": self.last}
+            told = {
+                "requests": self.requests,
+                "first": self.first,
+                "last": self.last,
+                "cpu": time.process_time(),
+            }
             return 200, "application/json", json.dumps(told)
         self._count(method, path)
         match = _UID_PATH.match(path)
