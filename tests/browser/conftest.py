@@ -79,7 +79,9 @@ class Browser:
     def printed(self) -> bytes:
         """The page as PDF, in the style of paper."""
         self.tell("Emulation.setEmulatedMedia", media="print", features=[])
-        return base64.b64decode(self.tell("Page.printToPDF", printBackground=False)["data"])
+        pdf = self.tell("Page.printToPDF", printBackground=False)["data"]
+        self.tell("Emulation.setEmulatedMedia", media="", features=[])
+        return base64.b64decode(pdf)
 
 
 @pytest.fixture(scope="session")

@@ -13,14 +13,16 @@ from .conftest import REASON, Project, address, removal
 SECOND = StoreAddress("demo-project", "europe-west4", "demo-dataset", "research")
 
 
-@pytest.mark.parametrize(("limit", "code"), [(5, 3), (6, 0), (7, 0)])
-def test_max_deletions_counts_over_several_files(project: Project, limit: int, code: int) -> None:
+@pytest.mark.parametrize(("limit", "code"), [(2, 3), (3, 0), (4, 0)])
+def test_each_of_several_files_is_held_to_its_own_limit(
+    project: Project, limit: int, code: int
+) -> None:
     instances = project.fill(1, 1, range(1, 20))
     project.write("a.yaml", f"{REASON}limits: {{maxDeletions: {limit}}}\n" + removal(instances[:3]))
     project.write("b.yaml", f"{REASON}limits: {{maxDeletions: 50}}\n" + removal(instances[3:6]))
     planned = project.run("plan", "--out", "plan.json")
     assert planned.code == code
-    assert f"maxDeletions: 6 of at most {limit}" in planned.out
+    assert f"maxDeletions: 6 of at most {limit + 3}" in planned.out
     assert project.run("apply", "plan.json").code == code
     assert len(project.deletes()) == (0 if code else 6)
 
@@ -36,7 +38,9 @@ def test_a_list_that_was_applied_does_not_hold_up_the_next(project: Project) -> 
     assert "maxDeletions: 5 of at most 5" in planned.out
     project.write("c.yaml", "limits: {maxDeletions: 4}\nkeep: []\n")
     assert project.run("plan").code == 3
-    project.write("c.yaml", f"{REASON}limits: {{maxDeletions: 4}}\n" + removal(instances[7:8]))
+    project.write("c.yaml", f"{REASON}limits: {{maxDeletions: 1}}\n" + removal(instances[7:8]))
+    assert project.run("plan").code == 0
+    project.write("c.yaml", f"{REASON}limits: {{maxDeletions: 1}}\n" + removal(instances[7:9]))
     assert project.run("plan").code == 3
 
 

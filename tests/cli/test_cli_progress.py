@@ -18,9 +18,9 @@ from .conftest import LIMITS_OPEN, REASON, Project, address, removal
 
 STEP = """
 import sys, time
-from reconciler.cli.output import progress
+from reconciler.cli.output import bar, progress
 progress._LINE_SECONDS = 0.5
-progress._SHOWN_AFTER *= float(sys.argv[2])
+bar._SHOWN_AFTER *= float(sys.argv[2])
 with progress.progress("deleting") as counter:
     for done in range(1, 101):
         counter.update(done, 100)
@@ -147,7 +147,7 @@ def _parameters(project: Project) -> dict[str, str]:
 
 def test_a_counter_that_goes_on_after_its_step_shows_nothing() -> None:
     code = (
-        "from reconciler.cli.output import progress; progress._SHOWN_AFTER = 0.0\n"
+        "from reconciler.cli.output import bar, progress; bar._SHOWN_AFTER = 0.0\n"
         "with progress.progress('reading') as counter: counter.update(1, 2)\n"
         "counter.update(2, 2)\nassert not counter._progress.live.is_started"
     )

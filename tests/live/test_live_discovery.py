@@ -140,7 +140,7 @@ def test_search_parameters_are_those_of_dicomweb(emulator, store, put) -> None:
         {
             "SOPInstanceUID": ["1.2.1.1"],
             "includefield": ["0020000D,0020000E"],
-            "limit": ["5000"],
+            "limit": ["50000"],
             "offset": [offset],
         }
         for offset in ("0", "1")  # the page that ends it is empty
