@@ -83,6 +83,7 @@ def refused(state: State, wanted: Wanted, words: str = "another run works on") -
 def test_tasks_of_one_plan_share_a_store_and_nobody_else_gets_it(
     new_state: Callable[[], State],
 ) -> None:
+    """Every run has a name of its own: what stands under it already would end its beats."""
     first_task, second_task = ExitStack(), ExitStack()
     first_task.enter_context(new_state().hold(want("one")))
     lease = second_task.enter_context(new_state().hold(want("two")))
@@ -91,16 +92,16 @@ def test_tasks_of_one_plan_share_a_store_and_nobody_else_gets_it(
     refused(new_state(), want("foreign", manifest=None))
     refused(new_state(), want("other-plan", manifest="n"))
     first_task.close()
-    refused(new_state(), want("foreign", manifest=None))
+    refused(new_state(), want("later-foreign", manifest=None))
     with new_state().hold(want("third")):
         second_task.close()
-        refused(new_state(), want("foreign", manifest=None))
+        refused(new_state(), want("last-foreign", manifest=None))
     assert not new_state().is_held(STORE)
     began = time.monotonic()
-    with new_state().hold(want("foreign", manifest=None)):
-        refused(new_state(), want("one", manifest="m"))
-    with new_state().hold(want("other-plan", manifest="n")):
-        refused(new_state(), want("one", manifest="m"))
+    with new_state().hold(want("next", manifest=None)):
+        refused(new_state(), want("fourth"))
+    with new_state().hold(want("next-plan", manifest="n")):
+        refused(new_state(), want("fifth"))
     assert time.monotonic() - began < 20 * LEASE
 
 
