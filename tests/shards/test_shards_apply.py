@@ -86,10 +86,11 @@ def test_one_report_accounts_for_all_shards_and_once_more_for_what_is_done(
     sharded.require_all_done()
 
 
-@pytest.mark.parametrize("sharded", ["bucket", pytest.param("folder", marks=slow)], indirect=True)
+@pytest.mark.parametrize("sharded", ["folder", pytest.param("bucket", marks=slow)], indirect=True)
 def test_two_tasks_side_by_side_and_a_third_command_accounts_for_all(sharded: ShardedSite) -> None:
     sharded.site.plan("--out", "whole.json")
-    held_up = FaultRule(FaultKind.LATENCY, "DELETE", seconds=4)  # longer than a beat takes to come
+    seconds = 1 if sharded.bucket is None else 4  # longer than a beat takes to come
+    held_up = FaultRule(FaultKind.LATENCY, "DELETE", seconds=seconds)
     sharded.site.emulator.set_faults(Faults((held_up,)))
     one, two = sharded.start("--shard", "1/2"), sharded.start("--shard", "2/2")
     wait_until(lambda: len(sharded.site.deletes()) >= 2, during=one)
@@ -126,9 +127,9 @@ def test_of_a_task_and_its_double_one_goes_on(sharded: ShardedSite) -> None:
 @pytest.mark.parametrize(
     ("processes", "to"),
     [
-        ("2", "coordinator"),
+        ("2", "group"),
         pytest.param("1", "coordinator", marks=slow),
-        pytest.param("2", "group", marks=slow),
+        pytest.param("2", "coordinator", marks=slow),
     ],
 )
 def test_a_signal_stops_all_and_what_was_not_begun_is_counted(
@@ -143,6 +144,7 @@ def test_a_signal_stops_all_and_what_was_not_begun_is_counted(
             os.kill(worker, signal.SIGTERM)
     done = ended(child)
     assert done.code == 143, done
+    assert "died" not in done.err
     report = in_folder.report()
     assert report["state"] == "interrupted"
     assert sum(report["counts"].values()) == 18
@@ -154,10 +156,10 @@ def test_a_signal_stops_all_and_what_was_not_begun_is_counted(
     in_folder.require_all_done()
 
 
-def test_workers_end_with_their_coordinator(in_folder: ShardedSite) -> None:
-    in_folder.site.emulator.set_faults(
-        Faults((in_folder.site.once_proven(FaultRule(FaultKind.HANG)),))
-    )
+@pytest.mark.parametrize("hangs", [False, pytest.param(True, marks=slow)])
+def test_workers_end_with_their_coordinator(in_folder: ShardedSite, *, hangs: bool) -> None:
+    hanging = Faults((in_folder.site.once_proven(FaultRule(FaultKind.HANG)),))
+    in_folder.site.emulator.set_faults(hanging if hangs else SLOWLY)
     child = in_folder.start("--processes", "2")
     wait_until(lambda: len(in_folder.site.deletes()) >= 3, during=child)
     workers = workers_of(child)
@@ -183,10 +185,10 @@ def test_what_a_dead_worker_left_another_one_takes_up(in_folder: ShardedSite) ->
 
 def test_the_rate_is_one_for_all_processes(in_folder: ShardedSite) -> None:
     """No machine is too slow for that: what is held is how fast it may be at most."""
-    done = in_folder.apply("--processes", "2", "--max-qps", "10")
+    done = in_folder.apply("--processes", "2", "--max-qps", "20")
     assert done.code == 0, done
     times = sorted(one.time for one in in_folder.site.emulator.requests())[-30:]
-    assert times[-1] - times[0] >= 0.8 * (len(times) - 1) / 10
+    assert times[-1] - times[0] >= 0.8 * (len(times) - 1) / 20
 
 
 def test_a_shard_of_another_plan_is_refused(in_folder: ShardedSite) -> None:
