@@ -17,7 +17,7 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
-from apply import clear_requests, emulator_process, fill, requests_of, write_specs
+from rig.embedded_store import clear_requests, emulator_process, fill, requests_of, write_specs
 from rig.measuring import RECONCILER, run
 from rig.results import Table, write_results
 from rig.shards import plan_in_shards
