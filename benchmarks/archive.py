@@ -263,7 +263,7 @@ def write_instance(file: Path, address: InstanceAddress, size: int) -> None:
 def emulator_process(folder: Path) -> Iterator[str]:
     """Serve a store from a process of its own; gives its origin."""
     with subprocess.Popen(
-        [sys.executable, "-m", "reconciler", "emulator", "--data", str(folder / "store")],
+        [sys.executable, "-P", "-m", "reconciler", "emulator", "--data", str(folder / "store")],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

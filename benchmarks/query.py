@@ -101,7 +101,7 @@ def with_query(
     )
     file = place / "select.sql"
     file.write_text(text)
-    command = [sys.executable, "-m", "reconciler", "query", "--file", str(file)]
+    command = [sys.executable, "-P", "-m", "reconciler", "query", "--file", str(file)]
     command += ["--state", str(file.parent / "state")]
     command += ["--output", str(place / "images"), "--format", "jsonl"]
     return [*command, "--endpoint", url, "--parallelism", str(parallelism)]

@@ -9,8 +9,9 @@ the functions return; all else may change with any release. The functions work i
 print nothing, read no environment variable and handle no signal: what they need is an argument,
 and what they have to say goes to a `Listener`.
 
-Every error is a `ReconcilerError`; `reconciler.errors` draws the tree. What goes wrong with one
-instance is a value in the result.
+What goes wrong with a call is a `ReconcilerError`; `reconciler.errors` draws the tree. What goes
+wrong with one instance is a value in the result. An argument that is none, such as a parallelism of
+0, is a ValueError or TypeError, as everywhere in Python.
 
 The way of the data, a room each: ``desired`` → ``live`` → ``planning`` →
 ``applying`` → ``reporting``; ``model`` holds the nouns they share.

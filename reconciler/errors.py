@@ -33,10 +33,11 @@ a period; ``hint`` says what to do.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from enum import IntEnum
 
 from reconciler.model.gate import Gate
-from reconciler.model.problem import Problem
+from reconciler.model.problem import Problem, Severity
 
 
 class ExitCode(IntEnum):
@@ -67,10 +68,14 @@ class UsageError(ReconcilerError):
 
 
 class DesiredStateError(ReconcilerError):
-    """Input files are invalid; ``problems`` are sorted and hold at least one error."""
+    """Input files are invalid; ``problems`` are sorted and hold at least one error.
+
+    The message is that of the first error, with its place.
+    """
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("the desired state is not valid")
+        first = next(one for one in problems if one.severity is Severity.ERROR)
+        super().__init__(str(replace(first, hint=None)), hint=first.hint)
         self.problems = tuple(problems)
 
 

@@ -21,7 +21,8 @@ from typing import Any, NamedTuple
 from rig.memory_store import STORE, Layout
 
 FOLDER = Path(__file__).parents[1]
-RECONCILER = [sys.executable, "-m", "reconciler"]
+RECONCILER = [sys.executable, "-P", "-m", "reconciler"]
+"""As this Python has it installed; without -P, a checkout in the working directory goes first."""
 KIB_PER_MIB = 1024
 
 _STORE_FIELDS = "".join(

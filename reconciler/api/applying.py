@@ -79,6 +79,7 @@ def apply(
         What failed is in the report and no exception.
 
     Raises:
+        UsageError: the project was opened with ``only_reads``.
         LockHeld: another run works on one of the stores.
         PlanRefused: the plan is not the reviewed one, or no longer acceptable.
         GatesBlocking: a gate of it is blocking.
@@ -92,6 +93,7 @@ def apply(
         >>> applied.report.is_success, applied.report.planned
         (True, 2)
     """
+    project.require_believed()
     work = _Work(plan, project, service, stop or Stop(), requester, listener)
 
     def accept(history: History) -> None:

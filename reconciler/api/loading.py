@@ -12,6 +12,7 @@ from reconciler.api.listener import BYTES, SILENT, Listener
 from reconciler.api.project import Project
 from reconciler.checkout import Checkout
 from reconciler.desired import SPECS
+from reconciler.errors import UsageError
 from reconciler.journal.history import History
 from reconciler.journal.state import State
 from reconciler.model.desired import DesiredState, QueriedRemoves
@@ -47,13 +48,14 @@ def load(
     Raises:
         DesiredStateError: files are invalid, with every problem of every file.
         HiddenFilesError: not all could be read that may hold keeps.
+        UsageError: ``paths`` is one text.
 
     Example:
         >>> desired = reconciler.load([folder / "specs"], project=reconciler.Project.open(folder))
         >>> [store.store.dicom_store_id for store in desired.stores]
         ['demo-store']
     """
-    given = [project.root / SPECS] if paths is None else list(map(Path, paths))
+    given = [project.root / SPECS] if paths is None else several_paths(paths)
     desired = read_desired_state(
         given,
         root=project.root,
@@ -65,6 +67,17 @@ def load(
     if desired.warnings:
         listener.problems(desired.warnings)
     return desired
+
+
+def several_paths(paths: Sequence[str | Path]) -> list[Path]:
+    """The paths that a caller gave; each character of one text would be one of them.
+
+    Raises:
+        UsageError: they are one text.
+    """
+    if isinstance(paths, str):
+        raise UsageError("paths is one text", hint="give a list of paths, also of a single one")
+    return list(map(Path, paths))
 
 
 def read_desired_state(

@@ -73,6 +73,7 @@ def plan(
         listener: Hears of progress and notes.
 
     Raises:
+        UsageError: the project was opened with ``only_reads``.
         LiveError: a store cannot be asked.
         JournalError: the state cannot be read.
 
@@ -82,6 +83,7 @@ def plan(
         >>> saved.plan.has_deletions, saved.digest.partition(":")[0]
         (True, 'sha256')
     """
+    project.require_believed()
     provider = provider_of(store.store for store in desired.stores)
     endpoint = endpoint_of(service, provider)
     require_expected_endpoint(desired, endpoint)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from reconciler.api import machine
 from reconciler.api.listener import Listener
@@ -15,7 +14,6 @@ from reconciler.model.address import StoreAddress
 from reconciler.model.desired import Claims, DesiredState, InputRole, QueriedRemoves
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan
-from reconciler.model.problem import Severity
 from reconciler.model.shards.manifest import Manifest
 from reconciler.planning.acceptance import (
     require_clean,
@@ -24,6 +22,7 @@ from reconciler.planning.acceptance import (
     require_nothing_kept,
     require_same_inputs,
     require_unexpired,
+    require_whole,
 )
 from reconciler.planning.gates import gates_of, require_passed_gates
 from reconciler.planning.shards.manifest_file import require_unchanged
@@ -44,10 +43,12 @@ def require_acceptable(
     are returned: each shard of a plan is compared with them when its turn comes.
 
     Raises:
-        PlanRefused: it was changed, has expired, is not the reviewed one, deletes what is kept, or
-            rests on other input files; or these are invalid.
+        PlanRefused: it is one shard of a plan, was changed, has expired, is not the reviewed one,
+            deletes what is kept, or rests on other input files; or these are invalid.
         GatesBlocking: a gate of it is blocking.
     """
+    if isinstance(saved, SavedPlan):
+        require_whole(saved)
     require_unchanged(saved)
     require_unexpired(saved, machine.now())
     require_reviewed(saved, digest, patient_key)
@@ -79,10 +80,9 @@ def _load(saved: SavedPlan | Manifest, project: Project, listener: Listener) -> 
             listener=listener,
         )
     except DesiredStateError as error:
-        wrong = next(one for one in error.problems if one.severity is Severity.ERROR)
         raise PlanRefused(
-            f"the input files are not those that were planned: {replace(wrong, hint=None)}",
-            hint=wrong.hint or "correct the files, then make the plan again",
+            f"the input files are not those that were planned: {error}",
+            hint=error.hint or "correct the files, then make the plan again",
         ) from error
     for problem in desired.warnings:
         if problem.rule == Rule.DELETED_UNCOMMITTED:

@@ -27,12 +27,14 @@ class Project:
     """A project that was opened; give it to the functions that read files or the record.
 
     ``root`` is its folder, ``state`` the place of record and locks, ``checkout`` what git is asked
-    about the files. A process opens its own: pass the arguments of `open` to workers.
+    about the files. With ``only_reads`` it is good for `load` and `read_record` alone. A process
+    opens its own: pass the arguments of `open` to workers.
     """
 
     root: Path
     state: State
     checkout: Checkout
+    only_reads: bool = False
 
     @classmethod
     def open(
@@ -48,9 +50,10 @@ class Project:
 
         Args:
             root: The folder that holds ``specs/``; paths of plans are relative to it.
-            state: A folder, or the URL of a bucket (``gs://``, ``s3://``, ``az://``, or
-                ``file://`` for a folder with the layout of one). The library of the bucket finds
-                its credentials where it always does. Default: ``.reconciler`` in ``root``.
+            state: A folder, relative to the working directory of now, or the URL of a bucket
+                (``gs://``, ``s3://``, ``az://``, or ``file://`` for a folder with the layout of
+                one). The library of the bucket finds its credentials where it always does.
+                Default: ``.reconciler`` in ``root``.
             git_environment: The variables that git is given, such as ``os.environ`` for the user's
                 own configuration; without any, it has none but that of the system.
             only_reads: The record is only read, so a state folder is accepted, with a note, where
@@ -74,7 +77,19 @@ class Project:
         folder = folder.resolve()
         git = Git.of(git_environment)
         opened = _open_state(state, folder, git, listener, only_reads=only_reads)
-        return cls(folder, opened, Checkout(folder, git))
+        return cls(folder, opened, Checkout(folder, git), only_reads)
+
+    def require_believed(self) -> None:
+        """Make sure that what the record says may decide about deletions.
+
+        Raises:
+            UsageError: the project was opened to be read alone, whoever wrote the record.
+        """
+        if self.only_reads:
+            raise UsageError(
+                "the project was opened to read its record alone",
+                hint="open it without only_reads",
+            )
 
 
 def _open_state(
@@ -85,7 +100,8 @@ def _open_state(
         bucket = open_objects(given)
         _require_layout(next(bucket.names(LOCKS), None) is None, given, "a state folder")
         return BucketState(bucket, machine.now)
-    folder = Path(given) if given is not None else root / STATE_FOLDER
+    # The working directory may change between one call with the project and the next.
+    folder = Path(given).absolute() if given is not None else root / STATE_FOLDER
     try:
         require_own_state(folder, is_named=given is not None, git=git)
     except GitError as error:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import difflib
 import itertools
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import islice, zip_longest
 from pathlib import Path
 
 from reconciler.api import machine
 from reconciler.api.destination import write_file
 from reconciler.api.listener import SILENT, Listener
+from reconciler.api.loading import several_paths
 from reconciler.api.service import Service, connect, endpoint_of, provider_of
 from reconciler.desired import Rule
 from reconciler.desired.project_paths import relative_to_root
 from reconciler.desired.selection import SELECTORS, resolved_paths
-from reconciler.desired.selectors.origins import resolved_day
+from reconciler.desired.selectors.origins import is_desired_state, resolved_day
 from reconciler.desired.selectors.reading import load_selectors
 from reconciler.errors import DesiredStateError, EndpointError, ReconcilerError, UsageError
 from reconciler.live.connection import Connection
@@ -31,6 +33,9 @@ from reconciler.model.selection.selector import Selector
 from reconciler.regular_file import open_regular
 from reconciler.selecting.pinned import HEADER, LIST_HEADERS, list_lines, pinning_file
 from reconciler.selecting.resolving import resolve as resolve_selectors
+
+_COMMENT = re.compile(r"(?:^|\s)#")
+"""What resolve has not written, and may be anything, but for `HEADER`, which never changes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,9 @@ def resolve(
 
     Raises:
         DesiredStateError: a selector, or a file that it names, is not valid.
-        UsageError: there is no key where one is needed, the selectors are about several
-            services, or where a list belongs lies something that resolve has not written.
+        UsageError: ``paths`` is one text, there is no key where one is needed, the selectors are
+            about several services, or where a list belongs lies something that resolve has not
+            written.
         LiveError: a search could not be read; nothing is written.
         ReconcilerError: a file cannot be written.
 
@@ -91,12 +97,12 @@ def resolve(
         >>> found.path, found.resolution.studies
         ('specs/resolved/old.yaml', 1)
     """
-    given = [Path(root) / SELECTORS] if paths is None else list(map(Path, paths))
+    given = [Path(root) / SELECTORS] if paths is None else several_paths(paths)
     request = read_selectors(
         given,
         root=Path(root).resolve(),
         key=patient_key,
-        as_of=as_of,
+        as_of=as_of.date() if isinstance(as_of, datetime) else as_of,
         check=check,
         diff=diff,
         listener=listener,
@@ -277,7 +283,15 @@ def _finished(selector: Selector, found: Resolution, request: ResolveRequest) ->
     diff: list[str] = []
     if request.diff:
         new_text = text.splitlines(keepends=True)
-        diff += map(str.rstrip, difflib.unified_diff(old_text, new_text, path, path))
+        lines = difflib.unified_diff(old_text, new_text, path, path)
+        is_known = is_desired_state(request.root, path)
+        diff += (
+            line.rstrip()
+            for line in lines
+            if not line.startswith("-")
+            or line == f"--- {path}\n"
+            or (is_known and not _COMMENT.search(line[1:]))
+        )
         diff += _shown(list_path, more, gone)
     return ResolvedList(
         selector=selector.path,

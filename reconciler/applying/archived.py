@@ -50,8 +50,6 @@ def read_archived(
     found: dict[tuple[StoreAddress, InstanceAddress], ArchivedInstance] = {}
     missing = tuple(name for name in started.resumes if state.run_file(RUNS, name) is None)
     for name in runs:
-        if name in missing:
-            continue
         for archived in _archived(state, name, archive):
             found[archived.store, archived.instance] = archived
     wanted = _chosen(found.values(), set(only), run)

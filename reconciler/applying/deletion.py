@@ -5,15 +5,20 @@ The only place in the project that calls a store's ``delete``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 from reconciler.applying.archive import Archive, NotArchivedError
 from reconciler.applying.first_proof import FirstProofs
 from reconciler.applying.outcome import AttemptSummary, deletion_outcome, summarize
-from reconciler.applying.patients import ChangedError, NotIdentifiedError, read_patient
+from reconciler.applying.patients import (
+    ChangedError,
+    NotIdentifiedError,
+    StillBound,
+    read_patient,
+)
 from reconciler.applying.sending import NotSentError, Sender
-from reconciler.dicom.patient import load_pydicom
 from reconciler.errors import JournalError
 from reconciler.journal.records import Intent, Verified
 from reconciler.live.store import DicomStore
@@ -62,8 +67,6 @@ class Deleter:
         self._sender = sender
         self._archive = archive
         self._patient_key = patient_key
-        if patient_key is not None:
-            load_pydicom()
         self._stop = sender.stop
         self._first_proofs = FirstProofs(sender.stores, sender.stop)
 
@@ -76,6 +79,9 @@ class Deleter:
             return target.result(Outcome.NOT_ATTEMPTED, self._stop.reason or "")
         try:
             patient = self._prepare(target)
+            check = self._check(target)
+            with self._first_proofs.turn(target.store):
+                return self._delete(target, patient, check)
         except NotIdentifiedError as error:
             return self._blocked(target, f"its Patient ID could not be read: {error}")
         except ChangedError:
@@ -85,8 +91,6 @@ class Deleter:
             return self._blocked(target, f"it could not be archived: {error}")
         except JournalError as error:
             return self._unrecorded(target, error)
-        with self._first_proofs.turn(target.store):
-            return self._delete(target, patient)
 
     def _prepare(self, target: Target) -> PatientSeen | None:
         """Do what comes before the first intent; several workers may, whatever is proven.
@@ -101,8 +105,23 @@ class Deleter:
         copy = self._archive.keep(store, target.index, target.instance, target.group)
         return read_patient(store, target.instance, self._patient_key, copy, target.group.bound)
 
-    def _delete(self, target: Target, patient: PatientSeen | None) -> InstanceResult:
-        """Send what DELETEs it takes, then verify what they did."""
+    def _check(self, target: Target) -> Callable[[], None]:
+        """What is to be looked at before each DELETE."""
+        bound = target.group.bound
+        if bound is None:
+            return lambda: None
+        store = self._store(target)
+        read = partial(read_patient, store, target.instance, self._patient_key, None, bound)
+        return StillBound(read, self._stop)
+
+    def _delete(
+        self, target: Target, patient: PatientSeen | None, check: Callable[[], None]
+    ) -> InstanceResult:
+        """Send what DELETEs it takes, then verify what they did.
+
+        Raises:
+            MayNotSendError: ``check`` raised it before anything was sent.
+        """
         store, instance = self._store(target), target.instance
         first = Intent(
             self._sender.now(),
@@ -114,7 +133,7 @@ class Deleter:
             patient,
         )
         try:
-            replies = self._sender.send(first, partial(store.delete, instance))
+            replies = self._sender.send(first, partial(store.delete, instance), check)
         except NotSentError as stopped:
             return self._not_sent(target, is_on_record=stopped.is_on_record)
         except JournalError as error:

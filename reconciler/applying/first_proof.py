@@ -49,11 +49,13 @@ class FirstProofs:
     @contextmanager
     def turn(self, store: StoreAddress) -> Iterator[None]:
         """Wait until a DELETE may be sent; the block ends with its proof."""
+        if store in self._proven:
+            yield
+            return
         with ExitStack() as held:
-            if store not in self._proven:
-                held.enter_context(self._turns[store])
-                if store in self._proven:
-                    held.close()
+            held.enter_context(self._turns[store])
+            if store in self._proven:
+                held.close()
             yield
 
     def note(self, result: InstanceResult, replies: Sequence[ReplyKind]) -> None:

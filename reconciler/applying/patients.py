@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from reconciler.applying.sending import MayNotSendError
+from reconciler.applying.stopping import Stop
 from reconciler.dicom.file_head import HEAD, NotDicomFileError
 from reconciler.dicom.patient import said_of
 from reconciler.errors import LiveError
@@ -12,12 +16,15 @@ from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress
 from reconciler.model.patient import Attribute, Attributes, Binding, PatientKey, PatientSeen
 
+_FRESH = 1.0
+"""Seconds after which what was read is read again before a DELETE."""
 
-class NotIdentifiedError(Exception):
+
+class NotIdentifiedError(MayNotSendError):
     """The attributes could not be read, so the instance must not be deleted; ``str`` says why."""
 
 
-class ChangedError(Exception):
+class ChangedError(MayNotSendError):
     """The instance is not what its removal is bound to, or what it is could not be read."""
 
 
@@ -52,10 +59,31 @@ def read_patient(
     return PatientSeen(found[Attribute.PATIENT])
 
 
+class StillBound:
+    """Makes sure before each DELETE that an instance is what its removal is bound to.
+
+    It was read just now; but a DELETE may wait for the proof of another one, and an attempt for
+    minutes after the one before. ``read`` raises where it has changed.
+    """
+
+    def __init__(self, read: Callable[[], object], stop: Stop) -> None:
+        self._read = read
+        self._stop = stop
+        self._at = time.monotonic()
+
+    def __call__(self) -> None:
+        """Read again what is not fresh, unless the run stops, since then nothing is sent.
+
+        Raises:
+            MayNotSendError: it has changed, or could not be read.
+        """
+        if time.monotonic() - self._at > _FRESH and not self._stop.is_requested:
+            self._read()
+            self._at = time.monotonic()
+
+
 def _of_copy(copy: Path) -> Attributes | None:
     """What the file says, in ASCII; None where it says no Patient ID that can be read."""
     with suppress(OSError, NotDicomFileError), copy.open("rb") as file:
-        said = said_of(file.read(HEAD))
-        if all(text is None or text.isascii() for text in said):
-            return dict(zip(Attribute, said, strict=True))
+        return dict(zip(Attribute, said_of(file.read(HEAD)), strict=True))
     return None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from reconciler.applying.sending import LEASE_LOST, RetryBudget
@@ -118,7 +119,11 @@ def work_through(
     breaker: Breaker,
     parallelism: int,
 ) -> None:
-    """Work on every target, or account for it as ``untried`` once the run has stopped."""
+    """Work on every target, or account for it as ``untried`` once the run has stopped.
+
+    An exception in the calling thread, such as KeyboardInterrupt, stops the run and is raised once
+    what is in flight has ended: the locks must outlast every request.
+    """
     remaining = iter(targets)
 
     def work_on(target: T) -> None:
@@ -126,7 +131,12 @@ def work_through(
         account.add(result)
         breaker.record(result.outcome)
 
-    run_workers(_until_stopped(stop, remaining), work_on, parallelism=parallelism)
+    run_workers(
+        _until_stopped(stop, remaining),
+        work_on,
+        parallelism=parallelism,
+        on_break=partial(stop.request, RunState.INTERRUPTED, "interrupted"),
+    )
     for target in remaining:
         account.add(untried(target, stop.reason or ""))
 

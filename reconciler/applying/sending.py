@@ -42,6 +42,10 @@ class NotSentError(Exception):
         self.is_on_record = is_on_record
 
 
+class MayNotSendError(Exception):
+    """Nothing may be sent of an instance, or nothing more, as was found before an attempt."""
+
+
 @dataclass(frozen=True, slots=True)
 class RetryBudget:
     """How long one instance is tried, and how long its proof is waited for; in seconds.
@@ -116,14 +120,14 @@ class Sender:
         """Attempt until the answer is clear, the time is over, or the run stops; every reply.
 
         ``first`` is the intent of the first attempt; ``check`` is called before each, and raises
-        `OSError` where nothing may be sent any more. All that takes long came before: from the
-        first intent on a request may have left.
+        `OSError` or `MayNotSendError` where nothing may be sent any more. All that takes long came
+        before: from the first intent on a request may have left.
 
         Raises:
             NotSentError: the run stopped before anything was sent.
             JournalError: the first intent could not be made durable, or the lease of the lock ran
                 out; nothing was sent.
-            OSError: ``check`` raised it before anything was sent.
+            OSError, MayNotSendError: ``check`` raised it before anything was sent.
         """
         replies: list[Reply] = []
         attempt = partial(self._attempt, first, request, check)
@@ -134,7 +138,7 @@ class Sender:
             if not replies:
                 raise
             self.stop.request(RunState.STOPPED, str(error))
-        except OSError:
+        except (OSError, MayNotSendError):
             if not replies:
                 raise
         return replies
@@ -217,10 +221,9 @@ class Sender:
         """Look, and look again for a while as long as the change ``is_due``."""
         seen = look()
         deadline = time.monotonic() + self.budget.verify_for
-        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
-            if not is_due(seen) or time.monotonic() >= deadline:
-                break
-            is_stopped = self.stop.event.wait(pause)
+        pauses = chain(_PAUSES, repeat(_PAUSES[-1]))
+        while is_due(seen) and time.monotonic() < deadline:
+            is_stopped = self.stop.event.wait(next(pauses))
             seen = look()
             if is_stopped:
                 break

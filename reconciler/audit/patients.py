@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from reconciler.dicom.file_head import HEAD, NotDicomFileError
-from reconciler.dicom.patient import LONGEST_PATIENT_ID, said_of
+from reconciler.dicom.patient import LONGEST_PATIENT_ID, patient_id_of
 from reconciler.errors import UsageError
 from reconciler.journal.inside import open_inside
 from reconciler.model.address import StoreAddress
@@ -125,6 +125,6 @@ def archived_patient(copy: ArchivedCopy) -> str | None:
             if hashlib.file_digest(file, "sha256").hexdigest() != copy.sha256:
                 return None
             file.seek(0)
-            return said_of(file.read(HEAD)).patient_id
+            return patient_id_of(file.read(HEAD))
     except (OSError, NotDicomFileError):
         return None

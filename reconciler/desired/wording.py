@@ -61,6 +61,9 @@ ARCHIVE_NOUNS = {
 }
 """The same, inside ``archive``."""
 
+FILE_KINDS = {"keyed": "the file of pseudonyms", "csv": "the CSV file"}
+"""What the keys of a selector name that name files."""
+
 UID_KEYS = frozenset({"studiesId", "seriesId", "instancesId"})
 
 
@@ -68,6 +71,16 @@ def quoted(text: str) -> str:
     """A text as it stands in a message: on one line, not too long, nothing invisible."""
     shown = text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…"
     return repr(shown)
+
+
+def shown_file(key: str, text: str, *, is_there: bool = False) -> str:
+    """What a message calls the file that a selector names.
+
+    People type identifiers in the place of a file that holds them: what neither is there nor ends
+    as such files do is not quoted.
+    """
+    is_name = is_there or text.lower().endswith((".keyed", ".csv"))
+    return text if is_name else FILE_KINDS[key]
 
 
 def kind_of(value: Any) -> str:

@@ -50,7 +50,7 @@ class GroupCommit:
 
     def require_working(self) -> None:
         """Raise JournalError if nothing more can be written."""
-        if self._failure is not None:
+        if self._failure is not None or self._is_closing:
             raise self._error()
 
     @property

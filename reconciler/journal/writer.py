@@ -84,7 +84,7 @@ class RunJournal:
         """Make sure that the record takes more: else it may be that of a run that was taken over.
 
         Raises:
-            JournalError: the journal has failed.
+            JournalError: the journal has failed or is closed.
         """
         self._commits.require_working()
 

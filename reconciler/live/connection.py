@@ -9,7 +9,6 @@ from datetime import datetime
 from functools import partial
 from typing import Self
 
-from reconciler.dicom.referrers import load_classes
 from reconciler.errors import LiveError
 from reconciler.live.http.adapter import SharedContextAdapter, proxies_for, tls_context
 from reconciler.live.http.bounds import Stopping, Term
@@ -109,7 +108,6 @@ class Connection:
         """
         if address.provider is not self._settings.provider:
             raise LiveError(f"{address} is not a store of {self._settings.provider}")
-        load_classes()
         return PROVIDERS[address.provider].open_store(
             address, self._transport, page_size=self._settings.page_size, nobody=self.nobody
         )

@@ -15,12 +15,17 @@ def run_workers(
     *,
     parallelism: int,
     stop: threading.Event | None = None,
+    on_break: Callable[[], None] | None = None,
 ) -> None:
     """Do ``work`` on every item, in as many threads; nothing is held for an item in between.
 
     A loop over one shared iterator measures faster than a pool of futures and needs no list of
     them. The first exception of ``work`` (or of ``items``) ends the dispatching and is raised
     here, after the work in flight has ended; ``stop`` ends the dispatching without an exception.
+
+    An exception that reaches the waiting thread itself, such as KeyboardInterrupt, ends the
+    dispatching too. With ``on_break`` that is called first, so that the work in flight ends soon,
+    and its end is waited for; without, what is in flight is left alone.
     """
     waiting = iter(items)
     lock = threading.Lock()
@@ -28,27 +33,44 @@ def run_workers(
     ends = [dismissed] if stop is None else [dismissed, stop]
     errors: list[BaseException] = []
 
-    def loop() -> None:
+    def loop(end: threading.Event) -> None:
         try:
             for item in _pulled(waiting, lock, ends):
                 work(item)
         except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
             errors.append(error)
             dismissed.set()
+        finally:
+            end.set()
 
+    finished = [threading.Event() for _ in range(parallelism)]
     threads = [
-        threading.Thread(target=loop, name=f"worker-{number}", daemon=True)
-        for number in range(parallelism)
+        threading.Thread(target=loop, args=(end,), name=f"worker-{number}", daemon=True)
+        for number, end in enumerate(finished)
     ]
     try:
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
-    finally:
+        _wait_for(threads, finished)
+    except BaseException:
         dismissed.set()
+        if on_break is not None:
+            on_break()
+            _wait_for(threads, finished)
+        raise
     if errors:
         raise errors[0]
+
+
+def _wait_for(threads: Sequence[threading.Thread], finished: Sequence[threading.Event]) -> None:
+    """Wait for those that were started; it can be interrupted, and waited again.
+
+    A `join` that was interrupted takes its thread for ended (https://bugs.python.org/issue45274).
+    """
+    for thread, end in zip(threads, finished, strict=True):
+        if thread.ident is not None:
+            end.wait()
+            thread.join()
 
 
 def _pulled(

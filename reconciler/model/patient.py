@@ -21,6 +21,7 @@ KEY_LINE = "# key "
 _PADDING = " \0\t\n\r"
 """What stands around a text to fill it up, and what does by mistake (PS3.5 section 6.2)."""
 
+SECRET_BYTES = 32
 _SECRET = re.compile(r"([0-9A-Fa-f]{64})\r?\n?")
 _SEEN = re.compile(r"[0-9a-f]{64}")
 
@@ -91,13 +92,22 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class PatientKey:
-    """The secret that turns a patient id into a pseudonym, 32 bytes.
+    """The secret that turns a patient id into a pseudonym, of 32 bytes.
 
     Whoever has it can find the deletions of a patient whose id they know; without it the
     pseudonyms lead to nobody, and tell only that two studies are of one patient.
     """
 
     secret: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what is guessed as fast as the ids themselves.
+
+        Raises:
+            ValueError: the secret has another length.
+        """
+        if len(self.secret) != SECRET_BYTES:
+            raise ValueError(f"the secret of a patient key has {SECRET_BYTES} bytes")
 
     @classmethod
     def parse(cls, text: str) -> PatientKey | None:

@@ -27,6 +27,8 @@ _DELETIONS, _STUDIES, _SERIES = _COUNTED = (
 
 _ALL = -1
 """In the place of a file: all of them."""
+_UNWRITTEN = -2
+"""In the place of a file: those that do not write the limit, together."""
 
 
 def limits_of(desired: DesiredStore, studies: Iterable[StudyPlan]) -> Limits:
@@ -46,8 +48,10 @@ class Declared:
 
     Only files count that declare one of them, and those that remove nothing, which limit all of
     it: a list that was applied long ago does not hold up another one. The limits that count
-    deletions, or what is emptied, hold each file to what it declares itself, and what several
-    empty together counts for each; of all others the smallest counts.
+    deletions, or what is emptied, hold each file to what it declares itself, and never by what
+    another file that removes something may do; what several empty together counts for each. Files
+    that do not write such a limit are one in this: all together they have its default. Of all
+    others the smallest counts.
     """
 
     def __init__(self, desired: DesiredStore) -> None:
@@ -55,26 +59,25 @@ class Declared:
         """The files, and inventories, that declare a deletion."""
         self._desired = desired
         self._counts: dict[str, Counter[int]] = {name: Counter() for name in _COUNTED}
-        self._declaring: dict[str, set[int]] = defaultdict(lambda: {_ALL})
-        for number, one in enumerate(desired.written):
-            for path in one.paths:
-                self._declaring[path].add(number)
+        self._declaring = {name: _declaring(LIMIT_KEYS[name], desired) for name in _COUNTED}
 
     def take(self, studies: Iterable[StudyPlan]) -> None:
         """Count the deletions of some studies."""
-        counts = self._counts
         for study in studies:
-            of_study: set[int] = set()
+            of_study: set[str] = set()
             for series in study.series:
-                of_series: set[int] = set()
                 for group in series.groups:
-                    self.paths.add(group.path)
-                    of_series |= self._declaring[group.path]
-                    for number in self._declaring[group.path]:
-                        counts[_DELETIONS][number] += len(group.instances)
-                counts[_SERIES].update(of_series if series.emptied else ())
+                    self._count(_DELETIONS, {group.path}, len(group.instances))
+                of_series = {group.path for group in series.groups}
                 of_study |= of_series
-            counts[_STUDIES].update(of_study if study.emptied else ())
+                self._count(_SERIES, of_series, series.emptied)
+            self._count(_STUDIES, of_study, study.emptied)
+            self.paths |= of_study
+
+    def _count(self, name: str, paths: Set[str], more: int) -> None:
+        declaring = self._declaring[name]
+        for number in {_ALL}.union(*(declaring.get(path, ()) for path in paths)):
+            self._counts[name][number] += more
 
     def limits(self) -> Limits:
         """The limits of a plan of all that was counted."""
@@ -89,19 +92,31 @@ class Declared:
             smallest_limits(one.limits for one in limiting.values()),
             **{name: getattr(self._desired.limits, name) for name in _ON_ABSENCE},
         )
-        together = {name: self._together(name, smallest, limiting) for name in _COUNTED}
+        unwritten = smallest_limits(one.limits for one in limiting.values() if not one.paths)
+        together = {name: self._together(name, unwritten, limiting) for name in _COUNTED}
         return replace(smallest, **together)
 
-    def _together(self, name: str, smallest: Limits, limiting: Mapping[int, WrittenLimits]) -> int:
+    def _together(self, name: str, unwritten: Limits, limiting: Mapping[int, WrittenLimits]) -> int:
         """One limit that the plan passes exactly where each file passes its own.
 
         It is what the plan does, and what is left to the file that is nearest to its limit; less
-        by what it exceeds it.
+        by what it exceeds it. ``unwritten`` are the limits of a file that writes none.
         """
         key, counts = LIMIT_KEYS[name], self._counts[name]
-        left: list[int] = [
-            one.limits.get(key, getattr(smallest, name)) - counts[number if one.paths else _ALL]
+        held = {
+            number if one.paths else _ALL: one.limits[key]
             for number, one in limiting.items()
-            if one.paths or key in one.limits
-        ]
-        return counts[_ALL] + min(left)
+            if key in one.limits
+        }
+        if any(one.paths and key not in one.limits for one in limiting.values()):
+            held[_UNWRITTEN] = getattr(unwritten, name)
+        return counts[_ALL] + min(limit - counts[number] for number, limit in held.items())
+
+
+def _declaring(key: str, desired: DesiredStore) -> Mapping[str, Set[int]]:
+    """The files that each path is of, by their places in `DesiredStore.written`."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for number, one in enumerate(desired.written):
+        for path in one.paths:
+            found[path].add(number if key in one.limits else _UNWRITTEN)
+    return found

@@ -69,11 +69,6 @@ def plan_store(
     )
 
 
-def paths_of(studies: Iterable[StudyPlan]) -> set[str]:
-    """The files and inventories that declare deletions."""
-    return {group.path for study in studies for series in study.series for group in series.groups}
-
-
 class _Draft:
     """What is noted of each series' decisions, which are forgotten then: there may be millions."""
 

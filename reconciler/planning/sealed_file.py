@@ -77,8 +77,6 @@ def read_sealed(
             return _read(path, SealedBytes(file, on_progress), decode, stable)
     except OSError as error:
         raise PlanFileError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise PlanFileError(f"{path} is not a plan file: it is not UTF-8 text") from error
 
 
 def _read(

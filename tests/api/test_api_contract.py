@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 import pickle
 import re
@@ -9,18 +11,30 @@ import signal
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import escape
 from pathlib import Path
 
+import pydicom
 import pytest
 
 import reconciler
-from reconciler.emulator import EmulatorSettings, FaultKind, FaultRule, Faults, running_emulator
+from reconciler.api import showing
+from reconciler.emulator import (
+    DEMO_STORE,
+    EmulatorSettings,
+    FaultKind,
+    FaultRule,
+    Faults,
+    running_emulator,
+)
 from reconciler.errors import (
     CredentialsError,
+    DesiredStateError,
     ExitCode,
     GatesBlocking,
     LockHeld,
@@ -30,8 +44,10 @@ from reconciler.errors import (
 from reconciler.journal.places.locks import hold_locks
 from reconciler.model.lock import Holder
 from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.plan import PartOf
 
 from ..cli.conftest import LIMITS_OPEN, REASON, head, removal
+from ..selecting.conftest import Made
 from .conftest import LEFT, REMOVED, Site, fill
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "how-to" / "notebook.md"
@@ -173,6 +189,14 @@ def test_a_plan_that_was_changed_in_memory_is_refused(site: Site) -> None:
     assert not site.deletes()
 
 
+def test_a_shard_by_itself_is_refused(site: Site) -> None:
+    """The gates of a part let more pass than those of the whole."""
+    saved = replace(site.plan(), part_of=PartOf("plan", 1))
+    with pytest.raises(PlanRefused, match="this is shard 1 of plan plan"):
+        apply(site, saved)
+    assert not site.deletes()
+
+
 def test_an_expired_plan_is_refused(site: Site) -> None:
     saved = replace(site.plan(), expires=datetime.now(UTC) - timedelta(seconds=1))
     with pytest.raises(PlanRefused, match="expired"):
@@ -186,6 +210,18 @@ def test_what_the_files_keep_by_now_is_not_deleted(site: Site) -> None:
     (site.folder / "specs" / "hold.yaml").write_text(kept, encoding="utf-8")
     with pytest.raises(PlanRefused, match=r"specs/hold\.yaml"):
         apply(site, saved)
+    assert not site.deletes()
+
+
+def test_a_record_that_is_only_read_decides_nothing(site: Site) -> None:
+    """It may have come with a checkout, so that nobody here wrote it."""
+    saved = site.plan()
+    project = reconciler.Project.open(site.folder, only_reads=True)
+    with pytest.raises(UsageError, match="to read its record alone"):
+        reconciler.apply(saved, project, site.service, digest=saved.digest)
+    with pytest.raises(UsageError, match="to read its record alone"):
+        reconciler.plan(reconciler.load(project=project), project, site.service)
+    assert list(reconciler.read_record(project)) == []
     assert not site.deletes()
 
 
@@ -270,6 +306,19 @@ def test_what_a_worker_is_sent_can_be_pickled(site: Site) -> None:
     assert pickle.loads(pickle.dumps(saved)).digest == saved.digest
 
 
+def test_a_notebook_has_the_page_in_a_frame_of_its_own_and_no_page_of_a_huge_plan(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = site.plan()
+    monkeypatch.setattr(showing, "_LARGEST_PAGE", 2)
+    frame = saved._repr_html_()
+    assert frame.startswith('<iframe title="Plan" sandbox="allow-scripts" srcdoc="&lt;!')
+    assert escape(reconciler.show(saved, format="html")) in frame
+    monkeypatch.setattr(showing, "_LARGEST_PAGE", 1)
+    assert saved._repr_html_() == f"<pre>{escape(reconciler.show(saved, format='markdown'))}</pre>"
+    assert repr(saved) == f"<Plan {saved.digest}>"
+
+
 def test_importing_it_imports_nothing_of_it() -> None:
     code = (
         "import sys, reconciler;"
@@ -346,3 +395,66 @@ def test_a_client_passes_mypy_strict(tmp_path: Path) -> None:
     (error,) = (line for line in done.stdout.splitlines() if ": error: " in line)
     assert error.startswith("careless.py:")
     assert 'Missing named argument "digest"' in error
+
+
+# Arguments
+
+
+def test_a_change_of_the_working_directory_is_none_of_the_state(
+    site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else the plan could be applied from each folder once more, and its record would be apart."""
+    monkeypatch.chdir(site.folder)
+    project = reconciler.Project.open(".", state=".reconciler")
+    saved = reconciler.plan(reconciler.load(["specs/"], project=project), project, site.service)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    reconciler.apply(saved, project, site.service, digest=saved.digest)
+    assert list(elsewhere.iterdir()) == []
+    assert len(list(reconciler.read_record(project))) == 2
+    assert len(list(reconciler.read_record(site.project))) == 2
+
+
+def test_what_is_wrong_in_the_files_is_the_message(site: Site) -> None:
+    """A notebook shows no more of an exception than that."""
+    (site.folder / "specs" / "a.yaml").write_text(head() + "keeps: []\n", encoding="utf-8")
+    with pytest.raises(DesiredStateError, match=r"^specs/a\.yaml:\d+:1: 'keeps' is not") as caught:
+        reconciler.load(project=site.project)
+    assert caught.value.hint == "did you mean keep?"
+
+
+def test_one_text_is_no_list_of_paths(site: Site) -> None:
+    with pytest.raises(UsageError, match="paths is one text"):
+        reconciler.load("specs/", project=site.project)
+    with pytest.raises(UsageError, match="paths is one text"):
+        reconciler.resolve("selectors/", root=site.folder, service=site.service)
+
+
+def test_a_moment_is_a_day_to_resolve(site: Site) -> None:
+    """A datetime is a date to Python; a list that says its hour would not be valid."""
+    reconciler.resolve(root=site.folder, service=site.service, as_of=datetime(2026, 3, 1, 12, 30))
+    assert 'asOf: "2026-03-01"' in (site.folder / "specs/resolved/old.yaml").read_text("utf-8")
+
+
+def test_what_patients_files_hold_is_neither_warned_of_nor_logged(
+    site: Site, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A caller's process has its own warnings and logs, and they may go anywhere."""
+    (file,) = Made("1.2.1", patient="PAT-1").files()
+    odd = pydicom.dcmread(io.BytesIO(file))
+    odd.SpecificCharacterSet = "ISO_IR SMITH"
+    odd.save_as(tmp_path / "odd.dcm")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        site.emulator.ingest(DEMO_STORE, tmp_path / "odd.dcm")
+    text = f"archive: {{path: {tmp_path / 'archive'}}}\nremove: [{{studiesId: 1.2.1}}]\n"
+    (site.folder / "specs" / "a.yaml").write_text(head() + REASON + LIMITS_OPEN + text)
+    key = reconciler.PatientKey(b"k" * 32)
+    caplog.clear()
+    caplog.set_level(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        applied = apply(site, site.plan(), patient_key=key)
+    assert applied.report.counts[Outcome.DELETED] == 1
+    assert caplog.records == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from reconciler.applying import archive as archive_module
 from reconciler.emulator import DEMO_STORE, FaultKind, FaultRule, Faults
 from reconciler.model.address import InstanceAddress
 
-from .conftest import Site
+from ..chaos.test_chaos_disk import fill, small_disk
+from ..journal.by_hand import records_of
+from .conftest import Site, Through
+from .proxy import Reply
 
 RETRIEVE = r"/instances/[0-9.]+$"
 
@@ -115,6 +119,31 @@ def test_a_place_that_cannot_be_written(site: Site) -> None:
     assert (site.deletes(), site.content()) == ([], before)
 
 
+def test_what_somebody_puts_into_the_bag_is_not_overwritten(site: Site, through: Through) -> None:
+    """It has the instance's own name by the time that the copy is whole."""
+    one, *_ = site.fill(3)
+    site.ask_removal([one])
+    placed: list[Path] = []
+
+    def place(path: str, reply: Reply) -> Reply:
+        if re.search(RETRIEVE, path):
+            (bag,) = site.archive.iterdir()
+            for name in (f"data{one}.dcm", f"data/{DEMO_STORE}{one}.dcm"):
+                placed.append(bag / name)
+                placed[-1].parent.mkdir(parents=True, exist_ok=True)
+                placed[-1].write_text("somebody's", encoding="utf-8")
+        return reply
+
+    through(place)
+    site.plan()
+    answer = site.apply()
+    assert answer.code == 4
+    assert "is there already" in site.report()["unproven"][0]["detail"]
+    assert site.deletes() == []
+    theirs = [path for path in site.archive.rglob("*.dcm") if path.read_text() == "somebody's"]
+    assert len(placed) == len(theirs) == 2
+
+
 def test_a_full_disk_stops_the_run(site: Site) -> None:
     """A limit on the size of files in the child; the journal stays below it."""
     instances = site.fill(12, edge=400)
@@ -144,6 +173,52 @@ def test_a_full_disk_stops_the_run(site: Site) -> None:
     assert site.apply().code == 0
     assert site.content() == set(instances[10:])
     assert site.validate_bags() == 10
+
+
+def test_without_space_for_the_record_nothing_archived_is_deleted(
+    site: Site, tmp_path: Path
+) -> None:
+    """There is space for the copies, and soon none to say where they are."""
+    planned = site.fill(24)
+    site.ask_removal(planned)
+    site.plan()
+    with small_disk(tmp_path / "disk", pages=64) as disk:
+        state = disk / "state"
+        state.mkdir()
+        fill(disk / "ballast", leave=8)
+        answer = site.apply("--state", str(state))
+        assert answer.code == 4, answer
+        assert "cannot be written: No space left" in answer.out
+        (run,) = (state / "runs").glob("*.jsonl")
+        recorded = records_of(run)
+    sent = {path.rpartition("/")[2] for path in site.deletes()}
+    archived, intended = (
+        {one["instancesId"] for one in recorded if one["type"] == kind}
+        for kind in ("archived", "intent")
+    )
+    assert sent <= intended <= archived
+    assert len(sent) < len(planned)
+    assert len(site.content()) == len(planned) - len(sent)
+
+
+def test_without_space_for_the_record_nothing_more_is_put_back(site: Site, tmp_path: Path) -> None:
+    archived = site.fill(24)
+    site.ask_removal(archived)
+    site.plan()
+    with small_disk(tmp_path / "disk", pages=256) as disk:
+        state = ("--state", str(disk / "state"))
+        assert site.apply(*state).code == 0
+        run = site.report()["run"]
+        fill(disk / "ballast", leave=2)
+        site.emulator.clear_requests()
+        stopped = site.run("restore", run, "--parallelism", "2", *state)
+        assert stopped.code == 4, stopped
+        assert "cannot be written: No space left" in stopped.out
+        asked = [one for one in site.emulator.requests() if one.method == "POST"]
+        assert len(site.content()) <= len(asked) < len(archived)
+        (disk / "ballast").unlink()
+        assert site.run("restore", run, *state).code == 0
+    assert site.content() == set(archived)
 
 
 def test_an_instance_that_is_gone_already_needs_no_archive(site: Site) -> None:

@@ -31,6 +31,7 @@ from reconciler.model.problem import Source
 
 from .conftest import HEAD, OPEN, REASON, Site, removal
 
+RETRIEVE = r"/instances/[0-9.]+$"
 SCHEMA = json.loads(
     (Path(__file__).parents[2] / "schemas" / "report.schema.json").read_text("utf-8")
 )
@@ -252,6 +253,8 @@ def data_file(name: str) -> bytes:
             "1 unconfirmed",
             4,
         ),
+        (FaultRule(FaultKind.TRUNCATE, "GET", RETRIEVE, times=2), "1 identical", 0),
+        (FaultRule(FaultKind.TRUNCATE, "GET", RETRIEVE), "1 unconfirmed", 4),
     ],
 )
 def test_the_outcome_says_what_was_proven(
@@ -351,6 +354,35 @@ def test_a_run_that_is_none(site: Site, arguments: list[str], said: str) -> None
     answer = site.run("restore", *arguments)
     assert answer.code == 1
     assert said in answer.err
+
+
+def test_a_run_that_died_before_its_first_record_archived_nothing(site: Site) -> None:
+    folder = site.folder / ".reconciler" / "runs"
+    folder.mkdir(parents=True)
+    (folder / "20260101T000000Z-00000000.jsonl").touch()
+    answer = site.run("restore", "20260101T000000Z-00000000")
+    assert (answer.code, "never started, so it archived nothing" in answer.err) == (1, True)
+
+
+def test_what_a_resumed_run_archived_is_missed_when_its_record_is_gone(site: Site) -> None:
+    """What is on record is put back, and nobody takes it for all that was archived."""
+    one, two, *_ = site.fill(4)
+    site.ask_removal([one, two])
+    site.plan()
+    retrieve = FaultRule(FaultKind.STATUS, "GET", f"/instances/{two.instance_uid}$", status=406)
+    site.emulator.set_faults(Faults((retrieve,)))
+    stopped = site.apply("--parallelism", "1", "--stop-after-failures", "1")
+    assert stopped.code == 4
+    site.emulator.set_faults(Faults())
+    assert site.apply().code == 0
+    first, last = site.runs()
+    (site.folder / ".reconciler" / "runs" / f"{first}.jsonl").unlink()
+
+    answer = site.run("restore", last)
+    assert f"note: run {first} is not on record here" in answer.err
+    assert "1 archived: 1 identical" in answer.last_line
+    assert two in site.content()
+    assert one not in site.content()
 
 
 def test_a_run_without_an_archive_and_a_restore_cannot_be_restored(site: Site) -> None:

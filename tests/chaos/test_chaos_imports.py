@@ -2,8 +2,8 @@
 
 The commands run in processes of their own, on real files of every character set and transfer syntax
 that pydicom brings, with a token to be fetched and faults to be met; an audit hook (PEP 578) notes
-who imports what. Without the codecs in `load_pydicom`, without the call of it, and without what the
-emulator loads beforehand (`parsing`, `images`) a test of this file fails.
+who imports what. Without what the emulator loads beforehand (`parsing`, `images`) a test of this
+file fails.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from reconciler.planning.shards.manifest_file import read_manifest
 
 from ..derived import derived, file_of, images
 from ..limits import wide_open_line
-from .conftest import REASON, Project, address
+from .conftest import REASON, Project, address, removal
 
 OPEN = REASON + wide_open_line("maxDangling")
 IN_SHARDS = ("--shard-size", "2", "--out", "plan")
@@ -94,6 +95,57 @@ def test_a_blocking_gate_is_that_of_the_whole(three: Project) -> None:
     blocking = [one["name"] for one in events if one["type"] == "gate" and not one["passed"]]
     assert blocking == ["maxDeletions"]
     assert events[-1]["counts"]["listed"] == 6
+
+
+def test_what_is_on_record_counts_over_all_shards(project: Project) -> None:
+    """In each of three studies: a hold was taken out, another is overdue, something came back."""
+    hold = "hold: {{text: Trial 7, owner: legal, ticket: {}, reviewBy: 2020-01-31}}"
+    removed = [one for study in (1, 2, 3) for one in project.fill(study, 1, range(1, 5))]
+    taken_out, overdue = (
+        "keep:\n"
+        + "".join(
+            f"  - {{studiesId: {one.study_uid}, seriesId: {one.series_uid},"
+            f" instancesId: [{one.instance_uid}], {hold.format(ticket)}}}\n"
+            for one in removed[number::4]
+        )
+        for number, ticket in ((1, "LIT-7"), (2, "LIT-8"))
+    )
+    quality = 'reason: {code: "113037", ticket: QA-7}\n'
+    body = quality + wide_open_line("maxReappeared", "maxStudyPercent")
+    project.write("a.yaml", body + removal(removed[::4]))
+    assert project.run("apply", "--auto-approve").code == 0
+    for study in (1, 2, 3):
+        project.fill(study, 1, [1])
+    project.write("a.yaml", body + removal(removed))
+    project.write("overdue.yaml", overdue)
+    project.write("hold.yaml", taken_out)
+    project.run("plan")
+    (project.folder / "specs" / "hold.yaml").unlink()
+
+    seen = []
+    for arguments in (("--out", "one.json"), ("--shard-size", "2", "--out", "plan")):
+        planned = project.run("plan", *arguments, "--events", "events.jsonl")
+        assert planned.code == 3
+        lines = (project.folder / "events.jsonl").read_text("utf-8").splitlines()
+        said = " ".join(planned.out.split())
+        seen.append(
+            (
+                [
+                    {key: one[key] for key in ("name", "actual", "allowed", "hint", "studiesId")}
+                    for one in map(json.loads, lines)
+                    if one["type"] == "gate"
+                ],
+                re.findall(r"This hold is (?:past [^)]*\)|no longer [^,]*,)", said),
+            )
+        )
+    in_one_file, in_shards = seen
+    assert in_shards == in_one_file
+    gates, (taken_out, overdue) = in_shards
+    actual = {one["name"]: one["actual"] for one in gates}
+    assert (actual["maxReappeared"], actual["maxStudyPercent"]) == (3, 75)
+    assert "keeps 3 instances, overrides 3 removes" in overdue
+    assert "it overrode 3 removes in 3 studies" in taken_out
+    assert len(shard_names(project)) == 3
 
 
 def test_a_new_plan_replaces_an_older_one_and_nothing_else(three: Project) -> None:

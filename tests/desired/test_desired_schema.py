@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from reconciler.desired.schema.fast_path import plain_checks
+from reconciler.desired.schema.fast_path import plain_checks, plain_file
 from reconciler.desired.schema.published import (
     SELECTOR,
     desired_state_schema,
@@ -210,6 +210,40 @@ ENTRIES = ADDRESSES.map(mapping) | st.dictionaries(KEYS, VALUES).map(mapping) | 
 def test_the_fast_check_and_the_schema_give_one_verdict(name: str, entry: Value) -> None:
     is_inventory = isinstance(entry, YamlMapping) and "inventory" in entry
     assert plain_checks()[name](entry) == (validator(name).is_valid(entry) and not is_inventory)
+
+
+LIMITS = st.dictionaries(
+    st.sampled_from([*LIMIT_KEYS, "odd"]), st.integers(-1, 101) | st.booleans() | SCALARS
+).map(mapping)
+STORES = st.fixed_dictionaries(
+    {
+        "projectsId": st.just("p") | SCALARS,
+        "locationsId": st.just("l") | SCALARS,
+        "datasetsId": st.just("d") | SCALARS,
+        "dicomStoresId": st.just("s") | SCALARS,
+    },
+    optional={"provider": st.sampled_from(["google", "orthanc", "odd"]), "odd": SCALARS},
+).map(mapping)
+FILES = st.fixed_dictionaries(
+    {"version": st.just(1) | st.booleans() | SCALARS, "store": STORES | SCALARS},
+    optional={
+        "reason": REASONS | SCALARS,
+        "archive": ARCHIVES | SCALARS,
+        "limits": LIMITS | SCALARS,
+        "remove": st.lists(ADDRESSES.map(mapping), max_size=1).map(sequence) | SCALARS,
+        "keep": st.just(sequence([])) | SCALARS,
+        "resolvedFrom": st.just(mapping({})) | SCALARS,
+        "odd": SCALARS,
+    },
+).map(mapping)
+
+
+@given(file=FILES | SCALARS)
+def test_the_fast_check_of_a_file_and_the_schema_give_one_verdict(file: Value) -> None:
+    """But for entries, which it leaves to the schema."""
+    has_entries = isinstance(file, YamlMapping) and bool(file.get("remove"))
+    is_valid = Draft202012Validator(SCHEMA).is_valid(file)
+    assert plain_file()(file) == (is_valid and not has_entries)
 
 
 def examples(schema: Any) -> Iterator[Any]:

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from pydicom.data import get_testdata_files
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
+from pydicom.uid import UID_dictionary
 
 from reconciler.dicom.byte_stream import DamagedError
+from reconciler.dicom.image_classes import IMAGE_CLASSES
 from reconciler.dicom.references import References, references_in
 from reconciler.dicom.referrers import Referring, referring
 from reconciler.emulator.storage.dicom_json import dataset_to_json, json_text
@@ -326,3 +328,11 @@ def test_who_may_refer_is_decided_by_class_and_image_type(
     sop_class: str, image_type: str, expected: Referring
 ) -> None:
     assert referring(sop_class, image_type) is expected
+
+
+def test_the_classes_of_images_are_those_of_the_standard() -> None:
+    """An older pydicom may lack some; two are acquisitions whose names do not say it."""
+    named = {uid for uid, (name, *_) in UID_dictionary.items() if "Image Storage" in name}
+    known = set(UID_dictionary) & IMAGE_CLASSES
+    assert known - named == {"1.2.840.10008.5.1.4.1.1.4.2", "1.2.840.10008.5.1.4.1.1.6.2"}
+    assert named <= IMAGE_CLASSES

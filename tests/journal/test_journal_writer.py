@@ -438,3 +438,13 @@ def test_a_run_that_cannot_begin_leaves_no_file(tmp_path, monkeypatch):
     with pytest.raises(JournalError):
         RunJournal.create(DiskState(tmp_path), FIRST)
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_nothing_may_be_sent_on_the_record_of_a_run_that_is_closed(tmp_path: Path) -> None:
+    """A thread that outlives its run has an intent on record, and no lock any more."""
+    journal = RunJournal.create(DiskState(tmp_path), FIRST)
+    journal.commit(intent(1))
+    journal.require_working()
+    journal.close()
+    with pytest.raises(JournalError, match="it is closed"):
+        journal.require_working()

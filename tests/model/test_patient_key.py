@@ -40,3 +40,10 @@ def test_what_is_no_key_is_none(text: str) -> None:
 
 def test_it_never_shows_its_secret() -> None:
     assert "kkk" not in repr(PatientKey(b"k" * 32))
+
+
+@pytest.mark.parametrize("secret", [b"", b"k" * 31, b"k" * 33])
+def test_a_secret_has_its_length(secret: bytes) -> None:
+    """Whoever has the id and no long secret could try them all."""
+    with pytest.raises(ValueError, match="has 32 bytes"):
+        PatientKey(secret)

@@ -42,6 +42,8 @@ from reconciler.planning.gates import gates_of
 from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
 from reconciler.planning.plan_file import digest_of, read_plan, write_plan
 from reconciler.planning.plan_json import decode_plan, encode_plan
+from reconciler.planning.seal import PLAN as PLAN_MARK
+from reconciler.planning.seal import SEAL
 from reconciler.reporting.plan.markdown import plan_as_markdown
 from reconciler.reporting.plan.text import plan_as_text
 
@@ -316,6 +318,24 @@ def test_a_long_plan_is_written_in_pieces() -> None:
     assert max(map(len, encode_plan(long))) < len(text_of(SAVED))
 
 
+@pytest.mark.parametrize("cut", [1, 4, len(PLAN_MARK) - 1, 600])
+def test_a_long_plan_is_read_in_pieces(plan_path: Path, cut: int) -> None:
+    """The first one ends so many bytes behind the beginning of the mark of the stable part.
+
+    What stands behind the mark counts wherever it is cut.
+    """
+    ending = len(SEAL) + 64 + len('"}\n')
+    before = text_of(SAVED).encode().index(PLAN_MARK.encode())
+    filler = (1 << 20) - ending - cut - before
+    long = replace(SAVED, tool_version=SAVED.tool_version + "1" * filler)
+    text = text_of(long)
+    assert text.encode().index(PLAN_MARK.encode()) + cut + ending == 1 << 20
+    assert read(plan_path, text) == long
+    other = replace(long, digest=f"sha256:{'0' * 64}")
+    with pytest.raises(PlanRefused, match="its digest does not match what it plans"):
+        read(plan_path, text_of(other))
+
+
 def test_times_are_written_in_utc_whatever_zone_they_come_in(plan_path: Path) -> None:
     east = timezone(timedelta(hours=2))
     written = text_of(replace(SAVED, created=SAVED.created.astimezone(east)))
@@ -535,6 +555,15 @@ def test_an_edit_is_refused_and_says_what_to_do(plan_path: Path) -> None:
         read(plan_path, text_of(SAVED).replace('"plan_id":"5', '"plan_id":"6'))
     assert caught.value.exit_code is ExitCode.REFUSED
     assert caught.value.hint == "make the plan again"
+
+
+def test_an_edit_is_called_one_though_the_rest_of_a_long_file_makes_no_sense(
+    plan_path: Path,
+) -> None:
+    """What cannot be read stands pieces before the seal."""
+    long = text_of(replace(SAVED, tool_version="1" * (3 << 20)))
+    with pytest.raises(PlanRefused, match="was edited: its seal does not match"):
+        read(plan_path, long.replace('"plan_id":', '"plan_id"'))
 
 
 def test_a_plan_sealed_anew_does_not_have_its_old_digest(plan_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import compress
 from pathlib import Path
@@ -35,7 +35,7 @@ from reconciler.model.desired import (
     ReasonCode,
 )
 from reconciler.model.live import ABSENT, PRESENT, LiveStore, StudyContents, unknown
-from reconciler.model.plan import Plan, SavedPlan, Why
+from reconciler.model.plan import OverriddenInstances, Plan, SavedPlan, Why
 from reconciler.model.problem import Source
 from reconciler.planning.holds import freed_from, overridden_by_holds
 from reconciler.planning.plan_file import digest_of
@@ -277,6 +277,20 @@ def test_nothing_is_said_without_an_earlier_plan_or_for_another_service(chain: C
     assert chain.plan([ASKED]).freed == ()
     chain.plan([ASKED, HELD])
     assert chain.plan([ASKED], endpoint="http://127.0.0.1:8080").freed == ()
+
+
+def test_what_a_hold_overrode_in_one_store_is_not_missed_in_another() -> None:
+    """Two stores have copies of a series; the hold was on those of the first."""
+    plain = [ASKED, Said(KEEP, INSIDE, 1)]
+    wanted, seen = desired(plain), live(EVERYTHING)
+    other = replace(STORE, dicom_store_id="copies")
+    both = replace(wanted, stores=(*wanted.stores, replace(wanted.stores[0], store=other)))
+    uids = tuple(sorted(one.instance_uid for one in INSIDE))
+    before = OverriddenInstances(STORE, *min(INSIDE).series, HOLDS[1], uids)
+    found = overridden_by_holds(both, {**seen, other: replace(seen[STORE], store=other)}, [before])
+    assert [(one.store, one.hold, set(one.instances)) for one in found] == [
+        (STORE, HOLDS[1], set(uids))
+    ]
 
 
 def test_what_is_set_free_is_no_part_of_the_digest(chain: Chain) -> None:

@@ -89,15 +89,33 @@ def test_a_plan_passes_exactly_where_each_file_passes_its_own_limits(
             assert getattr(found, name) == getattr(smallest, name)
             continue
         everything = count(studies, key, set(PATHS))
+        unwritten = getattr(smallest_limits(others), name)
         passes = [
-            count(studies, key, one.paths) <= one.limits.get(key, getattr(smallest, name))
+            count(studies, key, one.paths) <= one.limits[key]
             for one in declaring
+            if key in one.limits
         ]
+        silent = [one.paths for one in declaring if key not in one.limits]
+        passes += [count(studies, key, frozenset().union(*silent)) <= unwritten] if silent else []
         passes += [everything <= one[key] for one in others if key in one]
         assert (everything <= getattr(found, name)) is all(passes)
         assert getattr(found, name) >= 0
         if len(declaring) == 1 and not others:
             assert getattr(found, name) == getattr(smallest, name)
+
+
+def test_files_without_limits_have_the_default_together() -> None:
+    """Or a list that is cut into many files would need none."""
+    groups = tuple(
+        DeletionGroup(
+            path, REASON, expanded=False, instances={f"1.{path}.{n}": 1 for n in range(60)}
+        )
+        for path in ("a.yaml", "b.yaml")
+    )
+    studies = (StudyPlan("1.2", 1000, 0, False, (SeriesPlan("1.2.1", 1000, False, groups),)),)
+    written = [WrittenLimits(frozenset({path}), {}) for path in ("a.yaml", "b.yaml")]
+    desired = DesiredStore(DEMO_STORE, Limits(), Claims(()), Claims(()), written)
+    assert limits_of(desired, studies).max_deletions == Limits().max_deletions == 100
 
 
 def test_the_hint_says_by_how_much_a_file_is_over_its_limit() -> None:
@@ -131,3 +149,25 @@ def test_what_is_absent_is_held_to_the_smallest_limit_of_all(key: str) -> None:
     desired = DesiredStore(DEMO_STORE, every, Claims(()), Claims(()), written)
     found = limits_of(desired, studies)
     assert {LIMIT_KEYS[name]: getattr(found, name) for name in LIMIT_KEYS}[key] == 2
+
+
+def test_a_file_without_limits_has_nothing_of_what_another_may_do() -> None:
+    """Beside a list with large limits, what a file removes is held to the defaults."""
+    groups = tuple(
+        DeletionGroup(
+            path, REASON, expanded=False, instances={f"1.{path}.{n}": 1 for n in range(count)}
+        )
+        for path, count in (("list.csv", 1), ("small.yaml", Limits().max_deletions + 1))
+    )
+    studies = (StudyPlan("1.2", 1000, 0, False, (SeriesPlan("1.2.1", 1000, False, groups),)),)
+    written = [
+        WrittenLimits(frozenset({"list.csv"}), {"maxDeletions": 60_000}),
+        WrittenLimits(frozenset({"small.yaml"}), {}),
+    ]
+    of_all = WrittenLimits(frozenset(), {"maxDeletions": 200})
+    for files, is_passed in ((written, False), ([*written, of_all], True)):
+        every = smallest_limits(one.limits for one in files)
+        desired = DesiredStore(DEMO_STORE, every, Claims(()), Claims(()), files)
+        store = StorePlan(DEMO_STORE, limits_of(desired, studies), studies, (), (), ())
+        gates = {gate.name.value: gate for gate in evaluate_gates(plan_of(store))}
+        assert gates["maxDeletions"].is_passed is is_passed

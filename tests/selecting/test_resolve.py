@@ -191,6 +191,28 @@ def test_a_diff_shows_no_line_of_a_list_that_is_no_uid(filled: Project) -> None:
     assert "0 rows added, 2 removed" in shown.out
 
 
+def test_a_diff_shows_no_line_that_resolve_has_not_written(filled: Project) -> None:
+    """What somebody added to the file that pins a list may name a patient."""
+    filled.write("old.yaml", OLD)
+    assert filled.run("resolve", *DAY).code == 0
+    pinning = filled.folder / "specs" / "resolved" / "old.yaml"
+    written = pinning.read_text()
+    commented = written.replace("ticket: RET-7", "ticket: RET-6  # SMITH").replace(
+        "version", "# SMITH\nversion"
+    )
+    for text, is_shown in (
+        (written.replace("RET-7", "RET-6"), True),
+        (commented, False),
+        (written + "SMITH: RET-6\n", False),
+        (written + "SMITH, RET-6\n", False),
+    ):
+        pinning.write_text(text)
+        shown = filled.run("resolve", "--diff", *DAY)
+        assert "SMITH" not in shown.out + shown.err
+        assert "--- specs/resolved/old.yaml" in shown.out
+        assert ("RET-6" in shown.out) is is_shown
+
+
 def test_a_day_to_come_is_looked_at_and_not_written(filled: Project) -> None:
     filled.write("old.yaml", OLD)
     ahead = ("--as-of", "2999-01-01")

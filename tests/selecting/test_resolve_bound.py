@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import requests
@@ -13,6 +14,7 @@ from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.model.patient import Attribute, PatientKey
 
 from ..journal.by_hand import records_of
+from ..waiting import wait_until
 from .conftest import KEY, Made, Project, dicom_file
 
 OLD = "{level: study, studyDate: {before: 2016-01-01}}"
@@ -282,3 +284,31 @@ def test_of_two_lists_the_one_that_is_bound_counts(
     assert project.run("apply", "both.json", *key).code == 4
     (left,) = project.emulator.instances(project.store)
     assert left.instance_uid == "1.2.1.1.1"
+
+
+def test_what_changes_between_two_attempts_stays(
+    project: Project,
+    bound: Callable[..., None],
+    key: tuple[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is corrected after the first attempt, which had no effect."""
+    monkeypatch.setattr("reconciler.api.running.VERIFY_SECONDS", 0.2)
+    bound("patient")
+    rule = FaultRule(FaultKind.STATUS, "DELETE", status=503, times=1, retry_after=2)
+    project.emulator.set_faults(Faults((rule,)))
+    corrected: list[str] = []
+
+    def correct_it() -> None:
+        wait_until(lambda: sent(project, "DELETE"))
+        study, series, instance = sent(project, "DELETE")[0].split("/")[-5::2]
+        number = int(instance.rpartition(".")[2])
+        correct(project, Made(study, patient="PAT-9"), series, number, "US")
+        corrected.append(instance)
+
+    corrector = Thread(target=correct_it)
+    corrector.start()
+    done = project.run("apply", "plan.json", *key)
+    corrector.join()
+    assert done.code == 4
+    assert [one.instance_uid for one in project.emulator.instances(project.store)] == corrected

@@ -33,3 +33,49 @@ def test_a_case_is_answered_as_expected(case: Path, tmp_path: Path) -> None:
         case.with_suffix(".expected").write_text(said, "utf-8")
     assert said == case.with_suffix(".expected").read_text("utf-8")
     assert "SMITH" not in said
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "patients: {keyed: SMITH}",
+        "patients: {keyed: ../../../SMITH}",
+        "patients: {keyed: /SMITH}",
+        f"patients: {{keyed: {'SMITH' * 60}}}",
+        "patients: {SMITH: 1}",
+        "patients: SMITH",
+        "patients: [SMITH]",
+        "accessions: {keyed: beside/SMITH.1}",
+        "studies: {csv: SMITH, column: Study UID}",
+    ],
+)
+def test_an_id_in_the_place_of_a_file_is_never_quoted(condition: str, tmp_path: Path) -> None:
+    said = said_about_condition(condition, tmp_path)
+    assert "case.yaml:3:" in said
+    assert "SMITH" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("keyed: trial7.keyed", "selectors/trial7.keyed does not exist"),
+        ("keyed: ../../trial7.keyed", "../../trial7.keyed lies outside the project"),
+        ("keyed: beside", "selectors/beside cannot be read: Is a directory"),
+        ("keyed: trial7", "the file of pseudonyms does not exist"),
+    ],
+)
+def test_what_is_there_or_ends_as_such_files_do_is_named(
+    name: str, said: str, tmp_path: Path
+) -> None:
+    assert said in said_about_condition(f"patients: {{{name}}}", tmp_path)
+
+
+def said_about_condition(condition: str, tmp_path: Path) -> str:
+    case = tmp_path / "case.yaml"
+    store = "{projectsId: p, locationsId: l, datasetsId: d, dicomStoresId: s}"
+    case.write_text(
+        f"version: 1\nstore: {store}\nselect: {{level: study, {condition}}}\nthen: {{keep: {{}}}}\n"
+    )
+    root = tmp_path / "project"
+    root.mkdir()
+    return said_about(case, root)

@@ -106,6 +106,7 @@ def apply_shards(
         ReconcilerError: as `reconciler.apply`, where no shard was applied. What ends it later is
             the ``error`` of the result.
     """
+    project.require_believed()
 
     def accept() -> Order:
         keeps = require_acceptable(
@@ -260,7 +261,13 @@ class _Whole:
                         break
                     apply_one(shard)
             else:
-                run_workers(left, apply_one, parallelism=self.processes, stop=self.stop.event)
+                run_workers(
+                    left,
+                    apply_one,
+                    parallelism=self.processes,
+                    stop=self.stop.event,
+                    on_break=partial(self.stop.request, RunState.INTERRUPTED, "interrupted"),
+                )
             return errors[0] if errors else None, traffic()
 
     def _stop_with(self, report: RunReport) -> None:

@@ -24,9 +24,7 @@ from reconciler.cli.runs.applying_shards import apply_shards_of
 from reconciler.cli.runs.plan_and_apply import plan_and_apply, record_refusal
 from reconciler.cli.runs.shared import opened_run, run_options
 from reconciler.errors import Refused, UsageError
-from reconciler.model.plan import SavedPlan
 from reconciler.model.shards.manifest import Manifest
-from reconciler.planning.acceptance import require_whole
 
 
 @click.command(name="apply")
@@ -108,8 +106,6 @@ def _apply_saved(
         raise UsageError("a saved plan is applied alone", hint="give one plan file and no PATH")
     try:
         saved = read_plan_in_any_form(paths[0], options.listener)
-        if isinstance(saved, SavedPlan):
-            require_whole(saved)
     except Refused as refusal:
         record_refusal(refusal, options)
         raise

@@ -56,7 +56,7 @@ class Console(Listener):
 
     def result(self, result: InstanceResult) -> None:
         """An event."""
-        self._events.emit([result_event(result)])
+        self._events.emit(map(result_event, (result,)))  # made only where it is written
 
     @contextmanager
     def step(

@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
-
-from jsonschema.exceptions import ValidationError
+from typing import TYPE_CHECKING, Any
 
 from reconciler.desired.rules import Rule
 from reconciler.desired.schema.published import free_text, keys_of
 from reconciler.desired.wording import (
     ARCHIVE_NOUNS,
+    FILE_KINDS,
     NOUNS,
     UID_KEYS,
     WORDS,
     kind_of,
     quoted,
     reason_codes,
+    shown_file,
     uid_fault,
 )
 from reconciler.desired.yaml_tree.tree import Steps
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +109,9 @@ def _unknown(fault: Fault) -> Iterator[Explanation]:
     known = list(fault.keys)
     for key in fault.value:
         if key not in known:
-            message = f"{quoted(key)} is not a key of {fault.name}"
+            # What stands in the place of pseudonyms may be an id.
+            shown = "this" if known == ["keyed"] else quoted(key)
+            message = f"{shown} is not a key of {fault.name}"
             yield Explanation(Rule.UNKNOWN_KEY, message, _key_hint(key, known), key=key)
 
 
@@ -204,8 +209,14 @@ def _form(fault: Fault) -> Iterator[Explanation]:
         yield Explanation(Rule.INVALID_VALUE, f"{key} is not {WORDS.name}", WORDS.hint)
     else:
         noun = (ARCHIVE_NOUNS if "archive" in fault.steps else NOUNS)[key]
-        message = f"{key} {quoted(text)} is not {noun.name}"
+        message = f"{_shown(key, text)} is not {noun.name}"
         yield Explanation(Rule.INVALID_VALUE, message, noun.hint)
+
+
+def _shown(key: str, text: str) -> str:
+    if key in FILE_KINDS and shown_file(key, text) != text:
+        return FILE_KINDS[key]
+    return f"{key} {quoted(text)}"
 
 
 def _range(fault: Fault) -> Iterator[Explanation]:

@@ -11,11 +11,12 @@ from reconciler.desired.problems import Problems
 from reconciler.desired.project_paths import relative_to_root, report_outside, report_unreadable
 from reconciler.desired.rules import Rule
 from reconciler.desired.schema.published import scalar_types
+from reconciler.desired.schema.validation import check_document
 from reconciler.desired.selection import resolved_paths
 from reconciler.desired.selectors.selector_file import SelectorFile, open_selector
 from reconciler.desired.wording import quoted
 from reconciler.desired.yaml_tree.reader import SourceText, read_document
-from reconciler.desired.yaml_tree.tree import YamlMapping
+from reconciler.desired.yaml_tree.tree import Value, YamlMapping
 from reconciler.model.desired import InputFile
 from reconciler.model.problem import Source
 from reconciler.regular_file import open_regular
@@ -94,11 +95,23 @@ class Origins:
 def resolved_day(root: Path, path: str) -> date | None:
     """The day that a desired-state file says its list was resolved on; None if it says none."""
     try:
-        with open_regular(Path(root, path)) as file:
-            document = read_document(
-                SourceText(file), path, scalar_types=scalar_types(), problems=Problems()
-            )
+        document = _document(root, path)
         origin = document.get("resolvedFrom") if isinstance(document, YamlMapping) else None
         return date.fromisoformat(str(origin["asOf"])) if isinstance(origin, YamlMapping) else None
     except (OSError, KeyError, ValueError):
         return None
+
+
+def is_desired_state(root: Path, path: str) -> bool:
+    """Whether a file has only what the schema knows, so that it can be shown."""
+    try:
+        return check_document(_document(root, path), path, Problems())
+    except (OSError, ValueError):
+        return False
+
+
+def _document(root: Path, path: str) -> Value:
+    with open_regular(Path(root, path)) as file:
+        return read_document(
+            SourceText(file), path, scalar_types=scalar_types(), problems=Problems()
+        )

@@ -6,6 +6,7 @@ Whoever loads a resolved list needs no more of its selector than this.
 from __future__ import annotations
 
 import hashlib
+import os
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,14 +24,12 @@ from reconciler.desired.project_paths import (
 from reconciler.desired.rules import Rule
 from reconciler.desired.schema.published import SELECTOR, scalar_types
 from reconciler.desired.schema.validation import check_document
+from reconciler.desired.wording import FILE_KINDS, shown_file
 from reconciler.desired.yaml_tree.reader import SourceText, read_document
 from reconciler.desired.yaml_tree.tree import YamlMapping
 from reconciler.model.desired import InputFile, InputRole
 from reconciler.model.problem import Source
 from reconciler.regular_file import open_regular
-
-_NAMING = ("keyed", "csv")
-"""The keys whose values name files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +79,19 @@ def open_selector(
     sums = {posixpath.basename(path): digest}
     inputs = [InputFile(path, digest, InputRole.SELECTOR)]
     named: dict[str, str] = {}
-    for written, place in sorted(_named(content, path)):
+    for written, key, place in sorted(_named(content, path)):
         if written in named:
             continue
-        name = relative_to_root(Path(root, posixpath.dirname(path), written), str(root))
+        full = Path(root, posixpath.dirname(path), written)
+        name = relative_to_root(full, str(root))
+        is_there = os.path.exists(full)  # noqa: PTH110 - a name may be too long for Path
         if name is None:
-            report_outside(place, written, problems)
+            report_outside(place, shown_file(key, written, is_there=is_there), problems)
             return None
         if asked is not None:
             asked.add(name)
-        found = _hashed(root, name, place, problems)
+        shown = shown_file(key, name, is_there=is_there)
+        found = _hashed(root, name, shown, place, problems)
         if found is None:
             return None
         named[written] = found.path
@@ -100,23 +102,26 @@ def open_selector(
     return SelectorFile(path, content, named, tuple(inputs), combined)
 
 
-def _named(document: YamlMapping, path: str) -> Iterator[tuple[str, Source]]:
+def _named(document: YamlMapping, path: str) -> Iterator[tuple[str, str, Source]]:
+    """The files that conditions name, each with its key and its place."""
     for group in groups_of(document):
         for condition in group.values():
-            for key in _NAMING:
+            for key in FILE_KINDS:
                 if isinstance(condition, YamlMapping) and key in condition:
-                    yield str(condition[key]), Source(path, *condition.value_place(key))
+                    yield str(condition[key]), key, Source(path, *condition.value_place(key))
 
 
-def _hashed(root: Path, name: str, place: Source, problems: Problems) -> InputFile | None:
+def _hashed(
+    root: Path, name: str, shown: str, place: Source, problems: Problems
+) -> InputFile | None:
     try:
         with open_regular(Path(root, name)) as file:
             sha256 = SourceText(file).sha256()
     except FileNotFoundError:
         hint = "the path is relative to this file's folder"
-        problems.error(Rule.PATH_NOT_FOUND, place, f"{name} does not exist", hint)
+        problems.error(Rule.PATH_NOT_FOUND, place, f"{shown} does not exist", hint)
     except OSError as error:
-        report_unreadable(place, name, error, problems)
+        report_unreadable(place, shown, error, problems)
     else:
         return InputFile(name, sha256, InputRole.SELECTOR)
     return None

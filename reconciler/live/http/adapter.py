@@ -115,7 +115,7 @@ def _network(entry: str) -> IPv4Network | IPv6Network | None:
 
 
 class BoundedAdapter(HTTPAdapter):
-    """An adapter for any origin, whose answers end as `answered_within` says."""
+    """An adapter for any origin, whose answers end as `AnsweredWithin` says."""
 
     def __init__(self) -> None:
         super().__init__()

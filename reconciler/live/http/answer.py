@@ -9,7 +9,7 @@ from typing import Self
 from urllib3 import BaseHTTPResponse
 
 from reconciler.live.http.bounds import Term
-from reconciler.live.http.faults import Fault, NoAnswerError, mapped_faults
+from reconciler.live.http.faults import Fault, MappedFaults, NoAnswerError
 from reconciler.live.http.numbers import read_number
 
 BODY_LIMIT = 64 * 1024
@@ -49,8 +49,13 @@ class Stream:
         retry_after: float | None,
         term: Term,
     ) -> None:
+        headers = response.headers
         self.status = response.status
-        self.content_type: str = response.headers.get("Content-Type", "")
+        self.content_type: str = headers.get("Content-Type", "")
+        self.is_encoded = "Content-Encoding" in headers
+        """Whether the body is sent in another form, such as gzip (RFC 9110 section 8.4)."""
+        self.length = None if self.is_encoded else read_number(headers.get("Content-Length"))
+        """The bytes that the header announces; None where it says nothing of the decoded body."""
         self.retry_after = retry_after
         self.request_id = request_id
         self._response = response
@@ -63,17 +68,6 @@ class Stream:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def length(self) -> int | None:
-        """The bytes that the header announces; None where it says nothing of the decoded body."""
-        text = self._response.headers.get("Content-Length")
-        return None if self.is_encoded else read_number(text)
-
-    @property
-    def is_encoded(self) -> bool:
-        """Whether the body is sent in another form, such as gzip (RFC 9110 section 8.4)."""
-        return "Content-Encoding" in self._response.headers
-
     def chunks(self, size: int) -> Iterator[bytes]:
         """The decoded body, in pieces of so many bytes at most."""
         while piece := self._read(size):
@@ -81,8 +75,7 @@ class Stream:
 
     def answer(self) -> Answer:
         """Read the body, up to the limit."""
-        length = self.length
-        is_short = length is not None and length <= BODY_LIMIT
+        is_short = self.length is not None and self.length <= BODY_LIMIT
         # To read all that was announced is one call of urllib3 for two.
         body = self._read(None if is_short else BODY_LIMIT + 1)
         return Answer(
@@ -117,7 +110,7 @@ class Stream:
         """So many bytes at most; None for all of it."""
         if not self._term.left():  # one piece that came may decode to thousands
             raise NoAnswerError(Fault.TIMEOUT, request_id=self.request_id)
-        with mapped_faults(self.request_id):
+        with MappedFaults(self.request_id):
             data: bytes = self._response.read(size, decode_content=True)
         # urllib3 checks the announced length itself; this asks it once more at the end, so that
         # a version that does not check cannot make half a body pass for a whole one.

@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass
 from math import inf
 
-_STEP = 0.25
+STEP = 0.25
 """Seconds of a single wait: so soon a run that stops is noticed."""
 
 _MARKS = 60
@@ -84,7 +84,7 @@ class Term:
         """The term of a small answer."""
         return cls(bounds, stopping, rate=None, size=bounds.json_size)
 
-    def left(self, most: float = _STEP) -> float:
+    def left(self, most: float = STEP) -> float:
         """Seconds for which the server may be waited for, at most so many; 0 when time is over."""
         if self._pace is not None and self._pace.is_too_slow:
             return 0.0

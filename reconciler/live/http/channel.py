@@ -15,11 +15,11 @@ from urllib3 import Timeout
 
 from reconciler.live.http.adapter import SharedContextAdapter
 from reconciler.live.http.answer import Stream
-from reconciler.live.http.bounds import Bounds, Stopping, Term
+from reconciler.live.http.bounds import STEP, Bounds, Stopping, Term
 from reconciler.live.http.concurrency import ConcurrencyLimit
 from reconciler.live.http.endpoint import Endpoint
-from reconciler.live.http.exchange import answered_within
-from reconciler.live.http.faults import Fault, NoAnswerError, mapped_faults
+from reconciler.live.http.exchange import AnsweredWithin
+from reconciler.live.http.faults import Fault, MappedFaults, NoAnswerError
 from reconciler.live.http.identity import Identity
 from reconciler.live.http.message import Message
 from reconciler.live.http.numbers import read_retry_after
@@ -181,8 +181,9 @@ class Channel:
         connecting = term.left(self._settings.connect_timeout)
         if not connecting:
             raise NoAnswerError(Fault.STOPPED, request_id=request_id)
-        timeout = Timeout(connect=connecting, read=self._settings.bounds.window)
-        with mapped_faults(request_id), answered_within(term):
+        # The term bounds every wait for the answer; with its step, no wait sets another timeout.
+        timeout = Timeout(connect=connecting, read=STEP)
+        with MappedFaults(request_id), AnsweredWithin(term):
             response = adapter.send_once(message, timeout)
         retry_after = read_retry_after(response.headers.get("Retry-After"), self._now())
         return Stream(response, request_id=request_id, retry_after=retry_after, term=term)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable
 from statistics import median
 
 _WINDOW = 1.0  # seconds
@@ -18,6 +17,22 @@ _AGING = 1.05
 _DECREASE = 0.7
 _SMALLEST_SHARE = 4
 """Never fewer than this part of the most: late answers may have nothing to do with this run."""
+
+
+class Place:
+    """A place that is held in its block; every request has one."""
+
+    __slots__ = ("_began", "_kind", "_limit")
+
+    def __init__(self, limit: ConcurrencyLimit, kind: Hashable | None) -> None:
+        self._limit = limit
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        self._began = self._limit.take()
+
+    def __exit__(self, *_: object) -> None:
+        self._limit.give_back(self._kind, self._began)
 
 
 class ConcurrencyLimit:
@@ -41,29 +56,37 @@ class ConcurrencyLimit:
         self.limit = self.lowest = most
         self._stop = stop
         self._clock = clock
-        self._left = threading.Condition()
+        self._lock = threading.Lock()
+        self._left = threading.Condition(self._lock)
+        self._waiting = 0
         self._in_flight = 0
         self._window_began = clock()
         self._seconds: dict[Hashable, list[float]] = {}
         self._best: dict[Hashable, float] = {}
 
-    @contextmanager
-    def one(self, kind: Hashable | None) -> Iterator[None]:
-        """Hold a place while a request is sent and its answer begins.
+    def one(self, kind: Hashable | None) -> Place:
+        """A place to be held while a request is sent and its answer begins.
 
         The answers of one ``kind`` are compared with each other; None for no comparison.
         """
-        with self._left:
+        return Place(self, kind)
+
+    def take(self) -> float:
+        """Wait for a place; the moment from which it is taken."""
+        with self._lock:
             while self._in_flight >= self.limit and not self._stop.is_set():
+                self._waiting += 1
                 self._left.wait(_WINDOW)
+                self._waiting -= 1
             self._in_flight += 1
-        began = self._clock()
-        try:
-            yield
-        finally:
-            with self._left:
-                self._in_flight -= 1
-                self._observe(kind, began, self._clock())
+        return self._clock()
+
+    def give_back(self, kind: Hashable | None, began: float) -> None:
+        """Leave a place, and learn from how long it was taken."""
+        with self._lock:
+            self._in_flight -= 1
+            self._observe(kind, began, self._clock())
+            if self._waiting:
                 self._left.notify()
 
     def _observe(self, kind: Hashable, began: float, ended: float) -> None:

@@ -18,8 +18,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
 
@@ -40,14 +38,19 @@ _term: ContextVar[Term] = ContextVar("term")
 """Of the request that this thread sends: `requests` and urllib3 hand nothing through."""
 
 
-@contextmanager
-def answered_within(term: Term) -> Iterator[None]:
-    """Hold the replies to what is sent in the block to a term."""
-    token = _term.set(term)
-    try:
-        yield
-    finally:
-        _term.reset(token)
+class AnsweredWithin:
+    """Holds the replies to what is sent in its block to a term."""
+
+    __slots__ = ("_term", "_token")
+
+    def __init__(self, term: Term) -> None:
+        self._term = term
+
+    def __enter__(self) -> None:
+        self._token = _term.set(self._term)
+
+    def __exit__(self, *_: object) -> None:
+        _term.reset(self._token)
 
 
 class UnaskedError(http.client.HTTPException):
@@ -109,7 +112,7 @@ class _Wire(io.RawIOBase):
         try:
             count = self._wait(buffer)
         finally:
-            self._sock.settimeout(timeout)
+            self._set_timeout(timeout)
         self._room -= count
         if self._room < 0:
             raise EndlessError("more arrived than any answer has")
@@ -130,7 +133,7 @@ class _Wire(io.RawIOBase):
 
     def _wait(self, buffer: Any) -> int:
         while left := self._term.left():
-            self._sock.settimeout(left)
+            self._set_timeout(left)
             began = time.monotonic()
             try:
                 count = self._sock.recv_into(buffer)
@@ -140,6 +143,11 @@ class _Wire(io.RawIOBase):
                 self._term.note(time.monotonic() - began, count)
                 return count
         raise TimeoutError("the answer did not end in time")
+
+    def _set_timeout(self, seconds: float | None) -> None:
+        """Of the socket; to set it is a system call, for which a thread gives up the GIL."""
+        if self._sock.gettimeout() != seconds:
+            self._sock.settimeout(seconds)
 
 
 class Reply(http.client.HTTPResponse):

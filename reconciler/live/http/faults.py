@@ -7,7 +7,6 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from enum import Enum
 
 import requests
@@ -136,14 +135,27 @@ class UnexpectedReplyError(AttemptError):
     """The answer is about something else than was asked, as one to another request would be."""
 
 
-@contextmanager
-def mapped_faults(request_id: str) -> Iterator[None]:
-    """Turn whatever `requests`, urllib3 and the socket raise into `NoAnswerError`."""
-    try:
-        yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-        # Its text is dropped on purpose: it may quote a URL or a part of a body.
-        raise NoAnswerError(fault_of(error), request_id=request_id) from error
+_OF_LIBRARIES = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
+
+
+class MappedFaults:
+    """Turns whatever `requests`, urllib3 and the socket raise in its block into `NoAnswerError`.
+
+    Every request has two: as a class it takes half the time of a generator.
+    """
+
+    __slots__ = ("_request_id",)
+
+    def __init__(self, request_id: str) -> None:
+        self._request_id = request_id
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, _OF_LIBRARIES):
+            # Its text is dropped on purpose: it may quote a URL or a part of a body.
+            raise NoAnswerError(fault_of(error), request_id=self._request_id) from error
 
 
 def fault_of(error: BaseException) -> Fault:

@@ -31,7 +31,9 @@ def read_retry_after(text: str | None, now: datetime) -> float | None:
     Gives seconds from ``now``, never negative; None for a text that is neither, or out of all
     bounds.
     """
-    text = (text or "").strip()
+    if text is None:
+        return None
+    text = text.strip()
     if text.isdigit():
         seconds = read_number(text)
         return None if seconds is None else float(seconds)

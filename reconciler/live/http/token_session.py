@@ -14,7 +14,7 @@ import urllib3
 from reconciler.errors import CredentialsError
 from reconciler.live.http.adapter import BoundedAdapter, proxies_for
 from reconciler.live.http.bounds import Term
-from reconciler.live.http.exchange import answered_within
+from reconciler.live.http.exchange import AnsweredWithin
 from reconciler.live.http.faults import Fault, fault_of
 from reconciler.model.service import is_loopback
 
@@ -82,7 +82,7 @@ class TokenSession(requests.Session):
             self.last = Exchange(host, fault=Fault.STOPPED)
             raise requests.ConnectionError(Fault.STOPPED.value)
         try:
-            with answered_within(term):
+            with AnsweredWithin(term):
                 response = super().send(request, **kwargs)
                 body = _read(response)
         except requests.RequestException as error:
