@@ -9,9 +9,8 @@ the functions return; all else may change with any release. The functions work i
 print nothing, read no environment variable and handle no signal: what they need is an argument,
 and what they have to say goes to a `Listener`.
 
-What goes wrong with a call is a `ReconcilerError`; `reconciler.errors` draws the tree. What goes
-wrong with one instance is a value in the result. An argument that is none, such as a parallelism of
-0, is a ValueError or TypeError, as everywhere in Python.
+Every error is a `ReconcilerError`, save the `TypeError` and `ValueError` of a wrong argument;
+`reconciler.errors` draws the tree. What goes wrong with one instance is a value in the result.
 
 The way of the data, a room each: ``desired`` → ``live`` → ``planning`` →
 ``applying`` → ``reporting``; ``model`` holds the nouns they share.
@@ -24,6 +23,7 @@ from threading import RLock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from reconciler import errors as errors
     from reconciler.api.applying import apply
     from reconciler.api.listener import Listener
     from reconciler.api.loading import load
@@ -85,6 +85,8 @@ _IMPORTING = RLock()
 
 def __getattr__(name: str) -> object:
     """Import a public name from its module."""
+    if name == "errors":
+        return import_module(f"{__name__}.errors")
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     with _IMPORTING:

@@ -1,37 +1,37 @@
 """What can go wrong with a whole run, as exceptions, and the exit codes.
 
-::
-
-    ReconcilerError                  exit 1: the question could not be answered
-     ├─ UsageError                   the caller asks for something impossible
-     ├─ DesiredStateError            invalid files; carries every problem
-     │   └─ HiddenFilesError         exit 3: not all that may hold keeps could be read
-     ├─ StatementError               a query that cannot be run; carries every problem
-     ├─ PlanFileError                not a plan file that this version can read
-     ├─ LiveError                    the store could not be asked
-     │   ├─ EndpointError            the address of the service is not allowed
-     │   ├─ CredentialsError         no credentials, or they were not accepted
-     │   ├─ PreflightError           no such store, or no permission
-     │   └─ ReadOnlyError            a planning transport was asked to change something
-     ├─ ReceiverError                a receiver of audit messages did not take them
-     ├─ GitError                     git could not be asked
-     ├─ JournalError                 the record cannot be written or read
-     │   ├─ BrokenJournal            a record is not as it was written
-     │   └─ StateError               where the record is kept cannot be used
-     ├─ Refused                      exit 3: the answer is no
-     │   ├─ PlanRefused              edited, expired, stale, or made for another store
-     │   ├─ StateRefused             the state folder came with a checkout, or leads elsewhere
-     │   ├─ GatesBlocking            a gate of the plan is blocking
-     │   ├─ SignatureRefused         a signature is not good, or not to be given
-     │   └─ NotApproved              nobody said yes
-     └─ LockHeld                     exit 5: another run works on the store
+    ReconcilerError           exit 1: the question could not be answered
+     ├─ UsageError            the caller asks for something impossible
+     ├─ DesiredStateError     invalid files; carries every problem
+     │   └─ HiddenFilesError  exit 3: not all that may hold keeps could be read
+     ├─ StatementError        a query that cannot be run; carries every problem
+     ├─ PlanFileError         not a plan file that this version can read
+     ├─ LiveError             the store could not be asked
+     │   ├─ EndpointError     the address of the service is not allowed
+     │   ├─ CredentialsError  no credentials, or they were not accepted
+     │   ├─ PreflightError    no such store, or no permission
+     │   └─ ReadOnlyError     a planning transport was asked to change something
+     ├─ ReceiverError         a receiver of audit messages did not take them
+     ├─ GitError              git could not be asked
+     ├─ JournalError          the record cannot be written or read
+     │   ├─ BrokenJournal     a record is not as it was written
+     │   └─ StateError        where the record is kept cannot be used
+     ├─ Refused               exit 3: the answer is no
+     │   ├─ PlanRefused       edited, expired, stale, or made for another store
+     │   ├─ StateRefused      the state folder came with a checkout, or leads elsewhere
+     │   ├─ GatesBlocking     a gate of the plan is blocking
+     │   ├─ SignatureRefused  a signature is not good, or not to be given
+     │   └─ NotApproved       nobody said yes
+     └─ LockHeld              exit 5: another run works on the store
 
 What goes wrong with one instance is a value, not an exception. Messages are one sentence without
-a period; ``hint`` says what to do.
+a period; ``hint`` says what to do. A traceback shows the hint and the problems too, as notes
+(PEP 678). An argument of a wrong type is a `TypeError`, and one out of its range a `ValueError`.
 """
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Sequence
 from dataclasses import replace
 from enum import IntEnum
@@ -61,6 +61,12 @@ class ReconcilerError(Exception):
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.hint = hint
+        if hint is not None:
+            self.add_note(f"hint: {hint}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Go through a pickle as it is, whatever its class is made of: workers raise it too."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]  # not in typeshed
 
 
 class UsageError(ReconcilerError):
@@ -77,6 +83,7 @@ class DesiredStateError(ReconcilerError):
         first = next(one for one in problems if one.severity is Severity.ERROR)
         super().__init__(str(replace(first, hint=None)), hint=first.hint)
         self.problems = tuple(problems)
+        self.add_note("\n".join(map(str, problems)))
 
 
 class HiddenFilesError(DesiredStateError):
@@ -91,6 +98,7 @@ class StatementError(ReconcilerError):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("the query cannot be run")
         self.problems = tuple(problems)
+        self.add_note("\n".join(map(str, problems)))
 
 
 class PlanFileError(ReconcilerError):

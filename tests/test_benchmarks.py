@@ -63,6 +63,16 @@ def test_a_small_run_ends_well(name: str, tmp_path: Path) -> None:
         assert title == f"benchmarks/{name}"
 
 
+def test_memory_that_the_benchmark_itself_may_have_held_is_no_figure() -> None:
+    program = "import sys; from rig.measuring import run; print(run([sys.executable, '-c', ''])[0])"
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(
+        command, cwd=ROOT / "benchmarks", capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("mebibytes=nan)\n")
+
+
 def test_the_published_results_are_of_these_benchmarks() -> None:
     text = (ROOT / "benchmarks" / "RESULTS.md").read_text()
     assert sorted(re.findall(r"^## benchmarks/(.*)$", text, re.MULTILINE)) == sorted(WRITING)

@@ -15,6 +15,7 @@ from reconciler.emulator.faulty.faults import FaultKind
 from reconciler.journal.records import RECORDS
 from reconciler.model.address import Provider
 from reconciler.model.desired import LIMIT_KEYS
+from reconciler.reporting.export.deletions_csv import COLUMNS
 
 ROOT = Path(__file__).parents[1]
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
@@ -42,6 +43,12 @@ NAMED_IN = {
     "a record": {
         ("docs/journal.md",): {*RECORDS},
         ("tests/journal/test_journal_records.py",): {kind.__name__ for kind in RECORDS.values()},
+    },
+    "a column": {
+        (
+            "reconciler/reporting/export/deletions_csv.py",
+            "tests/reporting/test_deletions_csv.py",
+        ): {*COLUMNS},
     },
     "a fault": {
         ("reconciler/emulator/faulty/faults.py", "docs/wire.md"): {kind.value for kind in FaultKind}

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
+import resource
 import signal
 import ssl
 import subprocess
@@ -14,7 +16,7 @@ import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,7 +48,11 @@ remove:
 
 
 class Cost(NamedTuple):
-    """What a process cost: wall and CPU seconds, and the most memory that it ever held."""
+    """What a process cost: wall and CPU seconds, and the most memory that it ever held.
+
+    Linux counts what the starting process ever held as memory of the one that it starts: where
+    that may be the figure, ``mebibytes`` is NaN.
+    """
 
     wall: float
     cpu: float
@@ -80,7 +86,8 @@ def write_inventory(folder: Path, layout: Layout) -> Path:
     """A CSV inventory, and the file that pins it."""
     digest = hashlib.sha256()
     with (folder / "instances.csv").open("wb") as out:
-        for line in ("studiesId,seriesId,instancesId", *map(",".join, layout.addresses())):
+        rows = map(",".join, layout.addresses())
+        for line in chain(["studiesId,seriesId,instancesId"], rows):
             out.write(f"{line}\n".encode())
             digest.update(f"{line}\n".encode())
     pin = f"{{path: instances.csv, sha256: {digest.hexdigest()}, count: {layout.instances}}}"
@@ -126,9 +133,13 @@ def run(
     """Run a command to its end; what it cost, and what it printed on stderr.
 
     Longer than ``timeout`` seconds, it is sent SIGINT, as a person would.
+
+    Raises:
+        SystemExit: it failed.
     """
     environment = {name: value for name, value in os.environ.items() if "RECONCILER" not in name}
     environment.pop("GOOGLE_APPLICATION_CREDENTIALS", None)
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
     with subprocess.Popen(
         command,
@@ -147,7 +158,8 @@ def run(
     if process.returncode not in set(expect):
         raise SystemExit(f"{' '.join(command)} exited with {process.returncode}:\n{said}")
     wall = time.perf_counter() - started
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / KIB_PER_MIB), said
+    held = usage.ru_maxrss / KIB_PER_MIB if usage.ru_maxrss > own else math.nan
+    return Cost(wall, usage.ru_utime + usage.ru_stime, held), said
 
 
 def _interrupt_after(process: subprocess.Popen[str], seconds: float) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 
 from reconciler.api import machine
 from reconciler.api.archives import require_archives_outside
+from reconciler.api.arguments import require_types
 from reconciler.api.kept_plan import keep_plan
 from reconciler.api.listener import SILENT, Listener
 from reconciler.api.other_services import note_other_services
@@ -68,8 +69,10 @@ def apply(
             left open is settled all the same; then it is raised.
         require_clean: Go on only if the files are those of a git commit, unchanged since the plan.
         patient_key: Put on record whose each instance is, as a pseudonym by this key.
-        stop_after_failures: Stop once so many deletions are unconfirmed, or failed in a row.
-        lease: With state in a bucket: so many seconds the locks outlive the last sign of life.
+        stop_after_failures: Stop once so many deletions are unconfirmed, or failed in a row;
+            10 by default.
+        lease: With state in a bucket: so many seconds the locks outlive the last sign of life;
+            10 by default.
         stop: Request it from another thread, and what is in flight ends; see `Stop.interrupt`.
         requester: Who had it done, for the record.
         listener: Hears of progress, notes and outcomes.
@@ -93,8 +96,12 @@ def apply(
         >>> applied.report.is_success, applied.report.planned
         (True, 2)
     """
+    stop = Stop() if stop is None else stop
+    require_types(
+        plan=plan, project=project, service=service, digest=digest, stop=stop, listener=listener
+    )
     project.require_believed()
-    work = _Work(plan, project, service, stop or Stop(), requester, listener)
+    work = _Work(plan, project, service, stop, requester, listener)
 
     def accept(history: History) -> None:
         note_unfinished(plan, project.state, history, listener)
@@ -225,7 +232,8 @@ def note_what_is_known(
     note_other_services(stores, saved.endpoint, history.stores, listener)
     if saved.plan.has_deletions and not history.runs:
         listener.note(
-            f"note: {state} holds no earlier run: if this was not the first one, give the --state"
-            " of the others; without their record a plan can be applied twice until it expires",
+            f"note: {state} holds no earlier run: if this was not the first one, give the state"
+            " of the others (--state; in Python: state=); without their record a plan can be"
+            " applied twice until it expires",
             is_last=True,
         )

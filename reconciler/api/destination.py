@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable
@@ -17,6 +18,9 @@ from pathlib import Path
 from typing import TextIO
 
 from reconciler.errors import ReconcilerError, UsageError
+
+TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part")
+"""What a `write_file` that was killed leaves beside the file that it did not replace."""
 
 
 def require_writable(*paths: Path | None) -> None:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from reconciler.api import machine
+from reconciler.api.arguments import as_paths, require_types
 from reconciler.api.listener import BYTES, SILENT, Listener
 from reconciler.api.project import Project
 from reconciler.checkout import Checkout
 from reconciler.desired import SPECS
-from reconciler.errors import UsageError
 from reconciler.journal.history import History
 from reconciler.journal.state import State
 from reconciler.model.desired import DesiredState, QueriedRemoves
@@ -55,7 +55,8 @@ def load(
         >>> [store.store.dicom_store_id for store in desired.stores]
         ['demo-store']
     """
-    given = [project.root / SPECS] if paths is None else several_paths(paths)
+    require_types(project=project, listener=listener)
+    given = [project.root / SPECS] if paths is None else as_paths(paths)
     desired = read_desired_state(
         given,
         root=project.root,
@@ -67,17 +68,6 @@ def load(
     if desired.warnings:
         listener.problems(desired.warnings)
     return desired
-
-
-def several_paths(paths: Sequence[str | Path]) -> list[Path]:
-    """The paths that a caller gave; each character of one text would be one of them.
-
-    Raises:
-        UsageError: they are one text.
-    """
-    if isinstance(paths, str):
-        raise UsageError("paths is one text", hint="give a list of paths, also of a single one")
-    return list(map(Path, paths))
 
 
 def read_desired_state(

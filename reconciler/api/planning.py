@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from reconciler import __version__
 from reconciler.api import machine, showing
 from reconciler.api.archives import require_archives_outside
+from reconciler.api.arguments import require_types
 from reconciler.api.listener import SILENT, Listener
 from reconciler.api.loading import read_history, read_saved_plan
 from reconciler.api.other_services import note_other_services
@@ -66,7 +67,7 @@ def plan(
         desired: What `load` has read.
         project: Where the record is, and the project that the files are of.
         service: How the stores are reached.
-        max_age: How long the plan may be applied.
+        max_age: How long the plan may be applied; 24 hours by default.
         probe: How to look: by listings where they may decide and cost less, or each instance by
             a retrieve.
         requester: Who had it made, for the record.
@@ -83,6 +84,9 @@ def plan(
         >>> saved.plan.has_deletions, saved.digest.partition(":")[0]
         (True, 'sha256')
     """
+    require_types(
+        desired=desired, project=project, service=service, max_age=max_age, listener=listener
+    )
     project.require_believed()
     provider = provider_of(store.store for store in desired.stores)
     endpoint = endpoint_of(service, provider)
@@ -164,7 +168,8 @@ def require_expected_endpoint(desired: DesiredState | DesiredParts, endpoint: En
         if origin != str(endpoint):
             raise EndpointError(
                 f"{source} expects the service at {origin}, this run is set to {endpoint}",
-                hint="set --endpoint or RECONCILER_ENDPOINT to the one that is right",
+                hint="set the endpoint that is right (--endpoint or RECONCILER_ENDPOINT; in Python:"
+                " endpoint=)",
             )
 
 

@@ -22,7 +22,7 @@ from reconciler.objects.opening import open_objects
 STATE_FOLDER = ".reconciler"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Project:
     """A project that was opened; give it to the functions that read files or the record.
 
@@ -90,6 +90,10 @@ class Project:
                 "the project was opened to read its record alone",
                 hint="open it without only_reads",
             )
+
+    def __repr__(self) -> str:
+        """Its two places."""
+        return f"Project({str(self.root)!r}, state={str(self.state)!r})"
 
 
 def _open_state(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
+from reconciler.api.arguments import require_types
 from reconciler.api.project import Project
 from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
@@ -47,6 +48,7 @@ def read_record(
         >>> [one.outcome.value for one in reconciler.read_record(project)]
         ['deleted', 'deleted']
     """
+    require_types(project=project)
     problems: list[JournalError] = []
     selection = Selection(since, until, frozenset(studies), frozenset(reasons), frozenset(runs))
     yield from recorded_deletions(Snapshot.take(project.state), selection, problems.append)

@@ -13,9 +13,9 @@ from itertools import islice, zip_longest
 from pathlib import Path
 
 from reconciler.api import machine
+from reconciler.api.arguments import as_paths, require_types
 from reconciler.api.destination import write_file
 from reconciler.api.listener import SILENT, Listener
-from reconciler.api.loading import several_paths
 from reconciler.api.service import Service, connect, endpoint_of, provider_of
 from reconciler.desired import Rule
 from reconciler.desired.project_paths import relative_to_root
@@ -97,7 +97,8 @@ def resolve(
         >>> found.path, found.resolution.studies
         ('specs/resolved/old.yaml', 1)
     """
-    given = [Path(root) / SELECTORS] if paths is None else several_paths(paths)
+    require_types(service=service, listener=listener)
+    given = [Path(root) / SELECTORS] if paths is None else as_paths(paths)
     request = read_selectors(
         given,
         root=Path(root).resolve(),
@@ -158,16 +159,19 @@ def _key(
     if bound is not None and given is None:
         raise UsageError(
             f"{bound.path} binds its list, and no key is given",
-            hint="give the key that apply will be given: --patient-key FILE",
+            hint="give the key that apply will be given (--patient-key; in Python: patient_key=)",
         )
     checks = [check for selector in selectors for check in selector.key_checks]
     problems = list(warnings)
     if checks and given is None:
         raise UsageError(
             f"{checks[0][0]} names pseudonyms, and no key is given",
-            hint="give the key that they were made with: --patient-key FILE",
+            hint="give the key that they were made with (--patient-key; in Python: patient_key=)",
         )
-    hint = "make them with the key of --patient-key, by reconciler pseudonym"
+    hint = (
+        "make them by reconciler pseudonym, with the key that is given here (--patient-key; in"
+        " Python: patient_key=)"
+    )
     for source, check in checks:
         if check is None:
             said = "these pseudonyms do not say by which key they were made"
@@ -204,7 +208,8 @@ def _require_expected_endpoint(selectors: Sequence[Selector], endpoint: Endpoint
         if expected not in {None, str(endpoint)}:
             raise EndpointError(
                 f"{one.path} expects the service at {expected}, this run is set to {endpoint}",
-                hint="set --endpoint or RECONCILER_ENDPOINT to the one that is right",
+                hint="set the endpoint that is right (--endpoint or RECONCILER_ENDPOINT; in Python:"
+                " endpoint=)",
             )
 
 

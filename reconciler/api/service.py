@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from reconciler import __version__
 from reconciler.api import machine
@@ -17,7 +17,7 @@ from reconciler.live.http.rate import Memory
 from reconciler.live.settings import DEFAULT_PARALLELISM, ConnectionSettings
 from reconciler.model.address import DEFAULT_PROVIDER, Provider, StoreAddress
 
-Credentials: TypeAlias = Path | tuple[str, str] | Literal["default"] | None
+Credentials: TypeAlias = str | Path | tuple[str, str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class Service:
             Orthanc; or ``"default"`` for those that google-auth finds on this machine, in the
             environment too. Without any, only a service that asks for none can be reached: an
             Orthanc without users, or a store on this machine.
-        parallelism: Requests at a time, 1 to 64.
+        parallelism: Requests at a time, 1 to 64; 32 by default.
         max_qps: Requests per second at most; None for no limit.
         proxies: A proxy's URL by scheme, as ``urllib.request.getproxies()`` gives them.
         ca_bundle: The path of a PEM file in place of certifi's.
@@ -65,9 +65,9 @@ def endpoint_of(service: Service, provider: Provider) -> Endpoint:
     chosen = facts.endpoint if service.endpoint is None else service.endpoint
     if chosen is None:
         raise UsageError(
-            f"where {provider.title()} is has not been said",
-            hint=f"set --endpoint or {facts.endpoint_variable} to its origin,"
-            " such as https://HOST:8042",
+            f"no endpoint is given for {provider.title()}",
+            hint=f"give its origin, such as https://HOST:8042 (--endpoint or"
+            f" {facts.endpoint_variable}; in Python: endpoint=)",
         )
     return parse_endpoint(chosen)
 
@@ -114,7 +114,11 @@ def _by_name(given: Credentials, provider: Provider) -> dict[str, str]:
     names = provider.facts.credentials
     if given is None or given == "default":
         return {}
-    values = (str(given),) if isinstance(given, Path) else given
+    values = (str(given),) if isinstance(given, str | Path) else given
     if len(values) != len(names):
-        raise UsageError(f"the credentials are not those of {provider.title()}")
+        raise UsageError(
+            f"the credentials are not those of {provider.title()}",
+            hint="the Healthcare API takes the path of a credentials file or 'default', an Orthanc"
+            " takes (USER, PASSWORD)",
+        )
     return {name: value for name, value in zip(names, values, strict=True) if value}

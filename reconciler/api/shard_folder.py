@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from reconciler.api.destination import write_file
+from reconciler.api.destination import TEMPORARY, write_file
 from reconciler.durable_folder import make_folder, sync_folder
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model.shards.manifest import FOLDER
@@ -20,7 +20,7 @@ class ShardFolder:
     """A folder that holds a plan in shards, or nothing yet.
 
     The manifest of an older plan goes before the first shard is written, and the new one comes
-    last: a plan that was cut off leaves none.
+    last: a plan that was cut off leaves none. What a killed plan left half-written goes, too.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -57,6 +57,9 @@ class ShardFolder:
         sync_folder(self._folder)
         for shard in self._shards():
             shard.unlink()
+        for one in self._folder.iterdir():
+            if TEMPORARY.fullmatch(one.name):
+                one.unlink()
         self._is_cleared = True
 
     def _shards(self) -> Iterator[Path]:
@@ -73,6 +76,7 @@ class ShardFolder:
             )
         others = [one for one in self._folder.iterdir() if one.name not in {MANIFEST, FOLDER}]
         others += [one for one in self._shards() if not _SHARD.fullmatch(one.name)]
+        others = [one for one in others if not TEMPORARY.fullmatch(one.name)]
         if others:
             raise UsageError(
                 f"{self._folder} holds something else than a plan in shards: {min(others)}",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from html import escape
 from typing import Self
 
+from reconciler.api.arguments import require_types
 from reconciler.api.formats import PLAN_FORMATS
 from reconciler.errors import UsageError
 from reconciler.model.plan import SavedPlan, Why
@@ -33,6 +34,7 @@ def show(plan: SavedPlan, *, format: str = "text", folder: str = "") -> str:  # 
         >>> reconciler.show(saved).splitlines()[-1]
         'Plan: 2 to delete, 0 already absent, 0 kept, 0 missing, 0 unknown (1 study, 1 series).'
     """
+    require_types(plan=plan)
     if format not in PLAN_FORMATS:
         known = ", ".join(PLAN_FORMATS)
         raise UsageError(f"there is no format {format!r} of a plan", hint=f"it is one of {known}")

@@ -63,7 +63,7 @@ def _started(state: State, run: str) -> RunStarted:
     if file is None:
         raise UsageError(
             f"there is no run {run!r} in the state folder {state}",
-            hint="name a run as apply reports it; --state names the folder with its journal",
+            hint="name a run as apply reports it; its record is in the state (--state)",
         )
     started = next(iter(RunRecords(file)), None)
     match started:

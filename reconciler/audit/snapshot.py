@@ -54,7 +54,8 @@ class Snapshot:
         """
         if not state.exists:
             raise UsageError(
-                f"there is no state folder {state}", hint="--state or RECONCILER_STATE names it"
+                f"there is no state folder {state}",
+                hint="name it (--state or RECONCILER_STATE; in Python: state=)",
             )
         # A run that is in a log is over, so the logs come first.
         broken: list[BrokenJournal] = []

@@ -34,7 +34,7 @@ def require_own_state(folder: Path, *, is_named: bool, git: Git) -> None:
     if folder.is_symlink() and not is_named:
         raise StateRefused(
             f"the state folder {folder} is a link",
-            hint="if you made it, name it with --state or RECONCILER_STATE",
+            hint="if you made it, name it (--state or RECONCILER_STATE; in Python: state=)",
         )
     try:
         links, real = follow(folder)
@@ -42,7 +42,7 @@ def require_own_state(folder: Path, *, is_named: bool, git: Git) -> None:
     except OSError as error:
         raise StateRefused(
             f"the state folder {folder} cannot be looked through: {error.strerror or error}",
-            hint="see to it, or name another with --state",
+            hint="repair it, or name another (--state; in Python: state=)",
         ) from error
     places = defaultdict(list)
     for place in (*links, real):
@@ -57,7 +57,8 @@ def _require_plain(real: Path) -> None:
     if odd is not None:
         raise StateRefused(
             f"the state folder holds what no run of reconciler put there: {odd[0]} is {odd[1]}",
-            hint="find out where it comes from; to start anew, name another folder with --state",
+            hint="find out where it comes from; to start anew, name another folder"
+            " (--state; in Python: state=)",
         )
 
 
@@ -97,7 +98,8 @@ def _require_untracked(folder: Path, repository: Repository, places: list[Path])
         f"the state folder {folder} came with a checkout, so what it says is not believed:"
         f" git tracks {shown}",
         hint=f"take it out of git (git -C {shlex.quote(str(top))} rm -r --cached PATH), ignore it,"
-        " commit that, and move away what no run here wrote; or name another folder with --state",
+        " commit that, and move away what no run here wrote; or name another folder"
+        " (--state; in Python: state=)",
     )
 
 

@@ -38,7 +38,8 @@ def as_usage_error(error: click.ClickException) -> UsageError:
     if isinstance(error, click.NoSuchOption) and context is not None:
         return _unknown_option(error.option_name, context)
     message = error.format_message().rstrip(".")
-    hint = f"see {context.command_path if context else 'reconciler'} --help"
+    # click's parser does not say of which command an option is.
+    hint = f"see {context.command_path} --help" if context else "--help lists the options"
     return UsageError(message[:1].lower() + message[1:], hint=hint)
 
 

@@ -50,7 +50,9 @@ def report_outside(source: Source, name: str, problems: Problems) -> None:
     shown = _printable(name)
     if shown == name:
         message = f"{name} lies outside the project"
-        hint = "move it into the project, or name the project's root with --root"
+        hint = (
+            "move it into the project, or name the project's root (--root; in Python: Project.open)"
+        )
     else:
         message, hint = f"the name of {shown} is not text in UTF-8", "rename it"
     source = Source(_printable(source.path), source.line, source.column)

@@ -56,7 +56,8 @@ class RunJournal:
         except OSError as error:
             raise JournalError(
                 f"the journal {place} cannot be begun: {error.strerror or error}",
-                hint="nothing was deleted; see to the state folder, or name another with --state",
+                hint="nothing was deleted; repair the state folder, or name another"
+                " (--state; in Python: state=)",
             ) from error
         journal = cls(state, folder, first.run, GroupCommit(place, sink), lease)
         try:

@@ -76,7 +76,8 @@ def require_endpoint(saved: SavedPlan | Manifest, endpoint: str) -> None:
     if not is_one_service(stores, saved.endpoint, endpoint):
         raise PlanRefused(
             f"the plan was made for the service at {saved.endpoint}, this run is set to {endpoint}",
-            hint="set --endpoint to the one that was reviewed, or make the plan again",
+            hint="set the endpoint that was reviewed (--endpoint; in Python: endpoint=), or make"
+            " the plan again",
         )
 
 
@@ -90,7 +91,8 @@ def require_key(saved: SavedPlan | Manifest, key: PatientKey | None) -> None:
     if keys and key is None:
         raise PlanRefused(
             "what the plan deletes is bound to what was listed, and no key is given to compare it",
-            hint="give the key that the lists were resolved with: --patient-key FILE",
+            hint="give the key that the lists were resolved with (--patient-key; in Python:"
+            " patient_key=)",
         )
     if key is not None and keys - {key.check}:
         raise PlanRefused(
@@ -136,7 +138,8 @@ def require_same_inputs(saved: SavedPlan | Manifest, now: Sequence[InputFile]) -
         return
     raise PlanRefused(
         f"the input files are not those that were planned: {_first(differences, 'more')}",
-        hint="make the plan again; if the project lies elsewhere, name its root with --root",
+        hint="make the plan again; if the project lies elsewhere, name its root (--root; in Python:"
+        " Project.open)",
     )
 
 
@@ -165,7 +168,8 @@ def require_clean(saved: SavedPlan | Manifest, now: GitState | None) -> None:
     if saved.git is None or now is None:
         raise PlanRefused(
             "the input files are not known to be clean: there is no git repository with a commit",
-            hint="plan and apply in a checkout, or leave out --require-clean",
+            hint="plan and apply in a checkout, or leave out --require-clean (in Python:"
+            " require_clean=)",
         )
     if saved.git.dirty or now.dirty:
         when = "when the plan was made" if saved.git.dirty else "now"

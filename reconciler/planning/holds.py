@@ -100,10 +100,10 @@ class _Holds:
 def freed_from(
     plan: Plan, before: Iterable[OverriddenInstances]
 ) -> tuple[OverriddenInstances, ...]:
-    """What of that which holds overrode before is a deletion of the plan."""
+    """What of that which holds overrode before is a deletion of the plan, sorted by series."""
     touched = {store.store: store.by_series() for store in plan.stores}
     found = []
-    for one in before:
+    for one in sorted(before, key=lambda one: (one.store, one.study_uid, one.series_uid)):
         series = touched[one.store].get(SeriesAddress(one.study_uid, one.series_uid))
         uids = tuple(uid for uid in one.instances if series and series.deletes(uid))
         if uids:

@@ -154,7 +154,7 @@ def _hint(first: Finding, count: int, *, has_record: bool) -> str:
         ""
         if has_record
         else "the state folder has no record of this store: give the state of earlier applies"
-        " (--state), or "
+        " (--state; in Python: state=), or "
     )
     more = f" (the first of {count:,})" if count > 1 else ""
     return f"{state}check the {_named(first)} at {first.source}{more}, or {{raise_limit}}"

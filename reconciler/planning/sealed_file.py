@@ -15,6 +15,7 @@ from reconciler.regular_file import open_regular
 
 FORMAT_VERSION = "1.0"
 _MAJOR = FORMAT_VERSION.partition(".")[0]
+_WRITE = "write one with reconciler plan --out, or in Python with show(plan, format='json')"
 
 OnProgress = Callable[[int, int], None]
 """Called with how many bytes of a file are read, and how many it has."""
@@ -117,9 +118,7 @@ def _unreadable(path: Path, error: Exception) -> PlanFileError:
             why = f"{error} is missing"
         case _:
             return PlanFileError(f"{path} is not a plan file that can be read: {error}")
-    return PlanFileError(
-        f"{path} is not a plan file: {why}", hint="write one with `reconciler plan --out`"
-    )
+    return PlanFileError(f"{path} is not a plan file: {why}", hint=_WRITE)
 
 
 def _require_seal(path: Path, sealed: SealedBytes) -> None:
@@ -140,7 +139,7 @@ def _members(path: Path, stream: JsonStream, stable: Stable) -> dict[str, Any]:
     if "format_version" not in document:
         raise PlanFileError(
             f"{path} is not a plan file: it has no format_version",
-            hint="write one with `reconciler plan --out`",
+            hint=_WRITE,
         )
     return document
 

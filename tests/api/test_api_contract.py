@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import logging
 import os
@@ -11,8 +12,9 @@ import signal
 import subprocess
 import sys
 import threading
+import traceback
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -33,23 +35,30 @@ from reconciler.emulator import (
     running_emulator,
 )
 from reconciler.errors import (
+    BrokenJournal,
     CredentialsError,
     DesiredStateError,
     ExitCode,
     GatesBlocking,
     LockHeld,
     PlanRefused,
+    StatementError,
     UsageError,
 )
 from reconciler.journal.places.locks import hold_locks
+from reconciler.model.gate import Gate, GateName
 from reconciler.model.lock import Holder
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.plan import PartOf
+from reconciler.model.problem import Problem, Source
 
 from ..cli.conftest import LIMITS_OPEN, REASON, head, removal
 from ..selecting.conftest import Made
 from .conftest import LEFT, REMOVED, Site, fill
 
+PACKAGE = Path(reconciler.__file__).parent
+COMMAND_ONLY = {"archived.py", "restoring.py", "syslog.py"}
+"""What they do no public function does."""
 REFERENCE = Path(__file__).parents[2] / "docs" / "how-to" / "notebook.md"
 
 
@@ -295,7 +304,105 @@ def test_no_credentials_are_sought_unless_they_are_asked_for(site: Site) -> None
         reconciler.plan(desired, project, service)
 
 
+# What callers mix up
+
+
+def test_an_argument_of_a_wrong_type_is_named(site: Site, tmp_path: Path) -> None:
+    project, service = site.project, site.service
+    desired, saved = reconciler.load(project=project), site.plan()
+    wrong: dict[str, Callable[..., object]] = {
+        "project": lambda: reconciler.load(project="."),  # type: ignore[arg-type]
+        "desired": lambda: reconciler.plan(project, desired, service),  # type: ignore[arg-type]
+        "service": lambda: reconciler.plan(desired, project, "http://host"),  # type: ignore[arg-type]
+        "max_age": lambda: reconciler.plan(desired, project, service, max_age="24h"),  # type: ignore[arg-type]
+        "listener": lambda: reconciler.plan(desired, project, service, listener=print),  # type: ignore[arg-type]
+        "plan": lambda: reconciler.apply("plan.json", project, service, digest=""),  # type: ignore[arg-type]
+        "digest": lambda: apply(site, saved, digest=None),
+        "stop": lambda: apply(site, saved, stop=False),
+        "paths": lambda: reconciler.load("specs/", project=project),
+    }
+    for name, call in wrong.items():
+        with pytest.raises(TypeError, match=f"^{name} must be "):
+            call()
+    with pytest.raises(TypeError, match=r"^paths must be a list of paths: \['selectors'\]"):
+        reconciler.resolve(Path("selectors"), root=site.folder, service=service)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"^project must be what reconciler\.Project\.open"):
+        next(reconciler.read_record(tmp_path))  # type: ignore[arg-type]
+    assert not site.deletes()
+
+
+def test_credentials_may_be_named_by_a_text(site: Site) -> None:
+    desired = reconciler.load(project=site.project)
+    service = replace(site.service, endpoint=None, credentials="absent.json")
+    with pytest.raises(CredentialsError, match=r"absent\.json.*No such file"):
+        reconciler.plan(desired, site.project, service)
+
+
+def test_a_traceback_shows_the_problems_and_hints(site: Site) -> None:
+    saved = site.plan()
+    (site.folder / "specs" / "b.yaml").write_text(head() + "remov: []\n", encoding="utf-8")
+    with pytest.raises(DesiredStateError) as raised:
+        reconciler.load(project=site.project)
+    shown = "".join(traceback.format_exception_only(raised.value))
+    assert "specs/b.yaml:7:1: 'remov' is not a key of the file\n  hint: did you mean" in shown
+    with pytest.raises(UsageError) as refused:
+        reconciler.show(saved, format="pdf")
+    assert refused.value.__notes__ == [f"hint: {refused.value.hint}"]
+
+
+def test_a_project_is_shown_by_its_places(site: Site) -> None:
+    state = site.folder / ".reconciler"
+    assert repr(site.project) == f"Project({str(site.folder)!r}, state={str(state)!r})"
+
+
+def test_every_error_can_be_pickled(site: Site) -> None:
+    """A pool of processes hands on what its workers raise, or breaks."""
+    address = site.plan().plan.stores[0].store
+    gate = Gate(GateName.MISPLACED, address, 1, 0, "look", ())
+    problems = [Problem(Source("specs/a.yaml", 1), "rule", "wrong")]
+    made = [
+        UsageError("no", hint="yes"),
+        DesiredStateError(problems),
+        StatementError(problems),
+        BrokenJournal("a:1", "odd", hint="look"),
+        GatesBlocking([gate]),
+    ]
+    for error in made:
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), again.args, vars(again)) == (type(error), error.args, vars(error))
+
+
+def test_a_hint_that_names_an_option_names_the_argument_too() -> None:
+    arguments = {
+        "--state": "state=",
+        "--root": "Project.open",
+        "--endpoint": "endpoint=",
+        "--patient-key": "patient_key=",
+        "--require-clean": "require_clean=",
+    }
+    seen: set[str] = set()
+    for path in PACKAGE.rglob("*.py"):
+        text = path.read_text("utf-8")
+        if not any(one in text for one in arguments):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, ast.keyword) or node.arg != "hint":
+                continue
+            named = {one for one in arguments if one in ast.unparse(node)}
+            lacking = {one for one in named if arguments[one] not in ast.unparse(node)}
+            seen |= named
+            room = path.relative_to(PACKAGE).parts[0]
+            assert not lacking or room == "cli" or path.name in COMMAND_ONLY, (path, lacking)
+    assert seen == arguments.keys()
+
+
 # What is public
+
+
+def test_the_errors_are_at_hand_without_a_further_import() -> None:
+    code = "import reconciler; print(reconciler.errors.PlanRefused.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "PlanRefused\n"
 
 
 def test_what_a_worker_is_sent_can_be_pickled(site: Site) -> None:
@@ -422,13 +529,6 @@ def test_what_is_wrong_in_the_files_is_the_message(site: Site) -> None:
     with pytest.raises(DesiredStateError, match=r"^specs/a\.yaml:\d+:1: 'keeps' is not") as caught:
         reconciler.load(project=site.project)
     assert caught.value.hint == "did you mean keep?"
-
-
-def test_one_text_is_no_list_of_paths(site: Site) -> None:
-    with pytest.raises(UsageError, match="paths is one text"):
-        reconciler.load("specs/", project=site.project)
-    with pytest.raises(UsageError, match="paths is one text"):
-        reconciler.resolve("selectors/", root=site.folder, service=site.service)
 
 
 def test_a_moment_is_a_day_to_resolve(site: Site) -> None:

@@ -79,7 +79,7 @@ def test_where_an_orthanc_is_has_to_be_said(site: Site) -> None:
         head(ORTHANC) + REASON + LIMITS_OPEN + removal(REMOVED), encoding="utf-8"
     )
     project = site.project
-    with pytest.raises(UsageError, match="where Orthanc is has not been said") as caught:
+    with pytest.raises(UsageError, match="no endpoint is given for Orthanc") as caught:
         reconciler.plan(reconciler.load(project=project), project, reconciler.Service())
     assert "RECONCILER_ORTHANC_ENDPOINT" in str(caught.value.hint)
 

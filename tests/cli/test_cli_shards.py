@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import re
-from collections.abc import Sequence
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.api import shard_folder
+from reconciler.api.destination import write_file
 from reconciler.desired import parts
+from reconciler.emulator.faulty.faults import FaultKind, FaultRule, Faults
 from reconciler.model.address import InstanceAddress
 from reconciler.planning.plan_file import read_plan
 from reconciler.planning.shards.manifest_file import read_manifest
 
 from ..derived import derived, file_of, images
 from ..limits import wide_open_line
+from ..waiting import wait_until
 from .conftest import REASON, Project, address, removal
 
 OPEN = REASON + wide_open_line("maxDangling")
@@ -161,7 +170,109 @@ def test_a_new_plan_replaces_an_older_one_and_nothing_else(three: Project) -> No
     assert shard_names(three) == ["00001.json"]
 
 
-def test_a_plan_that_fails_leaves_an_older_one_as_it_was(three: Project) -> None:
+# A plan that does not come to its end
+
+STUDY_BY_STUDY = """
+import sys
+from reconciler.cli.main import run
+from reconciler.desired import parts
+
+parts.HEAVIEST = 1
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def referred(project: Project) -> Project:
+    """Three studies, each with a series to remove and an object in no file that refers to it."""
+    entries = ""
+    for study in ("1.2.3", "1.2.4", "1.2.5"):
+        pixels = images(study, f"{study}.1", 2)
+        for one in (*pixels, derived("SEG", pixels, study, f"{study}.2", f"{study}.2.1")):
+            project.emulator.ingest(project.store, file_of(one))
+        entries += f"  - studiesId: {study}\n    seriesId: {study}.1\n"
+    project.write("a.yaml", f"{OPEN}remove:\n{entries}")
+    return project
+
+
+def check_no_plan_then_a_new_one(project: Project) -> None:
+    """There is one shard, but nothing to show or to apply; and a new plan takes the folder."""
+    assert shard_names(project) == ["00001.json"]
+    assert not (project.folder / "plan" / "plan.json").exists()
+    assert project.run("show", "plan/plan.json").code == 1
+    assert project.run("apply", "plan/plan.json").code == 1
+    assert project.deletes() == []
+    project.emulator.set_faults(Faults())
+    planned = project.run("plan", *IN_SHARDS)
+    assert planned.code == 0, planned.err
+    assert read_manifest(project.folder / "plan" / "plan.json").plan.deletions == 6
+    assert shard_names(project) == ["00001.json", "00002.json", "00003.json"]
+
+
+def test_a_plan_that_the_disk_ends_leaves_no_manifest(
+    three: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, pieces: Iterable[str]) -> None:
+        if path.name == "00002.json":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_file(path, pieces)
+
+    assert three.run("plan", *IN_SHARDS).code == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(shard_folder, "write_file", full)
+        ended = three.run("plan", *IN_SHARDS)
+    assert ended.code == 1
+    assert "00002.json: No space left on device" in ended.err
+    check_no_plan_then_a_new_one(three)
+
+
+@pytest.mark.slow
+def test_a_killed_plan_leaves_no_manifest(referred: Project) -> None:
+    assert referred.run("plan", *IN_SHARDS).code == 0
+    first = referred.folder / "plan" / "shards" / "00001.json"
+    before = first.read_bytes()
+    # What the last study refers to is read once the first shard is written.
+    hanging = FaultRule(FaultKind.HANG, path="/studies/1[.]2[.]5/.*/metadata")
+    referred.emulator.set_faults(Faults(rules=(hanging,)))
+    command = [sys.executable, "-c", STUDY_BY_STUDY, "plan", *IN_SHARDS]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as child:
+        wait_until(lambda: first.exists() and first.read_bytes() not in {before, b""})
+        child.send_signal(signal.SIGKILL)
+    assert child.returncode == -signal.SIGKILL
+    check_no_plan_then_a_new_one(referred)
+
+
+def test_what_a_killed_plan_left_half_written_is_replaced(three: Project) -> None:
+    folder = three.folder / "plan"
+    (folder / "shards").mkdir(parents=True)
+    left: list[Path] = []
+
+    def pieces(target: Path) -> Iterator[str]:
+        left.extend(target.parent.glob(".*"))
+        yield ""
+
+    for target in (folder / "plan.json", folder / "shards" / "00001.json"):
+        write_file(target, pieces(target))
+        target.unlink()
+    for one in left:
+        one.touch()
+    assert len(left) == 2
+    planned = three.run("plan", *IN_SHARDS)
+    assert planned.code == 0, planned.err
+    assert not any(one.exists() for one in left)
+
+
+def test_a_plan_that_the_store_ends_leaves_an_older_one_as_it_was(three: Project) -> None:
+    assert three.run("plan", *IN_SHARDS).code == 0
+    before = (three.folder / "plan" / "plan.json").read_bytes()
+    refusing = FaultRule(FaultKind.STATUS, path="testIamPermissions", status=403)
+    three.emulator.set_faults(Faults(rules=(refusing,)))
+    assert three.run("plan", *IN_SHARDS).code == 1
+    assert (three.folder / "plan" / "plan.json").read_bytes() == before
+    assert len(shard_names(three)) == 3
+
+
+def test_a_plan_of_invalid_files_leaves_an_older_one_as_it_was(three: Project) -> None:
     three.run("plan", *IN_SHARDS)
     before = (three.folder / "plan" / "plan.json").read_bytes()
     three.write("b.yaml", "remove: [{studiesId: x}]\n")

@@ -248,7 +248,7 @@ def test_a_store_without_a_record_is_told() -> None:
     (without,) = gates_on_never_seen(plan, (ARCHIVE,))
     assert without.hint == (
         "the state folder has no record of this store: give the state of earlier applies"
-        f" (--state), or {with_record.hint}"
+        f" (--state; in Python: state=), or {with_record.hint}"
     )
 
 

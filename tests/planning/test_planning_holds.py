@@ -234,6 +234,8 @@ def test_what_is_free_is_what_a_hold_overrode_and_is_deleted_now(
             assert {one.instance_uid for one in saved.plan.stores[0].deletions()} == deleted
             free = {uid: holds for uid, holds in known.get(paths, {}).items() if uid in deleted}
             pairs = [(uid, hold) for uid, holds in free.items() for hold in holds]
+            series = [SeriesAddress(one.study_uid, one.series_uid) for one in saved.freed]
+            assert series == sorted(series)
             found = [(uid, one.hold) for one in saved.freed for uid in one.instances]
             assert Counter(found) == Counter(pairs)
             earlier = known.get(paths, {})

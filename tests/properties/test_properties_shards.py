@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from hypothesis import event, given
+from hypothesis import event, example, given
 from hypothesis import strategies as st
 
 from reconciler.desired import parts
+from reconciler.model.desired import EntryKind
 from reconciler.model.plan import NotLookedAt, Plan, SavedPlan, StorePlan, StudyPlan
 from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.shards.manifest import Manifest
@@ -23,7 +24,7 @@ from reconciler.planning.shards.manifest_file import read_manifest, read_shard
 from .harness import PLAN, Ground, Site
 from .plan_checks import plan_again
 from .profile import tried
-from .worlds import World, worlds
+from .worlds import ADDRESSES, FILES, PATHS, WIDE_OPEN, Claim, Fate, World, own_limits, worlds
 
 SIZES = (1, 2, 7, 10**6)
 
@@ -35,9 +36,38 @@ def weight(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> i
     return int(request.param)
 
 
+def in_two_files(*limits: Mapping[str, int] | None) -> World:
+    """Both studies lose a series to one file and the other to another; these are their limits."""
+    files = dict(zip(FILES, limits, strict=False))
+    claims = tuple(
+        Claim(EntryKind.REMOVE, file, study, series, (), hold=False, by_inventory=True)
+        for series, file in enumerate(files, 1)
+        for study in (1, 2)
+    )
+    return World(
+        claims=claims,
+        paths=PATHS[0],
+        limits=None,
+        fates=dict.fromkeys(ADDRESSES, Fate.PRESENT),
+        arrivals=frozenset(),
+        departures=frozenset(),
+        contradicts=False,
+        parallelism=1,
+        own_limits=files,
+    )
+
+
 @pytest.mark.usefixtures("weight")
 @tried(5)
-@given(world=worlds(odd=st.integers(0, 2)), size=st.sampled_from(SIZES))
+@given(
+    world=st.builds(
+        lambda world, own: replace(world, own_limits=own), worlds(odd=st.integers(0, 2)), own_limits
+    ),
+    size=st.sampled_from(SIZES),
+)
+@example(world=in_two_files(WIDE_OPEN | {"maxDeletions": 6}, WIDE_OPEN), size=1)
+@example(world=in_two_files(WIDE_OPEN, WIDE_OPEN | {"maxSeriesEmptied": 1}), size=1)
+@example(world=in_two_files(WIDE_OPEN, None), size=1)
 def test_shards_are_together_what_the_plan_is_in_one_file(
     ground: Ground, world: World, size: int
 ) -> None:
@@ -119,7 +149,7 @@ def studies_of(plan: Plan) -> list[StudyPlan]:
     return [study for store in plan.stores for study in store.studies]
 
 
-def test_a_killed_plan_leaves_no_manifest_and_a_new_one_replaces_an_older(ground: Ground) -> None:
+def test_a_plan_of_nothing_has_no_shard_and_replaces_an_older(ground: Ground) -> None:
     site = ground.site()
     site.write("specs/a.yaml", json.dumps(nothing(site)))
     for _ in range(2):

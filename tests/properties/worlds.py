@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from itertools import product
 from typing import Any
@@ -83,6 +83,7 @@ class Claim:
 class World:
     """What files ask for and what a store holds; ``parallelism`` is that of the commands.
 
+    ``limits`` are those of every file but of those with ``own_limits``; None are none at all.
     ``arrivals`` and ``departures`` are what others store and delete between plan and apply.
     """
 
@@ -94,6 +95,7 @@ class World:
     departures: frozenset[InstanceAddress]
     contradicts: bool
     parallelism: int
+    own_limits: Mapping[str, Mapping[str, int] | None] = field(default_factory=dict)
 
     # What a store holds
 
@@ -203,8 +205,9 @@ class World:
     def _text(self, site: Site, file: str) -> str:
         claims = [claim for claim in self.claims if claim.file == file]
         lines = ["version: 1", *_store(site.store), 'reason: {code: "113039", ticket: RET-1}']
-        if self.limits is not None:
-            inner = ", ".join(f"{name}: {value}" for name, value in self.limits.items())
+        limits = self.own_limits.get(file, self.limits)
+        if limits is not None:
+            inner = ", ".join(f"{name}: {value}" for name, value in limits.items())
             lines.append(f"limits: {{{inner}}}")
         for intent in EntryKind:
             mine = [claim for claim in claims if claim.intent is intent]
@@ -283,6 +286,7 @@ def _tight(name: str) -> st.SearchStrategy[dict[str, int]]:
 
 
 _any_tight = st.sampled_from(list(TIGHT)).flatmap(_tight)
+own_limits = st.dictionaries(st.sampled_from(FILES), st.none() | _any_tight)
 _few = st.frozensets(st.sampled_from(ADDRESSES), max_size=2)
 
 

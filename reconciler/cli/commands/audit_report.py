@@ -47,7 +47,7 @@ def command(
     state: StateAddress | None,
     root: Path | None,
 ) -> int:
-    """Tell what was removed, by whom and why, and with what evidence.
+    """Report what was removed, by whom and why, and with what evidence.
 
     Totals by reason, store, month and actor; who had each run done, and how it ended; how much of
     what the files ask for is proven; what was refused, reappeared or was restored; what is kept and

@@ -33,7 +33,7 @@ events_option = click.option(
     "events_file",
     type=PATH,
     metavar="FILE",
-    help="Write what happens there while it happens, a line of JSON each.",
+    help="Write each event to FILE as it happens, one JSON object a line.",
 )
 
 _STEPS = 100

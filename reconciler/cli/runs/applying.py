@@ -86,7 +86,7 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, refusal: Refused | None 
 def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None) -> int:
     exit_code = applied.exit_code
     if applied.is_earlier:
-        say("this plan was applied before; this is what came of it, and nothing was done now")
+        say("this plan was applied before: nothing was done now, and this is its report")
         if applied.put_back:
             say(f"  put back by a restore since: {plural(applied.put_back, 'instance')}")
         if not applied.report.is_success:

@@ -20,7 +20,8 @@ from reconciler.planning.gates import gates_of, require_passed_gates
 from reconciler.reporting.events import plan_events, plan_summary_event
 
 _UNASKED = (
-    "review the plan, then use --auto-approve with --expect-digest, or apply a saved plan file"
+    "save a plan with --out of reconciler plan and apply that file, or review it and use"
+    " --auto-approve with --expect-digest"
 )
 _WARNING = "Deletions in a DICOM store cannot be undone."
 

@@ -19,6 +19,7 @@ _DEPTH_OF_LIBYAML = "maximum nesting depth"
 """Words of libyaml from 0.2.6 on: it has a limit of its own, met while it looks ahead."""
 
 _HINTS = (
+    ("simple key", "a key needs a colon and a space after it, also on the lines before"),
     ("cannot start any token", "indent with spaces, not tabs; put quotes round a text that starts "
      "with a special character"),
     ("mapping values are not allowed", "put quotes round a text that holds ': ', and give every "

@@ -236,5 +236,6 @@ def _read_holder(lock: Path) -> HeldLock:
 def _cannot_lock(lock: Path, error: OSError) -> JournalError:
     return JournalError(
         f"the lock {lock} cannot be taken: {error.strerror or error}",
-        hint="nothing was deleted; see to the state folder, or name another with --state",
+        hint="nothing was deleted; repair the state folder, or name another"
+        " (--state; in Python: state=)",
     )

@@ -46,8 +46,8 @@ def tls_context(ca_bundle: str | None) -> ssl.SSLContext:
         reason = "is a folder that holds no certificate by its hash"
     raise EndpointError(
         f"the CA bundle {str(source)!r} {reason}",
-        hint="REQUESTS_CA_BUNDLE or SSL_CERT_FILE must name a file of certificates in PEM form, or"
-        " a folder of them on which `openssl rehash` was run",
+        hint="REQUESTS_CA_BUNDLE or SSL_CERT_FILE (in Python: ca_bundle=) must name a file of"
+        " certificates in PEM form, or a folder of them on which `openssl rehash` was run",
     )
 
 

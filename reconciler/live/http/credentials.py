@@ -96,8 +96,8 @@ def _from_file(path: str) -> Any:
 def _unreadable(path: str, reason: str | None) -> CredentialsError:
     return CredentialsError(
         f"{path!r} is not a readable credentials file of Google Cloud: {reason}",
-        hint="GOOGLE_APPLICATION_CREDENTIALS must name a service account's key, an"
-        " external account's configuration or a user's credentials, in JSON",
+        hint="GOOGLE_APPLICATION_CREDENTIALS (in Python: credentials=) must name a service"
+        " account's key, an external account's configuration or a user's credentials, in JSON",
     )
 
 

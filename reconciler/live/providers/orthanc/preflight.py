@@ -60,7 +60,8 @@ def _refuse(transport: Transport, answer: Answer, hint: str) -> NoReturn:
     if answer.status == HTTPStatus.UNAUTHORIZED:
         raise CredentialsError(
             f"the Orthanc at {transport.origin} does not accept the user name and password",
-            hint="set RECONCILER_ORTHANC_USERNAME and RECONCILER_ORTHANC_PASSWORD",
+            hint="set RECONCILER_ORTHANC_USERNAME and RECONCILER_ORTHANC_PASSWORD"
+            " (in Python: credentials=)",
         )
     raise PreflightError(
         f"the Orthanc at {transport.origin} cannot be used: it answered {describe(answer)}",
