@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from apply import emulator_process, fill
+from rig.embedded_store import emulator_process, fill
 
 from reconciler.applying.archive import Archive
 from reconciler.applying.deletion import Deleter, Target

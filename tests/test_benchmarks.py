@@ -13,6 +13,7 @@ SMALL = {
     "apply.py": "--instances 20 --latency 0.001 --parallelism 4 --runs 1 --also '--parallelism 2'",
     "archive.py": "--instances 3 --megabytes 1 --large-megabytes 1 --parallelism 2 --runs 1",
     "audit_report.py": "--records 300",
+    "cores.py": "--instances 100 --latency 0.001 --parallelism 2 --runs 1",
     "growth.py": "--counts 200 2000 --runs 1",
     "journal.py": "--instances 10 --latency 0.001 --parallelism 2 --runs 1",
     "load.py": "--count 500 --runs 1",
@@ -29,6 +30,7 @@ SMALL = {
 WRITING = (
     "apply.py",
     "audit_report.py",
+    "cores.py",
     "growth.py",
     "load.py",
     "million.py",

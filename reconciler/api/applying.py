@@ -30,6 +30,7 @@ from reconciler.model.outcome import Operation
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.provenance import Provenance, Requester
+from reconciler.model.shards.manifest import Manifest
 from reconciler.planning.acceptance import require_endpoint
 from reconciler.reporting.wording import traffic_line
 
@@ -194,7 +195,7 @@ class _Work:
         total = saved.plan.count(Why.LISTED)
 
         def accept_and_begin(history: History) -> None:
-            _note_what_is_known(saved, state, history, listener)
+            note_what_is_known(saved, state, history, listener)
             accept(history)
             if saved.plan.has_deletions:
                 keep_plan(saved, state)
@@ -223,9 +224,10 @@ class _Work:
         return replace(applied, report=replace(applied.report, traffic=connection.traffic))
 
 
-def _note_what_is_known(
-    saved: SavedPlan, state: State, history: History, listener: Listener
+def note_what_is_known(
+    saved: SavedPlan | Manifest, state: State, history: History, listener: Listener
 ) -> None:
+    """Say where the record may be another one than that of earlier runs."""
     stores = [store.store for store in saved.plan.stores]
     note_other_services(stores, saved.endpoint, history.stores, listener)
     if saved.plan.has_deletions and not history.runs:

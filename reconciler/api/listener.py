@@ -12,6 +12,7 @@ from reconciler.model.address import StoreAddress
 from reconciler.model.outcome import InstanceResult, Operation
 from reconciler.model.plan import SavedPlan
 from reconciler.model.problem import Problem
+from reconciler.model.shards.manifest import Manifest
 
 Update: TypeAlias = Callable[[int, int | None], None]
 """Takes how much is done, and of how much; None is a total that nobody knows."""
@@ -62,7 +63,7 @@ class Listener:
         run: str,
         planned: int,
         *,
-        saved: SavedPlan | None = None,
+        saved: SavedPlan | Manifest | None = None,
         restores: Sequence[str] = (),
     ) -> None:
         """An apply or a restore of ``planned`` instances begins, under the name ``run``."""

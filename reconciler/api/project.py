@@ -14,7 +14,7 @@ from reconciler.checkout import Checkout, Git, require_own_state
 from reconciler.errors import GitError, StateRefused, UsageError
 from reconciler.journal.places.bucket import BucketState
 from reconciler.journal.places.disk import DiskState
-from reconciler.journal.places.epochs import STORES
+from reconciler.journal.places.epoch import STORES
 from reconciler.journal.places.locks import LOCKS
 from reconciler.journal.state import State
 from reconciler.objects.opening import open_objects

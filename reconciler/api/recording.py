@@ -118,7 +118,7 @@ def record_nothing_done(
     state: State,
     *,
     run: str | None = None,
-    saved: SavedPlan | None = None,
+    saved: SavedPlan | Manifest | None = None,
     stores: Iterable[StoreAddress] = (),
     endpoint: str = "",
     principal: str | None = None,

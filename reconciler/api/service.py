@@ -13,6 +13,7 @@ from reconciler.api import machine
 from reconciler.errors import UsageError
 from reconciler.live.connection import Connection
 from reconciler.live.http.endpoint import Endpoint, parse_endpoint
+from reconciler.live.http.rate import Memory
 from reconciler.live.settings import DEFAULT_PARALLELISM, ConnectionSettings
 from reconciler.model.address import DEFAULT_PROVIDER, Provider, StoreAddress
 
@@ -77,8 +78,9 @@ def connect(
     *,
     read_only: bool,
     stop: threading.Event | None = None,
+    rate_memory: Memory | None = None,
 ) -> Connection:
-    """Open what all stores of a run share.
+    """Open what all stores of a run share; ``rate_memory`` is as in `ConnectionSettings`.
 
     Raises:
         CredentialsError: there are no credentials where they are needed.
@@ -92,6 +94,7 @@ def connect(
         user_agent=f"reconciler/{__version__}",
         parallelism=service.parallelism,
         max_qps=service.max_qps,
+        rate_memory=rate_memory,
         credentials=_by_name(service.credentials, provider),
         default_credentials=service.credentials == "default",
         proxies=service.proxies,

@@ -13,7 +13,7 @@ from reconciler.applying.pending import unfinished_restores
 from reconciler.desired import SPECS
 from reconciler.journal.fold import Read
 from reconciler.journal.history import History
-from reconciler.journal.records import RestoreStarted
+from reconciler.journal.records import RestoreStarted, RunStarted
 from reconciler.journal.state import State
 from reconciler.model.lock import HeldLock
 from reconciler.model.plan import SavedPlan
@@ -36,9 +36,21 @@ def unfinished_runs(
         run = read.run
         return run.name not in at_work and (stores is None or not stores.isdisjoint(run.stores))
 
-    applies = filter(counts, history.unfinished_applies(machine.now()))
+    applies = _one_for_each_plan(filter(counts, history.unfinished_applies(machine.now())))
     restores = unfinished_restores(history, state, counts)
     return tuple(sorted((*applies, *restores), key=lambda read: read.run.place))
+
+
+def _one_for_each_plan(applies: Iterable[Read]) -> Iterable[Read]:
+    """Of a plan in shards, which is resumed as a whole, the latest run alone."""
+    return {_manifest_of(read) or read.run.name: read for read in applies}.values()
+
+
+def _manifest_of(read: Read) -> str | None:
+    """The id of the plan in shards that a run has applied a shard of."""
+    started = read.run.started
+    part_of = started.part_of if isinstance(started, RunStarted) else None
+    return part_of.plan_id if part_of else None
 
 
 def note_unfinished(
@@ -50,7 +62,7 @@ def note_unfinished(
     """
     wanted = {store_at(saved.endpoint, store.store) for store in saved.plan.stores}
     runs = unfinished_runs(history, state, state.held_locks(), wanted)
-    count = sum(read.run.plan_id != saved.plan_id for read in runs)
+    count = sum(saved.plan_id not in {read.run.plan_id, _manifest_of(read)} for read in runs)
     if count:
         verb = "is" if count == 1 else "are"
         what = f"{plural(count, 'run')} on these stores {verb} unfinished"
@@ -75,6 +87,8 @@ def resumption(read: Read, root: Path, state: State) -> UnfinishedRun:
     if isinstance(started, RestoreStarted):
         return UnfinishedRun(name, None, None, command)
     has_expired = started.expires is not None and machine.now() >= started.expires
+    if started.part_of is not None:
+        return UnfinishedRun(name, started.part_of.plan_id, None, command, has_expired)
     return UnfinishedRun(name, started.plan_id, started.digest, command, has_expired)
 
 
@@ -87,6 +101,9 @@ def _words(read: Read, root: Path, state: State) -> Iterator[str]:
         return
     folder, kept = state.path_of(""), kept_file(state, started.plan_id)
     yield "apply"
+    if started.part_of is not None:  # only the user knows where the shards are
+        yield from ("DIR/plan.json", "--root", str(root))
+        return
     if folder is not None:
         yield str(kept.absolute()) if kept else "PLAN"
     beside = folder.absolute().parent if folder else root

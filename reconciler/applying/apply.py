@@ -118,7 +118,16 @@ class Apply:
             JournalError: the journal cannot be read or begun.
         """
         started = self.now()
-        wanted = wanted_locks(self.stores, self.settings, started, self.stop, self.on_wait)
+        part_of = self.saved.part_of
+        wanted = wanted_locks(
+            self.stores,
+            self.settings,
+            started,
+            self.stop,
+            self.on_wait,
+            manifest=part_of.plan_id if part_of else None,
+            claim=self.saved.plan_id if part_of else None,
+        )
         with self.state.hold(wanted) as lease:
             left = self._left()
             if left.earlier and left.earlier.ended and left.earlier.is_over:
@@ -151,10 +160,16 @@ class Apply:
     def _left(self) -> _Left:
         history = History.read(self.state)
         earlier = history.of_plan(self.saved.plan_id)
+        studies = {
+            (one.store, study.study_uid) for one in self.saved.plan.stores for study in one.studies
+        }
         attempts = tuple(
             attempt
             for store in sorted(self.stores)
             for attempt in history.open_attempts(store, self.saved.endpoint)
+            # Of a plan in shards each run settles its own studies: others are at work on theirs.
+            if self.saved.part_of is None
+            or (attempt.store.address, attempt.instance.study_uid) in studies
         )
         runs = earlier.runs if earlier and not earlier.is_over else ()
         return _Left(
@@ -223,6 +238,7 @@ class Apply:
             expires=self.saved.expires,
             planned=sum(1 for store in self.saved.plan.stores for _ in store.deletions()),
             resumes=earlier.runs if earlier else (),
+            part_of=self.saved.part_of,
             **links_of_run(self.state),
         )
 

@@ -58,6 +58,9 @@ def wanted_locks(
     started: datetime,
     stop: Stop,
     on_wait: Callable[[str], None],
+    *,
+    manifest: str | None = None,
+    claim: str | None = None,
 ) -> Wanted:
     """The locks that a run wants, which stops where it may have lost them."""
     return Wanted(
@@ -68,6 +71,8 @@ def wanted_locks(
         lambda: stop.request(RunState.STOPPED, LEASE_LOST),
         on_wait,
         stop.event,
+        manifest,
+        claim,
     )
 
 

@@ -51,5 +51,6 @@ def add_left_runs(
     for file in left:
         first = next(iter(RunRecords(file)), None)
         is_ours = isinstance(first, FirstRecord) and not set(stores).isdisjoint(first.stores)
-        if is_ours and is_over(file.name):
+        # One that shared the stores may have gone on and ended since: then it adds itself.
+        if is_ours and is_over(file.name) and not file.has_grown:
             add_run(state, file)

@@ -31,6 +31,7 @@ from reconciler.model.live import Presence
 from reconciler.model.lock import Holder
 from reconciler.model.outcome import Outcome, RunState
 from reconciler.model.patient import PatientSeen
+from reconciler.model.plan import PartOf
 from reconciler.model.problem import Source
 from reconciler.model.reply import Change, ReplyKind
 
@@ -49,6 +50,8 @@ class RunStarted(Start):
     """The earlier runs of the same plan."""
     expires: datetime | None = None
     """When the plan can no longer be resumed."""
+    part_of: PartOf | None = None
+    """The plan in shards of which this plan is one."""
 
 
 @dataclass(frozen=True, slots=True)

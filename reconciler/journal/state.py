@@ -86,7 +86,7 @@ class Lease(Protocol):
         """Whether a request may leave now: nobody can have taken the lock over."""
 
     def came_after(self, run: str) -> bool:
-        """Whether a run held one of the stores before, so that it is over.
+        """Whether a run held one of the stores before, or shares it no more, so that it is over.
 
         Raises:
             JournalError: that cannot be found out.
@@ -100,7 +100,8 @@ class Wanted:
     ``since`` says since when it holds them, in the words of the message that another run gets. In a
     bucket another run may take them over ``lease`` seconds after the last sign of life; ``on_lost``
     is called where that may have happened. ``on_wait`` gets in words what is waited for, which ends
-    when ``stop`` is set.
+    when ``stop`` is set. With a ``manifest``, the id of a plan in shards, the stores are held by
+    all runs that name the same one; ``claim`` is the id of the shard that this run alone works on.
     """
 
     stores: frozenset[StoreAddress]
@@ -110,6 +111,8 @@ class Wanted:
     on_lost: Callable[[], None]
     on_wait: Callable[[str], None]
     stop: Event
+    manifest: str | None = None
+    claim: str | None = None
 
 
 class State(Protocol):

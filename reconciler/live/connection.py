@@ -72,7 +72,7 @@ class Connection:
             identity=PROVIDERS[settings.provider].identity(
                 settings, partial(Term.of_small, settings.bounds, stopping)
             ),
-            limiter=RateLimiter(settings.max_qps, stop=stop),
+            limiter=RateLimiter(settings.max_qps, stop=stop, memory=settings.rate_memory),
             concurrency=ConcurrencyLimit(settings.parallelism, stop=stop),
             request_ids=request_ids,
             now=now,

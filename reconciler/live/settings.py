@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from reconciler.live.http.bounds import Bounds
 from reconciler.live.http.endpoint import Endpoint
+from reconciler.live.http.rate import Memory
 from reconciler.live.http.retry import RetryPolicy
 from reconciler.model.address import DEFAULT_PROVIDER, Provider
 
@@ -23,7 +24,8 @@ class ConnectionSettings:
     ``default_credentials``, those that the provider's library finds. ``proxies`` is what
     ``urllib.request.getproxies()`` gives, ``ca_bundle`` a PEM file instead of certifi's;
     ``max_qps`` is in requests per second, None for no limit; ``page_size`` the rows of every page
-    of a search, None for as many as the provider's documentation allows.
+    of a search, None for as many as the provider's documentation allows. ``rate_memory`` is where
+    several processes keep the limit that they share.
     """
 
     endpoint: Endpoint
@@ -32,6 +34,7 @@ class ConnectionSettings:
     user_agent: str = "reconciler"
     parallelism: int = DEFAULT_PARALLELISM
     max_qps: float | None = None
+    rate_memory: Memory | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     connect_timeout: float = 10.0
     bounds: Bounds = field(default_factory=Bounds)

@@ -27,9 +27,11 @@ class Holder:
 class HeldLock:
     """A lock that is held, on the store with this resource name; ``since`` is for people.
 
-    All are None where it cannot be read who holds it.
+    With a ``manifest``, the id of a plan in shards, other runs of that plan may share it. All are
+    None where it cannot be read who holds it.
     """
 
     store: str | None = None
     holder: Holder | None = None
     since: str | None = None
+    manifest: str | None = None

@@ -478,7 +478,9 @@ class PartOf:
     """The plan in shards that a plan is one shard of, and which one; numbers begin with 1."""
 
     plan_id: str
+    """The plan in shards."""
     number: int
+    """Which one of its shards, from 1."""
 
 
 @dataclass(frozen=True, slots=True)

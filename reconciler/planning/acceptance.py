@@ -11,6 +11,7 @@ from reconciler.model.desired import Claims, InputFile
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import GitState, SavedPlan
 from reconciler.model.service import is_one_service
+from reconciler.model.shards.manifest import Manifest
 from reconciler.planning.kept import KeptDeletions, kept_deletions
 
 _NAMED = 5
@@ -30,7 +31,7 @@ def require_digest(digest: str, expected: str) -> None:
         )
 
 
-def require_unexpired(saved: SavedPlan, now: datetime) -> None:
+def require_unexpired(saved: SavedPlan | Manifest, now: datetime) -> None:
     """Refuse a plan whose time is over.
 
     Raises:
@@ -65,7 +66,7 @@ def require_whole(saved: SavedPlan) -> None:
         )
 
 
-def require_endpoint(saved: SavedPlan, endpoint: str) -> None:
+def require_endpoint(saved: SavedPlan | Manifest, endpoint: str) -> None:
     """Refuse a plan that was made by asking another service.
 
     Raises:
@@ -80,13 +81,13 @@ def require_endpoint(saved: SavedPlan, endpoint: str) -> None:
         )
 
 
-def require_key(saved: SavedPlan, key: PatientKey | None) -> None:
+def require_key(saved: SavedPlan | Manifest, key: PatientKey | None) -> None:
     """Refuse a plan that is bound to what can only be compared with a key, without that key.
 
     Raises:
         PlanRefused: no key is given, or another one.
     """
-    keys = saved.plan.keys
+    keys = saved.plan.keys if isinstance(saved, SavedPlan) else set(saved.keys)
     if keys and key is None:
         raise PlanRefused(
             "what the plan deletes is bound to what was listed, and no key is given to compare it",
@@ -126,7 +127,7 @@ def _kept(kept: KeptDeletions) -> str:
     return f"{kept.deletions:,} {noun} by {kept.source}{hold}"
 
 
-def require_same_inputs(saved: SavedPlan, now: Sequence[InputFile]) -> None:
+def require_same_inputs(saved: SavedPlan | Manifest, now: Sequence[InputFile]) -> None:
     """Refuse a plan whose PATHs expand to added, missing or changed files.
 
     Raises:
@@ -156,7 +157,7 @@ def _differences(planned: Sequence[InputFile], now: Sequence[InputFile]) -> Iter
             yield f"{path} is now {after[path].role.value}"
 
 
-def require_clean(saved: SavedPlan, now: GitState | None) -> None:
+def require_clean(saved: SavedPlan | Manifest, now: GitState | None) -> None:
     """Refuse a plan whose input files are not what a commit holds, then and now.
 
     Their tree is compared, not the commit: a squash merge keeps the one and changes the other.

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from reconciler.errors import PlanFileError, PlanRefused
+from reconciler.errors import PlanFileError
 from reconciler.json_codec import codec_of
 from reconciler.model.gate import Gate
 from reconciler.model.plan import OverdueHold, Plan, SavedPlan
@@ -34,19 +34,6 @@ from reconciler.planning.sealed_file import (
 def digest_of(plan: Plan) -> str:
     """The name of the stable part: ``sha256:`` and 64 hexadecimal digits."""
     return digest_of_pieces(encode_plan(plan))
-
-
-def require_unchanged(saved: SavedPlan) -> None:
-    """Refuse a plan whose digest is not that of what it plans, however it came here.
-
-    Raises:
-        PlanRefused: it was changed since it was made or read.
-    """
-    if digest_of(saved.plan) != saved.digest:
-        raise PlanRefused(
-            "the plan was changed: its digest does not match what it plans",
-            hint="make the plan again",
-        )
 
 
 def write_plan(saved: SavedPlan) -> Iterator[str]:

@@ -107,7 +107,7 @@ def start_event(
     run: str,
     planned: int,
     *,
-    saved: SavedPlan | None = None,
+    saved: SavedPlan | Manifest | None = None,
     restores: Sequence[str] = (),
 ) -> Event:
     """The run begins; ``saved`` is the plan that it applies, ``restores`` are those it undoes."""

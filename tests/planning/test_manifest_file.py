@@ -25,6 +25,7 @@ from reconciler.planning.shards.manifest_file import (
     read_manifest,
     read_plan_or_manifest,
     read_shard,
+    require_unchanged,
     write_manifest,
 )
 
@@ -170,3 +171,14 @@ def test_the_digest_covers_every_shard_and_all_that_is_counted(manifest: Manifes
     ]
     assert len({digest_of_shards(one) for one in [plan, *others]}) == 5
     assert digest_of_shards(plan) == manifest.digest
+
+
+@one_case
+def test_a_manifest_that_was_changed_in_memory_is_no_longer_what_was_reviewed(
+    manifest: Manifest,
+) -> None:
+    require_unchanged(manifest)
+    (shard,) = manifest.plan.shards
+    other = replace(manifest.plan, shards=(replace(shard, digest="sha256:0"),))
+    with pytest.raises(PlanRefused, match="was changed"):
+        require_unchanged(replace(manifest, plan=other))

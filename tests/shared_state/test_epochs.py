@@ -16,7 +16,8 @@ import pytest
 from reconciler.errors import JournalError, LockHeld
 from reconciler.journal.log import RunLog
 from reconciler.journal.places.bucket import BucketState
-from reconciler.journal.places.epochs import Epochs, beat_name
+from reconciler.journal.places.epoch import beat_name
+from reconciler.journal.places.epochs import Epochs
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import Fenced, RunEnded, RunStarted
 from reconciler.journal.state import RUNS, Wanted

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from reconciler.api.loading import read_saved_plan
+from reconciler.api.loading import read_plan_in_any_form
 from reconciler.cli.ci import github
 from reconciler.cli.options.formats import Writes
 from reconciler.cli.options.project import find_root, folder_in_repository, open_project
+from reconciler.cli.options.shards import Task, require_no_shards, shards_options
 from reconciler.cli.options.shared import (
     StateAddress,
     max_age_option,
@@ -19,9 +20,11 @@ from reconciler.cli.options.shared import (
     project_options,
 )
 from reconciler.cli.runs.applying import ApplyOptions, apply_plan
+from reconciler.cli.runs.applying_shards import apply_shards_of
 from reconciler.cli.runs.plan_and_apply import plan_and_apply, record_refusal
 from reconciler.cli.runs.shared import opened_run, run_options
 from reconciler.errors import Refused, UsageError
+from reconciler.model.shards.manifest import Manifest
 
 
 @click.command(name="apply")
@@ -44,6 +47,7 @@ from reconciler.errors import Refused, UsageError
     " under way by then."
 )
 @max_age_option
+@shards_options
 @probe_option
 @patient_key_option
 @project_options
@@ -55,12 +59,15 @@ def command(
     events_file: Path | None,
     state: StateAddress | None,
     root: Path | None,
+    processes: int,
+    task: Task | None,
     **given: object,
 ) -> int:
     """Delete what a plan says, prove it and record it.
 
     PATHS is one saved plan (plan.json), or desired-state files and folders (default: specs/),
-    which are planned first, shown, and applied after a 'yes'.
+    which are planned first, shown, and applied after a 'yes'. Of a plan in shards it is the
+    plan.json beside shards/; a shard that was applied before is not applied again.
 
     Exit code 0 when every planned deletion is proven, 3 when the plan is refused, 4 when
     something failed, is unconfirmed or was not attempted, 5 when another run holds the lock.
@@ -71,6 +78,8 @@ def command(
       reconciler apply plan.json --report report.json
       reconciler apply specs/ --write markdown=apply.md
       reconciler apply specs/ --auto-approve --expect-digest sha256:…
+      reconciler apply plan/plan.json --processes 4 --max-qps 200
+      reconciler apply plan/plan.json --shard auto
     """
     folder = find_root(root)
     with (
@@ -85,16 +94,22 @@ def command(
             **given,  # type: ignore[arg-type]  # click hands over exactly the options above
         )
         if any(path.suffix == ".json" for path in paths):
-            return _apply_saved(paths, options)
+            return _apply_saved(paths, options, processes, task)
+        require_no_shards(processes, task)
         return plan_and_apply(options.plan_request(paths or None), options)
 
 
-def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
+def _apply_saved(
+    paths: tuple[Path, ...], options: ApplyOptions, processes: int, task: Task | None
+) -> int:
     if len(paths) != 1:
         raise UsageError("a saved plan is applied alone", hint="give one plan file and no PATH")
     try:
-        saved = read_saved_plan(paths[0], options.listener)
+        saved = read_plan_in_any_form(paths[0], options.listener)
     except Refused as refusal:
         record_refusal(refusal, options)
         raise
+    if isinstance(saved, Manifest):
+        return apply_shards_of(saved, paths[0].parent, options, processes=processes, task=task)
+    require_no_shards(processes, task)
     return apply_plan(saved, options)

@@ -14,6 +14,7 @@ from reconciler.model.address import StoreAddress
 from reconciler.model.outcome import InstanceResult, Operation
 from reconciler.model.plan import SavedPlan
 from reconciler.model.problem import Problem
+from reconciler.model.shards.manifest import Manifest
 from reconciler.reporting.events import diagnostic_events, result_event, start_event
 
 
@@ -46,7 +47,7 @@ class Console(Listener):
         run: str,
         planned: int,
         *,
-        saved: SavedPlan | None = None,
+        saved: SavedPlan | Manifest | None = None,
         restores: Sequence[str] = (),
     ) -> None:
         """An event."""

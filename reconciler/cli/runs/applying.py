@@ -21,6 +21,7 @@ from reconciler.errors import ExitCode, ReconcilerError, Refused
 from reconciler.model.desired import QueriedRemoves
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan
+from reconciler.model.shards.manifest import Manifest
 from reconciler.reporting.wording import plural
 
 
@@ -49,7 +50,7 @@ class ApplyOptions(RunOptions):
             queried=queried,
         )
 
-    def digest_for(self, saved: SavedPlan) -> str:
+    def digest_for(self, saved: SavedPlan | Manifest) -> str:
         """The digest that was reviewed: whoever names none has seen the plan itself."""
         return self.expect_digest if self.expect_digest is not None else saved.digest
 

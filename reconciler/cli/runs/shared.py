@@ -25,7 +25,7 @@ from reconciler.cli.options.shared import Decorator, together
 from reconciler.cli.options.stores import access_options
 from reconciler.cli.output.console import report_error, say, write_document
 from reconciler.errors import ReconcilerError
-from reconciler.journal.places.epochs import LONGEST
+from reconciler.journal.places.members import LONGEST
 from reconciler.model.outcome import RunReport, RunState
 from reconciler.reporting.events import summary_event
 from reconciler.reporting.run.markdown import report_as_markdown

@@ -23,7 +23,9 @@ from reconciler.journal.codec import from_json
 from reconciler.journal.folder import is_run_name
 from reconciler.journal.index_objects import is_index_name
 from reconciler.journal.log import is_entry_name
-from reconciler.journal.places.epochs import Epochs, Heart, beat_name, new_beat, segment_name
+from reconciler.journal.places.epoch import beat_name, new_beat, segment_name
+from reconciler.journal.places.epochs import Epochs
+from reconciler.journal.places.heart import Heart
 from reconciler.journal.records import Fenced, LastRecord, Record
 from reconciler.journal.segments import fields_of, header_of, is_header, line_of
 from reconciler.journal.state import RUNS, Wanted, open_pieces

@@ -176,7 +176,14 @@ class DiskState:
 
     def hold(self, wanted: Wanted) -> AbstractContextManager[Lease]:
         """As `State`; these locks end with their process, and are neither lost nor waited for."""
-        return hold_locks(self.folder, wanted.stores, holder=wanted.holder, since=wanted.since)
+        return hold_locks(
+            self.folder,
+            wanted.stores,
+            holder=wanted.holder,
+            since=wanted.since,
+            manifest=wanted.manifest,
+            claim=wanted.claim,
+        )
 
     def is_held(self, store: StoreAddress) -> bool:
         """As `State`."""

@@ -53,6 +53,11 @@ class ShardedPlan:
         """How many instances are deleted."""
         return sum(shard.deletions for shard in self.shards)
 
+    @property
+    def has_deletions(self) -> bool:
+        """Whether anything is deleted."""
+        return self.deletions > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

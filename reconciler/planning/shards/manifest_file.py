@@ -19,7 +19,7 @@ from reconciler.model.gate import Gate
 from reconciler.model.plan import PartOf, SavedPlan
 from reconciler.model.shards.manifest import Manifest, Shard, ShardedPlan
 from reconciler.planning.gates import gates_on_counts
-from reconciler.planning.plan_file import plan_from, read_plan
+from reconciler.planning.plan_file import digest_of, plan_from, read_plan
 from reconciler.planning.plan_json import canonical, decode_plan
 from reconciler.planning.seal import MANIFEST
 from reconciler.planning.sealed_file import (
@@ -33,6 +33,20 @@ from reconciler.planning.sealed_file import (
 def digest_of_shards(plan: ShardedPlan) -> str:
     """The name of the stable part of a manifest: ``sha256:`` and 64 hexadecimal digits."""
     return digest_of_pieces([_stable(plan)])
+
+
+def require_unchanged(saved: SavedPlan | Manifest) -> None:
+    """Refuse a plan whose digest is not that of what it plans, however it came here.
+
+    Raises:
+        PlanRefused: it was changed since it was made or read.
+    """
+    digest = digest_of(saved.plan) if isinstance(saved, SavedPlan) else digest_of_shards(saved.plan)
+    if digest != saved.digest:
+        raise PlanRefused(
+            "the plan was changed: its digest does not match what it plans",
+            hint="make the plan again",
+        )
 
 
 def write_manifest(manifest: Manifest) -> Iterator[str]:

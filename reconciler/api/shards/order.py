@@ -1,0 +1,60 @@
+"""What applies a shard must know, whichever process it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reconciler.api import machine
+from reconciler.api.service import Service, provider_of
+from reconciler.journal.places.bucket import BucketState
+from reconciler.journal.places.disk import DiskState
+from reconciler.journal.state import State
+from reconciler.model.address import Provider, StoreAddress
+from reconciler.model.desired import Claims
+from reconciler.model.outcome import RunReport
+from reconciler.model.patient import PatientKey
+from reconciler.model.provenance import Requester
+from reconciler.model.shards.manifest import Manifest
+from reconciler.objects.opening import open_objects
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A plan in shards that was accepted, and how its shards are to be applied.
+
+    ``folder`` is that of the manifest, ``state`` a folder or a URL; ``keeps`` is what the project's
+    files keep now, with which each shard is compared when its turn comes.
+    """
+
+    manifest: Manifest
+    folder: Path
+    state: str
+    service: Service
+    requester: Requester | None
+    stop_after: int
+    lease: float
+    keeps: Mapping[StoreAddress, Claims] = field(repr=False)
+    patient_key: PatientKey | None = field(default=None, repr=False)
+
+    @property
+    def provider(self) -> Provider:
+        """That of the stores."""
+        return provider_of(store.store for store in self.manifest.plan.stores)
+
+    def open_state(self) -> State:
+        """The state, which the process that gave the order was allowed to use."""
+        if "://" in self.state:
+            return BucketState(open_objects(self.state), machine.now)
+        return DiskState(Path(self.state))
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedShard:
+    """A shard that a run of this process or of a worker has applied, or found applied."""
+
+    number: int
+    report: RunReport
+    is_earlier: bool
+    bags: tuple[Path, ...] = ()

@@ -1,0 +1,117 @@
+"""The limit of several processes: one memory, in a file without a name that all of them map.
+
+What they change they change under a lock of the file, which ends with its process however that
+dies. What went through is counted by each process in its own part, without one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import floor, isnan, nan
+from struct import Struct
+
+from reconciler.live.http.rate import Limit
+
+_LIMIT = Struct("=7d")
+_NUMBER = Struct("=d")
+_COUNT = Struct("=qq")
+_TICKS = 64
+"""In a second: so fine is the count of what went through in the last one."""
+_SLOTS = 2 * _TICKS
+_HEAD = 64
+_PART = _SLOTS * _COUNT.size
+
+
+class SharedMemory:
+    """The part of one process; see `Memory`. All clocks are the machine's monotonic one."""
+
+    def __init__(self, descriptor: int, *, own: int, processes: int) -> None:
+        """Map the file of ``processes`` of which this one has the number ``own``, from 0.
+
+        Processes take a while to start: without a 429 so far, the requests begin with the latest.
+        """
+        self._descriptor = descriptor
+        self._map = mmap.mmap(descriptor, _size_for(processes))
+        self._own = own
+        self._processes = processes
+        self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        with self.changing() as limit:
+            if limit.halved is None:
+                limit.began = time.monotonic()
+
+    @property
+    def rate(self) -> float | None:
+        """As `Memory`: eight bytes that are written at once."""
+        return _known(_NUMBER.unpack_from(self._map)[0])
+
+    @contextmanager
+    def changing(self) -> Iterator[Limit]:
+        """As `Memory`."""
+        with self._lock:
+            fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
+            try:
+                rate, refused, began, following, changed, halved, known = _LIMIT.unpack_from(
+                    self._map
+                )
+                limit = Limit(
+                    _known(rate), refused, began, following, changed, _known(halved), bool(known)
+                )
+                yield limit
+                _write(self._map, limit)
+            finally:
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
+
+    def add_passed(self, now: float) -> None:
+        """As `Memory`."""
+        tick = floor(now * _TICKS)
+        place = _HEAD + self._own * _PART + tick % _SLOTS * _COUNT.size
+        with self._counting:
+            then, count = _COUNT.unpack_from(self._map, place)
+            _COUNT.pack_into(self._map, place, tick, count + 1 if then == tick else 1)
+
+    def passed_since(self, moment: float) -> int:
+        """As `Memory`."""
+        first = floor(moment * _TICKS)
+        end = _HEAD + self._processes * _PART
+        return sum(
+            count for tick, count in _COUNT.iter_unpack(self._map[_HEAD:end]) if tick > first
+        )
+
+
+@contextmanager
+def opened_memory(limit: Limit, processes: int) -> Iterator[int]:
+    """Open the file for so many processes; its descriptor, which each of them must be given."""
+    with tempfile.TemporaryFile(prefix="reconciler-rate-") as file:
+        file.truncate(_size_for(processes))
+        with mmap.mmap(file.fileno(), 0) as memory:
+            _write(memory, limit)
+        yield file.fileno()
+
+
+def _size_for(processes: int) -> int:
+    return _HEAD + processes * _PART
+
+
+def _write(memory: mmap.mmap, limit: Limit) -> None:
+    _LIMIT.pack_into(
+        memory,
+        0,
+        nan if limit.rate is None else limit.rate,
+        limit.refused_at,
+        limit.began,
+        limit.next_slot,
+        limit.changed,
+        nan if limit.halved is None else limit.halved,
+        limit.is_known,
+    )
+
+
+def _known(number: float) -> float | None:
+    return None if isnan(number) else number

@@ -1,0 +1,86 @@
+"""One limit for several processes: what one of them learns, all of them keep to."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from reconciler.live.http.rate import Limit, RateLimiter
+from reconciler.live.http.shared_rate import SharedMemory, opened_memory
+
+PROCESSES = 3
+
+
+@pytest.fixture
+def descriptor() -> Iterator[int]:
+    with opened_memory(Limit.at(time.monotonic(), 100.0), PROCESSES) as opened:
+        yield opened
+
+
+def limiter(descriptor: int, own: int) -> RateLimiter:
+    memory = SharedMemory(descriptor, own=own, processes=PROCESSES)
+    return RateLimiter(100.0, stop=threading.Event(), memory=memory)
+
+
+def test_slots_are_given_once_whoever_asks(descriptor: int) -> None:
+    limiters = [limiter(descriptor, own) for own in range(PROCESSES)]
+    began = time.monotonic()
+    slots = [time.monotonic() + one._reserve() for _ in range(20) for one in limiters]
+    assert max(slots) - began >= 0.59
+
+
+def test_a_429_of_one_slows_all_by_what_went_through_all(descriptor: int) -> None:
+    one, other, third = (limiter(descriptor, own) for own in range(PROCESSES))
+    for _ in range(30):
+        one.passed()
+        other.passed()
+    third.note_throttled()
+    assert one.rate == other.rate == third.rate == pytest.approx(30.0)
+    assert (one.throttled, third.throttled) == (0, 1)
+
+
+def test_what_went_through_more_than_a_second_ago_does_not_count(descriptor: int) -> None:
+    memory = SharedMemory(descriptor, own=0, processes=PROCESSES)
+    now = time.monotonic()
+    memory.add_passed(now - 3)
+    memory.add_passed(now - 1.5)
+    memory.add_passed(now - 0.5)
+    memory.add_passed(now)
+    assert memory.passed_since(now - 1) == 2
+
+
+HOLDS = """
+import sys, time
+from reconciler.live.http.shared_rate import SharedMemory
+memory = SharedMemory(int(sys.argv[1]), own=1, processes=3)
+with memory.changing() as limit:
+    limit.rate = 1.0
+    print("locked", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_process_that_is_killed_while_it_changes_the_limit_holds_up_nobody(
+    descriptor: int,
+) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, str(descriptor)],
+        pass_fds=[descriptor],
+        stdout=subprocess.PIPE,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == b"locked\n"
+    child.kill()
+    child.communicate()
+    assert limiter(descriptor, 0)._reserve() < 1.0
+    assert limiter(descriptor, 0).rate == 100.0
+
+
+def test_the_memory_has_no_name(descriptor: int) -> None:
+    assert os.fstat(descriptor).st_nlink == 0
