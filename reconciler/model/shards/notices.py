@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from heapq import nsmallest
 
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import Hold
-from reconciler.model.plan import OverdueHold, OverriddenInstances, SavedPlan, StorePlan, Why
+from reconciler.model.plan import (
+    Finding,
+    OverdueHold,
+    OverriddenInstances,
+    SavedPlan,
+    StorePlan,
+    Why,
+)
 from reconciler.model.problem import Source
 
 _PLACES = 3
@@ -43,7 +50,7 @@ class Places:
         return cls(
             without_hold=_first(one.source for one in kept if one.hold is None and one.instances),
             dangling=_first(filter(None, dangling)),
-            probe_failed=_first(found[Why.PROBE_FAILED]),
+            probe_failed=_first(one.source for one in _unknown(stores)),
             misplaced=_first(found[Why.MISPLACED]),
             missing=_first(found[Why.MISSING]),
             never_seen=_first(found[Why.NEVER_SEEN]),
@@ -123,7 +130,7 @@ class Notices:
             studies_dated=sum(one.year is not None for one in saved.seen),
             reappeared=len(saved.reappeared) - restored,
             restored=restored,
-            unknown=_unknown(stores),
+            unknown=Counter(map(_noun, _unknown(stores))),
             may_refer=sum(len(store.may_refer) for store in stores),
             unread=Counter(one.detail for part in left for one in part.instances),
             more_instances=sum(part.more_instances for part in left),
@@ -135,20 +142,23 @@ class Notices:
         )
 
 
-def _unknown(stores: Sequence[StorePlan]) -> Mapping[str, int]:
-    """A study that could not be listed is said of what is asked for in it, if that is less."""
-    counts: Counter[str] = Counter()
+def _unknown(stores: Sequence[StorePlan]) -> Iterator[Finding]:
+    """What the store gave no clear answer about, each once.
+
+    Where a study could not be listed, what is asked for in it stands for it, if that is less.
+    """
     for store in stores:
-        found = {one.subject for one in store.findings if one.why is Why.PROBE_FAILED}
+        found = {one.subject: one for one in store.findings if one.why is Why.PROBE_FAILED}
         with_less = {study for study, series, _ in found if series is not None}
-        for study, series, instance in found:
-            if instance is not None:
-                counts["instance"] += 1
-            elif series is not None:
-                counts["series"] += 1
-            elif study not in with_less:
-                counts["study"] += 1
-    return counts
+        for (study, series, _), one in found.items():
+            if series is not None or study not in with_less:
+                yield one
+
+
+def _noun(finding: Finding) -> str:
+    if finding.instance_uid is not None:
+        return "instance"
+    return "study" if finding.series_uid is None else "series"
 
 
 def _freed(saved: SavedPlan) -> tuple[FreedHold, ...]:
