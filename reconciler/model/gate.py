@@ -23,7 +23,7 @@ class GateName(Enum):
         gate.meaning = meaning
         return gate
 
-    INCOMPLETE = ("incomplete", "The store gave no clear answer somewhere")
+    INCOMPLETE = ("incomplete", "The store did not answer every question")
     MISPLACED = ("misplaced", "What to remove is stored elsewhere")
     MAX_DELETIONS = (
         LIMIT_KEYS["max_deletions"],
@@ -47,7 +47,7 @@ class GateName(Enum):
     )
     MAX_DANGLING = (
         LIMIT_KEYS["max_dangling"],
-        "What is kept refers to what goes",
+        "Kept instances refer to instances that this plan deletes",
     )
     MAX_NEVER_SEEN = (
         LIMIT_KEYS["max_never_seen"],
@@ -55,7 +55,7 @@ class GateName(Enum):
     )
     MAX_REAPPEARED = (
         LIMIT_KEYS["max_reappeared"],
-        "What was removed is there again",
+        "Removed instances were stored again",
     )
     RESTORED = ("restored", "What to remove was restored on purpose")
 

@@ -12,11 +12,24 @@ from reconciler.model.plan import DeletionGroup, Plan, SavedPlan, StudyPlan, Stu
 
 @dataclass(frozen=True, slots=True)
 class ReasonTally:
-    """How many instances go for one reason, and how many of them for good."""
+    """How many instances go for one reason, and how many of them for good.
+
+    ``years`` are those of their studies, as far as the listings said them.
+    """
 
     reason: Reason
     instances: int
     for_good: int
+    years: tuple[int, ...] = ()
+
+    def __add__(self, other: ReasonTally) -> ReasonTally:
+        """Both together; the reason is the first's."""
+        return ReasonTally(
+            self.reason,
+            self.instances + other.instances,
+            self.for_good + other.for_good,
+            tuple(sorted({*self.years, *other.years})),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +112,7 @@ class PlanSummary:
             lone_series_emptied=sum(map(_lone_emptied, studies)),
             series_in_part=sum(not member.emptied for member in series),
             archives=plan.archives,
-            reasons=_reasons(groups),
+            reasons=_reasons(plan, seen),
             holds=_holds(plan),
             years=tuple(sorted({one.year for one in seen if one.year is not None})),
             modalities=_modalities(seen),
@@ -145,21 +158,27 @@ def _lone_emptied(study: StudyPlan) -> int:
     return 0 if study.emptied else sum(series.emptied for series in study.series)
 
 
-def _reasons(groups: Iterable[DeletionGroup]) -> tuple[ReasonTally, ...]:
+def _reasons(plan: Plan, seen: Sequence[StudySeen]) -> tuple[ReasonTally, ...]:
+    years = {(one.store, one.study_uid): (one.year,) for one in seen if one.year is not None}
     return _joined_reasons(
-        ReasonTally(one.reason, len(one.instances), 0 if one.archive else len(one.instances))
-        for one in groups
+        ReasonTally(
+            one.reason,
+            len(one.instances),
+            0 if one.archive else len(one.instances),
+            years.get((store.store, study.study_uid), ()),
+        )
+        for store in plan.stores
+        for study in store.studies
+        for series in study.series
+        for one in series.groups
     )
 
 
 def _joined_reasons(tallies: Iterable[ReasonTally]) -> tuple[ReasonTally, ...]:
-    instances: Counter[Reason] = Counter()
-    for_good: Counter[Reason] = Counter()
+    joined: dict[Reason, ReasonTally] = {}
     for one in tallies:
-        instances[one.reason] += one.instances
-        for_good[one.reason] += one.for_good
-    joined = (ReasonTally(reason, n, for_good[reason]) for reason, n in instances.items())
-    return tuple(sorted(joined, key=lambda one: (-one.instances, _words(one.reason))))
+        joined[one.reason] = joined[one.reason] + one if one.reason in joined else one
+    return tuple(sorted(joined.values(), key=lambda one: (-one.instances, _words(one.reason))))
 
 
 def _words(reason: Reason) -> tuple[str, ...]:

@@ -18,8 +18,8 @@ from reconciler.planning.reappeared import gates_on_reappeared
 
 _SEVERAL = 2
 _SHARED = (
-    "raise limits.{name} by {excess} in the file that is over it, since each is held to what it"
-    " removes itself; or plan the files one by one"
+    "if this is meant, raise limits.{name} by {excess} in the file that is over it, since each is"
+    " held to what it removes itself; or plan the files one by one"
 )
 
 
@@ -100,23 +100,33 @@ def _gates_of(counts: GateCounts) -> Iterator[Gate]:
     for name, actual in together.items():
         excess = actual - name.allowed(counts.limits)
         is_of_one = counts.files < _SEVERAL
-        hint = "{raise_limit}" if is_of_one else _SHARED.format(name=name.value, excess=excess)
+        hint = (
+            "if this is meant, {raise_limit}"
+            if is_of_one
+            else _SHARED.format(name=name.value, excess=excess)
+        )
         yield gate(name, actual=actual, hint=hint)
     yield gate(
         GateName.MAX_STUDY_PERCENT,
         actual=counts.study_percent,
-        hint="{raise_limit}, or name the series as a whole",
+        hint="if this is meant, {raise_limit}, or name the series as a whole",
         studies=counts.studies_over,
     )
     yield gate(
         GateName.MAX_KEPT_MISSING,
         actual=counts.missing,
-        hint="find out who removed what must be kept, or {raise_limit}",
+        hint=(
+            "find out first who removed what must be kept, or whether its UID is wrong; only if the"
+            " loss is accepted, {raise_limit}"
+        ),
     )
     yield gate(
         GateName.MAX_DANGLING,
         actual=counts.dangling,
-        hint="keep what they refer to, or {raise_limit}",
+        hint=(
+            "keep the instances that they refer to, or remove the kept ones too; only if broken"
+            " references are accepted, {raise_limit}"
+        ),
     )
 
 

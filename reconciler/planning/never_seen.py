@@ -157,7 +157,8 @@ def _hint(first: Finding, count: int, *, has_record: bool) -> str:
         " (--state; in Python: state=), or "
     )
     more = f" (the first of {count:,})" if count > 1 else ""
-    return f"{state}check the {_named(first)} at {first.source}{more}, or {{raise_limit}}"
+    check = f"check the {_named(first)} at {first.source}{more}"
+    return f"{state}{check}; only if it is right, {{raise_limit}}"
 
 
 def _named(finding: Finding) -> str:

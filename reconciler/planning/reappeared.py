@@ -79,12 +79,14 @@ def reappearance_gates(
         store,
         limits,
         by_itself,
-        "find out who stored again what had been removed, then {raise_limit}",
+        "find out first who stored again what had been removed; only if it must go again,"
+        " {raise_limit}",
     )
     yield Gate.of(
         GateName.RESTORED,
         store,
         limits,
         restored,
-        "these were restored on purpose: take them out of the file, or change the reason or ticket",
+        "take them out of the file; if they must go after all, record the new decision under"
+        " another ticket",
     )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from reconciler.model.audit import AuditReport, DanglingOnRecord, RemovalCounts, Selection
 from reconciler.model.deletion import ArchivedCopy, RecordedDeletion, RecordedReply
-from reconciler.model.desired import Reason
+from reconciler.model.desired import Hold, Reason
 from reconciler.model.gate import Gate
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport
 from reconciler.model.patient import Attribute
@@ -18,6 +19,7 @@ from reconciler.model.plan import (
     NotLookedAt,
     OverdueHold,
     OverriddenEntry,
+    Reappeared,
     ReferredSeries,
     StorePlan,
     Why,
@@ -34,11 +36,11 @@ DAMAGED_TOO = ", and deleted even if the copy is damaged"
 """What is said behind an archive that allows damaged copies."""
 
 _FINDING_TITLES = {
-    Why.MISPLACED: "Misplaced: wanted removed, but stored under another study or series",
-    Why.MISSING: "Missing: wanted kept, but not in the store",
+    Why.MISPLACED: "Misplaced: to remove, but stored under another study or series",
+    Why.MISSING: "Missing: must be kept, but not in the store",
     Why.PROBE_FAILED: "Unknown: the store gave no clear answer, so the plan is incomplete",
-    Why.NEVER_SEEN: "Never seen: wanted removed, but neither the store nor the record knows it",
-    Why.ALREADY_ABSENT: "Already absent: wanted removed, and not in the store",
+    Why.NEVER_SEEN: "Never seen: to remove, but not in the store, and removed by no run on record",
+    Why.ALREADY_ABSENT: "Already absent: to remove, and not in the store",
 }
 """The findings of a plan, what needs attention first."""
 
@@ -55,6 +57,12 @@ def shortened(text: str, most: int = 240) -> str:
     """Words on one line, of at most so many characters; an ellipsis stands for the rest."""
     line = plain(text)
     return line if len(line) <= most else f"{line[: most - 1].rstrip()}…"
+
+
+def with_short_words(hold: Hold, most: int = 80) -> Hold:
+    """The hold with its text and its owner shortened; what follows them is never cut off."""
+    owner = hold.owner and shortened(hold.owner, most)
+    return replace(hold, text=shortened(hold.text, most), owner=owner)
 
 
 def plural(count: int, noun: str) -> str:
@@ -256,6 +264,25 @@ def findings_by_title(store: StorePlan) -> Iterator[tuple[str, list[Finding]]]:
             yield title, found
 
 
+RESTORED = "Restored on purpose: removed by an earlier run, then put back by `reconciler restore`"
+REAPPEARED = "Reappeared: removed by an earlier run, and stored again since"
+
+
+def reappeared_by_title(
+    reappeared: Sequence[Reappeared],
+) -> Iterator[tuple[str, list[Reappeared]]]:
+    """What is to be deleted once more, under its title, and how it came to be stored again."""
+    for title, is_restored in ((REAPPEARED, False), (RESTORED, True)):
+        found = [one for one in reappeared if one.restored is is_restored]
+        if found:
+            yield title, found
+
+
+def describe_reappeared(one: Reappeared) -> str:
+    """``removed by run …``, ``restored after run …``."""
+    return f"{'restored after' if one.restored else 'removed by'} run {one.run}"
+
+
 def describe_freed(one: FreedHold) -> str:
     """What became of a hold that kept what is to be deleted now."""
     what = "covers less than before" if one.stands else "is no longer in the files"
@@ -294,8 +321,8 @@ def describe_keep(store: StorePlan, one: OverriddenEntry) -> str:
     return f"{named} of study {one.study_uid}"
 
 
-KEPT_DANGLING = "Dangling: kept, but it refers to what would be deleted"
-DANGLING = "Dangling: in no file, and it refers to what would be deleted"
+KEPT_DANGLING = "Dangling: kept, and refers to instances that this plan deletes"
+DANGLING = "Dangling: in no file, and refers to instances that this plan deletes"
 MAY_REFER = "May refer to what would be deleted: it names only a frame of reference"
 NOT_LOOKED_AT = "Not looked at for references to what would be deleted"
 TOO_MANY = "it would have taken too many requests"

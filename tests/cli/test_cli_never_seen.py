@@ -105,7 +105,8 @@ def test_the_hint_names_the_uid_to_check_its_place_and_the_limit(filled: Project
         filled.write("a.yaml", REASON + WRONG[name])
         planned = words(filled.run("plan").out)
         assert (
-            f"maxNeverSeen: {hint}, or set limits.maxNeverSeen to 1 in the reviewed file" in planned
+            f"maxNeverSeen: {hint}; only if it is right, set limits.maxNeverSeen to 1 in the"
+            " reviewed file" in planned
         )
         assert "--state" not in planned
 
@@ -320,7 +321,7 @@ def test_every_form_tells_it_as_a_finding_of_its_own(
         one["check_name"] for one in json.loads(told["codequality"])
     }
     assert 'name="maxNeverSeen"' in told["junit"]
-    assert f"study {ROOT}.9: wanted removed, but neither the store" in told["junit"]
+    assert f"study {ROOT}.9: a file asks to remove it, it is not in the store" in told["junit"]
     assert "title=reconciler%3A never-seen" in planned.err
     assert {"never_seen=1", "already_absent=0"} <= set(output.read_text().splitlines())
 

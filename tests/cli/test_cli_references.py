@@ -68,11 +68,12 @@ def test_kept_objects_that_would_dangle_stop_the_plan(case: Project) -> None:
     assert planned.out.startswith("3 instances of 1 whole series go for good.\n")
     assert (
         "What is odd\n"
-        "  2 instances that are kept refer to what would be deleted\n"
-        "  1 instance in no file refers to what would be deleted\n"
+        "  2 kept instances refer to instances that this plan deletes (specs/a.yaml:13,\n"
+        "    specs/a.yaml:15)\n"
+        "  1 instance in no file refers to instances that this plan deletes\n"
     ) in planned.out
     assert (
-        "  Dangling: kept, but it refers to what would be deleted\n"
+        "  Dangling: kept, and refers to instances that this plan deletes\n"
         "    instance 1.2.3.2.1\n"
         "      in series 1.2.3.2 of study 1.2.3, kept by specs/a.yaml:13\n"
         "      refers to 2 instances of series 1.2.3.1 in study 1.2.3: 1.2.3.1.1,\n"
@@ -81,9 +82,10 @@ def test_kept_objects_that_would_dangle_stop_the_plan(case: Project) -> None:
         "      in series 1.2.9.2 of study 1.2.9, kept by specs/a.yaml:15\n"
     ) in planned.out
     assert (
-        "BLOCKING  What is kept refers to what goes (maxDangling: 2 of at most 0)\n" in planned.out
-    )
-    assert "\nTo pass\n  maxDangling: keep what they" in planned.out
+        "BLOCKING  Kept instances refer to instances that this plan deletes\n"
+        "              (maxDangling: 2 of at most 0)\n"
+    ) in planned.out
+    assert "\nTo pass\n  maxDangling: keep the instances that they refer to" in planned.out
     applied = case.run("apply", "plan.json")
     assert applied.code == 3
     assert "maxDangling" in applied.err
@@ -179,7 +181,7 @@ def test_events_and_problems_carry_both(case: Project) -> None:
     }
     assert {("kept-dangling", 13), ("kept-dangling", 15), ("dangling", 10)} <= places
     page = case.run("plan", "--format", "html").out
-    assert "Dangling: kept, but it refers to what would be deleted" in page
+    assert "Dangling: kept, and refers to instances that this plan deletes" in page
     assert "    instancesId:\n      - 1.2.3.3.1" in page
 
 

@@ -190,7 +190,7 @@ def test_every_form_says_the_numbers_of_the_rows(rows: list[Row], findings: list
         f" ({counted(len(studies), 'study', 'studies')}, {len(series)} series)."
     )
     lines = [headline_of(rows), line]
-    lines += [f"{words}: {why[one]}, wanted" for one, words in CLEAR.items() if why[one]]
+    lines += [f"{words}: {why[one]} that " for one, words in CLEAR.items() if why[one]]
     if len(lost) > copied:
         lines.append(f"For good: {counted(len(lost) - copied, 'instance', 'instances')}, no")
     if copied:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from markdown_it.token import Token
 
 from reconciler.model.desired import Hold, Reason
 from reconciler.model.gate import GateName
-from reconciler.model.plan import SavedPlan
+from reconciler.model.plan import GitState, PartOf, SavedPlan, Why
 from reconciler.model.plan_summary import PlanSummary
+from reconciler.model.problem import Source
 from reconciler.planning.gates import gates_of
+from reconciler.reporting.plan.html import plan_as_html
 from reconciler.reporting.plan.markdown import plan_as_markdown
 from reconciler.reporting.plan.summary import summary_of
 from reconciler.reporting.plan.text import SHOWN, plan_as_text
@@ -134,6 +137,59 @@ def test_a_gate_is_one_line_however_many_studies_and_stores_it_stops(plans: Plan
     assert [one.numbers for one in summary.blocking] == [
         f"maxStudyPercent: 100 of at most 50 in 58 studies in {over[0].store}, and in 1 more store"
     ]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_form_says_whether_the_plan_can_be_applied(plans: Plans, name: str) -> None:
+    saved = plans[name]
+    gates = gates_of(saved)
+    blocking = {gate.name for gate in gates if not gate.is_passed}
+    verdict = {
+        "everything": f"This plan cannot be applied: {len(blocking)} gates block it.",
+        "two-stores": f"This plan cannot be applied: {len(blocking)} gates block it.",
+        "nothing-pending": "There is nothing to apply.",
+    }[name]
+    assert verdict in text_of(saved).split("\nStore ")[0].splitlines()
+    assert f"\n**{verdict}**\n" in markdown_of(saved).replace("\\", "")
+    assert verdict in "".join(plan_as_html(saved, gates))
+
+
+def test_a_plan_with_every_gate_passed_can_be_applied_until_it_expires(plans: Plans) -> None:
+    saved = plans["everything"]
+    passed = [replace(gate, actual=0) for gate in gates_of(saved)]
+    until = f"{saved.expires:%Y-%m-%d %H:%M} UTC"
+    assert summary_of(saved, passed).verdict == f"This plan can be applied until {until}."
+    shard = replace(saved, part_of=PartOf("5f0c7a52", 1))
+    assert "apply the manifest of plan 5f0c7a52" in summary_of(shard, passed).verdict
+
+
+def test_a_commit_is_not_named_as_the_source_of_edited_files(plans: Plans) -> None:
+    edited = replace(plans["everything"], git=GitState("c" * 40, "t" * 64, dirty=True))
+    words = " ".join(text_of(edited).split())
+    assert f"commit {'c' * 12} with uncommitted changes" in words
+    assert f"cannot be looked up later in commit {'c' * 12}; commit them and plan again" in words
+
+
+def test_owner_ticket_and_day_of_an_overdue_hold_are_never_cut(plans: Plans) -> None:
+    saved = with_words(plans["everything"], "long words " * 100)
+    owner, day = "medical records", date(2026, 1, 31)
+    hold = Hold("long words " * 100, owner, "LEG-8", day)
+    store = saved.plan.stores[0]
+    kept = tuple(replace(one, hold=one.hold and hold) for one in store.kept)
+    overdue = replace(saved, plan=replace(saved.plan, stores=(replace(store, kept=kept),)))
+    words = " ".join("".join(text_of(overdue)).split("\nStore ")[0].split())
+    assert words.count(f"…; owner {owner}; ticket LEG-8; review by {day}") == 2
+
+
+def test_an_image_in_a_study_that_could_not_be_listed_is_counted_once(plans: Plans) -> None:
+    saved = plans["everything"]
+    store = saved.plan.stores[0]
+    study = next(one for one in store.findings if one.why is Why.PROBE_FAILED)
+    line = Source(study.source.path, study.source.line + 2)
+    image = replace(study, series_uid="1.2", instance_uid="1.2.3", source=line)
+    both = replace(store, findings=(*store.findings, image))
+    words = " ".join(text_of(replace(saved, plan=replace(saved.plan, stores=(both,)))).split())
+    assert f"the store gave no clear answer about 1 instance ({line})" in words
 
 
 def test_of_long_lists_the_first_are_shown_and_the_rest_counted(plans: Plans) -> None:

@@ -3,12 +3,67 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from heapq import nsmallest
 
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import Hold
-from reconciler.model.plan import OverdueHold, OverriddenInstances, SavedPlan
+from reconciler.model.plan import (
+    Finding,
+    OverdueHold,
+    OverriddenInstances,
+    SavedPlan,
+    StorePlan,
+    Why,
+)
+from reconciler.model.problem import Source
+
+_PLACES = 3
+"""So many places are named of each; a head that names fewer can say that there are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The first few lines of the files that ask for what the head counts, sorted.
+
+    ``without_hold`` are keep entries that give no hold, ``dangling`` keep what refers to what is
+    deleted, and the others are those of findings.
+    """
+
+    without_hold: tuple[Source, ...] = ()
+    dangling: tuple[Source, ...] = ()
+    probe_failed: tuple[Source, ...] = ()
+    misplaced: tuple[Source, ...] = ()
+    missing: tuple[Source, ...] = ()
+    never_seen: tuple[Source, ...] = ()
+
+    @classmethod
+    def of(cls, stores: Sequence[StorePlan]) -> Places:
+        """Those of some plans."""
+        found: dict[Why, list[Source]] = {why: [] for why in Why}
+        for store in stores:
+            for one in store.findings:
+                found[one.why].append(one.source)
+        kept = (one for store in stores for one in store.kept)
+        dangling = (one.kept_by for store in stores for one in store.dangling)
+        return cls(
+            without_hold=_first(one.source for one in kept if one.hold is None and one.instances),
+            dangling=_first(filter(None, dangling)),
+            probe_failed=_first(one.source for one in _unknown(stores)),
+            misplaced=_first(found[Why.MISPLACED]),
+            missing=_first(found[Why.MISSING]),
+            never_seen=_first(found[Why.NEVER_SEEN]),
+        )
+
+    def __add__(self, other: Places) -> Places:
+        """The first of both."""
+        names = [one.name for one in fields(self)]
+        return Places(*(_first((*getattr(self, one), *getattr(other, one))) for one in names))
+
+
+def _first(sources: Iterable[Source]) -> tuple[Source, ...]:
+    return tuple(nsmallest(_PLACES, {Source(one.path, one.line) for one in sources}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +87,9 @@ class Notices:
 
     ``stores`` counts them, and ``losing`` are the ids of those that lose something; ``paths`` are
     the files that ask for it. ``studies_dated`` counts the studies of which a listing said the
-    year. ``reappeared`` and ``restored`` count deletions of what was removed before. ``unread``
+    year. ``reappeared`` and ``restored`` count deletions of what was removed before. ``unknown``
+    counts the instances, series and studies about which the store gave no clear answer, by that
+    noun; a study with such an instance or series is not counted itself. ``unread``
     counts the instances whose references could not be read, by the reason; the three counts after
     it are those of `NotLookedAt`.
     """
@@ -43,6 +100,7 @@ class Notices:
     studies_dated: int
     reappeared: int
     restored: int
+    unknown: Mapping[str, int]
     may_refer: int
     unread: Mapping[str, int]
     more_instances: int
@@ -50,6 +108,7 @@ class Notices:
     unreported: int
     freed: tuple[FreedHold, ...]
     overdue_holds: tuple[OverdueHold, ...]
+    places: Places
 
     @classmethod
     def of(cls, saved: SavedPlan) -> Notices:
@@ -71,6 +130,7 @@ class Notices:
             studies_dated=sum(one.year is not None for one in saved.seen),
             reappeared=len(saved.reappeared) - restored,
             restored=restored,
+            unknown=Counter(map(_noun, _unknown(stores))),
             may_refer=sum(len(store.may_refer) for store in stores),
             unread=Counter(one.detail for part in left for one in part.instances),
             more_instances=sum(part.more_instances for part in left),
@@ -78,7 +138,27 @@ class Notices:
             unreported=sum(part.unreported for part in left),
             freed=_freed(saved),
             overdue_holds=saved.overdue_holds,
+            places=Places.of(stores),
         )
+
+
+def _unknown(stores: Sequence[StorePlan]) -> Iterator[Finding]:
+    """What the store gave no clear answer about, each once.
+
+    Where a study could not be listed, what is asked for in it stands for it, if that is less.
+    """
+    for store in stores:
+        found = {one.subject: one for one in store.findings if one.why is Why.PROBE_FAILED}
+        with_less = {study for study, series, _ in found if series is not None}
+        for (study, series, _), one in found.items():
+            if series is not None or study not in with_less:
+                yield one
+
+
+def _noun(finding: Finding) -> str:
+    if finding.instance_uid is not None:
+        return "instance"
+    return "study" if finding.series_uid is None else "series"
 
 
 def _freed(saved: SavedPlan) -> tuple[FreedHold, ...]:

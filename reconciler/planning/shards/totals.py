@@ -11,7 +11,7 @@ from reconciler.model.desired import DesiredStore, Hold, Limits
 from reconciler.model.gate import Gate, GateCounts
 from reconciler.model.plan import Finding, OverdueHold, SavedPlan, StorePlan
 from reconciler.model.plan_summary import PlanSummary
-from reconciler.model.shards.notices import FreedHold, Notices
+from reconciler.model.shards.notices import FreedHold, Notices, Places
 from reconciler.planning.gates import count_for_gates, gates_on_counts, study_percent
 from reconciler.planning.limits import Declared
 from reconciler.planning.never_seen import gate_on_never_seen, typed_and_never_seen
@@ -60,7 +60,9 @@ class Totals:
         self._freed: dict[tuple[StoreAddress, Hold], FreedHold] = {}
         self._overdue: dict[tuple[StoreAddress, str, Hold], OverdueHold] = {}
         self._notices: Counter[str] = Counter()
+        self._unknown: Counter[str] = Counter()
         self._unread: Counter[str] = Counter()
+        self._places = Places()
         self._keys: set[str] = set()
         self._summary: PlanSummary | None = None
 
@@ -96,7 +98,9 @@ class Totals:
     def _take_notices(self, notices: Notices) -> None:
         for name in _ADDED:
             self._notices[name] += getattr(notices, name)
+        self._unknown.update(notices.unknown)
         self._unread.update(notices.unread)
+        self._places += notices.places
         for freed in notices.freed:
             held = self._freed.get((freed.store, freed.hold))
             self._freed[freed.store, freed.hold] = replace(
@@ -128,6 +132,7 @@ class Totals:
             paths=tuple(
                 sorted({path for one in self._stores.values() for path in one.declared.paths})
             ),
+            unknown=self._unknown,
             unread=self._unread,
             **{name: self._notices[name] for name in _ADDED},
             freed=tuple(
@@ -137,6 +142,7 @@ class Totals:
             overdue_holds=tuple(
                 sorted(self._overdue.values(), key=lambda one: (one.store, one.source))
             ),
+            places=self._places,
         )
 
     def keys(self) -> tuple[str, ...]:

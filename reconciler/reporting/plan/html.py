@@ -24,12 +24,14 @@ from reconciler.reporting.wording import (
     dangling_by_title,
     describe_keep,
     describe_not_looked_at,
+    describe_reappeared,
     describe_referred,
     describe_staying,
     describe_subject,
     entries_of,
     findings_by_title,
     plural,
+    reappeared_by_title,
     summary_line,
 )
 
@@ -67,6 +69,8 @@ def plan_as_html(
             "may_refer_title": MAY_REFER,
             "not_looked_at": describe_not_looked_at,
             "not_looked_at_title": NOT_LOOKED_AT,
+            "reappeared": reappeared_by_title,
+            "describe_reappeared": describe_reappeared,
             "subject": describe_subject,
             "unfolded": UNFOLDED,
             "hints_unfolded": HINTS_UNFOLDED,

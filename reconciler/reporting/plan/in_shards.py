@@ -24,7 +24,7 @@ _WIDTH = 80
 
 def head_of(manifest: Manifest) -> Summary:
     """What a reader decides by."""
-    return summary_from(manifest.summary, manifest.notices, manifest.gates, manifest.git)
+    return summary_from(manifest.summary, manifest.notices, manifest.gates, manifest)
 
 
 def where_the_whole_is(manifest: Manifest) -> str:

@@ -20,7 +20,12 @@ from reconciler.reporting.markdown import (
 from reconciler.reporting.plan.by_reason import seen_in
 from reconciler.reporting.plan.store_markdown import store_as_markdown
 from reconciler.reporting.plan.summary import Summary, Weight, summary_of
-from reconciler.reporting.wording import plural, summary_line
+from reconciler.reporting.wording import (
+    describe_reappeared,
+    plural,
+    reappeared_by_title,
+    summary_line,
+)
 
 _SHORTEST_LINE = len("- `1.2`\n")
 """What an instance takes at least; where all of them have no room, none is sorted."""
@@ -62,13 +67,12 @@ def summary_as_markdown(summary: Summary) -> Iterator[str]:
             text = escape(line.text)
             yield f"- {text}\n" if line.weight is Weight.PLAIN else f"- **{text}**\n"
         yield "\n"
-    if summary.blocking:
-        gates = plural(len(summary.blocking), "gate")
-        yield f"**{gates} blocking: this plan will not be applied**\n\n"
+    yield "**Gates**\n\n"
     for gate in summary.blocking:
         yield f"- **{gate.meaning}** ({escape(gate.numbers)}): {escape(gate.hint)}\n"
     yield "\n" if summary.blocking else ""
     yield f"Gates passed: {escape(summary.passed)}\n\n"
+    yield f"**{escape(summary.verdict)}**\n\n"
 
 
 def _left_out(plan: Plan, detail: Detail) -> Iterator[str]:
@@ -86,12 +90,11 @@ def _left_out(plan: Plan, detail: Detail) -> Iterator[str]:
 
 
 def _reappeared(reappeared: Sequence[Reappeared], detail: Detail) -> Iterator[str]:
-    if not reappeared:
-        return
-    yield "**Reappeared: removed and verified by an earlier run, and there again**\n\n"
-    lines = [
-        f"`{one.instance.instance_uid}` ({escape(str(one.source))}):"
-        f" {'restored after' if one.restored else 'removed by'} run {escape(one.run)}"
-        for one in reappeared
-    ]
-    yield from listed(lines, detail)
+    for title, found in reappeared_by_title(reappeared):
+        yield f"**{title}**\n\n"
+        lines = [
+            f"`{one.instance.instance_uid}` ({escape(str(one.source))}):"
+            f" {escape(describe_reappeared(one))}"
+            for one in found
+        ]
+        yield from listed(lines, detail)

@@ -19,6 +19,7 @@ from reconciler.reporting.wording import (
     describe_freed,
     describe_gate,
     describe_overdue,
+    describe_reappeared,
     describe_referred,
     describe_staying,
     describe_subject,
@@ -35,12 +36,15 @@ class PlanRule(ProblemRule):
     PROBE_FAILED = ("probe-failed", "The store gave no clear answer about this")
     MISPLACED = ("misplaced", "What is to be removed is stored under another study or series")
     KEPT_MISSING = ("kept-missing", "What must be kept is not in the store")
-    NEVER_SEEN = ("never-seen", "Neither the store nor the record knows what is to be removed")
+    NEVER_SEEN = (
+        "never-seen",
+        "What is to be removed is not in the store, and no run on record removed it",
+    )
     STUDY_EMPTIED = ("study-emptied", "Nothing of a study would be left")
     SERIES_EMPTIED = ("series-emptied", "Nothing of a series would be left")
-    KEPT_DANGLING = ("kept-dangling", "What is kept refers to what would be deleted")
-    DANGLING = ("dangling", "What is in no file refers to what would be deleted")
-    REAPPEARED = ("reappeared", "What an earlier run removed is there again")
+    KEPT_DANGLING = ("kept-dangling", "What is kept refers to instances that would be deleted")
+    DANGLING = ("dangling", "What is in no file refers to instances that would be deleted")
+    REAPPEARED = ("reappeared", "What an earlier run removed is in the store again")
     HOLD_OVERDUE = ("hold-overdue", "A hold is past its review, and holds all the same")
     FREED = ("freed", "What is to be deleted was kept by a hold before")
 
@@ -48,11 +52,11 @@ class PlanRule(ProblemRule):
 _FINDING_RULES = {
     Why.PROBE_FAILED: (PlanRule.PROBE_FAILED, Severity.ERROR, "the store gave no clear answer"),
     Why.MISPLACED: (PlanRule.MISPLACED, Severity.ERROR, "stored under another study or series"),
-    Why.MISSING: (PlanRule.KEPT_MISSING, Severity.WARNING, "wanted kept, and not in the store"),
+    Why.MISSING: (PlanRule.KEPT_MISSING, Severity.WARNING, "must be kept, and is not in the store"),
     Why.NEVER_SEEN: (
         PlanRule.NEVER_SEEN,
         Severity.WARNING,
-        "wanted removed, but neither the store nor the record knows it",
+        "a file asks to remove it, it is not in the store, and no run on record removed it",
     ),
 }
 """What is absent already is as it should be, so it is no problem."""
@@ -165,8 +169,8 @@ def _declared(members: Iterable[SeriesPlan]) -> Source:
 
 
 def _reappeared(reappeared: Reappeared) -> Problem:
-    how = "restored after" if reappeared.restored else "removed by"
-    message = f"instance {reappeared.instance.instance_uid} reappeared: {how} run {reappeared.run}"
+    how = describe_reappeared(reappeared)
+    message = f"instance {reappeared.instance.instance_uid} is in the store again: {how}"
     return _warning(PlanRule.REAPPEARED, reappeared.source, message)
 
 

@@ -6,17 +6,24 @@ first are named.
 
 from __future__ import annotations
 
+import operator
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
+from functools import reduce
 
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import GitState, OverdueHold, SavedPlan
-from reconciler.model.plan_summary import HoldTally, PlanSummary
-from reconciler.model.shards.notices import Notices
+from reconciler.model.plan_summary import HoldTally, PlanSummary, ReasonTally
+from reconciler.model.problem import Source
+from reconciler.model.shards.manifest import Manifest
+from reconciler.model.shards.notices import FreedHold, Notices, Places
 from reconciler.reporting.wording import (
     NOT_SAID,
+    REAPPEARED,
+    RESTORED,
     TOO_MANY,
     describe_freed,
     describe_gate,
@@ -24,12 +31,15 @@ from reconciler.reporting.wording import (
     describe_reason,
     plural,
     shortened,
+    with_short_words,
 )
 
 _REASONS = 5
 _DETAIL = 75
-_HOLD = 160
-"""So many characters are shown of a server's words and of a place; of a hold beside its place."""
+"""So many characters are shown of a server's words and of a place."""
+_PLACES = 2
+"""So many lines of files are named beside a count."""
+_NOTHING_ODD = "Nothing that the plan checks for."
 _NOTICES = 3
 """So many holds and folders are named; the rest are counted."""
 
@@ -71,34 +81,54 @@ class BlockingGate:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a reader decides by. ``passed`` are the other gates, in one line."""
+    """What a reader decides by.
+
+    ``passed`` are the other gates, in one line; ``verdict`` says whether the plan can be applied.
+    """
 
     headline: str
     parts: tuple[Part, ...]
     blocking: tuple[BlockingGate, ...]
     passed: str
+    verdict: str
 
 
 def summary_of(saved: SavedPlan, gates: Sequence[Gate]) -> Summary:
     """The summary of a plan; ``gates`` are all of its gates."""
-    return summary_from(PlanSummary.of(saved), Notices.of(saved), gates, saved.git)
+    summary = summary_from(PlanSummary.of(saved), Notices.of(saved), gates, saved)
+    if saved.part_of is None:
+        return summary
+    whole = f"apply the manifest of plan {saved.part_of.plan_id}"
+    return replace(summary, verdict=f"This shard cannot be applied by itself: {whole}.")
 
 
 def summary_from(
-    numbers: PlanSummary, notices: Notices, gates: Sequence[Gate], git: GitState | None
+    numbers: PlanSummary, notices: Notices, gates: Sequence[Gate], plan: SavedPlan | Manifest
 ) -> Summary:
-    """The summary of a plan of which no more is known."""
+    """The summary of a plan of these numbers."""
+    git = plan.git
     parts = (
         Part(
             "What goes",
             (*_losses(numbers), *_stores(notices), *_seen(notices, numbers), *_absent(numbers)),
         ),
         Part("Why", (*_reasons(numbers), *_asked(notices, git))),
-        Part("What is kept", tuple(_kept(numbers))),
-        Part("What is odd", tuple(_odd(notices, numbers, git)) or (Line("Nothing was found."),)),
+        Part("What is kept", tuple(_kept(numbers, notices.places))),
+        Part("What is odd", tuple(_odd(notices, numbers, git)) or (Line(_NOTHING_ODD),)),
     )
     shown = tuple(part for part in parts if part.lines)
-    return Summary(_headline(numbers), shown, tuple(_blocking(gates)), _passed(gates))
+    blocking = tuple(_blocking(gates))
+    verdict = _verdict(numbers, blocking, plan.expires)
+    return Summary(_headline(numbers), shown, blocking, _passed(gates), verdict)
+
+
+def _verdict(plan: PlanSummary, blocking: Sequence[BlockingGate], expires: datetime) -> str:
+    if blocking:
+        block = "blocks" if len(blocking) == 1 else "block"
+        return f"This plan cannot be applied: {plural(len(blocking), 'gate')} {block} it."
+    if not plan.listed:
+        return "There is nothing to apply."
+    return f"This plan can be applied until {expires:%Y-%m-%d %H:%M} UTC."
 
 
 def _headline(plan: PlanSummary) -> str:
@@ -152,35 +182,43 @@ def _seen(notices: Notices, plan: PlanSummary) -> Iterator[Line]:
         counts = [f"{name} {count:,}" for name, count in plan.modalities.items()]
         yield Line(f"Modalities: {_first(counts, len(counts), 'modality')}")
     if plan.years:
-        first, last = plan.years[0], plan.years[-1]
-        span = str(first) if first == last else f"{first} to {last}"
         dated = notices.studies_dated
         partly = "" if dated == plan.studies else f" (of {dated:,} of the {plan.studies:,} studies)"
-        yield Line(f"Years: {span}{partly}")
+        yield Line(f"Years: {_span(plan.years)}{partly}")
+
+
+def _span(years: Sequence[int]) -> str:
+    first, last = years[0], years[-1]
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def _reasons(plan: PlanSummary) -> Iterator[Line]:
     shown, rest = plan.reasons[:_REASONS], plan.reasons[_REASONS:]
-    named = [(one.instances, one.for_good, describe_reason(one.reason)) for one in shown]
+    named = [(one, describe_reason(one.reason)) for one in shown]
     if rest:
-        instances = sum(one.instances for one in rest)
-        for_good = sum(one.for_good for one in rest)
-        named.append((instances, for_good, plural(len(rest), "more reason")))
-    for instances, for_good, words in named:
-        fate = _fate(instances, for_good) if plan.for_good and plan.restorable else ""
-        yield Line(f"{plural(instances, 'instance')}: {shortened(words)}{fate}")
+        named.append((reduce(operator.add, rest), plural(len(rest), "more reason")))
+    for one, words in named:
+        details = [
+            _fate(one) if plan.for_good and plan.restorable else "",
+            _span(one.years) if one.years and len(plan.reasons) > 1 else "",
+        ]
+        said = "; ".join(filter(None, details))
+        text = f"{plural(one.instances, 'instance')}: {shortened(words)}"
+        yield Line(f"{text} ({said})" if said else text)
 
 
-def _fate(instances: int, for_good: int) -> str:
+def _fate(one: ReasonTally) -> str:
     """What becomes of the instances of a reason, where not all go alike."""
-    if not for_good:
-        return " (with a copy kept first)"
-    return " (for good)" if for_good == instances else f" ({for_good:,} of them for good)"
+    if not one.for_good:
+        return "with a copy kept first"
+    is_all = one.for_good == one.instances
+    return "for good" if is_all else f"{one.for_good:,} of them for good"
 
 
 def _absent(plan: PlanSummary) -> Iterator[Line]:
     if plan.already_absent:
-        yield Line(f"Already absent: {plan.already_absent:,}, wanted removed, and not in the store")
+        asked = f"{plan.already_absent:,} that files ask to remove {_are(plan.already_absent)}"
+        yield Line(f"Already absent: {asked} not in the store")
 
 
 def _asked(notices: Notices, git: GitState | None) -> Iterator[Line]:
@@ -188,10 +226,11 @@ def _asked(notices: Notices, git: GitState | None) -> Iterator[Line]:
     if paths := notices.paths:
         files = _first(map(shortened, paths), len(paths), "file")
         commit = f", commit {git.commit[:12]}" if git else ""
+        commit += " with uncommitted changes" if git and git.dirty else ""
         yield Line(f"Asked for in {files}{commit}")
 
 
-def _kept(plan: PlanSummary) -> Iterator[Line]:
+def _kept(plan: PlanSummary, places: Places) -> Iterator[Line]:
     holds = sorted(plan.holds, key=lambda one: -one.overridden)
     yield from map(_hold, holds[:_NOTICES])
     if rest := holds[_NOTICES:]:
@@ -202,13 +241,21 @@ def _kept(plan: PlanSummary) -> Iterator[Line]:
     others = plan.kept - sum(one.instances for one in holds)
     if others:
         overridden = plan.overridden - sum(one.overridden for one in holds)
-        text = f"{plural(others, 'instance')} by keeps without a hold"
+        text = f"{plural(others, 'instance')}, by keeps that give no hold"
+        text += _at(places.without_hold)
         yield Line(text + _overriding(overridden))
 
 
 def _hold(one: HoldTally) -> Line:
-    text = f"{plural(one.instances, 'instance')} by hold: {shortened(str(one.hold))}"
+    text = f"{plural(one.instances, 'instance')} by hold: {with_short_words(one.hold)}"
     return Line(text + _overriding(one.overridden))
+
+
+def _at(places: Sequence[Source]) -> str:
+    """The first lines of files that a count is about."""
+    named = [shortened(str(one), _DETAIL) for one in places[:_PLACES]]
+    named += ["…"] if len(places) > _PLACES else []
+    return f" ({', '.join(named)})" if named else ""
 
 
 def _overriding(overridden: int) -> str:
@@ -221,67 +268,81 @@ def _overriding(overridden: int) -> str:
 def _odd(notices: Notices, plan: PlanSummary, git: GitState | None) -> Iterator[Line]:
     """What needs somebody's attention, the gravest first."""
     texts = [
-        *_first_of([describe_freed(one) for one in notices.freed]),
+        *_first_of([*map(_freed, notices.freed)]),
         *_reappeared(notices),
-        *_dangling(plan),
-        *_counted(plan),
-        *_first_of([_overdue(one) for one in notices.overdue_holds]),
+        *_dangling(plan, notices.places),
+        *_counted(plan, notices),
+        *_first_of([*map(_overdue, notices.overdue_holds)]),
         *_unclear_references(notices),
     ]
     if plan.damaged_too:
         texts.append(f"{plural(plan.damaged_too, 'instance')}: deleted even if the copy is damaged")
     if git is not None and git.dirty:
-        texts.append("The files have changes that are in no commit")
+        texts.append(
+            "Uncommitted changes: the plan was made from edited files, so what is approved cannot"
+            f" be looked up later in commit {git.commit[:12]}; commit them and plan again"
+        )
     yield from (Line(text, Weight.ODD) for text in texts)
 
 
 def _overdue(one: OverdueHold) -> str:
-    return f"{shortened(describe_overdue(one), _HOLD)} ({shortened(str(one.source), _DETAIL)})"
+    short = replace(one, hold=with_short_words(one.hold))
+    return f"{describe_overdue(short)}{_at([one.source])}"
+
+
+def _freed(one: FreedHold) -> str:
+    return describe_freed(replace(one, hold=with_short_words(one.hold)))
 
 
 def _first_of(notices: Sequence[str]) -> Iterator[str]:
-    yield from map(shortened, notices[:_NOTICES])
+    yield from notices[:_NOTICES]
     if len(notices) > _NOTICES:
         yield f"… and {len(notices) - _NOTICES:,} more such holds (all of them with --format json)"
 
 
 def _reappeared(notices: Notices) -> Iterator[str]:
-    if again := notices.reappeared:
-        yield f"Reappeared: {plural(again, 'instance')}, removed by an earlier run and there again"
-    if restored := notices.restored:
-        yield f"Restored: {plural(restored, 'instance')}, put back after an earlier run"
+    for title, count in ((REAPPEARED, notices.reappeared), (RESTORED, notices.restored)):
+        if count:
+            name, how = title.split(": ", 1)
+            yield f"{name}: {plural(count, 'instance')}, {how}"
 
 
-def _dangling(plan: PlanSummary) -> Iterator[str]:
-    for count, which in (
-        (plan.dangling_kept, "that is kept" if plan.dangling_kept == 1 else "that are kept"),
-        (plan.dangling_unmanaged, "in no file"),
+def _dangling(plan: PlanSummary, places: Places) -> Iterator[str]:
+    for count, which, at in (
+        (plan.dangling_kept, plural(plan.dangling_kept, "kept instance"), places.dangling),
+        (plan.dangling_unmanaged, f"{plural(plan.dangling_unmanaged, 'instance')} in no file", ()),
     ):
         if count:
             refer = "refers" if count == 1 else "refer"
-            yield f"{plural(count, 'instance')} {which} {refer} to what would be deleted"
+            yield f"{which} {refer} to instances that this plan deletes{_at(at)}"
 
 
-def _counted(plan: PlanSummary) -> Iterator[str]:
-    for count, words in (
-        (plan.probe_failed, "Unknown: {} without a clear answer of the store"),
-        (
-            plan.misplaced,
-            "Misplaced: {}, wanted removed, and stored under another study or series",
-        ),
-        (plan.missing, "Missing: {}, wanted kept, and not in the store"),
-        (
-            plan.never_seen,
-            "Never seen: {}, wanted removed, and known to neither store nor record",
-        ),
-    ):
-        if count:
-            yield words.format(f"{count:,}")
+def _counted(plan: PlanSummary, notices: Notices) -> Iterator[str]:
+    places = notices.places
+    if unknown := [plural(count, noun) for noun, count in sorted(notices.unknown.items())]:
+        about = f"the store gave no clear answer about {_joined(unknown)}"
+        yield f"Unknown: {about}{_at(places.probe_failed)}, so the plan is incomplete"
+    if count := plan.misplaced:
+        asked = f"{count:,} that files ask to remove {_are(count)} stored under another study"
+        yield f"Misplaced: {asked} or series{_at(places.misplaced)}"
+    if count := plan.missing:
+        yield f"Missing: {count:,} that must be kept {_are(count)} not in the store" + _at(
+            places.missing
+        )
+    if count := plan.never_seen:
+        asked = f"{count:,} that files ask to remove {_are(count)} not in the store"
+        check = "it: check its UIDs" if count == 1 else "them: check their UIDs"
+        yield f"Never seen: {asked}, and no run on record removed {check}{_at(places.never_seen)}"
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
 
 
 def _unclear_references(notices: Notices) -> Iterator[str]:
     if notices.may_refer:
-        yield f"{plural(notices.may_refer, 'instance')} may refer to what would be deleted"
+        which = plural(notices.may_refer, "instance")
+        yield f"{which} may refer to instances that this plan deletes"
     unread = [*_unread(notices)]
     if unread:
         yield f"Not looked at for references to what would be deleted: {'; '.join(unread)}"

@@ -27,6 +27,7 @@ from reconciler.reporting.wording import (
     NOT_LOOKED_AT,
     dangling_by_title,
     describe_not_looked_at,
+    describe_reappeared,
     describe_referred,
     describe_staying,
     describe_subject,
@@ -34,6 +35,7 @@ from reconciler.reporting.wording import (
     findings_by_title,
     plain,
     plural,
+    reappeared_by_title,
     summary_line,
 )
 
@@ -75,6 +77,7 @@ def summary_as_text(summary: Summary) -> Iterator[str]:
         yield "\nTo pass\n"
     for gate in summary.blocking:
         yield _wrapped("  ", f"{gate.name}: {gate.hint}")
+    yield "\n" + _wrapped("", summary.verdict)
 
 
 def _dangling(store: StorePlan) -> Iterator[str]:
@@ -218,15 +221,13 @@ def _hold(hold: Hold | None) -> str:
 
 
 def _reappeared(reappeared: Sequence[Reappeared]) -> Iterator[str]:
-    if reappeared:
-        yield "\nReappeared: removed and verified by an earlier run, and there again\n"
-    for one in reappeared[:SHOWN]:
-        yield f"  instance {one.instance.instance_uid}\n"
-        yield _wrapped(
-            "    ", f"{'restored after' if one.restored else 'removed by'} run {one.run}"
-        )
-        yield _wrapped("    ", str(one.source))
-    yield from _rest("  ", len(reappeared))
+    for title, found in reappeared_by_title(reappeared):
+        yield "\n" + _wrapped("", title)
+        for one in found[:SHOWN]:
+            yield f"  instance {one.instance.instance_uid}\n"
+            yield _wrapped("    ", describe_reappeared(one))
+            yield _wrapped("    ", str(one.source))
+        yield from _rest("  ", len(found))
 
 
 def _rest(indent: str, count: int, shown: int = SHOWN) -> Iterator[str]:
