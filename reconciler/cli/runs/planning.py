@@ -94,6 +94,6 @@ def exit_code_of(gates: Sequence[Gate], *, is_pending: bool) -> ExitCode:
     blocking = blocking_gates(gates)
     if blocking:
         names = ", ".join(sorted({gate.name.value for gate in blocking}))
-        say(f"this plan will not be applied: blocking gates: {names}")
+        say(f"this plan cannot be applied: blocking gates: {names}")
         return ExitCode.REFUSED
     return ExitCode.PENDING if is_pending else ExitCode.SUCCESS
