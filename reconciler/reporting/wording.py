@@ -293,11 +293,11 @@ def describe_freed(one: FreedHold) -> str:
 
 
 def describe_overdue(one: OverdueHold) -> str:
-    """``This hold is past its review (12 days overdue; keeps 3 instances, …): Litigation``."""
+    """``The review of this hold is 12 days overdue; it still keeps 3 instances: Litigation``."""
     age = f"{plural(one.overdue_days, 'day')} overdue"
-    kept = f"keeps {plural(one.instances, 'instance')}"
-    kept += f", overrides {plural(one.overridden, 'remove')}"
-    return f"This hold is past its review ({age}; {kept}): {one.hold}"
+    kept = f"it still keeps {plural(one.instances, 'instance')}"
+    kept += f", of which files ask to remove {one.overridden:,}" if one.overridden else ""
+    return f"The review of this hold is {age}; {kept}: {one.hold}"
 
 
 def describe_subject(finding: Finding) -> str:

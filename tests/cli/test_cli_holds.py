@@ -56,11 +56,11 @@ def test_an_overdue_hold_holds_and_every_form_of_the_plan_says_so(
     writes = [word for one in files for word in ("--write", one)]
     answer = project.run("plan", "--out", "plan.json", *writes)
     assert answer.code == 0, answer.err
-    said = f"This hold is past its review ({days:,} days overdue; keeps 3 instances, overrides"
-    assert f"{said} 3 removes): {WORDS} (specs/hold.yaml:" in spoken(answer.out)
+    said = f"The review of this hold is {days:,} days overdue; it still keeps 3 instances, of which"
+    assert f"{said} files ask to remove 3: {WORDS} (specs/hold.yaml:" in spoken(answer.out)
     for name in ("markdown", "html", "sarif", "junit"):
         shown = (project.folder / f"plan.{name}").read_text("utf-8")
-        assert f"{said} 3 removes): {WORDS}" in shown, name
+        assert f"{said} files ask to remove 3: {WORDS}" in shown, name
     (overdue,) = plan(project)["overdue_holds"]
     assert (overdue["overdue_days"], overdue["instances"], overdue["overridden"]) == (days, 3, 3)
     assert project.run("apply", "plan.json").code == 0

@@ -61,6 +61,7 @@ def _render(saved: SavedPlan, summary: str, detail: Detail) -> Iterator[str]:
 def summary_as_markdown(summary: Summary) -> Iterator[str]:
     """Render what every plan begins with."""
     yield f"### {summary.headline}\n\n"
+    yield f"**{escape(summary.verdict)}**\n\n"
     for part in summary.parts:
         yield f"**{part.title}**\n\n"
         for line in part.lines:
@@ -72,7 +73,6 @@ def summary_as_markdown(summary: Summary) -> Iterator[str]:
         yield f"- **{gate.meaning}** ({escape(gate.numbers)}): {escape(gate.hint)}\n"
     yield "\n" if summary.blocking else ""
     yield f"Gates passed: {escape(summary.passed)}\n\n"
-    yield f"**{escape(summary.verdict)}**\n\n"
 
 
 def _left_out(plan: Plan, detail: Detail) -> Iterator[str]:

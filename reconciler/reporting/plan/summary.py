@@ -241,7 +241,7 @@ def _kept(plan: PlanSummary, places: Places) -> Iterator[Line]:
     others = plan.kept - sum(one.instances for one in holds)
     if others:
         overridden = plan.overridden - sum(one.overridden for one in holds)
-        text = f"{plural(others, 'instance')}, by keeps that give no hold"
+        text = f"{plural(others, 'instance')} that files keep, naming no hold"
         text += _at(places.without_hold)
         yield Line(text + _overriding(overridden))
 
@@ -262,7 +262,7 @@ def _overriding(overridden: int) -> str:
     """Said of keeps: the files ask to remove so many of what they keep."""
     if not overridden:
         return ""
-    return f" (files ask to remove {overridden:,} of them, which stay)"
+    return f" (files also ask to remove {overridden:,} of them; the keep wins, so they stay)"
 
 
 def _odd(notices: Notices, plan: PlanSummary, git: GitState | None) -> Iterator[Line]:

@@ -65,6 +65,7 @@ def plan_as_text(saved: SavedPlan, gates: Sequence[Gate]) -> Iterator[str]:
 def summary_as_text(summary: Summary) -> Iterator[str]:
     """Render what every plan begins with."""
     yield _wrapped("", summary.headline)
+    yield _wrapped("", summary.verdict)
     for part in summary.parts:
         yield f"\n{part.title}\n"
         for line in part.lines:
@@ -77,7 +78,6 @@ def summary_as_text(summary: Summary) -> Iterator[str]:
         yield "\nTo pass\n"
     for gate in summary.blocking:
         yield _wrapped("  ", f"{gate.name}: {gate.hint}")
-    yield "\n" + _wrapped("", summary.verdict)
 
 
 def _dangling(store: StorePlan) -> Iterator[str]:
