@@ -203,7 +203,7 @@ def test_a_refused_plan_tells_its_step_why(project: Project, step: Step) -> None
     assert step.outputs["blocking_gates"] == "maxSeriesEmptied,maxStudiesEmptied,maxStudyPercent"
     first = commands_of(planned.err)[0]
     assert first.startswith("::error file=specs/a.yaml,line=1,col=1,title=reconciler%3A gate-")
-    assert "%0Ahint: set limits." in first
+    assert "%0Ahint: if this is meant, set limits." in first
 
 
 def test_invalid_files_are_annotated_once_and_summarized(small: Project, step: Step) -> None:

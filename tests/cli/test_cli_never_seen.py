@@ -157,7 +157,7 @@ def test_what_a_run_removed_is_already_absent_where_its_record_is(
     (gate,) = [one for one in alone.json["gates"] if one["name"] == "maxNeverSeen"]
     assert gate["hint"].startswith(
         "the state folder has no record of this store: give the state of earlier applies"
-        " (--state), or check the "
+        " (--state; in Python: state=), or check the "
     )
     assert "set limits.maxNeverSeen to " in gate["hint"]
     given = filled.run("plan", "--state", state, "--format", "json")
