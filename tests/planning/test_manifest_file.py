@@ -143,6 +143,16 @@ def test_a_shard_sealed_anew_that_differs_from_its_manifest_is_refused(
 
 
 @one_case
+def test_a_manifest_without_its_shards_says_where_they_belong(
+    folder: Path, manifest: Manifest
+) -> None:
+    (folder / "shards" / "00001.json").unlink()
+    with pytest.raises(PlanFileError, match="No such file") as refused:
+        read_shard(folder, manifest, manifest.plan.shards[0])
+    assert refused.value.hint == "keep shards/ beside the manifest, as they were written together"
+
+
+@one_case
 def test_an_edited_manifest_is_refused(folder: Path) -> None:
     path = folder / "plan.json"
     text = path.read_text("utf-8")

@@ -132,7 +132,12 @@ def read_shard(
         PlanRefused: it was edited, or is the shard of another plan.
     """
     path = folder / shard.path
-    saved = read_plan(path, on_progress)
+    try:
+        saved = read_plan(path, on_progress)
+    except PlanFileError as error:
+        raise PlanFileError(
+            str(error), hint="keep shards/ beside the manifest, as they were written together"
+        ) from error
     if not _is_shard(saved, manifest, shard):
         raise PlanRefused(
             f"{path} is not shard {shard.number} of plan {manifest.plan_id}",
