@@ -1,7 +1,7 @@
 """Every shard is checked before anything of the plan is deleted, and the record over all of them.
 
 A plan in one file is refused as a whole. So is one in shards, for all that can be known beforehand:
-what comes back, say, counts against the limit of the plan, however many shards it is spread over.
+what reappeared counts against the limit of the plan, however many shards it is spread over.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def require_shards(  # noqa: PLR0917 - what a command has at hand
 
 @dataclass(slots=True)
 class _Check:
-    """Counts what has come back, as the shards list it and as it is now."""
+    """Counts what reappeared, as the shards list it and as it is now."""
 
     order: Order
     state: State
@@ -102,7 +102,7 @@ class _Check:
         self.now.update(_by_gate(recalled.reappeared))
 
     def gates(self) -> Iterator[Gate]:
-        """The gates of the whole on what has come back; shards that are over count as listed."""
+        """The gates of the whole on what reappeared; shards that are over count as listed."""
         before = {(gate.store, gate.name): gate.actual for gate in self.order.manifest.gates}
         for store in self.order.manifest.plan.stores:
             by_itself, restored = (
