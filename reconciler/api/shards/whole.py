@@ -218,9 +218,10 @@ class _Whole:
             require_shards(order, list(whole.left()), state, history, self.stop, listener)
             self._begin(account, left)
             error, traffic = self._apply_all(left, account, order)
-            if error is not None and not account.applied:
+            history = read_history(state, listener)
+            if error is not None and not account.is_begun(history, error):
                 raise error
-            report = self._report(account, started, read_history(state, listener), traffic)
+            report = self._report(account, started, history, traffic)
         bags = tuple((one.report.run, bag) for one in account.applied.values() for bag in one.bags)
         self._note_end(report)
         return AppliedShards(report, error, bags=bags)
