@@ -210,13 +210,7 @@ class _Making:
         pieces = (piece for one in self._planned(beside, made) for piece in by_study(one))
         for number, shard in enumerate(cut(pieces, size), 1):
             saved = self._saved(joined(shard, self.desired.bare), number, made)
-            named = Shard(
-                number,
-                saved.digest,
-                sum(len(store.studies) for store in saved.plan.stores),
-                sum(study.deletions for store in saved.plan.stores for study in store.studies),
-                sum(len(store.findings) for store in saved.plan.stores),
-            )
+            named = Shard.of(saved, number)
             folder.write(named.path, write_plan(saved))
             self.parts.set_aside(records_of_plan(saved, (), self.desired.stores))
             yield named, saved

@@ -63,7 +63,8 @@ def _started(state: State, run: str) -> RunStarted:
     if file is None:
         raise UsageError(
             f"there is no run {run!r} in the state folder {state}",
-            hint="name a run as apply reports it; its record is in the state (--state)",
+            hint="name a run as apply reports it, of a plan in shards that of a shard (runs in the"
+            " report); its record is in the state (--state)",
         )
     started = next(iter(RunRecords(file)), None)
     match started:

@@ -370,3 +370,23 @@ def test_a_reference_from_a_study_of_another_shard_dangles(project: Project) -> 
     shards = [read_plan(Path(project.folder, "plan", "shards", name)) for name in names]
     found = [one for shard in shards for store in shard.plan.stores for one in store.dangling]
     assert found == list(whole)
+
+
+def test_what_came_back_counts_against_the_limit_of_the_whole_before_anything_goes(
+    project: Project,
+) -> None:
+    """Each shard by itself is within the limit, and the plan knows nothing of the record."""
+    removed = [one for study in (1, 2, 3) for one in project.fill(study, 1, [1, 2])]
+    limits = wide_open_line().replace("maxReappeared: 100000", "maxReappeared: 2")
+    project.write("a.yaml", f'reason: {{code: "113037", ticket: QA-7}}\n{limits}{removal(removed)}')
+    assert project.run("apply", "--auto-approve").code == 0
+    for study in (1, 2, 3):
+        project.fill(study, 1, [1])
+    project.emulator.clear_requests()
+    unknowing = ("--state", "elsewhere")
+    assert project.run("plan", "--shard-size", "1", "--out", "plan", *unknowing).code == 0
+    assert project.run("plan", "--out", "one.json", *unknowing).code == 0
+    for plan in ("one.json", "plan/plan.json"):
+        refused = project.run("apply", plan)
+        assert (refused.code, "blocking gate: maxReappeared" in refused.err) == (3, True)
+    assert project.deletes() == []

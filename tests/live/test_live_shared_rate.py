@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from reconciler.errors import ReconcilerError
 from reconciler.live.http.rate import Limit, RateLimiter
 from reconciler.live.http.shared_rate import SharedMemory, opened_memory
 
@@ -26,6 +28,21 @@ def descriptor() -> Iterator[int]:
 def limiter(descriptor: int, own: int) -> RateLimiter:
     memory = SharedMemory(descriptor, own=own, processes=PROCESSES)
     return RateLimiter(100.0, stop=threading.Event(), memory=memory)
+
+
+def test_no_room_for_the_file_is_an_error_before_any_process_is_started() -> None:
+    """A map of a sparse file would kill its process where the disk is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (512, before[1]))
+    try:
+        with (
+            pytest.raises(ReconcilerError, match="No space left on device") as refused,
+            opened_memory(Limit.at(0.0, None), PROCESSES),
+        ):
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert "TMPDIR" in (refused.value.hint or "")
 
 
 def test_slots_are_given_once_whoever_asks(descriptor: int) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 
 from reconciler.errors import PlanFileError, PlanRefused, ReconcilerError
 from reconciler.model.gate import GateCounts, GateName
-from reconciler.model.plan import PartOf, Plan, SavedPlan, Why
+from reconciler.model.plan import GitState, PartOf, Plan, SavedPlan, Why
 from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.shards.manifest import Manifest, Shard, ShardedPlan, plan_id_of
 from reconciler.model.shards.notices import Notices
@@ -54,7 +55,7 @@ def manifest(shard: SavedPlan) -> Manifest:
         plan.paths,
         plan.inputs,
         tuple(map(count_for_gates, plan.stores)),
-        (Shard(1, shard.digest, summary.studies, summary.listed, summary.missing),),
+        (Shard.of(shard, 1),),
     )
     return Manifest(
         plan=whole,
@@ -120,6 +121,38 @@ def test_a_shard_of_another_plan_is_refused(
 
 
 @one_case
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"plan_id": "5f0c7a52-00002"},
+        {"endpoint": "https://other.example"},
+        {"expires": datetime(2100, 1, 1, tzinfo=UTC)},
+        {"created": datetime(2000, 1, 1, tzinfo=UTC)},
+        {"git": GitState("0" * 40, "0" * 40, dirty=False)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_shard_sealed_anew_that_differs_from_its_manifest_is_refused(
+    folder: Path, manifest: Manifest, shard: SavedPlan, change: dict[str, Any]
+) -> None:
+    """None of this is in the digest of a shard; all of it decides what an apply refuses."""
+    path = folder / "shards" / "00001.json"
+    path.write_text("".join(write_plan(replace(shard, **change))), encoding="utf-8")
+    with pytest.raises(PlanRefused, match=r"00001\.json is not shard 1 of plan"):
+        read_shard(folder, manifest, manifest.plan.shards[0])
+
+
+@one_case
+def test_a_manifest_without_its_shards_says_where_they_belong(
+    folder: Path, manifest: Manifest
+) -> None:
+    (folder / "shards" / "00001.json").unlink()
+    with pytest.raises(PlanFileError, match="No such file") as refused:
+        read_shard(folder, manifest, manifest.plan.shards[0])
+    assert refused.value.hint == "keep shards/ beside the manifest, as they were written together"
+
+
+@one_case
 def test_an_edited_manifest_is_refused(folder: Path) -> None:
     path = folder / "plan.json"
     text = path.read_text("utf-8")
@@ -182,3 +215,42 @@ def test_a_manifest_that_was_changed_in_memory_is_no_longer_what_was_reviewed(
     other = replace(manifest.plan, shards=(replace(shard, digest="sha256:0"),))
     with pytest.raises(PlanRefused, match="was changed"):
         require_unchanged(replace(manifest, plan=other))
+
+
+@one_case
+@pytest.mark.parametrize("name", [GateName.MAX_REAPPEARED, GateName.RESTORED])
+def test_no_gate_on_the_record_can_be_left_out_or_opened(folder: Path, name: GateName) -> None:
+    path = folder / "plan.json"
+    document = json.loads(path.read_text("utf-8"))
+    (gate,) = (one for one in document["gates"] if one["name"] == name.value)
+    gate["allowed"] += 1
+    others = [one for one in document["gates"] if one is not gate]
+    for gates in (document["gates"], others):
+        path.write_text(forged({**document, "gates": gates}), encoding="utf-8")
+        with pytest.raises(PlanFileError, match="its gates are not those of what it counts"):
+            read_manifest(path)
+
+
+@one_case
+def test_a_manifest_says_nothing_of_itself_that_its_parts_do_not(folder: Path) -> None:
+    path = folder / "plan.json"
+    text = path.read_text("utf-8")
+
+    def summary(document: dict[str, Any]) -> None:
+        document["summary"]["listed"] -= 1
+
+    def deletions(document: dict[str, Any]) -> None:
+        document["manifest"]["shards"][0]["deletions"] -= 1
+
+    def twice(document: dict[str, Any]) -> None:
+        document["manifest"]["shards"] *= 2
+
+    def number(document: dict[str, Any]) -> None:
+        document["manifest"]["shards"][0]["number"] = 2
+
+    for change in (summary, deletions, twice, number):
+        document = json.loads(text)
+        change(document)
+        path.write_text(forged(document), encoding="utf-8")
+        with pytest.raises(PlanFileError, match=r"differ in how much|not numbered from 1"):
+            read_manifest(path)

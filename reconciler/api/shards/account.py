@@ -9,6 +9,7 @@ from datetime import datetime
 
 from reconciler.api.shards.order import AppliedShard
 from reconciler.applying.stopping import Stop
+from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.journal.fold import Read
 from reconciler.journal.history import History, PlannedKey
 from reconciler.journal.records import RunEnded
@@ -68,6 +69,13 @@ class Account:
         """How many instances they delete."""
         return sum(shard.deletions for shard in self.shards)
 
+    def is_begun(self, history: History, error: ReconcilerError) -> bool:
+        """Whether this command may have deleted something before ``error`` ended it."""
+        if self.applied or error.exit_code in {ExitCode.REFUSED, ExitCode.LOCKED}:
+            return bool(self.applied)
+        after = standing(history, self.manifest)
+        return any(self._runs(after, one) != self._runs(self.before, one) for one in self.shards)
+
     def report(
         self,
         run: str,
@@ -123,36 +131,32 @@ class Account:
         """What is on record of a shard that this command did not bring to an end."""
         if stands.is_over and stands.ended is not None:
             return stands.ended.counts
-        plan = history.of_plan(_plan_id(self.manifest, shard)) if stands.runs else None
-        outcomes = plan.outcomes if plan else {}
-        counts = Counter(outcomes.values())
-        counts[Outcome.UNCONFIRMED] += len(self._open(shard, history) - outcomes.keys())
+        counts = Counter(self._outcomes(shard, history).values() if stands.runs else ())
         counts[Outcome.NOT_ATTEMPTED] += shard.deletions - counts.total()
         return counts
 
-    def _open(self, shard: Shard, history: History) -> set[PlannedKey]:
-        """What was attempted, without a word on what came of it."""
+    def _outcomes(self, shard: Shard, history: History) -> Mapping[PlannedKey, Outcome]:
+        """What is on record of each instance; of an attempt without an end nothing is known."""
         plan_id = _plan_id(self.manifest, shard)
-        return {
-            (store.store, attempt.instance)
+        plan = history.of_plan(plan_id)
+        left_open = {
+            (store.store, attempt.instance): Outcome.UNCONFIRMED
             for store in self.manifest.plan.stores
             for attempt in history.open_attempts(store.store, self.manifest.endpoint)
             if attempt.run.plan_id == plan_id
         }
+        return {**(plan.outcomes if plan else {}), **left_open}
 
     def _unproven(
         self, shard: Shard, counts: Mapping[Outcome, int], history: History
     ) -> Iterable[InstanceResult]:
         """The instances that the record names; those that nobody attempted are none of them."""
         tried = (one for one in counts if not one.is_proven and one is not Outcome.NOT_ATTEMPTED)
-        plan = (
-            history.of_plan(_plan_id(self.manifest, shard)) if any(map(counts.get, tried)) else None
-        )
-        if plan is None:
+        if not any(map(counts.get, tried)):
             return ()
         return (
             InstanceResult(store, instance, outcome)
-            for (store, instance), outcome in sorted(plan.outcomes.items())
+            for (store, instance), outcome in sorted(self._outcomes(shard, history).items())
             if not outcome.is_gone
         )
 

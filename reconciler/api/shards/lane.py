@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reconciler.api import machine
 from reconciler.api.archives import require_archives_outside
 from reconciler.api.running import run_settings
+from reconciler.api.shards.checking import require_acceptable_shard
 from reconciler.api.shards.order import AppliedShard, Order
 from reconciler.applying.apply import Apply
 from reconciler.applying.run import RunSettings
@@ -15,11 +16,8 @@ from reconciler.applying.stopping import Stop
 from reconciler.journal.state import State
 from reconciler.live.connection import Connection
 from reconciler.model.outcome import InstanceResult
-from reconciler.model.plan import SavedPlan
 from reconciler.model.provenance import Provenance
 from reconciler.model.shards.manifest import Shard
-from reconciler.planning.acceptance import require_key, require_nothing_kept, require_unexpired
-from reconciler.planning.gates import gates_of, require_passed_gates
 from reconciler.planning.shards.manifest_file import read_shard
 
 
@@ -45,7 +43,7 @@ class Lane:
             state=self.state,
             settings=self._settings(),
             nobody=connection.nobody(),
-            accept=lambda _: self._require_acceptable(saved),
+            accept=lambda _: require_acceptable_shard(saved, order),
             stop=self.stop,
             now=machine.now,
             on_result=self.on_result,
@@ -56,13 +54,6 @@ class Lane:
             patient_key=order.patient_key,
         ).run()
         return AppliedShard(shard.number, applied.report, applied.is_earlier, applied.bags)
-
-    def _require_acceptable(self, saved: SavedPlan) -> None:
-        """The whole was checked once; here is what each shard adds."""
-        require_unexpired(saved, machine.now())
-        require_key(saved, self.order.patient_key)
-        require_nothing_kept(saved, self.order.keeps)
-        require_passed_gates(gates_of(saved))
 
     def _settings(self) -> RunSettings:
         return run_settings(

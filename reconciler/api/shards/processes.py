@@ -49,7 +49,11 @@ class Worker:
     def __init__(
         self, order: Order, number: int, processes: int, rate: int, around: Around
     ) -> None:
-        """Start it; ``rate`` is the descriptor of the file that all of them share."""
+        """Start it; ``rate`` is the descriptor of the file that all of them share.
+
+        Raises:
+            ReconcilerError: the machine starts no more processes.
+        """
         context = get_context("spawn")  # a fork would copy the threads' locks, and no thread
         self.number = number
         self.traffic: Traffic | None = None
@@ -61,9 +65,16 @@ class Worker:
             name=f"reconciler worker {number + 1}",
             daemon=True,
         )
-        with around.starting():
-            self._process.start()
-        theirs.close()
+        try:
+            with around.starting():
+                self._process.start()
+        except OSError as error:
+            raise ReconcilerError(
+                f"a process cannot be started: {error.strerror or error}",
+                hint="allow more of them, or give a smaller --processes",
+            ) from error
+        finally:
+            theirs.close()
 
     def apply(
         self, shard: Shard, stop: Stop, on_result: Callable[[InstanceResult], None]

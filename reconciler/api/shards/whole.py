@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from reconciler.api.recording import note_head, record_nothing_done
 from reconciler.api.running import LEASE, STOP_AFTER, reported_results, run_settings
 from reconciler.api.service import Service, connect, endpoint_of, provider_of
 from reconciler.api.shards.account import Account, standing
+from reconciler.api.shards.checking import require_shards
 from reconciler.api.shards.lane import Lane
 from reconciler.api.shards.order import AppliedShard, Order
 from reconciler.api.shards.processes import Around, running_workers
@@ -213,11 +214,14 @@ class _Whole:
             note_unfinished(manifest, state, history, listener)
             self._require_no_operation(account)
             order = accept()
+            whole = replace(account, shards=manifest.plan.shards)
+            require_shards(order, list(whole.left()), state, history, self.stop, listener)
             self._begin(account, left)
             error, traffic = self._apply_all(left, account, order)
-            if error is not None and not account.applied:
+            history = read_history(state, listener)
+            if error is not None and not account.is_begun(history, error):
                 raise error
-            report = self._report(account, started, read_history(state, listener), traffic)
+            report = self._report(account, started, history, traffic)
         bags = tuple((one.report.run, bag) for one in account.applied.values() for bag in one.bags)
         self._note_end(report)
         return AppliedShards(report, error, bags=bags)

@@ -6,16 +6,20 @@ dies. What went through is counted by each process in its own part, without one.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import mmap
+import os
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from io import FileIO
 from math import floor, isnan, nan
 from struct import Struct
 
+from reconciler.errors import ReconcilerError
 from reconciler.live.http.rate import Limit
 
 _LIMIT = Struct("=7d")
@@ -87,12 +91,32 @@ class SharedMemory:
 
 @contextmanager
 def opened_memory(limit: Limit, processes: int) -> Iterator[int]:
-    """Open the file for so many processes; its descriptor, which each of them must be given."""
-    with tempfile.TemporaryFile(prefix="reconciler-rate-") as file:
-        file.truncate(_size_for(processes))
+    """Open the file for so many processes; its descriptor, which each of them must be given.
+
+    Raises:
+        ReconcilerError: there is no room for it.
+    """
+    with ExitStack() as opened:
+        try:
+            file = opened.enter_context(
+                tempfile.TemporaryFile(prefix="reconciler-rate-", buffering=0)
+            )
+            _fill(file, _size_for(processes))
+        except OSError as error:
+            raise ReconcilerError(
+                f"the rate that processes share cannot be written to a temporary file:"
+                f" {error.strerror or error}",
+                hint="make room where temporary files lie, or name another folder with TMPDIR",
+            ) from error
         with mmap.mmap(file.fileno(), 0) as memory:
             _write(memory, limit)
         yield file.fileno()
+
+
+def _fill(file: FileIO, size: int) -> None:
+    """Write it, not leave it sparse: a map of what has no room would kill the process."""
+    if file.write(bytes(size)) < size:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _size_for(processes: int) -> int:

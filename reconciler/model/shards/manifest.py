@@ -8,7 +8,7 @@ from datetime import datetime
 from reconciler.model.as_json import as_json
 from reconciler.model.desired import InputFile
 from reconciler.model.gate import Gate, GateCounts
-from reconciler.model.plan import GitState, PartOf
+from reconciler.model.plan import GitState, PartOf, SavedPlan
 from reconciler.model.plan_summary import PlanSummary
 from reconciler.model.shards.notices import Notices
 
@@ -28,6 +28,18 @@ class Shard:
     studies: int
     deletions: int
     findings: int
+
+    @classmethod
+    def of(cls, saved: SavedPlan, number: int) -> Shard:
+        """A plan as the shard of this number."""
+        stores = saved.plan.stores
+        return cls(
+            number,
+            saved.digest,
+            sum(len(store.studies) for store in stores),
+            sum(study.deletions for store in stores for study in store.studies),
+            sum(len(store.findings) for store in stores),
+        )
 
     @property
     def path(self) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 from reconciler.errors import PlanFileError, PlanRefused
 from reconciler.json_codec import codec_of
 from reconciler.json_stream import JsonStream
-from reconciler.model.gate import Gate
+from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import PartOf, SavedPlan
-from reconciler.model.shards.manifest import Manifest, Shard, ShardedPlan
+from reconciler.model.shards.manifest import Manifest, Shard, ShardedPlan, plan_id_of
 from reconciler.planning.gates import gates_on_counts
 from reconciler.planning.plan_file import digest_of, plan_from, read_plan
 from reconciler.planning.plan_json import canonical, decode_plan
@@ -93,9 +93,33 @@ def _decode(path: Path, document: Mapping[str, Any]) -> SavedPlan | Manifest:
     plan = codec_of(ShardedPlan).read(document["manifest"])
     gates = tuple(codec_of(Gate).read(one) for one in document["gates"])
     found = codec_of(Manifest).read({**document, "plan": plan, "gates": gates})
-    if not set(gates_on_counts(plan.stores)) <= set(gates):
-        raise ValueError("its gates are not those of what it counts")
+    _require_consistent(found)
     return found
+
+
+def _require_consistent(manifest: Manifest) -> None:
+    """Require that what is shown and judged is that of the stable part, as far as it goes.
+
+    Raises:
+        ValueError: something is not.
+    """
+    plan, gates = manifest.plan, manifest.gates
+    allowed = {
+        (store.store, name, name.allowed(store.limits))
+        for store in plan.stores
+        for name in GateName
+    }
+    if (
+        len(gates) != len(allowed)
+        or {(gate.store, gate.name, gate.allowed) for gate in gates} != allowed
+        or not set(gates_on_counts(plan.stores)) <= set(gates)
+    ):
+        raise ValueError("its gates are not those of what it counts")
+    if [shard.number for shard in plan.shards] != list(range(1, len(plan.shards) + 1)):
+        raise ValueError("its shards are not numbered from 1 without a gap")
+    counted = sum(store.deletions for store in plan.stores)
+    if not plan.deletions == manifest.summary.listed == counted:
+        raise ValueError("its shards, its stores and its summary differ in how much is deleted")
 
 
 def read_shard(
@@ -108,11 +132,41 @@ def read_shard(
         PlanRefused: it was edited, or is the shard of another plan.
     """
     path = folder / shard.path
-    saved = read_plan(path, on_progress)
-    part = PartOf(manifest.plan_id, shard.number)
-    if saved.part_of != part or saved.digest != shard.digest:
+    try:
+        saved = read_plan(path, on_progress)
+    except PlanFileError as error:
+        raise PlanFileError(
+            str(error), hint="keep shards/ beside the manifest, as they were written together"
+        ) from error
+    if not _is_shard(saved, manifest, shard):
         raise PlanRefused(
             f"{path} is not shard {shard.number} of plan {manifest.plan_id}",
             hint="the manifest and its shards are written together; make the plan again",
         )
     return saved
+
+
+def _is_shard(saved: SavedPlan, manifest: Manifest, shard: Shard) -> bool:
+    """Whether a plan is the shard, made with this manifest, and holds what was reviewed of it."""
+    part = PartOf(manifest.plan_id, shard.number)
+    stores = {store.store for store in saved.plan.stores}
+    return (
+        Shard.of(saved, shard.number) == shard
+        and (saved.part_of, saved.plan_id) == (part, plan_id_of(part))
+        and _made_with(saved) == _made_with(manifest)
+        and stores <= {store.store for store in manifest.plan.stores}
+    )
+
+
+def _made_with(saved: SavedPlan | Manifest) -> tuple[object, ...]:
+    """What a manifest and its shards have in common."""
+    plan = saved.plan
+    return (
+        plan.paths,
+        plan.inputs,
+        saved.created,
+        saved.expires,
+        saved.tool_version,
+        saved.endpoint,
+        saved.git,
+    )

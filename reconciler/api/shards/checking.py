@@ -1,0 +1,130 @@
+"""Every shard is checked before anything of the plan is deleted, and the record over all of them.
+
+A plan in one file is refused as a whole. So is one in shards, for all that can be known beforehand:
+what reappeared counts against the limit of the plan, however many shards it is spread over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.api import machine
+from reconciler.api.archives import require_archives_outside
+from reconciler.api.listener import Listener
+from reconciler.api.service import connect
+from reconciler.api.shards.order import Order
+from reconciler.applying.progress import PlanProgress
+from reconciler.applying.recall import recall
+from reconciler.applying.stopping import Stop
+from reconciler.journal.history import History
+from reconciler.journal.state import State
+from reconciler.live.connection import Connection
+from reconciler.model.address import StoreAddress
+from reconciler.model.gate import Gate, GateName
+from reconciler.model.plan import Reappeared, SavedPlan
+from reconciler.model.shards.manifest import Shard
+from reconciler.planning.acceptance import require_key, require_nothing_kept, require_unexpired
+from reconciler.planning.gates import gates_of, require_passed_gates
+from reconciler.planning.reappeared import LastWords, by_how, reappearance_gates
+from reconciler.planning.shards.manifest_file import read_shard
+
+
+def require_acceptable_shard(saved: SavedPlan, order: Order) -> None:
+    """Refuse a shard that the world has left behind; the whole is checked besides.
+
+    Raises:
+        PlanRefused: it has expired, is bound by another key, or deletes what is kept.
+        GatesBlocking: a gate of it is blocking.
+    """
+    require_unexpired(saved, machine.now())
+    require_key(saved, order.patient_key)
+    require_nothing_kept(saved, order.keeps)
+    require_passed_gates(gates_of(saved))
+
+
+def require_shards(  # noqa: PLR0917 - what a command has at hand
+    order: Order,
+    left: Sequence[Shard],
+    state: State,
+    history: History,
+    stop: Stop,
+    listener: Listener,
+) -> None:
+    """Check those shards of the plan that are not over, whoever is to apply them.
+
+    One after the other is in memory. The store is only asked about what the record knows of.
+
+    Raises:
+        PlanFileError: a shard cannot be read.
+        PlanRefused: one is not that of the manifest, or no longer acceptable.
+        GatesBlocking: a gate is blocking, by what the record says and the store shows now.
+        UsageError: an archive lies in the state.
+    """
+    with (
+        listener.step("checking shards") as update,
+        connect(order.service, order.provider, read_only=True, stop=stop.event) as connection,
+    ):
+        check = _Check(order, state, history, connection)
+        for number, shard in enumerate(left, 1):
+            if stop.is_requested:
+                return
+            check.take(shard)
+            update(number, len(left))
+    require_passed_gates(check.gates())
+
+
+@dataclass(slots=True)
+class _Check:
+    """Counts what reappeared, as the shards list it and as it is now."""
+
+    order: Order
+    state: State
+    history: History
+    connection: Connection
+    listed: Counter[tuple[StoreAddress, GateName]] = field(default_factory=Counter)
+    now: Counter[tuple[StoreAddress, GateName]] = field(default_factory=Counter)
+
+    def take(self, shard: Shard) -> None:
+        """Check one."""
+        saved = read_shard(self.order.folder, self.order.manifest, shard)
+        require_archives_outside(saved.plan, self.state)
+        require_acceptable_shard(saved, self.order)
+        recalled = recall(
+            saved,
+            PlanProgress.of(None, (), {}),
+            self._words_of_others(saved),
+            {one.store: self.connection.store(one.store) for one in saved.plan.stores},
+            parallelism=self.order.service.parallelism,
+        )
+        self.listed.update(_by_gate(saved.reappeared))
+        self.now.update(_by_gate(recalled.reappeared))
+
+    def gates(self) -> Iterator[Gate]:
+        """The gates of the whole on what reappeared; shards that are over count as listed."""
+        before = {(gate.store, gate.name): gate.actual for gate in self.order.manifest.gates}
+        for store in self.order.manifest.plan.stores:
+            by_itself, restored = (
+                max(before[store.store, name] - self.listed[store.store, name], 0)
+                + self.now[store.store, name]
+                for name in (GateName.MAX_REAPPEARED, GateName.RESTORED)
+            )
+            yield from reappearance_gates(store.store, store.limits, by_itself, restored)
+
+    def _words_of_others(self, saved: SavedPlan) -> LastWords:
+        """What the record says of its instances, without what its own runs have done."""
+        planned = (
+            (store.store, instance) for store in saved.plan.stores for instance in store.deletions()
+        )
+        words = self.history.last_words(planned, saved.endpoint)
+        earlier = self.history.of_plan(saved.plan_id)
+        own = set(earlier.runs) if earlier else set()
+        return {key: word for key, word in words.items() if word.run not in own}
+
+
+def _by_gate(reappeared: Sequence[Reappeared]) -> Counter[tuple[StoreAddress, GateName]]:
+    by_itself, restored = by_how(reappeared)
+    found = Counter({(store, GateName.MAX_REAPPEARED): one for store, one in by_itself.items()})
+    found.update({(store, GateName.RESTORED): one for store, one in restored.items()})
+    return found
