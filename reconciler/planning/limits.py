@@ -103,14 +103,14 @@ class Declared:
         by what it exceeds it. ``unwritten`` are the limits of a file that writes none.
         """
         key, counts = LIMIT_KEYS[name], self._counts[name]
-        held = {
-            number if one.paths else _ALL: one.limits[key]
+        held = [
+            (number if one.paths else _ALL, one.limits[key])
             for number, one in limiting.items()
             if key in one.limits
-        }
+        ]
         if any(one.paths and key not in one.limits for one in limiting.values()):
-            held[_UNWRITTEN] = getattr(unwritten, name)
-        return counts[_ALL] + min(limit - counts[number] for number, limit in held.items())
+            held.append((_UNWRITTEN, getattr(unwritten, name)))
+        return counts[_ALL] + min(limit - counts[number] for number, limit in held)
 
 
 def _declaring(key: str, desired: DesiredStore) -> Mapping[str, Set[int]]:

@@ -118,6 +118,17 @@ def test_files_without_limits_have_the_default_together() -> None:
     assert limits_of(desired, studies).max_deletions == Limits().max_deletions == 100
 
 
+def test_of_several_files_that_remove_nothing_the_smallest_limits_hold() -> None:
+    group = DeletionGroup("a.yaml", REASON, expanded=False, instances={"1.2.1.1": 1, "1.2.1.2": 2})
+    studies = (StudyPlan("1.2", 100, 0, False, (SeriesPlan("1.2.1", 100, False, (group,)),)),)
+    for limits in ((1, 5), (5, 1)):
+        written = [WrittenLimits(frozenset(), {"maxDeletions": one}) for one in limits]
+        written.append(WrittenLimits(frozenset({"a.yaml"}), {"maxDeletions": 9}))
+        every = smallest_limits(one.limits for one in written)
+        desired = DesiredStore(DEMO_STORE, every, Claims(()), Claims(()), written)
+        assert limits_of(desired, studies).max_deletions == 1
+
+
 def test_the_hint_says_by_how_much_a_file_is_over_its_limit() -> None:
     listed = tuple(
         DeletionGroup(
