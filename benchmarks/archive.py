@@ -25,7 +25,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -34,6 +33,7 @@ import pydicom
 import requests
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
+from rig.embedded_store import emulator_process
 
 from reconciler.applying.archive import Archive, BagInfo
 from reconciler.emulator import DEMO_STORE
@@ -257,22 +257,6 @@ def write_instance(file: Path, address: InstanceAddress, size: int) -> None:
         piece = os.urandom(min(size, MEGABYTE))
         while size:
             size -= stream.write(piece[:size])
-
-
-@contextmanager
-def emulator_process(folder: Path) -> Iterator[str]:
-    """Serve a store from a process of its own; gives its origin."""
-    with subprocess.Popen(
-        [sys.executable, "-P", "-m", "reconciler", "emulator", "--data", str(folder / "store")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.terminate()
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def write_specs(folder: Path, uids: dict[SeriesAddress, list[str]]) -> None:
 
 
 @contextmanager
-def emulator_process(folder: Path, latency: float) -> Iterator[str]:
+def emulator_process(folder: Path, latency: float = 0.0) -> Iterator[str]:
     """Serve the store from a process of its own; gives its origin."""
     command = [*RECONCILER, "emulator", "--data", str(folder / "store")]
     with subprocess.Popen(
