@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from reconciler.api.record import read_record
     from reconciler.api.resolving import resolve
     from reconciler.api.service import Service
-    from reconciler.api.showing import Plan, show
+    from reconciler.api.showing import Plan, PlanInShards, show
     from reconciler.applying.apply import Applied
     from reconciler.applying.stopping import Stop
     from reconciler.errors import ReconcilerError
@@ -45,6 +45,7 @@ __all__ = [
     "Listener",
     "PatientKey",
     "Plan",
+    "PlanInShards",
     "Project",
     "ReconcilerError",
     "Service",
@@ -64,6 +65,7 @@ _HOMES = {
     "Listener": "api.listener",
     "PatientKey": "model.patient",
     "Plan": "api.showing",
+    "PlanInShards": "api.showing",
     "Project": "api.project",
     "ReconcilerError": "errors",
     "Service": "api.service",

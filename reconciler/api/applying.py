@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from reconciler.api import machine
 from reconciler.api.archives import require_archives_outside
@@ -15,17 +16,17 @@ from reconciler.api.other_services import note_other_services
 from reconciler.api.preconditions import require_acceptable
 from reconciler.api.project import Project
 from reconciler.api.recording import record_nothing_done
-from reconciler.api.running import LEASE, STOP_AFTER, reported_results, run_settings
+from reconciler.api.running import LEASE, STOP_AFTER, Accept, Call, reported_results, run_settings
 from reconciler.api.service import Service, connect, endpoint_of, provider_of
+from reconciler.api.shards.whole import apply_shards, chosen_shards
 from reconciler.api.unfinished import note_unfinished
 from reconciler.applying.apply import Applied, Apply
-from reconciler.applying.run import RunSettings
 from reconciler.applying.stopping import Stop
-from reconciler.errors import ReconcilerError, Refused
+from reconciler.errors import ReconcilerError, Refused, UsageError
 from reconciler.journal.history import History
 from reconciler.journal.state import State
-from reconciler.live.connection import Connection
-from reconciler.model.address import Provider
+from reconciler.model.address import StoreAddress
+from reconciler.model.desired import Claims
 from reconciler.model.outcome import Operation
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan, Why
@@ -34,16 +35,21 @@ from reconciler.model.shards.manifest import Manifest
 from reconciler.planning.acceptance import require_endpoint
 from reconciler.reporting.wording import traffic_line
 
+if TYPE_CHECKING:
+    from reconciler.api.showing import PlanInShards
+
 _BEFORE = "the plan was applied before"
 _NOTHING = "the plan deletes nothing"
 
 
 def apply(
-    plan: SavedPlan,
+    plan: SavedPlan | PlanInShards,
     project: Project,
     service: Service,
     *,
     digest: str,
+    shards: Collection[int] | None = None,
+    processes: int = 1,
     refusal: Refused | None = None,
     require_clean: bool = False,
     patient_key: PatientKey | None = None,
@@ -65,12 +71,17 @@ def apply(
         project: Where the record, the locks and the files of the plan are.
         service: How the stores are reached.
         digest: That of the plan which was reviewed, as the reviewer has it.
+        shards: Of a plan in shards: the numbers of those to apply, such as ``range(3, 101, 8)`` for
+            task 3 of 8; by default all. Each shard that is left is checked all the same.
+        processes: Of a plan in shards: how many shards are applied at once, each in a process,
+            which imports the main module. ``parallelism`` of the service is that of each, its
+            ``max_qps`` that of all.
         refusal: What speaks against it already, such as the reviewer's no. What an earlier run
             left open is settled all the same; then it is raised.
         require_clean: Go on only if the files are those of a git commit, unchanged since the plan.
         patient_key: Put on record whose each instance is, as a pseudonym by this key.
         stop_after_failures: Stop once so many deletions are unconfirmed, or failed in a row;
-            10 by default.
+            10 by default. Each shard counts its own, and one that stops stops the whole.
         lease: With state in a bucket: so many seconds the locks outlive the last sign of life;
             10 by default.
         stop: Request it from another thread, and what is in flight ends; see `Stop.interrupt`.
@@ -79,10 +90,11 @@ def apply(
 
     Returns:
         The ``report`` with what became of every instance, and the ``exit_code`` of the command.
-        What failed is in the report and no exception.
+        What failed is in the report and no exception. Nor is what ends the apply of a plan in
+        shards once something of it was done: that is its ``error``.
 
     Raises:
-        UsageError: the project was opened with ``only_reads``.
+        UsageError: the project was opened with ``only_reads``, or the plan has no such shards.
         LockHeld: another run works on one of the stores.
         PlanRefused: the plan is not the reviewed one, or no longer acceptable.
         GatesBlocking: a gate of it is blocking.
@@ -100,14 +112,24 @@ def apply(
     require_types(
         plan=plan, project=project, service=service, digest=digest, stop=stop, listener=listener
     )
+    if processes < 1:
+        raise ValueError(f"processes must be at least 1, and is {processes}")
     project.require_believed()
-    work = _Work(plan, project, service, stop, requester, listener)
+    settings = run_settings(
+        machine.new_run_name(machine.now()),
+        parallelism=service.parallelism,
+        stop_after=stop_after_failures,
+        lease=lease,
+    )
+    if isinstance(plan, SavedPlan):
+        require_in_shards(processes, shards)
+    call = Call(project.state, service, settings, stop, patient_key, requester, listener)
 
-    def accept(history: History) -> None:
-        note_unfinished(plan, project.state, history, listener)
+    def accept(history: History) -> Mapping[StoreAddress, Claims]:
+        _note_what_is_known(plan, project.state, history, listener)
         if refusal is not None:
             raise refusal
-        require_acceptable(
+        return require_acceptable(
             plan,
             project,
             digest=digest,
@@ -116,107 +138,82 @@ def apply(
             listener=listener,
         )
 
-    return work.on_record(
-        accept, patient_key=patient_key, stop_after=stop_after_failures, lease=lease
+    if isinstance(plan, SavedPlan):
+        return _on_record(plan, call, partial(_apply, plan, call, accept))
+    chosen = chosen_shards(plan, shards)
+    return _on_record(
+        plan, call, lambda: apply_shards(plan, plan.folder, chosen, processes, call, accept)
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """One apply, with all that is around it."""
+def require_in_shards(processes: int, shards: object) -> None:
+    """Refuse, of any other plan, what only one in shards can be applied with.
 
-    saved: SavedPlan
-    project: Project
-    service: Service
-    stop: Stop
-    requester: Requester | None
-    listener: Listener
-
-    def on_record(
-        self,
-        accept: Callable[[History], None],
-        *,
-        patient_key: PatientKey | None,
-        stop_after: int,
-        lease: float,
-    ) -> Applied:
-        """Do it, and leave a record where nothing was done.
-
-        ``accept`` gets the record as it stands before, and raises `Refused` where the plan may not
-        go on. What is accepted is kept in the state, so that it can be resumed.
-        """
-        run = machine.new_run_name(machine.now())
-        principal: str | None = None
-        record_if_nothing = partial(
-            record_nothing_done,
-            "apply",
-            state=self.project.state,
-            run=run,
-            saved=self.saved,
-            requester=self.requester,
-            listener=self.listener,
+    Raises:
+        UsageError: one of them was given.
+    """
+    if processes > 1 or shards is not None:
+        raise UsageError(
+            "several processes and a choice of shards are for a plan in shards, and this is none",
+            hint="make one with: reconciler plan --shard-size N --out DIR/",
         )
-        settings = run_settings(
-            run, parallelism=self.service.parallelism, stop_after=stop_after, lease=lease
-        )
-        try:
-            self._require_own_place()
-            with connect(
-                self.service, self._provider, read_only=False, stop=self.stop.event
-            ) as connection:
-                principal = connection.principal
-                applied = self._apply(accept, settings, patient_key, connection)
-        except ReconcilerError as error:
-            code, why = self.stop.ending or (error.exit_code, str(error))
-            record_if_nothing(code, why, principal=principal)
-            raise
+
+
+def _on_record(saved: SavedPlan | Manifest, call: Call, apply_it: Callable[[], Applied]) -> Applied:
+    """Do it, and leave a record where nothing was done."""
+    record_if_nothing = partial(
+        record_nothing_done,
+        "apply",
+        state=call.state,
+        run=call.settings.run,
+        saved=saved,
+        requester=call.requester,
+        listener=call.listener,
+    )
+    try:
+        applied = apply_it()
+    except ReconcilerError as error:
+        code, why = call.stop.ending or (error.exit_code, str(error))
+        record_if_nothing(code, why, principal=call.principal)
+        raise
+    if applied.is_earlier or not saved.plan.has_deletions:
         why = _BEFORE if applied.is_earlier else _NOTHING
-        record_if_nothing(applied.exit_code, why, principal=principal)
-        return applied
+        record_if_nothing(applied.exit_code, why, principal=call.principal)
+    return applied
 
-    @property
-    def _provider(self) -> Provider:
-        return provider_of(store.store for store in self.saved.plan.stores)
 
-    def _require_own_place(self) -> None:
-        """Find out that the plan is for this service, and keeps apart what it must."""
-        require_endpoint(self.saved, str(endpoint_of(self.service, self._provider)))
-        require_archives_outside(self.saved.plan, self.project.state)
+def _apply(saved: SavedPlan, call: Call, accept: Accept) -> Applied:
+    """Apply a plan in one file; it is kept in the state, so that it can be resumed."""
+    state, listener = call.state, call.listener
+    total = saved.plan.count(Why.LISTED)
+    provider = provider_of(store.store for store in saved.plan.stores)
+    require_endpoint(saved, str(endpoint_of(call.service, provider)))
+    require_archives_outside(saved.plan, state)
 
-    def _apply(
-        self,
-        accept: Callable[[History], None],
-        settings: RunSettings,
-        patient_key: PatientKey | None,
-        connection: Connection,
-    ) -> Applied:
-        """Do it, and let the listener hear of it."""
-        saved, state, listener = self.saved, self.project.state, self.listener
-        total = saved.plan.count(Why.LISTED)
+    def accept_and_begin(history: History) -> None:
+        accept(history)
+        if saved.plan.has_deletions:
+            keep_plan(saved, state)
+        listener.started(Operation.APPLY, call.settings.run, total, saved=saved)
 
-        def accept_and_begin(history: History) -> None:
-            note_what_is_known(saved, state, history, listener)
-            accept(history)
-            if saved.plan.has_deletions:
-                keep_plan(saved, state)
-            listener.started(Operation.APPLY, settings.run, total, saved=saved)
-
+    with connect(call.service, provider, read_only=False, stop=call.stop.event) as connection:
+        call.principal = connection.principal
         with reported_results("deleting", total, listener) as on_result:
             applied = Apply(
                 saved=saved,
                 stores={store.store: connection.store(store.store) for store in saved.plan.stores},
                 state=state,
-                settings=settings,
+                settings=call.settings,
                 nobody=connection.nobody(),
                 accept=accept_and_begin,
-                stop=self.stop,
+                stop=call.stop,
                 now=machine.now,
                 on_result=on_result,
                 on_wait=listener.note,
                 provenance=lambda: Provenance(
-                    connection.principal, self.requester, saved.plan.inputs, saved.git
+                    connection.principal, call.requester, saved.plan.inputs, saved.git
                 ),
-                patient_key=patient_key,
+                patient_key=call.patient_key,
             ).run()
         if applied.is_earlier:
             return applied
@@ -224,7 +221,7 @@ class _Work:
         return replace(applied, report=replace(applied.report, traffic=connection.traffic))
 
 
-def note_what_is_known(
+def _note_what_is_known(
     saved: SavedPlan | Manifest, state: State, history: History, listener: Listener
 ) -> None:
     """Say where the record may be another one than that of earlier runs."""
@@ -237,3 +234,4 @@ def note_what_is_known(
             " applied twice until it expires",
             is_last=True,
         )
+    note_unfinished(saved, state, history, listener)

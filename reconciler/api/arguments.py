@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from reconciler.api.service import Service
 from reconciler.applying.stopping import Stop
 from reconciler.model.desired import DesiredState
 from reconciler.model.plan import SavedPlan
+from reconciler.model.shards.manifest import Manifest
 
-_KINDS = {
+_KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
     "desired": (DesiredState, "what reconciler.load returns"),
-    "plan": (SavedPlan, "what reconciler.plan or reconciler.read_plan returns"),
+    "plan": ((SavedPlan, Manifest), "what reconciler.plan or reconciler.read_plan returns"),
     "project": (Project, "what reconciler.Project.open returns"),
     "service": (Service, "a reconciler.Service"),
     "digest": (str, "the text of a digest"),

@@ -76,6 +76,14 @@ MANIFEST_FORMATS: Mapping[str, Callable[[Manifest, str], Iterator[str]]] = {
 }
 """The same formats, of a plan in shards."""
 
+
+def render(saved: SavedPlan | Manifest, format_name: str, folder: str = "") -> Iterator[str]:
+    """A plan in one format, in pieces; ``folder`` is as above."""
+    if isinstance(saved, Manifest):
+        return MANIFEST_FORMATS[format_name](saved, folder)
+    return PLAN_FORMATS[format_name](saved, folder)
+
+
 VALIDATION_FORMATS: Mapping[str, Callable[[Validation, str], Iterator[str]]] = {
     "text": lambda checked, _: validation_as_text(checked),
     "json": lambda checked, _: validation_as_json(checked),

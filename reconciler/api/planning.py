@@ -13,7 +13,7 @@ from reconciler.api import machine, showing
 from reconciler.api.archives import require_archives_outside
 from reconciler.api.arguments import require_types
 from reconciler.api.listener import SILENT, Listener
-from reconciler.api.loading import read_history, read_saved_plan
+from reconciler.api.loading import read_history, read_plan_in_any_form
 from reconciler.api.other_services import note_other_services
 from reconciler.api.project import Project
 from reconciler.api.recording import record_plan
@@ -28,7 +28,7 @@ from reconciler.live.http.endpoint import Endpoint
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import DesiredState
 from reconciler.model.live import LiveStore
-from reconciler.model.plan import OverriddenInstances, Plan
+from reconciler.model.plan import OverriddenInstances, Plan, SavedPlan
 from reconciler.model.provenance import Requester
 from reconciler.model.service import store_at
 from reconciler.planning.dangling import with_references
@@ -130,8 +130,13 @@ def plan(
     return saved
 
 
-def read_plan(path: str | Path, *, listener: Listener = SILENT) -> showing.Plan:
+def read_plan(
+    path: str | Path, *, listener: Listener = SILENT
+) -> showing.Plan | showing.PlanInShards:
     """Read a plan file, as ``plan --out`` or ``show(plan, format="json")`` wrote it.
+
+    Of a plan in shards that is its ``plan.json``, the manifest. Its shards are read when it is
+    applied.
 
     Raises:
         PlanFileError: it cannot be read, or is not a plan file.
@@ -144,7 +149,11 @@ def read_plan(path: str | Path, *, listener: Listener = SILENT) -> showing.Plan:
         >>> reconciler.read_plan(folder / "plan.json").digest == saved.digest
         True
     """
-    return showing.Plan.of(read_saved_plan(Path(path), listener))
+    place = Path(path)
+    found = read_plan_in_any_form(place, listener)
+    if isinstance(found, SavedPlan):
+        return showing.Plan.of(found)
+    return showing.PlanInShards.of(found, place.absolute().parent)
 
 
 def overridden_last_time(

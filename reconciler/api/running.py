@@ -1,25 +1,56 @@
-"""What an apply and a restore share: how patient they are, and who hears of their outcomes."""
+"""What runs share: how patient they are, who hears of them, and the call that an apply is."""
 
 from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeAlias
 
 from reconciler import __version__
 from reconciler.api import machine
 from reconciler.api.listener import Listener
+from reconciler.api.service import Service
 from reconciler.applying.run import RunSettings
 from reconciler.applying.sending import RetryBudget
+from reconciler.applying.stopping import Stop
+from reconciler.journal.history import History
+from reconciler.journal.state import State
 from reconciler.live.http.retry import RetryPolicy
+from reconciler.model.address import StoreAddress
+from reconciler.model.desired import Claims
 from reconciler.model.outcome import InstanceResult
+from reconciler.model.patient import PatientKey
+from reconciler.model.provenance import Requester
 
 VERIFY_SECONDS = 30.0
 """How long an instance that is not yet as it should be after a request is looked for again."""
 
 STOP_AFTER = 10
 LEASE = 10.0
+
+Accept: TypeAlias = Callable[[History], Mapping[StoreAddress, Claims]]
+"""Gets the record as it stands before, and gives what the files keep; raises `Refused` where the
+plan may not go on."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One call of `reconciler.apply`, whatever its plan.
+
+    ``principal`` is who the service says that the caller is, once that was asked.
+    """
+
+    state: State
+    service: Service
+    settings: RunSettings
+    stop: Stop
+    patient_key: PatientKey | None
+    requester: Requester | None
+    listener: Listener
+    principal: str | None = None
 
 
 def run_settings(run: str, *, parallelism: int, stop_after: int, lease: float) -> RunSettings:

@@ -1,28 +1,33 @@
-"""A plan as text, in each of its formats, and as a notebook shows it."""
+"""A plan and a report as text, in each of their formats, and a plan as a notebook shows it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from html import escape
+from pathlib import Path
 from typing import Self
 
 from reconciler.api.arguments import require_types
-from reconciler.api.formats import PLAN_FORMATS
+from reconciler.api.formats import PLAN_FORMATS, REPORT_FORMATS, render
+from reconciler.applying.apply import Applied
 from reconciler.errors import UsageError
 from reconciler.model.plan import SavedPlan, Why
+from reconciler.model.shards.manifest import Manifest
 
 _LARGEST_PAGE = 5_000
 """So many deletions a notebook shows as a page; of more it shows the markdown, which gets coarser:
 the output of a cell is kept in the notebook's file."""
 
 
-def show(plan: SavedPlan, *, format: str = "text", folder: str = "") -> str:  # noqa: A002 - the command's word
-    """A plan in one format, as the command ``show`` prints it.
+def show(shown: SavedPlan | Manifest | Applied, *, format: str = "text", folder: str = "") -> str:  # noqa: A002 - the command's word
+    """A plan in one format, as the command ``show`` prints it; or a report, as ``apply`` writes it.
 
     Args:
-        plan: What `plan` made or `read_plan` read.
-        format: ``text``, ``json`` (the plan file), ``markdown``, ``html``, ``sarif``, ``junit``,
-            ``codequality`` or ``terraform``.
+        shown: What `plan` made, `read_plan` read or `apply` returned.
+        format: Of a plan: ``text``, ``json`` (the plan file), ``markdown``, ``html``, ``sarif``,
+            ``junit``, ``codequality`` or ``terraform``. Of a report: ``text``, ``json`` or
+            ``markdown``.
         folder: The project's root in its repository, for the formats that name files.
 
     Raises:
@@ -34,11 +39,18 @@ def show(plan: SavedPlan, *, format: str = "text", folder: str = "") -> str:  # 
         >>> reconciler.show(saved).splitlines()[-1]
         'Plan: 2 to delete, 0 already absent, 0 kept, 0 missing, 0 unknown (1 study, 1 series).'
     """
-    require_types(plan=plan)
-    if format not in PLAN_FORMATS:
-        known = ", ".join(PLAN_FORMATS)
-        raise UsageError(f"there is no format {format!r} of a plan", hint=f"it is one of {known}")
-    return "".join(PLAN_FORMATS[format](plan, folder))
+    if isinstance(shown, Applied):
+        _require_format(format, REPORT_FORMATS, "a report")
+        return "".join(REPORT_FORMATS[format](shown.report, shown.exit_code))
+    require_types(plan=shown)
+    _require_format(format, PLAN_FORMATS, "a plan")
+    return "".join(render(shown, format, folder))
+
+
+def _require_format(name: str, formats: Mapping[str, object], of: str) -> None:
+    if name not in formats:
+        known = ", ".join(formats)
+        raise UsageError(f"there is no format {name!r} of {of}", hint=f"it is one of {known}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -68,14 +80,46 @@ class Plan(SavedPlan):
         return show(self)
 
     def _repr_html_(self) -> str:
-        """Its page, in a frame of its own: it can neither touch the notebook nor be styled by it.
-
-        https://html.spec.whatwg.org/multipage/iframe-embed-object.html#attr-iframe-sandbox
-        """
         if self.plan.count(Why.LISTED) > _LARGEST_PAGE:
             return f"<pre>{escape(show(self, format='markdown'))}</pre>"
-        page = escape(show(self, format="html"))
-        return (
-            f'<iframe title="Plan" sandbox="allow-scripts" srcdoc="{page}"'
-            ' style="width: 100%; height: 40em; border: 1px solid; resize: vertical"></iframe>'
-        )
+        return _framed(self)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PlanInShards(Manifest):
+    """A plan in shards; it shows itself as a `Plan` does.
+
+    ``digest`` is what a reviewer approves, and covers every shard. ``plan.shards`` says of each its
+    number, from 1, and how much it deletes; the shards themselves lie in ``folder``.
+    """
+
+    folder: Path
+
+    @classmethod
+    def of(cls, manifest: Manifest, folder: Path) -> Self:
+        """The same plan, whose manifest lies in this folder."""
+        found = {field.name: getattr(manifest, field.name) for field in fields(Manifest)}
+        return cls(**found, folder=folder)
+
+    def __repr__(self) -> str:
+        """Its digest."""
+        return f"<PlanInShards {self.digest}>"
+
+    def __str__(self) -> str:
+        """Its text."""
+        return show(self)
+
+    def _repr_html_(self) -> str:
+        return _framed(self)
+
+
+def _framed(saved: SavedPlan | Manifest) -> str:
+    """Its page, in a frame of its own: it can neither touch the notebook nor be styled by it.
+
+    https://html.spec.whatwg.org/multipage/iframe-embed-object.html#attr-iframe-sandbox
+    """
+    page = escape(show(saved, format="html"))
+    return (
+        f'<iframe title="Plan" sandbox="allow-scripts" srcdoc="{page}"'
+        ' style="width: 100%; height: 40em; border: 1px solid; resize: vertical"></iframe>'
+    )

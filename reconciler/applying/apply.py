@@ -27,7 +27,7 @@ from reconciler.applying.run import Account, RunSettings, end_run, wanted_locks,
 from reconciler.applying.sending import Sender
 from reconciler.applying.settlement import settle
 from reconciler.applying.stopping import Breaker, Stop
-from reconciler.errors import ExitCode, JournalError, Refused
+from reconciler.errors import ExitCode, JournalError, ReconcilerError, Refused
 from reconciler.journal.fold import Attempt
 from reconciler.journal.history import History, PlanHistory
 from reconciler.journal.latest import links_of_run
@@ -58,8 +58,9 @@ _MET_OPERATION = (
 class Applied:
     """The report of an apply; ``is_earlier`` when the plan had been applied before.
 
-    ``put_back`` is how many of its instances a restore has put back since. ``bags`` are where the
-    run has archived instances.
+    ``put_back`` is how many of its instances a restore has put back since. ``bags`` are where
+    instances were archived, each in a folder with the name of its run. ``error`` is what ended the
+    apply of a plan in shards once something of it was done.
     """
 
     report: RunReport
@@ -67,6 +68,7 @@ class Applied:
     is_earlier: bool = False
     put_back: int = 0
     bags: tuple[Path, ...] = ()
+    error: ReconcilerError | None = None
 
 
 @dataclass(frozen=True, slots=True)

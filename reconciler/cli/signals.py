@@ -6,7 +6,6 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import resource_tracker
 from types import FrameType
 
 from reconciler.applying.stopping import Stop
@@ -47,18 +46,3 @@ def stopped_by_signals(stop: Stop) -> Iterator[Signals]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def kept_from_children() -> Iterator[None]:
-    """Start processes in this context that no SIGINT or SIGTERM reaches: they are stopped by us.
-
-    A terminal and systemd send them to every process. A process inherits what is blocked in the
-    thread that starts it, so it is safe from its first moment.
-    """
-    resource_tracker.ensure_running()  # multiprocessing starts it first, and unblocks both then
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _EXIT_CODES)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

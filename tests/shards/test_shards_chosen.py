@@ -6,25 +6,18 @@ import click
 import pytest
 
 from reconciler.cli.options.shards import Task, read_task
-from reconciler.model.shards.manifest import Shard
 
-SHARDS = [Shard(number, "sha256:d", 1, 1, 0) for number in range(1, 8)]
+SHARDS = 7
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 9])
 def test_each_shard_is_taken_by_one_task(count: int) -> None:
-    taken = [
-        shard.number
-        for number in range(1, count + 1)
-        for shard in SHARDS
-        if Task(number, count).takes(shard)
-    ]
-    assert sorted(taken) == [shard.number for shard in SHARDS]
+    taken = [one for number in range(1, count + 1) for one in Task(number, count).numbers(SHARDS)]
+    assert sorted(taken) == [*range(1, SHARDS + 1)]
 
 
 def test_task_k_takes_k_and_every_nth_after_it() -> None:
-    task = read_task("2/3")
-    assert [shard.number for shard in SHARDS if task.takes(shard)] == [2, 5]
+    assert [*read_task("2/3").numbers(SHARDS)] == [2, 5]
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/b", "1/2/3", "-1/2", "AUTO", ""])

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.api.shards.order import AppliedShard
+from reconciler.applying.apply import Applied
 from reconciler.applying.stopping import Stop
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.journal.fold import Read
@@ -58,7 +58,7 @@ class Account:
     manifest: Manifest
     shards: Sequence[Shard]
     before: Mapping[int, Standing]
-    applied: dict[int, AppliedShard]
+    applied: dict[int, Applied]
 
     def left(self) -> Iterable[Shard]:
         """The shards that are not over."""

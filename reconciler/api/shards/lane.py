@@ -9,8 +9,8 @@ from reconciler.api import machine
 from reconciler.api.archives import require_archives_outside
 from reconciler.api.running import run_settings
 from reconciler.api.shards.checking import require_acceptable_shard
-from reconciler.api.shards.order import AppliedShard, Order
-from reconciler.applying.apply import Apply
+from reconciler.api.shards.order import Order
+from reconciler.applying.apply import Applied, Apply
 from reconciler.applying.run import RunSettings
 from reconciler.applying.stopping import Stop
 from reconciler.journal.state import State
@@ -32,12 +32,12 @@ class Lane:
     on_result: Callable[[InstanceResult], None]
     note: Callable[[str], None]
 
-    def apply(self, shard: Shard) -> AppliedShard:
+    def apply(self, shard: Shard) -> Applied:
         """Read a shard and apply it; raises as `Apply.run`, and as `read_shard`."""
         order, connection = self.order, self.connection
         saved = read_shard(order.folder, order.manifest, shard)
         require_archives_outside(saved.plan, self.state)
-        applied = Apply(
+        return Apply(
             saved=saved,
             stores={one.store: connection.store(one.store) for one in saved.plan.stores},
             state=self.state,
@@ -53,7 +53,6 @@ class Lane:
             ),
             patient_key=order.patient_key,
         ).run()
-        return AppliedShard(shard.number, applied.report, applied.is_earlier, applied.bags)
 
     def _settings(self) -> RunSettings:
         return run_settings(

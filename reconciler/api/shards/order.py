@@ -13,7 +13,6 @@ from reconciler.journal.places.disk import DiskState
 from reconciler.journal.state import State
 from reconciler.model.address import Provider, StoreAddress
 from reconciler.model.desired import Claims
-from reconciler.model.outcome import RunReport
 from reconciler.model.patient import PatientKey
 from reconciler.model.provenance import Requester
 from reconciler.model.shards.manifest import Manifest
@@ -48,13 +47,3 @@ class Order:
         if "://" in self.state:
             return BucketState(open_objects(self.state), machine.now)
         return DiskState(Path(self.state))
-
-
-@dataclass(frozen=True, slots=True)
-class AppliedShard:
-    """A shard that a run of this process or of a worker has applied, or found applied."""
-
-    number: int
-    report: RunReport
-    is_earlier: bool
-    bags: tuple[Path, ...] = ()

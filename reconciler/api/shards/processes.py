@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
-from multiprocessing import get_context
+from contextlib import contextmanager, suppress
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import DupFd
 from queue import SimpleQueue
 from typing import Any
 
-from reconciler.api.shards.order import AppliedShard, Order
+from reconciler.api.shards.order import Order
 from reconciler.api.shards.worker import Failed, Finished, Noted, Results, StopOrder, work
+from reconciler.applying.apply import Applied
 from reconciler.applying.stopping import Stop
 from reconciler.errors import ExitCode, LockHeld, ReconcilerError, Refused
 from reconciler.live.http.rate import Limit
@@ -28,15 +29,7 @@ _LEAVE = 5.0
 """Seconds that a worker has to end once there is nothing more to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What the caller puts around the workers.
-
-    Each is started within a context of ``starting``; ``note`` gets lines for people.
-    """
-
-    starting: Callable[[], AbstractContextManager[None]]
-    note: Callable[[str], None]
+_SIGNALS = {signal.SIGINT, signal.SIGTERM}
 
 
 class WorkerDiedError(Exception):
@@ -47,9 +40,11 @@ class Worker:
     """A process that applies one shard at a time."""
 
     def __init__(
-        self, order: Order, number: int, processes: int, rate: int, around: Around
+        self, order: Order, number: int, processes: int, rate: int, note: Callable[[str], None]
     ) -> None:
         """Start it; ``rate`` is the descriptor of the file that all of them share.
+
+        ``note`` gets lines for people.
 
         Raises:
             ReconcilerError: the machine starts no more processes.
@@ -57,7 +52,7 @@ class Worker:
         context = get_context("spawn")  # a fork would copy the threads' locks, and no thread
         self.number = number
         self.traffic: Traffic | None = None
-        self._note = around.note
+        self._note = note
         self._pipe, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(
             target=work,
@@ -66,7 +61,7 @@ class Worker:
             daemon=True,
         )
         try:
-            with around.starting():
+            with _kept_from_children():
                 self._process.start()
         except OSError as error:
             raise ReconcilerError(
@@ -78,7 +73,7 @@ class Worker:
 
     def apply(
         self, shard: Shard, stop: Stop, on_result: Callable[[InstanceResult], None]
-    ) -> AppliedShard:
+    ) -> Applied:
         """Have a shard applied, and wait for that.
 
         Raises:
@@ -119,6 +114,21 @@ class Worker:
         self._pipe.close()
 
 
+@contextmanager
+def _kept_from_children() -> Iterator[None]:
+    """Start processes in this context that no SIGINT or SIGTERM reaches: they are stopped by us.
+
+    A terminal and systemd send them to every process. A process inherits what is blocked in the
+    thread that starts it, so it is safe from its first moment.
+    """
+    resource_tracker.ensure_running()  # multiprocessing starts it first, and unblocks both then
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Descriptor:
     """A file that a process inherits when it is started; there it is the descriptor."""
 
@@ -136,12 +146,12 @@ def _detached(descriptor: Any) -> int:
 class Workers:
     """As many workers as shards are applied at once."""
 
-    def __init__(self, order: Order, count: int, rate: int, around: Around) -> None:
+    def __init__(self, order: Order, count: int, rate: int, note: Callable[[str], None]) -> None:
         """Start them."""
         self._order = order
         self._count = count
         self._rate = rate
-        self._around = around
+        self._note = note
         self._all = [self._start(number) for number in range(count)]
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         self._spent: list[Traffic] = []
@@ -155,7 +165,7 @@ class Workers:
 
     def apply(
         self, shard: Shard, stop: Stop, on_result: Callable[[InstanceResult], None]
-    ) -> AppliedShard:
+    ) -> Applied:
         """Have a shard applied by a worker; from as many threads as there are workers.
 
         Another process takes up what one has left that died.
@@ -172,9 +182,7 @@ class Workers:
                     worker = self._replace(worker)
                     if is_last or stop.is_requested:
                         break
-                    self._around.note(
-                        f"a worker has died; another one takes up shard {shard.number}"
-                    )
+                    self._note(f"a worker has died; another one takes up shard {shard.number}")
         finally:
             self._idle.put(worker)
         raise ReconcilerError(
@@ -188,7 +196,7 @@ class Workers:
             worker.end()
 
     def _start(self, number: int) -> Worker:
-        return Worker(self._order, number, self._count, self._rate, self._around)
+        return Worker(self._order, number, self._count, self._rate, self._note)
 
     def _replace(self, worker: Worker) -> Worker:
         worker.end()
@@ -200,11 +208,11 @@ class Workers:
 
 
 @contextmanager
-def running_workers(order: Order, count: int, around: Around) -> Iterator[Workers]:
+def running_workers(order: Order, count: int, note: Callable[[str], None]) -> Iterator[Workers]:
     """So many workers, with one rate for all of them; they end with the block."""
     limit = Limit.at(time.monotonic(), order.service.max_qps)
     with opened_memory(limit, count) as rate:
-        workers = Workers(order, count, rate, around)
+        workers = Workers(order, count, rate, note)
         try:
             yield workers
         finally:

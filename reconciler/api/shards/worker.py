@@ -12,7 +12,8 @@ from queue import SimpleQueue
 
 from reconciler.api.service import connect
 from reconciler.api.shards.lane import Lane
-from reconciler.api.shards.order import AppliedShard, Order
+from reconciler.api.shards.order import Order
+from reconciler.applying.apply import Applied
 from reconciler.applying.stopping import Stop
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.live.http.shared_rate import SharedMemory
@@ -53,7 +54,7 @@ class Noted:
 class Finished:
     """A shard was applied; ``traffic`` is that of the worker so far."""
 
-    applied: AppliedShard
+    applied: Applied
     traffic: Traffic
 
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from reconciler.api.loading import read_plan_in_any_form
+from reconciler.api.applying import require_in_shards
+from reconciler.api.planning import read_plan
 from reconciler.cli.ci import github
 from reconciler.cli.options.formats import Writes
 from reconciler.cli.options.project import find_root, folder_in_repository, open_project
-from reconciler.cli.options.shards import Task, require_no_shards, shards_options
+from reconciler.cli.options.shards import shards_options
 from reconciler.cli.options.shared import (
     StateAddress,
     max_age_option,
@@ -20,11 +21,9 @@ from reconciler.cli.options.shared import (
     project_options,
 )
 from reconciler.cli.runs.applying import ApplyOptions, apply_plan
-from reconciler.cli.runs.applying_shards import apply_shards_of
 from reconciler.cli.runs.plan_and_apply import plan_and_apply, record_refusal
 from reconciler.cli.runs.shared import opened_run, run_options
 from reconciler.errors import Refused, UsageError
-from reconciler.model.shards.manifest import Manifest
 
 
 @click.command(name="apply")
@@ -59,8 +58,6 @@ def command(
     events_file: Path | None,
     state: StateAddress | None,
     root: Path | None,
-    processes: int,
-    task: Task | None,
     **given: object,
 ) -> int:
     """Delete what a plan says, prove it and record it.
@@ -94,22 +91,17 @@ def command(
             **given,  # type: ignore[arg-type]  # click hands over exactly the options above
         )
         if any(path.suffix == ".json" for path in paths):
-            return _apply_saved(paths, options, processes, task)
-        require_no_shards(processes, task)
+            return _apply_saved(paths, options)
+        require_in_shards(options.processes, options.task)
         return plan_and_apply(options.plan_request(paths or None), options)
 
 
-def _apply_saved(
-    paths: tuple[Path, ...], options: ApplyOptions, processes: int, task: Task | None
-) -> int:
+def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
     if len(paths) != 1:
         raise UsageError("a saved plan is applied alone", hint="give one plan file and no PATH")
     try:
-        saved = read_plan_in_any_form(paths[0], options.listener)
+        saved = read_plan(paths[0], listener=options.listener)
     except Refused as refusal:
         record_refusal(refusal, options)
         raise
-    if isinstance(saved, Manifest):
-        return apply_shards_of(saved, paths[0].parent, options, processes=processes, task=task)
-    require_no_shards(processes, task)
     return apply_plan(saved, options)

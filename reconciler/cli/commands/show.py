@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 
 from reconciler.api.destination import require_writable
-from reconciler.api.formats import PLAN_FORMATS
-from reconciler.api.loading import read_plan_in_any_form
+from reconciler.api.formats import PLAN_FORMATS, render
+from reconciler.api.planning import read_plan
 from reconciler.cli.environment import Access
-from reconciler.cli.options.formats import Writes, format_options, render, write_formats
+from reconciler.cli.options.formats import Writes, format_options, write_formats
 from reconciler.cli.options.listening import Console
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.project import find_root, open_project
@@ -67,7 +67,7 @@ def command(
       reconciler show plan.json --write junit=plan.xml --write terraform=plan-report.json
     """
     require_writable(*(path for _, path in writes))
-    saved = read_plan_in_any_form(plan, Console())
+    saved = read_plan(plan, listener=Console())
     images = None
     if thumbnails:
         if "html" not in {format_name, *(name for name, _ in writes)}:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 
 import click
 
 from reconciler.api.destination import write_file
-from reconciler.api.formats import MANIFEST_FORMATS, PLAN_FORMATS
 from reconciler.cli.options.path_type import PATH
 from reconciler.cli.options.shared import Decorator, together
-from reconciler.model.plan import SavedPlan
-from reconciler.model.shards.manifest import Manifest
 
 Writes = Sequence[tuple[str, Path]]
 Render = Callable[[str], Iterable[str]]
@@ -21,13 +18,6 @@ Render = Callable[[str], Iterable[str]]
 
 INSTEAD_OF_A_PLAN = frozenset({"markdown", "sarif", "junit", "codequality"})
 """The formats in which ``plan`` reports invalid files; the others have nothing to hold."""
-
-
-def render(saved: SavedPlan | Manifest, format_name: str, folder: str = "") -> Iterator[str]:
-    """The plan in one format, in pieces."""
-    if isinstance(saved, Manifest):
-        return MANIFEST_FORMATS[format_name](saved, folder)
-    return PLAN_FORMATS[format_name](saved, folder)
 
 
 def write_formats(writes: Writes, render_format: Render, *, private: bool = False) -> None:

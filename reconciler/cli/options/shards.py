@@ -10,8 +10,6 @@ from dataclasses import dataclass
 import click
 
 from reconciler.cli.options.shared import Decorator, together
-from reconciler.errors import UsageError
-from reconciler.model.shards.manifest import Shard
 
 _PLATFORMS = (
     ("CLOUD_RUN_TASK_INDEX", "CLOUD_RUN_TASK_COUNT", 0),
@@ -30,9 +28,9 @@ class Task:
     number: int
     count: int
 
-    def takes(self, shard: Shard) -> bool:
-        """Whether a shard is of this task."""
-        return (shard.number - self.number) % self.count == 0
+    def numbers(self, shards: int) -> range:
+        """The numbers of its shards, of so many."""
+        return range(self.number, shards + 1, self.count)
 
     def __str__(self) -> str:
         return f"{self.number}/{self.count}"
@@ -62,19 +60,6 @@ def _numbered_by_platform(environment: Mapping[str, str]) -> Task:
         return task
     pairs = ", or ".join(f"{index} and {count}" for index, count, _ in _PLATFORMS)
     raise click.BadParameter(f"auto needs a platform that numbers its tasks by {pairs}")
-
-
-def require_no_shards(processes: int, task: Task | None) -> None:
-    """Refuse what only a plan in shards can be applied with.
-
-    Raises:
-        UsageError: one of them was given.
-    """
-    if processes > 1 or task is not None:
-        raise UsageError(
-            "--processes and --shard are for a plan in shards, and this is none",
-            hint="make one with: reconciler plan --shard-size N --out DIR/",
-        )
 
 
 shards_options: Decorator = together(

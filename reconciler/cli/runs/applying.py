@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -10,9 +10,11 @@ from typing import Literal
 
 from reconciler.api.applying import apply
 from reconciler.api.service import provider_of
+from reconciler.api.showing import PlanInShards
 from reconciler.applying.apply import Applied
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
+from reconciler.cli.options.shards import Task
 from reconciler.cli.output.console import report_error, say
 from reconciler.cli.runs.planning import PlanRequest
 from reconciler.cli.runs.shared import RunOptions, finish
@@ -35,6 +37,8 @@ class ApplyOptions(RunOptions):
     max_age: timedelta
     patient_key: PatientKey | None = None
     probe: Literal["auto", "retrieve"] = "auto"
+    processes: int = 1
+    task: Task | None = None
 
     def plan_request(
         self, paths: Sequence[Path] | None, queried: QueriedRemoves | None = None
@@ -50,12 +54,21 @@ class ApplyOptions(RunOptions):
             queried=queried,
         )
 
+    def shards_of(self, saved: SavedPlan | Manifest) -> Collection[int] | None:
+        """The numbers of the shards of the task, if it is one."""
+        if self.task is None:
+            return None
+        count = 0 if isinstance(saved, SavedPlan) else len(saved.plan.shards)
+        return self.task.numbers(count)
+
     def digest_for(self, saved: SavedPlan | Manifest) -> str:
         """The digest that was reviewed: whoever names none has seen the plan itself."""
         return self.expect_digest if self.expect_digest is not None else saved.digest
 
 
-def apply_plan(saved: SavedPlan, options: ApplyOptions, refusal: Refused | None = None) -> int:
+def apply_plan(
+    saved: SavedPlan | PlanInShards, options: ApplyOptions, refusal: Refused | None = None
+) -> int:
     """Apply a plan and report; the exit code. ``refusal`` is as of `apply`."""
     stop = Stop()
     provider = provider_of(store.store for store in saved.plan.stores)
@@ -66,6 +79,8 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, refusal: Refused | None 
                 options.project,
                 environment.service(options.access, provider),
                 digest=options.digest_for(saved),
+                shards=options.shards_of(saved),
+                processes=options.processes,
                 refusal=refusal,
                 require_clean=options.require_clean,
                 patient_key=options.patient_key,
@@ -85,8 +100,10 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, refusal: Refused | None 
 
 def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None) -> int:
     exit_code = applied.exit_code
+    if applied.error is not None:
+        report_error(applied.error)
     if applied.is_earlier:
-        say("this plan was applied before: nothing was done now, and this is its report")
+        say("this was applied before: nothing was done now, and this is its report")
         if applied.put_back:
             say(f"  put back by a restore since: {plural(applied.put_back, 'instance')}")
         if not applied.report.is_success:
@@ -94,5 +111,5 @@ def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None)
     elif signalled is not None and not applied.report.is_success:
         exit_code = signalled
     for bag in applied.bags:
-        say(f"archived in {bag}; to undo: reconciler restore {applied.report.run}")
+        say(f"archived in {bag}; to undo: reconciler restore {bag.name}")
     return finish(applied.report, options, exit_code)

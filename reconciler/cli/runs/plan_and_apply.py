@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from reconciler.api import machine
+from reconciler.api.formats import render
 from reconciler.api.kept_plan import keep_plan, read_kept_plan, resume_command
 from reconciler.api.loading import read_history
 from reconciler.api.preconditions import require_reviewed
 from reconciler.api.recording import record_nothing_done
 from reconciler.cli import environment
-from reconciler.cli.options.formats import render
 from reconciler.cli.output.console import say
 from reconciler.cli.runs.applying import ApplyOptions, apply_plan
 from reconciler.cli.runs.approval import require_approval, require_terminal

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from reconciler.api.formats import VALIDATION_FORMATS, plan_problems_of
+from reconciler.api.formats import VALIDATION_FORMATS, plan_problems_of, render
 from reconciler.cli.ci import github
-from reconciler.cli.options.formats import INSTEAD_OF_A_PLAN, Writes, render, write_formats
+from reconciler.cli.options.formats import INSTEAD_OF_A_PLAN, Writes, write_formats
 from reconciler.cli.output.colour import coloured, wants_colour
 from reconciler.cli.output.console import write_document
 from reconciler.errors import DesiredStateError
