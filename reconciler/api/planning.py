@@ -31,6 +31,7 @@ from reconciler.model.live import LiveStore
 from reconciler.model.plan import OverriddenInstances, Plan
 from reconciler.model.provenance import Requester
 from reconciler.model.service import store_at
+from reconciler.objects.path import open_path
 from reconciler.planning.dangling import with_references
 from reconciler.planning.holds import freed_from, overridden_by_holds
 from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
@@ -133,7 +134,10 @@ def plan(
 def read_plan(path: str | Path, *, listener: Listener = SILENT) -> showing.Plan:
     """Read a plan file, as ``plan --out`` or ``show(plan, format="json")`` wrote it.
 
+    ``path`` may be the URL of an object in a bucket, such as ``gs://imaging-plans/plan.json``.
+
     Raises:
+        StateError: the bucket could not be asked.
         PlanFileError: it cannot be read, or is not a plan file.
         PlanRefused: it was edited, or another major version of the format wrote it.
 
@@ -144,7 +148,7 @@ def read_plan(path: str | Path, *, listener: Listener = SILENT) -> showing.Plan:
         >>> reconciler.read_plan(folder / "plan.json").digest == saved.digest
         True
     """
-    return showing.Plan.of(read_saved_plan(Path(path), listener))
+    return showing.Plan.of(read_saved_plan(open_path(path), listener))
 
 
 def overridden_last_time(

@@ -36,6 +36,7 @@ from reconciler.model.patient import PatientKey
 from reconciler.model.provenance import Requester
 from reconciler.model.shards.manifest import Manifest, Shard
 from reconciler.model.traffic import Traffic
+from reconciler.objects.path import AnyPath
 from reconciler.planning.acceptance import require_endpoint
 from reconciler.reporting.wording import plural, traffic_line
 
@@ -66,7 +67,7 @@ class AppliedShards:
 
 def apply_shards(
     manifest: Manifest,
-    folder: Path,
+    folder: AnyPath,
     project: Project,
     service: Service,
     *,

@@ -14,7 +14,7 @@ from reconciler.api.loading import read_plan_in_any_form
 from reconciler.cli.environment import Access
 from reconciler.cli.options.formats import Writes, format_options, render, write_formats
 from reconciler.cli.options.listening import Console
-from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.path_type import ADDRESS
 from reconciler.cli.options.project import find_root, open_project
 from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.options.stores import access_options
@@ -25,12 +25,13 @@ from reconciler.errors import UsageError
 from reconciler.model.plan import SavedPlan
 from reconciler.model.shards.manifest import Manifest
 from reconciler.model.thumbnail import Thumbnails
+from reconciler.objects.path import open_path
 from reconciler.planning.gates import gates_of
 from reconciler.reporting.plan.html import plan_as_html
 
 
 @click.command(name="show")
-@click.argument("plan", type=PATH)
+@click.argument("plan", type=ADDRESS)
 @format_options(PLAN_FORMATS)
 @click.option(
     "--thumbnails",
@@ -41,7 +42,7 @@ from reconciler.reporting.plan.html import plan_as_html
 @project_options
 def command(
     *,
-    plan: Path,
+    plan: Path | str,
     format_name: str,
     writes: Writes,
     thumbnails: bool,
@@ -51,7 +52,7 @@ def command(
 ) -> None:
     """Render a saved PLAN, offline but for --thumbnails.
 
-    Of a plan in shards, PLAN is the manifest, or one of the shards.
+    Of a plan in shards, PLAN is the manifest, or one of the shards. It may lie in a bucket.
 
     With --thumbnails one instance to delete of each series is rendered by the store that the plan
     is for, and the page holds the images: keep it as you keep the images themselves. What was asked
@@ -61,13 +62,13 @@ def command(
     \b
     Examples:
       reconciler show plan.json
-      reconciler show plan.json --format markdown
+      reconciler show gs://imaging-plans/retention/plan.json --format markdown
       reconciler show plan.json --write html=plan.html
       reconciler show plan.json --thumbnails --write html=plan.html
       reconciler show plan.json --write junit=plan.xml --write terraform=plan-report.json
     """
     require_writable(*(path for _, path in writes))
-    saved = read_plan_in_any_form(plan, Console())
+    saved = read_plan_in_any_form(open_path(plan), Console())
     images = None
     if thumbnails:
         if "html" not in {format_name, *(name for name, _ in writes)}:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from reconciler.api.service import provider_of
 from reconciler.api.shards.whole import AppliedShards, apply_shards
 from reconciler.applying.stopping import Stop
@@ -15,10 +13,11 @@ from reconciler.cli.runs.shared import finish
 from reconciler.cli.signals import kept_from_children, stopped_by_signals
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.model.shards.manifest import Manifest
+from reconciler.objects.path import AnyPath
 
 
 def apply_shards_of(
-    manifest: Manifest, folder: Path, options: ApplyOptions, *, processes: int, task: Task | None
+    manifest: Manifest, folder: AnyPath, options: ApplyOptions, *, processes: int, task: Task | None
 ) -> int:
     """Apply the shards of a task, or all, and report; the exit code."""
     stop = Stop()
