@@ -15,7 +15,7 @@
      ├─ GitError              git could not be asked
      ├─ JournalError          the record cannot be written or read
      │   ├─ BrokenJournal     a record is not as it was written
-     │   └─ StateError        where the record is kept cannot be used
+     │   └─ StateError        the place of the record, or a bucket, cannot be used
      ├─ Refused               exit 3: the answer is no
      │   ├─ PlanRefused       edited, expired, stale, or made for another store
      │   ├─ StateRefused      the state folder came with a checkout, or leads elsewhere
@@ -147,7 +147,7 @@ class BrokenJournal(JournalError):  # noqa: N818 - what was found, not what was 
 
 
 class StateError(JournalError):
-    """The place where the record is kept cannot be used, or does not do what it must."""
+    """The place of the record, or a bucket, cannot be used, or does not do what it must."""
 
 
 class Refused(ReconcilerError):  # noqa: N818 - the answer is no; nothing went wrong

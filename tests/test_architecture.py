@@ -37,10 +37,10 @@ MAY_IMPORT = {
         "errors",
         "json_stream",
         "json_codec",
+        "objects",  # a plan may lie in a bucket
         "outside_memory",
-        "regular_file",
     },
-    "objects": {"errors", "durable_folder"},
+    "objects": {"errors", "durable_folder", "regular_file"},
     "journal": {"model", "errors", "json_codec", "durable_folder", "objects"},
     "applying": ALL_ABOVE_APPLYING | {"durable_folder"},
     "reporting": {"model", "json_codec"},

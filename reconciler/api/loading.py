@@ -18,6 +18,7 @@ from reconciler.journal.state import State
 from reconciler.model.desired import DesiredState, QueriedRemoves
 from reconciler.model.plan import SavedPlan
 from reconciler.model.shards.manifest import Manifest
+from reconciler.objects.path import AnyPath
 from reconciler.outside_memory import Database
 from reconciler.planning.plan_file import read_plan as read_plan_file
 from reconciler.planning.shards.manifest_file import read_plan_or_manifest
@@ -104,13 +105,13 @@ def read_history(state: State, listener: Listener) -> History:
         return History.read(state, update)
 
 
-def read_saved_plan(path: Path, listener: Listener) -> SavedPlan:
+def read_saved_plan(path: AnyPath, listener: Listener) -> SavedPlan:
     """As `reconciler.planning.plan_file.read_plan`."""
     with listener.step(f"reading {path.name}", unit=BYTES) as update:
         return read_plan_file(path, update)
 
 
-def read_plan_in_any_form(path: Path, listener: Listener) -> SavedPlan | Manifest:
+def read_plan_in_any_form(path: AnyPath, listener: Listener) -> SavedPlan | Manifest:
     """As `read_plan_or_manifest`."""
     with listener.step(f"reading {path.name}", unit=BYTES) as update:
         return read_plan_or_manifest(path, update)

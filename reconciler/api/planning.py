@@ -31,6 +31,7 @@ from reconciler.model.live import LiveStore
 from reconciler.model.plan import OverriddenInstances, Plan, SavedPlan
 from reconciler.model.provenance import Requester
 from reconciler.model.service import store_at
+from reconciler.objects.path import open_path
 from reconciler.planning.dangling import with_references
 from reconciler.planning.holds import freed_from, overridden_by_holds
 from reconciler.planning.never_seen import mark_never_seen, unrecorded_stores
@@ -136,9 +137,11 @@ def read_plan(
     """Read a plan file, as ``plan --out`` or ``show(plan, format="json")`` wrote it.
 
     Of a plan in shards that is its ``plan.json``, the manifest. Its shards are read when it is
-    applied.
+    applied. ``path`` may be the URL of an object in a bucket, such as
+    ``gs://imaging-plans/plan.json``.
 
     Raises:
+        StateError: the bucket could not be asked.
         PlanFileError: it cannot be read, or is not a plan file.
         PlanRefused: it was edited, or another major version of the format wrote it.
 
@@ -149,7 +152,7 @@ def read_plan(
         >>> reconciler.read_plan(folder / "plan.json").digest == saved.digest
         True
     """
-    place = Path(path)
+    place = open_path(path)
     found = read_plan_in_any_form(place, listener)
     if isinstance(found, SavedPlan):
         return showing.Plan.of(found)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from html import escape
-from pathlib import Path
 from typing import Self
 
 from reconciler.api.arguments import require_types
@@ -14,6 +13,7 @@ from reconciler.applying.apply import Applied
 from reconciler.errors import UsageError
 from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.shards.manifest import Manifest
+from reconciler.objects.path import AnyPath
 
 _LARGEST_PAGE = 5_000
 """So many deletions a notebook shows as a page; of more it shows the markdown, which gets coarser:
@@ -93,10 +93,10 @@ class PlanInShards(Manifest):
     number, from 1, and how much it deletes; the shards themselves lie in ``folder``.
     """
 
-    folder: Path
+    folder: AnyPath
 
     @classmethod
-    def of(cls, manifest: Manifest, folder: Path) -> Self:
+    def of(cls, manifest: Manifest, folder: AnyPath) -> Self:
         """The same plan, whose manifest lies in this folder."""
         found = {field.name: getattr(manifest, field.name) for field in fields(Manifest)}
         return cls(**found, folder=folder)

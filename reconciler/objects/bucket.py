@@ -24,7 +24,7 @@ from obstore.store import AzureStore, GCSStore, S3Store
 
 from reconciler.errors import StateError
 from reconciler.objects.faults import CREDENTIALS, Fault, fault_of, says_missing
-from reconciler.objects.interface import Objects, check_name
+from reconciler.objects.interface import RemovableObjects, check_name
 
 PATIENCE = 30.0
 """Seconds for which a failure that may pass is tried again, about."""
@@ -43,7 +43,7 @@ Store = AzureStore | GCSStore | S3Store
 Answer = TypeVar("Answer")
 
 
-class Bucket(Objects):
+class Bucket(RemovableObjects):
     """The objects below a prefix of a bucket; made by `open_bucket`."""
 
     def __init__(self, store: Store, url: str, patience: float) -> None:
@@ -64,6 +64,10 @@ class Bucket(Objects):
     def read(self, name: str) -> bytes | None:
         """See `Objects`."""
         return self._keep_trying(partial(self._read, check_name(name)))
+
+    def remove(self, name: str) -> None:
+        """See `RemovableObjects`."""
+        self._keep_trying(partial(self._remove, check_name(name)))
 
     def folders(self, folder: str) -> Iterator[str]:
         """See `Objects`."""
@@ -109,6 +113,14 @@ class Bucket(Objects):
             if says_missing(error):
                 return None
             raise _FaultError(fault_of(error, "read objects", self._scheme)) from None
+
+    def _remove(self, name: str) -> None:
+        try:
+            obstore.delete(self._store, name)
+        except _ERRORS as error:
+            fault = fault_of(error, "remove objects", self._scheme)
+            if self._read(name) is not None:
+                raise _FaultError(fault) from None
 
     def _keep_trying(self, attempt: Callable[[], Answer]) -> Answer:
         last_start = time.monotonic() + self._patience - _timeout(self._patience)

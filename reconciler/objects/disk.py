@@ -17,7 +17,7 @@ from pathlib import Path
 
 from reconciler.durable_folder import FOLDER_MODE, make_folder
 from reconciler.errors import StateError
-from reconciler.objects.interface import Objects, check_name
+from reconciler.objects.interface import RemovableObjects, check_name
 
 _UNFINISHED = ".new-"  # how no name of an object begins
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -26,7 +26,7 @@ _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Disk(Objects):
+class Disk(RemovableObjects):
     """The objects below a folder, which must exist unless it ``may_be_made``."""
 
     def __init__(self, folder: Path, *, may_be_made: bool = False) -> None:
@@ -55,6 +55,15 @@ class Disk(Objects):
         *folders, last = check_name(name).split("/")
         with self._opened(folders) as folder:
             return None if folder is None else _read(folder, last)
+
+    def remove(self, name: str) -> None:
+        """See `RemovableObjects`."""
+        *folders, last = check_name(name).split("/")
+        with self._opened(folders) as folder:
+            if folder is not None:
+                with suppress(FileNotFoundError):
+                    os.unlink(last, dir_fd=folder)
+                os.fsync(folder)
 
     def folders(self, folder: str) -> Iterator[str]:
         """See `Objects`."""

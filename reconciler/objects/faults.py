@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_STATUS = re.compile(r"status code: (\d{3})\b")
-_WORD = re.compile(r"<Code>([A-Za-z]{1,60})</Code>")
+_STATUS = re.compile(r"(?:status code|\(code): (\d{3})\b")
+_WORD = re.compile(r"<Code>([A-Za-z]{1,60})</Code>|\(code: ([A-Za-z]{1,60})\)")
+"""The second forms are those of an object that was to be removed with others."""
 _ABOUT_CREDENTIALS = re.compile(
     r"//169\.254\.|/latest/api/|token (request|file)|credential provider|https://sts\."
 )
@@ -27,10 +28,12 @@ CREDENTIALS = {
     "az": "AZURE_STORAGE_ACCOUNT_NAME, and AZURE_STORAGE_ACCOUNT_KEY or an identity of Azure",
 }
 _PERMISSIONS = {
-    "gs": "storage.objects.create, get and list are needed, as in roles/storage.objectUser",
-    "s3": "s3:PutObject, s3:GetObject and s3:ListBucket are needed; without the last, what is not"
-    " there is answered with 403, too",
-    "az": "to read and to create blobs is needed, as in the role Storage Blob Data Contributor",
+    "gs": "storage.objects.create, get and list are needed, and delete to replace a plan, as in"
+    " roles/storage.objectUser",
+    "s3": "s3:PutObject, s3:GetObject and s3:ListBucket are needed, and s3:DeleteObject to replace"
+    " a plan; without s3:ListBucket, what is not there is answered with 403, too",
+    "az": "to read and to create blobs is needed, and to delete them to replace a plan, as in the"
+    " role Storage Blob Data Contributor",
 }
 
 
@@ -86,5 +89,8 @@ def _unasked(error: Exception, text: str, status: int | None, scheme: str) -> Fa
 
 
 def _answer(text: str) -> tuple[int | None, str]:
-    status, word = _STATUS.search(text), _WORD.search(text)
-    return int(status[1]) if status else None, word[1] if word else ""
+    status, found = _STATUS.search(text), _WORD.search(text)
+    word = found[1] or found[2] if found else ""
+    if status is None and word == "AccessDenied":
+        return _FORBIDDEN, word
+    return int(status[1]) if status else None, word

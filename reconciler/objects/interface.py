@@ -50,6 +50,14 @@ class Objects(Protocol):
         ...
 
 
+class RemovableObjects(Objects, Protocol):
+    """Objects that may be removed, as a plan is once there is a newer one; the state never is."""
+
+    def remove(self, name: str) -> None:
+        """Remove an object, if it is there."""
+        ...
+
+
 def is_name(text: str) -> bool:
     """Whether an object may have this name; a listing may show others."""
     return _NAME.fullmatch(text) is not None

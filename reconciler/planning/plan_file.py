@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from reconciler.errors import PlanFileError
@@ -19,6 +18,7 @@ from reconciler.json_codec import codec_of
 from reconciler.model.gate import Gate
 from reconciler.model.plan import OverdueHold, Plan, SavedPlan
 from reconciler.model.plan_summary import PlanSummary
+from reconciler.objects.path import AnyPath
 from reconciler.planning.gates import gates_of
 from reconciler.planning.never_seen import NeverSeen, never_seen_of, with_never_seen
 from reconciler.planning.plan_json import decode_plan, encode_plan
@@ -51,7 +51,7 @@ def write_plan(saved: SavedPlan) -> Iterator[str]:
     return write_sealed(header, PLAN, encode_plan(saved.plan))
 
 
-def read_plan(path: Path, on_progress: OnProgress | None = None) -> SavedPlan:
+def read_plan(path: AnyPath, on_progress: OnProgress | None = None) -> SavedPlan:
     """Read a plan file, as a stream, and check that it is as it was written.
 
     Raises:
@@ -61,7 +61,7 @@ def read_plan(path: Path, on_progress: OnProgress | None = None) -> SavedPlan:
     return read_sealed(path, partial(plan_from, path), {"plan": decode_plan}, on_progress)
 
 
-def plan_from(path: Path, document: Mapping[str, Any]) -> SavedPlan:
+def plan_from(path: AnyPath, document: Mapping[str, Any]) -> SavedPlan:
     """The plan that the members of a file are.
 
     Raises:

@@ -31,6 +31,8 @@ class SealedBytes:
         self, file: BinaryIO, on_progress: Callable[[int, int], None] | None = None
     ) -> None:
         self._file = file
+        self._size = file.seek(0, os.SEEK_END)
+        file.seek(0)
         self._on_progress = on_progress
         self._seal = hashlib.sha256()
         self._stable = hashlib.sha256()
@@ -44,8 +46,7 @@ class SealedBytes:
             self._take(chunk)
             yield chunk
             if self._on_progress is not None:
-                size = os.fstat(self._file.fileno()).st_size
-                self._on_progress(self._file.tell(), size)
+                self._on_progress(self._file.tell(), self._size)
 
     def skip(self) -> None:
         """Take what nobody wants to read any more."""

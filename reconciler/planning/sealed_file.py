@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from reconciler.errors import PlanFileError, PlanRefused
 from reconciler.json_stream import JsonError, JsonStream
+from reconciler.objects.path import AnyPath, open_file
 from reconciler.planning.plan_json import canonical
 from reconciler.planning.seal import SEAL, SealedBytes
-from reconciler.regular_file import open_regular
 
 FORMAT_VERSION = "1.0"
 _MAJOR = FORMAT_VERSION.partition(".")[0]
@@ -60,7 +59,7 @@ def _unsealed(header: Mapping[str, object], mark: str, stable: Iterable[str]) ->
 
 
 def read_sealed(
-    path: Path,
+    path: AnyPath,
     decode: Callable[[dict[str, Any]], T],
     stable: Stable,
     on_progress: OnProgress | None = None,
@@ -72,16 +71,17 @@ def read_sealed(
     Raises:
         PlanFileError: it cannot be read, or is not such a file.
         PlanRefused: it was edited, or another major version of the format wrote it.
+        StateError: its bucket could not be asked.
     """
     try:
-        with open_regular(path) as file:
+        with open_file(path) as file:
             return _read(path, SealedBytes(file, on_progress), decode, stable)
     except OSError as error:
         raise PlanFileError(f"cannot read {path}: {error.strerror}") from error
 
 
 def _read(
-    path: Path,
+    path: AnyPath,
     sealed: SealedBytes,
     decode: Callable[[dict[str, Any]], T],
     stable: Stable,
@@ -106,7 +106,7 @@ def _read(
 _UNREADABLE = (AttributeError, KeyError, TypeError, ArithmeticError, ValueError, RecursionError)
 
 
-def _unreadable(path: Path, error: Exception) -> PlanFileError:
+def _unreadable(path: AnyPath, error: Exception) -> PlanFileError:
     match error:
         case PlanFileError():
             return error
@@ -121,12 +121,12 @@ def _unreadable(path: Path, error: Exception) -> PlanFileError:
     return PlanFileError(f"{path} is not a plan file: {why}", hint=_WRITE)
 
 
-def _require_seal(path: Path, sealed: SealedBytes) -> None:
+def _require_seal(path: AnyPath, sealed: SealedBytes) -> None:
     if not sealed.is_whole:
         raise PlanRefused(f"{path} was edited: its seal does not match", hint="make the plan again")
 
 
-def _members(path: Path, stream: JsonStream, stable: Stable) -> dict[str, Any]:
+def _members(path: AnyPath, stream: JsonStream, stable: Stable) -> dict[str, Any]:
     document: dict[str, Any] = {}
     if stream.peek() != "{":
         stream.value()
@@ -144,7 +144,7 @@ def _members(path: Path, stream: JsonStream, stable: Stable) -> dict[str, Any]:
     return document
 
 
-def _check_version(path: Path, document: Mapping[str, Any]) -> None:
+def _check_version(path: AnyPath, document: Mapping[str, Any]) -> None:
     version = document["format_version"]
     if not isinstance(version, str) or version.partition(".")[0] != _MAJOR:
         raise PlanRefused(

@@ -286,7 +286,7 @@ def test_a_plan_of_invalid_files_leaves_an_older_one_as_it_was(three: Project) -
     [
         (("--shard-size", "2"), "a plan in shards is a folder, and none is named"),
         (("--shard-size", "0", "--out", "plan"), "0 is not in the range x>=1"),
-        (("--shard-size", "2", "--out", "specs/a.yaml"), "a.yaml is a file"),
+        (("--shard-size", "2", "--out", "specs/a.yaml"), "specs/a.yaml: Not a directory"),
         (("--shard-size", "2", "--out", "specs"), "specs holds something else"),
     ],
 )

@@ -18,7 +18,7 @@ import requests
 from moto.server import ThreadedMotoServer
 
 from reconciler.objects import bucket
-from reconciler.objects.interface import Objects
+from reconciler.objects.interface import RemovableObjects
 from reconciler.objects.opening import open_objects
 
 from . import azure, google
@@ -51,7 +51,7 @@ class Place:
             self.environment.delenv("AZURE_STORAGE_ACCOUNT_KEY")
             self.environment.setenv("AZURE_STORAGE_SAS_TOKEN", azure.signed_access())
 
-    def open(self, patience: float = 6.0) -> Objects:
+    def open(self, patience: float = 6.0) -> RemovableObjects:
         if self.proxy is None:
             return open_objects(self.url)
         scheme, _, rest = self.url.partition("://")

@@ -95,6 +95,14 @@ class Handler(QuietHandler):
             else:
                 self.reply(200, ETag='"1"', **{"x-goog-generation": "1"})
 
+    def do_DELETE(self) -> None:  # noqa: N802 - its name in http.server
+        if self.is_allowed():
+            bucket, name = self.names()
+            if self.google.buckets[bucket].pop(name, None) is None:
+                self.fail(404, "NoSuchKey")
+            else:
+                self.reply(204)
+
     def do_GET(self) -> None:  # noqa: N802 - its name in http.server
         if not self.is_allowed():
             return

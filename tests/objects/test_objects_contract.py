@@ -42,11 +42,25 @@ def test_to_create_the_same_bytes_again_is_no_refusal(place: Place) -> None:
 
 
 @everywhere
-@pytest.mark.parametrize("data", [b"", bytes(range(256)) * 8192], ids=["none", "2 MiB"])
+@pytest.mark.parametrize("data", [b"", bytes(range(256)) * 40960], ids=["none", "10 MiB"])
 def test_any_bytes_are_kept(place: Place, data: bytes) -> None:
+    """Also those that the library would rather send in parts, which have no precondition."""
     objects = place.open()
     assert objects.create("a/b", data)
+    assert not objects.create("a/b", data + b"other")
     assert objects.read("a/b") == data
+
+
+@everywhere
+def test_what_was_removed_is_gone_and_may_be_created_again(place: Place) -> None:
+    objects = place.open()
+    for data in (b"first", b"second"):
+        assert objects.create("a/b", data)
+        assert objects.create("a/b-c", data)
+        objects.remove("a/b")
+        assert list(objects.names("")) == ["a/b-c"]
+        objects.remove("a/b")
+        objects.remove("a/b-c")
 
 
 @everywhere

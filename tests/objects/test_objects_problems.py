@@ -19,7 +19,7 @@ from reconciler.objects.opening import open_objects
 
 from . import azure, google
 from .conftest import BUCKETS, NOWHERE, SECRET, Place
-from .proxy import Fault, Reply, lost, says, whispering
+from .proxy import Fault, Forward, Reply, Request, lost, says, unheard, whispering
 
 in_buckets = pytest.mark.parametrize("place", BUCKETS, indirect=True)
 ENDPOINTS = {"s3": "AWS_ENDPOINT_URL", "google": "GOOGLE_BASE_URL"}
@@ -100,6 +100,48 @@ def test_no_permission_to_create(place: Place) -> None:
         place.open().create("a/b", b"mine")
     assert "needed" in str(caught.value.hint)
     assert len(place.spoilt.seen) == 2
+
+
+def one_of_a_batch_is_forbidden(request: Request, forward: Forward) -> Reply:
+    """As S3 and Azure answer a removal, which is a batch of one; the batch itself succeeds.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html and
+    https://learn.microsoft.com/rest/api/storageservices/blob-batch
+    """
+    if "delete" in request.path:
+        text = (
+            "<DeleteResult><Error><Key>a/prefix/a/b</Key><Code>AccessDenied</Code>"
+            "<Message>Access Denied</Message></Error></DeleteResult>"
+        )
+        return Reply(200, (("Content-Type", "application/xml"),), text.encode())
+    text = (
+        "--b\r\nContent-Type: application/http\r\nContent-ID: 0\r\n\r\n"
+        "HTTP/1.1 403 This request is not authorized.\r\n"
+        "x-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n\r\n--b--\r\n"
+    )
+    return Reply(202, (("Content-Type", "multipart/mixed; boundary=b"),), text.encode())
+
+
+@in_buckets
+def test_no_permission_to_remove(place: Place) -> None:
+    place.open().create("a/b", b"mine")
+    place.spoilt.always["POST"] = one_of_a_batch_is_forbidden
+    place.spoilt.always["DELETE"] = says(403, "AccessDenied")
+    with pytest.raises(StateError, match=r"no permission to remove objects \(403") as caught:
+        place.open().remove("a/b")
+    assert "to replace a plan" in str(caught.value.hint)
+    assert place.open().read("a/b") == b"mine"
+
+
+@in_buckets
+def test_a_removal_that_is_not_answered(place: Place) -> None:
+    place.open().create("a/b", b"mine")
+    place.spoilt.always |= dict.fromkeys(("POST", "DELETE"), unheard)
+    with pytest.raises(StateError, match="no answer"):
+        place.open(patience=1.0).remove("a/b")
+    place.spoilt.always |= dict.fromkeys(("POST", "DELETE"), lost)
+    place.open(patience=1.0).remove("a/b")
+    assert place.open().read("a/b") is None
 
 
 @in_buckets

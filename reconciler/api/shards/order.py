@@ -17,6 +17,7 @@ from reconciler.model.patient import PatientKey
 from reconciler.model.provenance import Requester
 from reconciler.model.shards.manifest import Manifest
 from reconciler.objects.opening import open_objects
+from reconciler.objects.path import AnyPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Order:
     """
 
     manifest: Manifest
-    folder: Path
+    folder: AnyPath
     state: str
     service: Service
     requester: Requester | None

@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 from reconciler.api import machine
 from reconciler.api.loading import read_history
@@ -31,6 +30,7 @@ from reconciler.model.desired import Claims
 from reconciler.model.outcome import InstanceResult, Operation, RunReport, RunState
 from reconciler.model.shards.manifest import Manifest, Shard
 from reconciler.model.traffic import Traffic
+from reconciler.objects.path import AnyPath
 from reconciler.planning.acceptance import require_endpoint
 from reconciler.reporting.wording import plural, traffic_line
 
@@ -56,7 +56,7 @@ def chosen_shards(manifest: Manifest, numbers: Collection[int] | None) -> tuple[
 
 def apply_shards(  # noqa: PLR0917 - what `reconciler.apply` has at hand
     manifest: Manifest,
-    folder: Path,
+    folder: AnyPath,
     shards: tuple[Shard, ...],
     processes: int,
     call: Call,
@@ -76,7 +76,7 @@ class _Whole:
     """One apply of shards of a plan, with all that is around it."""
 
     manifest: Manifest
-    folder: Path
+    folder: AnyPath
     shards: tuple[Shard, ...]
     processes: int
     call: Call

@@ -10,12 +10,12 @@ from reconciler.api.applying import require_in_shards
 from reconciler.api.planning import read_plan
 from reconciler.cli.ci import github
 from reconciler.cli.options.formats import Writes
+from reconciler.cli.options.path_type import ADDRESS
 from reconciler.cli.options.project import find_root, folder_in_repository, open_project
 from reconciler.cli.options.shards import shards_options
 from reconciler.cli.options.shared import (
     StateAddress,
     max_age_option,
-    paths_argument,
     patient_key_option,
     probe_option,
     project_options,
@@ -27,7 +27,7 @@ from reconciler.errors import Refused, UsageError
 
 
 @click.command(name="apply")
-@paths_argument
+@click.argument("paths", nargs=-1, type=ADDRESS)
 @click.option("--auto-approve", is_flag=True, help="Do not ask; for machines.")
 @click.option(
     "--expect-digest",
@@ -52,7 +52,7 @@ from reconciler.errors import Refused, UsageError
 @project_options
 def command(
     *,
-    paths: tuple[Path, ...],
+    paths: tuple[Path | str, ...],
     report: Path | None,
     writes: Writes,
     events_file: Path | None,
@@ -64,7 +64,8 @@ def command(
 
     PATHS is one saved plan (plan.json), or desired-state files and folders (default: specs/),
     which are planned first, shown, and applied after a 'yes'. Of a plan in shards it is the
-    plan.json beside shards/; a shard that was applied before is not applied again.
+    plan.json beside shards/; a shard that was applied before is not applied again. A saved plan
+    may lie in a bucket.
 
     Exit code 0 when every planned deletion is proven, 3 when the plan is refused, 4 when
     something failed, is unconfirmed or was not attempted, 5 when another run holds the lock.
@@ -76,7 +77,7 @@ def command(
       reconciler apply specs/ --write markdown=apply.md
       reconciler apply specs/ --auto-approve --expect-digest sha256:…
       reconciler apply plan/plan.json --processes 4 --max-qps 200
-      reconciler apply plan/plan.json --shard auto
+      reconciler apply gs://imaging-plans/retention/plan.json --shard auto
     """
     folder = find_root(root)
     with (
@@ -90,13 +91,14 @@ def command(
             events=events,
             **given,  # type: ignore[arg-type]  # click hands over exactly the options above
         )
-        if any(path.suffix == ".json" for path in paths):
+        files = [path for path in paths if isinstance(path, Path)]
+        if len(files) < len(paths) or any(path.suffix == ".json" for path in files):
             return _apply_saved(paths, options)
         require_in_shards(options.processes, options.task)
-        return plan_and_apply(options.plan_request(paths or None), options)
+        return plan_and_apply(options.plan_request(files or None), options)
 
 
-def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
+def _apply_saved(paths: tuple[Path | str, ...], options: ApplyOptions) -> int:
     if len(paths) != 1:
         raise UsageError("a saved plan is applied alone", hint="give one plan file and no PATH")
     try:

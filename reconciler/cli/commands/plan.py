@@ -15,7 +15,7 @@ from reconciler.cli.environment import Access
 from reconciler.cli.options.events import events_option, opened_events
 from reconciler.cli.options.formats import Writes, format_options
 from reconciler.cli.options.listening import Console
-from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.path_type import ADDRESS
 from reconciler.cli.options.project import find_root, folder_in_repository, open_project
 from reconciler.cli.options.shared import (
     StateAddress,
@@ -36,6 +36,7 @@ from reconciler.cli.runs.planning import (
 from reconciler.cli.runs.showing import PlanView, show_manifest, show_plan, shown_if_invalid
 from reconciler.errors import UsageError
 from reconciler.model.plan_summary import PlanSummary
+from reconciler.objects.path import open_folder
 from reconciler.planning.gates import gates_of
 from reconciler.planning.plan_file import write_plan
 from reconciler.reporting.events import gate_events, plan_events, plan_summary_event
@@ -45,9 +46,10 @@ from reconciler.reporting.events import gate_events, plan_events, plan_summary_e
 @paths_argument
 @click.option(
     "--out",
-    type=PATH,
-    metavar="FILE",
-    help="Save the plan for apply; with --shard-size, the folder of the plan.",
+    type=ADDRESS,
+    metavar="FILE|DIR|URL",
+    help="Save the plan for apply; with --shard-size, its folder, or gs://, s3:// or az:// with"
+    " bucket and prefix.",
 )
 @click.option(
     "--shard-size",
@@ -69,7 +71,7 @@ from reconciler.reporting.events import gate_events, plan_events, plan_summary_e
 def command(
     *,
     paths: tuple[Path, ...],
-    out: Path | None,
+    out: Path | str | None,
     shard_size: int | None,
     format_name: str,
     writes: Writes,
@@ -86,8 +88,9 @@ def command(
     PATHS are desired-state files and folders (default: specs/). The keeps of every file under
     specs/ always count. The connection used here refuses to send anything but read requests.
 
-    With --shard-size the plan is a folder: its plan.json is the manifest, which is reviewed and
-    applied, and the shards lie below it. A shard has whole studies; one study may be larger than N.
+    With --shard-size the plan is a folder, or a prefix of a bucket: its plan.json is the manifest,
+    which is reviewed and applied, and the shards lie below it. A shard has whole studies; one study
+    may be larger than N.
 
     Exit code 3 when a gate is blocking or the plan is incomplete; the plan is written all the same.
 
@@ -96,12 +99,14 @@ def command(
       reconciler plan
       reconciler plan specs/retention.yaml --out plan.json --write markdown=plan.md
       reconciler plan --shard-size 100000 --out plan/
+      reconciler plan --shard-size 100000 --out gs://imaging-plans/retention/
       reconciler plan --format json --write sarif=plan.sarif --write junit=plan.xml
       reconciler plan --detailed-exitcode
     """
     project = find_root(root)
     folder = None if shard_size is None else _shard_folder(out)
-    require_writable(None if folder else out, events_file, *(path for _, path in writes))
+    file = None if folder else _plan_file(out)
+    require_writable(file, events_file, *(path for _, path in writes))
     view = PlanView(format_name, writes, folder_in_repository(project))
     with opened_events(events_file, "plan") as events, shown_if_invalid(view):
         request = PlanRequest(
@@ -125,8 +130,8 @@ def command(
             return code
         saved = make_plan(request)
         events.emit(plan_events(saved, gates_of(saved)))
-        if out is not None:
-            write_file(out, write_plan(saved))
+        if file is not None:
+            write_file(file, write_plan(saved))
         show_plan(saved, view)
         say_effort(PlanSummary.of(saved), access.max_qps)
         code = plan_exit_code(saved, detailed=detailed_exitcode)
@@ -134,9 +139,17 @@ def command(
     return code
 
 
-def _shard_folder(out: Path | None) -> ShardFolder:
+def _plan_file(out: Path | str | None) -> Path | None:
+    if isinstance(out, str):
+        raise UsageError(
+            "--out is a URL, where only a plan in shards is written", hint="add --shard-size N"
+        )
+    return out
+
+
+def _shard_folder(out: Path | str | None) -> ShardFolder:
     if out is None:
         raise UsageError(
             "a plan in shards is a folder, and none is named", hint="name one with --out DIR/"
         )
-    return ShardFolder(out)
+    return ShardFolder(open_folder(out))

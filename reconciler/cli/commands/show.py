@@ -14,7 +14,7 @@ from reconciler.api.planning import read_plan
 from reconciler.cli.environment import Access
 from reconciler.cli.options.formats import Writes, format_options, write_formats
 from reconciler.cli.options.listening import Console
-from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.path_type import ADDRESS
 from reconciler.cli.options.project import find_root, open_project
 from reconciler.cli.options.shared import StateAddress, project_options
 from reconciler.cli.options.stores import access_options
@@ -30,7 +30,7 @@ from reconciler.reporting.plan.html import plan_as_html
 
 
 @click.command(name="show")
-@click.argument("plan", type=PATH)
+@click.argument("plan", type=ADDRESS)
 @format_options(PLAN_FORMATS)
 @click.option(
     "--thumbnails",
@@ -41,7 +41,7 @@ from reconciler.reporting.plan.html import plan_as_html
 @project_options
 def command(
     *,
-    plan: Path,
+    plan: Path | str,
     format_name: str,
     writes: Writes,
     thumbnails: bool,
@@ -51,7 +51,7 @@ def command(
 ) -> None:
     """Render a saved PLAN, offline but for --thumbnails.
 
-    Of a plan in shards, PLAN is the manifest, or one of the shards.
+    Of a plan in shards, PLAN is the manifest, or one of the shards. It may lie in a bucket.
 
     With --thumbnails one instance to delete of each series is rendered by the store that the plan
     is for, and the page holds the images: keep it as you keep the images themselves. What was asked
@@ -61,7 +61,7 @@ def command(
     \b
     Examples:
       reconciler show plan.json
-      reconciler show plan.json --format markdown
+      reconciler show gs://imaging-plans/retention/plan.json --format markdown
       reconciler show plan.json --write html=plan.html
       reconciler show plan.json --thumbnails --write html=plan.html
       reconciler show plan.json --write junit=plan.xml --write terraform=plan-report.json

@@ -12,8 +12,9 @@ from reconciler.api.listener import BYTES
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
 from reconciler.cli.options.listening import Console
+from reconciler.cli.options.path_type import ADDRESS
 from reconciler.cli.options.project import find_root, open_project
-from reconciler.cli.options.shared import StateAddress, project_options, read_state, root_option
+from reconciler.cli.options.shared import StateAddress, project_options, root_option
 from reconciler.cli.options.stores import parse_store
 from reconciler.cli.output.console import say, write_document
 from reconciler.cli.runs.approval import require_approval, require_terminal
@@ -39,7 +40,7 @@ def command() -> None:
 
 
 @command.command(name="check")
-@click.argument("url", required=False, type=read_state)
+@click.argument("url", required=False, type=ADDRESS)
 @project_options
 def check(url: StateAddress | None, state: StateAddress | None, root: Path | None) -> int:
     """Find out whether the state can be kept there.
@@ -61,8 +62,8 @@ def check(url: StateAddress | None, state: StateAddress | None, root: Path | Non
 
 
 @command.command(name="copy")
-@click.argument("source", metavar="FROM", type=read_state)
-@click.argument("target", metavar="TO", type=read_state)
+@click.argument("source", metavar="FROM", type=ADDRESS)
+@click.argument("target", metavar="TO", type=ADDRESS)
 @root_option
 def copy(source: StateAddress, target: StateAddress, root: Path | None) -> int:
     """Copy the record to another place, and verify the copy.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +29,21 @@ class _PathType(click.Path):
 
 
 PATH = _PathType()
+
+_MISTYPED = re.compile(r"(?:gs|s3|az|file):(?!//)", re.IGNORECASE)
+
+
+class _AddressType(click.Path):
+    """A path, or a URL, which is a text."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path | str:
+        """A URL as it is, all else as a path."""
+        text = str(value)
+        if _MISTYPED.match(text):
+            self.fail(f"{text!r} is neither a path nor a URL: write two slashes", param, ctx)
+        return text if "://" in text else PATH.convert(value, param, ctx)
+
+
+ADDRESS = _AddressType()

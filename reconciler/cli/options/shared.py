@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import click
 
 from reconciler.cli.options.given_file import read_patient_key
-from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.path_type import ADDRESS, PATH
 from reconciler.survey.stages import ProbeMode
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -40,21 +40,12 @@ root_option: Decorator = click.option(
     help="The project's root [default: the git top level, else the working directory].",
 )
 
-_MISTYPED = re.compile(r"(?:gs|s3|az|file):(?!//)", re.IGNORECASE)
 StateAddress: TypeAlias = Path | str
 """A folder, or the URL of a bucket."""
 
-
-def read_state(value: str) -> StateAddress:
-    """A URL as it is, all else as a path."""
-    if _MISTYPED.match(value):
-        raise click.BadParameter(f"{value!r} is neither a folder nor a URL: write two slashes")
-    return value if "://" in value else PATH.convert(value, None, None)
-
-
 _state_option: Decorator = click.option(
     "--state",
-    type=read_state,
+    type=ADDRESS,
     envvar="RECONCILER_STATE",
     metavar="DIR|URL",
     show_envvar=True,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from reconciler.errors import PlanFileError, PlanRefused
@@ -18,6 +17,7 @@ from reconciler.json_stream import JsonStream
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import PartOf, SavedPlan
 from reconciler.model.shards.manifest import Manifest, Shard, ShardedPlan, plan_id_of
+from reconciler.objects.path import AnyPath
 from reconciler.planning.gates import gates_on_counts
 from reconciler.planning.plan_file import digest_of, plan_from, read_plan
 from reconciler.planning.plan_json import canonical, decode_plan
@@ -63,7 +63,7 @@ def _stable(plan: ShardedPlan) -> str:
     return canonical(codec_of(ShardedPlan).write(plan))
 
 
-def read_manifest(path: Path, on_progress: OnProgress | None = None) -> Manifest:
+def read_manifest(path: AnyPath, on_progress: OnProgress | None = None) -> Manifest:
     """Read a manifest, and check that it is as it was written; not its shards.
 
     Raises:
@@ -80,14 +80,14 @@ def read_manifest(path: Path, on_progress: OnProgress | None = None) -> Manifest
 
 
 def read_plan_or_manifest(
-    path: Path, on_progress: OnProgress | None = None
+    path: AnyPath, on_progress: OnProgress | None = None
 ) -> SavedPlan | Manifest:
     """Read what somebody names as a plan, be it in shards or not; raises as `read_plan`."""
     stable = {"plan": decode_plan, "manifest": JsonStream.value}
     return read_sealed(path, partial(_decode, path), stable, on_progress)
 
 
-def _decode(path: Path, document: Mapping[str, Any]) -> SavedPlan | Manifest:
+def _decode(path: AnyPath, document: Mapping[str, Any]) -> SavedPlan | Manifest:
     if "manifest" not in document:
         return plan_from(path, document)
     plan = codec_of(ShardedPlan).read(document["manifest"])
@@ -123,7 +123,7 @@ def _require_consistent(manifest: Manifest) -> None:
 
 
 def read_shard(
-    folder: Path, manifest: Manifest, shard: Shard, on_progress: OnProgress | None = None
+    folder: AnyPath, manifest: Manifest, shard: Shard, on_progress: OnProgress | None = None
 ) -> SavedPlan:
     """Read a shard of a manifest that lies in this folder, and check that it is the one named.
 
