@@ -40,6 +40,7 @@ from reconciler.planning.planner import make_plan
 from reconciler.planning.reappeared import find_reappeared
 from reconciler.planning.seen import studies_seen
 from reconciler.reporting.wording import traffic_line
+from reconciler.survey.asking import Asking
 from reconciler.survey.references import read_references
 from reconciler.survey.refresh import refresh
 from reconciler.survey.stages import ProbeMode
@@ -207,10 +208,9 @@ class _Asking:
                 live[store.store] = refresh(
                     store,
                     connection.store(store.store),
-                    parallelism=self._parallelism,
+                    Asking(self._parallelism, update),
                     mode=mode,
                     was_deleted=pasts[store.store].is_gone,
-                    on_progress=update,
                 )
         return live
 

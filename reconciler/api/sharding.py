@@ -6,11 +6,14 @@ to. What waits in between lies in a temporary database.
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -30,9 +33,10 @@ from reconciler.desired import SPECS
 from reconciler.journal.history import History, StoreHistory
 from reconciler.journal.state import State
 from reconciler.live.connection import Connection
+from reconciler.live.workers import run_ahead
 from reconciler.model.address import Provider, StoreAddress
-from reconciler.model.desired import Claims, Entry
-from reconciler.model.live import ReferencesSeen, Referrers
+from reconciler.model.desired import Claims, DesiredStore, Entry
+from reconciler.model.live import LiveStore, ReferencesSeen, Referrers
 from reconciler.model.plan import (
     GitState,
     OverriddenInstances,
@@ -67,6 +71,9 @@ if TYPE_CHECKING:
 
 OnShard = Callable[[SavedPlan], None]
 """Hears of each shard once it is written."""
+
+_PARTS_AT_A_TIME = 2
+"""While the last answers about one part are out, the questions about the next fill the rest."""
 
 
 def plan_in_shards(
@@ -182,22 +189,33 @@ class _Making:
     def look(self) -> Mapping[StoreAddress, _BesideStore]:
         """Look at every part, and plan it."""
         beside = {store: _BesideStore() for store in self.desired.stores}
-        pasts = self._pasts()
-        for wanted in self.desired.parts():
-            title = f"looking at {wanted.store.dicom_store_id}"
-            with self.listener.step(title, store=wanted.store) as update:
-                live = refresh(
-                    wanted,
-                    self.connection.store(wanted.store),
-                    parallelism=self.parallelism,
-                    mode=self.probe,
-                    was_deleted=pasts[wanted.store].is_gone,
-                    on_progress=update,
-                )
-            part = self.parts.add(wanted, live)
-            require_archives_outside(self._plan([part.plan]), self.state)
-            beside[wanted.store].add(part)
+        for store, parts in groupby(self.desired.parts(), key=lambda part: part.store):
+            with closing(self._looked_at(store, parts)) as looked:
+                for wanted, live in looked:
+                    part = self.parts.add(wanted, live)
+                    require_archives_outside(self._plan([part.plan]), self.state)
+                    beside[store].add(part)
         return beside
+
+    def _looked_at(
+        self, store: StoreAddress, parts: Iterable[DesiredStore]
+    ) -> Generator[tuple[DesiredStore, LiveStore], None, None]:
+        """The parts of a store in their order: while one is planned, the next ones are asked."""
+        was_deleted = self.history.of(store, self.endpoint).is_gone
+        stop = threading.Event()
+        with self.listener.step(f"looking at {store.dicom_store_id}", store=store) as update:
+            asking = Asking(self.parallelism, update, stop)
+            look = partial(
+                refresh,
+                store=self.connection.store(store),
+                asking=asking,
+                mode=self.probe,
+                was_deleted=was_deleted,
+            )
+            try:
+                yield from run_ahead(parts, look, at_a_time=_PARTS_AT_A_TIME)
+            finally:
+                stop.set()
 
     def shards(
         self,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 
 from reconciler.journal.catalogue import Catalogue
 from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, RestoreDone, Run
@@ -187,8 +188,8 @@ class History:
         self, instances: Iterable[PlannedKey], endpoint: str
     ) -> Mapping[PlannedKey, LastWord]:
         """What moved each instance last, of those of which a removal is proven."""
-        asked = [(key, (store_at(endpoint, key[0]), key[1])) for key in instances]
-        named = frozenset(self._named(here for _, here in asked))
+        asked = list(self._on_record(instances, endpoint))
+        named = frozenset(key_of(store, *instance) for _, (store, instance) in asked)
         pasts = self._having_read(self._catalogue.naming(named))._pasts
         words = ((key, past.last_word) for key, here in asked if (past := pasts.get(here)))
         return {key: word for key, word in words if word is not None}
@@ -266,15 +267,15 @@ class History:
         attempts = (one for some in self._open.values() for one in some)
         return {key_of(one.store, *one.instance) for one in attempts}
 
-    def _named(self, instances: Iterable[tuple[Store, InstanceAddress]]) -> Iterator[int]:
-        """The keys of those instances of which the index knows the study."""
-        studies: dict[tuple[Store, str], bool] = {}
-        for store, instance in instances:
-            study = store, instance.study_uid
-            if study not in studies:
-                studies[study] = key_of(*study) in self._by_parent
-            if studies[study]:
-                yield key_of(store, *instance)
+    def _on_record(
+        self, instances: Iterable[PlannedKey], endpoint: str
+    ) -> Iterator[tuple[PlannedKey, tuple[Store, InstanceAddress]]]:
+        """Those instances of which the index knows the study, each with its store."""
+        studies = groupby(instances, key=lambda key: (key[0], key[1].study_uid))
+        for (address, study_uid), keys in studies:  # most are of no study that it knows
+            store = store_at(endpoint, address)
+            if key_of(store, study_uid) in self._by_parent:
+                yield from ((key, (store, key[1])) for key in keys)
 
     def _fold(self, on_progress: ProgressCallback | None) -> None:
         catalogue, fold = self._catalogue, Fold(self._order)

@@ -1,12 +1,16 @@
-"""Threads that pull their work from one iterator."""
+"""Threads that do the work of one iterator."""
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import islice
 from typing import TypeVar
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 def run_workers(
@@ -87,3 +91,35 @@ def _pulled(
             except StopIteration:
                 return
         yield item
+
+
+def run_ahead(
+    items: Iterable[T], work: Callable[[T], R], *, at_a_time: int
+) -> Iterator[tuple[T, R]]:
+    """Each item with what ``work`` made of it, in order, while the next ones are at work.
+
+    The caller's thread pulls the items. What ``work`` raises is raised in the place of its item;
+    what is at work when the caller goes is left alone.
+    """
+    waiting = iter(items)
+    begun: deque[tuple[T, Future[R]]] = deque()
+
+    def fill() -> None:
+        for item in islice(waiting, at_a_time - len(begun)):
+            result: Future[R] = Future()
+            begun.append((item, result))
+            threading.Thread(target=_settle, args=(result, work, item), daemon=True).start()
+
+    fill()
+    while begun:
+        item, result = begun.popleft()
+        made = result.result()
+        fill()
+        yield item, made
+
+
+def _settle(result: Future[R], work: Callable[[T], R], item: T) -> None:
+    try:
+        result.set_result(work(item))
+    except BaseException as error:  # noqa: BLE001 - raised again in the calling thread
+        result.set_exception(error)

@@ -329,6 +329,14 @@ class StorePlan:
             for series in study.series
         }
 
+    def staying(self, instances: Iterable[InstanceAddress]) -> Iterator[InstanceAddress]:
+        """Those that it does not delete; by address, since a UID may stand at two of them."""
+        touched = self.by_series()
+        for instance in instances:
+            series = touched.get(instance.series)
+            if series is None or not series.deletes(instance.instance_uid):
+                yield instance
+
     def count(self, why: Why) -> int:
         """How many decisions fell for this reason."""
         match why:

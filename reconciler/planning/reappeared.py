@@ -30,9 +30,8 @@ LastWords = Mapping[tuple[StoreAddress, InstanceAddress], LastWord]
 
 def find_reappeared(plan: Plan, last_words: LastWords) -> tuple[Reappeared, ...]:
     """Which of the plan's deletions are of instances that were removed before."""
-    return tuple(
-        reappeared for store in plan.stores for reappeared in _reappeared(store, last_words)
-    )
+    stores = plan.stores if last_words else ()
+    return tuple(reappeared for store in stores for reappeared in _reappeared(store, last_words))
 
 
 def _reappeared(plan: StorePlan, last_words: LastWords) -> Iterator[Reappeared]:

@@ -7,7 +7,7 @@ each instance that may refer to others, or by one for a series of them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -92,8 +92,9 @@ def read_touched(
     """
     touched = [live.referrers[uid] for uid in live.contents if uid in live.referrers]
     reading = _Reading(store, asking, deleted)
-    if any(study.instances for study in touched):
-        reading.read(sorted(_staying(touched, plan)), _together(touched))
+    instances = (one for study in touched for one in study.instances)
+    if staying := sorted(plan.staying(instances)):
+        reading.read(staying, _together(touched))
     return ReferencesSeen(
         dict(sorted(reading.found.items())),
         dict(sorted(reading.unread.items())),
@@ -146,16 +147,6 @@ def _unreported(studies: Iterable[Referrers], plan: StorePlan) -> int:
         for study in studies
         for uid, count in study.unreported.items()
     )
-
-
-def _staying(studies: Collection[Referrers], plan: StorePlan) -> Iterator[InstanceAddress]:
-    """By their addresses: another one may have the UID of what is deleted."""
-    touched = plan.by_series()
-    for study in studies:
-        for instance in study.instances:
-            series = touched.get(instance.series)
-            if series is None or not series.deletes(instance.instance_uid):
-                yield instance
 
 
 def _together(studies: Iterable[Referrers]) -> Set[SeriesAddress]:

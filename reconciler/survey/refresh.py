@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-
 from reconciler.errors import LiveError
 from reconciler.live.store import ReadableStore
 from reconciler.model.desired import DesiredStore
 from reconciler.model.live import LiveStore, unknown
-from reconciler.survey.asking import Asking, ProgressCallback
+from reconciler.survey.asking import Asking
 from reconciler.survey.conclusions import conclude
 from reconciler.survey.facts import Facts, WasDeleted
 from reconciler.survey.look import Survey
@@ -27,12 +25,10 @@ from reconciler.survey.stages import (
 def refresh(
     desired: DesiredStore,
     store: ReadableStore,
+    asking: Asking,
     *,
-    parallelism: int,
     mode: ProbeMode = ProbeMode.AUTO,
     was_deleted: WasDeleted = lambda _: False,
-    on_progress: ProgressCallback | None = None,
-    stop: threading.Event | None = None,
 ) -> LiveStore:
     """Ask the store, by listings where they may decide and by retrieves where they may not.
 
@@ -42,10 +38,9 @@ def refresh(
     Raises:
         PreflightError: the store does not answer, or the caller may not read it.
         CredentialsError: the service does not accept the credentials.
-        LiveError: ``stop`` was set before the end.
+        LiveError: ``asking`` was stopped before the end.
     """
     questions = questions_of(desired)
-    asking = Asking(parallelism, on_progress, stop)
     survey = Survey(store, questions, asking=asking, was_deleted=was_deleted)
     facts = survey.facts
     store.preflight(deleting=False)

@@ -10,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ from reconciler.planning.plan_file import read_plan
 from reconciler.planning.shards.manifest_file import read_manifest
 
 from ..derived import derived, file_of, images
+from ..faulty_server import Faulty, running_faulty_server
 from ..limits import wide_open_line
-from ..waiting import wait_until
+from ..waiting import SECONDS, wait_until
 from .conftest import REASON, Project, address, removal
 
 OPEN = REASON + wide_open_line("maxDangling")
@@ -270,6 +272,29 @@ def test_a_plan_that_the_store_ends_leaves_an_older_one_as_it_was(three: Project
     three.emulator.set_faults(Faults(rules=(refusing,)))
     assert three.run("plan", *IN_SHARDS).code == 1
     assert (three.folder / "plan" / "plan.json").read_bytes() == before
+    assert len(shard_names(three)) == 3
+
+
+def test_the_next_part_is_asked_while_an_answer_about_one_is_out(three: Project) -> None:
+    first, second = (f"/studies/{address(study, 1, 1).study_uid}/instances" for study in (1, 2))
+    begun = threading.Event()
+    waited: list[bool] = []
+
+    def is_about_the_first(method: str, path: str) -> bool:
+        if second in path:
+            begun.set()
+        return first in path
+
+    def once_the_second_is_asked(true: bytes) -> Iterator[bytes]:
+        waited.append(begun.wait(SECONDS))
+        yield true
+
+    faulty = Faulty(is_about_the_first, once_the_second_is_asked)
+    with running_faulty_server(three.emulator.url, faulty) as url:
+        planned = three.run("plan", *IN_SHARDS, "--endpoint", url)
+    assert planned.code == 0, planned.err
+    assert waited
+    assert all(waited)
     assert len(shard_names(three)) == 3
 
 

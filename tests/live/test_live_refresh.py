@@ -24,6 +24,7 @@ from reconciler.model.live import (
     Presence,
 )
 from reconciler.model.problem import Source
+from reconciler.survey.asking import Asking
 from reconciler.survey.refresh import refresh
 from reconciler.survey.stages import ProbeMode
 
@@ -46,7 +47,7 @@ def remove(study: str, series: str | None = None, *uids: str) -> Entry:
     return entry(EntryKind.REMOVE, study, series, *uids)
 
 
-def look(store, *entries: Entry, **options: object) -> LiveStore:
+def look(store, *entries: Entry, on_progress=None, stop=None, **options: object) -> LiveStore:
     by_intent = {
         intent: Claims(tuple(one for one in entries if one.intent is intent))
         for intent in EntryKind
@@ -54,7 +55,7 @@ def look(store, *entries: Entry, **options: object) -> LiveStore:
     desired = DesiredStore(
         DEMO_STORE, Limits(), by_intent[EntryKind.REMOVE], by_intent[EntryKind.KEEP]
     )
-    return refresh(desired, store, parallelism=4, **options)
+    return refresh(desired, store, Asking(4, on_progress, stop), **options)
 
 
 def seen(live: LiveStore, instance: InstanceAddress) -> Observation:

@@ -5,7 +5,9 @@ import time
 
 import pytest
 
-from reconciler.live.workers import run_workers
+from reconciler.live.workers import run_ahead, run_workers
+
+from ..waiting import SECONDS
 
 
 def test_every_item_is_worked_on_once_by_several_threads() -> None:
@@ -78,3 +80,41 @@ def test_stop_ends_the_dispatching_and_lets_work_end() -> None:
 
 def test_nothing_to_do_is_done() -> None:
     run_workers([], lambda item: pytest.fail("called"), parallelism=0)
+
+
+def test_what_is_made_ahead_comes_in_order_whichever_ends_first() -> None:
+    ended = [threading.Event() for _ in range(6)]
+
+    def work(item: int) -> int:
+        if item % 2 == 0:  # each second one ends before the one that it follows
+            assert ended[item + 1].wait(SECONDS)
+        ended[item].set()
+        return item * 10
+
+    made = run_ahead(range(6), work, at_a_time=2)
+    assert list(made) == [(item, item * 10) for item in range(6)]
+
+
+def test_no_more_is_pulled_than_is_at_work_and_in_use() -> None:
+    pulled = []
+
+    def items():
+        for number in range(20):
+            pulled.append(number)
+            yield number
+
+    for used, (item, _) in enumerate(run_ahead(items(), str, at_a_time=2), 1):
+        assert len(pulled) == min(used + 2, 20)
+        assert item == used - 1
+
+
+def test_an_exception_ahead_is_raised_in_the_place_of_its_item() -> None:
+    def work(item: int) -> int:
+        if item == 3:
+            raise KeyError("three")
+        return item
+
+    made = run_ahead(range(9), work, at_a_time=4)
+    assert [next(made) for _ in range(3)] == [(0, 0), (1, 1), (2, 2)]
+    with pytest.raises(KeyError, match="three"):
+        next(made)

@@ -10,8 +10,7 @@ from __future__ import annotations
 import pickle
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass
-from enum import IntEnum
+from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.model.address import SeriesAddress, StoreAddress
@@ -33,11 +32,8 @@ class Part:
     plan: StorePlan
 
 
-class _Kind(IntEnum):
-    KEPT = 0
-    DELETED = 1
-    EMPTIED = 2
-    """A series."""
+_KEPT, _DELETED, _EMPTIED = range(3)
+"""Series are emptied, the others are instances. Plain numbers: SQLite takes an enum slowly."""
 
 
 class Parts:
@@ -56,22 +52,22 @@ class Parts:
 
     def add(self, desired: DesiredStore, live: LiveStore) -> Part:
         """Plan the next part."""
-        noted: list[tuple[str, _Kind]] = []
+        noted: list[tuple[str, int]] = []
 
         def note(series: SeriesDecisions) -> None:
-            noted.extend((uid, _Kind.DELETED) for uid in series.deletions)
-            noted.extend((uid, _Kind.KEPT) for uid in series.kept.keys() | series.unseen.keys())
+            noted.extend((uid, _DELETED) for uid in series.deletions)
+            noted.extend((uid, _KEPT) for uid in series.kept.keys() | series.unseen.keys())
 
         plan = plan_store(desired, live, note)
         if plan.studies:
             self._deleting.add(plan.store)
         noted += (
-            (series.series_uid, _Kind.EMPTIED)
+            (series.series_uid, _EMPTIED)
             for study in plan.studies
             for series in study.series
             if series.emptied
         )
-        part = Part(desired, live, plan)
+        part = Part(desired, _without_deleted(live, plan), plan)
         written = pickle.dumps(part, pickle.HIGHEST_PROTOCOL)
         number = self._database.execute("INSERT INTO parts (part) VALUES (?)", [written]).lastrowid
         store = self._numbers.setdefault(plan.store, len(self._numbers))
@@ -133,7 +129,7 @@ class Parts:
         found = self._database.execute(
             "SELECT uid FROM objects WHERE store = ? AND kind <> ? GROUP BY uid"
             " HAVING MIN(kind) <> MAX(kind)",
-            (store, _Kind.EMPTIED),
+            (store, _EMPTIED),
         )
         suspects = frozenset(uid for (uid,) in found)
         parts = map(self._at, self._holding(store, suspects))
@@ -157,6 +153,14 @@ class Parts:
         return part
 
 
+def _without_deleted(live: LiveStore, plan: StorePlan) -> LiveStore:
+    """The same, without what the plan deletes among what may refer to others: nobody reads it."""
+    referrers = live.referrers
+    stays = {*plan.staying(one for study in referrers.values() for one in study.instances)}
+    left = {uid: replace(one, instances=one.instances & stays) for uid, one in referrers.items()}
+    return replace(live, referrers=left)
+
+
 def _deciding(part: Part, suspects: Collection[int]) -> Iterator[SeriesDecisions]:
     for series in series_in_question(part.desired, part.live):
         decided = decide_series(series, part.desired, part.live)
@@ -175,7 +179,7 @@ class _Deleted(Set[str]):
         with self._asking:
             found = self._database.execute(
                 "SELECT 1 FROM objects WHERE store = ? AND uid = ? AND kind <> ?",
-                (self._store, hash(uid), _Kind.KEPT),
+                (self._store, hash(uid), _KEPT),
             )
             return found.fetchone() is not None
 
