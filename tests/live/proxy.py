@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
+from itertools import islice
 from urllib.parse import urlsplit
 
 from ..serving import serving
@@ -54,7 +56,8 @@ class Behaviour:
 
     ``fake`` is the reply to these requests in place of the true one, which then has no effect.
     ``seen`` are the requests; ``lied`` how often extra bytes have been sent. With `When.NEXT` the
-    true reply to the next request is not sent before ``pause`` returns.
+    true reply to the next request is not sent before ``pause`` returns. Each
+    connection is closed after ``most`` replies.
     """
 
     extra: bytes = b""
@@ -62,6 +65,7 @@ class Behaviour:
     matches: Callable[[str, str], bool] = lambda method, path: True
     fake: bytes | None = None
     chunked: bool = False
+    most: int | None = None
     seen: list[tuple[str, str]] = field(default_factory=list)
     lied: int = 0
     pause: Callable[[], object] = lambda: time.sleep(0.02)
@@ -85,8 +89,8 @@ def running_proxy(
 
         def serve(self, wire: socket.socket) -> None:
             held = b""
-            while (request := read_request(wire)) is not None:
-                method, path, headers, body = request
+            requests = iter(partial(read_request, wire), None)
+            for method, path, headers, body in islice(requests, behaviour.most):
                 behaviour.seen.append((method, path))
                 if held:
                     behaviour.lied += 1  # before the client can have read it

@@ -30,6 +30,7 @@ EXTRAS = {
     "a line end": b"\r\n",
     "a letter": b"x",
 }
+KIND = "application/dicom+json"
 UNASKED = "bytes came that nobody asked for"
 
 
@@ -207,6 +208,27 @@ def test_hints_before_a_reply_are_passed_by(behind, here) -> None:
     assert store.delete(here[0]).kind is ReplyKind.ACCEPTED
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"content-TYPE:application/dicom+json",
+        b"Content-Type: \t application/dicom+json; charset=utf-8 ",
+        b"Content-Type:\r\n application/dicom+json;\r\n\tcharset=utf-8",
+        b"Server: \xe9\r\nX-Empty:\r\nContent-Type: application/dicom+json",
+    ],
+)
+def test_headers_are_read_however_they_are_written(behind, here, header) -> None:
+    true = reply(200, metadata_of(here[0]), KIND)
+    store = behind(Behaviour(fake=true.replace(f"Content-Type: {KIND}".encode(), header)))
+    assert store.probe(here[0]) == PRESENT
+
+
+def test_headers_that_break_off_are_no_answer(behind, here) -> None:
+    """Without Content-Length, the end of the connection would be that of an empty body."""
+    store = behind(Behaviour(fake=b"HTTP/1.1 200 OK\r\nServer: x\r\n", most=1))
+    assert store.delete(here[0]).kind is ReplyKind.UNCLEAR
+
+
 def test_a_reply_with_two_lengths_is_the_last_of_its_connection(behind, here) -> None:
     true = reply(200, metadata_of(here[0]), "application/dicom+json", chunked=True)
     both = true.replace(b"Transfer-Encoding", b"Content-Length: 5\r\nTransfer-Encoding")
@@ -214,9 +236,6 @@ def test_a_reply_with_two_lengths_is_the_last_of_its_connection(behind, here) ->
     store = behind(behaviour)
     assert [store.probe(here[0]) for _ in range(3)] == [PRESENT] * 3
     assert behaviour.lied == 0
-
-
-KIND = "application/dicom+json"
 
 
 def test_what_lies_beyond_the_buffer_shows_too(behind, here) -> None:
