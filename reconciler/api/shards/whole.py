@@ -13,7 +13,7 @@ from reconciler.api import machine
 from reconciler.api.applying import note_what_is_known
 from reconciler.api.listener import SILENT, Listener
 from reconciler.api.loading import read_history
-from reconciler.api.preconditions import require_acceptable
+from reconciler.api.preconditions import require_acceptable_manifest
 from reconciler.api.project import Project
 from reconciler.api.recording import note_head, record_nothing_done
 from reconciler.api.running import LEASE, STOP_AFTER, reported_results, run_settings
@@ -36,7 +36,9 @@ from reconciler.model.patient import PatientKey
 from reconciler.model.provenance import Requester
 from reconciler.model.shards.manifest import Manifest, Shard
 from reconciler.model.traffic import Traffic
+from reconciler.outside_memory import Database, temporary_database
 from reconciler.planning.acceptance import require_endpoint
+from reconciler.planning.shards.keeps import Keeps
 from reconciler.reporting.wording import plural, traffic_line
 
 _BEFORE = "all shards were applied before"
@@ -109,27 +111,25 @@ def apply_shards(
     """
     project.require_believed()
 
-    def accept() -> Order:
-        keeps = require_acceptable(
-            manifest,
-            project,
-            digest=digest,
-            patient_key=patient_key,
-            must_be_clean=require_clean,
-            listener=listener,
-        )
-        return Order(
-            manifest,
-            folder.absolute(),
-            project.state.absolute,
-            service,
-            requester,
-            stop_after_failures,
-            lease,
-            dict(keeps),
-            patient_key,
-        )
-
+    order = Order(
+        manifest,
+        folder.absolute(),
+        project.state.absolute,
+        service,
+        requester,
+        stop_after_failures,
+        lease,
+        patient_key,
+    )
+    accept = partial(
+        require_acceptable_manifest,
+        manifest,
+        project,
+        digest=digest,
+        patient_key=patient_key,
+        must_be_clean=require_clean,
+        listener=listener,
+    )
     whole = _Whole(
         manifest,
         manifest.plan.shards if shards is None else tuple(shards),
@@ -147,7 +147,7 @@ def apply_shards(
         processes,
         starting,
     )
-    return whole.on_record(accept)
+    return whole.on_record(order, accept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +165,10 @@ class _Whole:
     processes: int
     starting: Callable[[], AbstractContextManager[None]]
 
-    def on_record(self, accept: Callable[[], Order]) -> AppliedShards:
+    def on_record(self, order: Order, accept: Callable[[Database], Keeps]) -> AppliedShards:
         """Do it, and leave a record where nothing was done.
 
-        ``accept`` raises `Refused` where the plan may not go on.
+        ``accept`` gives what the files keep, and raises `Refused` where the plan may not go on.
         """
         record_if_nothing = partial(
             record_nothing_done,
@@ -180,7 +180,7 @@ class _Whole:
             listener=self.listener,
         )
         try:
-            applied = self._apply(accept)
+            applied = self._apply(order, accept)
         except ReconcilerError as error:
             record_if_nothing(*(self.stop.ending or (error.exit_code, str(error))))
             raise
@@ -188,7 +188,7 @@ class _Whole:
             record_if_nothing(applied.exit_code, _BEFORE)
         return applied
 
-    def _apply(self, accept: Callable[[], Order]) -> AppliedShards:
+    def _apply(self, order: Order, accept: Callable[[Database], Keeps]) -> AppliedShards:
         """Do it; raises what is wrong with the whole, before anything is deleted."""
         manifest, state, listener = self.manifest, self.state, self.listener
         stores = [store.store for store in manifest.plan.stores]
@@ -213,9 +213,10 @@ class _Whole:
             note_what_is_known(manifest, state, history, listener)
             note_unfinished(manifest, state, history, listener)
             self._require_no_operation(account)
-            order = accept()
-            whole = replace(account, shards=manifest.plan.shards)
-            require_shards(order, list(whole.left()), state, history, self.stop, listener)
+            whole = list(replace(account, shards=manifest.plan.shards).left())
+            with temporary_database() as database:
+                keeps = accept(database)
+                require_shards(order, whole, keeps, state, history, self.stop, listener)
             self._begin(account, left)
             error, traffic = self._apply_all(left, account, order)
             history = read_history(state, listener)
