@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,7 +13,11 @@ from reconciler.api.arguments import require_types
 from reconciler.api.kept_plan import keep_plan
 from reconciler.api.listener import SILENT, Listener
 from reconciler.api.other_services import note_other_services
-from reconciler.api.preconditions import require_acceptable
+from reconciler.api.preconditions import (
+    Reviewed,
+    require_acceptable,
+    require_acceptable_manifest,
+)
 from reconciler.api.project import Project
 from reconciler.api.recording import record_nothing_done
 from reconciler.api.running import LEASE, STOP_AFTER, Accept, Call, reported_results, run_settings
@@ -25,14 +29,14 @@ from reconciler.applying.stopping import Stop
 from reconciler.errors import ReconcilerError, Refused, UsageError
 from reconciler.journal.history import History
 from reconciler.journal.state import State
-from reconciler.model.address import StoreAddress
-from reconciler.model.desired import Claims
 from reconciler.model.outcome import Operation
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.provenance import Provenance, Requester
 from reconciler.model.shards.manifest import Manifest
+from reconciler.outside_memory import Database
 from reconciler.planning.acceptance import require_endpoint
+from reconciler.planning.shards.keeps import Keeps
 from reconciler.reporting.wording import traffic_line
 
 if TYPE_CHECKING:
@@ -121,28 +125,30 @@ def apply(
         stop_after=stop_after_failures,
         lease=lease,
     )
-    if isinstance(plan, SavedPlan):
-        require_in_shards(processes, shards)
     call = Call(project.state, service, settings, stop, patient_key, requester, listener)
 
-    def accept(history: History) -> Mapping[StoreAddress, Claims]:
+    def begin(history: History) -> None:
         _note_what_is_known(plan, project.state, history, listener)
         if refusal is not None:
             raise refusal
-        return require_acceptable(
-            plan,
-            project,
-            digest=digest,
-            patient_key=patient_key,
-            must_be_clean=require_clean,
-            listener=listener,
-        )
 
+    reviewed = Reviewed(digest, patient_key, must_be_clean=require_clean)
     if isinstance(plan, SavedPlan):
-        return _on_record(plan, call, partial(_apply, plan, call, accept))
+        require_in_shards(processes, shards)
+
+        def accept(history: History) -> None:
+            begin(history)
+            require_acceptable(plan, project, reviewed, listener)
+
+        return _on_record(plan, call, lambda: _apply(plan, call, accept))
     chosen = chosen_shards(plan, shards)
+
+    def accept_shards(history: History, database: Database) -> Keeps:
+        begin(history)
+        return require_acceptable_manifest(plan, project, database, reviewed, listener)
+
     return _on_record(
-        plan, call, lambda: apply_shards(plan, plan.folder, chosen, processes, call, accept)
+        plan, call, lambda: apply_shards(plan, plan.folder, chosen, processes, call, accept_shards)
     )
 
 

@@ -124,19 +124,17 @@ def read_desired_parts(
     checkout: Checkout,
     database: Database,
     listener: Listener,
+    today: date | None = None,
 ) -> DesiredParts:
     """As `load_in_parts`; what the checkout hides is a problem as well."""
     from reconciler.desired.parts import load_in_parts  # noqa: PLC0415 - as above
 
     with listener.step("reading files", unit=BYTES) as update:
-        found = load_in_parts(
+        return load_in_parts(
             paths,
             root=root,
             database=database,
-            today=machine.now().date(),
+            today=today,
             on_progress=update,
             inspect=checkout.inspect,
         )
-    if found.warnings:
-        listener.problems(found.warnings)
-    return found

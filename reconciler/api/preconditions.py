@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.api import machine
 from reconciler.api.listener import Listener
-from reconciler.api.loading import read_desired_state
+from reconciler.api.loading import read_desired_parts, read_desired_state
 from reconciler.api.project import Project
 from reconciler.desired import SPECS, Rule, has_specs
 from reconciler.errors import DesiredStateError, PlanRefused
-from reconciler.model.address import StoreAddress
-from reconciler.model.desired import Claims, DesiredState, InputRole, QueriedRemoves
+from reconciler.model.desired import DesiredState, InputRole, QueriedRemoves
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan
 from reconciler.model.shards.manifest import Manifest
+from reconciler.outside_memory import Database
 from reconciler.planning.acceptance import (
     require_clean,
     require_digest,
@@ -25,57 +28,95 @@ from reconciler.planning.acceptance import (
     require_whole,
 )
 from reconciler.planning.gates import gates_of, require_passed_gates
+from reconciler.planning.shards.keeps import Keeps
 from reconciler.planning.shards.manifest_file import require_unchanged
+
+if TYPE_CHECKING:
+    from reconciler.desired.parts import DesiredParts
+
+D = TypeVar("D", DesiredState, "DesiredParts")
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """What was approved, and what the plan must be applied with."""
+
+    digest: str
+    patient_key: PatientKey | None = field(repr=False)
+    must_be_clean: bool = field(kw_only=True)
 
 
 def require_acceptable(
-    saved: SavedPlan | Manifest,
+    saved: SavedPlan,
     project: Project,
-    *,
-    digest: str,
-    patient_key: PatientKey | None,
-    must_be_clean: bool,
+    reviewed: Reviewed,
     listener: Listener,
-) -> Mapping[StoreAddress, Claims]:
+) -> None:
     """Refuse a saved plan that the world has left behind.
 
-    The keeps that count are those of the project as it is now, however the plan is sealed. They
-    are returned: each shard of a plan is compared with them when its turn comes.
+    The keeps that count are those of the project as it is now, however the plan is sealed.
 
     Raises:
         PlanRefused: it is one shard of a plan, was changed, has expired, is not the reviewed one,
             deletes what is kept, or rests on other input files; or these are invalid.
         GatesBlocking: a gate of it is blocking.
     """
-    if isinstance(saved, SavedPlan):
-        require_whole(saved)
+    require_whole(saved)
+    _require_current(saved, reviewed)
+    read = partial(read_desired_state, queried=_queried(saved))
+    desired = _load(saved, project, read, listener)
+    require_nothing_kept(saved, desired.keeps)
+    _require_same_files(saved, desired, project, must_be_clean=reviewed.must_be_clean)
+    require_passed_gates(gates_of(saved))
+
+
+def require_acceptable_manifest(
+    manifest: Manifest,
+    project: Project,
+    database: Database,
+    reviewed: Reviewed,
+    listener: Listener,
+) -> Keeps:
+    """As `require_acceptable`, of a plan in shards; with what is returned its shards are compared.
+
+    What inventories list goes to the ``database``.
+    """
+    _require_current(manifest, reviewed)
+    desired = _load(manifest, project, partial(read_desired_parts, database=database), listener)
+    _require_same_files(manifest, desired, project, must_be_clean=reviewed.must_be_clean)
+    require_passed_gates(manifest.gates)
+    return Keeps(database, desired.keeps())
+
+
+def _require_current(saved: SavedPlan | Manifest, reviewed: Reviewed) -> None:
     require_unchanged(saved)
     require_unexpired(saved, machine.now())
-    require_reviewed(saved, digest, patient_key)
-    desired = _load(saved, project, listener)
-    if saved.plan.has_deletions and not has_specs(project.root):
-        listener.note(
-            f"note: {project.root} has no folder {SPECS}/, so no keep of it was looked for"
-        )
-    if isinstance(saved, SavedPlan):
-        require_nothing_kept(saved, desired.keeps)
+    require_reviewed(saved, reviewed.digest, reviewed.patient_key)
+
+
+def _require_same_files(
+    saved: SavedPlan | Manifest,
+    desired: DesiredState | DesiredParts,
+    project: Project,
+    *,
+    must_be_clean: bool,
+) -> None:
     require_same_inputs(saved, desired.inputs)
     if must_be_clean:
         require_clean(saved, project.checkout.state(desired.inputs))
-    require_passed_gates(gates_of(saved) if isinstance(saved, SavedPlan) else saved.gates)
-    return desired.keeps
 
 
-def _load(saved: SavedPlan | Manifest, project: Project, listener: Listener) -> DesiredState:
+def _load(
+    saved: SavedPlan | Manifest, project: Project, read: Callable[..., D], listener: Listener
+) -> D:
     """What the files of the plan ask for now, and what all those under specs/ keep.
 
-    Which ones are deleted and not committed is said.
+    Which ones are deleted and not committed is said, and where there is no specs/.
     """
     try:
-        desired = read_desired_state(
+        desired = read(
             [project.root / path for path in saved.plan.paths],
             root=project.root,
-            queried=_queried(saved),
             checkout=project.checkout,
             listener=listener,
         )
@@ -87,10 +128,14 @@ def _load(saved: SavedPlan | Manifest, project: Project, listener: Listener) -> 
     for problem in desired.warnings:
         if problem.rule == Rule.DELETED_UNCOMMITTED:
             listener.note(str(problem))
+    if saved.plan.has_deletions and not has_specs(project.root):
+        listener.note(
+            f"note: {project.root} has no folder {SPECS}/, so no keep of it was looked for"
+        )
     return desired
 
 
-def _queried(saved: SavedPlan | Manifest) -> QueriedRemoves | None:
+def _queried(saved: SavedPlan) -> QueriedRemoves | None:
     """The statement that the plan was made from; its text is sealed into the plan's deletions."""
     statements = [file for file in saved.plan.inputs if file.role is InputRole.QUERY]
     return QueriedRemoves(statements[0]) if statements else None

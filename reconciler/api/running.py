@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -19,11 +19,11 @@ from reconciler.applying.stopping import Stop
 from reconciler.journal.history import History
 from reconciler.journal.state import State
 from reconciler.live.http.retry import RetryPolicy
-from reconciler.model.address import StoreAddress
-from reconciler.model.desired import Claims
 from reconciler.model.outcome import InstanceResult
 from reconciler.model.patient import PatientKey
 from reconciler.model.provenance import Requester
+from reconciler.outside_memory import Database
+from reconciler.planning.shards.keeps import Keeps
 
 VERIFY_SECONDS = 30.0
 """How long an instance that is not yet as it should be after a request is looked for again."""
@@ -31,9 +31,11 @@ VERIFY_SECONDS = 30.0
 STOP_AFTER = 10
 LEASE = 10.0
 
-Accept: TypeAlias = Callable[[History], Mapping[StoreAddress, Claims]]
-"""Gets the record as it stands before, and gives what the files keep; raises `Refused` where the
-plan may not go on."""
+Accept: TypeAlias = Callable[[History], None]
+"""Gets the record as it stands before; raises `Refused` where the plan may not go on."""
+AcceptShards: TypeAlias = Callable[[History, Database], Keeps]
+"""As `Accept`, of a plan in shards; what it returns, and keeps in the database, is what the files
+keep."""
 
 
 @dataclass(slots=True)

@@ -101,8 +101,15 @@ def plan_in_shards(
     checkout, state = project.checkout, project.state
     with temporary_database() as database:
         desired = read_desired_parts(
-            given, root=project.root, checkout=checkout, database=database, listener=listener
+            given,
+            root=project.root,
+            checkout=checkout,
+            database=database,
+            listener=listener,
+            today=machine.now().date(),
         )
+        if desired.warnings:
+            listener.problems(desired.warnings)
         provider = provider_of(desired.stores)
         service = service_of(provider)
         endpoint = endpoint_of(service, provider)

@@ -54,6 +54,8 @@ class DesiredParts:
     bare: Mapping[StoreAddress, DesiredStore]
     """Each store with its limits, and without an entry."""
     parts: Callable[[], Iterator[DesiredStore]]
+    keeps: Callable[[], Iterator[DesiredStore]]
+    """What all files keep, in every store, in parts that remove nothing."""
 
 
 def load_in_parts(
@@ -89,10 +91,11 @@ def load_in_parts(
     for file in files:
         by_store[file.store].append(file)
     stores = [
-        _Store(address, found, rows)
+        _Store(address, found, selected, rows)
         for address, found in sorted(by_store.items())
-        if any(file.is_selected for file in found)
+        if (selected := [file for file in found if file.is_selected])
     ]
+    keeping = (_Store(address, found, (), rows) for address, found in sorted(by_store.items()))
     for store in stores:
         _check(store, database, problems)
     require_valid(problems)
@@ -104,6 +107,7 @@ def load_in_parts(
         warnings=problems.sorted(),
         bare={store.whole.store: store.whole for store in stores},
         parts=lambda: (part for store in stores for part in store.parts(Problems())),
+        keeps=lambda: (part for store in keeping for part in store.parts(Problems())),
     )
 
 
@@ -120,18 +124,23 @@ class _Store:
     """What files ask of one store: entries that are in memory, and rows that are not."""
 
     def __init__(
-        self, address: StoreAddress, files: Sequence[DesiredFile], rows: SpilledRows
+        self,
+        address: StoreAddress,
+        files: Sequence[DesiredFile],
+        selected: Sequence[DesiredFile],
+        rows: SpilledRows,
     ) -> None:
-        selected = [file for file in files if file.is_selected]
+        """Of all files the keeps count, and of those that are ``selected`` the removes."""
         listing = rows.paths()
         self._rows = rows
         removes = [entry for file in selected for entry in file.removes]
         self._entries = _by_study([*removes, *(entry for file in files for entry in file.keeps)])
         self._pinned = [
             one
-            for file in files
+            for of_kind, kind in ((selected, EntryKind.REMOVE), (files, EntryKind.KEEP))
+            for file in of_kind
             for one in file.pinned
-            if file.is_selected or one.intent is EntryKind.KEEP
+            if one.intent is kind
         ]
         self._paths = sorted(listing.intersection(one.path for one in self._pinned))
         self.whole = DesiredStore(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from typing import Self
 
 from reconciler.errors import BrokenJournal
 from reconciler.journal.index import RunIndex
-from reconciler.journal.index_objects import read_indexes
+from reconciler.journal.index_objects import IndexObject, read_indexes
 from reconciler.journal.log import RunLog
 from reconciler.journal.order import RunStart, in_order
 from reconciler.journal.reader import RunRecords
@@ -44,10 +44,7 @@ class Catalogue:
         # What is in the log is over, so the log comes first.
         log = RunLog(state.objects, RUNS)
         latest = log.latest()
-        found: list[RunIndex] = []
-        for one in latest.entry.indexes if latest else ():
-            with suppress(BrokenJournal):  # `audit verify` reports it; the runs themselves are read
-                found += [*read_indexes(state.objects, [one])]
+        found = _indexes(state, latest.entry.indexes if latest else ())
         indexed = {index.line.run: index for index in found}
         logged = {run: (one.line.size, one.line.root) for run, one in indexed.items()}
         if latest is not None and latest.entry.number > len(found):  # two may have added one run
@@ -115,3 +112,16 @@ class Catalogue:
             left = {key for run in waiting if run in self.indexed for key in self.indexed[run].open}
             waiting = self.naming(left) - found
         return frozenset(found)
+
+
+def _indexes(state: State, named: Sequence[IndexObject]) -> list[RunIndex]:
+    """The runs of these objects; one that is not as it was is passed over.
+
+    What was read before is not read again, since its name is its hash.
+    """
+    known, found = state.indexes, dict[str, Sequence[RunIndex]]()
+    for one in named:
+        with suppress(BrokenJournal):  # `audit verify` reports it; the runs themselves are read
+            found[one.sha256] = known.get(one.sha256) or tuple(read_indexes(state.objects, [one]))
+    state.indexes = found
+    return [index for one in named for index in found.get(one.sha256, ())]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
+from functools import cached_property
 
 from reconciler.journal.catalogue import Catalogue
 from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, RestoreDone, Run
@@ -153,7 +153,7 @@ class History:
         self._catalogue = catalogue
         self._order = order
         self._chosen = chosen
-        self._by_parent: dict[int, list[RunIndex]] = {}
+        self._indexes: list[RunIndex] = []
         self._pasts: dict[tuple[Store, InstanceAddress], _Past] = {}
         self._plans: dict[str, _Plan] = {}
         self._open: dict[Store, list[Attempt]] = {}
@@ -188,8 +188,8 @@ class History:
         self, instances: Iterable[PlannedKey], endpoint: str
     ) -> Mapping[PlannedKey, LastWord]:
         """What moved each instance last, of those of which a removal is proven."""
-        asked = list(self._on_record(instances, endpoint))
-        named = frozenset(key_of(store, *instance) for _, (store, instance) in asked)
+        asked = [(key, (store_at(endpoint, key[0]), key[1])) for key in instances]
+        named = frozenset(self._named([here for _, here in asked]))
         pasts = self._having_read(self._catalogue.naming(named))._pasts
         words = ((key, past.last_word) for key, here in asked if (past := pasts.get(here)))
         return {key: word for key, word in words if word is not None}
@@ -267,15 +267,24 @@ class History:
         attempts = (one for some in self._open.values() for one in some)
         return {key_of(one.store, *one.instance) for one in attempts}
 
-    def _on_record(
-        self, instances: Iterable[PlannedKey], endpoint: str
-    ) -> Iterator[tuple[PlannedKey, tuple[Store, InstanceAddress]]]:
-        """Those instances of which the index knows the study, each with its store."""
-        studies = groupby(instances, key=lambda key: (key[0], key[1].study_uid))
-        for (address, study_uid), keys in studies:  # most are of no study that it knows
-            store = store_at(endpoint, address)
-            if key_of(store, study_uid) in self._by_parent:
-                yield from ((key, (store, key[1])) for key in keys)
+    @cached_property
+    def _by_parent(self) -> Mapping[int, Sequence[RunIndex]]:
+        """The runs that were about a study or series, in their order."""
+        found: dict[int, list[RunIndex]] = {}
+        for index in self._indexes:
+            for parent in index.parents:
+                found.setdefault(parent, []).append(index)
+        return found
+
+    def _named(self, instances: Sequence[tuple[Store, InstanceAddress]]) -> Iterator[int]:
+        """The keys of those instances of which the index knows the study."""
+        studies = {(store, one.study_uid) for store, one in instances}
+        keys = {study: key_of(*study) for study in studies}
+        among = frozenset(keys.values())
+        known = frozenset().union(*(index.parents_among(among) for index in self._indexes))
+        for store, instance in instances:
+            if keys[store, instance.study_uid] in known:
+                yield key_of(store, *instance)
 
     def _fold(self, on_progress: ProgressCallback | None) -> None:
         catalogue, fold = self._catalogue, Fold(self._order)
@@ -301,9 +310,7 @@ class History:
             failed.setdefault((attempt.store.address, attempt.instance), []).append(attempt)
         for read in self.runs:
             name = read.run.name
-            index = catalogue.indexed.get(name) or mentions[name].index(read)
-            for parent in index.parents:
-                self._by_parent.setdefault(parent, []).append(index)
+            self._indexes.append(catalogue.indexed.get(name) or mentions[name].index(read))
 
     def _add(self, event: Event) -> None:
         match event:

@@ -16,6 +16,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from io import BytesIO
 
 from reconciler.journal.codec import from_json
 from reconciler.journal.fold import Attempt, Event, Fold, Proof, Read, Records, RestoreDone, Untried
@@ -148,6 +149,10 @@ class RunIndex:
         """What it settled for another run."""
         return frozenset(_keys_in(self.line.settled.get(run, "")))
 
+    def parents_among(self, keys: Set[int]) -> Set[int]:
+        """Those of these studies and series that it names; no set of it is made for that."""
+        return frozenset(keys).intersection(_keys_in(self.line.parents))
+
     def names_any(self, instances: Set[int]) -> bool:
         """Whether it names one of the instances; the sets of it are not made for that."""
         texts = (self.line.gone, self.line.restored, self.line.other)
@@ -242,7 +247,7 @@ def read_index(data: bytes) -> Iterator[RunIndex]:
     Raises:
         ValueError: it is no such object.
     """
-    lines = iter(data.splitlines(keepends=True))
+    lines = BytesIO(data)
     for raw in lines:
         started, ended, fields = from_json(_fields_of(raw)), None, _fields_of(next(lines, b""))
         if fields.get("type") != _TYPE["type"]:

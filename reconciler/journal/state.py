@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from reconciler.model.address import StoreAddress
 from reconciler.model.lock import HeldLock, Holder
@@ -117,6 +117,9 @@ class Wanted:
 
 class State(Protocol):
     """A place for the record of runs, its locks and the plans that were applied."""
+
+    indexes: Mapping[str, Sequence[Any]]
+    """What `Catalogue.read` has read last: the runs of each object of the index, by its hash."""
 
     @property
     def objects(self) -> Objects:

@@ -86,6 +86,26 @@ def test_all_parts_together_are_the_store(root: Path) -> None:
     assert sorted(uid for one in studies for uid in one) == sorted(set().union(*studies))
 
 
+def test_what_is_kept_is_that_of_all_files_in_every_store(root: Path) -> None:
+    other = HEAD.replace("archive", "research").replace("reason", "# reason")
+    listed = pin(
+        root, "held.csv", ["studiesId,seriesId,instancesId", row("1.5.1.1"), "1.4,1.4.1,1"]
+    )
+    text = f"{other}keep:\n{listed}  - studiesId: '1.3'\n"
+    (root / "specs" / "b.yaml").write_text(text, encoding="utf-8")
+    paths = [root / "specs" / "a.yaml"]
+    whole = load_desired_state(paths, root=root)
+    with temporary_database() as database:
+        desired = load_in_parts(paths, root=root, database=database)
+        found = [*desired.keeps()]
+        assert [one.dicom_store_id for one in desired.stores] == ["archive"]
+    assert sorted({one.store.dicom_store_id for one in found}) == ["archive", "research"]
+    for store, keeps in whole.keeps.items():
+        of_store = [one.keeps for one in found if one.store == store]
+        assert entries(of_store) == list(keeps.entries)
+    assert not any(one.removes.entries for one in found)
+
+
 def problems_of(root: Path, *, in_parts: bool) -> tuple[Problem, ...]:
     with temporary_database() as database:
         load = partial(load_in_parts, database=database) if in_parts else load_desired_state

@@ -298,6 +298,24 @@ def test_objects_of_the_index_become_one_as_they_grow(tmp_path: Path, count: int
 
 
 @pytest.mark.parametrize("kind", ["disk", "bucket"])
+def test_an_object_is_read_once_and_only_as_long_as_the_log_names_it(
+    tmp_path: Path, kind: str
+) -> None:
+    place = Place(kind, tmp_path / "state")
+    state = place.state
+    for number in range(9):
+        write_deletion(state, number)
+        assert len(History.read(state).runs) == number + 1
+    assert state.indexes.keys() == {one.sha256 for one in read_stack(place)}
+    shutil.rmtree(place.folder / "runs" / "index")
+    for record in (place.folder / "runs").glob("run-*"):
+        record.unlink() if record.is_file() else shutil.rmtree(record)
+    history = History.read(state)
+    assert all(history.of(STORES[0], ENDPOINT).is_gone(deleted(number)) for number in range(9))
+    assert not History.read(place.state).runs
+
+
+@pytest.mark.parametrize("kind", ["disk", "bucket"])
 def test_an_object_that_is_not_as_it_was_is_not_believed(tmp_path: Path, kind: str) -> None:
     """What it said is read in the runs themselves, and the check says so."""
     place = Place(kind, tmp_path / "state")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +13,7 @@ from reconciler.errors import ExitCode, PlanRefused
 from reconciler.model.address import Provider, StoreAddress
 from reconciler.model.desired import (
     Claims,
+    DesiredStore,
     Entry,
     EntryKind,
     Hold,
@@ -31,6 +33,7 @@ from reconciler.model.plan import (
     StudyPlan,
 )
 from reconciler.model.problem import Source
+from reconciler.outside_memory import temporary_database
 from reconciler.planning.acceptance import (
     require_digest,
     require_endpoint,
@@ -38,6 +41,7 @@ from reconciler.planning.acceptance import (
     require_same_inputs,
     require_unexpired,
 )
+from reconciler.planning.shards.keeps import Keeps
 
 CREATED = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 EXPIRES = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -57,6 +61,7 @@ SAVED = SavedPlan(
 
 
 STORE = StoreAddress("imaging-prod", "europe-west4", "radiology", "archive")
+OTHER = replace(STORE, dicom_store_id="research")
 
 
 def deleting(store: StoreAddress, *instances: str) -> SavedPlan:
@@ -79,6 +84,29 @@ def keep(line: int, study: str, series: str | None = None, *uids: str, hold: str
     return Entry(EntryKind.KEEP, study, series, listed, source, hold=Hold(hold) if hold else None)
 
 
+RequireNothingKept = Callable[[SavedPlan, Mapping[StoreAddress, Claims]], None]
+
+
+def require_by_database(saved: SavedPlan, keeps: Mapping[StoreAddress, Claims]) -> None:
+    """As a shard is compared, for which few of the keeps are read again."""
+    far = Claims(tuple(keep(1, f"7.{n}", f"7.{n}.1", f"7.{n}.1.1") for n in range(50)))
+    parts = [
+        DesiredStore(store, Limits(), Claims(()), found)
+        for store, found in [*keeps.items(), (STORE, far)]
+    ]
+    with temporary_database() as database:
+        found = Keeps(database, parts).covering(saved.plan)
+    assert not [one for claims in found.values() for one in claims.entries if one in far.entries]
+    require_nothing_kept(saved, found)
+
+
+@pytest.fixture(params=[require_nothing_kept, require_by_database])
+def require(request: pytest.FixtureRequest) -> RequireNothingKept:
+    """Whether what is kept is in memory, or waits outside of it."""
+    found: RequireNothingKept = request.param
+    return found
+
+
 @pytest.mark.parametrize(
     ("entries", "told"),
     [
@@ -92,26 +120,31 @@ def keep(line: int, study: str, series: str | None = None, *uids: str, hold: str
         ),
     ],
 )
-def test_a_plan_that_deletes_what_is_kept_is_refused(entries: list[Entry], told: str) -> None:
+def test_a_plan_that_deletes_what_is_kept_is_refused(
+    require: RequireNothingKept, entries: list[Entry], told: str
+) -> None:
     with pytest.raises(PlanRefused) as caught:
-        require_nothing_kept(deleting(STORE, "1", "2"), keeping(*entries))
+        require(deleting(STORE, "1", "2"), keeping(*entries))
     assert str(caught.value) == f"the plan deletes what the files keep: {told}"
     assert caught.value.exit_code is ExitCode.REFUSED
 
 
-def test_keeps_of_other_addresses_and_other_stores_refuse_nothing() -> None:
+def test_keeps_of_other_addresses_and_other_stores_refuse_nothing(
+    require: RequireNothingKept,
+) -> None:
     saved = deleting(STORE, "1", "2")
     others = [keep(1, "2"), keep(2, "1", "1.2"), keep(3, "2", "1.1"), keep(4, "1", "1.1", "1.1.3")]
-    require_nothing_kept(saved, keeping(*others))
-    other = replace(STORE, dicom_store_id="research")
-    require_nothing_kept(saved, keeping(keep(1, "1"), store=other))
+    require(saved, keeping(*others))
+    require(saved, keeping(keep(1, "1"), store=OTHER))
 
 
-def test_a_keep_holds_whatever_provider_the_plan_names_for_its_store() -> None:
+def test_a_keep_holds_whatever_provider_the_plan_names_for_its_store(
+    require: RequireNothingKept,
+) -> None:
     """The four parameters name one store; files that disagree are refused."""
     forged = replace(STORE, provider=Provider.ORTHANC)
     with pytest.raises(PlanRefused, match="1 instance by"):
-        require_nothing_kept(deleting(forged, "1"), keeping(keep(3, "1")))
+        require(deleting(forged, "1"), keeping(keep(3, "1")))
 
 
 @pytest.mark.parametrize("now", [CREATED, EXPIRES - SECOND])

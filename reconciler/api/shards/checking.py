@@ -28,6 +28,7 @@ from reconciler.model.shards.manifest import Shard
 from reconciler.planning.acceptance import require_key, require_nothing_kept, require_unexpired
 from reconciler.planning.gates import gates_of, require_passed_gates
 from reconciler.planning.reappeared import LastWords, by_how, reappearance_gates
+from reconciler.planning.shards.keeps import Keeps
 from reconciler.planning.shards.manifest_file import read_shard
 
 
@@ -35,18 +36,18 @@ def require_acceptable_shard(saved: SavedPlan, order: Order) -> None:
     """Refuse a shard that the world has left behind; the whole is checked besides.
 
     Raises:
-        PlanRefused: it has expired, is bound by another key, or deletes what is kept.
+        PlanRefused: it has expired, or is bound by another key.
         GatesBlocking: a gate of it is blocking.
     """
     require_unexpired(saved, machine.now())
     require_key(saved, order.patient_key)
-    require_nothing_kept(saved, order.keeps)
     require_passed_gates(gates_of(saved))
 
 
 def require_shards(  # noqa: PLR0917 - what a command has at hand
     order: Order,
     left: Sequence[Shard],
+    keeps: Keeps,
     state: State,
     history: History,
     stop: Stop,
@@ -58,7 +59,8 @@ def require_shards(  # noqa: PLR0917 - what a command has at hand
 
     Raises:
         PlanFileError: a shard cannot be read.
-        PlanRefused: one is not that of the manifest, or no longer acceptable.
+        PlanRefused: one is not that of the manifest, deletes what is kept, or is no longer
+            acceptable.
         GatesBlocking: a gate is blocking, by what the record says and the store shows now.
         UsageError: an archive lies in the state.
     """
@@ -66,7 +68,7 @@ def require_shards(  # noqa: PLR0917 - what a command has at hand
         listener.step("checking shards") as update,
         connect(order.service, order.provider, read_only=True, stop=stop.event) as connection,
     ):
-        check = _Check(order, state, history, connection)
+        check = _Check(order, keeps, state, history, connection)
         for number, shard in enumerate(left, 1):
             if stop.is_requested:
                 return
@@ -80,6 +82,7 @@ class _Check:
     """Counts what reappeared, as the shards list it and as it is now."""
 
     order: Order
+    keeps: Keeps
     state: State
     history: History
     connection: Connection
@@ -91,6 +94,7 @@ class _Check:
         saved = read_shard(self.order.folder, self.order.manifest, shard)
         require_archives_outside(saved.plan, self.state)
         require_acceptable_shard(saved, self.order)
+        require_nothing_kept(saved, self.keeps.covering(saved.plan))
         recalled = recall(
             saved,
             PlanProgress.of(None, (), {}),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,8 +10,7 @@ from reconciler.api.service import Service, provider_of
 from reconciler.journal.places.bucket import BucketState
 from reconciler.journal.places.disk import DiskState
 from reconciler.journal.state import State
-from reconciler.model.address import Provider, StoreAddress
-from reconciler.model.desired import Claims
+from reconciler.model.address import Provider
 from reconciler.model.patient import PatientKey
 from reconciler.model.provenance import Requester
 from reconciler.model.shards.manifest import Manifest
@@ -24,8 +22,7 @@ from reconciler.objects.path import AnyPath
 class Order:
     """A plan in shards that was accepted, and how its shards are to be applied.
 
-    ``folder`` is that of the manifest, ``state`` a folder or a URL; ``keeps`` is what the project's
-    files keep now, with which each shard is compared when its turn comes.
+    ``folder`` is that of the manifest, ``state`` a folder or a URL.
     """
 
     manifest: Manifest
@@ -35,7 +32,6 @@ class Order:
     requester: Requester | None
     stop_after: int
     lease: float
-    keeps: Mapping[StoreAddress, Claims] = field(repr=False)
     patient_key: PatientKey | None = field(default=None, repr=False)
 
     @property

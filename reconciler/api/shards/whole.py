@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,7 +11,7 @@ from functools import partial
 from reconciler.api import machine
 from reconciler.api.loading import read_history
 from reconciler.api.recording import note_head
-from reconciler.api.running import Accept, Call, reported_results
+from reconciler.api.running import AcceptShards, Call, reported_results
 from reconciler.api.service import connect, endpoint_of, provider_of
 from reconciler.api.shards.account import Account, standing
 from reconciler.api.shards.checking import require_shards
@@ -25,12 +25,11 @@ from reconciler.journal.history import History
 from reconciler.journal.log import RunLog
 from reconciler.journal.state import RUNS
 from reconciler.live.workers import run_workers
-from reconciler.model.address import StoreAddress
-from reconciler.model.desired import Claims
 from reconciler.model.outcome import InstanceResult, Operation, RunReport, RunState
 from reconciler.model.shards.manifest import Manifest, Shard
 from reconciler.model.traffic import Traffic
 from reconciler.objects.path import AnyPath
+from reconciler.outside_memory import temporary_database
 from reconciler.planning.acceptance import require_endpoint
 from reconciler.reporting.wording import plural, traffic_line
 
@@ -60,7 +59,7 @@ def apply_shards(  # noqa: PLR0917 - what `reconciler.apply` has at hand
     shards: tuple[Shard, ...],
     processes: int,
     call: Call,
-    accept: Accept,
+    accept: AcceptShards,
 ) -> Applied:
     """Apply these shards of the plan whose manifest lies in ``folder``.
 
@@ -81,7 +80,7 @@ class _Whole:
     processes: int
     call: Call
 
-    def apply(self, accept: Accept) -> Applied:
+    def apply(self, accept: AcceptShards) -> Applied:
         """Do it; raises what is wrong with the whole, before anything is deleted."""
         manifest, state, listener = self.manifest, self.call.state, self.call.listener
         stores = [store.store for store in manifest.plan.stores]
@@ -103,9 +102,11 @@ class _Whole:
                 report = self._report(account, started, history)
                 return Applied(report, _exit_code(report), is_earlier=bool(account.shards))
             self._require_no_operation(account)
-            order = self._order(accept(history))
-            whole = replace(account, shards=manifest.plan.shards)
-            require_shards(order, list(whole.left()), state, history, self.call.stop, listener)
+            order = self._order()
+            whole = list(replace(account, shards=manifest.plan.shards).left())
+            with temporary_database() as database:
+                keeps = accept(history, database)
+                require_shards(order, whole, keeps, state, history, self.call.stop, listener)
             self._begin(account, left)
             error, traffic = self._apply_all(left, account, order)
             history = read_history(state, listener)
@@ -116,7 +117,7 @@ class _Whole:
         self._note_end(report)
         return Applied(report, _exit_code(report, error), bags=bags, error=error)
 
-    def _order(self, keeps: Mapping[StoreAddress, Claims]) -> Order:
+    def _order(self) -> Order:
         call, settings = self.call, self.call.settings
         return Order(
             self.manifest,
@@ -126,7 +127,6 @@ class _Whole:
             call.requester,
             settings.stop_after,
             settings.lease,
-            dict(keeps),
             call.patient_key,
         )
 

@@ -11,12 +11,12 @@ import io
 import itertools
 import re
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from reconciler.errors import BrokenJournal, JournalError
 from reconciler.journal.codec import from_json
@@ -154,6 +154,7 @@ class BucketState:
 
     def __init__(self, objects: Objects, now: Callable[[], datetime]) -> None:
         self.objects = objects
+        self.indexes: Mapping[str, Sequence[Any]] = {}
         self._now = now
         self._epochs = Epochs(objects, self._fence, request_timeout=REQUEST_TIMEOUT)
 

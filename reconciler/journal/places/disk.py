@@ -9,11 +9,11 @@ receivers of audit messages have.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from reconciler.durable_folder import make_folder, sync_folder
 from reconciler.errors import JournalError
@@ -121,6 +121,7 @@ class DiskState:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.objects = Disk(folder, may_be_made=True)
+        self.indexes: Mapping[str, Sequence[Any]] = {}
 
     def path_of(self, name: str) -> Path:
         """As `State`."""
