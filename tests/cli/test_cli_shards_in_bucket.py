@@ -316,6 +316,8 @@ def test_a_plan_in_one_file_is_read_from_a_bucket_too(three: Project, place: Pla
     place.put(MANIFEST, Path("plan.json").read_bytes())
     shown = three.run("show", f"{place.url}/plan.json")
     assert shown.out == three.run("show", "plan.json").out
+    lines = three.run("filter-file", f"{place.url}/plan.json")
+    assert (lines.code, lines.out.count("\n")) == (0, 6)
     assert reconciler.read_plan(f"{place.url}/plan.json") == reconciler.read_plan("plan.json")
     assert three.run("apply", f"{place.url}/plan.json").code == 0
     assert three.content() == set()

@@ -121,7 +121,7 @@ def apply_shards(
         )
         return Order(
             manifest,
-            folder.absolute(),
+            str(folder.absolute() if isinstance(folder, Path) else folder),
             project.state.absolute,
             service,
             requester,
@@ -291,7 +291,9 @@ class _Whole:
                 connection = stack.enter_context(
                     connect(order.service, order.provider, read_only=False, stop=stop.event)
                 )
-                lane = Lane(order, self.state, connection, stop, on_result, note)
+                lane = Lane(
+                    order, order.open_folder(), self.state, connection, stop, on_result, note
+                )
                 yield lane.apply, lambda: [connection.traffic]
             else:
                 around = Around(self.starting, note)
