@@ -157,7 +157,10 @@ def read_plan(
     found = read_plan_in_any_form(place, listener)
     if isinstance(found, SavedPlan):
         return showing.Plan.of(found)
-    return showing.PlanInShards.of(found, place.absolute().parent)
+    folder = place.parent
+    return showing.PlanInShards.of(
+        found, str(folder.absolute() if isinstance(folder, Path) else folder)
+    )
 
 
 def overridden_last_time(

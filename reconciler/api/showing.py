@@ -13,7 +13,6 @@ from reconciler.applying.apply import Applied
 from reconciler.errors import UsageError
 from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.shards.manifest import Manifest
-from reconciler.objects.path import AnyPath
 
 _LARGEST_PAGE = 5_000
 """So many deletions a notebook shows as a page; of more it shows the markdown, which gets coarser:
@@ -90,13 +89,14 @@ class PlanInShards(Manifest):
     """A plan in shards; it shows itself as a `Plan` does.
 
     ``digest`` is what a reviewer approves, and covers every shard. ``plan.shards`` says of each its
-    number, from 1, and how much it deletes; the shards themselves lie in ``folder``.
+    number, from 1, and how much it deletes; the shards themselves lie in
+    ``folder``, an absolute path or a URL.
     """
 
-    folder: AnyPath
+    folder: str
 
     @classmethod
-    def of(cls, manifest: Manifest, folder: AnyPath) -> Self:
+    def of(cls, manifest: Manifest, folder: str) -> Self:
         """The same plan, whose manifest lies in this folder."""
         found = {field.name: getattr(manifest, field.name) for field in fields(Manifest)}
         return cls(**found, folder=folder)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, TypeAlias, TypeGuard
 
 from reconciler.errors import UsageError
 from reconciler.objects.interface import RemovableObjects, is_name
@@ -17,7 +16,7 @@ from reconciler.regular_file import open_regular
 
 @dataclass(frozen=True, slots=True)
 class ObjectPath:
-    """An object, or, without a name, the folder that objects are in; a process opens its own."""
+    """An object, or, without a name, the folder that all of them are in."""
 
     objects: RemovableObjects
     name: str = ""
@@ -27,30 +26,19 @@ class ObjectPath:
         """The folder that it is in."""
         return ObjectPath(self.objects, self.name.rpartition("/")[0])
 
-    def absolute(self) -> ObjectPath:
-        """Itself."""
-        return self
-
     def __truediv__(self, name: str) -> ObjectPath:
         return ObjectPath(self.objects, "/".join(filter(None, [self.name, name])))
 
     def __str__(self) -> str:
         return "/".join(filter(None, [self.objects.url, self.name]))
 
-    def __reduce__(self) -> tuple[Callable[..., ObjectPath], tuple[str, str]]:
-        return _reopened, (self.objects.url, self.name)
-
 
 AnyPath: TypeAlias = Path | ObjectPath
 
 
-def _reopened(url: str, name: str) -> ObjectPath:
-    return ObjectPath(open_objects(url), name)
-
-
 def open_folder(address: Path | str) -> AnyPath:
     """The folder that a path or a URL names; raises as `open_objects`."""
-    return address if isinstance(address, Path) else ObjectPath(open_objects(address))
+    return ObjectPath(open_objects(address)) if _is_url(address) else Path(address)
 
 
 def open_path(address: Path | str) -> AnyPath:
@@ -60,7 +48,7 @@ def open_path(address: Path | str) -> AnyPath:
         UsageError: the URL names no object, or the extra for buckets is not installed.
         StateError: there are no credentials.
     """
-    if isinstance(address, Path) or "://" not in address:
+    if not _is_url(address):
         return Path(address)
     folder, _, name = address.rpartition("/")
     if folder.endswith("/") or not is_name(name):
@@ -69,6 +57,10 @@ def open_path(address: Path | str) -> AnyPath:
             hint="name the file, as in gs://BUCKET/PREFIX/plan.json, without a query",
         )
     return ObjectPath(open_objects(folder), name)
+
+
+def _is_url(address: Path | str) -> TypeGuard[str]:
+    return isinstance(address, str) and "://" in address
 
 
 def open_file(path: AnyPath) -> BinaryIO:

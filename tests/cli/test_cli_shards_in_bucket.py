@@ -238,6 +238,30 @@ def test_an_object_that_was_edited_exchanged_or_lost_stops_the_whole(
     assert three.deletes() == []
 
 
+@in_s3
+def test_a_shard_that_is_lost_when_its_turn_comes_ends_the_run(
+    three: Project, place: Place
+) -> None:
+    manifest = plan(three, place)
+    place.spoilt.seen.clear()
+
+    def lost_once_read(request: Request, forward: Forward) -> Reply | None:
+        reads = [one.path for one in place.spoilt.seen if SHARDS[1] in one.path]
+        is_lost = SHARDS[1] in request.path and len(reads) > 1
+        return (says(404, "NoSuchKey") if is_lost else honest)(request, forward)
+
+    place.spoilt.always["GET"] = lost_once_read
+    ended = three.run("apply", manifest, "--report", "report.json")
+    assert ended.code == 4
+    assert f"cannot read {place.url}/{SHARDS[1]}: there is no such object" in ended.err
+    counts = json.loads(Path("report.json").read_text("utf-8"))["counts"]
+    assert (counts["deleted"], counts["not_attempted"]) == (2, 4)
+    assert len(three.deletes()) == 2
+    place.spoilt.always.clear()
+    assert three.run("apply", manifest).code == 0
+    assert three.content() == set()
+
+
 def commands_of(place: Place) -> list[tuple[str, ...]]:
     manifest = f"{place.url}/plan.json"
     making = ("plan", "--shard-size", "2", "--out", place.url)
@@ -316,6 +340,8 @@ def test_a_plan_in_one_file_is_read_from_a_bucket_too(three: Project, place: Pla
     place.put(MANIFEST, Path("plan.json").read_bytes())
     shown = three.run("show", f"{place.url}/plan.json")
     assert shown.out == three.run("show", "plan.json").out
+    lines = three.run("filter-file", f"{place.url}/plan.json")
+    assert (lines.code, lines.out.count("\n")) == (0, 6)
     assert reconciler.read_plan(f"{place.url}/plan.json") == reconciler.read_plan("plan.json")
     assert three.run("apply", f"{place.url}/plan.json").code == 0
     assert three.content() == set()

@@ -25,6 +25,7 @@ from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import Reappeared, SavedPlan
 from reconciler.model.shards.manifest import Shard
+from reconciler.objects.path import AnyPath
 from reconciler.planning.acceptance import require_key, require_nothing_kept, require_unexpired
 from reconciler.planning.gates import gates_of, require_passed_gates
 from reconciler.planning.reappeared import LastWords, by_how, reappearance_gates
@@ -68,7 +69,7 @@ def require_shards(  # noqa: PLR0917 - what a command has at hand
         listener.step("checking shards") as update,
         connect(order.service, order.provider, read_only=True, stop=stop.event) as connection,
     ):
-        check = _Check(order, keeps, state, history, connection)
+        check = _Check(order, order.open_folder(), keeps, state, history, connection)
         for number, shard in enumerate(left, 1):
             if stop.is_requested:
                 return
@@ -82,6 +83,7 @@ class _Check:
     """Counts what reappeared, as the shards list it and as it is now."""
 
     order: Order
+    folder: AnyPath
     keeps: Keeps
     state: State
     history: History
@@ -91,7 +93,7 @@ class _Check:
 
     def take(self, shard: Shard) -> None:
         """Check one."""
-        saved = read_shard(self.order.folder, self.order.manifest, shard)
+        saved = read_shard(self.folder, self.order.manifest, shard)
         require_archives_outside(saved.plan, self.state)
         require_acceptable_shard(saved, self.order)
         require_nothing_kept(saved, self.keeps.covering(saved.plan))

@@ -18,6 +18,7 @@ from reconciler.live.connection import Connection
 from reconciler.model.outcome import InstanceResult
 from reconciler.model.provenance import Provenance
 from reconciler.model.shards.manifest import Shard
+from reconciler.objects.path import AnyPath
 from reconciler.planning.shards.manifest_file import read_shard
 
 
@@ -26,6 +27,7 @@ class Lane:
     """Applies shards, each as a run of its own, over one connection."""
 
     order: Order
+    folder: AnyPath
     state: State
     connection: Connection
     stop: Stop
@@ -35,7 +37,7 @@ class Lane:
     def apply(self, shard: Shard) -> Applied:
         """Read a shard and apply it; raises as `Apply.run`, and as `read_shard`."""
         order, connection = self.order, self.connection
-        saved = read_shard(order.folder, order.manifest, shard)
+        saved = read_shard(self.folder, order.manifest, shard)
         require_archives_outside(saved.plan, self.state)
         return Apply(
             saved=saved,

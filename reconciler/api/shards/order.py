@@ -15,18 +15,18 @@ from reconciler.model.patient import PatientKey
 from reconciler.model.provenance import Requester
 from reconciler.model.shards.manifest import Manifest
 from reconciler.objects.opening import open_objects
-from reconciler.objects.path import AnyPath
+from reconciler.objects.path import AnyPath, open_folder
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
     """A plan in shards that was accepted, and how its shards are to be applied.
 
-    ``folder`` is that of the manifest, ``state`` a folder or a URL.
+    ``folder`` is that of the manifest, and ``state`` the state, each a path or a URL.
     """
 
     manifest: Manifest
-    folder: AnyPath
+    folder: str
     state: str
     service: Service
     requester: Requester | None
@@ -38,6 +38,10 @@ class Order:
     def provider(self) -> Provider:
         """That of the stores."""
         return provider_of(store.store for store in self.manifest.plan.stores)
+
+    def open_folder(self) -> AnyPath:
+        """The folder of the manifest."""
+        return open_folder(self.folder)
 
     def open_state(self) -> State:
         """The state, which the process that gave the order was allowed to use."""

@@ -28,7 +28,6 @@ from reconciler.live.workers import run_workers
 from reconciler.model.outcome import InstanceResult, Operation, RunReport, RunState
 from reconciler.model.shards.manifest import Manifest, Shard
 from reconciler.model.traffic import Traffic
-from reconciler.objects.path import AnyPath
 from reconciler.outside_memory import temporary_database
 from reconciler.planning.acceptance import require_endpoint
 from reconciler.reporting.wording import plural, traffic_line
@@ -55,7 +54,7 @@ def chosen_shards(manifest: Manifest, numbers: Collection[int] | None) -> tuple[
 
 def apply_shards(  # noqa: PLR0917 - what `reconciler.apply` has at hand
     manifest: Manifest,
-    folder: AnyPath,
+    folder: str,
     shards: tuple[Shard, ...],
     processes: int,
     call: Call,
@@ -75,7 +74,7 @@ class _Whole:
     """One apply of shards of a plan, with all that is around it."""
 
     manifest: Manifest
-    folder: AnyPath
+    folder: str
     shards: tuple[Shard, ...]
     processes: int
     call: Call
@@ -194,7 +193,9 @@ class _Whole:
                 connection = stack.enter_context(
                     connect(order.service, order.provider, read_only=False, stop=stop.event)
                 )
-                lane = Lane(order, self.call.state, connection, stop, on_result, note)
+                lane = Lane(
+                    order, order.open_folder(), self.call.state, connection, stop, on_result, note
+                )
                 yield lane.apply, lambda: [connection.traffic]
             else:
                 workers = stack.enter_context(running_workers(order, self.processes, note))

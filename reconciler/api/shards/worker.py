@@ -85,7 +85,15 @@ def work(order: Order, pipe: Pipe, number: int, processes: int, rate: int) -> No
         with connect(
             order.service, order.provider, read_only=False, stop=stop.event, rate_memory=memory
         ) as connection:
-            lane = Lane(order, order.open_state(), connection, stop, reporter.add, reporter.note)
+            lane = Lane(
+                order,
+                order.open_folder(),
+                order.open_state(),
+                connection,
+                stop,
+                reporter.add,
+                reporter.note,
+            )
             while (shard := shards.get()) is not None:
                 applied = lane.apply(shard)
                 reporter.flush()

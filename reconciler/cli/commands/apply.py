@@ -65,7 +65,7 @@ def command(
     PATHS is one saved plan (plan.json), or desired-state files and folders (default: specs/),
     which are planned first, shown, and applied after a 'yes'. Of a plan in shards it is the
     plan.json beside shards/; a shard that was applied before is not applied again. A saved plan
-    may lie in a bucket.
+    may be the URL of an object in a bucket.
 
     Exit code 0 when every planned deletion is proven, 3 when the plan is refused, 4 when
     something failed, is unconfirmed or was not attempted, 5 when another run holds the lock.

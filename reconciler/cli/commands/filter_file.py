@@ -12,17 +12,18 @@ import click
 from reconciler.api.destination import require_writable, write_file
 from reconciler.api.loading import read_saved_plan
 from reconciler.cli.options.listening import Console
-from reconciler.cli.options.path_type import PATH
+from reconciler.cli.options.path_type import ADDRESS, PATH
 from reconciler.cli.output.console import say, write_document
 from reconciler.errors import UsageError
 from reconciler.model.plan import Plan, StorePlan
+from reconciler.objects.path import open_path
 
 
 @click.command(name="filter-file")
-@click.argument("plan", type=PATH)
+@click.argument("plan", type=ADDRESS)
 @click.option("--store", metavar="STORE", help="Of which store, if the plan is about several.")
 @click.option("--out", type=PATH, metavar="FILE", help="Write it there.")
-def command(plan: Path, store: str | None, out: Path | None) -> None:
+def command(plan: Path | str, store: str | None, out: Path | None) -> None:
     """List what a saved PLAN deletes, as Google's own operations take it.
 
     One line for each instance, /studies/…/series/…/instances/…: the filter file of an export or a
@@ -35,7 +36,7 @@ def command(plan: Path, store: str | None, out: Path | None) -> None:
       reconciler filter-file plan.json --out filter.txt
     """
     require_writable(out)
-    chosen = _choose(read_saved_plan(plan, Console()).plan, store)
+    chosen = _choose(read_saved_plan(open_path(plan), Console()).plan, store)
     lines = (f"{instance}\n" for one in chosen for instance in one.deletions())
     if not any(one.studies for one in chosen):
         say("note: the plan deletes nothing")

@@ -51,7 +51,8 @@ def command(
 ) -> None:
     """Render a saved PLAN, offline but for --thumbnails.
 
-    Of a plan in shards, PLAN is the manifest, or one of the shards. It may lie in a bucket.
+    Of a plan in shards, PLAN is the manifest, or one of the shards. PLAN may be the URL of an
+    object in a bucket, which is read.
 
     With --thumbnails one instance to delete of each series is rendered by the store that the plan
     is for, and the page holds the images: keep it as you keep the images themselves. What was asked
