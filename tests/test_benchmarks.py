@@ -20,7 +20,7 @@ SMALL = {
     "million.py": "--instances 2000 --minutes 0.5",
     "plan.py": "--instances 2000 --probed 20 --latency 0.001 --runs 1",
     "probes.py": "--instances 20 --latency 0.001 --parallelism 2 --runs 1",
-    "shards.py": "--instances 500 1000 --shard-size 200",
+    "shards.py": "--instances 500 1000 --shard-size 200 --minutes 0.5",
     "shared_state.py": "--instances 20 --put 0.001 --latency 0.001 --parallelism 2 --runs 1",
     "ten_years.py": "--runs 9 --deletions 20 --instances 20 --rounds 1",
     "verify.py": "--records 300",

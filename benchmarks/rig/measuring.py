@@ -16,7 +16,7 @@ import time
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain, groupby
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,18 +82,25 @@ def write_flat(folder: Path, layout: Layout) -> Path:
     return file
 
 
-def write_inventory(folder: Path, layout: Layout) -> Path:
-    """A CSV inventory, and the file that pins it."""
-    digest = hashlib.sha256()
-    with (folder / "instances.csv").open("wb") as out:
-        rows = map(",".join, layout.addresses())
-        for line in chain(["studiesId,seriesId,instancesId"], rows):
+def write_inventory(folder: Path, layout: Layout, kept: int = 0) -> Path:
+    """A CSV inventory, and the file that pins it; the last ones are ``kept``, by a second one."""
+    rows = layout.addresses()
+    removes = _pinned(folder / "instances.csv", islice(rows, layout.instances - kept))
+    keeps = f"keep:\n{_pinned(folder / 'kept.csv', rows)}" if kept else ""
+    file = folder / "inventory.yaml"
+    file.write_text(f"{HEAD}{removes}{keeps}")
+    return file
+
+
+def _pinned(file: Path, addresses: Iterable[tuple[str, str, str]]) -> str:
+    """Write an inventory; the entry that pins it."""
+    digest, count = hashlib.sha256(), -1
+    with file.open("wb") as out:
+        for line in chain(["studiesId,seriesId,instancesId"], map(",".join, addresses)):
             out.write(f"{line}\n".encode())
             digest.update(f"{line}\n".encode())
-    pin = f"{{path: instances.csv, sha256: {digest.hexdigest()}, count: {layout.instances}}}"
-    file = folder / "inventory.yaml"
-    file.write_text(f"{HEAD}  - inventory: {pin}\n")
-    return file
+            count += 1
+    return f"  - inventory: {{path: {file.name}, sha256: {digest.hexdigest()}, count: {count}}}\n"
 
 
 @contextmanager

@@ -42,16 +42,15 @@ class Table:
         return "\n".join([*self._lines, *(line for note in self._notes for line in ("", note))])
 
 
-def write_results(table: Table, path: Path | None) -> None:
-    """Put the table into the file, in the place of the earlier one of that benchmark."""
+def write_results(table: Table, path: Path | None, more: Sequence[Table] = ()) -> None:
+    """Put the tables into the file, in the place of the earlier ones of that benchmark."""
     if path is None:
         return
     text = path.read_text() if path.exists() else _HEAD
     today = f"{datetime.now(UTC):%Y-%m-%d}"
     begin, end = f"<!-- {table.name} -->", f"<!-- /{table.name} -->"
-    section = (
-        f"{begin}\n## benchmarks/{table.name}.py\n\n{today}, {machine()}\n\n{table.text()}\n{end}"
-    )
+    tables = "\n\n".join(one.text() for one in (table, *more))
+    section = f"{begin}\n## benchmarks/{table.name}.py\n\n{today}, {machine()}\n\n{tables}\n{end}"
     pattern = re.compile(f"{re.escape(begin)}.*?{re.escape(end)}", re.DOTALL)
     if pattern.search(text):
         text = pattern.sub(lambda _: section, text)

@@ -160,7 +160,7 @@ class Apply:
                     journal.close()
 
     def _left(self) -> _Left:
-        history = History.read(self.state)
+        history = History.read(self.state, part=self.saved.part_of)
         earlier = history.of_plan(self.saved.plan_id)
         studies = {
             (one.store, study.study_uid) for one in self.saved.plan.stores for study in one.studies

@@ -12,8 +12,9 @@ from reconciler.journal.index_objects import IndexObject, read_indexes
 from reconciler.journal.log import RunLog
 from reconciler.journal.order import RunStart, in_order
 from reconciler.journal.reader import RunRecords
-from reconciler.journal.records import FirstRecord
+from reconciler.journal.records import FirstRecord, RunStarted
 from reconciler.journal.state import RUNS, RunFile, State
+from reconciler.model.plan import PartOf
 
 
 class Catalogue:
@@ -52,6 +53,14 @@ class Catalogue:
         names = (name for name in state.run_names(RUNS) if name not in indexed)
         files = (state.run_file(RUNS, name) for name in names)
         return cls(state, indexed, {file.name: file for file in files if file}, logged)
+
+    def beside(self, part: PartOf) -> set[str]:
+        """The runs of the other shards of a plan that have no index, such as those under way.
+
+        Raises:
+            JournalError: one cannot be read.
+        """
+        return {name for name, file in self.unindexed.items() if _is_beside(part, file)}
 
     def file(self, run: str) -> RunFile | None:
         """The record of one of them; None if it is gone.
@@ -112,6 +121,12 @@ class Catalogue:
             left = {key for run in waiting if run in self.indexed for key in self.indexed[run].open}
             waiting = self.naming(left) - found
         return frozenset(found)
+
+
+def _is_beside(part: PartOf, file: RunFile) -> bool:
+    first = next(iter(RunRecords(file)), None)
+    theirs = first.part_of if isinstance(first, RunStarted) else None
+    return theirs is not None and theirs.plan_id == part.plan_id and theirs != part
 
 
 def _indexes(state: State, named: Sequence[IndexObject]) -> list[RunIndex]:

@@ -21,6 +21,7 @@ from reconciler.journal.state import RunFile, State
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.outcome import Outcome
 from reconciler.model.past import LastWord, PutBack, Removed
+from reconciler.model.plan import PartOf
 from reconciler.model.service import Store, store_at
 
 ProgressCallback = Callable[[int, int], None]
@@ -160,17 +161,26 @@ class History:
         self._fold(on_progress)
 
     @classmethod
-    def read(cls, state: State, on_progress: ProgressCallback | None = None) -> History:
+    def read(
+        cls,
+        state: State,
+        on_progress: ProgressCallback | None = None,
+        *,
+        part: PartOf | None = None,
+    ) -> History:
         """Find every apply and restore on record; a place that does not exist has none.
 
-        ``on_progress`` is called with how many bytes are read, and how many there are to read.
+        ``on_progress`` is called with how many bytes are read, and how many there are to read. For
+        a shard, which is ``part`` of a plan, the runs of its other shards that have no index are
+        left out, such as those under way: they are about studies of their own.
 
         Raises:
             JournalError: a run cannot be read, is broken, or is not as the log has it; it may hide
                 deletions.
         """
         catalogue = Catalogue.read(state)
-        chosen = catalogue.to_read(catalogue.unindexed.keys() | catalogue.left_open())
+        unindexed = catalogue.unindexed.keys() - (catalogue.beside(part) if part else set())
+        chosen = catalogue.to_read(unindexed | catalogue.left_open())
         history = cls(catalogue, catalogue.in_order(), chosen, on_progress)
         # What a run without an index left open may have been closed by one that has one.
         return history._having_read(catalogue.naming(history._open_keys()))
@@ -293,7 +303,8 @@ class History:
         mentions = {name: Mentions() for name in files}
         for place, name in enumerate(self._order):
             if name not in files:
-                self._add_run(_read_of(catalogue.indexed[name], place))
+                if name in catalogue.indexed:
+                    self._add_run(_read_of(catalogue.indexed[name], place))
                 continue
             logged = catalogue.logged.get(name)
             records = RunRecords(files[name], on_read, measures=logged is not None)

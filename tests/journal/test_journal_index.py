@@ -47,6 +47,7 @@ from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.desired import Reason, ReasonCode
 from reconciler.model.live import Presence
 from reconciler.model.outcome import Outcome, RunState
+from reconciler.model.plan import PartOf
 from reconciler.model.problem import Source
 from reconciler.model.reply import ReplyKind
 from reconciler.model.verification import FindingKind
@@ -355,8 +356,41 @@ def test_an_index_that_says_something_else_than_the_record_is_found(tmp_path: Pa
     assert "index" in found.message
 
 
+class Working:
+    """The lock of a run beside which others are at work."""
+
+    is_good = True
+
+    def came_after(self, run: str) -> bool:
+        return False
+
+
 def deleted(number: int) -> InstanceAddress:
     return InstanceAddress("1.2", "1.2.3", f"1.2.3.{number}")
+
+
+@pytest.mark.parametrize("kind", ["disk", "bucket"])
+def test_a_shard_reads_no_other_shard_that_is_under_way(tmp_path: Path, kind: str) -> None:
+    """Its own run is read, and one of another plan; the order is that of all runs."""
+    place = Place(kind, tmp_path / "state")
+    state = place.state
+    runs = [PartOf("plan", 1), PartOf("plan", 2), PartOf("other", 2), None]
+    for number, part in enumerate(runs):
+        links = links_of_run(state)
+        first = apply_of(
+            f"run-{number}", plan_id=f"p{number}", stores=STORES, part_of=part, **links
+        )
+        with RunJournal.create(state, first, Working()) as journal:
+            journal.append(Intent(NOON, 0, deleted(number), 1))
+
+    def found(part: PartOf | None) -> list[tuple[str, int]]:
+        attempts = History.read(state, part=part).open_attempts(STORES[0], ENDPOINT)
+        return [(one.run.name, one.run.place) for one in attempts]
+
+    everything = [(f"run-{number}", number) for number in range(4)]
+    assert found(None) == everything
+    assert found(PartOf("plan", 1)) == [everything[0], *everything[2:]]
+    assert found(PartOf("plan", 3)) == everything[2:]
 
 
 def write_deletion(state: State, number: int) -> None:

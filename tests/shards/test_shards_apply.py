@@ -7,12 +7,22 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.journal.state import RUNS
+from reconciler.model.plan import PartOf
+from reconciler.model.shards.manifest import Shard, plan_id_of
+from reconciler.planning.plan_file import write_plan
+from reconciler.planning.shards.manifest_file import (
+    digest_of_shards,
+    read_manifest,
+    read_shard,
+    write_manifest,
+)
 
 from ..chaos.sites import wait_until
 from .sharded_site import LOCKED, ShardedSite, ended, running_sharded_site
@@ -254,6 +264,28 @@ def test_a_keep_of_today_stops_the_whole_before_anything_is_deleted(
     assert done.code == 3, done
     assert "specs/hold.yaml was added" in done.err
     assert not site.deletes()
+
+
+def test_shards_that_share_a_study_are_refused_before_any_is_applied(
+    in_folder: ShardedSite,
+) -> None:
+    """What one run does in a study, no run of another shard looks at."""
+    folder = in_folder.site.folder / "plan"
+    manifest = read_manifest(folder / "plan.json")
+    first, second, third = manifest.plan.shards
+    again = replace(
+        read_shard(folder, manifest, first),
+        part_of=(part := PartOf(manifest.plan_id, 2)),
+        plan_id=plan_id_of(part),
+    )
+    (folder / second.path).write_text("".join(write_plan(again)))
+    plan = replace(manifest.plan, shards=(first, Shard.of(again, 2), third))
+    forged = replace(manifest, plan=plan, digest=digest_of_shards(plan))
+    (folder / "plan.json").write_text("".join(write_manifest(forged)))
+    done = in_folder.site.here("apply", "plan/plan.json", "--expect-digest", forged.digest)
+    assert done.code == 3, done
+    assert "shard 2 deletes from a study of a shard before it" in done.err
+    assert not in_folder.site.deletes()
 
 
 def test_one_shard_is_no_plan_and_a_plan_has_no_shards(in_folder: ShardedSite) -> None:

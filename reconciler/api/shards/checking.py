@@ -18,6 +18,7 @@ from reconciler.api.shards.order import Order
 from reconciler.applying.progress import PlanProgress
 from reconciler.applying.recall import recall
 from reconciler.applying.stopping import Stop
+from reconciler.errors import PlanRefused
 from reconciler.journal.history import History
 from reconciler.journal.state import State
 from reconciler.live.connection import Connection
@@ -60,8 +61,8 @@ def require_shards(  # noqa: PLR0917 - what a command has at hand
 
     Raises:
         PlanFileError: a shard cannot be read.
-        PlanRefused: one is not that of the manifest, deletes what is kept, or is no longer
-            acceptable.
+        PlanRefused: one is not that of the manifest, has not its own studies, deletes what is
+            kept, or is no longer acceptable.
         GatesBlocking: a gate is blocking, by what the record says and the store shows now.
         UsageError: an archive lies in the state.
     """
@@ -88,12 +89,14 @@ class _Check:
     state: State
     history: History
     connection: Connection
+    latest: tuple[StoreAddress, str] | None = None
     listed: Counter[tuple[StoreAddress, GateName]] = field(default_factory=Counter)
     now: Counter[tuple[StoreAddress, GateName]] = field(default_factory=Counter)
 
     def take(self, shard: Shard) -> None:
         """Check one."""
         saved = read_shard(self.folder, self.order.manifest, shard)
+        self._require_own_studies(saved, shard)
         require_archives_outside(saved.plan, self.state)
         require_acceptable_shard(saved, self.order)
         require_nothing_kept(saved, self.keeps.covering(saved.plan))
@@ -106,6 +109,16 @@ class _Check:
         )
         self.listed.update(_by_gate(saved.reappeared))
         self.now.update(_by_gate(recalled.reappeared))
+
+    def _require_own_studies(self, saved: SavedPlan, shard: Shard) -> None:
+        """No two shards share a study, so that none need know what another one is doing."""
+        studies = [(one.store, each.study_uid) for one in saved.plan.stores for each in one.studies]
+        if self.latest and studies and min(studies) <= self.latest:
+            raise PlanRefused(
+                f"shard {shard.number} deletes from a study of a shard before it",
+                hint="make the plan again",
+            )
+        self.latest = max(studies, default=self.latest)
 
     def gates(self) -> Iterator[Gate]:
         """The gates of the whole on what reappeared; shards that are over count as listed."""
