@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
 from datetime import date
 from enum import Enum
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from reconciler.model.address import SeriesAddress, StoreAddress
 from reconciler.model.as_json import as_json
@@ -176,8 +176,7 @@ class Entry:
         return self.instances is None
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """The entry that speaks for an instance, and the very line that does."""
 
     entry: Entry

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from reconciler.model.address import InstanceAddress, SeriesAddress
 from reconciler.model.desired import Claim, Claims, DesiredStore, Entry, EntryKind, Reason
@@ -18,8 +19,7 @@ _NOT_LISTED = StudyContents(problem="it was not listed")
 _NOT_ASKED = unknown("the store was not asked")
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedInstance:
+class JudgedInstance(NamedTuple):
     """One instance with the claims on it and what the store said of it."""
 
     instance: InstanceAddress
