@@ -64,6 +64,42 @@ class UnaskedError(http.client.HTTPException):
     """Bytes followed a reply that nobody had asked for."""
 
 
+class _Lean(HTTPConnection):
+    """What urllib3 does for a request and its reply, without what is of no use here."""
+
+    # That of urllib3 looks at each value for the mark of a header that is to be left out.
+    putheader = http.client.HTTPConnection.putheader
+
+    def request(self, method: str, url: str, body: Any = None, **options: Any) -> None:  # type: ignore[override]  # as urllib3 calls it
+        """Send a request. Of one without a body, urllib3 would work out how long it is."""
+        if body is not None:
+            super().request(method, url, body, **options)
+            return
+        if self.sock is not None:
+            self.sock.settimeout(self.timeout)
+        headers = options["headers"]
+        self.putrequest(method, url, skip_accept_encoding="Accept-Encoding" in headers)
+        for name, value in headers.items():
+            self.putheader(name, value)
+        self.endheaders()
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3's own
+        """The next reply. urllib3 would look over its headers once more, and copy them."""
+        self.sock.settimeout(self.timeout)
+        reply: Any = http.client.HTTPConnection.getresponse(self)
+        return HTTPResponse(
+            reply,
+            reply.headers,
+            reply.status,
+            version=reply.version,
+            reason=reply.reason,
+            preload_content=False,
+            decode_content=False,
+            original_response=reply,
+            request_method=reply.method,
+        )
+
+
 def connections_of(
     base: type[HTTPConnection], doubt: threading.Event, *, reuse: bool
 ) -> type[HTTPConnection]:
@@ -73,28 +109,12 @@ def connections_of(
     ``reuse``, no connection is used twice.
     """
 
-    class Connection(base):  # type: ignore[misc,valid-type]  # the base is that of the scheme or proxy
+    class Connection(_Lean, base):  # type: ignore[misc,valid-type]  # the base is that of the scheme or proxy
         """One connection of the pool."""
 
-        def response_class(self, sock: socket.socket, *args: Any, **options: Any) -> Reply:
+        def response_class(self, sock: socket.socket, *args: Any, **options: Any) -> Reply:  # type: ignore[override]  # a class, there
             """What `http.client` makes of the next reply."""
             return Reply(sock, *args, doubt=doubt, term=_term.get(), **options)
-
-        def getresponse(self) -> HTTPResponse:
-            """The next reply. urllib3 would look over its headers once more, and copy them."""
-            self.sock.settimeout(self.timeout)
-            reply: Any = http.client.HTTPConnection.getresponse(self)
-            return HTTPResponse(
-                reply,
-                reply.headers,
-                reply.status,
-                version=reply.version,
-                reason=reply.reason,
-                preload_content=False,
-                decode_content=False,
-                original_response=reply,
-                request_method=reply.method,
-            )
 
         @property
         def is_connected(self) -> bool:

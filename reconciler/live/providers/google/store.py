@@ -126,8 +126,9 @@ class HealthcareStore(DicomWebStore):
 
     def observed(self, answer: Answer, depth: int) -> Observation:
         """A bare text says ABSENT only if what nobody has gets the same one."""
-        if word_of(answer) is not Word.TEXT:
-            return probe_reply.observe(answer)
+        word = word_of(answer)
+        if word is not Word.TEXT:
+            return probe_reply.observe(answer, lambda _: word is Word.CODE)
         if self._is_nobodys(answer, depth):
             return ABSENT_BY_TEXT
         return no_absence(" with another text than what nobody has gets")
