@@ -119,7 +119,7 @@ class Outage:
 
     def retry_after(self, now: float) -> float:
         """As `Quota`."""
-        return self._quota.retry_after(now)
+        return 10.0 if self._begin <= now < self._end else self._quota.retry_after(now)
 
 
 @dataclass(slots=True)

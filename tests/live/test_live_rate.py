@@ -137,7 +137,7 @@ def test_a_retry_after_holds_up_every_request_for_a_minute_at_most(
     assert seconds_for(limited, clock, 1) == pytest.approx(waited)
 
 
-def test_of_many_that_wait_one_has_taken_a_slot() -> None:
+def test_of_many_that_wait_few_have_taken_a_slot() -> None:
     """Those who have one leave at the old rate, whatever is learned meanwhile."""
     limited = RateLimiter(50.0, stop=threading.Event())
     left = threading.Semaphore(0)
