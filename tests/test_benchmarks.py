@@ -24,7 +24,7 @@ SMALL = {
     "shared_state.py": "--instances 20 --put 0.001 --latency 0.001 --parallelism 2 --runs 1",
     "ten_years.py": "--runs 9 --deletions 20 --instances 20 --rounds 1",
     "verify.py": "--records 300",
-    "quota.py": "--instances 20 --quota 50 --parallelism 2",
+    "quota.py": "--instances 20 --quota 50 --parallelism 2 --processes 2",
     "query.py": "--instances 3 --kilobytes 10 --latency 0.001 --parallelism 2 --runs 1",
 }
 WRITING = (

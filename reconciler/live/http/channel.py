@@ -145,12 +145,12 @@ class Channel:
         own = {"X-Request-Id": request_id, "User-Agent": self._settings.user_agent}
         headers = {**message.headers, **identity, **own}
         signed = Message(message.method, message.target, headers, message.body)
-        self._limiter.acquire()
+        left = self._limiter.acquire()
         with self._concurrency.one(kind if kind in _OF_ONE_SIZE else None):
             self._count(kind)
             adapter = self._changes if kind in _CHANGES else self._reads
             stream = self._exchange(self._apart if apart else adapter, signed, request_id, kind)
-        self._learn(stream.status, identity)
+        self._learn(stream, left, identity)
         return stream
 
     @property
@@ -197,12 +197,12 @@ class Channel:
             return Term(bounds, self._stopping, rate=bounds.image_rate, size=bounds.image_size)
         return Term(bounds, self._stopping, rate=bounds.json_rate, size=bounds.json_size)
 
-    def _learn(self, status: int, identity: Mapping[str, str]) -> None:
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._limiter.note_throttled()
+    def _learn(self, stream: Stream, left: float, identity: Mapping[str, str]) -> None:
+        if stream.status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._limiter.note_throttled(left, stream.retry_after)
             return
         self._limiter.passed()
-        if status == HTTPStatus.UNAUTHORIZED:
+        if stream.status == HTTPStatus.UNAUTHORIZED:
             self.identity.reject(identity)
 
     def _count(self, kind: RequestKind) -> None:

@@ -13,29 +13,34 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import FileIO
 from math import floor, isnan, nan
 from struct import Struct
 
 from reconciler.errors import ReconcilerError
-from reconciler.live.http.rate import Limit
+from reconciler.live.http.rate import REMEMBERED, TICKS, Limit
 
-_LIMIT = Struct("=7d")
+_LIMIT = Struct("=9d")
 _NUMBER = Struct("=d")
 _COUNT = Struct("=qq")
-_TICKS = 64
-"""In a second: so fine is the count of what went through in the last one."""
-_SLOTS = 2 * _TICKS
-_HEAD = 64
+_SLOTS = REMEMBERED * TICKS
+_HEAD = 128
 _PART = _SLOTS * _COUNT.size
 
 
 class SharedMemory:
     """The part of one process; see `Memory`. All clocks are the machine's monotonic one."""
 
-    def __init__(self, descriptor: int, *, own: int, processes: int) -> None:
+    def __init__(
+        self,
+        descriptor: int,
+        *,
+        own: int,
+        processes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Map the file of ``processes`` of which this one has the number ``own``, from 0.
 
         Processes take a while to start: without a 429 so far, the requests begin with the latest.
@@ -48,7 +53,7 @@ class SharedMemory:
         self._counting = threading.Lock()
         with self.changing() as limit:
             if limit.halved is None:
-                limit.began = time.monotonic()
+                limit.opened = clock()
 
     @property
     def rate(self) -> float | None:
@@ -61,11 +66,20 @@ class SharedMemory:
         with self._lock:
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX)
             try:
-                rate, refused, began, following, changed, halved, known = _LIMIT.unpack_from(
+                rate, refused, opened, following, changed, halved, *learned = _LIMIT.unpack_from(
                     self._map
                 )
+                in_vain, is_known, is_of_minute = learned
                 limit = Limit(
-                    _known(rate), refused, began, following, changed, _known(halved), bool(known)
+                    _known(rate),
+                    refused,
+                    opened,
+                    following,
+                    changed,
+                    _known(halved),
+                    int(in_vain),
+                    bool(is_known),
+                    bool(is_of_minute),
                 )
                 yield limit
                 _write(self._map, limit)
@@ -74,19 +88,20 @@ class SharedMemory:
 
     def add_passed(self, now: float) -> None:
         """As `Memory`."""
-        tick = floor(now * _TICKS)
-        place = _HEAD + self._own * _PART + tick % _SLOTS * _COUNT.size
+        tick = floor(now * TICKS)
+        place = _place(self._own, tick)
         with self._counting:
             then, count = _COUNT.unpack_from(self._map, place)
             _COUNT.pack_into(self._map, place, tick, count + 1 if then == tick else 1)
 
-    def passed_since(self, moment: float) -> int:
+    def passed_in(self, ticks: range) -> int:
         """As `Memory`."""
-        first = floor(moment * _TICKS)
-        end = _HEAD + self._processes * _PART
-        return sum(
-            count for tick, count in _COUNT.iter_unpack(self._map[_HEAD:end]) if tick > first
-        )
+        passed = 0
+        for own in range(self._processes):
+            for tick in ticks:
+                then, count = _COUNT.unpack_from(self._map, _place(own, tick))
+                passed += count if then == tick else 0
+        return passed
 
 
 @contextmanager
@@ -123,17 +138,23 @@ def _size_for(processes: int) -> int:
     return _HEAD + processes * _PART
 
 
+def _place(process: int, tick: int) -> int:
+    return _HEAD + process * _PART + tick % _SLOTS * _COUNT.size
+
+
 def _write(memory: mmap.mmap, limit: Limit) -> None:
     _LIMIT.pack_into(
         memory,
         0,
         nan if limit.rate is None else limit.rate,
         limit.refused_at,
-        limit.began,
+        limit.opened,
         limit.next_slot,
         limit.changed,
         nan if limit.halved is None else limit.halved,
+        limit.in_vain,
         limit.is_known,
+        limit.is_of_minute,
     )
 
 
