@@ -25,9 +25,9 @@ class Segment:
     """The header of a segment."""
 
     number: int
-    """Counts the segments of the run from 0."""
+    """The number of the segment, from 0."""
     previous: str | None
-    """The SHA-256 of the segment before; null in the first."""
+    """The SHA-256 of the previous segment; null in the first."""
 
 
 def line_of(record: Record) -> bytes:

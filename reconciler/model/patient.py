@@ -28,10 +28,10 @@ _SEEN = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class PatientSeen:
-    """Whose an instance is, as it was read."""
+    """The pseudonym of an instance's patient, as read from the instance."""
 
     pseudonym: str | None
-    """HMAC-SHA256 of its Patient ID with the key that was given; null where it has none."""
+    """HMAC-SHA256 of its Patient ID with the given key; null if it has no Patient ID."""
 
 
 class Attribute(Enum):
