@@ -20,13 +20,13 @@ from reconciler.model.plan import Plan, StorePlan
 
 @click.command(name="filter-file")
 @click.argument("plan", type=PATH)
-@click.option("--store", metavar="STORE", help="Of which store, if the plan is about several.")
-@click.option("--out", type=PATH, metavar="FILE", help="Write it there.")
+@click.option("--store", metavar="STORE", help="The store, if the plan has several.")
+@click.option("--out", type=PATH, metavar="FILE", help="Write to FILE instead of stdout.")
 def command(plan: Path, store: str | None, out: Path | None) -> None:
-    """List what a saved PLAN deletes, as Google's own operations take it.
+    """List what a saved PLAN deletes as a filter file for Google's own operations.
 
-    One line for each instance, /studies/…/series/…/instances/…: the filter file of an export or a
-    change of storage class of the Cloud Healthcare API. STORE is written as
+    One line per instance, /studies/…/series/…/instances/…: the filter file of the Cloud Healthcare
+    API's export and storage class operations. STORE is
     projects/P/locations/L/datasets/D/dicomStores/S.
 
     \b
