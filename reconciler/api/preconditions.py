@@ -54,9 +54,7 @@ def require_acceptable(
     require_reviewed(saved, digest, patient_key)
     desired = _load(saved, project, listener)
     if saved.plan.has_deletions and not has_specs(project.root):
-        listener.note(
-            f"note: {project.root} has no folder {SPECS}/, so no keep of it was looked for"
-        )
+        listener.note(f"note: {project.root} has no folder {SPECS}/, so it has no keeps to check")
     if isinstance(saved, SavedPlan):
         require_nothing_kept(saved, desired.keeps)
     require_same_inputs(saved, desired.inputs)

@@ -43,9 +43,9 @@ def show(plan: SavedPlan, *, format: str = "text", folder: str = "") -> str:  # 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan(SavedPlan):
-    """A plan that shows itself: ``str`` is its text, and a notebook has its page.
+    """A plan; ``str`` is its text, and a notebook displays its HTML page.
 
-    ``digest`` is what a reviewer approves; ``plan`` has every store, study, series and deletion.
+    A reviewer approves its ``digest``; ``plan`` has every store, study, series and deletion.
 
     Example:
         >>> project = reconciler.Project.open(folder)

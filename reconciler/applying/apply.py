@@ -56,10 +56,10 @@ _MET_OPERATION = (
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The report of an apply; ``is_earlier`` when the plan had been applied before.
+    """The report of an apply; ``is_earlier`` if the plan had been applied before.
 
-    ``put_back`` is how many of its instances a restore has put back since. ``bags`` are where the
-    run has archived instances.
+    ``put_back`` is the number of its instances that were restored since. ``bags`` are the folders
+    of the run's bags.
     """
 
     report: RunReport

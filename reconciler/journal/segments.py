@@ -113,6 +113,6 @@ class SegmentChecker:
             raise ValueError(f"segment {self.count} is due, and not {header.get('number')!r}")
         previous = self._hash.hexdigest() if self.count else None
         if header.get("previous") != previous:
-            raise ValueError("the chain is broken: the segment before is not as it was written")
+            raise ValueError("the chain is broken: the previous segment was modified")
         self.count += 1
         self._hash = hashlib.sha256(line)

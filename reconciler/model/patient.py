@@ -92,10 +92,10 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class PatientKey:
-    """The secret that turns a patient id into a pseudonym, of 32 bytes.
+    """The secret of 32 bytes that turns a patient id into a pseudonym.
 
     Whoever has it can find the deletions of a patient whose id they know; without it the
-    pseudonyms lead to nobody, and tell only that two studies are of one patient.
+    pseudonyms identify nobody, and show only that two studies are of one patient.
     """
 
     secret: bytes = field(repr=False)

@@ -28,8 +28,8 @@ CREDENTIALS = {
 }
 _PERMISSIONS = {
     "gs": "storage.objects.create, get and list are needed, as in roles/storage.objectUser",
-    "s3": "s3:PutObject, s3:GetObject and s3:ListBucket are needed; without the last, what is not"
-    " there is answered with 403, too",
+    "s3": "s3:PutObject, s3:GetObject and s3:ListBucket are needed; without the last, a missing"
+    " object is answered with 403 too",
     "az": "to read and to create blobs is needed, as in the role Storage Blob Data Contributor",
 }
 

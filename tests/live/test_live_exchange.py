@@ -30,7 +30,7 @@ EXTRAS = {
     "a line end": b"\r\n",
     "a letter": b"x",
 }
-UNASKED = "bytes came that nobody asked for"
+UNASKED = "unexpected bytes arrived"
 
 
 @pytest.fixture(autouse=True)

@@ -319,7 +319,7 @@ def test_a_delete_stands_alone() -> None:
     other = f"SELECT data FROM {TABLE} WHERE {ALL};"
     for text in (one + one, one + other, other + one, other + f"DESCRIBE {TABLE}"):
         (problem,) = problems(text)
-        assert problem[2] == "only SELECTs can stand together"
+        assert problem[2] == "only SELECTs can be combined"
     (problem,) = problems(other + other.replace("data ", "presence "))
     assert problem[2].startswith("this SELECT has other columns")
 

@@ -69,7 +69,7 @@ def command(
     if found.count(corruption=True):
         raise SignatureRefused(
             f"the record behind the head {signed.head} is not whole, so it is not signed",
-            hint="audit verify with this --head tells what is wrong",
+            hint="audit verify with this --head shows what is wrong",
         )
     write_file(out, [sign(signed, read_given(key))])
     say(f"signed: run {signed.run}, journal head {signed.head}")

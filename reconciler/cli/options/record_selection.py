@@ -62,7 +62,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
             if not is_uid(study):
                 raise UsageError(f"--study {study!r} is not a Study Instance UID")
         if since is not None and until is not None and since >= until:
-            raise UsageError("--since is not before --until, so nothing lies between them")
+            raise UsageError("--since is not before --until, so nothing is selected")
         selection = Selection(since, until, frozenset(studies), frozenset(reasons), frozenset(runs))
         return command(selection=selection, **others)
 

@@ -72,7 +72,7 @@ def require_no_shards(processes: int, task: Task | None) -> None:
     """
     if processes > 1 or task is not None:
         raise UsageError(
-            "--processes and --shard are for a plan in shards, and this is none",
+            "--processes and --shard are for a plan in shards, and this is not one",
             hint="make one with: reconciler plan --shard-size N --out DIR/",
         )
 

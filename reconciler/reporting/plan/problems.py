@@ -56,7 +56,7 @@ _FINDING_RULES = {
     Why.NEVER_SEEN: (
         PlanRule.NEVER_SEEN,
         Severity.WARNING,
-        "a file asks to remove it, it is not in the store, and no run on record removed it",
+        "a file asks to remove it, but it is not in the store, and no run on record removed it",
     ),
 }
 """What is absent already is as it should be, so it is no problem."""
