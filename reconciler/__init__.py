@@ -2,18 +2,18 @@
 
 ``reconciler`` reads which instances a DICOM store must keep and which it must
 remove, shows the difference to the live store as a plan, deletes exactly what
-the reviewed plan says, proves that it is gone and leaves a record.
+the reviewed plan lists, proves each deletion and records it.
 
-What ``__all__`` names is public, and so are `reconciler.errors` and the fields of the values that
-the functions return; all else may change with any release. The functions work in any thread. They
-print nothing, read no environment variable and handle no signal: what they need is an argument,
-and what they have to say goes to a `Listener`.
+The names in ``__all__`` are public, and so are `reconciler.errors` and the fields of the returned
+values; everything else may change with any release. The functions can be called from any thread.
+They print nothing, read no environment variables and handle no signals: everything is an argument,
+and messages go to a `Listener`.
 
-Every error is a `ReconcilerError`, save the `TypeError` and `ValueError` of a wrong argument;
-`reconciler.errors` draws the tree. What goes wrong with one instance is a value in the result.
+Every error is a `ReconcilerError`, except the `TypeError` and `ValueError` of a wrong argument;
+`reconciler.errors` shows the hierarchy. A failure of one instance is a value in the result.
 
-The way of the data, a room each: ``desired`` → ``live`` → ``planning`` →
-``applying`` → ``reporting``; ``model`` holds the nouns they share.
+Data flows through the rooms ``desired`` → ``live`` → ``planning`` →
+``applying`` → ``reporting``, which share the values of ``model``.
 """
 
 from __future__ import annotations

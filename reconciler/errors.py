@@ -54,7 +54,7 @@ class ExitCode(IntEnum):
 
 
 class ReconcilerError(Exception):
-    """The root of all of them; ``str`` is the message for the user."""
+    """The base class of all errors; ``str`` is the message for the user."""
 
     exit_code = ExitCode.ERROR
 

@@ -32,7 +32,7 @@ def temporary_database() -> Iterator[Database]:
     except sqlite3.Error as error:
         raise ReconcilerError(
             f"what does not fit into memory cannot be written to a temporary file: {error}",
-            hint="make room where temporary files lie, or name another folder with TMPDIR",
+            hint="free space in the folder for temporary files, or set TMPDIR to another",
         ) from error
 
 

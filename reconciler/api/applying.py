@@ -63,45 +63,46 @@ def apply(
     requester: Requester | None = None,
     listener: Listener = SILENT,
 ) -> Applied:
-    """Delete what a plan says, prove it and record it. What is deleted cannot be undone.
+    """Delete what a plan lists, prove it and record it. A deletion cannot be undone.
 
-    Every guard of the command holds: the plan must have the digest, be younger than its age, rest
-    on the files as they are, delete nothing that they keep, and pass its gates by what the record
-    says and the store shows now. A plan is applied once; called again after an interruption, it
-    goes on where it ended. One that does nothing is on record as such.
+    All checks of the command apply: the plan must have the digest, not be expired, match the
+    current files, delete nothing that they keep, and pass its gates by the current record and
+    store. A plan is applied once; called again after an interruption, `apply` resumes. An apply
+    that does nothing is recorded too.
 
     Args:
         plan: What `plan` made or `read_plan` read.
         project: Where the record, the locks and the files of the plan are.
         service: How the stores are reached.
-        digest: That of the plan which was reviewed, as the reviewer has it.
-        shards: Of a plan in shards: the numbers of those to apply, such as ``range(3, 101, 8)`` for
-            task 3 of 8; by default all. Each shard that is left is checked all the same.
-        processes: Of a plan in shards: how many shards are applied at once, each in a process,
-            which imports the main module. ``parallelism`` of the service is that of each, its
-            ``max_qps`` that of all.
-        refusal: What speaks against it already, such as the reviewer's no. What an earlier run
-            left open is settled all the same; then it is raised.
-        require_clean: Go on only if the files are those of a git commit, unchanged since the plan.
-        patient_key: Put on record whose each instance is, as a pseudonym by this key.
-        stop_after_failures: Stop once so many deletions are unconfirmed, or failed in a row;
-            10 by default. Each shard counts its own, and one that stops stops the whole.
-        lease: With state in a bucket: so many seconds the locks outlive the last sign of life;
+        digest: The digest that the reviewer approved.
+        shards: The numbers of the shards of a plan in shards to apply, such as
+            ``range(3, 101, 8)`` for task 3 of 8; by default all. All shards that are left are
+            checked in any case.
+        processes: How many shards of a plan in shards are applied at once, each in a process, which
+            imports the main module. ``parallelism`` of the service applies to each process, its
+            ``max_qps`` to all together.
+        refusal: An existing reason to refuse, such as the reviewer's no. It is raised after what
+            an earlier run left open is settled.
+        require_clean: Continue only if the files are committed in git and unchanged since the plan.
+        patient_key: Record the patient of each instance as a pseudonym, made with this key.
+        stop_after_failures: Stop after so many unconfirmed deletions, or so many failed in a
+            row; 10 by default. Each shard counts its own; a shard that stops stops the apply.
+        lease: With state in a bucket: how many seconds the locks outlive the last sign of life;
             10 by default.
-        stop: Request it from another thread, and what is in flight ends; see `Stop.interrupt`.
-        requester: Who had it done, for the record.
-        listener: Hears of progress, notes and outcomes.
+        stop: Stops the apply from another thread; see `Stop.interrupt`.
+        requester: Who requested it, for the record.
+        listener: Receives progress, notes and outcomes.
 
     Returns:
-        The ``report`` with what became of every instance, and the ``exit_code`` of the command.
-        What failed is in the report and no exception. Nor is what ends the apply of a plan in
-        shards once something of it was done: that is its ``error``.
+        The ``report`` with the outcome of every instance, and the ``exit_code`` of the command.
+        A failed instance is in the report and raises no exception. An error that ends the apply of
+        a plan in shards after it has begun is not raised either: it is the ``error``.
 
     Raises:
         UsageError: the project was opened with ``only_reads``, or the plan has no such shards.
         LockHeld: another run works on one of the stores.
         PlanRefused: the plan is not the reviewed one, or no longer acceptable.
-        GatesBlocking: a gate of it is blocking.
+        GatesBlocking: a gate is blocking.
         LiveError: a store does not answer, or its caller may not delete.
         JournalError: the journal cannot be read or begun.
 

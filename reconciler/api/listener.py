@@ -35,10 +35,10 @@ BYTES = Unit(1_000_000, " MB")
 
 
 class Listener:
-    """Hears of progress, notes, warnings and outcomes; every method does nothing here.
+    """Receives progress, notes, warnings and outcomes; the methods of this class do nothing.
 
-    Override the methods that you want. Any thread of the function may call them, also several at
-    a time. They must not raise: what one raises ends the function.
+    Override the methods that you need. They are called from any thread, possibly at the same
+    time. They must not raise: an exception ends the function.
 
     Example:
         >>> class Progress(reconciler.Listener):
@@ -49,10 +49,10 @@ class Listener:
     """
 
     def progress(self, step: str, done: int, total: int | None) -> None:
-        """So much of a step is done; ``total`` is None where nobody knows it."""
+        """The progress of a step; ``total`` is None if it is not known."""
 
     def note(self, text: str, *, is_last: bool = False) -> None:
-        """A line for people; ``is_last`` is what to keep of the run, such as its journal head."""
+        """A line for people; ``is_last`` marks what to keep, such as the journal head."""
 
     def problems(self, found: Sequence[Problem]) -> None:
         """Warnings about input files, which do not make them invalid."""

@@ -34,21 +34,21 @@ def load(
     queried: QueriedRemoves | None = None,
     listener: Listener = SILENT,
 ) -> DesiredState:
-    """Read and check desired-state files, without asking any store.
+    """Read and check desired-state files, without contacting a store.
 
     Args:
         paths: Files and folders; relative ones start from the working directory. Default:
-            ``specs/`` of the project. The keeps of every file under ``specs/`` always count.
+            ``specs/`` of the project. The keeps of every file under ``specs/`` always apply.
         project: Where the files are.
-        queried: The removes of a query, in the place of those of the files.
-        listener: Hears of progress and of warnings.
+        queried: The removes of a query, instead of those of the files.
+        listener: Receives progress and warnings.
 
     Returns:
         What the files ask for; its ``stores`` name what is to be kept and removed.
 
     Raises:
         DesiredStateError: files are invalid, with every problem of every file.
-        HiddenFilesError: not all could be read that may hold keeps.
+        HiddenFilesError: a file that may have keeps could not be read.
         UsageError: ``paths`` is one text.
 
     Example:

@@ -24,6 +24,6 @@ def note_other_services(
         others = sorted(one.service for one in known if one.address == store and one != here)
         if others:
             listener.note(
-                f"note: the record knows {store} at {', '.join(others)} too; what was done there"
-                f" does not count for the one at {endpoint}"
+                f"note: the record knows {store} at {', '.join(others)} too; runs there do not"
+                f" count for the store at {endpoint}"
             )

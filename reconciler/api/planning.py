@@ -61,23 +61,23 @@ def plan(
     requester: Requester | None = None,
     listener: Listener = SILENT,
 ) -> showing.Plan:
-    """Make a plan and leave a record of it; never sends anything that changes a store.
+    """Make a plan and record it; never sends anything that changes a store.
 
-    A plan that a gate blocks, or that is incomplete, is a plan all the same: `apply` refuses it.
+    A plan with a blocking gate, or an incomplete one, is returned too; `apply` refuses it.
 
     Args:
         desired: What `load` has read.
-        project: Where the record is, and the project that the files are of.
-        service: How the stores are reached.
+        project: The project of the files and the record.
+        service: How to reach the stores.
         max_age: How long the plan may be applied; 24 hours by default.
-        probe: How to look: by listings where they may decide and cost less, or each instance by
-            a retrieve.
-        requester: Who had it made, for the record.
-        listener: Hears of progress and notes.
+        probe: How to probe: by listings where they suffice and need fewer requests, or each
+            instance by a retrieve.
+        requester: Who requested it, for the record.
+        listener: Receives progress and notes.
 
     Raises:
         UsageError: the project was opened with ``only_reads``.
-        LiveError: a store cannot be asked.
+        LiveError: a store cannot be reached.
         JournalError: the state cannot be read.
 
     Example:

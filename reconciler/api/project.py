@@ -24,11 +24,11 @@ STATE_FOLDER = ".reconciler"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Project:
-    """A project that was opened; give it to the functions that read files or the record.
+    """An open project; pass it to the functions that read files or the record.
 
-    ``root`` is its folder, ``state`` the place of record and locks, ``checkout`` what git is asked
-    about the files. With ``only_reads`` it is good for `load` and `read_record` alone. A process
-    opens its own: pass the arguments of `open` to workers.
+    ``root`` is its folder, ``state`` the place of record and locks, ``checkout`` the git checkout
+    of the files. With ``only_reads`` only `load` and `read_record` accept it. Each process opens
+    its own: pass the arguments of `open` to workers.
     """
 
     root: Path
@@ -50,15 +50,15 @@ class Project:
 
         Args:
             root: The folder that holds ``specs/``; paths of plans are relative to it.
-            state: A folder, relative to the working directory of now, or the URL of a bucket
+            state: A folder, relative to the current working directory, or the URL of a bucket
                 (``gs://``, ``s3://``, ``az://``, or ``file://`` for a folder with the layout of
-                one). The library of the bucket finds its credentials where it always does.
+                one). The bucket's library finds its credentials as usual.
                 Default: ``.reconciler`` in ``root``.
-            git_environment: The variables that git is given, such as ``os.environ`` for the user's
-                own configuration; without any, it has none but that of the system.
-            only_reads: The record is only read, so a state folder is accepted, with a note, where
-                git cannot be asked whether it came with the checkout.
-            listener: Hears the note.
+            git_environment: The environment of git, such as ``os.environ`` for the user's
+                configuration. Default: empty, so git uses only the system's configuration.
+            only_reads: The record is only read, so a state folder is accepted, with a note, if
+                git cannot say whether it came with the checkout.
+            listener: Receives the note.
 
         Raises:
             UsageError: the folder does not exist, or the URL names no bucket.

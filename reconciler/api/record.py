@@ -27,19 +27,19 @@ def read_record(
 
     Args:
         project: Where the record is.
-        since: From this time on, with an offset.
-        until: Before this time, with an offset.
-        studies: Of these Study Instance UIDs; without any, of all. So are the next two.
-        reasons: For these codes of DICOM CID 7031.
-        runs: Of these runs.
+        since: Start of the period, inclusive, with a UTC offset.
+        until: End of the period, exclusive, with a UTC offset.
+        studies: Only these Study Instance UIDs; empty for all, as for the next two.
+        reasons: Only these codes of DICOM CID 7031.
+        runs: Only these runs.
 
     Yields:
         Each deletion with its run, reason, outcome and proof.
 
     Raises:
         UsageError: there is no record, or no such run.
-        JournalError: a run cannot be read to its end (`BrokenJournal`: it is not as it was
-            written). It is raised after all that could be read.
+        JournalError: a run cannot be read to its end (`BrokenJournal`: it was modified). Raised
+            after everything that could be read.
 
     Example:
         >>> project = reconciler.Project.open(folder)

@@ -106,9 +106,7 @@ def _record(  # noqa: PLR0917 - all that a record has
 
 def note_head(head: str, listener: Listener) -> None:
     """Say by what the record of the run can be checked."""
-    listener.note(
-        f"journal head {head} (audit verify --head proves the record by it: keep it)", is_last=True
-    )
+    listener.note(f"journal head {head} (keep it for audit verify --head)", is_last=True)
 
 
 def record_nothing_done(

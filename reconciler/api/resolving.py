@@ -68,27 +68,27 @@ def resolve(
     diff: bool = False,
     listener: Listener = SILENT,
 ) -> list[ResolvedList]:
-    """Turn selectors into lists of whole studies or series, to be reviewed and planned.
+    """Turn selectors into lists of whole studies or series, for review and planning.
 
     Each list, and the desired-state file that pins it, is written under ``specs/resolved/`` once
     all searches were read. Nothing is deleted, and no file, request or message names a patient.
 
     Args:
-        paths: Selectors and folders of them. Default: ``selectors/`` of the project.
+        paths: Selectors and folders of selectors. Default: ``selectors/`` of the project.
         root: The project's folder.
-        service: How the stores are reached.
-        patient_key: The key of the pseudonyms that selectors name, and by which lists are bound.
-        as_of: Count ages from this day. Default: today, for a ``check`` the day of the list that
-            is there.
+        service: How to reach the stores.
+        patient_key: The key of the pseudonyms in the selectors' files, and of bound lists.
+        as_of: Count ages from this day. Default: today; for ``check``, the day of the existing
+            list.
         check: Write nothing; the ``state`` of a list that would change is ``DIFFERENT``.
         diff: Write nothing; ``diff`` has the lines that would change.
-        listener: Hears of progress, notes and warnings.
+        listener: Receives progress, notes and warnings.
 
     Raises:
         DesiredStateError: a selector, or a file that it names, is not valid.
         UsageError: ``paths`` is one text, there is no key where one is needed, the selectors are
-            about several services, or where a list belongs lies something that resolve has not
-            written.
+            about several services, or a file that resolve did not write is in the place of a
+            list.
         LiveError: a search could not be read; nothing is written.
         ReconcilerError: a file cannot be written.
 
@@ -169,7 +169,7 @@ def _key(
             hint="give the key that they were made with (--patient-key; in Python: patient_key=)",
         )
     hint = (
-        "make them by reconciler pseudonym, with the key that is given here (--patient-key; in"
+        "make them with reconciler pseudonym and the same key (--patient-key; in"
         " Python: patient_key=)"
     )
     for source, check in checks:
@@ -197,7 +197,7 @@ def _require_one_service(selectors: Sequence[Selector]) -> None:
     if len(services) > 1:
         raise UsageError(
             "the selectors are about several services",
-            hint="one run speaks to one service; give the selectors of each as PATHs of their own",
+            hint="one run uses one service; resolve the selectors of each service separately",
         )
 
 

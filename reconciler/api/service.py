@@ -22,19 +22,19 @@ Credentials: TypeAlias = str | Path | tuple[str, str] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """How the service is reached that holds the stores; a value that workers can be sent.
+    """How to reach the service of the stores; a value that can be sent to workers.
 
     Args:
         endpoint: Its origin, such as ``https://orthanc.example.org:8042``. Default: that of the
             Healthcare API; an Orthanc has none.
-        credentials: The path of a credentials file of Google Cloud; or user and password of an
-            Orthanc; or ``"default"`` for those that google-auth finds on this machine, in the
-            environment too. Without any, only a service that asks for none can be reached: an
+        credentials: The path of a Google Cloud credentials file; or user and password of an
+            Orthanc; or ``"default"`` for Application Default Credentials, the environment
+            included. Without any, only a service without authentication can be reached: an
             Orthanc without users, or a store on this machine.
-        parallelism: Requests at a time, 1 to 64; 32 by default.
-        max_qps: Requests per second at most; None for no limit.
-        proxies: A proxy's URL by scheme, as ``urllib.request.getproxies()`` gives them.
-        ca_bundle: The path of a PEM file in place of certifi's.
+        parallelism: Requests in flight at a time, 1 to 64; 32 by default.
+        max_qps: Maximum requests per second; None for no limit.
+        proxies: A proxy's URL by scheme, as ``urllib.request.getproxies()`` returns them.
+        ca_bundle: The path of a PEM file that replaces certifi's.
 
     Example:
         >>> reconciler.Service(endpoint="http://127.0.0.1:8042", credentials=("anna", "secret"))

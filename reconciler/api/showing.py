@@ -54,9 +54,9 @@ def _require_format(name: str, formats: Mapping[str, object], of: str) -> None:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan(SavedPlan):
-    """A plan that shows itself: ``str`` is its text, and a notebook has its page.
+    """A plan; ``str`` is its text, and a notebook displays its HTML page.
 
-    ``digest`` is what a reviewer approves; ``plan`` has every store, study, series and deletion.
+    A reviewer approves its ``digest``; ``plan`` has every store, study, series and deletion.
 
     Example:
         >>> project = reconciler.Project.open(folder)

@@ -56,11 +56,11 @@ _MET_OPERATION = (
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """The report of an apply; ``is_earlier`` when the plan had been applied before.
+    """The report of an apply; ``is_earlier`` if the plan had been applied before.
 
-    ``put_back`` is how many of its instances a restore has put back since. ``bags`` are where
-    instances were archived, each in a folder with the name of its run. ``error`` is what ended the
-    apply of a plan in shards once something of it was done.
+    ``put_back`` is the number of its instances that were restored since. ``bags`` are the folders
+    of the runs' bags, each named after its run. ``error`` is what ended the apply of a plan in
+    shards after it had begun.
     """
 
     report: RunReport

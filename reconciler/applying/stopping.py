@@ -33,9 +33,9 @@ class Stop:
     def interrupt(
         self, reason: str = "interrupted", exit_code: ExitCode = ExitCode.INTERRUPTED
     ) -> None:
-        """Stop because the caller wants it: no request is begun, and those in flight end.
+        """Stop on request of the caller: no new request is sent, those in flight complete.
 
-        Only the first call counts. The same plan can be applied again, and then goes on.
+        Only the first call counts. Apply the same plan again to resume.
         """
         self.ending = self.ending or (exit_code, reason)
         self.request(RunState.INTERRUPTED, reason)

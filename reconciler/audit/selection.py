@@ -35,7 +35,7 @@ _Study = tuple[Store, str]
 _Restores = Mapping[_Instance, list[Run]]
 """By which runs an instance was put back, in their order."""
 
-_NO_PROOF = "the record holds no proof after the last attempt"
+_NO_PROOF = "no proof is on record after the last attempt"
 
 
 def recorded_deletions(

@@ -173,7 +173,7 @@ def _await_end(plain: socket.socket, timeout: float) -> None:
         OSError: it did not read everything, or did not hang up in time.
     """
     if plain.recv(1):
-        raise ConnectionError("it speaks after the end of TLS")
+        raise ConnectionError("it sent data after the end of TLS")
     end = time.monotonic() + timeout
     while _octets_under_way(plain):
         if time.monotonic() > end:

@@ -172,16 +172,16 @@ def _check(file: RunFile, indexed: RunIndex | None, checking: _Checking) -> Iter
 def _misplaced(file: RunFile, first: FirstRecord) -> Iterator[RecordFinding]:
     """A run in the folder of the others: no command looks for it there."""
     if isinstance(first, FirstReadOnly) != (file.folder == OBSERVATIONS):
-        message = "it lies in the folder of another kind of run, where nobody looks for it"
+        message = "it is in the folder of another kind of run"
         yield RecordFinding(FindingKind.BROKEN, f"{file.place}:2", message)
 
 
 def _end(file: RunFile, last: Record | None) -> Iterator[RecordFinding]:
     """What is to be said of the last record of a run."""
     if last is None:
-        yield RecordFinding(FindingKind.UNSTARTED, file.place, "it holds no whole record")
+        yield RecordFinding(FindingKind.UNSTARTED, file.place, "it has no complete record")
     elif isinstance(last, Fenced):
-        message = f"it was not ended: its stores were taken over by {last.by}"
+        message = f"it did not end: its stores were taken over by {last.by}"
         yield RecordFinding(FindingKind.UNFINISHED, file.place, message)
     elif not isinstance(last, LastRecord):
         message = "it has no end on record: its process died, or its end was cut off"
@@ -215,7 +215,7 @@ def _chain(snapshot: Snapshot, folder: str, log: Sequence[Logged]) -> Iterator[R
             is_next = one.entry.number == before.entry.number + 1
             is_next = is_next and one.entry.previous == before.head
         if not is_next:
-            message = "the log is broken: the entry before is missing or not as it was written"
+            message = "the log is broken: the previous entry is missing or was modified"
             yield RecordFinding(FindingKind.BROKEN, snapshot.place_of(folder, one), message)
         before = one
 

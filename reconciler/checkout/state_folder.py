@@ -41,7 +41,7 @@ def require_own_state(folder: Path, *, is_named: bool, git: Git) -> None:
         _require_plain(real)
     except OSError as error:
         raise StateRefused(
-            f"the state folder {folder} cannot be looked through: {error.strerror or error}",
+            f"the state folder {folder} cannot be read: {error.strerror or error}",
             hint="repair it, or name another (--state; in Python: state=)",
         ) from error
     places = defaultdict(list)
@@ -57,7 +57,7 @@ def _require_plain(real: Path) -> None:
     if odd is not None:
         raise StateRefused(
             f"the state folder holds what no run of reconciler put there: {odd[0]} is {odd[1]}",
-            hint="find out where it comes from; to start anew, name another folder"
+            hint="find out where it comes from; to start again, name another folder"
             " (--state; in Python: state=)",
         )
 
@@ -95,7 +95,7 @@ def _require_untracked(folder: Path, repository: Repository, places: list[Path])
     named = ", ".join(tracked[:_NAMED]) + (f" and {more:,} more" if more > 0 else "")
     shown = named.encode("utf-8", "replace").decode("utf-8")
     raise StateRefused(
-        f"the state folder {folder} came with a checkout, so what it says is not believed:"
+        f"the state folder {folder} came with a checkout, so its contents are not trusted:"
         f" git tracks {shown}",
         hint=f"take it out of git (git -C {shlex.quote(str(top))} rm -r --cached PATH), ignore it,"
         " commit that, and move away what no run here wrote; or name another folder"

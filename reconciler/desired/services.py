@@ -22,7 +22,7 @@ def check_one_service(files: Sequence[DesiredFile], problems: Problems) -> None:
                 file.store_source,
                 f"this file is about {_named(file)},"
                 f" and {first.store_source} about {_named(first)}",
-                "one run speaks to one service; give the files of each as PATHs of their own",
+                "one run uses one service; plan the files of each service separately",
             )
 
 

@@ -209,7 +209,7 @@ class Walk:
         self, level: Level, length: int | None, *, holds_items: bool, encoding: Encoding
     ) -> None:
         if len(self._levels) == _MOST_LEVELS:
-            raise DamagedError("its sequences lie too deep in one another")
+            raise DamagedError("its sequences are nested too deeply")
         end = self._end(level, length or 0)
         if length is None:
             self._levels.append(Level(holds_items, encoding, None, level.limit))

@@ -38,27 +38,26 @@ class Start:
     run: str
     """The name of the run, which is that of its file."""
     time: datetime
-    """When it began."""
+    """When the run began."""
     tool_version: str
     """The version of reconciler."""
     endpoint: str
-    """The origin of the service that is asked; empty where the plan's file was not as it was
-    written."""
+    """The origin of the service; empty if the plan file had been modified."""
     stores: tuple[StoreAddress, ...]
-    """The stores that the run is about; `store` in its other records is an index into them."""
+    """The stores of the run; `store` in its other records is an index into this array."""
     after: tuple[str, ...] = ()
-    """The runs of its folder that no other run came after when it began. The order of runs never
-    rests on a clock."""
+    """The latest runs of its folder when this one began. The order of runs never depends on a
+    clock."""
     previous_head: str | None = None
-    """The head of the log of `runs/` when the run began; null where nothing was in it."""
+    """The head of the log of `runs/` when the run began; null if the log was empty."""
     previous_observation: str | None = None
     """The head of the log of `observations/` when the run began."""
     secret: str = field(
         default_factory=partial(token_hex, 32), metadata=as_json(stands_always=True, check=_secret)
     )
-    """What the leaves of the run's tree are salted with: 32 random bytes in hexadecimal."""
+    """The salt secret of the run's Merkle tree: 32 random bytes in hexadecimal."""
     provenance: Provenance = field(default_factory=Provenance)
-    """Where the run comes from."""
+    """The provenance of the run."""
     format_version: str = field(default=FORMAT_VERSION, metadata=as_json(stands_always=True))
     """The version of the journal's format, major and minor."""
 

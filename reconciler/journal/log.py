@@ -160,7 +160,7 @@ def change_of(logged: tuple[int, str], found: tuple[int, str]) -> str | None:
         return f"it was cut off: it has {found_size} of {size} records"
     if found_size > size:
         return f"records were added to it after it was over, which had {size}"
-    return None if found_root == root else "a record is not as it was when the run was over"
+    return None if found_root == root else "a record was modified after the end of the run"
 
 
 def entry_name(folder: str, number: int) -> str:

@@ -23,7 +23,7 @@ class PlanMade(Start):
     """The first record of a plan."""
 
     plan_id: str
-    """This making of the plan."""
+    """The random id of the plan."""
     digest: str
     """The digest of the plan."""
     paths: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class PlanMade(Start):
 
 @dataclass(frozen=True, slots=True)
 class KeptSeen(OfStore):
-    """A keep entry, how many instances of it the store had at this time, and how many it lacked."""
+    """A keep entry, with the number of its instances in the store and of those missing."""
 
     study_uid: str = field(metadata=STUDY)
     """The Study Instance UID."""
@@ -43,17 +43,16 @@ class KeptSeen(OfStore):
     source: Source
     """Where the files declare the keep."""
     hold: Hold | None = None
-    """Why nobody may remove it."""
+    """The hold, with its reason."""
     missing: int = 0
-    """How many instances that the entry names the store lacked; of a whole series or study that was
-    not there, 1."""
+    """How many of the named instances were missing; 1 for a missing series or study."""
     overridden: int = 0
-    """How many of its instances the files ask to remove all the same."""
+    """How many of its instances the files also ask to remove."""
 
 
 @dataclass(frozen=True, slots=True)
 class OverriddenSeen(OfStore):
-    """Instances of a series that the files ask to remove, and that a hold keeps, or kept before."""
+    """Instances of a series that the files ask to remove and that a hold keeps, or kept before."""
 
     study_uid: str = field(metadata=STUDY)
     """The Study Instance UID."""
@@ -64,35 +63,35 @@ class OverriddenSeen(OfStore):
     instances: tuple[str, ...] = field(metadata=INSTANCES)
     """Their SOP Instance UIDs."""
     is_free: bool = field(default=False, metadata=as_json(key="free"))
-    """Whether the hold covers them no longer, so that they are to be deleted."""
+    """Whether the hold no longer covers them, so that they are to be deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReappearedSeen(OfInstance):
-    """An instance to delete that an earlier run removed, and that was there again."""
+    """An instance to delete that an earlier run removed and that reappeared."""
 
     run: str
     """The apply that removed it."""
     code: ReasonCode
-    """The code of the reason that asks for its removal."""
+    """The code of the reason for its removal."""
     restored: bool
-    """Whether a restore put it back, and the files still ask for the removal that was undone."""
+    """Whether it was restored and the files still ask for the removal that was undone."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateSeen:
-    """How a gate of one store stood."""
+    """A gate of one store."""
 
     name: GateName
     """The gate."""
     store: int
     """The store, as an index into those of the run's first record."""
     actual: int
-    """The number in the plan."""
+    """The count in the plan."""
     allowed: int
-    """What is allowed."""
+    """The limit."""
     studies: tuple[str, ...] = field(default=(), metadata=STUDIES)
-    """The studies that are over the limit, where it is one on each study."""
+    """The studies over the limit, if it applies per study."""
 
     @property
     def is_passed(self) -> bool:
@@ -102,14 +101,14 @@ class GateSeen:
 
 @dataclass(frozen=True, slots=True)
 class PlanEnded:
-    """The last record of a plan: what was decided, and the gates that it was held to."""
+    """The last record of a plan: its decisions and gates."""
 
     time: datetime
     """When it was recorded."""
     counts: Mapping[Why, int]
-    """The decisions by why they fell."""
+    """The number of decisions by reason."""
     gates: tuple[GateSeen, ...]
-    """How the gates stood."""
+    """The gates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,22 +118,22 @@ class QueryStarted(Start):
 
 @dataclass(frozen=True, slots=True)
 class Retrieved(OfInstance):
-    """The bytes of an instance were asked for."""
+    """A request for the bytes of an instance."""
 
     problem: str = ""
-    """Why they did not come as a whole."""
+    """Why they were not fully retrieved; empty if they were."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryEnded:
-    """The last record of a query that came to its end."""
+    """The last record of a query that ended by itself."""
 
     time: datetime
     """When it ended."""
     retrieved: int
-    """How many instances came as a whole."""
+    """How many instances were retrieved completely."""
     problems: int
-    """How many did not."""
+    """How many were not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,16 +141,15 @@ class NothingDone(Start):
     """The only record of an apply or a restore that ended before it did anything."""
 
     command: str
-    """What was run, `apply` or `restore`."""
+    """The command, `apply` or `restore`."""
     plan_id: str | None
-    """The making of the plan; null for a restore, and where the plan's file was not as it was
-    written."""
+    """The id of the plan; null for a restore, and if the plan file had been modified."""
     digest: str | None
     """The digest of the plan; null as `plan_id`."""
     exit_code: int
-    """3 where it was refused, 0 where there was nothing to do, else why it could not begin."""
+    """3 if it was refused, 0 if there was nothing to do, otherwise that of the error."""
     detail: str
-    """Why, in words."""
+    """The reason in words."""
 
 
 LastReadOnly = PlanEnded | QueryEnded | NothingDone

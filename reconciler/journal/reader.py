@@ -61,7 +61,7 @@ class RunRecords:
                 self._check_format(fields)
             record = self._record(fields)
             if is_ended:
-                raise self._error("a record stands after the end of the run")
+                raise self._error("a record follows the end of the run")
             is_ended = isinstance(record, LastRecord)
             if isinstance(record, Start):
                 if started is not None:

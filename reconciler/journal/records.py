@@ -41,7 +41,7 @@ class RunStarted(Start):
     """The first record of an apply."""
 
     plan_id: str
-    """This making of the plan."""
+    """The random id of the plan."""
     digest: str
     """The digest of the plan."""
     planned: int
@@ -49,53 +49,53 @@ class RunStarted(Start):
     resumes: tuple[str, ...] = ()
     """The earlier runs of the same plan."""
     expires: datetime | None = None
-    """When the plan can no longer be resumed."""
+    """When the plan expires."""
     part_of: PartOf | None = None
-    """The plan in shards of which this plan is one."""
+    """The plan in shards that this plan is a shard of."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmptiedStudy(OfStore):
-    """A study of which the plan leaves nothing; these records follow on the first of the run."""
+    """A study that the plan empties. These records follow the first record of the run."""
 
     study_uid: str = field(metadata=STUDY)
     """The Study Instance UID."""
     deletions: int
-    """How many deletions that takes."""
+    """How many deletions empty it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeftDangling(OfInstance):
-    """An instance that stays and refers to what the plan deletes.
+    """An instance that stays and refers to deleted instances.
 
     These records follow on the first of the run.
     """
 
     instances: int
-    """How many instances it refers to that the plan deletes."""
+    """How many of the deleted instances it refers to."""
     series: int
-    """How many series that the plan empties it names without naming an instance of them."""
+    """How many of the emptied series it refers to without naming an instance of them."""
     kept_by: Source | None = None
-    """Where the files keep it; there is none for one that is in no file."""
+    """The line that keeps it, if a file does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent(OfInstance):
-    """From now on a request that changes the store may leave; it is on disk before that.
+    """A request that changes the store may be sent from now on. The record is on disk before that.
 
     ``source``, ``reason`` and ``patient`` stand on the first attempt to delete an instance.
     """
 
     attempt: int
-    """Counts the requests for this instance in this run from 1."""
+    """The number of the request for this instance in this run, from 1."""
     source: Source | None = None
     """Where the files declare the removal; on the first attempt."""
     reason: Reason | None = field(default=None, metadata=as_json(is_shared=True))
     """Why the instance is removed; on the first attempt."""
     patient: PatientSeen | None = None
-    """Whose the instance is, on the first attempt, where a key was given."""
+    """The pseudonym of the patient, on the first attempt, if a key was given."""
     action: Change = Change.DELETE
-    """What the request is to do."""
+    """What the request does."""
 
     def __post_init__(self) -> None:
         if (self.source is None) is not (self.reason is None):
@@ -104,33 +104,33 @@ class Intent(OfInstance):
 
 @dataclass(frozen=True, slots=True)
 class Result(OfInstance):
-    """What the store answered to one request that changes it."""
+    """The store's answer to one request that changes it."""
 
     attempt: int
-    """Which request for this instance in this run."""
+    """The number of the request for this instance in this run."""
     kind: ReplyKind
-    """What follows from the answer, by the tables of replies in docs/design.md."""
+    """The kind of the answer, by the tables of replies in docs/design.md."""
     status: int | None
-    """The HTTP status; null where no answer came."""
+    """The HTTP status; null if no answer came."""
     detail: str = ""
     """The answer in words."""
     request_id: str | None = None
-    """The X-Request-Id of the request, by which the provider's audit log has it too."""
+    """The X-Request-Id of the request, which the provider's audit log records too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verified(OfInstance):
-    """What the retrieve probe saw after the last attempt, or instead of one.
+    """What the probe after the last attempt observed, or a probe instead of an attempt.
 
     ``source`` and ``reason`` stand where no intent of the run has them: no DELETE was sent.
     """
 
     presence: Presence
-    """What the probe saw."""
+    """What the probe observed."""
     outcome: Outcome
-    """How the instance ended."""
+    """The outcome of the instance."""
     detail: str = ""
-    """Why, in words."""
+    """The reason in words."""
     source: Source | None = None
     """Where the files declare the removal, if the run sent no DELETE."""
     reason: Reason | None = field(default=None, metadata=as_json(is_shared=True))
@@ -143,7 +143,7 @@ class Verified(OfInstance):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """An attempt that an earlier run left open, it may be another plan's, closed by probing."""
+    """An attempt that an earlier run left open, of this or another plan, settled by a probe."""
 
     time: datetime
     """When it was recorded."""
@@ -154,34 +154,34 @@ class Settled:
     instance: InstanceAddress
     """The instance."""
     presence: Presence
-    """What the probe saw."""
+    """What the probe observed."""
     outcome: Outcome
-    """How the instance ended."""
+    """The outcome of the instance."""
     detail: str = ""
-    """Why, in words."""
+    """The reason in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunEnded:
-    """The last record of an apply or a restore that came to its end."""
+    """The last record of an apply or a restore that ended by itself."""
 
     time: datetime
     """When it ended."""
     state: RunState
-    """How far the run came."""
+    """The final state of the run."""
     counts: Mapping[Outcome, int]
-    """How many instances ended in which way, over the whole plan or all that was archived."""
+    """The number of instances by outcome, over the whole plan or all archived instances."""
     exit_code: int
     """The exit code of the command."""
     stopped_because: str | None = None
-    """Why it stopped, where something stopped it."""
+    """Why it stopped early, if it did."""
     taken_over: int = 0
-    """How many of those that are proven an earlier run has proven, and not this one."""
+    """How many of the proven instances an earlier run has proven, not this one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fenced:
-    """The last record of a run that another one took over; the other one wrote it."""
+    """The last record of a run whose stores another run took over. The other run wrote it."""
 
     time: datetime
     """When it was recorded."""
@@ -191,10 +191,10 @@ class Fenced:
 
 @dataclass(frozen=True, slots=True)
 class Archived(OfInstance):
-    """An instance is kept, verified and on disk; the record is so too before the DELETE leaves."""
+    """A verified copy of an instance is on disk; so is this record before the DELETE is sent."""
 
     archive: str
-    """The archive's folder; the bag is the folder in it that is named like the run."""
+    """The archive's folder. The bag is the subfolder named after the run."""
     path: str
     """The file in the bag, with / between its parts."""
     sha256: str
@@ -206,10 +206,10 @@ class Archived(OfInstance):
     reason: Reason = field(metadata=as_json(is_shared=True))
     """Why the instance is removed."""
     reported_size: int | None = None
-    """The size in bytes in the store's own account of how it keeps the instance, where it says
-    so; it is not the length that its answer announced."""
+    """The size in bytes that the store reports for the stored instance, if it does; not the
+    length of its answer."""
     damage: str = ""
-    """In what the copy is not whole, which the files allow."""
+    """How the copy is damaged, as the files allow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +217,7 @@ class RestoreStarted(Start):
     """The first record of a restore."""
 
     restores: tuple[str, ...]
-    """The runs whose archives are put back, the one that was asked for last."""
+    """The runs whose archives are restored, the requested run last."""
     planned: int
     """How many instances are to be restored."""
     resumes: tuple[str, ...] = ()
@@ -230,7 +230,7 @@ class RestoreStarted(Start):
 
 @dataclass(frozen=True, slots=True)
 class AskedFor:
-    """An instance that a restore was asked to put back, where it is not all of them.
+    """An instance that a restore was limited to.
 
     These records follow on the first of the run.
     """
@@ -243,18 +243,18 @@ class AskedFor:
 
 @dataclass(frozen=True, slots=True)
 class Restored(OfInstance):
-    """What became of one instance, after it was retrieved again and compared."""
+    """The outcome of one instance, after it was retrieved and compared."""
 
     run: str
     """The run that archived it."""
     outcome: Outcome
-    """How the instance ended."""
+    """The outcome of the instance."""
     source: Source
-    """Where the removal that is undone was declared."""
+    """Where the files declared the removal that is undone."""
     reason: Reason = field(metadata=as_json(is_shared=True))
-    """Why it was removed."""
+    """The reason for its removal."""
     detail: str = ""
-    """Why, in words."""
+    """The reason in words."""
 
 
 Record = (

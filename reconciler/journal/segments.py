@@ -25,9 +25,9 @@ class Segment:
     """The header of a segment."""
 
     number: int
-    """Counts the segments of the run from 0."""
+    """The number of the segment, from 0."""
     previous: str | None
-    """The SHA-256 of the segment before; null in the first."""
+    """The SHA-256 of the previous segment; null in the first."""
 
 
 def line_of(record: Record) -> bytes:
@@ -113,6 +113,6 @@ class SegmentChecker:
             raise ValueError(f"segment {self.count} is due, and not {header.get('number')!r}")
         previous = self._hash.hexdigest() if self.count else None
         if header.get("previous") != previous:
-            raise ValueError("the chain is broken: the segment before is not as it was written")
+            raise ValueError("the chain is broken: the previous segment was modified")
         self.count += 1
         self._hash = hashlib.sha256(line)

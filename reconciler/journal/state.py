@@ -191,7 +191,7 @@ class State(Protocol):
         """Whether a run works on the store now. Where that cannot be found out, none does."""
 
     def held_locks(self) -> tuple[HeldLock, ...]:
-        """The locks that are held now, by store."""
+        """The locks that are held now, sorted by store."""
 
 
 def open_pieces(pieces: Generator[bytes, None, None]) -> BinaryIO:

@@ -138,7 +138,7 @@ class StoreAddress:
     dicom_store_id: str
     """The DICOM store in the dataset."""
     provider: Provider = DEFAULT_PROVIDER
-    """Whose interface the store speaks."""
+    """The provider of the store."""
 
     def __str__(self) -> str:
         """Its resource name, after its provider if that is not Google."""

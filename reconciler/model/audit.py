@@ -175,7 +175,7 @@ class PutBack:
 
 @dataclass(frozen=True, slots=True)
 class LastSeen:
-    """A keep entry, as the latest plan that names it found it.
+    """A keep entry, as of the latest plan that names it.
 
     ``time`` is that of this plan, ``seen`` when the store had anything of the entry last, None for
     never. ``is_current`` says that no later plan of the store leaves the entry out. ``overridden``

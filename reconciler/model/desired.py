@@ -69,12 +69,12 @@ class Reason:
     text: str | None = None
     """The reason in words; never in the header of a request."""
     ticket: str | None = field(default=None, metadata=as_json(check=_checked_ticket))
-    """A reference of 1 to 64 printable ASCII characters, which goes into request headers."""
+    """A reference of 1 to 64 printable ASCII characters, which is sent in request headers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why nobody may remove what a keep names, and who answers for it; it never lapses by itself.
+    """Why nobody may remove what a keep names, and who is responsible; it never expires by itself.
 
     As a text it reads ``Litigation 2026-17; owner legal; ticket LIT-7; review by 2026-12-31``.
     """
@@ -82,11 +82,11 @@ class Hold:
     text: str
     """The reason in words."""
     owner: str | None = None
-    """Who answers for it, in words."""
+    """Who is responsible for it."""
     ticket: str | None = field(default=None, metadata=as_json(check=_checked_ticket))
     """Where it was decided: 1 to 64 printable ASCII characters."""
     review_by: date | None = None
-    """The last day on which somebody must have looked whether it is still needed."""
+    """The last day for reviewing whether it is still needed."""
 
     def __str__(self) -> str:
         parts = (("owner", self.owner), ("ticket", self.ticket), ("review by", self.review_by))
@@ -307,7 +307,7 @@ class InputRole(Enum):
 
 @dataclass(frozen=True, slots=True)
 class InputFile:
-    """A file that a plan was made from."""
+    """An input file of a plan."""
 
     path: str
     """The file, relative to the project's root with / between its parts."""

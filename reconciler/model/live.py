@@ -39,7 +39,7 @@ class Observation:
 PRESENT = Observation(Presence.PRESENT)
 LISTED = Observation(Presence.PRESENT, "by listing")
 ABSENT = Observation(Presence.ABSENT)
-ABSENT_BY_TEXT = Observation(Presence.ABSENT, "by a text that what nobody has gets, too")
+ABSENT_BY_TEXT = Observation(Presence.ABSENT, "by a text that an unused address gets too")
 """Said by no more than a text: also after an accepted DELETE something else must confirm it."""
 
 

@@ -16,7 +16,7 @@ class Holder:
     host: str
     """The name of the machine."""
     process: int
-    """The number of the process there."""
+    """The process id."""
 
     def __str__(self) -> str:
         """As messages name it."""

@@ -20,7 +20,7 @@ class Outcome(Enum):
     ALREADY_ABSENT = "already_absent"
     ABSENT_AFTER_AMBIGUOUS_ATTEMPT = "absent_after_ambiguous_attempt"
     IDENTICAL = "identical"
-    """Restored: the store gives the bytes that were archived."""
+    """Restored: a retrieve returns the archived bytes."""
     SAME_DATASET = "same_dataset"
     """Restored: only preamble or File Meta Information differ (PS3.10 section 7.1)."""
     CONFLICT = "conflict"

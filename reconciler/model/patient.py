@@ -28,10 +28,10 @@ _SEEN = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class PatientSeen:
-    """Whose an instance is, as it was read."""
+    """The pseudonym of an instance's patient, as read from the instance."""
 
     pseudonym: str | None
-    """HMAC-SHA256 of its Patient ID with the key that was given; null where it has none."""
+    """HMAC-SHA256 of its Patient ID with the given key; null if it has no Patient ID."""
 
 
 class Attribute(Enum):
@@ -92,10 +92,10 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class PatientKey:
-    """The secret that turns a patient id into a pseudonym, of 32 bytes.
+    """The secret of 32 bytes that turns a patient id into a pseudonym.
 
     Whoever has it can find the deletions of a patient whose id they know; without it the
-    pseudonyms lead to nobody, and tell only that two studies are of one patient.
+    pseudonyms identify nobody, and show only that two studies are of one patient.
     """
 
     secret: bytes = field(repr=False)

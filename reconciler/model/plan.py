@@ -26,7 +26,7 @@ from reconciler.model.problem import Source
 
 
 class Action(Enum):
-    """What apply will do."""
+    """The action of apply."""
 
     DELETE = "delete"
     NO_OP = "no-op"
@@ -229,7 +229,7 @@ class OverriddenInstances:
 
 @dataclass(frozen=True, slots=True)
 class OverdueHold:
-    """A hold of one file that is past its review, and holds all the same.
+    """A hold in one file that is past its review date; it still applies.
 
     ``instances`` counts what it keeps in the store, ``overridden`` those of them that files ask to
     remove; ``source`` is the first of its entries.
@@ -440,7 +440,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class GitState:
-    """Where the input files stood in git when the plan was made."""
+    """The state of the input files in git when the plan was created."""
 
     commit: str
     """The commit that was checked out."""
@@ -448,7 +448,7 @@ class GitState:
     """What it holds at the paths of the input files, as a SHA-256 over their paths and blobs;
     unlike the commit it survives a squash merge."""
     dirty: bool
-    """Whether an input file differs from the commit or is not in it."""
+    """Whether an input file differs from the commit, or is not in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -483,12 +483,12 @@ class StudySeen:
 
 @dataclass(frozen=True, slots=True)
 class PartOf:
-    """The plan in shards that a plan is one shard of, and which one; numbers begin with 1."""
+    """The plan in shards that a shard belongs to, and the number of the shard."""
 
     plan_id: str
     """The plan in shards."""
     number: int
-    """Which one of its shards, from 1."""
+    """The number of the shard, from 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -520,6 +520,6 @@ class SavedPlan:
 
     @property
     def overdue_holds(self) -> tuple[OverdueHold, ...]:
-        """The holds that were past their review when the plan was made."""
+        """The holds that were past their review date when the plan was created."""
         today = self.created.date()
         return tuple(one for store in self.plan.stores for one in store.overdue_holds(today))

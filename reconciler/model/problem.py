@@ -35,7 +35,7 @@ class Source:
     path: str
     """The file, relative to the project's root with / between its parts."""
     line: int
-    """The line, from 1; 0 where no line is meant."""
+    """The line, from 1; 0 if there is none."""
     column: int = 1
     """The column, from 1, in characters."""
 

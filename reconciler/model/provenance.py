@@ -10,7 +10,7 @@ from reconciler.model.plan import GitState
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who had the run done, in the words of the CI that runs it, as far as it tells."""
+    """Who requested the run, as far as the CI says."""
 
     ci: str
     """The CI, `github` or `gitlab`."""
@@ -19,20 +19,20 @@ class Requester:
     change: str | None = None
     """The number of the pull or merge request."""
     pipeline: str | None = None
-    """The address of the CI's own record."""
+    """The URL of the CI run."""
     approvers: tuple[str, ...] = ()
     """Who approved the change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where a run comes from."""
+    """The provenance of a run."""
 
     actor: str | None = None
-    """The principal that the store authenticates, where the credentials tell it."""
+    """The principal that the store authenticates, if the credentials contain it."""
     requester: Requester | None = None
-    """Who had the run done, where a CI's environment tells."""
+    """Who requested the run, if the CI's environment says so."""
     inputs: tuple[InputFile, ...] = ()
-    """The files that the run comes from."""
+    """The input files of the run."""
     git: GitState | None = None
-    """How they stood to their repository, if there is one."""
+    """Their state in git; null outside a repository."""

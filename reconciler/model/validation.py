@@ -17,10 +17,10 @@ class Validation:
 
     @property
     def errors(self) -> int:
-        """How many problems refuse the files."""
+        """The number of errors; with any, the files are refused."""
         return sum(problem.severity is Severity.ERROR for problem in self.problems)
 
     @property
     def warnings(self) -> int:
-        """How many problems are only said."""
+        """The number of warnings."""
         return len(self.problems) - self.errors

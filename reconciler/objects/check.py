@@ -5,7 +5,7 @@ from __future__ import annotations
 from reconciler.errors import StateError
 from reconciler.objects.interface import Objects
 
-_HINT = "state that is shared must not lie there: use another store, or another release of it"
+_HINT = "do not keep shared state there: use another store, or another release of it"
 
 
 def require_create_once(objects: Objects, nonce: str) -> None:

@@ -31,7 +31,7 @@ _PERMISSIONS = {
     "gs": "storage.objects.create, get and list are needed, and delete to replace a plan, as in"
     " roles/storage.objectUser",
     "s3": "s3:PutObject, s3:GetObject and s3:ListBucket are needed, and s3:DeleteObject to replace"
-    " a plan; without s3:ListBucket, what is not there is answered with 403, too",
+    " a plan; without s3:ListBucket, a missing object is answered with 403 too",
     "az": "to read and to create blobs is needed, and to delete them to replace a plan, as in the"
     " role Storage Blob Data Contributor",
 }

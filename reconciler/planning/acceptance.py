@@ -112,7 +112,7 @@ def require_nothing_kept(saved: SavedPlan, keeps: Mapping[StoreAddress, Claims])
         return
     raise PlanRefused(
         f"the plan deletes what the files keep: {_first([*map(_kept, found)], 'more keeps')}",
-        hint="make the plan again: it then leaves out what is kept, or says what contradicts it",
+        hint="make the plan again: it then omits what is kept, or reports the contradiction",
     )
 
 
@@ -138,7 +138,7 @@ def require_same_inputs(saved: SavedPlan | Manifest, now: Sequence[InputFile]) -
         return
     raise PlanRefused(
         f"the input files are not those that were planned: {_first(differences, 'more')}",
-        hint="make the plan again; if the project lies elsewhere, name its root (--root; in Python:"
+        hint="make the plan again; if the project is elsewhere, name its root (--root; in Python:"
         " Project.open)",
     )
 

@@ -42,7 +42,7 @@ _SHOWN = 80
 _QUOTED = "write it in quotes: 'VALUE'"
 _FORMS = {
     "UID": "digits in groups with single dots between them, at most 64 characters",
-    "id": "it stands in the store's resource name, projects/P/locations/L/datasets/D/dicomStores/S",
+    "id": "it is in the store's resource name, projects/P/locations/L/datasets/D/dicomStores/S",
 }
 _ONLY = "only = 'VALUE' and IN ('VALUE', …), joined by AND, can be answered exactly"
 
@@ -166,7 +166,7 @@ def _parameter(node: exp.Column, problems: Problems) -> Column | None:
         problems.add(
             offset_of(node),
             "unsupported",
-            f"{column.value} cannot be asked for in WHERE",
+            f"{column.value} cannot be used in WHERE",
             "only the seven parameters can",
         )
         return None

@@ -281,7 +281,7 @@ def _outputs(
     counts = Counter(output.name for output in outputs)
     for name in sorted(name for name, count in counts.items() if count > 1):
         message = f"two columns of the result are named {name!r}"
-        problems.add(start, "twice", message, "name one of them anew: COLUMN AS NAME")
+        problems.add(start, "twice", message, "rename one of them: COLUMN AS NAME")
     return tuple(outputs)
 
 
@@ -338,7 +338,7 @@ def _check_together(
             problems.add(
                 tokens[0].start,
                 "several-statements",
-                "only SELECTs can stand together",
+                "only SELECTs can be combined",
                 "run each of the others by itself",
             )
         elif statement.outputs != first.outputs:

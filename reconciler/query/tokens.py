@@ -20,7 +20,7 @@ from reconciler.query.problems import Places, Problems
 LONGEST = 512 * 1024
 """Characters of a text: room for 7,000 UIDs; more belong in a desired-state file."""
 
-_QUOTES = "values stand in single quotes; a quote inside one is written twice"
+_QUOTES = "write values in single quotes; double a quote inside one"
 _VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _OPENING = re.compile(
     r"--[^\n]*|/\*.*?(?:\*/|\Z)|'(?:[^']|'')*'|\"[^\"]*\"|(?P<open>['\"])", re.DOTALL
@@ -56,7 +56,7 @@ def _tokens(text: str, problems: Problems) -> list[Token]:
         problems.add(unclosed, "unclosed-quote", "the quote that opens here is not closed", _QUOTES)
     elif "\0" in text:
         found = text.index("\0")
-        problems.add(found, "not-sql", "a NUL character cannot stand in a statement", "remove it")
+        problems.add(found, "not-sql", "a statement cannot contain a NUL character", "remove it")
     problems.raise_if_any()
     try:
         return Tokenizer().tokenize(text)
@@ -87,7 +87,7 @@ def _fill(tokens: list[Token], variables: Mapping[str, str], problems: Problems)
             0,
             "unused-variable",
             f"the variable {name} is not used",
-            f"did you mean {close[0]}?" if close else "it must stand in quotes: '{{ NAME }}'",
+            f"did you mean {close[0]}?" if close else "write it in quotes: '{{ NAME }}'",
         )
 
 

@@ -201,7 +201,7 @@ def describe_removals(report: AuditReport) -> list[str]:
         )
     if removed.again:
         lines.append(
-            f"{plural(removed.again, 'instance')} had been stored again and went again, which makes"
+            f"{plural(removed.again, 'instance')} were stored again and removed again, which makes"
             f" {plural(removed.removals, 'removal')}."
         )
     absent = report.outcomes.get(Outcome.ALREADY_ABSENT, 0)

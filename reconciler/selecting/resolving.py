@@ -129,7 +129,7 @@ class _Listing(ABC):
         if self.selector.intent is EntryKind.KEEP and (of_studies or self.selector.level is what):
             self._refuse_split("what has none is kept")
         if of_studies and self.selector.rule.asks(LastStudyOfPatient):
-            self._refuse_split("lastStudyOfPatient has to look at all of a patient")
+            self._refuse_split("lastStudyOfPatient needs all studies of a patient")
 
     def _refuse_split(self, why: str) -> None:
         raise LiveError(

@@ -112,7 +112,7 @@ def _presence_of_target(target: StudyOrSeries, questions: Questions, facts: Fact
     if target not in questions.kept_targets and (odd := _left_behind(target, questions, listing)):
         more = f", and {len(odd) - 1} more" if len(odd) > 1 else ""
         return unknown(
-            "it cannot be removed as a whole: its listing shows what no request can address"
+            "it cannot be removed as a whole: its listing has rows that no request can address"
             f" ({odd[0]}{more}); name its other instances one by one"
         )
     if not listing.series and target not in facts.target_probes:

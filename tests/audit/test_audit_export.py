@@ -71,7 +71,7 @@ def test_an_attempt_without_proof_is_unconfirmed_and_never_left_out(state: Path)
     (row,) = [row for row in export(state) if row["outcome"] == "unconfirmed"]
 
     assert row["instancesId"] == instance(3).instance_uid
-    assert row["detail"] == "the record holds no proof after the last attempt"
+    assert row["detail"] == "no proof is on record after the last attempt"
 
 
 def test_runs_and_times_select(state: Path) -> None:

@@ -354,7 +354,7 @@ def test_an_entry_removed_in_the_middle_is_found_broken(longer: Path, number: in
 
     (broken,) = [one for one in check(longer).findings if one.kind is FindingKind.BROKEN]
     assert broken.place == str(entry(longer, number + 1))
-    assert "the entry before is missing" in broken.message
+    assert "the previous entry is missing" in broken.message
 
 
 @pytest.mark.parametrize("with_runs", [False, True])

@@ -282,7 +282,7 @@ def _(project: Project) -> int:
 def _(project: Project) -> int:
     assert edited(project).run("apply", "plan.json").code == 3
     assert project.run("apply", "specs", "--auto-approve", "--expect-digest", "sha256:0").code == 3
-    assert project.run("apply", "specs").code == 3, "nobody can be asked"
+    assert project.run("apply", "specs").code == 3, "cannot ask for a yes"
     project.run("plan", "--out", "plan.json")
     project.write("b.yaml", "keep: []\n")
     return project.run("apply", "plan.json").code

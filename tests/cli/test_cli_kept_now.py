@@ -157,8 +157,7 @@ def test_where_there_is_no_such_folder_that_is_said(planned: Project) -> None:
     applied = planned.run("apply", "plan.json")
     assert applied.code == 0, applied.err
     assert (
-        f"note: {planned.folder} has no folder specs/, so no keep of it was looked for"
-        in applied.err
+        f"note: {planned.folder} has no folder specs/, so it has no keeps to check" in applied.err
     )
 
 

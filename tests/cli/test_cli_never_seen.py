@@ -321,7 +321,7 @@ def test_every_form_tells_it_as_a_finding_of_its_own(
         one["check_name"] for one in json.loads(told["codequality"])
     }
     assert 'name="maxNeverSeen"' in told["junit"]
-    assert f"study {ROOT}.9: a file asks to remove it, it is not in the store" in told["junit"]
+    assert f"study {ROOT}.9: a file asks to remove it, but it is not in the store" in told["junit"]
     assert "title=reconciler%3A never-seen" in planned.err
     assert {"never_seen=1", "already_absent=0"} <= set(output.read_text().splitlines())
 

@@ -294,7 +294,7 @@ def test_a_workflow_says_what_the_ci_does_not(
 def test_an_apply_that_nobody_can_be_asked_about_is_on_record(filled: Project) -> None:
     assert filled.run("apply", "specs").code == 3
     (record,) = idle(filled)
-    assert "nobody can be asked" in record["detail"]
+    assert "cannot ask for a yes" in record["detail"]
 
 
 def test_a_query_that_was_stopped_is_in_the_log_too(

@@ -236,6 +236,6 @@ keep:
     assert warned.splitlines() == [
         "specs/a.yaml:5:5: warning: this hold is past its review (1 day overdue; keeps 2 instances,"
         " 1 series, 1 study): Trial 7; ticket T-7; review by 2026-02-28",
-        "  hint: it goes on holding: take the keep out, or write a later reviewBy",
+        "  hint: it still applies: remove the keep, or set a later reviewBy",
     ]
     assert "(366 days overdue;" in warnings(date(2027, 3, 1))[0]

@@ -246,8 +246,8 @@ def test_a_column_says_its_level(asked: list[str], columns: tuple[str, ...]) -> 
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        (["Study UID"], "'Study UID' does not say"),
-        (["study=Study UID"], "does not say"),
+        (["Study UID"], "'Study UID' does not name"),
+        (["study=Study UID"], "does not name"),
         (["SeriesInstanceUID"], "the column of studiesId is not named"),
         (["StudyInstanceUID", "SOPInstanceUID"], "the column of seriesId is not named"),
         (["studiesId="], "the column of studiesId is not named"),

@@ -241,7 +241,7 @@ def test_nesting_is_bounded_and_costs_no_stack(kind: str) -> None:
         data = WRITE.sequence(
             0x00081115, WRITE.item(data, delimited=kind == "delimited"), delimited=False
         )
-    assert "too deep" in examined(file_of(data)).damage
+    assert "too deeply" in examined(file_of(data)).damage
     data = b""
     for _ in range(sys.getrecursionlimit() // 10):
         data = WRITE.sequence(0x00081115, WRITE.item(data, delimited=True), delimited=True)

@@ -394,7 +394,7 @@ def test_a_plan_that_names_anything_else_is_not_applied(
 def test_nobody_to_ask_and_nothing_is_asked(desk: Desk) -> None:
     answer = desk.type_here("selftest", "--store", str(DEMO_STORE))
     assert answer.code == 3
-    assert "nobody can be asked" in answer.err
+    assert "cannot ask for a yes" in answer.err
     assert not desk.emulator.requests()
 
 

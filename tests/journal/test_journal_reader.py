@@ -151,7 +151,9 @@ def test_a_changed_record_is_found_at_the_header_of_the_segment_after_it(path):
     path.write_bytes(
         path.read_bytes().replace(b'"instancesId":"1.2.3.4"', b'"instancesId":"1.2.3.5"', 1)
     )
-    with pytest.raises(JournalError, match=r":5: the chain is broken: the segment before is not"):
+    with pytest.raises(
+        JournalError, match=r":5: the chain is broken: the previous segment was modified"
+    ):
         list(run_records(path))
 
 
@@ -241,7 +243,7 @@ def test_nothing_stands_after_the_end_although_its_chain_is_right(long, in_one):
         return [*segments[:-1], [*segments[-1], more]] if in_one else [*segments, [more]]
 
     rewrite(long, lengthen)
-    with pytest.raises(JournalError, match="after the end of the run"):
+    with pytest.raises(JournalError, match="follows the end of the run"):
         list(run_records(long))
 
 

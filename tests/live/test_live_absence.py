@@ -185,7 +185,7 @@ def test_a_bare_text_counts_if_nobody_has_the_same(terse) -> None:
     asked = Counter("/2.25." in one.path for one in emulator.requests())
     assert asked == {True: 1, False: 5}
     emulator.set_faults(Faults((gateway('"Not Found"'),)))
-    assert store.probe(held[0]).detail == "HTTP 404 with another text than what nobody has gets"
+    assert store.probe(held[0]).detail == "HTTP 404 with another text than an unused address gets"
     assert store.delete(held[0]).kind is ReplyKind.UNEXPECTED
 
 

@@ -31,7 +31,7 @@ EXTRAS = {
     "a letter": b"x",
 }
 KIND = "application/dicom+json"
-UNASKED = "bytes came that nobody asked for"
+UNASKED = "unexpected bytes arrived"
 
 
 @pytest.fixture(autouse=True)

@@ -68,7 +68,7 @@ def test_an_offset_that_is_ignored_is_no_listing(rewriting, held) -> None:
 def test_more_rows_than_were_asked_for_are_no_listing(rewriting, held) -> None:
     store = rewriting("limit=[0-9]+", "limit=1000")
     if len(held) > PAGE:
-        with pytest.raises(LiveError, match="more rows than asked"):
+        with pytest.raises(LiveError, match="more rows than requested"):
             list(store.list_instances("1.2"))
     else:
         assert set(store.list_instances("1.2")) == held

@@ -77,7 +77,7 @@ def test_a_plan_is_refused_when_a_keep_came_since(site: Site) -> None:
 def test_apply_needs_a_yes_or_the_word_of_a_machine(site: Site) -> None:
     answer = site.query(delete(UIDS[0]), *REASON, "--apply")
     assert answer.code == 3
-    assert "nobody can be asked" in answer.err
+    assert "cannot ask for a yes" in answer.err
     assert site.emulator.requests() == []
     answer = site.query(
         delete(UIDS[0]), *REASON, "--apply", "--auto-approve", "--report", "report.json"

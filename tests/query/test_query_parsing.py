@@ -292,7 +292,7 @@ REFUSED = [
     ),
     ("SELECT 'x", 8, "the quote that opens here is not closed"),
     ('SELECT "x', 8, "the quote that opens here is not closed"),
-    (f"SELECT data\0 FROM {TABLE}", 12, "a NUL character"),
+    (f"SELECT data\0 FROM {TABLE}", 12, "a statement cannot contain a NUL character"),
     ("SELECT " + "(" * 5000 + "data" + ")" * 5000, 1, "the statement is nested too deep"),
     ("x" * 1_000_000, 1, "the text has 1,000,000 characters"),
     (f"{{{{ a }}}} FROM {TABLE}", 9, ""),
@@ -319,7 +319,7 @@ def test_a_delete_stands_alone() -> None:
     other = f"SELECT data FROM {TABLE} WHERE {ALL};"
     for text in (one + one, one + other, other + one, other + f"DESCRIBE {TABLE}"):
         (problem,) = problems(text)
-        assert problem[2] == "only SELECTs can stand together"
+        assert problem[2] == "only SELECTs can be combined"
     (problem,) = problems(other + other.replace("data ", "presence "))
     assert problem[2].startswith("this SELECT has other columns")
 

@@ -186,7 +186,7 @@ def test_every_fact_is_on_the_page() -> None:
         "43 instances of 2 series in 1 study removed for good",
         "Each was proven absent by a retrieve.",
         "3 instances of them went after an attempt without a clear answer.",
-        "1 instance had been stored again and went again, which makes 44 removals.",
+        "1 instance were stored again and removed again, which makes 44 removals.",
         "This is a part of the record: only reason 113039",
         "Not in this report: runs/a.jsonl:1: words",
         "7 instances not proven to be gone after the last attempt",

@@ -28,21 +28,21 @@ from reconciler.errors import Refused, UsageError
 
 @click.command(name="apply")
 @click.argument("paths", nargs=-1, type=ADDRESS)
-@click.option("--auto-approve", is_flag=True, help="Do not ask; for machines.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask for confirmation.")
 @click.option(
     "--expect-digest",
     metavar="DIGEST",
-    help="Go on only if the plan has this digest, the one that was reviewed.",
+    help="Continue only if the plan has this digest, the reviewed one.",
 )
 @click.option(
     "--require-clean",
     is_flag=True,
     envvar="RECONCILER_REQUIRE_CLEAN",
     show_envvar=True,
-    help="Go on only if the input files are those of a git commit, unchanged since the plan.",
+    help="Continue only if the input files are committed in git and unchanged since the plan.",
 )
 @run_options(
-    "Stop once N deletions are unconfirmed, or failed in a row; up to --parallelism more may be"
+    "Stop after N unconfirmed deletions, or N failed in a row; up to --parallelism more may be"
     " under way by then."
 )
 @max_age_option
@@ -60,16 +60,16 @@ def command(
     root: Path | None,
     **given: object,
 ) -> int:
-    """Delete what a plan says, prove it and record it.
+    """Delete what a plan lists, prove it and record it.
 
-    PATHS is one saved plan (plan.json), or desired-state files and folders (default: specs/),
-    which are planned first, shown, and applied after a 'yes'. Of a plan in shards it is the
-    plan.json beside shards/; a shard that was applied before is not applied again. A saved plan
-    may be the URL of an object in a bucket.
+    PATHS is one saved plan (plan.json), or desired-state files and folders (default: specs/), which
+    are planned, shown, and applied after a 'yes'. For a plan in shards it is the plan.json beside
+    shards/; shards that were applied before are skipped. A saved plan may be the URL of an object
+    in a bucket.
 
-    Exit code 0 when every planned deletion is proven, 3 when the plan is refused, 4 when
-    something failed, is unconfirmed or was not attempted, 5 when another run holds the lock.
-    After an interruption the same command resumes.
+    Exit code 0 if every planned deletion is proven, 3 if the plan is refused, 4 if a deletion
+    failed, is unconfirmed or was not attempted, 5 if another run holds the lock. After an
+    interruption, run the same command to resume.
 
     \b
     Examples:

@@ -12,9 +12,9 @@ from reconciler.cli.commands.audit_verify import command as verify
 
 @click.group(name="audit")
 def command() -> None:
-    """Check, sign, report and export the record of runs.
+    """Verify, sign, report and export the record of runs.
 
-    Reads the state folder and asks no store.
+    Reads the state and contacts no store.
 
     \b
     Examples:

@@ -96,7 +96,7 @@ def _host_and_port(text: str) -> tuple[str, int]:
     "--out",
     type=PATH,
     metavar="FILE",
-    help="Where the document goes [default: stdout].",
+    help="Write to FILE [default: stdout].",
 )
 @click.option(
     "--patients",
@@ -114,21 +114,21 @@ def _host_and_port(text: str) -> tuple[str, int]:
     "receiver",
     type=_host_and_port,
     metavar="HOST:PORT",
-    help="With dicom: send the messages there over TLS, those that it has not yet.",
+    help="With dicom: send the messages that this receiver does not have yet, over TLS.",
 )
 @click.option(
     "--syslog-ca",
     "authority",
     type=PATH,
     metavar="FILE",
-    help="Who may have signed the receiver's certificate, in PEM [default: the system's].",
+    help="The CA certificates for the receiver, in PEM [default: the system's].",
 )
 @click.option(
     "--syslog-certificate",
     "certificate",
     type=PATH,
     metavar="FILE",
-    help="The certificate to show to the receiver, with its key, in PEM.",
+    help="The client certificate, with its key, in PEM.",
 )
 @project_options
 def command(
@@ -148,18 +148,18 @@ def command(
 
     \b
     csv    a row for each deletion
-    dicom  audit messages of DICOM PS3.15 A.5, a line of XML each
-    fhir   AuditEvent of FHIR R4 after IHE BALP, a line of JSON each
-    ocsf   API Activity of OCSF, a line of JSON each
+    dicom  audit messages of DICOM PS3.15 A.5, one line of XML each
+    fhir   FHIR R4 AuditEvents following IHE BALP, one line of JSON each
+    ocsf   OCSF API Activity events, one line of JSON each
 
-    A day stands for its beginning, and a TIME without an offset is UTC. A run is that of the DELETE
-    or of the proof. A deletion whose proof is not on record is unconfirmed, and comes last. Where a
-    run is broken, what stands before the break is written.
+    A day means its start; a TIME without an offset is UTC. --run selects the run of the DELETE or
+    of its proof. A deletion without a recorded proof is unconfirmed and comes last. If the record
+    of a run is broken, what precedes the break is written.
 
-    With --syslog nothing is written here: a message goes to a receiver once, so that the same
-    command can be run every hour, and goes on where it was interrupted.
+    With --syslog, each message is sent to the receiver once and nothing is written here. Run the
+    command every hour; it continues where it stopped.
 
-    Exit code 3 when a record is broken, 1 when a run cannot be read.
+    Exit code 3 if a record is broken, 1 if a run cannot be read.
 
     \b
     Examples:

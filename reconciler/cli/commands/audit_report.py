@@ -49,14 +49,14 @@ def command(
 ) -> int:
     """Report what was removed, by whom and why, and with what evidence.
 
-    Totals by reason, store, month and actor; who had each run done, and how it ended; how much of
-    what the files ask for is proven; what was refused, reappeared or was restored; what is kept and
-    when it was seen last; whose images were read; each deletion with its requests and the retrieve
-    after them. CSV holds the deletions alone, as `audit
-    export` writes them. A day stands for its beginning, and a TIME without an offset is UTC.
+    The report has totals by reason, store, month and actor; who requested each run, and how it
+    ended; how much of what the files declare is proven; what was refused, reappeared or was
+    restored; what is kept and when it was last seen; whose images were read; and each deletion with
+    its requests and the retrieve after them. CSV has only the deletions, as `audit export` writes
+    them. A day means its start; a TIME without an offset is UTC.
 
-    The record is checked as by `audit verify`, and the report says what is not in it. Exit code 3
-    when a record is broken, 1 when something cannot be read or is not there; the rest is reported.
+    The record is checked as by `audit verify`, and the report lists what is missing. Exit code 3 if
+    a record is broken, 1 if something is missing or cannot be read; the rest is reported.
 
     \b
     Examples:

@@ -38,7 +38,7 @@ from reconciler.model.time import format_time
     type=PATH,
     required=True,
     metavar="FILE",
-    help="Where the signed statement goes.",
+    help="Write the signed statement to FILE.",
 )
 @project_options
 def command(
@@ -46,11 +46,11 @@ def command(
 ) -> int:
     """Sign the head of a run.
 
-    RUN is the name of a run [default: the latest apply or restore]. Its chain and those of all runs
-    that it follows on are recomputed; the head and the digest of its plan become an in-toto
+    RUN is the name of a run [default: the latest apply or restore]. Its record and those of all
+    runs that the head covers are verified. The head and the digest of its plan become an in-toto
     statement in a DSSE envelope.
 
-    Exit code 3, and no signature, when a record is broken or a run before it is not there.
+    Exit code 3, and no signature, if a record is broken or a covered run is missing.
 
     \b
     Examples:
@@ -69,7 +69,7 @@ def command(
     if found.count(corruption=True):
         raise SignatureRefused(
             f"the record behind the head {signed.head} is not whole, so it is not signed",
-            hint="audit verify with this --head tells what is wrong",
+            hint="audit verify with this --head shows what is wrong",
         )
     write_file(out, [sign(signed, read_given(key))])
     say(f"signed: run {signed.run}, journal head {signed.head}")

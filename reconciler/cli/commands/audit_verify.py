@@ -32,13 +32,13 @@ _HASH = re.compile(r"[0-9a-f]{64}")
     "heads",
     multiple=True,
     metavar="HASH",
-    help="A head that was published: it and the runs before it must be there; repeatable.",
+    help="A published head: it and the runs that it covers must exist; repeatable.",
 )
 @click.option(
     "--signature",
     type=PATH,
     metavar="FILE",
-    help="Take the head from this statement of audit sign.",
+    help="Take the head from this signed statement.",
 )
 @click.option(
     "--public-key",
@@ -56,16 +56,16 @@ def command(
     state: StateAddress | None,
     root: Path | None,
 ) -> int:
-    """Recompute the chains of the journal.
+    """Verify the journal.
 
-    Checks every run, or each RUN that is named: that its segments are a chain, and that its records
-    are those that the log has of it. The log alone does not show that its end was cut off, or that
-    all of it was written anew. A head that was kept elsewhere does, for all runs up to it. Runs
-    without an end or in no log, a torn last line, unrecognised files and a clock that went back are
-    reported, and are no corruption; so is a missing run that no head covers.
+    Checks every run, or each RUN: that its segments form a chain, and that its records are those in
+    the log. The log alone does not show that its end was cut off, or that everything was rewritten;
+    a head that was kept elsewhere does, for all runs up to it. Runs without an end or in no log, a
+    torn last line, unrecognised files and a clock that went back are reported, but are no
+    corruption; nor is a missing run that no head covers.
 
-    Exit code 3 when a record is broken, something that a head covers is not there or the
-    signature is not good, 1 when a run cannot be checked.
+    Exit code 3 if a record is broken, something that a head covers is missing or the signature is
+    invalid, 1 if a run cannot be checked.
 
     \b
     Examples:

@@ -26,13 +26,13 @@ from reconciler.errors import ExitCode, ReconcilerError, UsageError
     "folder",
     type=PATH,
     metavar="DIR",
-    help="The folder to leave behind [default: a new one for temporary files].",
+    help="The folder of the demo, which is kept [default: a new temporary folder].",
 )
 def command(folder: Path | None) -> int:
     """Store real DICOM files in an embedded store, plan, apply, and plan again.
 
-    Prints each command as you would type it and what it answers, and leaves a folder to look
-    around in. Nothing outside this machine is asked or changed.
+    Prints each command as you would type it, with its output, and keeps the folder. It contacts no
+    other machine.
 
     \b
     Examples:

@@ -35,29 +35,31 @@ def _parse_store(name: str) -> StoreAddress:
     metavar="DIR",
     help="The folder with the DICOM files and the index [default: a new temporary one].",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 takes a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 for a free port.")
 @click.option(
     "--store",
     "stores",
     type=_parse_store,
     multiple=True,
     metavar="NAME",
-    help="A DICOM store that exists, by its resource name; repeatable.",
+    help="The resource name of a DICOM store to serve; repeatable.",
 )
-@click.option("--require-token", is_flag=True, help="Answer 401 without a token of /token.")
+@click.option("--require-token", is_flag=True, help="Answer 401 without a token from /token.")
 @click.option(
     "--faults",
     "faults_file",
     type=PATH,
     metavar="FILE",
-    help="What goes wrong from the start, as JSON; PUT /_emulator/faults changes it.",
+    help="The initial faults, as JSON; PUT /_emulator/faults changes them.",
 )
-@click.option("--latency", type=click.FloatRange(min=0), metavar="SECONDS", help="Of each answer.")
+@click.option(
+    "--latency", type=click.FloatRange(min=0), metavar="SECONDS", help="Delay of answers."
+)
 @click.option(
     "--search-lag",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="How long searches list what was deleted.",
+    help="How long searches still list deleted instances.",
 )
 @click.option(
     "--request-log",
@@ -76,10 +78,10 @@ def command(
     search_lag: float | None,
     request_log: Path | None,
 ) -> int:
-    """Serve an embedded DICOM store on loopback, for trying things out.
+    """Serve an embedded DICOM store on loopback, for experiments.
 
-    It speaks the wire of the Cloud Healthcare API and can be made to fail. Its origin is printed
-    as the first line; SIGINT ends it.
+    It speaks the protocol of the Cloud Healthcare API and can inject faults. Its first line of
+    output is its origin; SIGINT ends it.
 
     \b
     Examples:

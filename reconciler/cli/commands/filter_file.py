@@ -21,13 +21,13 @@ from reconciler.objects.path import open_path
 
 @click.command(name="filter-file")
 @click.argument("plan", type=ADDRESS)
-@click.option("--store", metavar="STORE", help="Of which store, if the plan is about several.")
-@click.option("--out", type=PATH, metavar="FILE", help="Write it there.")
+@click.option("--store", metavar="STORE", help="The store, if the plan has several.")
+@click.option("--out", type=PATH, metavar="FILE", help="Write to FILE instead of stdout.")
 def command(plan: Path | str, store: str | None, out: Path | None) -> None:
-    """List what a saved PLAN deletes, as Google's own operations take it.
+    """List what a saved PLAN deletes as a filter file for Google's own operations.
 
-    One line for each instance, /studies/…/series/…/instances/…: the filter file of an export or a
-    change of storage class of the Cloud Healthcare API. STORE is written as
+    One line per instance, /studies/…/series/…/instances/…: the filter file of the Cloud Healthcare
+    API's export and storage class operations. STORE is
     projects/P/locations/L/datasets/D/dicomStores/S.
 
     \b

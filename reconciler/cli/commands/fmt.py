@@ -25,10 +25,10 @@ from reconciler.reporting.wording import plural
 def command(paths: tuple[Path, ...], *, check: bool, root: Path | None) -> int:
     """Put desired-state files into their canonical form.
 
-    PATHS are files and folders (default: specs/); all must be valid. Keys stand in one order,
-    entries are sorted, those of one series joined, UIDs sorted and one a line. Comments move with
-    what they speak of, and what a file says stays the same. stdout names the files that changed,
-    or would.
+    PATHS are files and folders (default: specs/); all must be valid. Keys get a fixed order,
+    entries are sorted, entries of one series are joined, and UIDs are sorted, one per line.
+    Comments move with what they describe. The meaning of a file never changes. stdout names
+    the files that changed, or would change.
 
     \b
     Examples:

@@ -40,16 +40,20 @@ _SHOWN = 20
 
 @click.command(name="import")
 @click.argument("store")
-@click.option("--study", "studies", multiple=True, metavar="UID", help="Only this; repeatable.")
+@click.option("--study", "studies", multiple=True, metavar="UID", help="Only this one; repeatable.")
 @click.option(
-    "--exclude-study", "excluded", multiple=True, metavar="UID", help="All but this; repeatable."
+    "--exclude-study",
+    "excluded",
+    multiple=True,
+    metavar="UID",
+    help="Not this one; repeatable.",
 )
 @click.option(
     "--csv",
     "listed",
     type=PATH,
     metavar="FILE",
-    help="List what this CSV file names instead, without asking the store.",
+    help="List what this CSV file names, without contacting the store.",
 )
 @click.option(
     "--column",
@@ -64,9 +68,9 @@ _SHOWN = 20
 @click.option(
     "--archive",
     metavar="PATH",
-    help="Keep what is removed in this folder first; an absolute path outside the project.",
+    help="Archive instances here before deleting them; an absolute path outside the project.",
 )
-@click.option("--out", type=PATH, metavar="FILE", help="Write to this new file.")
+@click.option("--out", type=PATH, metavar="FILE", help="Write to this file, which must not exist.")
 @access_options
 def command(
     *,
@@ -85,18 +89,18 @@ def command(
 ) -> None:
     """Write a desired-state file from a live store, or from a list.
 
-    STORE is projects/P/locations/L/datasets/D/dicomStores/S, with orthanc: in front of it for an
-    Orthanc. Every instance is listed by itself, so what arrives later is not part of it.
-    Comments name modality and count, and nothing of the patient. What has a malformed UID cannot
-    be addressed; it is left out and named on stderr. Searches may lag behind deletions for
-    seconds. With --remove the file has the limits that its own counts call for.
+    STORE is projects/P/locations/L/datasets/D/dicomStores/S, prefixed with orthanc: for Orthanc.
+    Every instance is listed separately, so instances that arrive later are not included. Comments
+    give modality and count, and no patient data. Instances with a malformed UID are left out and
+    named on stderr. Searches may lag behind deletions by seconds. With --remove, the file sets the
+    limits that its own counts require.
 
-    The FILE of --csv is an inventory: its columns are studiesId, seriesId, instancesId, or the
-    first two for whole series, or the first for whole studies. With --column it is a list as a
-    RIS, a VNA or a spreadsheet exports it: separated by commas, semicolons or tabs, and only the
-    named columns are read. StudyInstanceUID, SeriesInstanceUID and SOPInstanceUID say by
-    themselves what they are; another name is given as studiesId=NAME, seriesId=NAME or
-    instancesId=NAME. A series needs the column of its study, an instance both.
+    The FILE of --csv is an inventory with the columns studiesId, seriesId and instancesId, or the
+    first two for whole series, or the first for whole studies. With --column it is a list exported
+    from a RIS, a VNA or a spreadsheet, separated by commas, semicolons or tabs; only the named
+    columns are read. StudyInstanceUID, SeriesInstanceUID and SOPInstanceUID are recognised; give
+    other names as studiesId=NAME, seriesId=NAME or instancesId=NAME. A series needs the column of
+    its study too, an instance those of both.
 
     \b
     Examples:

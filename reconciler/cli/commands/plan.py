@@ -62,7 +62,7 @@ from reconciler.reporting.events import gate_events, plan_events, plan_summary_e
 @click.option(
     "--detailed-exitcode",
     is_flag=True,
-    help="Exit with 2 when there are deletions or drift pending.",
+    help="Exit with 2 if deletions or drift are pending.",
 )
 @max_age_option
 @probe_option
@@ -86,13 +86,13 @@ def command(
     """Show what apply would delete, without deleting anything.
 
     PATHS are desired-state files and folders (default: specs/). The keeps of every file under
-    specs/ always count. The connection used here refuses to send anything but read requests.
+    specs/ always apply. The connection of this command refuses to send anything but read requests.
 
-    With --shard-size the plan is a folder, or a prefix of a bucket: its plan.json is the manifest,
-    which is reviewed and applied, and the shards lie below it. A shard has whole studies; one study
-    may be larger than N.
+    With --shard-size the plan is a folder, or a prefix of a bucket: plan.json in it is the
+    manifest, which you review and apply; the shards are in shards/. A shard contains whole studies,
+    so a study with more than N deletions is a larger shard.
 
-    Exit code 3 when a gate is blocking or the plan is incomplete; the plan is written all the same.
+    Exit code 3 if a gate is blocking or the plan is incomplete; the plan is written anyway.
 
     \b
     Examples:

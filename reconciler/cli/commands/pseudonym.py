@@ -21,20 +21,20 @@ from reconciler.reporting.wording import plural
 
 @click.command(name="pseudonym")
 @key_option("The key by which pseudonyms are made.", required=True)
-@click.option("--column", metavar="NAME", help="Read CSV, and of it this column only.")
-@click.option("--accessions", is_flag=True, help="They are Accession Numbers, not Patient IDs.")
+@click.option("--column", metavar="NAME", help="Read CSV, and only this column of it.")
+@click.option("--accessions", is_flag=True, help="Read Accession Numbers instead of Patient IDs.")
 def command(*, patient_key: PatientKey, column: str | None, accessions: bool) -> None:
-    """Turn the Patient IDs on stdin into the pseudonyms that a selector names.
+    """Turn the Patient IDs on stdin into pseudonyms for a selector.
 
-    An id a line, or with --column the cells of a CSV file under that name, separated by commas,
-    semicolons or tabs, in UTF-8 or UTF-16; Excel's sep= may stand above them. stdout gets the
-    pseudonyms, each once and sorted, so that neither order nor repetition tells anything, and
-    first a line that says by which key they were made. They are those of apply --patient-key. No
-    message quotes what was read.
+    stdin has one id per line, or with --column, a CSV file with that column, separated by commas,
+    semicolons or tabs, in UTF-8 or UTF-16, with or without Excel's sep= line. stdout gets a line
+    that identifies the key, and then the pseudonyms, sorted and without duplicates, so that order
+    and repetition reveal nothing. They are the pseudonyms that apply --patient-key records. No
+    message quotes the input.
 
-    The key is 64 hexadecimal digits in a file, as 'openssl rand -hex 32' prints them. Keep it
-    apart from git and from the record, and use it for every cohort: pseudonyms of another key
-    name nobody.
+    The key is 64 hexadecimal digits in a file, as 'openssl rand -hex 32' prints them. Keep it apart
+    from git and from the record, and use it for every cohort: pseudonyms made with another key
+    match nobody.
 
     \b
     Examples:

@@ -37,14 +37,14 @@ def _variable(text: str) -> tuple[str, str]:
 
 @click.command(name="query")
 @click.argument("text", required=False)
-@click.option("--file", type=PATH, metavar="FILE", help="Read the SQL there.")
+@click.option("--file", type=PATH, metavar="FILE", help="Read the SQL from FILE.")
 @click.option(
     "--var",
     "variables",
     type=_variable,
     multiple=True,
     metavar="NAME=VALUE",
-    help="Fill '{{ NAME }}' in the SQL; repeatable.",
+    help="The value of '{{ NAME }}' in the SQL; repeatable.",
 )
 @click.option(
     "--format",
@@ -58,21 +58,21 @@ def _variable(text: str) -> tuple[str, str]:
     "--output",
     type=PATH,
     metavar="DIR",
-    help="Write the instances below DIR, and in the column data where.",
+    help="Write the instances below DIR; the column data then has their paths.",
 )
 @click.option(
     "--specs",
     type=PATH,
     multiple=True,
     metavar="PATH",
-    help="Further desired-state files whose keeps veto a DELETE; repeatable.",
+    help="Further desired-state files whose keeps override a DELETE; repeatable.",
 )
 @reason_options
-@click.option("--out", type=PATH, metavar="FILE", help="Save a DELETE's plan for apply.")
-@click.option("--apply", is_flag=True, help="Apply a DELETE's plan after a 'yes'.")
-@click.option("--auto-approve", is_flag=True, help="With --apply: do not ask; for machines.")
+@click.option("--out", type=PATH, metavar="FILE", help="Save the plan of a DELETE for apply.")
+@click.option("--apply", is_flag=True, help="Apply the plan of a DELETE after a 'yes'.")
+@click.option("--auto-approve", is_flag=True, help="With --apply: do not ask for confirmation.")
 @click.option(
-    "--expect-digest", metavar="DIGEST", help="With --apply: go on only with this digest."
+    "--expect-digest", metavar="DIGEST", help="With --apply: continue only with this digest."
 )
 @click.option(
     "--report",
@@ -93,15 +93,14 @@ def command(
     root: Path | None,
     **given: object,
 ) -> int:
-    """Run the SQL of the resource google.healthcare.instances.
+    """Run SQL on the resource google.healthcare.instances.
 
-    TEXT is the SQL, the name of a .sql file with it, or - for standard input. SELECT retrieves
-    what its columns need and no more; DELETE never deletes by itself: it becomes a plan, with the
-    gates, the keeps of specs/ and the proofs of every plan. SHOW METHODS IN and DESCRIBE describe
-    the resource. Keywords and names may be in upper or lower case.
+    TEXT is the SQL, the name of a .sql file, or - for standard input. SELECT retrieves only what
+    its columns need. DELETE does not delete by itself: it makes a plan, with the same gates, keeps
+    and proofs as any other. SHOW METHODS IN and DESCRIBE describe the resource. Keywords and names
+    are case-insensitive.
 
-    Exit code 1 when something that was asked for could not be answered; those of plan and apply
-    for a DELETE.
+    Exit code 1 if a SELECT could not be answered completely; for a DELETE, those of plan and apply.
 
     \b
     Examples:

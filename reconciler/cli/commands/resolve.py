@@ -43,7 +43,7 @@ def _day(text: str) -> date:
 )
 @click.option("--check", is_flag=True, help="Write nothing; exit with 2 if a list would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
-@key_option("The key of the pseudonyms that the selectors name, and by which lists are bound.")
+@key_option("The key of the pseudonyms in the selectors' files, and of bound lists.")
 @click.option(
     "--format",
     "format_name",
@@ -66,14 +66,14 @@ def command(
     access: Access,
     root: Path | None,
 ) -> int:
-    """Turn selectors into lists of whole studies or series, to be reviewed and planned.
+    """Turn selectors into lists of whole studies or series, for review and planning.
 
-    PATHS are selectors and folders of them (default: selectors/). Each becomes a list and a
-    desired-state file that pins it, under specs/resolved/ by the same name. Nothing is deleted,
-    and a plan never resolves. What cannot be judged is never listed to be removed, and always to
-    be kept. No file, output or request names a patient.
+    PATHS are selectors and folders of selectors (default: selectors/). Each selector becomes a
+    list, and a desired-state file that pins it, with the same name under specs/resolved/. Nothing
+    is deleted, and a plan never resolves. A study that cannot be judged is not listed for removal,
+    and always listed for keeping. No file, output or request names a patient.
 
-    With --check, ages are counted from the day of the list that is there, unless --as-of is given.
+    With --check, ages are counted from the day of the existing list, unless --as-of is given.
 
     \b
     Examples:

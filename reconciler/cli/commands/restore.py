@@ -44,14 +44,14 @@ class _Options(RunOptions):
     metavar="UID",
     help="Restore this SOP Instance UID only; repeatable.",
 )
-@click.option("--dry-run", is_flag=True, help="List what would be restored; ask no store.")
+@click.option("--dry-run", is_flag=True, help="List what would be restored; contact no store.")
 @click.option(
     "--archive",
     type=PATH,
     metavar="DIR",
-    help="Where the run's bag is now, if the archive was moved: the folder that holds it.",
+    help="The folder that contains the run's bag, if the archive was moved.",
 )
-@run_options("Stop after so many unproven restores in a row.")
+@run_options("Stop after N unproven restores in a row.")
 @project_options
 def command(
     *,
@@ -65,16 +65,16 @@ def command(
     root: Path | None,
     **given: object,
 ) -> int:
-    """Put back what a run archived before it deleted it.
+    """Restore the instances that a run archived and deleted.
 
-    RUN is the name of a run, as apply reports it; what it resumed belongs to it. Each archived
-    file is checked against its recorded sha256, stored, retrieved again and compared: identical
-    (the same bytes), same_dataset (only preamble or File Meta Information differ) or conflict (the
-    store holds other content, which is never replaced).
+    RUN is the name of a run, as printed by apply; the runs that it resumed are included. Each
+    archived file is checked against its recorded SHA-256, stored, retrieved and compared: identical
+    (the same bytes), same_dataset (only the preamble or File Meta Information differs) or conflict
+    (the store has other content, which is never replaced).
 
-    Exit code 0 when every archived dataset is proven to be back, 4 when it is not, 5 when another
-    run holds the lock. After an interruption the same command goes on. As long as a file still
-    lists a restored instance for the reason that it was removed for, a plan is stopped by a gate.
+    Exit code 0 if every archived dataset is proven to be restored, 4 if not, 5 if another run holds
+    the lock. After an interruption, run the same command to resume. While a file still asks to
+    remove a restored instance for the same reason, a gate blocks the plan.
 
     \b
     Examples:

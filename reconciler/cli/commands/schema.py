@@ -22,8 +22,8 @@ _NAMES = sorted(
 def command(name: str | None) -> None:
     """Print the JSON Schema of a file format, or the names of all formats.
 
-    An editor completes and checks a desired-state file by it, and a program can rely on it: what
-    the tool writes is held to these schemas.
+    Editors can use a schema to complete and check desired-state files, and programs can rely on it:
+    everything that the tool writes conforms to these schemas.
 
     \b
     Examples:

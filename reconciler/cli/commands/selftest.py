@@ -21,27 +21,27 @@ from reconciler.errors import ExitCode, ReconcilerError, UsageError
 
 
 @click.command(name="selftest")
-@click.option("--store", metavar="STORE", help="Try the tool on this test store instead.")
-@click.option("--auto-approve", is_flag=True, help="Do not ask; for machines.")
+@click.option("--store", metavar="STORE", help="Use this test store instead.")
+@click.option("--auto-approve", is_flag=True, help="Do not ask for confirmation.")
 @access_options
 @click.pass_context
 def command(
     context: click.Context, /, *, store: str | None, auto_approve: bool, access: environment.Access
 ) -> int:
-    """Try out on this machine, against an embedded store, what the tool promises.
+    """Check the promises of the tool on this machine, against an embedded store.
 
-    One line for each promise, with how often it was tried. Takes less than a minute; nothing
-    outside this machine is asked or changed.
+    Prints one line per promise, with the number of trials. Takes less than a minute and contacts no
+    other machine.
 
-    With --store, a test store of your own takes the place of the embedded one. STORE is
-    projects/P/locations/L/datasets/D/dicomStores/S, with orthanc: in front of it for an Orthanc.
-    After a 'yes', six synthetic instances under new UIDs are stored, planned, archived, deleted,
-    proven to be gone, restored and deleted again. Nothing else is touched and nothing is left
-    behind; what may be left is named. The facts of the store's wire are printed as JSON, to be
-    sent in: without names, hosts, UIDs or patient data.
+    With --store, a test store of your own is used instead. STORE is
+    projects/P/locations/L/datasets/D/dicomStores/S, prefixed with orthanc: for Orthanc. After a
+    'yes', six synthetic instances with new UIDs are stored, planned, archived, deleted, proven to
+    be gone, restored and deleted again. Nothing else is changed and nothing is left behind;
+    anything that may be left is named. The facts about the store's protocol are printed as JSON,
+    for you to send in: without names, hosts, UIDs or patient data.
 
-    Exit code 0 when every promise held, 3 when one did not; with --store also 4 when something
-    may be left in it, 130 and 143 after a signal when nothing is.
+    Exit code 0 if every promise held, 3 if one did not; with --store also 4 if something may be
+    left in the store, 130 or 143 after a signal if nothing is.
 
     \b
     Examples:

@@ -49,15 +49,14 @@ def command(
     state: StateAddress | None,
     root: Path | None,
 ) -> None:
-    """Render a saved PLAN, offline but for --thumbnails.
+    """Render a saved PLAN, offline unless --thumbnails is given.
 
-    Of a plan in shards, PLAN is the manifest, or one of the shards. PLAN may be the URL of an
-    object in a bucket, which is read.
+    For a plan in shards, PLAN is the manifest or one of the shards. PLAN may be the URL of an object
+    in a bucket.
 
-    With --thumbnails one instance to delete of each series is rendered by the store that the plan
-    is for, and the page holds the images: keep it as you keep the images themselves. What was asked
-    for is on record, as that of a query. Nothing else asks the store, and the options of the
-    store and the record count for nothing else.
+    With --thumbnails the store renders one instance to delete of each series, and the page contains
+    the images: protect it like the images themselves. These requests are recorded, as those of a
+    query are. Without --thumbnails, the options for the store and the state have no effect.
 
     \b
     Examples:

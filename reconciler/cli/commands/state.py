@@ -28,9 +28,7 @@ from reconciler.reporting.wording import plural
 
 @click.group(name="state")
 def command() -> None:
-    """Check, copy and unlock the place of the record.
-
-    State is a folder, or lies in a bucket that several machines share.
+    """Check, copy or unlock the state: a folder, or a bucket that several machines share.
 
     \b
     Examples:
@@ -43,12 +41,12 @@ def command() -> None:
 @click.argument("url", required=False, type=ADDRESS)
 @project_options
 def check(url: StateAddress | None, state: StateAddress | None, root: Path | None) -> int:
-    """Find out whether the state can be kept there.
+    """Check whether a bucket or folder can hold the state.
 
-    Creates an object under check/, and tries to overwrite it: a store that lets it happen would let
-    two applies run at once. Each apply does the same before it begins.
+    Creates an object under check/ and tries to overwrite it: a store that allows this would let two
+    applies run at once. Every apply runs the same check first.
 
-    URL is the state to check (default: that of --state). Exit code 1 when it is not fit.
+    URL is the state to check (default: that of --state). Exit code 1 if the check fails.
 
     \b
     Examples:
@@ -68,11 +66,11 @@ def check(url: StateAddress | None, state: StateAddress | None, root: Path | Non
 def copy(source: StateAddress, target: StateAddress, root: Path | None) -> int:
     """Copy the record to another place, and verify the copy.
 
-    FROM and TO are folders or URLs. What TO has of it already is compared and left. Locks are not
-    copied: let no run work on FROM meanwhile, and name TO in every job afterwards.
+    FROM and TO are folders or URLs. What TO already has is compared and not copied again. Locks are
+    not copied: do not run anything on FROM meanwhile, and use TO in every job afterwards.
 
-    Nothing is written where TO holds another record. Exit code 3 when the copy is broken; then FROM
-    is broken too.
+    Nothing is written if TO holds another record. Exit code 3 if the copy is broken; then FROM is
+    broken too.
 
     \b
     Examples:
@@ -98,13 +96,13 @@ def copy(source: StateAddress, target: StateAddress, root: Path | None) -> int:
 def unlock(store: str, state: StateAddress | None, root: Path | None) -> int:
     """Take a store from a run that holds it in a bucket.
 
-    No apply needs this: a run that is gone loses its lock by itself, a lease after its last sign of
-    life. It is for a run that is alive and must not go on. That run finds out with its next record,
-    and sends no request after that. What it has in flight may still land; the command waits until
-    it has, and the next apply to the store looks at it.
+    Normally this is not needed: a run that died loses its lock one lease after its last sign of
+    life. Use it to stop a run that is alive. That run notices with its next record and then sends
+    no more requests. Requests in flight may still take effect: the command waits for them, and the
+    next apply to the store checks the result.
 
-    STORE is the resource name of the store. Asks before it does anything; that it was done, and by
-    whom, is on record.
+    STORE is the resource name of the store. The command asks for confirmation. The record says that
+    it was done and by whom.
 
     \b
     Examples:

@@ -57,17 +57,16 @@ def command(
     state: StateAddress | None,
     root: Path | None,
 ) -> int:
-    """Show which runs are unfinished, how to resume them, and who works now.
+    """Show unfinished runs, how to resume them, and which runs hold locks.
 
-    A run is unfinished if it was interrupted or stopped itself, and no later run completed what
-    it began. The command that resumes it is printed as a shell takes it. A run that holds a lock
-    now is not unfinished.
+    A run is unfinished if it was interrupted or stopped, and no later run completed it. The command
+    that resumes it is printed, quoted for a shell. A run that holds a lock now is not unfinished.
 
-    With --holds, or PATHS, the holds of the desired-state files (default: specs/) are listed: who
-    answers for each, until when it must be reviewed and whether it is overdue, how many instances
-    the last plan saw of it, and how many removes it overrode.
+    With --holds, or PATHS, the holds of the desired-state files (default: specs/) are listed: the
+    owner, the review date and whether it has passed, how many instances the last plan found, and
+    how many removes the hold overrode.
 
-    Reads files and the state folder, and asks no store.
+    Reads files and the state, and contacts no store.
 
     \b
     Examples:

@@ -56,14 +56,15 @@ def command(
     state: StateAddress | None,
     root: Path | None,
 ) -> int:
-    """Check desired-state files and selectors, without asking any store.
+    """Check desired-state files and selectors, without contacting a store.
 
-    PATHS are files and folders (default: specs/). With specs/ go the selectors in selectors/, and
-    the files that they name. Every problem of every file is reported at once, as path:line:column.
-    Exit code 1 when there is an error. A hold that is past its review is a warning.
+    PATHS are files and folders (default: specs/). specs/ includes the selectors in selectors/ and
+    the files that they name. All problems of all files are reported at once, as path:line:column.
+    Exit code 1 if there is an error. A hold past its review date is a warning.
 
-    In a git repository an error is also what it holds where files are read and the work tree does
-    not show, and a state folder that it tracks. One that it does not ignore is a warning.
+    In a git repository, it is also an error if the work tree lacks or hides files that git has
+    where files are read, or if git tracks the state folder. A state folder that git does not ignore
+    is a warning.
 
     \b
     Examples:

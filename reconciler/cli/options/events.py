@@ -33,7 +33,7 @@ events_option = click.option(
     "events_file",
     type=PATH,
     metavar="FILE",
-    help="Write each event to FILE as it happens, one JSON object a line.",
+    help="Write each event to FILE as it happens, one JSON object per line.",
 )
 
 _STEPS = 100

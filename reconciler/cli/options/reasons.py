@@ -16,9 +16,9 @@ reason_options = together(
         "--reason",
         type=click.Choice([code.value for code in ReasonCode]),
         metavar="CODE",
-        help="Why they are removed: a code of DICOM CID 7031.",
+        help="The reason for the removal: a code of DICOM CID 7031.",
     ),
-    click.option("--ticket", metavar="T", help="Where that was decided."),
+    click.option("--ticket", metavar="T", help="Where the removal was decided."),
     click.option("--text", "reason_text", metavar="WORDS", help="The reason in words."),
 )
 

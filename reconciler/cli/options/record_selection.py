@@ -31,7 +31,7 @@ _OPTIONS = together(
     click.option("--since", type=_moment, metavar="TIME", help="From this time on."),
     click.option("--until", type=_moment, metavar="TIME", help="Before this time."),
     click.option(
-        "--study", "studies", multiple=True, metavar="UID", help="Of this study; repeatable."
+        "--study", "studies", multiple=True, metavar="UID", help="Only this study; repeatable."
     ),
     click.option(
         "--reason",
@@ -39,9 +39,9 @@ _OPTIONS = together(
         type=click.Choice([code.value for code in ReasonCode]),
         metavar="CODE",
         multiple=True,
-        help="For this reason, a code of DICOM CID 7031; repeatable.",
+        help="Only this reason, a code of DICOM CID 7031; repeatable.",
     ),
-    click.option("--run", "runs", multiple=True, metavar="RUN", help="Of this run; repeatable."),
+    click.option("--run", "runs", multiple=True, metavar="RUN", help="Only this run; repeatable."),
 )
 
 
@@ -62,7 +62,7 @@ def selection_options(command: Callable[..., Any]) -> Callable[..., Any]:
             if not is_uid(study):
                 raise UsageError(f"--study {study!r} is not a Study Instance UID")
         if since is not None and until is not None and since >= until:
-            raise UsageError("--since is not before --until, so nothing lies between them")
+            raise UsageError("--since is not before --until, so nothing is selected")
         selection = Selection(since, until, frozenset(studies), frozenset(reasons), frozenset(runs))
         return command(selection=selection, **others)
 

@@ -71,8 +71,8 @@ shards_options: Decorator = together(
         show_envvar=True,
         show_default=True,
         metavar="N",
-        help="Of a plan in shards: apply so many shards at once. --parallelism is that of each"
-        " process, --max-qps is the total.",
+        help="For a plan in shards: apply N shards at once. --parallelism is per process,"
+        " --max-qps the total.",
     ),
     click.option(
         "--shard",
@@ -81,8 +81,8 @@ shards_options: Decorator = together(
         envvar="RECONCILER_SHARD",
         show_envvar=True,
         metavar="K/N",
-        help="Of a plan in shards: apply only the shards K, K+N, …, as task K of N; auto where the"
-        " platform numbers its tasks. --max-qps is that of each task.",
+        help="For a plan in shards: apply only the shards K, K+N, …, as task K of N; auto if the"
+        " platform numbers its tasks. --max-qps is per task.",
     ),
 )
 """What a plan in shards can be applied with, and no other."""

@@ -71,7 +71,7 @@ def key_option(help_text: str, *, required: bool = False) -> Decorator:
 
 
 patient_key_option = key_option(
-    "Put on record whose each instance is, as a pseudonym by the key in this file."
+    "Record the patient of each instance as a pseudonym, made with the key in this file."
 )
 
 
@@ -104,6 +104,6 @@ probe_option: Decorator = click.option(
     envvar="RECONCILER_PROBE",
     show_envvar=True,
     show_default=True,
-    help="How to look: by listings where they may decide and cost less, or each instance by a"
-    " retrieve.",
+    help="How to probe: by listings where they suffice and need fewer requests, or each"
+    " instance by a retrieve.",
 )

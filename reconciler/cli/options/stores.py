@@ -29,7 +29,7 @@ _ACCESS_OPTIONS = together(
         envvar="RECONCILER_PARALLELISM",
         show_envvar=True,
         show_default=True,
-        help="Requests at a time.",
+        help="Requests in flight at a time.",
     ),
     click.option(
         "--max-qps",
@@ -37,7 +37,7 @@ _ACCESS_OPTIONS = together(
         metavar="N",
         envvar="RECONCILER_MAX_QPS",
         show_envvar=True,
-        help="Requests per second at most; halves when the service answers 429.",
+        help="Maximum requests per second; halved when the service answers 429.",
     ),
 )
 

@@ -17,7 +17,7 @@ def require_terminal(hint: str) -> None:
         NotApproved: there is nobody.
     """
     if not sys.stdin.isatty():
-        raise NotApproved("nobody can be asked: standard input is not a terminal", hint=hint)
+        raise NotApproved("cannot ask for a yes: standard input is not a terminal", hint=hint)
 
 
 def require_approval(warning: str, refusal: str) -> None:

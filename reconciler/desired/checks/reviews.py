@@ -25,7 +25,7 @@ def check_reviews(keeps: Mapping[StoreAddress, Claims], today: date, problems: P
             Rule.HOLD_OVERDUE,
             entries[0].source,
             f"this hold is past its review ({age}): {hold}",
-            "it goes on holding: take the keep out, or write a later reviewBy",
+            "it still applies: remove the keep, or set a later reviewBy",
         )
 
 

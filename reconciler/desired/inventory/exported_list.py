@@ -77,7 +77,7 @@ def columns_by_level(asked: Sequence[str]) -> tuple[str, ...]:
         level, is_named, name = text.partition("=")
         level = KEYWORDS.get(level, level)
         if level not in LEVELS:
-            raise ValueError(f"{text!r} does not say what its UIDs are those of")
+            raise ValueError(f"{text!r} does not name the level of its UIDs")
         if level in columns:
             raise ValueError(f"two columns are those of {level}")
         columns[level] = name.strip() if is_named else text
@@ -240,8 +240,8 @@ class _ExportedList:
                         Rule.EXPORT_IDENTIFIES,
                         Source(self._path, *place),
                         f"the name of this column reads like {kind}",
-                        "it is not looked at; leave it out, or keep the file out of git,"
-                        " which forgets nothing",
+                        "it is not read; leave it out, or keep the file out of git,"
+                        " whose history keeps everything",
                     )
 
     def _report_row(self, cells: list[str], header: list[str], places: list[int]) -> None:

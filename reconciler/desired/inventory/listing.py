@@ -156,7 +156,7 @@ def warn_of_leading_zero(uid: str, source: Source, problems: Problems) -> None:
             Rule.LEADING_ZERO,
             source,
             f"a component of {quoted(uid)} has a leading zero",
-            "it is used as it stands; check that the store spells it so",
+            "it is used as written; check that the store has the same UID",
         )
 
 

@@ -206,7 +206,7 @@ class TreeBuilder:
         self._problems.error(
             Rule.EMPTY_FILE,
             Source(self._path, 1),
-            "the file says nothing",
+            "the file is empty",
             "start it with 'version: 1' and 'store:', or remove it",
         )
 

@@ -50,7 +50,7 @@ def report_yaml_error(error: yaml.YAMLError, text: str, path: str, problems: Pro
         problems.error(
             Rule.NESTED_TOO_DEEP,
             Source(path, *place),
-            "collections lie too deep in one another for the parser",
+            "collections are nested too deeply for the parser",
             "the format needs four levels",
         )
         return

@@ -78,7 +78,7 @@ def _parse(body: bytes) -> Any:
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(members)
     if len(found) != len(members):
-        raise ValueError("a name stands twice in an object")
+        raise ValueError("an object has a duplicate name")
     return found
 
 

@@ -418,7 +418,7 @@ def _limited(limit: int, reader: Reader[Row], chunks: Iterator[bytes]) -> Iterat
     """The rows of a page, no more than were asked for (PS3.18 section 8.3.4.4)."""
     for number, row in enumerate(reader(chunks)):
         if number == limit:
-            raise AttemptError("the search answered with more rows than asked", may_pass=False)
+            raise AttemptError("the search returned more rows than requested", may_pass=False)
         yield row
 
 

@@ -118,7 +118,7 @@ def _hint(credentials: Any) -> str:
 _HINTS: tuple[tuple[type, str], ...] = (
     (
         service_account.Credentials,
-        "look whether the key of the service account was revoked; private_key must be a whole RSA"
+        "check whether the key of the service account was revoked; private_key must be a whole RSA"
         " key in PEM form",
     ),
     (

@@ -105,7 +105,7 @@ def connections_of(
 ) -> type[HTTPConnection]:
     """The class of urllib3's connections, with these checks.
 
-    ``doubt`` is set where bytes came that nobody asked for; while it is set, and without
+    ``doubt`` is set where unexpected bytes arrived; while it is set, and without
     ``reuse``, no connection is used twice.
     """
 
@@ -276,7 +276,7 @@ class Reply(http.client.HTTPResponse):
         super()._close_conn()  # type: ignore[misc]  # not in typeshed
         if follows:
             self._doubt.set()
-            raise UnaskedError("bytes came that nobody asked for")
+            raise UnaskedError("unexpected bytes arrived")
 
     def _is_read_ahead(self) -> bool:
         """Whether more than the reply was read from the socket."""

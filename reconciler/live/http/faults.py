@@ -43,7 +43,7 @@ class Fault(Enum):
     BROKEN = "the connection broke"
     STOPPED = f"the run stops{_UNSENT}"
     ENDLESS = "the answer has no end"
-    UNASKED = "bytes came that nobody asked for; the connection is closed"
+    UNASKED = "unexpected bytes arrived; the connection is closed"
 
     @property
     def nothing_was_sent(self) -> bool:
@@ -82,8 +82,8 @@ _LASTING = frozenset(
 _PROXY = "look at HTTPS_PROXY or ALL_PROXY; NO_PROXY names the hosts that are reached without it"
 
 _HINTS = {
-    Fault.UNKNOWN_HOST: "look at the spelling of the endpoint and at the DNS of this machine; where"
-    " only a proxy knows the name, set HTTPS_PROXY",
+    Fault.UNKNOWN_HOST: "check the spelling of the endpoint and the DNS of this machine; if only a"
+    " proxy resolves the name, set HTTPS_PROXY",
     Fault.PROXY: _PROXY,
     Fault.UNKNOWN_PROXY: _PROXY,
     Fault.NO_SOCKS: "install requests[socks], or name an HTTP proxy in HTTPS_PROXY",
@@ -97,7 +97,7 @@ _HINTS = {
     Fault.NO_TLS: "look at the port; plain http is allowed to this machine only",
     Fault.TLS: "the server must offer TLS 1.2 or 1.3, and may not ask for a client certificate",
     Fault.CLIENT_CERTIFICATE: "reconciler presents none: use an endpoint that does not ask for one",
-    Fault.NO_HTTP: "look at the port; if the server speaks TLS there, write https",
+    Fault.NO_HTTP: "check the port; if the server speaks TLS there, write https",
 }
 
 

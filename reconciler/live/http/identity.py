@@ -61,7 +61,7 @@ class BasicIdentity:
         if _CONTROL.search(text):
             raise CredentialsError(
                 "a user name and a password cannot hold control characters",
-                hint="look for a line end behind the value, as a file of secrets may have",
+                hint="check for a line end after the value, as a file of secrets may have",
             )
         token = base64.b64encode(text).decode()
         self._headers = {"authorization": f"Basic {token}"}

@@ -121,7 +121,7 @@ def opened_memory(limit: Limit, processes: int) -> Iterator[int]:
             raise ReconcilerError(
                 f"the rate that processes share cannot be written to a temporary file:"
                 f" {error.strerror or error}",
-                hint="make room where temporary files lie, or name another folder with TMPDIR",
+                hint="free space in the folder for temporary files, or set TMPDIR to another",
             ) from error
         with mmap.mmap(file.fileno(), 0) as memory:
             _write(memory, limit)

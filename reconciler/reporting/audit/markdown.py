@@ -182,7 +182,7 @@ def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion
     yield from _counts("Store", report.by_store)
     yield from _counts("Month", report.by_month)
     yield from _counts("Actor", report.by_actor)
-    title = "What the files ask for, and what of it is proven"
+    title = "What the files ask for, and how much of it is proven"
     yield from _table(title, report.coverage, _COVERAGE, numbers=6)
     yield from _table("Applies and restores", report.changes, _CHANGES)
     yield from _table("Stopped by a gate", report.refusals, _REFUSALS)
@@ -192,7 +192,7 @@ def report_as_markdown(report: AuditReport, deletions: Iterable[RecordedDeletion
     title = "Left dangling by plans that were applied"
     yield from _table(title, report.left_dangling, _LEFT_DANGLING)
     yield from _table("Restored", report.put_back, _PUT_BACK)
-    yield from _table("Kept, and when it was seen last", report.kept, _KEPT, newest_last=False)
+    yield from _table("Kept, and when it was last seen", report.kept, _KEPT, newest_last=False)
     yield from _table("Images that were read", report.images_read, _IMAGES_READ)
     yield from _deleted(deletions)
 

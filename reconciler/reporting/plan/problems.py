@@ -33,20 +33,20 @@ MOST = 1000
 class PlanRule(ProblemRule):
     """What a problem of a plan is about that no gate is; a gate has a rule of its own."""
 
-    PROBE_FAILED = ("probe-failed", "The store gave no clear answer about this")
-    MISPLACED = ("misplaced", "What is to be removed is stored under another study or series")
-    KEPT_MISSING = ("kept-missing", "What must be kept is not in the store")
+    PROBE_FAILED = ("probe-failed", "The store gave no clear answer")
+    MISPLACED = ("misplaced", "An instance to remove is stored under another study or series")
+    KEPT_MISSING = ("kept-missing", "A kept instance, series or study is not in the store")
     NEVER_SEEN = (
         "never-seen",
-        "What is to be removed is not in the store, and no run on record removed it",
+        "A remove is not in the store, and no run on record removed it",
     )
-    STUDY_EMPTIED = ("study-emptied", "Nothing of a study would be left")
-    SERIES_EMPTIED = ("series-emptied", "Nothing of a series would be left")
-    KEPT_DANGLING = ("kept-dangling", "What is kept refers to instances that would be deleted")
-    DANGLING = ("dangling", "What is in no file refers to instances that would be deleted")
-    REAPPEARED = ("reappeared", "What an earlier run removed is in the store again")
-    HOLD_OVERDUE = ("hold-overdue", "A hold is past its review, and holds all the same")
-    FREED = ("freed", "What is to be deleted was kept by a hold before")
+    STUDY_EMPTIED = ("study-emptied", "A study would be emptied")
+    SERIES_EMPTIED = ("series-emptied", "A series would be emptied")
+    KEPT_DANGLING = ("kept-dangling", "A kept instance refers to instances that would be deleted")
+    DANGLING = ("dangling", "An instance in no file refers to instances that would be deleted")
+    REAPPEARED = ("reappeared", "An instance that an earlier run removed is in the store again")
+    HOLD_OVERDUE = ("hold-overdue", "A hold is past its review date; it still applies")
+    FREED = ("freed", "An instance to delete was kept by a hold before")
 
 
 _FINDING_RULES = {
@@ -56,7 +56,7 @@ _FINDING_RULES = {
     Why.NEVER_SEEN: (
         PlanRule.NEVER_SEEN,
         Severity.WARNING,
-        "a file asks to remove it, it is not in the store, and no run on record removed it",
+        "a file asks to remove it, but it is not in the store, and no run on record removed it",
     ),
 }
 """What is absent already is as it should be, so it is no problem."""

@@ -131,7 +131,7 @@ class HealthcareStore(DicomWebStore):
             return probe_reply.observe(answer, lambda _: word is Word.CODE)
         if self._is_nobodys(answer, depth):
             return ABSENT_BY_TEXT
-        return no_absence(" with another text than what nobody has gets")
+        return no_absence(" with another text than an unused address gets")
 
     def confirmed(
         self,

@@ -345,7 +345,7 @@ class OrthancStore(DicomWebStore):
         for identifier in found:
             if not isinstance(identifier, str) or not re.fullmatch(_ID, identifier):
                 shown = json.dumps(identifier)[:60]
-                raise AttemptError(f"the lookup gave an identifier that is none: {shown}")
+                raise AttemptError(f"the lookup returned an invalid identifier: {shown}")
         return sorted(found)
 
     def _address_of(self, identifier: str) -> InstanceAddress:
