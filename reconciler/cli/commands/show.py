@@ -51,8 +51,8 @@ def command(
 ) -> None:
     """Render a saved PLAN, offline unless --thumbnails is given.
 
-    For a plan in shards, PLAN is the manifest or one of the shards. PLAN may be the URL of an object
-    in a bucket.
+    For a plan in shards, PLAN is the manifest or one of the shards. PLAN may be the URL of an
+    object in a bucket.
 
     With --thumbnails the store renders one instance to delete of each series, and the page contains
     the images: protect it like the images themselves. These requests are recorded, as those of a
