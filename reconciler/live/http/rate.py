@@ -184,7 +184,8 @@ class RateLimiter:
             if limit.halved is not None and left - limit.halved < _BURST:
                 return
             self._reopen(limit, now)
-            if limit.halved is None or self._passed_per_second(limit.halved, now):
+            # What left before may pass for as long as this answer took.
+            if limit.halved is None or self._passed_per_second(limit.halved + now - left, now):
                 self._halve(limit, now)
             else:
                 limit.in_vain += 1
