@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from http import HTTPStatus
 
 from urllib3 import Timeout
@@ -27,7 +27,7 @@ from reconciler.live.http.rate import RateLimiter
 from reconciler.model.traffic import Traffic
 
 
-class RequestKind(Enum):
+class RequestKind(StrEnum):
     """What a request is for, as it is counted."""
 
     PREFLIGHT = "preflight"
@@ -208,6 +208,6 @@ class Channel:
     def _count(self, kind: RequestKind) -> None:
         now = time.monotonic()
         with self._lock:
-            self._sent[kind.value] += 1
+            self._sent[kind] += 1
             self._first = self._first or now
             self._last = now

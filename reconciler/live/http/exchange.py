@@ -75,8 +75,7 @@ class _Lean(HTTPConnection):
         if body is not None:
             super().request(method, url, body, **options)
             return
-        if self.sock is not None:
-            self.sock.settimeout(self.timeout)
+        # It fits into the buffer of the socket: the timeout that this has is as good as another.
         headers = options["headers"]
         self.putrequest(method, url, skip_accept_encoding="Accept-Encoding" in headers)
         for name, value in headers.items():
@@ -85,7 +84,7 @@ class _Lean(HTTPConnection):
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3's own
         """The next reply. urllib3 would look over its headers once more, and copy them."""
-        self.sock.settimeout(self.timeout)
+        _set_timeout(self.sock, self.timeout)
         reply: Any = http.client.HTTPConnection.getresponse(self)
         return HTTPResponse(
             reply,
@@ -155,11 +154,15 @@ class _Wire(io.RawIOBase):
         try:
             count = self._wait(buffer)
         finally:
-            self._set_timeout(timeout)
+            _set_timeout(self._sock, timeout)
         self._room -= count
         if self._room < 0:
             raise EndlessError("more arrived than any answer has")
         return count
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """The file that `http.client` asks its socket for."""
+        return io.BufferedReader(self)
 
     def allow(self, size: int) -> None:
         """Let so many bytes arrive from now on."""
@@ -176,7 +179,7 @@ class _Wire(io.RawIOBase):
 
     def _wait(self, buffer: Any) -> int:
         while left := self._term.left():
-            self._set_timeout(left)
+            _set_timeout(self._sock, left)
             began = time.monotonic()
             try:
                 count = self._sock.recv_into(buffer)
@@ -187,11 +190,6 @@ class _Wire(io.RawIOBase):
                 return count
         raise TimeoutError("the answer did not end in time")
 
-    def _set_timeout(self, seconds: float | None) -> None:
-        """Of the socket; to set it is a system call, for which a thread gives up the GIL."""
-        if self._sock.gettimeout() != seconds:
-            self._sock.settimeout(seconds)
-
 
 class Reply(http.client.HTTPResponse):
     """A reply that ends within its term, and raises `UnaskedError` if anything follows it."""
@@ -199,11 +197,9 @@ class Reply(http.client.HTTPResponse):
     def __init__(
         self, sock: socket.socket, *args: Any, doubt: threading.Event, term: Term, **options: Any
     ) -> None:
-        super().__init__(sock, *args, **options)
-        file: Any = self.fp
         self._term = term
-        self._wire = _Wire(sock, file.detach(), term)
-        self.fp = io.BufferedReader(self._wire)
+        self._wire = _Wire(sock, sock.makefile("rb", buffering=0), term)
+        super().__init__(self._wire, *args, **options)  # type: ignore[arg-type]  # asked for its file
         self._sock = sock
         self._doubt = doubt
         self._is_left = False
@@ -283,6 +279,12 @@ class Reply(http.client.HTTPResponse):
         file: Any = self.fp
         file.raw.readinto = lambda _: None  # as of a socket that has nothing to give
         return bool(file.peek(1))
+
+
+def _set_timeout(sock: socket.socket, seconds: float | None) -> None:
+    """Where it is another: to set it is a system call, for which a thread gives up the GIL."""
+    if sock.gettimeout() != seconds:
+        sock.settimeout(seconds)
 
 
 def _read_headers(file: io.BufferedReader) -> HTTPHeaderDict:
