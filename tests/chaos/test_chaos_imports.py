@@ -97,6 +97,7 @@ def test_no_thread_of_a_command_imports_anything(site: Site) -> None:
     site.emulator.set_faults(FAULTS)
     removal = ("--remove", "--reason", "113037", "--archive", str(site.folder.parent / "archive"))
     typed("import", f"{site.store}", *removal, "--out", str(specs))
+    typed("plan", "--shard-size", "2", "--out", "shards")
     typed("plan", "--probe", "retrieve", "--out", "plan.json")
     typed("show", "plan.json", "--thumbnails", "--write", "html=plan.html")
     typed("apply", "plan.json", "--report", "report.json")
