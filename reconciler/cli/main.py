@@ -32,6 +32,7 @@ _COMMANDS = {
     "show": "render a saved plan",
     "filter-file": "list what a saved plan deletes, for Google's own operations",
     "apply": "delete what a plan says, prove it and record it",
+    "beam": "apply a plan in shards on the workers of an Apache Beam pipeline",
     "status": "show which runs are unfinished, and how to resume them",
     "query": "run the resource's SQL: SELECT retrieves, DELETE makes a plan",
     "restore": "put back what a run archived before deleting it",

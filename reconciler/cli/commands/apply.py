@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from reconciler.api.applying import require_in_shards
-from reconciler.api.planning import read_plan
-from reconciler.cli.ci import github
-from reconciler.cli.options.formats import Writes
-from reconciler.cli.options.project import find_root, folder_in_repository, open_project
+from reconciler.cli.options.review import review_options
 from reconciler.cli.options.shards import shards_options
 from reconciler.cli.options.shared import (
-    StateAddress,
     max_age_option,
     paths_argument,
     patient_key_option,
     probe_option,
     project_options,
 )
-from reconciler.cli.runs.applying import ApplyOptions, apply_plan
-from reconciler.cli.runs.plan_and_apply import plan_and_apply, record_refusal
-from reconciler.cli.runs.shared import opened_run, run_options
-from reconciler.errors import Refused, UsageError
+from reconciler.cli.runs.applying import ApplyOptions, apply_plan, opened_apply
+from reconciler.cli.runs.plan_and_apply import plan_and_apply, read_reviewed
+from reconciler.cli.runs.shared import run_options
+from reconciler.errors import UsageError
 
 
 @click.command(name="apply")
 @paths_argument
 @click.option("--auto-approve", is_flag=True, help="Do not ask; for machines.")
-@click.option(
-    "--expect-digest",
-    metavar="DIGEST",
-    help="Go on only if the plan has this digest, the one that was reviewed.",
-)
-@click.option(
-    "--require-clean",
-    is_flag=True,
-    envvar="RECONCILER_REQUIRE_CLEAN",
-    show_envvar=True,
-    help="Go on only if the input files are those of a git commit, unchanged since the plan.",
-)
+@review_options
 @run_options(
     "Stop once N deletions are unconfirmed, or failed in a row; up to --parallelism more may be"
     " under way by then."
@@ -50,16 +36,7 @@ from reconciler.errors import Refused, UsageError
 @probe_option
 @patient_key_option
 @project_options
-def command(
-    *,
-    paths: tuple[Path, ...],
-    report: Path | None,
-    writes: Writes,
-    events_file: Path | None,
-    state: StateAddress | None,
-    root: Path | None,
-    **given: object,
-) -> int:
+def command(*, paths: tuple[Path, ...], **given: Any) -> int:
     """Delete what a plan says, prove it and record it.
 
     PATHS is one saved plan (plan.json), or desired-state files and folders (default: specs/),
@@ -78,18 +55,7 @@ def command(
       reconciler apply plan/plan.json --processes 4 --max-qps 200
       reconciler apply plan/plan.json --shard auto
     """
-    folder = find_root(root)
-    with (
-        github.annotated_errors(folder_in_repository(folder)),
-        opened_run("apply", events_file, report, writes) as events,
-    ):
-        options = ApplyOptions(
-            project=open_project(state, folder),
-            report=report,
-            writes=writes,
-            events=events,
-            **given,  # type: ignore[arg-type]  # click hands over exactly the options above
-        )
+    with opened_apply(**given) as options:
         if any(path.suffix == ".json" for path in paths):
             return _apply_saved(paths, options)
         require_in_shards(options.processes, options.task)
@@ -99,9 +65,4 @@ def command(
 def _apply_saved(paths: tuple[Path, ...], options: ApplyOptions) -> int:
     if len(paths) != 1:
         raise UsageError("a saved plan is applied alone", hint="give one plan file and no PATH")
-    try:
-        saved = read_plan(paths[0], listener=options.listener)
-    except Refused as refusal:
-        record_refusal(refusal, options)
-        raise
-    return apply_plan(saved, options)
+    return apply_plan(read_reviewed(paths[0], options), options)
