@@ -1,12 +1,13 @@
-"""What more processes bring: `apply --processes` beside one process, in one run.
+"""What more processes bring: `apply --processes` beside one process, and Apache Beam's beside both.
 
     python benchmarks/cores.py [--instances N] [--latency S] [--parallelism P] [--processes N ...]
                                [--runs N] [--results FILE]
 
-Each process has P connections. Rates are medians of alternating runs, from the start of the first
-shard to the end of the last one; the ratio is to the first number of processes. The store answers
-from memory in a process of its own, and takes its part of the cores, which is shown: where it is
-near one, it is the store that is measured.
+Each process has P connections. Rates are medians of alternating runs, from the first delete to the
+last answer; the ratio is to the first number of processes. The store answers from memory in a
+process of its own, and takes its part of the cores, which is shown: where it is near one, it is the
+store that is measured. Where Beam is installed, `reconciler beam` is measured with as many workers
+as the last number of processes; that its start takes seconds is in its CPU seconds alone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import argparse
 import json
 import tempfile
 from collections import defaultdict
-from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -53,19 +54,28 @@ def main() -> None:
         ["processes", "deletions/s", "ratio (aim for two: 1.2)", "CPU s per 1,000 requests",
          "cores that the store took"],
     )  # fmt: skip
-    found: defaultdict[int, list[Applied]] = defaultdict(list)
+    commands = {
+        f"{one}": ("apply", "plan/plan.json", "--processes", f"{one}") for one in options.processes
+    }
+    if find_spec("apache_beam"):
+        last = f"{options.processes[-1]}"
+        workers = ("--direct_running_mode", "multi_processing", "--direct_num_workers", last)
+        commands[f"{last} of Beam"] = ("beam", "plan/plan.json", "--tasks", last, "--", *workers)
+    found: defaultdict[str, list[Applied]] = defaultdict(list)
     for _ in range(options.runs):
-        for processes in options.processes:
-            found[processes].append(measure(options, processes))
-    first = median(one.rate for one in found[options.processes[0]])
-    for processes, runs in found.items():
+        for name, command in commands.items():
+            found[name].append(measure(options, command))
+    first = median(one.rate for one in found[f"{options.processes[0]}"])
+    for name, runs in found.items():
         rate, cpu, store = (median(column) for column in zip(*runs, strict=True))
-        row = [f"{processes}", f"{rate:.0f}", f"{rate / first:.2f}", f"{cpu:.2f}", f"{store:.2f}"]
+        row = [name, f"{rate:.0f}", f"{rate / first:.2f}", f"{cpu:.2f}", f"{store:.2f}"]
         table.add(row)
+    if not find_spec("apache_beam"):
+        table.note("apache-beam is not installed, and was not measured.")
     write_results(table, options.results)
 
 
-def measure(options: argparse.Namespace, processes: int) -> Applied:
+def measure(options: argparse.Namespace, command: tuple[str, ...]) -> Applied:
     """Plan and apply in a folder of their own."""
     layout = Layout(options.instances, per_series=10, series_per_study=5)
     with tempfile.TemporaryDirectory(prefix="reconciler-bench-") as name:
@@ -76,17 +86,16 @@ def measure(options: argparse.Namespace, processes: int) -> Applied:
             common = ["--root", ".", "--endpoint", origin]
             common += ["--parallelism", str(options.parallelism)]
             plan_in_shards(folder, -(-options.instances // SHARDS), common)
-            command = [*RECONCILER, "apply", "plan/plan.json", "--processes", str(processes)]
-            cost, _ = run([*command, "--report", "report.json", *common], cwd=folder)
+            before = sum(requests_seen(origin)["requests"].values())
+            typed = [*RECONCILER, command[0], "--report", "report.json", *common, *command[1:]]
+            cost, _ = run(typed, cwd=folder)
             seen = requests_seen(origin)
         report = json.loads((folder / "report.json").read_text())
-    began, ended = (datetime.fromisoformat(report[key]) for key in ("started", "ended"))
-    seconds = (ended - began).total_seconds()
-    requests = report["traffic"]["requests"]
+    seconds = seen["last"] - seen["first"]
     return Applied(
         report["counts"]["deleted"] / seconds,
-        1000 * cost.cpu / sum(requests.values()),
-        seen["cpu"] / (seen["last"] - seen["first"]),
+        1000 * cost.cpu / (sum(seen["requests"].values()) - before),
+        seen["cpu"] / seconds,
     )
 
 

@@ -50,6 +50,7 @@ MAY_IMPORT = {
     "api": ALL_ABOVE_APPLYING
     | {"applying", "audit", "checkout", "objects", "reporting", "selecting", "survey"}
     | {"durable_folder", "outside_memory", "regular_file"},
+    "beam": set(),  # the public names alone, as any other client
     "drill": ALL_ABOVE_APPLYING | {"applying", "reporting", "emulator"},
 }
 """Beside itself; ``cli`` may import everything."""
@@ -59,6 +60,7 @@ ONLY_IN = {
     "urllib3": {"live"},
     "google": {"live", "objects"},  # whose credentials are both a DICOM store's and a bucket's
     "obstore": {"objects"},
+    "apache_beam": {"beam"},
     "filelock": {"journal"},
     "yaml": {"desired"},
     "jsonschema": {"desired"},

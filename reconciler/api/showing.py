@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from html import escape
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from reconciler.api.arguments import require_types
 from reconciler.api.formats import PLAN_FORMATS, REPORT_FORMATS, render
-from reconciler.applying.apply import Applied
 from reconciler.errors import UsageError
 from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.shards.manifest import Manifest
+
+if TYPE_CHECKING:
+    from reconciler.applying.apply import Applied
 
 _LARGEST_PAGE = 5_000
 """So many deletions a notebook shows as a page; of more it shows the markdown, which gets coarser:
@@ -38,6 +40,8 @@ def show(shown: SavedPlan | Manifest | Applied, *, format: str = "text", folder:
         >>> reconciler.show(saved).splitlines()[-1]
         'Plan: 2 to delete, 0 already absent, 0 kept, 0 missing, 0 unknown (1 study, 1 series).'
     """
+    from reconciler.applying.apply import Applied  # noqa: PLC0415 - to plan imports no deletion
+
     if isinstance(shown, Applied):
         _require_format(format, REPORT_FORMATS, "a report")
         return "".join(REPORT_FORMATS[format](shown.report, shown.exit_code))

@@ -32,6 +32,7 @@ _COMMANDS = {
     "show": "render a saved plan",
     "filter-file": "write a saved plan's deletions as a Google filter file",
     "apply": "delete what a plan lists, prove it and record it",
+    "beam": "apply a plan in shards on the workers of an Apache Beam pipeline",
     "status": "show which runs are unfinished, and how to resume them",
     "query": "run SQL: SELECT retrieves instances, DELETE makes a plan",
     "restore": "restore what a run archived and deleted",

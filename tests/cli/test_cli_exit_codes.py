@@ -315,6 +315,11 @@ def interrupted(project: Project) -> Project:
     return project
 
 
+@row("beam", 1)
+def _(project: Project) -> int:
+    return planned(project).run("beam", "plan.json", "--tasks", "2").code
+
+
 @row("status", 0)
 def _(project: Project) -> int:
     return interrupted(project).run("status").code

@@ -415,3 +415,14 @@ def test_what_came_back_counts_against_the_limit_of_the_whole_before_anything_go
         refused = project.run("apply", plan)
         assert (refused.code, "blocking gate: maxReappeared" in refused.err) == (3, True)
     assert project.deletes() == []
+
+
+def test_without_apache_beam_the_command_says_what_to_install(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "apache_beam", None)  # as if it were not there
+    monkeypatch.delitem(sys.modules, "reconciler.beam", raising=False)
+    done = project.run("beam", "plan/plan.json", "--tasks", "2")
+    assert done.code == 1
+    assert "error: a pipeline needs the package apache_beam" in done.err
+    assert "hint: install the extra: pip install 'dicom-reconciler[beam]'" in done.err

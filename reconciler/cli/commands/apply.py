@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from reconciler.api.applying import require_in_shards
-from reconciler.api.planning import read_plan
-from reconciler.cli.ci import github
-from reconciler.cli.options.formats import Writes
 from reconciler.cli.options.path_type import ADDRESS
-from reconciler.cli.options.project import find_root, folder_in_repository, open_project
+from reconciler.cli.options.review import review_options
 from reconciler.cli.options.shards import shards_options
 from reconciler.cli.options.shared import (
-    StateAddress,
     max_age_option,
     patient_key_option,
     probe_option,
     project_options,
 )
-from reconciler.cli.runs.applying import ApplyOptions, apply_plan
-from reconciler.cli.runs.plan_and_apply import plan_and_apply, record_refusal
-from reconciler.cli.runs.shared import opened_run, run_options
-from reconciler.errors import Refused, UsageError
+from reconciler.cli.runs.applying import ApplyOptions, apply_plan, opened_apply
+from reconciler.cli.runs.plan_and_apply import plan_and_apply, read_reviewed
+from reconciler.cli.runs.shared import run_options
+from reconciler.errors import UsageError
 
 
 @click.command(name="apply")
 @click.argument("paths", nargs=-1, type=ADDRESS)
 @click.option("--auto-approve", is_flag=True, help="Do not ask for confirmation.")
-@click.option(
-    "--expect-digest",
-    metavar="DIGEST",
-    help="Continue only if the plan has this digest, the reviewed one.",
-)
-@click.option(
-    "--require-clean",
-    is_flag=True,
-    envvar="RECONCILER_REQUIRE_CLEAN",
-    show_envvar=True,
-    help="Continue only if the input files are committed in git and unchanged since the plan.",
-)
+@review_options
 @run_options(
     "Stop after N unconfirmed deletions, or N failed in a row; up to --parallelism more may be"
     " under way by then."
@@ -50,16 +36,7 @@ from reconciler.errors import Refused, UsageError
 @probe_option
 @patient_key_option
 @project_options
-def command(
-    *,
-    paths: tuple[Path | str, ...],
-    report: Path | None,
-    writes: Writes,
-    events_file: Path | None,
-    state: StateAddress | None,
-    root: Path | None,
-    **given: object,
-) -> int:
+def command(*, paths: tuple[Path | str, ...], **given: Any) -> int:
     """Delete what a plan lists, prove it and record it.
 
     PATHS is one saved plan (plan.json), or desired-state files and folders (default: specs/), which
@@ -79,18 +56,7 @@ def command(
       reconciler apply plan/plan.json --processes 4 --max-qps 200
       reconciler apply gs://imaging-plans/retention/plan.json --shard auto
     """
-    folder = find_root(root)
-    with (
-        github.annotated_errors(folder_in_repository(folder)),
-        opened_run("apply", events_file, report, writes) as events,
-    ):
-        options = ApplyOptions(
-            project=open_project(state, folder),
-            report=report,
-            writes=writes,
-            events=events,
-            **given,  # type: ignore[arg-type]  # click hands over exactly the options above
-        )
+    with opened_apply(**given) as options:
         files = [path for path in paths if isinstance(path, Path)]
         if len(files) < len(paths) or any(path.suffix == ".json" for path in files):
             return _apply_saved(paths, options)
@@ -101,9 +67,4 @@ def command(
 def _apply_saved(paths: tuple[Path | str, ...], options: ApplyOptions) -> int:
     if len(paths) != 1:
         raise UsageError("a saved plan is applied alone", hint="give one plan file and no PATH")
-    try:
-        saved = read_plan(paths[0], listener=options.listener)
-    except Refused as refusal:
-        record_refusal(refusal, options)
-        raise
-    return apply_plan(saved, options)
+    return apply_plan(read_reviewed(paths[0], options), options)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from reconciler.api import machine
 from reconciler.api.formats import render
 from reconciler.api.kept_plan import keep_plan, read_kept_plan, resume_command
 from reconciler.api.loading import read_history
+from reconciler.api.planning import read_plan
 from reconciler.api.preconditions import require_reviewed
 from reconciler.api.recording import record_nothing_done
+from reconciler.api.showing import PlanInShards
 from reconciler.cli import environment
 from reconciler.cli.output.console import say
 from reconciler.cli.runs.applying import ApplyOptions, apply_plan
@@ -40,7 +44,7 @@ def plan_and_apply(request: PlanRequest, options: ApplyOptions) -> int:
             require_terminal(_UNASKED)
         begun = _begun(options)
     except Refused as refused:
-        record_refusal(refused, options)
+        _record_refusal(refused, options)
         raise
     if begun is not None:
         say("the plan with the expected digest was begun and not ended: it is resumed")
@@ -52,7 +56,16 @@ def plan_and_apply(request: PlanRequest, options: ApplyOptions) -> int:
     return apply_plan(saved, options, _refusal(saved, options))
 
 
-def record_refusal(refused: Refused, options: ApplyOptions) -> None:
+def read_reviewed(path: Path | str, options: ApplyOptions) -> SavedPlan | PlanInShards:
+    """As `read_plan`; where it is refused, that is on record."""
+    try:
+        return read_plan(path, listener=options.listener)
+    except Refused as refused:
+        _record_refusal(refused, options)
+        raise
+
+
+def _record_refusal(refused: Refused, options: ApplyOptions) -> None:
     """Leave the record of an apply that ended before there was a plan."""
     record_nothing_done(
         "apply",
