@@ -106,7 +106,11 @@ def test_a_bundle_that_is_repeated_resumes(sharded: ShardedSite) -> None:
     child = start(sharded, "--stop-after-failures", "2", beam=RETRIES)
 
     def let_it_work() -> None:
-        wait_until(lambda: sum(one.status == 403 for one in site.deletes()) >= 2, during=child)
+        wait_until(
+            lambda: sum(one.status == 403 for one in site.deletes()) >= 2,
+            during=child,
+            seconds=SECONDS,
+        )
         site.emulator.set_faults(Faults())
 
     thread = threading.Thread(target=let_it_work)
@@ -178,7 +182,7 @@ def test_workers_end_with_their_launcher_and_the_same_command_resumes(
     """The runner does not notice when a worker is killed; a SIGINT ends it anyhow."""
     sharded.site.emulator.set_faults(Faults((ONCE_SLOWLY,)))
     child = start(sharded, beam=TWO_PROCESSES)
-    wait_until(lambda: len(sharded.site.deletes()) >= 4, during=child)
+    wait_until(lambda: len(sharded.site.deletes()) >= 4, during=child, seconds=SECONDS)
     left = workers_of(child.pid)
     assert len(left) == 2
     if first is not None:

@@ -214,10 +214,13 @@ def killed(child: subprocess.Popen[str]) -> bool:
 
 
 def wait_until(
-    condition: Callable[[], object], *, during: subprocess.Popen[str] | None = None
+    condition: Callable[[], object],
+    *,
+    during: subprocess.Popen[str] | None = None,
+    seconds: float = SECONDS,
 ) -> None:
     """Wait until something is the case, as long as the process works that is to bring it about."""
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + seconds
     while not condition():
         if during is not None and during.poll() is not None:
             raise AssertionError(ended(during))
