@@ -238,6 +238,25 @@ def test_a_reply_with_two_lengths_is_the_last_of_its_connection(behind, here) ->
     assert behaviour.lied == 0
 
 
+@pytest.mark.parametrize(
+    ("is_written", "instead"),
+    [(b"HTTP/1.1", b"HTTP/1.0"), (b"\r\n", b"\r\nConnection: close\r\n")],
+)
+def test_a_reply_that_says_so_is_the_last_of_its_connection(
+    behind, here, is_written, instead
+) -> None:
+    true = reply(200, metadata_of(here[0]), KIND).replace(is_written, instead, 1)
+    behaviour = Behaviour(NOT_THERE, When.NEXT, fake=true)
+    store = behind(behaviour)
+    assert [store.probe(here[0]) for _ in range(3)] == [PRESENT] * 3
+    assert behaviour.lied == 0
+
+
+def test_another_version_of_http_is_no_answer(behind, here) -> None:
+    store = behind(Behaviour(fake=DONE.replace(b"HTTP/1.1", b"HTTP/2")))
+    assert store.delete(here[0]).kind is ReplyKind.UNCLEAR
+
+
 def test_what_lies_beyond_the_buffer_shows_too(behind, here) -> None:
     """The reply fills the reader's buffer, so what follows it waits in the socket."""
     head = len(reply(200, b" " * 8000, KIND)) - 8000
