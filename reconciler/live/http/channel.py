@@ -150,7 +150,7 @@ class Channel:
             self._count(kind)
             adapter = self._changes if kind in _CHANGES else self._reads
             stream = self._exchange(self._apart if apart else adapter, signed, request_id, kind)
-        self._learn(stream.status, identity)
+        self._learn(stream, identity)
         return stream
 
     @property
@@ -197,12 +197,12 @@ class Channel:
             return Term(bounds, self._stopping, rate=bounds.image_rate, size=bounds.image_size)
         return Term(bounds, self._stopping, rate=bounds.json_rate, size=bounds.json_size)
 
-    def _learn(self, status: int, identity: Mapping[str, str]) -> None:
-        if status == HTTPStatus.TOO_MANY_REQUESTS:
+    def _learn(self, stream: Stream, identity: Mapping[str, str]) -> None:
+        if stream.is_throttled:
             self._limiter.note_throttled()
             return
         self._limiter.passed()
-        if status == HTTPStatus.UNAUTHORIZED:
+        if stream.status == HTTPStatus.UNAUTHORIZED:
             self.identity.reject(identity)
 
     def _count(self, kind: RequestKind) -> None:

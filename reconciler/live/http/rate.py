@@ -146,7 +146,7 @@ class RateLimiter:
         self._memory.add_passed(self._clock())
 
     def note_throttled(self) -> None:
-        """Take note of a 429."""
+        """Take note of a 429, or of a 503 that asks for a pause."""
         with self._memory.changing() as limit:
             self.throttled += 1
             now = self._clock()
