@@ -20,7 +20,7 @@ from reconciler.api.service import Service, connect, endpoint_of, provider_of
 from reconciler.api.unfinished import note_unfinished
 from reconciler.applying.apply import Applied, Apply
 from reconciler.applying.run import RunSettings
-from reconciler.applying.stopping import Stop
+from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ReconcilerError, Refused
 from reconciler.journal.history import History
 from reconciler.journal.state import State
@@ -156,16 +156,15 @@ class _Work:
             requester=self.requester,
             listener=self.listener,
         )
-        settings = run_settings(
-            run, parallelism=self.service.parallelism, stop_after=stop_after, lease=lease
-        )
+        settings = run_settings(run, parallelism=self.service.parallelism, lease=lease)
+        breaker = Breaker(stop_after, self.stop, Operation.APPLY)
         try:
             self._require_own_place()
             with connect(
                 self.service, self._provider, read_only=False, stop=self.stop.event
             ) as connection:
                 principal = connection.principal
-                applied = self._apply(accept, settings, patient_key, connection)
+                applied = self._apply(accept, settings, breaker, patient_key, connection)
         except ReconcilerError as error:
             code, why = self.stop.ending or (error.exit_code, str(error))
             record_if_nothing(code, why, principal=principal)
@@ -187,6 +186,7 @@ class _Work:
         self,
         accept: Callable[[History], None],
         settings: RunSettings,
+        breaker: Breaker,
         patient_key: PatientKey | None,
         connection: Connection,
     ) -> Applied:
@@ -213,6 +213,7 @@ class _Work:
                 now=machine.now,
                 on_result=on_result,
                 on_wait=listener.note,
+                tried=breaker.record,
                 provenance=lambda: Provenance(
                     connection.principal, self.requester, saved.plan.inputs, saved.git
                 ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from reconciler.api import machine
 from reconciler.api.listener import Listener
@@ -36,11 +36,13 @@ def require_acceptable(
     patient_key: PatientKey | None,
     must_be_clean: bool,
     listener: Listener,
+    shards: Iterable[SavedPlan] = (),
 ) -> Mapping[StoreAddress, Claims]:
     """Refuse a saved plan that the world has left behind.
 
     The keeps that count are those of the project as it is now, however the plan is sealed. They
-    are returned: each shard of a plan is compared with them when its turn comes.
+    are returned: each shard of a plan is compared with them when its turn comes. Where other files
+    would refuse a manifest, its ``shards`` are compared at once, since what is kept is said first.
 
     Raises:
         PlanRefused: it is one shard of a plan, was changed, has expired, is not the reviewed one,
@@ -59,7 +61,12 @@ def require_acceptable(
         )
     if isinstance(saved, SavedPlan):
         require_nothing_kept(saved, desired.keeps)
-    require_same_inputs(saved, desired.inputs)
+    try:
+        require_same_inputs(saved, desired.inputs)
+    except PlanRefused:
+        for shard in shards:
+            require_nothing_kept(shard, desired.keeps)
+        raise
     if must_be_clean:
         require_clean(saved, project.checkout.state(desired.inputs))
     require_passed_gates(gates_of(saved) if isinstance(saved, SavedPlan) else saved.gates)

@@ -22,7 +22,9 @@ STOP_AFTER = 10
 LEASE = 10.0
 
 
-def run_settings(run: str, *, parallelism: int, stop_after: int, lease: float) -> RunSettings:
+def run_settings(
+    run: str, *, parallelism: int, lease: float, task: str | None = None
+) -> RunSettings:
     """How the run of this name goes about it."""
     return RunSettings(
         run=run,
@@ -30,8 +32,8 @@ def run_settings(run: str, *, parallelism: int, stop_after: int, lease: float) -
         tool_version=__version__,
         budget=retry_budget(VERIFY_SECONDS),
         parallelism=parallelism,
-        stop_after=stop_after,
         lease=lease,
+        task=task,
     )
 
 

@@ -52,6 +52,8 @@ class RunStarted(Start):
     """When the plan can no longer be resumed."""
     part_of: PartOf | None = None
     """The plan in shards of which this plan is one."""
+    task: str | None = None
+    """The command that applied this shard, by the `run` of its report and of its locks."""
 
 
 @dataclass(frozen=True, slots=True)

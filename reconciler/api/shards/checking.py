@@ -10,14 +10,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from reconciler.api import machine
 from reconciler.api.archives import require_archives_outside
 from reconciler.api.listener import Listener
-from reconciler.api.service import connect
+from reconciler.api.shards.lane import Lane, require_acceptable_shard
 from reconciler.api.shards.order import Order
 from reconciler.applying.progress import PlanProgress
-from reconciler.applying.recall import recall
-from reconciler.applying.stopping import Stop
+from reconciler.applying.recall import last_words_of, recall
 from reconciler.journal.history import History
 from reconciler.journal.state import State
 from reconciler.live.connection import Connection
@@ -25,32 +23,13 @@ from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import Reappeared, SavedPlan
 from reconciler.model.shards.manifest import Shard
-from reconciler.planning.acceptance import require_key, require_nothing_kept, require_unexpired
-from reconciler.planning.gates import gates_of, require_passed_gates
+from reconciler.planning.gates import require_passed_gates
 from reconciler.planning.reappeared import LastWords, by_how, reappearance_gates
 from reconciler.planning.shards.manifest_file import read_shard
 
 
-def require_acceptable_shard(saved: SavedPlan, order: Order) -> None:
-    """Refuse a shard that the world has left behind; the whole is checked besides.
-
-    Raises:
-        PlanRefused: it has expired, is bound by another key, or deletes what is kept.
-        GatesBlocking: a gate of it is blocking.
-    """
-    require_unexpired(saved, machine.now())
-    require_key(saved, order.patient_key)
-    require_nothing_kept(saved, order.keeps)
-    require_passed_gates(gates_of(saved))
-
-
-def require_shards(  # noqa: PLR0917 - what a command has at hand
-    order: Order,
-    left: Sequence[Shard],
-    state: State,
-    history: History,
-    stop: Stop,
-    listener: Listener,
+def require_shards(
+    order: Order, left: Sequence[Shard], history: History, lane: Lane, listener: Listener
 ) -> None:
     """Check those shards of the plan that are not over, whoever is to apply them.
 
@@ -62,13 +41,10 @@ def require_shards(  # noqa: PLR0917 - what a command has at hand
         GatesBlocking: a gate is blocking, by what the record says and the store shows now.
         UsageError: an archive lies in the state.
     """
-    with (
-        listener.step("checking shards") as update,
-        connect(order.service, order.provider, read_only=True, stop=stop.event) as connection,
-    ):
-        check = _Check(order, state, history, connection)
+    check = _Check(order, lane.state, history, lane.connection)
+    with listener.step("checking shards") as update:
         for number, shard in enumerate(left, 1):
-            if stop.is_requested:
+            if lane.stop.is_requested:
                 return
             check.take(shard)
             update(number, len(left))
@@ -114,10 +90,7 @@ class _Check:
 
     def _words_of_others(self, saved: SavedPlan) -> LastWords:
         """What the record says of its instances, without what its own runs have done."""
-        planned = (
-            (store.store, instance) for store in saved.plan.stores for instance in store.deletions()
-        )
-        words = self.history.last_words(planned, saved.endpoint)
+        words = last_words_of(saved, self.history)
         earlier = self.history.of_plan(saved.plan_id)
         own = set(earlier.runs) if earlier else set()
         return {key: word for key, word in words.items() if word.run not in own}

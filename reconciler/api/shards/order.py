@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from reconciler.journal.places.disk import DiskState
 from reconciler.journal.state import State
 from reconciler.model.address import Provider, StoreAddress
 from reconciler.model.desired import Claims
-from reconciler.model.outcome import RunReport
+from reconciler.model.outcome import InstanceResult, Outcome, RunReport
 from reconciler.model.patient import PatientKey
 from reconciler.model.provenance import Requester
 from reconciler.model.shards.manifest import Manifest
@@ -24,8 +24,10 @@ from reconciler.objects.opening import open_objects
 class Order:
     """A plan in shards that was accepted, and how its shards are to be applied.
 
-    ``folder`` is that of the manifest, ``state`` a folder or a URL; ``keeps`` is what the project's
-    files keep now, with which each shard is compared when its turn comes.
+    ``folder`` is that of the manifest, ``state`` a folder or a URL; ``task`` names the command, and
+    ``settles_all`` is the number of the shard whose run settles what is left open in all stores.
+    ``keeps`` is what the project's files keep now, with which each shard is compared when its turn
+    comes.
     """
 
     manifest: Manifest
@@ -33,9 +35,10 @@ class Order:
     state: str
     service: Service
     requester: Requester | None
-    stop_after: int
+    task: str
     lease: float
-    keeps: Mapping[StoreAddress, Claims] = field(repr=False)
+    settles_all: int = 1
+    keeps: Mapping[StoreAddress, Claims] = field(default_factory=dict, repr=False)
     patient_key: PatientKey | None = field(default=None, repr=False)
 
     @property
@@ -51,10 +54,25 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
+class Reports:
+    """What hears of a shard as it is applied: as of `Apply`; ``note`` gets lines for people."""
+
+    on_result: Callable[[InstanceResult], None]
+    tried: Callable[[Outcome], None]
+    note: Callable[[str], None]
+
+    def add(self, result: InstanceResult | Outcome) -> None:
+        """Pass on a result, or the outcome of what something was sent for."""
+        if isinstance(result, Outcome):
+            self.tried(result)
+        else:
+            self.on_result(result)
+
+
+@dataclass(frozen=True, slots=True)
 class AppliedShard:
     """A shard that a run of this process or of a worker has applied, or found applied."""
 
     number: int
     report: RunReport
-    is_earlier: bool
     bags: tuple[Path, ...] = ()

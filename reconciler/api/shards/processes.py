@@ -12,13 +12,12 @@ from multiprocessing.reduction import DupFd
 from queue import SimpleQueue
 from typing import Any
 
-from reconciler.api.shards.order import AppliedShard, Order
+from reconciler.api.shards.order import AppliedShard, Order, Reports
 from reconciler.api.shards.worker import Failed, Finished, Noted, Results, StopOrder, work
 from reconciler.applying.stopping import Stop
 from reconciler.errors import ExitCode, LockHeld, ReconcilerError, Refused
 from reconciler.live.http.rate import Limit
 from reconciler.live.http.shared_rate import opened_memory
-from reconciler.model.outcome import InstanceResult
 from reconciler.model.shards.manifest import Shard
 from reconciler.model.traffic import Traffic
 
@@ -30,13 +29,11 @@ _LEAVE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """What the caller puts around the workers.
-
-    Each is started within a context of ``starting``; ``note`` gets lines for people.
-    """
+    """What the caller puts around the workers: each is started within a context of ``starting``."""
 
     starting: Callable[[], AbstractContextManager[None]]
-    note: Callable[[str], None]
+    stop: Stop
+    reports: Reports
 
 
 class WorkerDiedError(Exception):
@@ -57,7 +54,7 @@ class Worker:
         context = get_context("spawn")  # a fork would copy the threads' locks, and no thread
         self.number = number
         self.traffic: Traffic | None = None
-        self._note = around.note
+        self._around = around
         self._pipe, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(
             target=work,
@@ -76,15 +73,14 @@ class Worker:
         finally:
             theirs.close()
 
-    def apply(
-        self, shard: Shard, stop: Stop, on_result: Callable[[InstanceResult], None]
-    ) -> AppliedShard:
+    def apply(self, shard: Shard) -> AppliedShard:
         """Have a shard applied, and wait for that.
 
         Raises:
             WorkerDiedError: its process has ended.
             ReconcilerError: as `Lane.apply`; the worker has ended then.
         """
+        stop, reports = self._around.stop, self._around.reports
         try:
             self._pipe.send(shard)
             knows_of_stop = False
@@ -97,9 +93,9 @@ class Worker:
                 match self._pipe.recv():
                     case Results(results):
                         for result in results:
-                            on_result(result)
+                            reports.add(result)
                     case Noted(text):
-                        self._note(text)
+                        reports.note(text)
                     case Finished(applied, traffic):
                         self.traffic = traffic
                         return applied
@@ -153,9 +149,7 @@ class Workers:
         """What each has sent so far, those that died included."""
         return [*self._spent, *(one.traffic for one in self._all if one.traffic is not None)]
 
-    def apply(
-        self, shard: Shard, stop: Stop, on_result: Callable[[InstanceResult], None]
-    ) -> AppliedShard:
+    def apply(self, shard: Shard) -> AppliedShard:
         """Have a shard applied by a worker; from as many threads as there are workers.
 
         Another process takes up what one has left that died.
@@ -167,12 +161,12 @@ class Workers:
         try:
             for is_last in (False, True):
                 try:
-                    return worker.apply(shard, stop, on_result)
+                    return worker.apply(shard)
                 except WorkerDiedError:
                     worker = self._replace(worker)
-                    if is_last or stop.is_requested:
+                    if is_last or self._around.stop.is_requested:
                         break
-                    self._around.note(
+                    self._around.reports.note(
                         f"a worker has died; another one takes up shard {shard.number}"
                     )
         finally:

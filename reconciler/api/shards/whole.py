@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from reconciler.api import machine
 from reconciler.api.applying import note_what_is_known
@@ -17,29 +18,38 @@ from reconciler.api.preconditions import require_acceptable
 from reconciler.api.project import Project
 from reconciler.api.recording import note_head, record_nothing_done
 from reconciler.api.running import LEASE, STOP_AFTER, reported_results, run_settings
-from reconciler.api.service import Service, connect, endpoint_of, provider_of
+from reconciler.api.service import Service, connect, endpoint_of
 from reconciler.api.shards.account import Account, standing
 from reconciler.api.shards.checking import require_shards
 from reconciler.api.shards.lane import Lane
-from reconciler.api.shards.order import AppliedShard, Order
+from reconciler.api.shards.order import AppliedShard, Order, Reports
 from reconciler.api.shards.processes import Around, running_workers
 from reconciler.api.unfinished import note_unfinished
+from reconciler.applying.recall import count_put_back
 from reconciler.applying.run import RunSettings, wanted_locks
-from reconciler.applying.stopping import Stop
-from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.applying.stopping import Breaker, Stop
+from reconciler.errors import ExitCode, LockHeld, PlanFileError, ReconcilerError, Refused
 from reconciler.journal.history import History
 from reconciler.journal.log import RunLog
+from reconciler.journal.records import RestoreStarted
 from reconciler.journal.state import RUNS, State
+from reconciler.live.connection import Connection
 from reconciler.live.workers import run_workers
-from reconciler.model.outcome import InstanceResult, Operation, RunReport, RunState
+from reconciler.model.address import StoreAddress
+from reconciler.model.desired import Claims
+from reconciler.model.outcome import Operation, RunReport, RunState
 from reconciler.model.patient import PatientKey
 from reconciler.model.provenance import Requester
 from reconciler.model.shards.manifest import Manifest, Shard
 from reconciler.model.traffic import Traffic
 from reconciler.planning.acceptance import require_endpoint
+from reconciler.planning.shards.manifest_file import read_shard
 from reconciler.reporting.wording import plural, traffic_line
 
+_Accept: TypeAlias = Callable[[Iterable[Shard]], Mapping[StoreAddress, Claims]]
+
 _BEFORE = "all shards were applied before"
+_NOTHING = "there is no shard to apply"
 _LEFT_OPEN = "an earlier run of a shard was answered with an operation; it must be looked at"
 
 
@@ -47,13 +57,14 @@ _LEFT_OPEN = "an earlier run of a shard was answered with an operation; it must 
 class AppliedShards:
     """The report of the whole, and the error that ended it early.
 
-    ``is_earlier`` when all shards had been applied before. ``bags`` are where the run of that name
-    has archived instances.
+    ``is_earlier`` and ``put_back`` are as of `Applied`. ``bags`` are where the run of that name has
+    archived instances.
     """
 
     report: RunReport
     error: ReconcilerError | None = None
     is_earlier: bool = False
+    put_back: int = 0
     bags: tuple[tuple[str, Path], ...] = ()
 
     @property
@@ -97,7 +108,7 @@ def apply_shards(
             from it what it must not inherit, such as signals.
         require_clean: Go on only if the files are those of a git commit.
         patient_key: The key of the pseudonyms on record.
-        stop_after_failures: Of each shard; a shard that stops stops the whole.
+        stop_after_failures: As of `reconciler.apply`, over all shards and processes.
         lease: Seconds the locks outlive the last sign of life.
         stop: Ends what is in flight, in every process.
         requester: Who had it done.
@@ -109,41 +120,37 @@ def apply_shards(
     """
     project.require_believed()
 
-    def accept() -> Order:
-        keeps = require_acceptable(
+    def accept(left: Iterable[Shard]) -> Mapping[StoreAddress, Claims]:
+        return require_acceptable(
             manifest,
             project,
             digest=digest,
             patient_key=patient_key,
             must_be_clean=require_clean,
             listener=listener,
-        )
-        return Order(
-            manifest,
-            folder.absolute(),
-            project.state.absolute,
-            service,
-            requester,
-            stop_after_failures,
-            lease,
-            dict(keeps),
-            patient_key,
+            shards=(read_shard(folder, manifest, shard) for shard in left),
         )
 
+    stop = stop or Stop()
+    run = machine.new_run_name(machine.now())
+    state = project.state
     whole = _Whole(
-        manifest,
-        manifest.plan.shards if shards is None else tuple(shards),
-        project.state,
-        service,
-        stop or Stop(),
-        requester,
-        listener,
-        run_settings(
-            machine.new_run_name(machine.now()),
-            parallelism=service.parallelism,
-            stop_after=stop_after_failures,
-            lease=lease,
+        Order(
+            manifest,
+            folder.absolute(),
+            state.absolute,
+            service,
+            requester,
+            run,
+            lease,
+            patient_key=patient_key,
         ),
+        manifest.plan.shards if shards is None else tuple(shards),
+        state,
+        stop,
+        Breaker(stop_after_failures, stop, Operation.APPLY),
+        listener,
+        run_settings(run, parallelism=service.parallelism, lease=lease),
         processes,
         starting,
     )
@@ -154,48 +161,55 @@ def apply_shards(
 class _Whole:
     """One apply of shards of a plan, with all that is around it."""
 
-    manifest: Manifest
+    order: Order
     shards: tuple[Shard, ...]
     state: State
-    service: Service
     stop: Stop
-    requester: Requester | None
+    breaker: Breaker
     listener: Listener
     settings: RunSettings
     processes: int
     starting: Callable[[], AbstractContextManager[None]]
 
-    def on_record(self, accept: Callable[[], Order]) -> AppliedShards:
+    def on_record(self, accept: _Accept) -> AppliedShards:
         """Do it, and leave a record where nothing was done.
 
-        ``accept`` raises `Refused` where the plan may not go on.
+        ``accept`` gets the shards that are left, gives what the files keep, and raises `Refused`
+        where the plan may not go on.
         """
+        order = self.order
+        principal: str | None = None
         record_if_nothing = partial(
             record_nothing_done,
             "apply",
             state=self.state,
-            run=self.settings.run,
-            saved=self.manifest,
-            requester=self.requester,
+            run=order.task,
+            saved=order.manifest,
+            requester=order.requester,
             listener=self.listener,
         )
         try:
-            applied = self._apply(accept)
+            require_endpoint(order.manifest, str(endpoint_of(order.service, order.provider)))
+            with connect(
+                order.service, order.provider, read_only=False, stop=self.stop.event
+            ) as connection:
+                principal = connection.principal
+                applied = self._apply(accept, connection)
         except ReconcilerError as error:
-            record_if_nothing(*(self.stop.ending or (error.exit_code, str(error))))
+            code, why = self.stop.ending or (error.exit_code, str(error))
+            record_if_nothing(code, why, principal=principal)
             raise
-        if applied.is_earlier:
-            record_if_nothing(applied.exit_code, _BEFORE)
+        if not applied.report.runs:
+            why = _BEFORE if applied.is_earlier else self.stop.reason or _NOTHING
+            record_if_nothing(applied.exit_code, why, principal=principal)
         return applied
 
-    def _apply(self, accept: Callable[[], Order]) -> AppliedShards:
+    def _apply(self, accept: _Accept, connection: Connection) -> AppliedShards:
         """Do it; raises what is wrong with the whole, before anything is deleted."""
-        manifest, state, listener = self.manifest, self.state, self.listener
-        stores = [store.store for store in manifest.plan.stores]
-        require_endpoint(manifest, str(endpoint_of(self.service, provider_of(stores))))
+        manifest, state, listener = self.order.manifest, self.state, self.listener
         started = machine.now()
         wanted = wanted_locks(
-            stores,
+            (store.store for store in manifest.plan.stores),
             self.settings,
             started,
             self.stop,
@@ -207,17 +221,26 @@ class _Whole:
             account = Account(manifest, self.shards, standing(history, manifest), {})
             left = list(account.left())
             if not left:
-                return AppliedShards(
-                    self._report(account, started, history), is_earlier=bool(account.shards)
-                )
+                report = self._report(account, started, history)
+                put_back = self._count_put_back(history)
+                return AppliedShards(report, is_earlier=bool(self.shards), put_back=put_back)
             note_what_is_known(manifest, state, history, listener)
             note_unfinished(manifest, state, history, listener)
-            self._require_no_operation(account)
-            order = accept()
-            whole = replace(account, shards=manifest.plan.shards)
-            require_shards(order, list(whole.left()), state, history, self.stop, listener)
+            left_of_all = list(replace(account, shards=manifest.plan.shards).left())
+            order = replace(self.order, settles_all=left_of_all[0].number)
+            checking = self._lane(order, connection, Reports(_ignore, _ignore, listener.note))
+            try:
+                order = replace(order, keeps=dict(accept(left_of_all)))
+                require_shards(order, left_of_all, history, checking, listener)
+            except Refused as refusal:
+                self._settle(left_of_all, account, checking, refusal)
+                raise
+            if account.met_operation:
+                left = [one for one in left_of_all if one.number in account.met_operation]
+            if not left:
+                self.stop.request(RunState.ABORTED, _LEFT_OPEN)
             self._begin(account, left)
-            error, traffic = self._apply_all(left, account, order)
+            error, traffic = self._apply_all(left, account, order, connection)
             history = read_history(state, listener)
             if error is not None and not account.is_begun(history, error):
                 raise error
@@ -226,27 +249,46 @@ class _Whole:
         self._note_end(report)
         return AppliedShards(report, error, bags=bags)
 
-    def _require_no_operation(self, account: Account) -> None:
-        for stands in account.before.values():
-            if stands.ended is not None and stands.ended.state is RunState.ABORTED:
-                self.stop.request(RunState.ABORTED, _LEFT_OPEN)
+    def _lane(self, order: Order, connection: Connection, reports: Reports) -> Lane:
+        return Lane(order, self.state, connection, self.stop, reports)
+
+    def _settle(
+        self, left: Sequence[Shard], account: Account, lane: Lane, refusal: Refused
+    ) -> None:
+        """Let what killed runs left open be settled, as any plan does that is refused."""
+        for shard in left:
+            if shard.number in account.before or shard.number == lane.order.settles_all:
+                with suppress(Refused, LockHeld, PlanFileError):
+                    lane.apply(shard, refusal)
+
+    def _count_put_back(self, history: History) -> int:
+        """As `count_put_back`, of all shards; they are only read where something was restored."""
+        if not any(isinstance(read.run.started, RestoreStarted) for read in history.runs):
+            return 0
+        order = self.order
+        return sum(
+            count_put_back(read_shard(order.folder, order.manifest, shard), history)
+            for shard in self.shards
+        )
 
     def _begin(self, account: Account, left: Sequence[Shard]) -> None:
         shards = plural(len(account.shards), "shard")
         self.listener.note(f"applying {len(left):,} of {shards}")
         self.listener.started(
-            Operation.APPLY, self.settings.run, account.planned, saved=self.manifest
+            Operation.APPLY, self.order.task, account.planned, saved=self.order.manifest
         )
 
     def _apply_all(
-        self, left: Sequence[Shard], account: Account, order: Order
+        self, left: Sequence[Shard], account: Account, order: Order, connection: Connection
     ) -> tuple[ReconcilerError | None, Sequence[Traffic]]:
         """Apply shard after shard until the run stops; the first error, and what was sent."""
         errors: list[ReconcilerError] = []
         total = sum(shard.deletions for shard in left)
         with (
             reported_results("deleting", total, self.listener) as on_result,
-            self._lanes(order, on_result) as (apply, traffic),
+            self._lanes(
+                order, connection, Reports(on_result, self.breaker.record, self.listener.note)
+            ) as (apply, traffic),
         ):
 
             def apply_one(shard: Shard) -> None:
@@ -259,19 +301,13 @@ class _Whole:
                 account.applied[shard.number] = done
                 self._stop_with(done.report)
 
-            if self.processes == 1:
-                for shard in left:
-                    if self.stop.is_requested:
-                        break
-                    apply_one(shard)
-            else:
-                run_workers(
-                    left,
-                    apply_one,
-                    parallelism=self.processes,
-                    stop=self.stop.event,
-                    on_break=partial(self.stop.request, RunState.INTERRUPTED, "interrupted"),
-                )
+            run_workers(
+                left,
+                apply_one,
+                parallelism=self.processes,
+                stop=self.stop.event,
+                on_break=partial(self.stop.request, RunState.INTERRUPTED, "interrupted"),
+            )
             return errors[0] if errors else None, traffic()
 
     def _stop_with(self, report: RunReport) -> None:
@@ -281,24 +317,15 @@ class _Whole:
 
     @contextmanager
     def _lanes(
-        self, order: Order, on_result: Callable[[InstanceResult], None]
+        self, order: Order, connection: Connection, reports: Reports
     ) -> Iterator[tuple[Callable[[Shard], AppliedShard], Callable[[], Sequence[Traffic]]]]:
         """What applies one shard, in this process or in a worker, and what says what was sent."""
-        note, stop = self.listener.note, self.stop
-        with ExitStack() as stack:
-            if self.processes == 1:
-                connection = stack.enter_context(
-                    connect(order.service, order.provider, read_only=False, stop=stop.event)
-                )
-                lane = Lane(order, self.state, connection, stop, on_result, note)
-                yield lane.apply, lambda: [connection.traffic]
-            else:
-                around = Around(self.starting, note)
-                workers = stack.enter_context(running_workers(order, self.processes, around))
-                yield (
-                    lambda shard: workers.apply(shard, stop, on_result),
-                    lambda: workers.traffic,
-                )
+        if self.processes == 1:
+            yield self._lane(order, connection, reports).apply, lambda: [connection.traffic]
+            return
+        around = Around(self.starting, self.stop, reports)
+        with running_workers(order, self.processes, around) as workers:
+            yield workers.apply, lambda: workers.traffic
 
     def _report(
         self,
@@ -310,7 +337,7 @@ class _Whole:
         """The report of all shards; without ``traffic``, of what was applied before."""
         is_earlier = traffic is None
         return account.report(
-            self.settings.run,
+            self.order.task,
             started,
             started if is_earlier else machine.now(),
             self.stop,
@@ -328,3 +355,7 @@ class _Whole:
             self.listener.note(f"sent {traffic_line(report.traffic)}", is_last=True)
         if report.journal_head is not None:
             note_head(report.journal_head, self.listener)
+
+
+def _ignore(_: object) -> None:
+    """Hear nothing of what is not deleted anyhow."""

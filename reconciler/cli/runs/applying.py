@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Literal
 
 from reconciler.api.applying import apply
 from reconciler.api.service import provider_of
+from reconciler.api.shards.whole import AppliedShards
 from reconciler.applying.apply import Applied
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
@@ -80,19 +81,27 @@ def apply_plan(saved: SavedPlan, options: ApplyOptions, refusal: Refused | None 
                 raise
             report_error(error)
             return signals.exit_code
-    return _finish(applied, options, signals.exit_code)
+    bags = [(applied.report.run, bag) for bag in applied.bags]
+    return finish_apply("this plan was", applied, bags, options, signals.exit_code)
 
 
-def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None) -> int:
+def finish_apply(
+    what: str,
+    applied: Applied | AppliedShards,
+    bags: Iterable[tuple[str, Path]],
+    options: ApplyOptions,
+    signalled: ExitCode | None,
+) -> int:
+    """Say what was done, and report; the exit code. ``bags`` are by run, ``what`` was applied."""
     exit_code = applied.exit_code
     if applied.is_earlier:
-        say("this plan was applied before: nothing was done now, and this is its report")
+        say(f"{what} applied before: nothing was done now, and this is the report")
         if applied.put_back:
             say(f"  put back by a restore since: {plural(applied.put_back, 'instance')}")
         if not applied.report.is_success:
             say("  hint: make a new plan for what is left")
     elif signalled is not None and not applied.report.is_success:
         exit_code = signalled
-    for bag in applied.bags:
-        say(f"archived in {bag}; to undo: reconciler restore {applied.report.run}")
+    for run, bag in bags:
+        say(f"archived in {bag}; to undo: reconciler restore {run}")
     return finish(applied.report, options, exit_code)

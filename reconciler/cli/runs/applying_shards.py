@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from reconciler.api.service import provider_of
-from reconciler.api.shards.whole import AppliedShards, apply_shards
+from reconciler.api.shards.whole import apply_shards
 from reconciler.applying.stopping import Stop
 from reconciler.cli import environment
 from reconciler.cli.options.shards import Task
-from reconciler.cli.output.console import report_error, say
-from reconciler.cli.runs.applying import ApplyOptions
-from reconciler.cli.runs.shared import finish
+from reconciler.cli.output.console import report_error
+from reconciler.cli.runs.applying import ApplyOptions, finish_apply
 from reconciler.cli.signals import kept_from_children, stopped_by_signals
-from reconciler.errors import ExitCode, ReconcilerError
+from reconciler.errors import ReconcilerError
 from reconciler.model.shards.manifest import Manifest
 
 
@@ -47,19 +46,6 @@ def apply_shards_of(
                 raise
             report_error(error)
             return signals.exit_code
-    return _finish(applied, options, signals.exit_code)
-
-
-def _finish(applied: AppliedShards, options: ApplyOptions, signalled: ExitCode | None) -> int:
-    exit_code = applied.exit_code
     if applied.error is not None:
         report_error(applied.error)
-    if applied.is_earlier:
-        say("all shards were applied before; this is their result, and nothing was done now")
-        if not applied.report.is_success:
-            say("  hint: make a new plan for what is left")
-    elif signalled is not None and not applied.report.is_success:
-        exit_code = signalled
-    for run, bag in applied.bags:
-        say(f"archived in {bag}; to undo: reconciler restore {run}")
-    return finish(applied.report, options, exit_code)
+    return finish_apply("these shards were", applied, applied.bags, options, signals.exit_code)
