@@ -21,8 +21,8 @@ from reconciler.live.http.shared_rate import opened_memory
 from reconciler.model.shards.manifest import Shard
 from reconciler.model.traffic import Traffic
 
-_LOOK = 0.1
-"""Seconds between looks at whether the whole has stopped."""
+_LOOK = 0.02
+"""Seconds between looks at whether the whole has stopped: what a worker sends until it hears."""
 _LEAVE = 5.0
 """Seconds that a worker has to end once there is nothing more to do."""
 
