@@ -228,7 +228,8 @@ class _Whole:
             note_unfinished(manifest, state, history, listener)
             left_of_all = list(replace(account, shards=manifest.plan.shards).left())
             order = replace(self.order, settles_all=left_of_all[0].number)
-            checking = self._lane(order, connection, Reports(_ignore, _ignore, listener.note))
+            reports = Reports(_ignore, _ignore, listener.note)
+            checking = Lane(order, state, connection, self.stop, reports)
             try:
                 order = replace(order, keeps=dict(accept(left_of_all)))
                 require_shards(order, left_of_all, history, checking, listener)
@@ -249,17 +250,15 @@ class _Whole:
         self._note_end(report)
         return AppliedShards(report, error, bags=bags)
 
-    def _lane(self, order: Order, connection: Connection, reports: Reports) -> Lane:
-        return Lane(order, self.state, connection, self.stop, reports)
-
     def _settle(
         self, left: Sequence[Shard], account: Account, lane: Lane, refusal: Refused
     ) -> None:
         """Let what killed runs left open be settled, as any plan does that is refused."""
         for shard in left:
-            if shard.number in account.before or shard.number == lane.order.settles_all:
+            is_due = shard.number in account.before or shard.number == lane.order.settles_all
+            if is_due and not self.stop.is_requested:
                 with suppress(Refused, LockHeld, PlanFileError):
-                    lane.apply(shard, refusal)
+                    replace(lane, stop=Stop()).apply(shard, refusal)  # which stops the run, not us
 
     def _count_put_back(self, history: History) -> int:
         """As `count_put_back`, of all shards; they are only read where something was restored."""
@@ -321,7 +320,8 @@ class _Whole:
     ) -> Iterator[tuple[Callable[[Shard], AppliedShard], Callable[[], Sequence[Traffic]]]]:
         """What applies one shard, in this process or in a worker, and what says what was sent."""
         if self.processes == 1:
-            yield self._lane(order, connection, reports).apply, lambda: [connection.traffic]
+            lane = Lane(order, self.state, connection, self.stop, reports)
+            yield lane.apply, lambda: [connection.traffic]
             return
         around = Around(self.starting, self.stop, reports)
         with running_workers(order, self.processes, around) as workers:
