@@ -112,6 +112,11 @@ def new_hold(project: Project, _: Patch) -> None:
     project.write("hold.yaml", removal(EACH_STUDY[-1:], key="keep") + "    hold: Litigation 7\n")
 
 
+def new_hold_and_gates(project: Project, patch: Patch) -> None:
+    gates(project, patch)
+    new_hold(project, patch)
+
+
 def uncommitted(project: Project, _: Patch) -> tuple[str, ...]:
     (project.folder / ".git").rmdir()
     git(project.folder, "init", "-q", "-b", "main")
@@ -130,7 +135,16 @@ def write_archived(project: Project, archive: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "prepare", [gates, another_digest, expiry, new_hold, uncommitted, another_service]
+    "prepare",
+    [
+        gates,
+        another_digest,
+        expiry,
+        new_hold,
+        new_hold_and_gates,
+        uncommitted,
+        another_service,
+    ],
 )
 def test_both_are_refused_in_the_same_words_and_on_record(
     project: Project,
