@@ -147,7 +147,7 @@ def delete(
         lambda target, reason: target.result(Outcome.NOT_ATTEMPTED, reason),
         account,
         stop=stop,
-        breaker=Breaker(10, stop, Operation.APPLY),
+        tried=Breaker(10, stop, Operation.APPLY).record,
         parallelism=workers,
     )
     seconds = time.perf_counter() - started

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -25,7 +25,7 @@ from reconciler.api.service import Service, connect, endpoint_of, provider_of
 from reconciler.api.shards.whole import apply_shards, chosen_shards
 from reconciler.api.unfinished import note_unfinished
 from reconciler.applying.apply import Applied, Apply
-from reconciler.applying.stopping import Stop
+from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ReconcilerError, Refused, UsageError
 from reconciler.journal.history import History
 from reconciler.journal.state import State
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 _BEFORE = "the plan was applied before"
 _NOTHING = "the plan deletes nothing"
+_NO_SHARD = "there is no shard to apply"
 
 
 def apply(
@@ -86,7 +87,7 @@ def apply(
         require_clean: Continue only if the files are committed in git and unchanged since the plan.
         patient_key: Record the patient of each instance as a pseudonym, made with this key.
         stop_after_failures: Stop after so many unconfirmed deletions, or so many failed in a
-            row; 10 by default. Each shard counts its own; a shard that stops stops the apply.
+            row; 10 by default. All shards and processes count together.
         lease: With state in a bucket: how many seconds the locks outlive the last sign of life;
             10 by default.
         stop: Stops the apply from another thread; see `Stop.interrupt`.
@@ -121,12 +122,10 @@ def apply(
         raise ValueError(f"processes must be at least 1, and is {processes}")
     project.require_believed()
     settings = run_settings(
-        machine.new_run_name(machine.now()),
-        parallelism=service.parallelism,
-        stop_after=stop_after_failures,
-        lease=lease,
+        machine.new_run_name(machine.now()), parallelism=service.parallelism, lease=lease
     )
-    call = Call(project.state, service, settings, stop, patient_key, requester, listener)
+    tried = Breaker(stop_after_failures, stop, Operation.APPLY).record
+    call = Call(project.state, service, settings, stop, tried, patient_key, requester, listener)
 
     def begin(history: History) -> None:
         _note_what_is_known(plan, project.state, history, listener)
@@ -144,9 +143,9 @@ def apply(
         return _on_record(plan, call, lambda: _apply(plan, call, accept))
     chosen = chosen_shards(plan, shards)
 
-    def accept_shards(history: History, database: Database) -> Keeps:
+    def accept_shards(history: History, left: Iterable[SavedPlan], database: Database) -> Keeps:
         begin(history)
-        return require_acceptable_manifest(plan, project, database, reviewed, listener)
+        return require_acceptable_manifest(plan, left, project, database, reviewed, listener)
 
     return _on_record(
         plan, call, lambda: apply_shards(plan, plan.folder, chosen, processes, call, accept_shards)
@@ -183,8 +182,9 @@ def _on_record(saved: SavedPlan | Manifest, call: Call, apply_it: Callable[[], A
         code, why = call.stop.ending or (error.exit_code, str(error))
         record_if_nothing(code, why, principal=call.principal)
         raise
-    if applied.is_earlier or not saved.plan.has_deletions:
-        why = _BEFORE if applied.is_earlier else _NOTHING
+    if applied.report.journal_head is None:
+        nothing = _NO_SHARD if saved.plan.has_deletions else _NOTHING
+        why = _BEFORE if applied.is_earlier else call.stop.reason or nothing
         record_if_nothing(applied.exit_code, why, principal=call.principal)
     return applied
 
@@ -217,6 +217,7 @@ def _apply(saved: SavedPlan, call: Call, accept: Accept) -> Applied:
                 now=machine.now,
                 on_result=on_result,
                 on_wait=listener.note,
+                tried=call.tried,
                 provenance=lambda: Provenance(
                     connection.principal, call.requester, saved.plan.inputs, saved.git
                 ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +12,7 @@ from reconciler.api.listener import Listener
 from reconciler.api.loading import read_desired_parts, read_desired_state
 from reconciler.api.project import Project
 from reconciler.desired import SPECS, Rule, has_specs
-from reconciler.errors import DesiredStateError, PlanRefused
+from reconciler.errors import DesiredStateError, PlanRefused, Refused
 from reconciler.model.desired import DesiredState, InputRole, QueriedRemoves
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan
@@ -70,8 +70,9 @@ def require_acceptable(
     require_passed_gates(gates_of(saved))
 
 
-def require_acceptable_manifest(
+def require_acceptable_manifest(  # noqa: PLR0917 - as `require_acceptable`, and two more
     manifest: Manifest,
+    left: Iterable[SavedPlan],
     project: Project,
     database: Database,
     reviewed: Reviewed,
@@ -79,13 +80,20 @@ def require_acceptable_manifest(
 ) -> Keeps:
     """As `require_acceptable`, of a plan in shards; with what is returned its shards are compared.
 
-    What inventories list goes to the ``database``.
+    What inventories list goes to the ``database``. Where something else would refuse the plan, the
+    shards that are ``left`` are compared at once: what is kept is said first, as of any plan.
     """
     _require_current(manifest, reviewed)
     desired = _load(manifest, project, partial(read_desired_parts, database=database), listener)
-    _require_same_files(manifest, desired, project, must_be_clean=reviewed.must_be_clean)
-    require_passed_gates(manifest.gates)
-    return Keeps(database, desired.keeps())
+    keeps = Keeps(database, desired.keeps())
+    try:
+        _require_same_files(manifest, desired, project, must_be_clean=reviewed.must_be_clean)
+        require_passed_gates(manifest.gates)
+    except Refused:
+        for shard in left:
+            require_nothing_kept(shard, keeps.covering(shard.plan))
+        raise
+    return keeps
 
 
 def _require_current(saved: SavedPlan | Manifest, reviewed: Reviewed) -> None:

@@ -15,7 +15,7 @@ from reconciler.api.running import LEASE, STOP_AFTER, reported_results, run_sett
 from reconciler.api.service import Service, connect, endpoint_of, provider_of
 from reconciler.applying.archived import ArchivedRun, read_archived
 from reconciler.applying.restore import Restore
-from reconciler.applying.stopping import Stop
+from reconciler.applying.stopping import Breaker, Stop
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.model.outcome import Operation, RunReport
 from reconciler.model.provenance import Provenance, Requester
@@ -59,9 +59,7 @@ def restore(
     """
     run = machine.new_run_name(machine.now())
     stop = stop or Stop()
-    settings = run_settings(
-        run, parallelism=service.parallelism, stop_after=stop_after_failures, lease=lease
-    )
+    settings = run_settings(run, parallelism=service.parallelism, lease=lease)
     record_if_nothing = partial(
         record_nothing_done,
         "restore",
@@ -90,6 +88,7 @@ def restore(
                 now=machine.now,
                 on_result=on_result,
                 on_wait=listener.note,
+                tried=Breaker(stop_after_failures, stop, Operation.RESTORE).record,
                 provenance=lambda: Provenance(connection.principal, requester),
             ).run()
             if report.journal_head:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -19,8 +19,9 @@ from reconciler.applying.stopping import Stop
 from reconciler.journal.history import History
 from reconciler.journal.state import State
 from reconciler.live.http.retry import RetryPolicy
-from reconciler.model.outcome import InstanceResult
+from reconciler.model.outcome import InstanceResult, Outcome
 from reconciler.model.patient import PatientKey
+from reconciler.model.plan import SavedPlan
 from reconciler.model.provenance import Requester
 from reconciler.outside_memory import Database
 from reconciler.planning.shards.keeps import Keeps
@@ -33,29 +34,33 @@ LEASE = 10.0
 
 Accept: TypeAlias = Callable[[History], None]
 """Gets the record as it stands before; raises `Refused` where the plan may not go on."""
-AcceptShards: TypeAlias = Callable[[History, Database], Keeps]
-"""As `Accept`, of a plan in shards; what it returns, and keeps in the database, is what the files
-keep."""
+AcceptShards: TypeAlias = Callable[[History, Iterable[SavedPlan], Database], Keeps]
+"""As `Accept`, of a plan in shards, with the shards that are left; what it returns, and keeps in
+the database, is what the files keep."""
 
 
 @dataclass(slots=True)
 class Call:
     """One call of `reconciler.apply`, whatever its plan.
 
-    ``principal`` is who the service says that the caller is, once that was asked.
+    ``tried`` gets the outcome of each instance that something was sent for. ``principal`` is who
+    the service says that the caller is, once that was asked.
     """
 
     state: State
     service: Service
     settings: RunSettings
     stop: Stop
+    tried: Callable[[Outcome], None]
     patient_key: PatientKey | None
     requester: Requester | None
     listener: Listener
     principal: str | None = None
 
 
-def run_settings(run: str, *, parallelism: int, stop_after: int, lease: float) -> RunSettings:
+def run_settings(
+    run: str, *, parallelism: int, lease: float, task: str | None = None
+) -> RunSettings:
     """How the run of this name goes about it."""
     return RunSettings(
         run=run,
@@ -63,8 +68,8 @@ def run_settings(run: str, *, parallelism: int, stop_after: int, lease: float) -
         tool_version=__version__,
         budget=retry_budget(VERIFY_SECONDS),
         parallelism=parallelism,
-        stop_after=stop_after,
         lease=lease,
+        task=task,
     )
 
 

@@ -22,30 +22,28 @@ from reconciler.applying.bags import Bags, UnfinishedBag
 from reconciler.applying.deletion import Deleter, Target, not_taken_over
 from reconciler.applying.first_proof import require_absence
 from reconciler.applying.progress import PlanProgress
-from reconciler.applying.recall import Recalled, recall
+from reconciler.applying.recall import Recalled, count_put_back, last_words_of, recall
 from reconciler.applying.run import Account, RunSettings, end_run, wanted_locks, work_through
 from reconciler.applying.sending import Sender
 from reconciler.applying.settlement import settle
-from reconciler.applying.stopping import Breaker, Stop
+from reconciler.applying.stopping import Stop
 from reconciler.errors import ExitCode, JournalError, ReconcilerError, Refused
 from reconciler.journal.fold import Attempt
 from reconciler.journal.history import History, PlanHistory
 from reconciler.journal.latest import links_of_run
 from reconciler.journal.records import EmptiedStudy, LeftDangling, RunEnded, RunStarted
-from reconciler.journal.state import State
+from reconciler.journal.state import Lease, State
 from reconciler.journal.writer import RunJournal
 from reconciler.live.http.labels import AuditLabels
 from reconciler.live.store import DicomStore
 from reconciler.model.address import InstanceAddress, StoreAddress
 from reconciler.model.live import Presence
 from reconciler.model.outcome import InstanceResult, Operation, Outcome, RunReport, RunState
-from reconciler.model.past import PutBack
 from reconciler.model.patient import PatientKey
 from reconciler.model.plan import SavedPlan
 from reconciler.model.provenance import Provenance
 from reconciler.model.reply import Change
 from reconciler.planning.gates import gates_of, require_passed_gates
-from reconciler.planning.reappeared import LastWords
 
 _NOT_SEEN = "a listing shows what an earlier run proved gone, and the store gives no clear answer"
 _MET_OPERATION = (
@@ -92,9 +90,10 @@ class Apply:
 
     ``stores`` holds every store of the plan; ``nobody`` is an address at which there is nothing;
     ``accept`` gets the record, and raises `Refused` where the plan may not go on; ``on_result``
-    hears of every outcome, from any worker, and ``on_wait`` in words what the lock waits for;
-    ``provenance`` is asked once the store has answered.
-    With ``patient_key`` it is on record whose each instance is, as a pseudonym.
+    hears of every outcome, from any worker, ``tried`` of those that something was sent for, and
+    ``on_wait`` in words what the lock waits for; ``provenance`` is asked once the store has
+    answered. With ``patient_key`` it is on record whose each instance is, as a pseudonym. A run
+    ``settles_all`` that those which are over left open in its stores, else in its studies alone.
     """
 
     saved: SavedPlan
@@ -107,8 +106,10 @@ class Apply:
     now: Callable[[], datetime]
     on_result: Callable[[InstanceResult], None]
     on_wait: Callable[[str], None]
+    tried: Callable[[Outcome], None]
     provenance: Callable[[], Provenance] = Provenance
     patient_key: PatientKey | None = None
+    settles_all: bool = True
 
     def run(self) -> Applied:
         """Delete what the plan says and prove it; see the module for the order of things.
@@ -131,7 +132,7 @@ class Apply:
             claim=self.saved.plan_id if part_of else None,
         )
         with self.state.hold(wanted) as lease:
-            left = self._left()
+            left = self._left(lease)
             if left.earlier and left.earlier.ended and left.earlier.is_over:
                 return self._earlier(left.history, left.earlier, left.earlier.ended)
             refusal = self._refusal(left.history)
@@ -159,24 +160,35 @@ class Apply:
                 with suppress(JournalError):  # what has failed by now is in the report
                     journal.close()
 
-    def _left(self) -> _Left:
-        history = History.read(self.state, part=self.saved.part_of)
+    def _left(self, lease: Lease) -> _Left:
+        part = self.saved.part_of
+        history = History.read(self.state, part=None if self.settles_all else part)
+        over = set[str]()
+        if part is not None and self.settles_all:
+            left = {attempt.run.name for attempt in self._open_attempts(history)}
+            over = set(filter(lease.came_after, left))
+            if over:  # one of them may have ended since the record was read
+                history = History.read(self.state)
         earlier = history.of_plan(self.saved.plan_id)
         studies = {
             (one.store, study.study_uid) for one in self.saved.plan.stores for study in one.studies
         }
         attempts = tuple(
             attempt
-            for store in sorted(self.stores)
-            for attempt in history.open_attempts(store, self.saved.endpoint)
-            # Of a plan in shards each run settles its own studies: others are at work on theirs.
-            if self.saved.part_of is None
+            for attempt in self._open_attempts(history)
+            # Of a plan in shards, others are at work on their studies.
+            if part is None
             or (attempt.store.address, attempt.instance.study_uid) in studies
+            or attempt.run.name in over
         )
         runs = earlier.runs if earlier and not earlier.is_over else ()
         return _Left(
             history, earlier, attempts, self._bags().find_unfinished(self.saved.plan.archives, runs)
         )
+
+    def _open_attempts(self, history: History) -> Iterator[Attempt]:
+        for store in sorted(self.stores):
+            yield from history.open_attempts(store, self.saved.endpoint)
 
     def _require_answers(self, attempts: tuple[Attempt, ...]) -> None:
         """Pass the pre-flight of every store that something is deleted from or settled in."""
@@ -203,7 +215,7 @@ class Apply:
         recalled = recall(
             self.saved,
             progress,
-            self._last_words(left.history),
+            last_words_of(self.saved, left.history),
             self.stores,
             parallelism=self.settings.parallelism,
         )
@@ -241,6 +253,7 @@ class Apply:
             planned=sum(1 for store in self.saved.plan.stores for _ in store.deletions()),
             resumes=earlier.runs if earlier else (),
             part_of=self.saved.part_of,
+            task=self.settings.task,
             **links_of_run(self.state),
         )
 
@@ -311,7 +324,7 @@ class Apply:
             lambda target, reason: target.result(Outcome.NOT_ATTEMPTED, reason),
             account,
             stop=self.stop,
-            breaker=Breaker(settings.stop_after, self.stop, Operation.APPLY),
+            tried=self.tried,
             parallelism=settings.workers(journal),
         )
         if recalled.unclear:
@@ -394,17 +407,5 @@ class Apply:
             resumed=earlier.runs[:-1],
             taken_over=ended.taken_over,
         )
-        return Applied(report, ended.exit_code, is_earlier=True, put_back=self._put_back(history))
-
-    def _put_back(self, history: History) -> int:
-        """How many of the plan's instances a restore has put back since."""
-        return sum(isinstance(word, PutBack) for word in self._last_words(history).values())
-
-    def _last_words(self, history: History) -> LastWords:
-        """What the record says of the plan's instances."""
-        planned = (
-            (store.store, instance)
-            for store in self.saved.plan.stores
-            for instance in store.deletions()
-        )
-        return history.last_words(planned, self.saved.endpoint)
+        put_back = count_put_back(self.saved, history)
+        return Applied(report, ended.exit_code, is_earlier=True, put_back=put_back)

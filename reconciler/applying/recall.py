@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from reconciler.applying.progress import PlanProgress
 from reconciler.errors import LiveError
-from reconciler.journal.history import PlannedKey
+from reconciler.journal.history import History, PlannedKey
 from reconciler.live.store import ReadableStore
 from reconciler.live.workers import run_workers
 from reconciler.model.address import StoreAddress
@@ -71,6 +71,16 @@ def recall(
         {key: again[key] for key in _that_are(Presence.UNKNOWN, again)},
         (*listed, *found),
     )
+
+
+def last_words_of(saved: SavedPlan, history: History) -> LastWords:
+    """What the record says of the plan's instances."""
+    return history.last_words(_planned(saved.plan), saved.endpoint)
+
+
+def count_put_back(saved: SavedPlan, history: History) -> int:
+    """How many of the plan's instances a restore has put back last."""
+    return sum(isinstance(word, PutBack) for word in last_words_of(saved, history).values())
 
 
 def _that_are(presence: Presence, seen: Mapping[PlannedKey, Observation]) -> Iterator[PlannedKey]:

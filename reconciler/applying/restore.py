@@ -18,7 +18,7 @@ from reconciler.applying.pending import Pending, find_pending
 from reconciler.applying.restoration import Restorer
 from reconciler.applying.run import Account, RunSettings, end_run, wanted_locks, work_through
 from reconciler.applying.sending import Sender
-from reconciler.applying.stopping import Breaker, Stop
+from reconciler.applying.stopping import Stop
 from reconciler.errors import ExitCode, JournalError
 from reconciler.journal.history import History
 from reconciler.journal.latest import links_of_run
@@ -39,8 +39,8 @@ class Restore:
 
     ``read`` gives what the run archived, and is called under the lock; ``stores`` holds every
     store of it; ``on_result`` hears of every instance that is done, from any worker,
-    and ``on_wait`` in words what the lock waits for; ``provenance`` is asked once the store has
-    answered.
+    ``on_wait`` in words what the lock waits for, and ``tried`` what became of each that something
+    was sent of; ``provenance`` is asked once the store has answered.
     """
 
     read: Callable[[], ArchivedRun]
@@ -51,6 +51,7 @@ class Restore:
     now: Callable[[], datetime]
     on_result: Callable[[InstanceResult], None]
     on_wait: Callable[[str], None]
+    tried: Callable[[Outcome], None]
     provenance: Callable[[], Provenance] = Provenance
 
     def run(self) -> tuple[RunReport, ExitCode]:
@@ -119,7 +120,7 @@ class Restore:
             lambda one, reason: one.result(Outcome.NOT_ATTEMPTED, reason),
             account,
             stop=self.stop,
-            breaker=Breaker(settings.stop_after, self.stop, Operation.RESTORE),
+            tried=self.tried,
             parallelism=settings.workers(journal),
         )
         ended = end_run(journal, account, self.stop, self.now, is_done=account.is_proven)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TypeVar
 
 from reconciler.applying.sending import LEASE_LOST, RetryBudget
-from reconciler.applying.stopping import Breaker, Stop
+from reconciler.applying.stopping import Stop
 from reconciler.errors import ExitCode, JournalError
 from reconciler.journal.records import RunEnded
 from reconciler.journal.state import Wanted
@@ -32,8 +32,8 @@ _AHEAD = 4
 class RunSettings:
     """How a run goes about it.
 
-    ``run`` is the new run's name; ``holder`` says in the lock who runs it. ``stop_after`` is the
-    number of unproven instances that stops the run.
+    ``run`` is the new run's name; ``holder`` says in the lock who runs it. ``task`` is the name of
+    the command that has a shard applied.
     """
 
     run: str
@@ -41,8 +41,8 @@ class RunSettings:
     tool_version: str
     budget: RetryBudget
     parallelism: int = 32
-    stop_after: int = 10
     lease: float = 10.0
+    task: str | None = None
 
     def workers(self, journal: RunJournal) -> int:
         """How many threads work, of which ``parallelism`` send a request at a time.
@@ -116,11 +116,12 @@ def work_through(
     account: Account,
     *,
     stop: Stop,
-    breaker: Breaker,
+    tried: Callable[[Outcome], None],
     parallelism: int,
 ) -> None:
     """Work on every target, or account for it as ``untried`` once the run has stopped.
 
+    ``tried`` gets what became of each that was worked on: `Breaker.record`, as a rule.
     An exception in the calling thread, such as KeyboardInterrupt, stops the run and is raised once
     what is in flight has ended: the locks must outlast every request.
     """
@@ -129,7 +130,7 @@ def work_through(
     def work_on(target: T) -> None:
         result = work(target)
         account.add(result)
-        breaker.record(result.outcome)
+        tried(result.outcome)
 
     run_workers(
         _until_stopped(stop, remaining),

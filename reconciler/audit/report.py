@@ -32,12 +32,13 @@ def make_report(
     """
     deletions = selected_deletions(snapshot, selection)
     checked = check(snapshot)
-    runs = read_runs(snapshot, selection, checked)
+    selected = snapshot.selected(selection)
+    runs = read_runs(snapshot, selected, checked)
     latest = runs.plans.latest()
     totals = _Totals(latest)
     for deletion in deletions:
         totals.add(deletion)
-    changes = _selected_changes(runs, totals, selection)
+    changes = _selected_changes(runs, totals, selected)
     times = _times(runs, changes)
     restored = Counter(one.outcome for one in runs.put_back)
     return AuditReport(

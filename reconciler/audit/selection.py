@@ -56,9 +56,9 @@ def recorded_deletions(
         UsageError: there is no such run.
         JournalError: the order of the runs contradicts itself.
     """
-    snapshot.chosen(sorted(selection.runs))
+    selected = snapshot.selected(selection)
     deletions = _Deletions(_restores(snapshot), on_problem)
-    return filter(selection.takes, deletions.of(snapshot))
+    return filter(selected.takes, deletions.of(snapshot))
 
 
 def _restores(snapshot: Snapshot) -> _Restores:

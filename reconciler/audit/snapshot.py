@@ -6,6 +6,7 @@ An apply may be writing meanwhile: what it adds is left for the next time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Self
 
@@ -19,6 +20,7 @@ from reconciler.journal.read_only import FirstReadOnly
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import FirstRecord, RunEnded, RunStarted
 from reconciler.journal.state import OBSERVATIONS, RUNS, RunFile, State
+from reconciler.model.audit import Selection
 
 FOLDERS = (RUNS, OBSERVATIONS)
 
@@ -86,16 +88,26 @@ class Snapshot:
         return f"{self.state}/{entry_name(folder, one.entry.number)}"
 
     def chosen(self, runs: Sequence[str]) -> tuple[RunFile, ...]:
-        """The runs that are named, in that order.
+        """The runs that are named, in that order; a task stands for the runs of its shards.
 
         Raises:
             UsageError: there is no such run.
         """
-        by_name = {file.name: file for file in self.files}
+        by_name: dict[str, list[RunFile]] = {}
+        for file in self.files:
+            by_name.setdefault(file.name, []).append(file)
+            first = self.starts.get(file) if runs else None
+            if isinstance(first, RunStarted) and first.task is not None:
+                by_name.setdefault(first.task, []).append(file)
         for run in runs:
             if run not in by_name:
                 raise UsageError(f"there is no run {run!r} in the state folder")
-        return tuple(by_name[run] for run in runs)
+        return tuple(file for run in runs for file in by_name[run])
+
+    def selected(self, selection: Selection) -> Selection:
+        """The same, with the runs of its shards for a task; raises as `chosen`."""
+        runs = self.chosen(sorted(selection.runs))
+        return replace(selection, runs=frozenset(file.name for file in runs))
 
     @cached_property
     def starts(self) -> Mapping[RunFile, FirstRecord]:

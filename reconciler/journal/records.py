@@ -52,6 +52,8 @@ class RunStarted(Start):
     """When the plan expires."""
     part_of: PartOf | None = None
     """The plan in shards that this plan is a shard of."""
+    task: str | None = None
+    """The command that applied this shard: the `run` of its report and of its locks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,8 +124,8 @@ class RunReport:
     it ``restores``. ``unproven`` names every instance that is not proven to be absent, or to be
     back; ``taken_over`` is how many of the others an earlier run has proven, and not this one.
     A run that found nothing to do has no ``journal_head``. ``traffic`` is that of the run itself,
-    None where it sent nothing. Of a plan in shards, ``runs`` are those of its shards, and a shard
-    that was not begun is counted and not named.
+    None where it sent nothing. Of a plan in shards, ``run`` is the task that ``runs``, those of its
+    shards, name in their first record, and a shard that was not begun is counted and not named.
     """
 
     operation: Operation

@@ -11,10 +11,10 @@ class Traffic:
     """The requests of a run, repeated ones included.
 
     ``requests`` counts them by kind; ``per_second`` is their rate from the first to the last.
-    ``throttled`` is how many were answered with 429. ``rate_limit`` is what the rate was held
-    to at the end, in requests per second, None for no limit. ``most_parallelism`` is how many were
-    allowed in flight at first, ``lowest_parallelism`` the fewest that ever were, because answers
-    came late, and ``parallelism`` how many at the end.
+    ``throttled`` is how many were answered with 429, or with 503 and Retry-After. ``rate_limit`` is
+    what the rate was held to at the end, in requests per second, None for no limit.
+    ``most_parallelism`` is how many were allowed in flight at first, ``lowest_parallelism`` the
+    fewest that ever were, because answers came late, and ``parallelism`` how many at the end.
     """
 
     requests: Mapping[str, int]

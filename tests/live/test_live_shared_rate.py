@@ -12,9 +12,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from reconciler.emulator import DEMO_STORE, Emulator, FaultKind, FaultRule, Faults
 from reconciler.errors import ReconcilerError
 from reconciler.live.http.rate import REMEMBERED, TICKS, Limit, OwnMemory, RateLimiter
+from reconciler.live.http.retry import RetryPolicy
 from reconciler.live.http.shared_rate import SharedMemory, opened_memory
+from reconciler.model.address import InstanceAddress
+
+from .conftest import Connect
 
 PROCESSES = 3
 
@@ -62,6 +67,28 @@ def test_a_429_of_one_slows_all_by_what_went_through_all(descriptor: int) -> Non
     third.note_throttled(time.monotonic())
     assert one.rate == other.rate == third.rate == pytest.approx(30.0, rel=0.1)
     assert (one.throttled, third.throttled) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "retry_after", "is_slowed"), [(429, None, True), (503, 1, True), (503, None, False)]
+)
+def test_an_answer_to_one_that_asks_for_a_pause_slows_all(
+    emulator: Emulator,
+    connect: Connect,
+    descriptor: int,
+    status: int,
+    retry_after: int | None,
+    *,
+    is_slowed: bool,
+) -> None:
+    one, other = (SharedMemory(descriptor, own=own, processes=PROCESSES) for own in range(2))
+    rule = FaultRule(FaultKind.STATUS, status=status, retry_after=retry_after)
+    emulator.set_faults(Faults((rule,)))
+    single = RetryPolicy(attempts=1)
+    connection = connect(emulator.url, max_qps=100.0, rate_memory=one, retry=single)
+    connection.store(DEMO_STORE).probe(InstanceAddress("1.2", "1.3", "1.4"))
+    assert (other.rate != 100.0) is is_slowed
+    assert connection.traffic.throttled == is_slowed
 
 
 def test_what_passed_is_counted_by_the_tick_and_forgotten_after_a_minute(descriptor: int) -> None:

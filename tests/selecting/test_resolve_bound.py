@@ -10,6 +10,7 @@ from threading import Thread
 import pytest
 import requests
 
+from reconciler.desired import parts
 from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.model.patient import Attribute, PatientKey
 
@@ -127,6 +128,27 @@ def test_without_its_key_a_bound_plan_is_refused(
     made = project.run("apply", f"{LISTED}.yaml", "--auto-approve", *options)
     assert made.code == 3
     assert sent(project, "DELETE") == []
+
+
+def test_a_bound_plan_in_shards_wants_its_key_and_leaves_what_was_corrected(
+    project: Project,
+    bound: Callable[..., None],
+    key: tuple[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parts, "HEAVIEST", 1)
+    bound("patient")
+    planned = project.run("plan", f"{LISTED}.yaml", "--shard-size", "12", "--out", "plan")
+    assert (planned.code, len(list((project.folder / "plan/shards").iterdir()))) == (0, 2)
+    project.emulator.clear_requests()
+    refused = project.run("apply", "plan/plan.json")
+    assert (refused.code, "no key is given" in refused.err) == (3, True)
+    assert project.emulator.requests() == []
+    for instance in range(1, 7):
+        correct(project, Made("1.2.2", patient="PAT-9"), "1.2.2.1", instance, "US")
+    done = project.run("apply", "plan/plan.json", *key)
+    assert (done.code, "18 deleted" in done.last_line) == (4, True), done.err
+    assert "0 failed, 0 unconfirmed, 6 not_attempted" in done.last_line
 
 
 @pytest.mark.parametrize("is_archived", [False, True])

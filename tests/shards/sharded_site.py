@@ -12,14 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from reconciler.audit.selection import recorded_deletions
 from reconciler.audit.snapshot import Snapshot
 from reconciler.audit.verify import verify
+from reconciler.errors import JournalError
 from reconciler.journal.history import History
 from reconciler.journal.places.bucket import BucketState
 from reconciler.journal.places.disk import DiskState
 from reconciler.journal.reader import RunRecords
 from reconciler.journal.records import Intent
 from reconciler.journal.state import RUNS, State
+from reconciler.model.audit import Selection
 from reconciler.objects.disk import Disk
 
 from ..chaos.sites import Ended, Site, address, running_site, wait_until
@@ -110,6 +113,20 @@ class ShardedSite:
                 assert plan not in by_plan, "a shard came to its end twice"
                 by_plan[plan] = sum(read.ended.counts.values())
         assert sum(by_plan.values()) == len(site.planned)
+        self._require_on_record()
+
+    def _require_on_record(self) -> None:
+        """What the report names, and who removed each instance; nothing is left open."""
+        site, report = self.site, self.report()
+        firsts = {read.run.name: read.run.started for read in History.read(self.state).runs}
+        assert {*report["resumed"], *report["runs"]} == firsts.keys()
+        tasks = {getattr(firsts[run], "task", None) for run in report["runs"]}
+        assert tasks <= {report["run"]}
+        problems: list[JournalError] = []
+        found = list(recorded_deletions(Snapshot.take(self.state), Selection(), problems.append))
+        assert problems == []
+        gone = Counter(one.instance for one in found if one.outcome.is_removal)
+        assert gone == Counter(site.planned), gone
 
 
 @contextmanager

@@ -262,7 +262,7 @@ def test_a_keep_of_today_stops_the_whole_before_anything_is_deleted(
     hold.write_text(hold.read_text() + "    hold: Litigation 2026-17\n")
     done = site.here("apply", "plan/plan.json")
     assert done.code == 3, done
-    assert "specs/hold.yaml was added" in done.err
+    assert "the plan deletes what the files keep: 1 instance by specs/hold.yaml" in done.err
     assert not site.deletes()
 
 

@@ -1,6 +1,6 @@
-"""Random kills of workers, of the coordinator, of both: exact sums, and one account.
+"""Random kills of workers, coordinators, both and tasks: exact sums, and one account.
 
-``RECONCILER_SHARD_KILLS`` is how many rounds are played; each has its own seed.
+``RECONCILER_SHARD_KILLS`` is how many of each victim are killed in each place, while they delete.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,10 +15,11 @@ import pytest
 
 from reconciler.emulator import FaultKind, FaultRule, Faults
 
-from .sharded_site import ended, running_sharded_site
+from ..chaos.sites import wait_until
+from .sharded_site import ShardedSite, ended, running_sharded_site
 from .test_shards_apply import workers_of
 
-ROUNDS = int(os.environ.get("RECONCILER_SHARD_KILLS", "3"))
+KILLS = int(os.environ.get("RECONCILER_SHARD_KILLS", "2"))
 FIRE = Faults(
     (
         FaultRule(FaultKind.LATENCY, "DELETE", seconds=0.05),
@@ -36,35 +36,54 @@ def kill(process: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("victim", ["worker", "coordinator", "both", "task"])
 @pytest.mark.parametrize("place", ["folder", "bucket"])
-@pytest.mark.parametrize("seed", range(ROUNDS))
-def test_any_kills_leave_exact_sums_and_one_account(tmp_path: Path, place: str, seed: int) -> None:
-    draw = random.Random(f"{place}:{seed}")
-    with running_sharded_site(tmp_path, studies=6, each=8, in_bucket=place == "bucket") as sharded:
-        sharded.lease = "3"
-        sharded.site.emulator.set_faults(FIRE)
-        for _ in range(3):
-            how = draw.choice(("processes", "tasks"))
-            if how == "processes":
-                children = [sharded.start("--processes", "2")]
-            else:
-                children = [sharded.start("--shard", f"{number}/2") for number in (1, 2)]
-            time.sleep(draw.uniform(1.0, 6.0))
-            for child in children:
-                workers = workers_of(child)
-                match draw.choice(("worker", "coordinator", "both", "nobody")):
-                    case "worker":
-                        kill(draw.choice(workers) if workers else child.pid)
-                    case "coordinator":
-                        kill(child.pid)
-                    case "both":
-                        kill(child.pid)
-                        for worker in workers:
-                            kill(worker)
-            for child in children:
-                ended(child)
-            sharded.require_no_harm()
-        sharded.site.emulator.set_faults(Faults())
-        done = sharded.finish("--processes", draw.choice(("1", "2")))
-        assert done.code == 0, done
-        sharded.require_all_done()
+def test_any_kills_leave_exact_sums_and_one_account(
+    tmp_path: Path, place: str, victim: str
+) -> None:
+    draw = random.Random(f"{place}:{victim}")
+    kills = 0
+    for story in range(10 * KILLS):
+        if kills >= KILLS:
+            return
+        (folder := tmp_path / str(story)).mkdir()
+        with running_sharded_site(
+            folder, studies=6, each=8, in_bucket=place == "bucket"
+        ) as sharded:
+            sharded.lease = "3"
+            sharded.site.emulator.set_faults(FIRE)
+            for _ in range(3):
+                kills += apply_and_kill(sharded, victim, draw)
+                sharded.require_no_harm()
+            sharded.site.emulator.set_faults(Faults())
+            done = sharded.finish("--processes", draw.choice(("1", "2")))
+            assert done.code == 0, done
+            sharded.require_all_done()
+    raise AssertionError("too few of the kills came before the end")
+
+
+def apply_and_kill(sharded: ShardedSite, victim: str, draw: random.Random) -> bool:
+    """Whether somebody was killed who was at work: the command may have nothing left to delete."""
+    if victim == "task":
+        children = [sharded.start("--shard", f"{number}/2") for number in (1, 2)]
+    else:
+        children = [sharded.start("--processes", "2")]
+    due = len(sharded.site.deletes()) + draw.randrange(1, 24)
+    wait_until(
+        lambda: (
+            len(sharded.site.deletes()) >= due or any(one.poll() is not None for one in children)
+        )
+    )
+    workers = workers_of(children[0])
+    if victim == "worker":
+        killed = workers and [draw.choice(workers)]
+    else:
+        both = victim == "both" or (victim == "task" and draw.random() < 0.5)
+        killed = [one.pid for one in (children if both else children[:1])]
+        killed += workers if victim == "both" else []
+    was_at_work = all(one.poll() is None for one in children)
+    for process in killed:
+        kill(process)
+    for child in children:
+        ended(child)
+    return bool(killed) and was_at_work

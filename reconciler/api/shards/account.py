@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,10 +21,14 @@ from reconciler.model.traffic import Traffic
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a shard stands on record: its runs in their order, and the latest end that one has."""
+    """How a shard stands on record: its runs in their order, and the latest end that one has.
+
+    ``met_operation`` says that a DELETE of one of them was answered with an operation.
+    """
 
     runs: tuple[str, ...]
     ended: RunEnded | None
+    met_operation: bool = False
 
     @property
     def is_over(self) -> bool:
@@ -48,7 +52,8 @@ def standing(history: History, manifest: Manifest) -> Mapping[int, Standing]:
 
 def _standing(reads: Sequence[Read]) -> Standing:
     ended = next((one.ended for one in reversed(reads) if one.ended is not None), None)
-    return Standing(tuple(one.run.name for one in reads), ended)
+    met_operation = any(one.met_operation for one in reads)
+    return Standing(tuple(one.run.name for one in reads), ended, met_operation)
 
 
 @dataclass(slots=True)
@@ -63,6 +68,11 @@ class Account:
     def left(self) -> Iterable[Shard]:
         """The shards that are not over."""
         return (one for one in self.shards if not self.before.get(one.number, _UNTOUCHED).is_over)
+
+    @property
+    def met_operation(self) -> Set[int]:
+        """The numbers of the shards after which nothing of the plan is deleted any more."""
+        return {number for number, stands in self.before.items() if stands.met_operation}
 
     @property
     def planned(self) -> int:
@@ -104,7 +114,9 @@ class Account:
             unproven += self._unproven(shard, found, history)
             taken_over += sum(count for outcome, count in found.items() if outcome.is_gone)
         earlier = tuple(run for one in self.shards for run in self._runs(self.before, one))
-        runs = tuple(run for one in self.shards for run in self._runs(after, one))
+        runs = tuple(
+            run for one in self.shards for run in self._runs(after, one) if run not in set(earlier)
+        )
         states = [done.report.state for done in self.applied.values()]
         return RunReport(
             Operation.APPLY,
@@ -118,10 +130,10 @@ class Account:
             unproven=tuple(unproven),
             stopped_because=stop.reason,
             resumed=earlier,
-            journal_head=head,
+            journal_head=head if runs else None,
             traffic=_sum_of(traffic),
             taken_over=taken_over,
-            runs=tuple(name for name in runs if name not in set(earlier)),
+            runs=runs,
         )
 
     def _runs(self, stands: Mapping[int, Standing], shard: Shard) -> tuple[str, ...]:

@@ -10,50 +10,24 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from reconciler.api import machine
-from reconciler.api.archives import require_archives_outside
 from reconciler.api.listener import Listener
-from reconciler.api.service import connect
-from reconciler.api.shards.order import Order
+from reconciler.api.shards.lane import Lane, require_acceptable_shard
 from reconciler.applying.progress import PlanProgress
-from reconciler.applying.recall import recall
-from reconciler.applying.stopping import Stop
+from reconciler.applying.recall import last_words_of, recall
 from reconciler.errors import PlanRefused
 from reconciler.journal.history import History
-from reconciler.journal.state import State
-from reconciler.live.connection import Connection
 from reconciler.model.address import StoreAddress
 from reconciler.model.gate import Gate, GateName
 from reconciler.model.plan import Reappeared, SavedPlan
 from reconciler.model.shards.manifest import Shard
-from reconciler.objects.path import AnyPath
-from reconciler.planning.acceptance import require_key, require_nothing_kept, require_unexpired
-from reconciler.planning.gates import gates_of, require_passed_gates
+from reconciler.planning.acceptance import require_nothing_kept
+from reconciler.planning.gates import require_passed_gates
 from reconciler.planning.reappeared import LastWords, by_how, reappearance_gates
 from reconciler.planning.shards.keeps import Keeps
-from reconciler.planning.shards.manifest_file import read_shard
 
 
-def require_acceptable_shard(saved: SavedPlan, order: Order) -> None:
-    """Refuse a shard that the world has left behind; the whole is checked besides.
-
-    Raises:
-        PlanRefused: it has expired, or is bound by another key.
-        GatesBlocking: a gate of it is blocking.
-    """
-    require_unexpired(saved, machine.now())
-    require_key(saved, order.patient_key)
-    require_passed_gates(gates_of(saved))
-
-
-def require_shards(  # noqa: PLR0917 - what a command has at hand
-    order: Order,
-    left: Sequence[Shard],
-    keeps: Keeps,
-    state: State,
-    history: History,
-    stop: Stop,
-    listener: Listener,
+def require_shards(
+    left: Sequence[Shard], keeps: Keeps, history: History, lane: Lane, listener: Listener
 ) -> None:
     """Check those shards of the plan that are not over, whoever is to apply them.
 
@@ -66,13 +40,10 @@ def require_shards(  # noqa: PLR0917 - what a command has at hand
         GatesBlocking: a gate is blocking, by what the record says and the store shows now.
         UsageError: an archive lies in the state.
     """
-    with (
-        listener.step("checking shards") as update,
-        connect(order.service, order.provider, read_only=True, stop=stop.event) as connection,
-    ):
-        check = _Check(order, order.open_folder(), keeps, state, history, connection)
+    check = _Check(lane, keeps, history)
+    with listener.step("checking shards") as update:
         for number, shard in enumerate(left, 1):
-            if stop.is_requested:
+            if lane.stop.is_requested:
                 return
             check.take(shard)
             update(number, len(left))
@@ -83,29 +54,25 @@ def require_shards(  # noqa: PLR0917 - what a command has at hand
 class _Check:
     """Counts what reappeared, as the shards list it and as it is now."""
 
-    order: Order
-    folder: AnyPath
+    lane: Lane
     keeps: Keeps
-    state: State
     history: History
-    connection: Connection
     latest: tuple[StoreAddress, str] | None = None
     listed: Counter[tuple[StoreAddress, GateName]] = field(default_factory=Counter)
     now: Counter[tuple[StoreAddress, GateName]] = field(default_factory=Counter)
 
     def take(self, shard: Shard) -> None:
         """Check one."""
-        saved = read_shard(self.folder, self.order.manifest, shard)
+        saved = self.lane.read(shard)
         self._require_own_studies(saved, shard)
-        require_archives_outside(saved.plan, self.state)
-        require_acceptable_shard(saved, self.order)
+        require_acceptable_shard(saved, self.lane.order)
         require_nothing_kept(saved, self.keeps.covering(saved.plan))
         recalled = recall(
             saved,
             PlanProgress.of(None, (), {}),
             self._words_of_others(saved),
-            {one.store: self.connection.store(one.store) for one in saved.plan.stores},
-            parallelism=self.order.service.parallelism,
+            {one.store: self.lane.connection.store(one.store) for one in saved.plan.stores},
+            parallelism=self.lane.order.service.parallelism,
         )
         self.listed.update(_by_gate(saved.reappeared))
         self.now.update(_by_gate(recalled.reappeared))
@@ -122,8 +89,9 @@ class _Check:
 
     def gates(self) -> Iterator[Gate]:
         """The gates of the whole on what reappeared; shards that are over count as listed."""
-        before = {(gate.store, gate.name): gate.actual for gate in self.order.manifest.gates}
-        for store in self.order.manifest.plan.stores:
+        manifest = self.lane.order.manifest
+        before = {(gate.store, gate.name): gate.actual for gate in manifest.gates}
+        for store in manifest.plan.stores:
             by_itself, restored = (
                 max(before[store.store, name] - self.listed[store.store, name], 0)
                 + self.now[store.store, name]
@@ -133,10 +101,7 @@ class _Check:
 
     def _words_of_others(self, saved: SavedPlan) -> LastWords:
         """What the record says of its instances, without what its own runs have done."""
-        planned = (
-            (store.store, instance) for store in saved.plan.stores for instance in store.deletions()
-        )
-        words = self.history.last_words(planned, saved.endpoint)
+        words = last_words_of(saved, self.history)
         earlier = self.history.of_plan(saved.plan_id)
         own = set(earlier.runs) if earlier else set()
         return {key: word for key, word in words.items() if word.run not in own}

@@ -12,19 +12,18 @@ from multiprocessing.reduction import DupFd
 from queue import SimpleQueue
 from typing import Any
 
-from reconciler.api.shards.order import Order
+from reconciler.api.shards.order import Order, Reports
 from reconciler.api.shards.worker import Failed, Finished, Noted, Results, StopOrder, work
 from reconciler.applying.apply import Applied
 from reconciler.applying.stopping import Stop
 from reconciler.errors import ExitCode, LockHeld, ReconcilerError, Refused
 from reconciler.live.http.rate import Limit
 from reconciler.live.http.shared_rate import opened_memory
-from reconciler.model.outcome import InstanceResult
 from reconciler.model.shards.manifest import Shard
 from reconciler.model.traffic import Traffic
 
-_LOOK = 0.1
-"""Seconds between looks at whether the whole has stopped."""
+_LOOK = 0.02
+"""Seconds between looks at whether the whole has stopped; until then a worker goes on."""
 _LEAVE = 5.0
 """Seconds that a worker has to end once there is nothing more to do."""
 
@@ -39,12 +38,8 @@ class WorkerDiedError(Exception):
 class Worker:
     """A process that applies one shard at a time."""
 
-    def __init__(
-        self, order: Order, number: int, processes: int, rate: int, note: Callable[[str], None]
-    ) -> None:
+    def __init__(self, order: Order, number: int, processes: int, rate: int) -> None:
         """Start it; ``rate`` is the descriptor of the file that all of them share.
-
-        ``note`` gets lines for people.
 
         Raises:
             ReconcilerError: the machine starts no more processes.
@@ -52,7 +47,6 @@ class Worker:
         context = get_context("spawn")  # a fork would copy the threads' locks, and no thread
         self.number = number
         self.traffic: Traffic | None = None
-        self._note = note
         self._pipe, theirs = context.Pipe()
         self._process: SpawnProcess = context.Process(
             target=work,
@@ -71,9 +65,7 @@ class Worker:
         finally:
             theirs.close()
 
-    def apply(
-        self, shard: Shard, stop: Stop, on_result: Callable[[InstanceResult], None]
-    ) -> Applied:
+    def apply(self, shard: Shard, stop: Stop, reports: Reports) -> Applied:
         """Have a shard applied, and wait for that.
 
         Raises:
@@ -92,9 +84,9 @@ class Worker:
                 match self._pipe.recv():
                     case Results(results):
                         for result in results:
-                            on_result(result)
+                            reports.add(result)
                     case Noted(text):
-                        self._note(text)
+                        reports.note(text)
                     case Finished(applied, traffic):
                         self.traffic = traffic
                         return applied
@@ -146,12 +138,11 @@ def _detached(descriptor: Any) -> int:
 class Workers:
     """As many workers as shards are applied at once."""
 
-    def __init__(self, order: Order, count: int, rate: int, note: Callable[[str], None]) -> None:
+    def __init__(self, order: Order, count: int, rate: int) -> None:
         """Start them."""
         self._order = order
         self._count = count
         self._rate = rate
-        self._note = note
         self._all = [self._start(number) for number in range(count)]
         self._idle: SimpleQueue[Worker] = SimpleQueue()
         self._spent: list[Traffic] = []
@@ -163,9 +154,7 @@ class Workers:
         """What each has sent so far, those that died included."""
         return [*self._spent, *(one.traffic for one in self._all if one.traffic is not None)]
 
-    def apply(
-        self, shard: Shard, stop: Stop, on_result: Callable[[InstanceResult], None]
-    ) -> Applied:
+    def apply(self, shard: Shard, stop: Stop, reports: Reports) -> Applied:
         """Have a shard applied by a worker; from as many threads as there are workers.
 
         Another process takes up what one has left that died.
@@ -177,12 +166,12 @@ class Workers:
         try:
             for is_last in (False, True):
                 try:
-                    return worker.apply(shard, stop, on_result)
+                    return worker.apply(shard, stop, reports)
                 except WorkerDiedError:
                     worker = self._replace(worker)
                     if is_last or stop.is_requested:
                         break
-                    self._note(f"a worker has died; another one takes up shard {shard.number}")
+                    reports.note(f"a worker has died; another one takes up shard {shard.number}")
         finally:
             self._idle.put(worker)
         raise ReconcilerError(
@@ -196,7 +185,7 @@ class Workers:
             worker.end()
 
     def _start(self, number: int) -> Worker:
-        return Worker(self._order, number, self._count, self._rate, self._note)
+        return Worker(self._order, number, self._count, self._rate)
 
     def _replace(self, worker: Worker) -> Worker:
         worker.end()
@@ -208,11 +197,11 @@ class Workers:
 
 
 @contextmanager
-def running_workers(order: Order, count: int, note: Callable[[str], None]) -> Iterator[Workers]:
+def running_workers(order: Order, count: int) -> Iterator[Workers]:
     """So many workers, with one rate for all of them; they end with the block."""
     limit = Limit.at(time.monotonic(), order.service.max_qps)
     with opened_memory(limit, count) as rate:
-        workers = Workers(order, count, rate, note)
+        workers = Workers(order, count, rate)
         try:
             yield workers
         finally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -16,20 +16,33 @@ from reconciler.api.service import connect, endpoint_of, provider_of
 from reconciler.api.shards.account import Account, standing
 from reconciler.api.shards.checking import require_shards
 from reconciler.api.shards.lane import Lane
-from reconciler.api.shards.order import Order
+from reconciler.api.shards.order import Order, Reports
 from reconciler.api.shards.processes import running_workers
 from reconciler.applying.apply import Applied
+from reconciler.applying.recall import count_put_back
 from reconciler.applying.run import wanted_locks
-from reconciler.errors import ExitCode, ReconcilerError, UsageError
+from reconciler.applying.stopping import Stop
+from reconciler.errors import (
+    ExitCode,
+    LockHeld,
+    PlanFileError,
+    ReconcilerError,
+    Refused,
+    UsageError,
+)
 from reconciler.journal.history import History
 from reconciler.journal.log import RunLog
+from reconciler.journal.records import RestoreStarted
 from reconciler.journal.state import RUNS
+from reconciler.live.connection import Connection
 from reconciler.live.workers import run_workers
 from reconciler.model.outcome import InstanceResult, Operation, RunReport, RunState
 from reconciler.model.shards.manifest import Manifest, Shard
 from reconciler.model.traffic import Traffic
+from reconciler.objects.path import open_folder
 from reconciler.outside_memory import temporary_database
 from reconciler.planning.acceptance import require_endpoint
+from reconciler.planning.shards.manifest_file import read_shard
 from reconciler.reporting.wording import plural, traffic_line
 
 _LEFT_OPEN = "an earlier run of a shard was answered with an operation; it must be looked at"
@@ -81,12 +94,19 @@ class _Whole:
 
     def apply(self, accept: AcceptShards) -> Applied:
         """Do it; raises what is wrong with the whole, before anything is deleted."""
-        manifest, state, listener = self.manifest, self.call.state, self.call.listener
+        call, manifest = self.call, self.manifest
         stores = [store.store for store in manifest.plan.stores]
-        require_endpoint(manifest, str(endpoint_of(self.call.service, provider_of(stores))))
+        provider = provider_of(stores)
+        require_endpoint(manifest, str(endpoint_of(call.service, provider)))
+        with connect(call.service, provider, read_only=False, stop=call.stop.event) as connection:
+            call.principal = connection.principal
+            return self._apply(accept, connection)
+
+    def _apply(self, accept: AcceptShards, connection: Connection) -> Applied:
+        manifest, state, listener = self.manifest, self.call.state, self.call.listener
         started = machine.now()
         wanted = wanted_locks(
-            stores,
+            (store.store for store in manifest.plan.stores),
             self.call.settings,
             started,
             self.call.stop,
@@ -99,15 +119,24 @@ class _Whole:
             left = list(account.left())
             if not left:
                 report = self._report(account, started, history)
-                return Applied(report, _exit_code(report), is_earlier=bool(account.shards))
-            self._require_no_operation(account)
-            order = self._order()
-            whole = list(replace(account, shards=manifest.plan.shards).left())
-            with temporary_database() as database:
-                keeps = accept(history, database)
-                require_shards(order, whole, keeps, state, history, self.call.stop, listener)
+                put_back = self._count_put_back(history)
+                is_earlier = bool(self.shards)
+                return Applied(report, _exit_code(report), is_earlier=is_earlier, put_back=put_back)
+            left_of_all = list(replace(account, shards=manifest.plan.shards).left())
+            lane = self._lane(connection, settles_all=left_of_all[0].number)
+            try:
+                with temporary_database() as database:
+                    keeps = accept(history, map(lane.read, left_of_all), database)
+                    require_shards(left_of_all, keeps, history, lane, listener)
+            except Refused as refusal:
+                self._settle(left_of_all, account, lane, refusal)
+                raise
+            if account.met_operation:
+                left = [one for one in left_of_all if one.number in account.met_operation]
+            if not left:
+                self.call.stop.request(RunState.ABORTED, _LEFT_OPEN)
             self._begin(account, left)
-            error, traffic = self._apply_all(left, account, order)
+            error, traffic = self._apply_all(left, account, lane)
             history = read_history(state, listener)
             if error is not None and not account.is_begun(history, error):
                 raise error
@@ -116,23 +145,43 @@ class _Whole:
         self._note_end(report)
         return Applied(report, _exit_code(report, error), bags=bags, error=error)
 
-    def _order(self) -> Order:
+    def _lane(self, connection: Connection, *, settles_all: int) -> Lane:
+        """What applies shards in this process, without a report of any."""
         call, settings = self.call, self.call.settings
-        return Order(
+        order = Order(
             self.manifest,
             self.folder,
             call.state.absolute,
             call.service,
             call.requester,
-            settings.stop_after,
+            settings.run,
             settings.lease,
+            settles_all,
             call.patient_key,
         )
+        reports = Reports(lambda _: None, call.tried, call.listener.note)
+        return Lane(order, order.open_folder(), call.state, connection, call.stop, reports)
 
-    def _require_no_operation(self, account: Account) -> None:
-        for stands in account.before.values():
-            if stands.ended is not None and stands.ended.state is RunState.ABORTED:
-                self.call.stop.request(RunState.ABORTED, _LEFT_OPEN)
+    def _settle(
+        self, left: Sequence[Shard], account: Account, lane: Lane, refusal: Refused
+    ) -> None:
+        """Settle what killed runs left open, as any plan does that is refused."""
+        for shard in left:
+            is_due = shard.number in account.before or shard.number == lane.order.settles_all
+            if is_due and not self.call.stop.is_requested:
+                own = replace(lane, stop=Stop())  # a refusal stops its run, and not the others
+                with suppress(Refused, LockHeld, PlanFileError):
+                    own.apply(shard, refusal)
+
+    def _count_put_back(self, history: History) -> int:
+        """As `count_put_back`, of all shards; they are only read where something was restored."""
+        if not any(isinstance(read.run.started, RestoreStarted) for read in history.runs):
+            return 0
+        folder = open_folder(self.folder)
+        return sum(
+            count_put_back(read_shard(folder, self.manifest, shard), history)
+            for shard in self.shards
+        )
 
     def _begin(self, account: Account, left: Sequence[Shard]) -> None:
         shards = plural(len(account.shards), "shard")
@@ -142,14 +191,14 @@ class _Whole:
         )
 
     def _apply_all(
-        self, left: Sequence[Shard], account: Account, order: Order
+        self, left: Sequence[Shard], account: Account, lane: Lane
     ) -> tuple[ReconcilerError | None, Sequence[Traffic]]:
         """Apply shard after shard until the run stops; the first error, and what was sent."""
         errors: list[ReconcilerError] = []
         total = sum(shard.deletions for shard in left)
         with (
             reported_results("deleting", total, self.call.listener) as on_result,
-            self._lanes(order, on_result) as (apply, traffic),
+            self._lanes(lane, on_result) as (apply, traffic),
         ):
 
             def apply_one(shard: Shard) -> None:
@@ -162,19 +211,13 @@ class _Whole:
                 account.applied[shard.number] = done
                 self._stop_with(done.report)
 
-            if self.processes == 1:
-                for shard in left:
-                    if self.call.stop.is_requested:
-                        break
-                    apply_one(shard)
-            else:
-                run_workers(
-                    left,
-                    apply_one,
-                    parallelism=self.processes,
-                    stop=self.call.stop.event,
-                    on_break=partial(self.call.stop.request, RunState.INTERRUPTED, "interrupted"),
-                )
+            run_workers(
+                left,
+                apply_one,
+                parallelism=self.processes,
+                stop=self.call.stop.event,
+                on_break=partial(self.call.stop.request, RunState.INTERRUPTED, "interrupted"),
+            )
             return errors[0] if errors else None, traffic()
 
     def _stop_with(self, report: RunReport) -> None:
@@ -184,25 +227,18 @@ class _Whole:
 
     @contextmanager
     def _lanes(
-        self, order: Order, on_result: Callable[[InstanceResult], None]
+        self, lane: Lane, on_result: Callable[[InstanceResult], None]
     ) -> Iterator[tuple[Callable[[Shard], Applied], Callable[[], Sequence[Traffic]]]]:
         """What applies one shard, in this process or in a worker, and what says what was sent."""
-        note, stop = self.call.listener.note, self.call.stop
-        with ExitStack() as stack:
-            if self.processes == 1:
-                connection = stack.enter_context(
-                    connect(order.service, order.provider, read_only=False, stop=stop.event)
-                )
-                lane = Lane(
-                    order, order.open_folder(), self.call.state, connection, stop, on_result, note
-                )
-                yield lane.apply, lambda: [connection.traffic]
-            else:
-                workers = stack.enter_context(running_workers(order, self.processes, note))
-                yield (
-                    lambda shard: workers.apply(shard, stop, on_result),
-                    lambda: workers.traffic,
-                )
+        reports = replace(lane.reports, on_result=on_result)
+        if self.processes == 1:
+            yield replace(lane, reports=reports).apply, lambda: [lane.connection.traffic]
+            return
+        with running_workers(lane.order, self.processes) as workers:
+            yield (
+                lambda shard: workers.apply(shard, lane.stop, reports),
+                lambda: workers.traffic,
+            )
 
     def _report(
         self,

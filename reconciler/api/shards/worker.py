@@ -12,12 +12,12 @@ from queue import SimpleQueue
 
 from reconciler.api.service import connect
 from reconciler.api.shards.lane import Lane
-from reconciler.api.shards.order import Order
+from reconciler.api.shards.order import Order, Reports
 from reconciler.applying.apply import Applied
 from reconciler.applying.stopping import Stop
 from reconciler.errors import ExitCode, ReconcilerError
 from reconciler.live.http.shared_rate import SharedMemory
-from reconciler.model.outcome import InstanceResult, RunState
+from reconciler.model.outcome import InstanceResult, Outcome, RunState
 from reconciler.model.shards.manifest import Shard
 from reconciler.model.traffic import Traffic
 
@@ -38,9 +38,9 @@ class StopOrder:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What became of some instances."""
+    """What became of some instances, and of what something was sent for, in their order."""
 
-    results: tuple[InstanceResult, ...]
+    results: tuple[InstanceResult | Outcome, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,8 @@ def work(order: Order, pipe: Pipe, number: int, processes: int, rate: int) -> No
         with connect(
             order.service, order.provider, read_only=False, stop=stop.event, rate_memory=memory
         ) as connection:
-            lane = Lane(
-                order,
-                order.open_folder(),
-                order.open_state(),
-                connection,
-                stop,
-                reporter.add,
-                reporter.note,
-            )
+            reports = Reports(reporter.add, reporter.add, reporter.note)
+            lane = Lane(order, order.open_folder(), order.open_state(), connection, stop, reports)
             while (shard := shards.get()) is not None:
                 applied = lane.apply(shard)
                 reporter.flush()
@@ -130,15 +123,16 @@ class _Reporter:
     def __init__(self, pipe: Pipe) -> None:
         self._pipe = pipe
         self._lock = threading.Lock()
-        self._results: list[InstanceResult] = []
+        self._results: list[InstanceResult | Outcome] = []
         self._sent = time.monotonic()
 
-    def add(self, result: InstanceResult) -> None:
-        """Take one; from any thread."""
+    def add(self, result: InstanceResult | Outcome) -> None:
+        """Take one; from any thread. What may stop the whole does not wait for others."""
+        is_failure = isinstance(result, Outcome) and not result.is_proven
         with self._lock:
             self._results.append(result)
-            is_due = len(self._results) >= _BATCH or time.monotonic() - self._sent >= _SECONDS
-            if is_due:
+            is_late = time.monotonic() - self._sent >= _SECONDS
+            if is_failure or is_late or len(self._results) >= _BATCH:
                 self._send_results()
 
     def note(self, text: str) -> None:

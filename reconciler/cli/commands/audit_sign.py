@@ -78,7 +78,8 @@ def command(
 
 def _run_file(snapshot: Snapshot, run: str | None) -> RunFile:
     if run is not None:
-        return snapshot.chosen([run])[0]
+        numbers = {one.entry.run: one.entry.number for log in snapshot.logs.values() for one in log}
+        return max(snapshot.chosen([run]), key=lambda file: numbers.get(file.name, 0))
     changing = snapshot.changing
     if not changing:
         raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Self
 
 from urllib3 import BaseHTTPResponse
@@ -67,6 +68,12 @@ class Stream:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def is_throttled(self) -> bool:
+        """Whether it asks for fewer requests: 429, or 503 with Retry-After (RFC 9110 15.6.4)."""
+        is_busy = self.status == HTTPStatus.SERVICE_UNAVAILABLE and self.retry_after is not None
+        return is_busy or self.status == HTTPStatus.TOO_MANY_REQUESTS
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """The decoded body, in pieces of so many bytes at most."""

@@ -198,7 +198,7 @@ class Channel:
         return Term(bounds, self._stopping, rate=bounds.json_rate, size=bounds.json_size)
 
     def _learn(self, stream: Stream, left: float, identity: Mapping[str, str]) -> None:
-        if stream.status == HTTPStatus.TOO_MANY_REQUESTS:
+        if stream.is_throttled:
             self._limiter.note_throttled(left, stream.retry_after)
             return
         self._limiter.passed()

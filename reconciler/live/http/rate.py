@@ -175,7 +175,10 @@ class RateLimiter:
         self._memory.add_passed(self._clock())
 
     def note_throttled(self, left: float, retry_after: float | None = None) -> None:
-        """Take note of a 429 for a request that left at that moment; ``retry_after`` in seconds."""
+        """Take note of an answer that asks for fewer requests: see `Stream.is_throttled`.
+
+        ``left`` is the moment at which its request left, ``retry_after`` in seconds.
+        """
         asked = min(retry_after or 0.0, _MINUTE)
         with self._memory.changing() as limit:
             self.throttled += 1
