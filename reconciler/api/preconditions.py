@@ -137,9 +137,7 @@ def _load(
         if problem.rule == Rule.DELETED_UNCOMMITTED:
             listener.note(str(problem))
     if saved.plan.has_deletions and not has_specs(project.root):
-        listener.note(
-            f"note: {project.root} has no folder {SPECS}/, so no keep of it was looked for"
-        )
+        listener.note(f"note: {project.root} has no folder {SPECS}/, so it has no keeps to check")
     return desired
 
 

@@ -53,7 +53,7 @@ def test_a_signal_that_cuts_an_attempt_short_leaves_it_to_the_same_apply(site: S
     Nothing is left that was not attempted; the plan is not done with for that.
     """
     site.prepare(planned=1 + IN_FLIGHT)
-    busy = site.once_proven(FaultRule(FaultKind.STATUS, status=503, retry_after=50))
+    busy = site.once_proven(FaultRule(FaultKind.STATUS, status=502, retry_after=50))
     site.emulator.set_faults(Faults((busy,)))
     child = site.start_apply()
     wait_until(lambda: len(answered(site)) >= 1 + IN_FLIGHT, during=child)
@@ -62,6 +62,23 @@ def test_a_signal_that_cuts_an_attempt_short_leaves_it_to_the_same_apply(site: S
     report = require_exact_account(site)
     assert report["counts"][Outcome.FAILED.value] == IN_FLIGHT
     assert report["state"] == RunState.INTERRUPTED.value
+    site.emulator.set_faults(Faults())
+    site.resume()
+    require_all_done(site)
+
+
+def test_a_signal_ends_a_pause_that_the_store_asked_for(site: Site) -> None:
+    """After a 503 with Retry-After no worker sends anything, each at another point of its work."""
+    site.prepare(planned=20)
+    busy = site.once_proven(FaultRule(FaultKind.STATUS, status=503, retry_after=50))
+    site.emulator.set_faults(Faults((busy,)))
+    child = site.start_apply()
+    wait_until(lambda: len(answered(site)) >= 2, during=child)
+    sent = time.monotonic()
+    child.send_signal(signal.SIGINT)
+    assert ended(child).code == 130
+    assert time.monotonic() - sent < 25, "it waited for the end of the pause"
+    require_exact_account(site)
     site.emulator.set_faults(Faults())
     site.resume()
     require_all_done(site)

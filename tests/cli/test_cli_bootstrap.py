@@ -221,7 +221,10 @@ def test_nothing_of_a_patient_in_an_exported_list_goes_anywhere(
         (["import", str(DEMO_STORE), "--csv", "none.csv"], "cannot read none.csv"),
         (["import", str(DEMO_STORE), "--csv", "a", "--study", "1.2"], "exclude each other"),
         (["import", str(DEMO_STORE), "--column", "StudyInstanceUID"], "belongs to --csv"),
-        (["import", str(DEMO_STORE), "--csv", "a", "--column", "UID"], "'UID' does not say"),
+        (
+            ["import", str(DEMO_STORE), "--csv", "a", "--column", "UID"],
+            "'UID' does not name the level",
+        ),
         (["import", str(DEMO_STORE), "--archive", "/srv/archive"], "belongs to --remove"),
         ([*REMOVE, "--archive", "archive"], "takes an absolute path"),
         ([*REMOVE, "--archive", "/a\nb"], "takes an absolute path"),

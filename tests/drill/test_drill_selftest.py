@@ -70,8 +70,8 @@ PLAN_MAY_CHANGE_THINGS = """
 from functools import partial
 from reconciler.api import planning, service
 really_look, really_set = planning.refresh, service.ConnectionSettings
-def look_and_delete(desired, store, **rest):
-    live = really_look(desired, store, **rest)
+def look_and_delete(desired, store, *given, **named):
+    live = really_look(desired, store, *given, **named)
     entry = desired.removes.entries[0]
     series = next(iter(live.instances))
     store.delete(next(iter(store.list_instances(*series))))

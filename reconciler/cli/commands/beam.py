@@ -43,7 +43,7 @@ def command(*, plan: Path | str, beam_options: tuple[str, ...], tasks: int, **gi
     does. If the pipeline failed, the rest is not attempted; run the same command to resume.
 
     \b
-    Example:
+    Examples:
       reconciler beam plan/plan.json --tasks 2 --max-qps 200 --report report.json \\
         -- --direct_running_mode multi_processing --direct_num_workers 2
     """
