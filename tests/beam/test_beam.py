@@ -147,7 +147,7 @@ def test_what_is_refused_deletes_nothing_and_has_its_exit_code(sharded: ShardedS
     whole = sharded.site.folder / "whole.json"
     sharded.site.plan("--out", str(whole))
     alone = sharded.site.here("beam", str(whole), "--tasks", "2")
-    assert (alone.code, "is no plan in shards" in alone.err) == (1, True)
+    assert (alone.code, "is not a plan in shards" in alone.err) == (1, True)
 
 
 def workers() -> dict[int, int]:
