@@ -35,7 +35,7 @@ from reconciler.model.plan import SavedPlan, Why
 from reconciler.model.provenance import Provenance, Requester
 from reconciler.model.shards.manifest import Manifest
 from reconciler.outside_memory import Database
-from reconciler.planning.acceptance import require_endpoint
+from reconciler.planning.acceptance import require_digest, require_endpoint
 from reconciler.planning.shards.keeps import Keeps
 from reconciler.reporting.wording import traffic_line
 
@@ -77,11 +77,11 @@ def apply(
         service: How the stores are reached.
         digest: The digest that the reviewer approved.
         shards: The numbers of the shards of a plan in shards to apply, such as
-            ``range(3, 101, 8)`` for task 3 of 8; by default all. All shards that are left are
-            checked in any case.
+            ``range(3, len(plan.plan.shards) + 1, 8)`` for task 3 of 8; by default all. All shards
+            that are left are checked in any case.
         processes: How many shards of a plan in shards are applied at once, each in a process, which
-            imports the main module. ``parallelism`` of the service applies to each process, its
-            ``max_qps`` to all together.
+            imports the main module: a script needs ``if __name__ == "__main__":``. ``parallelism``
+            of the service applies to each process, its ``max_qps`` to all together.
         refusal: An existing reason to refuse, such as the reviewer's no. It is raised after what
             an earlier run left open is settled.
         require_clean: Continue only if the files are committed in git and unchanged since the plan.
@@ -140,7 +140,7 @@ def apply(
             begin(history)
             require_acceptable(plan, project, reviewed, listener)
 
-        return _on_record(plan, call, lambda: _apply(plan, call, accept))
+        return _on_record(plan, digest, call, lambda: _apply(plan, call, accept))
     chosen = chosen_shards(plan, shards)
 
     def accept_shards(history: History, left: Iterable[SavedPlan], database: Database) -> Keeps:
@@ -148,7 +148,10 @@ def apply(
         return require_acceptable_manifest(plan, left, project, database, reviewed, listener)
 
     return _on_record(
-        plan, call, lambda: apply_shards(plan, plan.folder, chosen, processes, call, accept_shards)
+        plan,
+        digest,
+        call,
+        lambda: apply_shards(plan, plan.folder, chosen, processes, call, accept_shards),
     )
 
 
@@ -165,7 +168,9 @@ def require_in_shards(processes: int, shards: object) -> None:
         )
 
 
-def _on_record(saved: SavedPlan | Manifest, call: Call, apply_it: Callable[[], Applied]) -> Applied:
+def _on_record(
+    saved: SavedPlan | Manifest, digest: str, call: Call, apply_it: Callable[[], Applied]
+) -> Applied:
     """Do it, and leave a record where nothing was done."""
     record_if_nothing = partial(
         record_nothing_done,
@@ -178,6 +183,8 @@ def _on_record(saved: SavedPlan | Manifest, call: Call, apply_it: Callable[[], A
     )
     try:
         applied = apply_it()
+        if applied.is_earlier:  # then it was not accepted again
+            require_digest(saved.digest, digest)
     except ReconcilerError as error:
         code, why = call.stop.ending or (error.exit_code, str(error))
         record_if_nothing(code, why, principal=call.principal)

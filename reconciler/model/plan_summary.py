@@ -127,7 +127,7 @@ class PlanSummary:
             reasons=_joined_reasons((*self.reasons, *other.reasons)),
             holds=_joined_holds((*self.holds, *other.holds)),
             years=tuple(sorted({*self.years, *other.years})),
-            modalities=_most_first(Counter(self.modalities) + Counter(other.modalities)),
+            modalities=Counter(self.modalities) + Counter(other.modalities),
         )
 
     @property
@@ -189,11 +189,7 @@ def _modalities(seen: Sequence[StudySeen]) -> Mapping[str, int]:
     found: Counter[str] = Counter()
     for one in seen:
         found.update(one.modalities)
-    return _most_first(found)
-
-
-def _most_first(modalities: Counter[str]) -> Mapping[str, int]:
-    return dict(sorted(modalities.items(), key=lambda one: (-one[1], one[0])))
+    return found
 
 
 def _holds(plan: Plan) -> tuple[HoldTally, ...]:

@@ -100,7 +100,7 @@ class Disk(RemovableObjects):
                 opened = below
             yield opened
         except OSError as error:
-            place = "/".join([str(self._folder), *folders])
+            place = "/".join([str(self._folder), *(folders if opened is not None else ())])
             raise StateError(
                 f"{place} cannot be used: {error.strerror}", hint=_hint(error.errno)
             ) from error
@@ -115,6 +115,8 @@ def _hint(code: int | None) -> str:
             return "create the folder, for its owner's eyes only (mode 0700)"
         case errno.ELOOP | errno.ENOTDIR | errno.EPERM | errno.ENOTSUP | errno.EINVAL:
             return "it must be a folder without links, on a file system that has hard links"
+        case errno.EISDIR:
+            return "a folder has the name of the file: name a file in it, such as plan.json"
     return "see to the folder and its disk"
 
 

@@ -77,7 +77,9 @@ def read_sealed(
         with open_file(path) as file:
             return _read(path, SealedBytes(file, on_progress), decode, stable)
     except OSError as error:
-        raise PlanFileError(f"cannot read {path}: {error.strerror}") from error
+        is_folder = isinstance(error, IsADirectoryError)
+        hint = "for a plan in shards, name the plan.json in its folder" if is_folder else None
+        raise PlanFileError(f"cannot read {path}: {error.strerror}", hint=hint) from error
 
 
 def _read(

@@ -185,6 +185,9 @@ def test_another_digest_is_refused(site: Site) -> None:
     with pytest.raises(PlanRefused, match="expected was sha256:0"):
         apply(site, saved, digest="sha256:0")
     assert not site.deletes()
+    apply(site, saved)
+    with pytest.raises(PlanRefused, match="expected was sha256:0"):
+        apply(site, saved, digest="sha256:0")
 
 
 def test_a_plan_that_was_changed_in_memory_is_refused(site: Site) -> None:

@@ -60,6 +60,8 @@ def test_tasks_apply_their_shards_and_the_last_call_reports_all(site: Site, mani
     again = apply(site, plan)
     assert again.is_earlier
     assert again.report.counts == whole.report.counts
+    with pytest.raises(PlanRefused, match="expected was sha256:0"):
+        apply(site, plan, digest="sha256:0")
     assert site.deletes() == 3
 
 

@@ -180,7 +180,7 @@ def test_a_killed_restore_resumes_and_reports_over_all(site: Site) -> None:
     answer = site.run("restore", run)
     assert answer.code == 0
     assert f"Restore: {COUNT} archived: {COUNT} identical" in answer.last_line
-    assert "Resumed run" in answer.out
+    assert "Earlier run" in answer.out
     assert site.hashes() == before
     history = History.read(DiskState(site.folder / ".reconciler"))
     (store,) = history.runs[0].run.started.stores

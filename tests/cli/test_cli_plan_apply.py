@@ -65,7 +65,7 @@ def test_a_plan_is_applied_once(project: Project) -> None:
 
     again = project.run("apply", "plan.json")
     assert again.code == 0
-    assert "applied before" in again.err
+    assert "has been applied" in again.err
     assert project.deletes() == []
     assert instances[0] in project.content()
 

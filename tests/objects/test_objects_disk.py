@@ -145,6 +145,8 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     ):
         with pytest.raises(StateError, match=r"missing.* cannot be used: No such file"):
             ask()
+    with pytest.raises(StateError, match=r"missing cannot be used: No such file"):
+        disk.create("locks/a", b"")  # the folder to create is named, not the one below it
     assert list(tmp_path.iterdir()) == []
 
 

@@ -745,5 +745,6 @@ def test_what_is_not_a_plan_file_is_an_error(plan_path: Path, content: bytes, me
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PlanFileError, match="No such file"):
         read_plan(tmp_path / "missing.json")
-    with pytest.raises(PlanFileError, match="Is a directory"):
+    with pytest.raises(PlanFileError, match="Is a directory") as caught:
         read_plan(tmp_path)
+    assert "plan.json" in (caught.value.hint or "")

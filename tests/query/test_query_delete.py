@@ -62,7 +62,7 @@ def test_its_plan_is_saved_shown_and_applied_like_any_other(site: Site) -> None:
     assert "3 deleted" in done.out
     assert left(site) == set(UIDS[3:])
     again = site.run("apply", "plan.json")
-    assert (again.code, "was applied before" in again.err) == (0, True)
+    assert (again.code, "has been applied" in again.err) == (0, True)
 
 
 def test_a_plan_is_refused_when_a_keep_came_since(site: Site) -> None:

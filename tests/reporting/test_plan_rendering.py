@@ -106,6 +106,14 @@ def test_the_last_line_is_stable(plans: Plans, name: str) -> None:
     assert last == summary_line(PlanSummary.of(plans[name])) + "\n"
 
 
+def test_the_modality_with_most_instances_comes_first_in_whatever_order_a_file_has_them(
+    plans: Plans,
+) -> None:
+    one, two = plans["everything"].seen
+    text = text_of(replace(plans["everything"], seen=(two, one)))
+    assert "Modalities: CT 24, MR 1, SR 1" in text
+
+
 def test_the_summary_line_counts_what_the_plan_holds(plans: Plans) -> None:
     assert summary_line(PlanSummary.of(plans["everything"])) == (
         "Plan: 28 to delete, 1 already absent, 239 kept, 1 missing, 1 unknown, 1 never seen"

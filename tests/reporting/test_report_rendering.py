@@ -92,6 +92,13 @@ def test_the_order_in_which_workers_ended_does_not_show(report: RunReport) -> No
     assert text_of(turned) == text_of(report)
 
 
+def test_as_many_earlier_runs_as_a_plan_in_shards_has_are_not_all_shown(report: RunReport) -> None:
+    runs = tuple(f"20260301T090000Z-{number:08x}" for number in range(200))
+    lines = text_of(replace(report, resumed=runs)).splitlines()
+    assert sum(line.startswith("Earlier run ") for line in lines) == SHOWN
+    assert f"… and {200 - SHOWN} more (all of them with --report)" in lines
+
+
 def test_times_are_in_utc(report: RunReport) -> None:
     east = timezone(timedelta(hours=2))
     assert written(replace(report, ended=report.ended.astimezone(east)))["ended"] == (

@@ -176,7 +176,8 @@ class Workers:
             self._idle.put(worker)
         raise ReconcilerError(
             f"the process that applied shard {shard.number} has died",
-            hint="look for why it was killed, then apply again to resume",
+            hint="look for why it ended, then apply again to resume; a script that gives processes="
+            ' to apply needs `if __name__ == "__main__":` around what it runs',
         )
 
     def end(self) -> None:

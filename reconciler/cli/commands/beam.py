@@ -59,7 +59,7 @@ def command(*, plan: Path | str, beam_options: tuple[str, ...], tasks: int, **gi
         if not isinstance(saved, PlanInShards):
             raise UsageError(
                 f"{plan} is not a plan in shards",
-                hint="apply it, or make one with: reconciler plan --shard-size N --out DIR/",
+                hint="name the DIR/plan.json of: reconciler plan --shard-size N --out DIR/",
             )
         place = str(options.project.root), options.project.state.absolute
         job = Job(saved, *place, options.service_for(saved), tasks, options.arguments_for(saved))

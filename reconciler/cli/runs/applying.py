@@ -148,7 +148,7 @@ def _finish(applied: Applied, options: ApplyOptions, signalled: ExitCode | None)
     if applied.error is not None:
         report_error(applied.error)
     if applied.is_earlier:
-        say("this was applied before: nothing was done now, and this is its report")
+        say("this has been applied: nothing more was done, and this is its report")
         if applied.put_back:
             say(f"  put back by a restore since: {plural(applied.put_back, 'instance')}")
         if not applied.report.is_success:

@@ -179,7 +179,8 @@ def _stores(notices: Notices) -> Iterator[Line]:
 def _seen(notices: Notices, plan: PlanSummary) -> Iterator[Line]:
     """What the listings said of it: no line where they said nothing."""
     if plan.modalities:
-        counts = [f"{name} {count:,}" for name, count in plan.modalities.items()]
+        most_first = sorted(plan.modalities.items(), key=lambda one: (-one[1], one[0]))
+        counts = [f"{name} {count:,}" for name, count in most_first]
         yield Line(f"Modalities: {_first(counts, len(counts), 'modality')}")
     if plan.years:
         dated = notices.studies_dated

@@ -30,8 +30,10 @@ def report_as_text(report: RunReport) -> Iterator[str]:
         yield f"… and {len(named) - SHOWN:,} more (all of them with --report)\n"
     if report.stopped_because:
         yield f"Stopped: {plain(report.stopped_because)}\n"
-    for run in report.resumed:
-        yield f"Resumed run {run}\n"
+    for run in report.resumed[:SHOWN]:
+        yield f"Earlier run {run}\n"
+    if len(report.resumed) > SHOWN:
+        yield f"… and {len(report.resumed) - SHOWN:,} more (all of them with --report)\n"
     if report.restores:
         yield f"Restored run {', '.join(report.restores)}\n"
     if report.taken_over:
