@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
+from operator import index
 from typing import TYPE_CHECKING
 
 from reconciler.api import machine
@@ -117,7 +118,7 @@ def apply(
     require_types(
         plan=plan, project=project, service=service, digest=digest, stop=stop, listener=listener
     )
-    if processes < 1:
+    if index(processes) < 1:
         raise ValueError(f"processes must be at least 1, and is {processes}")
     project.require_believed()
     settings = run_settings(
