@@ -149,8 +149,9 @@ def apply(
         begin(history)
         return require_acceptable_manifest(plan, project, database, reviewed, listener)
 
+    needed = min(processes, len(chosen))
     return _on_record(
-        plan, call, lambda: apply_shards(plan, plan.folder, chosen, processes, call, accept_shards)
+        plan, call, lambda: apply_shards(plan, plan.folder, chosen, needed, call, accept_shards)
     )
 
 

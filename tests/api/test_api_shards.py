@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import pickle
 import re
 from dataclasses import replace
@@ -133,6 +134,26 @@ def test_shards_are_chosen_by_whole_numbers_in_whatever_holds_them(
             apply(site, plan, **wrong)
     assert apply(site, plan, shards=(number for number in (3, 1))).report.planned == 2
     assert site.deletes() == 2
+
+
+def test_no_more_processes_are_started_than_there_are_shards(site: Site, manifest: Path) -> None:
+    started: list[int] = []
+
+    class Counting(reconciler.Listener):
+        def result(self, result: object) -> None:
+            started.append(len(multiprocessing.active_children()))
+
+    done = apply(site, in_shards(manifest), shards=[2], processes=64, listener=Counting())
+    assert (done.exit_code, started) == (0, [0])
+
+
+def test_a_process_of_a_pool_which_may_start_none_is_answered_with_an_error(
+    site: Site, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)  # type: ignore[attr-defined]  # as `Pool` sets it
+    with pytest.raises(reconciler.ReconcilerError, match="not allowed to have children"):
+        apply(site, in_shards(manifest), processes=2)
+    assert not site.deletes()
 
 
 def test_what_is_only_for_shards_is_refused_of_any_other_plan(site: Site, manifest: Path) -> None:
