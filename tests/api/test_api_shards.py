@@ -19,7 +19,12 @@ from reconciler.api.sharding import plan_in_shards
 from reconciler.emulator import DEMO_STORE
 from reconciler.errors import GatesBlocking, PlanRefused, UsageError
 from reconciler.model.outcome import Outcome
-from reconciler.planning.shards.manifest_file import digest_of_shards
+from reconciler.planning.gates import gates_on_counts
+from reconciler.planning.shards.manifest_file import (
+    digest_of_shards,
+    read_manifest,
+    write_manifest,
+)
 
 from ..cli.conftest import LIMITS_OPEN, REASON, address, head, removal
 from .conftest import LEFT, Site
@@ -122,6 +127,27 @@ def test_what_was_changed_in_memory_is_refused_as_in_a_file(site: Site, manifest
     ):
         with pytest.raises(PlanRefused, match="the plan was changed: its"):
             apply(site, changed, digest=changed.digest)
+    assert not site.deletes()
+
+
+def test_a_manifest_that_counts_less_than_its_shards_hold_opens_no_gate(
+    site: Site, manifest: Path
+) -> None:
+    limit = re.sub("maxStudiesEmptied: [0-9]+", "maxStudiesEmptied: 2", LIMITS_OPEN)
+    text = head() + REASON + limit + removal(PLANNED)
+    (site.folder / "specs" / "a.yaml").write_text(text, encoding="utf-8")
+    folder = ShardFolder(manifest.parent)
+    plan_in_shards(None, site.project, lambda _: site.service, folder, size=1)
+    whole = read_manifest(manifest)
+    (store,) = whole.plan.stores
+    for less in ({"studies_emptied": 2}, {"studies_emptied": 2, "study_percent": 99}):
+        plan = replace(whole.plan, stores=(replace(store, **less),))
+        counted = {gate.name: gate for gate in gates_on_counts(plan.stores)}
+        gates = tuple(counted.get(gate.name, gate) for gate in whole.gates)
+        forged = replace(whole, plan=plan, digest=digest_of_shards(plan), gates=gates)
+        manifest.write_text("".join(write_manifest(forged)), encoding="utf-8")
+        with pytest.raises(PlanRefused, match="hold more than their manifest counts"):
+            apply(site, in_shards(manifest))
     assert not site.deletes()
 
 

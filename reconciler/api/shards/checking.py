@@ -32,6 +32,7 @@ from reconciler.planning.gates import gates_of, require_passed_gates
 from reconciler.planning.reappeared import LastWords, by_how, reappearance_gates
 from reconciler.planning.shards.keeps import Keeps
 from reconciler.planning.shards.manifest_file import read_shard
+from reconciler.planning.shards.totals import Recount
 
 
 def require_acceptable_shard(saved: SavedPlan, order: Order) -> None:
@@ -62,7 +63,7 @@ def require_shards(  # noqa: PLR0917 - what a command has at hand
     Raises:
         PlanFileError: a shard cannot be read.
         PlanRefused: one is not that of the manifest, has not its own studies, deletes what is
-            kept, or is no longer acceptable.
+            kept, or is no longer acceptable; or they hold more than the manifest counts.
         GatesBlocking: a gate is blocking, by what the record says and the store shows now.
         UsageError: an archive lies in the state.
     """
@@ -70,7 +71,8 @@ def require_shards(  # noqa: PLR0917 - what a command has at hand
         listener.step("checking shards") as update,
         connect(order.service, order.provider, read_only=True, stop=stop.event) as connection,
     ):
-        check = _Check(order, order.open_folder(), keeps, state, history, connection)
+        recount = Recount(order.manifest)
+        check = _Check(order, order.open_folder(), keeps, state, history, connection, recount)
         for number, shard in enumerate(left, 1):
             if stop.is_requested:
                 return
@@ -89,6 +91,7 @@ class _Check:
     state: State
     history: History
     connection: Connection
+    recount: Recount
     latest: tuple[StoreAddress, str] | None = None
     listed: Counter[tuple[StoreAddress, GateName]] = field(default_factory=Counter)
     now: Counter[tuple[StoreAddress, GateName]] = field(default_factory=Counter)
@@ -107,6 +110,7 @@ class _Check:
             {one.store: self.connection.store(one.store) for one in saved.plan.stores},
             parallelism=self.order.service.parallelism,
         )
+        self.recount.take(saved)
         self.listed.update(_by_gate(saved.reappeared))
         self.now.update(_by_gate(recalled.reappeared))
 
