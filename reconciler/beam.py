@@ -57,13 +57,23 @@ class Job:
         given_up = time.monotonic() + _PATIENCE
         while True:
             try:
-                return reconciler.apply(
+                applied = reconciler.apply(
                     self.plan, project, service, shards=shards, listener=listener, **self.settings
                 )
-            except reconciler.errors.LockHeld:
-                if time.monotonic() > given_up:
-                    raise
-                time.sleep(_PAUSE)
+                if not isinstance(applied.error, reconciler.errors.LockHeld):
+                    return applied
+                held = applied.error
+                given_up = time.monotonic() + _PATIENCE  # a shard came to its end meanwhile
+            except reconciler.errors.LockHeld as error:
+                held = error
+            if time.monotonic() > given_up:
+                raise held
+            time.sleep(_PAUSE)
+
+
+def is_known(option: str) -> bool:
+    """Whether Beam has an option of this name, as ``--runner``; it ignores those that it lacks."""
+    return option.removeprefix("--").replace("-", "_") in PipelineOptions([]).get_all_options()
 
 
 def run_pipeline(job: Job, options: Sequence[str]) -> tuple[str | None, Mapping[str, int]]:
@@ -78,7 +88,9 @@ def run_pipeline(job: Job, options: Sequence[str]) -> tuple[str | None, Mapping[
         _ = tasks | "apply" >> beam.ParDo(_Apply(job))
         result = pipeline.run()
         state = result.wait_until_finish()
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a runner or its parser likes
+    except (Exception, SystemExit) as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Beam makes a RuntimeError of it
+            raise error.__context__ from error
         return str(error).strip().rpartition("\n")[2], {}
     found = result.metrics().query(MetricsFilter().with_namespace(NAMESPACE))["counters"]
     counters = {one.key.metric.name: one.result for one in found}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from functools import partial
+from operator import index
 from typing import TYPE_CHECKING
 
 from reconciler.api import machine
@@ -118,7 +119,7 @@ def apply(
     require_types(
         plan=plan, project=project, service=service, digest=digest, stop=stop, listener=listener
     )
-    if processes < 1:
+    if index(processes) < 1:
         raise ValueError(f"processes must be at least 1, and is {processes}")
     project.require_believed()
     settings = run_settings(
@@ -147,11 +148,12 @@ def apply(
         begin(history)
         return require_acceptable_manifest(plan, left, project, database, reviewed, listener)
 
+    needed = min(processes, len(chosen))
     return _on_record(
         plan,
         digest,
         call,
-        lambda: apply_shards(plan, plan.folder, chosen, processes, call, accept_shards),
+        lambda: apply_shards(plan, plan.folder, chosen, needed, call, accept_shards),
     )
 
 

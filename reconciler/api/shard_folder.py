@@ -112,7 +112,7 @@ class _OnDisk:
     def names(self, folder: str) -> Iterator[str]:
         with suppress(FileNotFoundError):
             for one in sorted((self._folder / folder).iterdir()):
-                if not folder and one.name == FOLDER:
+                if not folder and one.name == FOLDER and not one.is_symlink():
                     yield from self.names(f"{FOLDER}/")
                 else:
                     yield folder + one.name

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import pickle
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import escape
@@ -15,8 +17,14 @@ import reconciler
 from reconciler.api.shard_folder import ShardFolder
 from reconciler.api.sharding import plan_in_shards
 from reconciler.emulator import DEMO_STORE
-from reconciler.errors import PlanRefused, UsageError
+from reconciler.errors import GatesBlocking, PlanRefused, UsageError
 from reconciler.model.outcome import Outcome
+from reconciler.planning.gates import gates_on_counts
+from reconciler.planning.shards.manifest_file import (
+    digest_of_shards,
+    read_manifest,
+    write_manifest,
+)
 
 from ..cli.conftest import LIMITS_OPEN, REASON, address, head, removal
 from .conftest import LEFT, Site
@@ -101,6 +109,79 @@ def test_the_guards_are_those_of_any_plan(site: Site, manifest: Path) -> None:
         apply(site, plan, refusal=PlanRefused("not today"))
     assert not site.deletes()
     assert LEFT in site.content()
+
+
+def test_what_was_changed_in_memory_is_refused_as_in_a_file(site: Site, manifest: Path) -> None:
+    limit = re.sub("maxDeletions: [0-9]+", "maxDeletions: 2", LIMITS_OPEN)
+    text = head() + REASON + limit + removal(PLANNED)
+    (site.folder / "specs" / "a.yaml").write_text(text, encoding="utf-8")
+    folder = ShardFolder(manifest.parent)
+    plan_in_shards(None, site.project, lambda _: site.service, folder, size=1)
+    plan = in_shards(manifest)
+    with pytest.raises(GatesBlocking):
+        apply(site, plan)
+    twice = replace(plan.plan, shards=2 * plan.plan.shards)
+    for changed in (
+        replace(plan, gates=()),
+        replace(plan, gates=tuple(replace(gate, actual=0) for gate in plan.gates)),
+        replace(plan, summary=replace(plan.summary, listed=1)),
+        replace(plan, plan=twice, digest=digest_of_shards(twice)),
+    ):
+        with pytest.raises(PlanRefused, match="the plan was changed: its"):
+            apply(site, changed, digest=changed.digest)
+    assert not site.deletes()
+
+
+def test_a_manifest_that_counts_less_than_its_shards_hold_opens_no_gate(
+    site: Site, manifest: Path
+) -> None:
+    limit = re.sub("maxStudiesEmptied: [0-9]+", "maxStudiesEmptied: 2", LIMITS_OPEN)
+    text = head() + REASON + limit + removal(PLANNED)
+    (site.folder / "specs" / "a.yaml").write_text(text, encoding="utf-8")
+    folder = ShardFolder(manifest.parent)
+    plan_in_shards(None, site.project, lambda _: site.service, folder, size=1)
+    whole = read_manifest(manifest)
+    (store,) = whole.plan.stores
+    for less in ({"studies_emptied": 2}, {"studies_emptied": 2, "study_percent": 99}):
+        plan = replace(whole.plan, stores=(replace(store, **less),))
+        counted = {gate.name: gate for gate in gates_on_counts(plan.stores)}
+        gates = tuple(counted.get(gate.name, gate) for gate in whole.gates)
+        forged = replace(whole, plan=plan, digest=digest_of_shards(plan), gates=gates)
+        manifest.write_text("".join(write_manifest(forged)), encoding="utf-8")
+        with pytest.raises(PlanRefused, match="hold more than their manifest counts"):
+            apply(site, in_shards(manifest))
+    assert not site.deletes()
+
+
+def test_shards_are_chosen_by_whole_numbers_in_whatever_holds_them(
+    site: Site, manifest: Path
+) -> None:
+    plan = in_shards(manifest)
+    for wrong in ({"shards": "12"}, {"shards": [1.0]}, {"shards": [None]}, {"processes": 1.5}):
+        with pytest.raises(TypeError, match="cannot be interpreted as an integer"):
+            apply(site, plan, **wrong)
+    assert apply(site, plan, shards=(number for number in (3, 1))).report.planned == 2
+    assert site.deletes() == 2
+
+
+def test_no_more_processes_are_started_than_there_are_shards(site: Site, manifest: Path) -> None:
+    started: list[int] = []
+
+    class Counting(reconciler.Listener):
+        def result(self, result: object) -> None:
+            started.append(len(multiprocessing.active_children()))
+
+    done = apply(site, in_shards(manifest), shards=[2], processes=64, listener=Counting())
+    assert (done.exit_code, started) == (0, [0])
+
+
+def test_a_process_of_a_pool_which_may_start_none_is_answered_with_an_error(
+    site: Site, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)  # type: ignore[attr-defined]  # as `Pool` sets it
+    with pytest.raises(reconciler.ReconcilerError, match="not allowed to have children"):
+        apply(site, in_shards(manifest), processes=2)
+    assert not site.deletes()
 
 
 def test_what_is_only_for_shards_is_refused_of_any_other_plan(site: Site, manifest: Path) -> None:

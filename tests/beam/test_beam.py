@@ -24,7 +24,7 @@ from reconciler.emulator import FaultKind, FaultRule, Faults
 from reconciler.journal.places.locks import hold_locks
 from reconciler.model.lock import Holder
 
-from ..chaos.sites import Ended, wait_until
+from ..chaos.sites import Ended, address, wait_until
 from ..shards.sharded_site import SECONDS, ShardedSite, running_sharded_site
 
 TWO_PROCESSES = ("--direct_running_mode", "multi_processing", "--direct_num_workers", "2")
@@ -175,6 +175,30 @@ def workers_of(launcher: int) -> set[int]:
     return {one for one, parent in found.items() if parent in shells}
 
 
+def test_no_guard_is_left_to_beam_which_ignores_what_it_does_not_know(sharded: ShardedSite) -> None:
+    for given in (("--expect-digest", "sha256:0"), ("--max-qps=2",)):
+        done = sharded.site.here("beam", "plan/plan.json", "--tasks", "2", "--", *given)
+        assert (done.code, "stands after --, where Beam ignores it" in done.err) == (1, True), done
+    assert beam.is_known("--parallelism")  # Flink's
+    assert not sharded.site.deletes()
+
+
+def test_an_endpoint_with_a_password_goes_to_no_worker(sharded: ShardedSite) -> None:
+    password = "https://anna:s3cret@pacs.example"
+    done = sharded.site.here("beam", "plan/plan.json", "--tasks", "2", "--endpoint", password)
+    assert (done.code, "pipeline" in done.err, "s3cret" in done.err) == (1, False, False), done
+
+
+def test_an_interrupt_in_a_bundle_of_this_process_ends_the_command(sharded: ShardedSite) -> None:
+    sharded.site.emulator.set_faults(Faults((ONCE_SLOWLY,)))
+    child = start(sharded, beam=())
+    wait_until(lambda: len(sharded.site.deletes()) >= 4, during=child)
+    os.kill(child.pid, signal.SIGINT)
+    done = ended(child)
+    assert done.code == 130, done
+    sharded.require_no_harm()
+
+
 @pytest.mark.parametrize("first", [signal.SIGKILL, None])
 def test_workers_end_with_their_launcher_and_the_same_command_resumes(
     sharded: ShardedSite, first: signal.Signals | None
@@ -258,6 +282,26 @@ def test_a_double_waits_for_the_other_and_finds_what_that_did(
         double.join()
         assert [one.exit_code for one in results] == [0]
         assert one.apply(1, reconciler.Listener()).is_earlier
+
+
+def test_a_task_that_has_applied_a_shard_waits_for_the_next_one(
+    sharded: ShardedSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock is no exception then, but the error of what was applied."""
+    monkeypatch.setattr(beam, "_PAUSE", 0.01)
+    site = sharded.site
+    third = f"{address(3, 1, 1).study_uid}/"
+    slowly = FaultRule(FaultKind.LATENCY, "DELETE", path=re.escape(third), seconds=4.0)
+    site.emulator.set_faults(Faults((slowly,)))
+    one = job(sharded)
+    one = replace(one, settings={**one.settings, "lease": 2.0})  # so soon a lock is known as held
+    double = threading.Thread(target=lambda: replace(one, tasks=4).apply(3, reconciler.Listener()))
+    double.start()
+    wait_until(lambda: any(third in sent.path for sent in site.deletes()))
+    applied = one.apply(1, reconciler.Listener())
+    double.join()
+    assert (applied.exit_code, applied.error, applied.report.planned) == (0, None, 12)
+    assert len(site.deletes()) == 12
 
 
 def test_importing_the_package_does_not_import_beam() -> None:

@@ -172,6 +172,20 @@ def test_a_new_plan_replaces_an_older_one_and_nothing_else(three: Project) -> No
     assert shard_names(three) == ["00001.json"]
 
 
+def test_nothing_is_removed_behind_a_link(three: Project) -> None:
+    mine = three.folder / "mine" / "20260101.json"
+    (three.folder / "plan").mkdir()
+    mine.parent.mkdir()
+    mine.touch()
+    (three.folder / "plan" / "shards").symlink_to(mine.parent)
+    refused = three.run("plan", *IN_SHARDS)
+    assert (refused.code, "something else than a plan in shards: shards" in refused.err) == (
+        1,
+        True,
+    )
+    assert mine.exists()
+
+
 # A plan that does not come to its end
 
 STUDY_BY_STUDY = """

@@ -21,6 +21,7 @@ from reconciler.model.shards.manifest import Manifest, Shard, ShardedPlan, plan_
 from reconciler.model.shards.notices import Notices
 from reconciler.planning.gates import count_for_gates, gates_of
 from reconciler.planning.plan_file import read_plan, write_plan
+from reconciler.planning.seal import PLAN, SEAL
 from reconciler.planning.shards.manifest_file import (
     digest_of_shards,
     read_manifest,
@@ -189,6 +190,21 @@ def test_no_gate_on_what_is_counted_can_be_taken_out_under_the_reviewed_digest(
     document["manifest"]["stores"][0]["limits"]["maxDeletions"] = gate["allowed"]
     path.write_text(forged(document), encoding="utf-8")
     assert read_manifest(path).digest != manifest.digest
+
+
+@one_case
+def test_no_manifest_is_shown_under_the_digest_of_another_plan(
+    folder: Path, manifest: Manifest, shard: SavedPlan
+) -> None:
+    """Whoever approved it would have approved that plan."""
+    path = folder / "plan.json"
+    text, other = path.read_text("utf-8"), (folder / "shards" / "00001.json").read_text("utf-8")
+    plan = other.partition(PLAN)[2].rpartition(SEAL)[0]
+    body = text.replace(manifest.digest, shard.digest).rpartition(SEAL)[0] + PLAN + plan
+    seal = hashlib.sha256(body.encode()).hexdigest()
+    path.write_text(f'{body}{SEAL}{seal}"}}\n', encoding="utf-8")
+    with pytest.raises(PlanFileError, match="a plan and a manifest at once"):
+        read_plan_or_manifest(path)
 
 
 @one_case

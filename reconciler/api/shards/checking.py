@@ -24,6 +24,7 @@ from reconciler.planning.acceptance import require_nothing_kept
 from reconciler.planning.gates import require_passed_gates
 from reconciler.planning.reappeared import LastWords, by_how, reappearance_gates
 from reconciler.planning.shards.keeps import Keeps
+from reconciler.planning.shards.totals import Recount
 
 
 def require_shards(
@@ -36,11 +37,11 @@ def require_shards(
     Raises:
         PlanFileError: a shard cannot be read.
         PlanRefused: one is not that of the manifest, has not its own studies, deletes what is
-            kept, or is no longer acceptable.
+            kept, or is no longer acceptable; or they hold more than the manifest counts.
         GatesBlocking: a gate is blocking, by what the record says and the store shows now.
         UsageError: an archive lies in the state.
     """
-    check = _Check(lane, keeps, history)
+    check = _Check(lane, keeps, history, Recount(lane.order.manifest))
     with listener.step("checking shards") as update:
         for number, shard in enumerate(left, 1):
             if lane.stop.is_requested:
@@ -57,6 +58,7 @@ class _Check:
     lane: Lane
     keeps: Keeps
     history: History
+    recount: Recount
     latest: tuple[StoreAddress, str] | None = None
     listed: Counter[tuple[StoreAddress, GateName]] = field(default_factory=Counter)
     now: Counter[tuple[StoreAddress, GateName]] = field(default_factory=Counter)
@@ -74,6 +76,7 @@ class _Check:
             {one.store: self.lane.connection.store(one.store) for one in saved.plan.stores},
             parallelism=self.lane.order.service.parallelism,
         )
+        self.recount.take(saved)
         self.listed.update(_by_gate(saved.reappeared))
         self.now.update(_by_gate(recalled.reappeared))
 

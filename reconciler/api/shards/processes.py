@@ -57,9 +57,9 @@ class Worker:
         try:
             with _kept_from_children():
                 self._process.start()
-        except OSError as error:
+        except (OSError, AssertionError) as error:  # the latter in a process of a pool
             raise ReconcilerError(
-                f"a process cannot be started: {error.strerror or error}",
+                f"a process cannot be started: {getattr(error, 'strerror', None) or error}",
                 hint="allow more of them, or give a smaller --processes",
             ) from error
         finally:

@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from operator import index
 
 from reconciler.api import machine
 from reconciler.api.loading import read_history
@@ -53,16 +54,18 @@ def chosen_shards(manifest: Manifest, numbers: Collection[int] | None) -> tuple[
 
     Raises:
         UsageError: there is no such shard.
+        TypeError: one is no whole number.
     """
     shards = manifest.plan.shards
     if numbers is None:
         return shards
-    wrong = sorted({*numbers} - {shard.number for shard in shards})
+    chosen = sorted({*map(index, numbers)})
+    wrong = [number for number in chosen if not 1 <= number <= len(shards)]
     if wrong:
         raise UsageError(
             f"the plan has no shard {wrong[0]}", hint=f"its shards are 1 to {len(shards)}"
         )
-    return tuple(shards[number - 1] for number in sorted({*numbers}))
+    return tuple(shards[number - 1] for number in chosen)
 
 
 def apply_shards(  # noqa: PLR0917 - what `reconciler.apply` has at hand

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from reconciler.api.service import endpoint_of, provider_of
 from reconciler.api.showing import PlanInShards
 from reconciler.applying.stopping import Stop
 from reconciler.cli.options.path_type import ADDRESS
@@ -18,6 +19,7 @@ from reconciler.cli.runs.plan_and_apply import read_reviewed
 from reconciler.cli.runs.shared import run_options
 from reconciler.errors import UsageError
 from reconciler.model.outcome import RunState
+from reconciler.planning.acceptance import require_endpoint
 
 
 @click.command(name="beam")
@@ -48,12 +50,18 @@ def command(*, plan: Path | str, beam_options: tuple[str, ...], tasks: int, **gi
         -- --direct_running_mode multi_processing --direct_num_workers 2
     """
     try:
-        from reconciler.beam import Job, run_pipeline  # noqa: PLC0415 - it takes seconds
+        from reconciler.beam import Job, is_known, run_pipeline  # noqa: PLC0415 - it takes seconds
     except ModuleNotFoundError as missing:
         raise UsageError(
             f"a pipeline needs the package {missing.name}",
             hint="install the extra: pip install 'dicom-reconciler[beam]'",
         ) from missing
+    ours = {option for parameter in command.params for option in parameter.opts}
+    for option in (one.partition("=")[0] for one in beam_options):
+        if option in ours and not is_known(option):
+            raise UsageError(
+                f"{option} stands after --, where Beam ignores it", hint="write it before the --"
+            )
     with opened_apply(**given) as options:
         saved = read_reviewed(plan, options)
         if not isinstance(saved, PlanInShards):
@@ -62,7 +70,10 @@ def command(*, plan: Path | str, beam_options: tuple[str, ...], tasks: int, **gi
                 hint="name the DIR/plan.json of: reconciler plan --shard-size N --out DIR/",
             )
         place = str(options.project.root), options.project.state.absolute
-        job = Job(saved, *place, options.service_for(saved), tasks, options.arguments_for(saved))
+        service = options.service_for(saved)
+        provider = provider_of(store.store for store in saved.plan.stores)
+        require_endpoint(saved, str(endpoint_of(service, provider)))  # it may hold a password
+        job = Job(saved, *place, service, tasks, options.arguments_for(saved))
         (failure, counters), stop = run_pipeline(job, beam_options), Stop()
         if counters:
             say("the tasks: " + ", ".join(f"{one:,} {name}" for name, one in counters.items()))

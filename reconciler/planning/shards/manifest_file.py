@@ -29,6 +29,8 @@ from reconciler.planning.sealed_file import (
     write_sealed,
 )
 
+_AGAIN = "make the plan again"
+
 
 def digest_of_shards(plan: ShardedPlan) -> str:
     """The name of the stable part of a manifest: ``sha256:`` and 64 hexadecimal digits."""
@@ -39,13 +41,19 @@ def require_unchanged(saved: SavedPlan | Manifest) -> None:
     """Refuse a plan whose digest is not that of what it plans, however it came here.
 
     Raises:
-        PlanRefused: it was changed since it was made or read.
+        PlanRefused: it was changed since it was made or read, or its gates are others.
     """
-    digest = digest_of(saved.plan) if isinstance(saved, SavedPlan) else digest_of_shards(saved.plan)
+    if isinstance(saved, SavedPlan):
+        digest = digest_of(saved.plan)
+    else:
+        digest = digest_of_shards(saved.plan)
+        try:
+            _require_consistent(saved)
+        except ValueError as error:
+            raise PlanRefused(f"the plan was changed: {error}", hint=_AGAIN) from error
     if digest != saved.digest:
         raise PlanRefused(
-            "the plan was changed: its digest does not match what it plans",
-            hint="make the plan again",
+            "the plan was changed: its digest does not match what it plans", hint=_AGAIN
         )
 
 
@@ -90,6 +98,8 @@ def read_plan_or_manifest(
 def _decode(path: AnyPath, document: Mapping[str, Any]) -> SavedPlan | Manifest:
     if "manifest" not in document:
         return plan_from(path, document)
+    if "plan" in document:  # its digest would be that of the one, and what is shown the other
+        raise ValueError("it is a plan and a manifest at once")
     plan = codec_of(ShardedPlan).read(document["manifest"])
     gates = tuple(codec_of(Gate).read(one) for one in document["gates"])
     found = codec_of(Manifest).read({**document, "plan": plan, "gates": gates})

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 
+from reconciler.errors import PlanRefused
 from reconciler.model.address import StoreAddress
 from reconciler.model.desired import DesiredStore, Hold, Limits
 from reconciler.model.gate import Gate, GateCounts
 from reconciler.model.plan import Finding, OverdueHold, SavedPlan, StorePlan
 from reconciler.model.plan_summary import PlanSummary
+from reconciler.model.shards.manifest import Manifest
 from reconciler.model.shards.notices import FreedHold, Notices, Places
 from reconciler.planning.gates import count_for_gates, gates_on_counts, study_percent
 from reconciler.planning.limits import Declared
@@ -184,3 +186,32 @@ class Totals:
             has_record=store not in self._unrecorded,
         )
         yield from reappearance_gates(store, counts.limits, totals.reappeared, totals.restored)
+
+
+class Recount:
+    """Counts shards again, as they are read, against what their manifest counts of all.
+
+    The gates of the whole are judged by the manifest alone: one that counts less would open them.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._whole = {store.store: store for store in manifest.plan.stores}
+        self._counts: dict[StoreAddress, Counter[str]] = {one: Counter() for one in self._whole}
+
+    def take(self, shard: SavedPlan) -> None:
+        """Count a shard.
+
+        Raises:
+            PlanRefused: there is more in the shards so far than the manifest counts.
+        """
+        for plan in shard.plan.stores:
+            counts, whole = count_for_gates(plan), self._whole[plan.store]
+            counted = self._counts[plan.store]
+            counted.update({name: getattr(counts, name) for name in _SUMMED})
+            if counts.study_percent > whole.study_percent or any(
+                counted[name] > getattr(whole, name) for name in _SUMMED
+            ):
+                raise PlanRefused(
+                    f"the shards up to {shard.plan_id} hold more than their manifest counts",
+                    hint="make the plan again",
+                )
