@@ -23,12 +23,16 @@ TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.part")
 """What a `write_file` that was killed leaves beside the file that it did not replace."""
 
 
-def require_writable(*paths: Path | None) -> None:
+def require_writable(*paths: Path | None, read: Iterable[Path | str] = ()) -> None:
     """Find out before a long or irrevocable step whether its results can be written.
 
+    ``read`` are the files that the step reads, by their paths; URLs are ignored.
+
     Raises:
-        UsageError: nothing can be created, replaced or written into at one of the paths.
+        UsageError: nothing can be created, replaced or written into at one of the paths, or it is
+            one of those that are read.
     """
+    sources = {os.path.realpath(one) for one in read if isinstance(one, Path)}
     for path in filter(None, paths):
         try:
             is_writable = _is_writable(path)
@@ -36,6 +40,8 @@ def require_writable(*paths: Path | None) -> None:
             raise UsageError(f"cannot write {path}: {error.strerror}") from error
         if not is_writable:
             raise UsageError(f"cannot write {path}", hint="name a file in a folder that exists")
+        if os.path.realpath(path) in sources:
+            raise UsageError(f"cannot write {path}: it is an input", hint="name another file")
 
 
 def write_file(path: Path, pieces: Iterable[str], *, private: bool = False) -> None:

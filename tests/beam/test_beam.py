@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import apache_beam
@@ -312,7 +313,12 @@ def test_importing_the_package_does_not_import_beam() -> None:
 
 def test_the_rate_is_divided(sharded: ShardedSite, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[reconciler.Service] = []
-    monkeypatch.setattr(reconciler, "apply", lambda _plan, _project, one, **_: given.append(one))
+
+    def note_service(_plan: object, _project: object, one: reconciler.Service, **_: object) -> Any:
+        given.append(one)
+        return SimpleNamespace(error=None)
+
+    monkeypatch.setattr(reconciler, "apply", note_service)
     whole = job(sharded)
     for one in (whole, replace(whole, service=replace(whole.service, max_qps=None))):
         one.apply(1, reconciler.Listener())

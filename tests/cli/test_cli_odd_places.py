@@ -338,3 +338,28 @@ def within(seconds: float, project: Project, arguments: tuple[str, ...]) -> Answ
     worker.join(seconds)
     assert answers, "it waits"
     return answers[0]
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ["plan", "specs/a.yaml", "--out", "specs/a.yaml"],
+        ["plan", "specs/a.yaml", "--write", "sarif=specs/../specs/a.yaml"],
+        ["plan", "specs/a.yaml", "--events", "link"],
+        ["apply", "specs/a.yaml", "--report", "specs/a.yaml"],
+        ["apply", "plan.json", "--report", "plan.json"],
+        ["apply", "plan.json", "--events", "plan.json"],
+        ["apply", "plan.json", "--write", "markdown=plan.json"],
+        ["show", "plan.json", "--write", "html=plan.json"],
+    ],
+)
+def test_no_output_replaces_what_is_read(project: Project, typed: list[str]) -> None:
+    """A plan in shards could not be resumed without its manifest."""
+    (project.folder / "specs").mkdir(exist_ok=True)
+    (project.folder / "link").symlink_to("specs/a.yaml")
+    files = [project.folder / "specs/a.yaml", project.folder / "plan.json"]
+    for file in files:
+        file.write_text("mine")
+    answer = project.run(*typed)
+    assert (answer.code, "it is an input" in answer.err) == (1, True), answer
+    assert [file.read_text() for file in files] == ["mine", "mine"]

@@ -56,7 +56,7 @@ def command(*, paths: tuple[Path | str, ...], **given: Any) -> int:
       reconciler apply plan/plan.json --processes 4 --max-qps 200
       reconciler apply gs://imaging-plans/retention/plan.json --shard auto
     """
-    with opened_apply(**given) as options:
+    with opened_apply(paths, **given) as options:
         files = [path for path in paths if isinstance(path, Path)]
         if len(files) < len(paths) or any(path.suffix == ".json" for path in files):
             return _apply_saved(paths, options)

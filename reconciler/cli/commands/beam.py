@@ -62,7 +62,7 @@ def command(*, plan: Path | str, beam_options: tuple[str, ...], tasks: int, **gi
             raise UsageError(
                 f"{option} stands after --, where Beam ignores it", hint="write it before the --"
             )
-    with opened_apply(**given) as options:
+    with opened_apply([plan], **given) as options:
         saved = read_reviewed(plan, options)
         if not isinstance(saved, PlanInShards):
             raise UsageError(

@@ -106,7 +106,7 @@ def command(
     project = find_root(root)
     folder = None if shard_size is None else _shard_folder(out)
     file = None if folder else _plan_file(out)
-    require_writable(file, events_file, *(path for _, path in writes))
+    require_writable(file, events_file, *(path for _, path in writes), read=paths)
     view = PlanView(format_name, writes, folder_in_repository(project))
     with opened_events(events_file, "plan") as events, shown_if_invalid(view):
         request = PlanRequest(

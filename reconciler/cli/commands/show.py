@@ -66,7 +66,7 @@ def command(
       reconciler show plan.json --thumbnails --write html=plan.html
       reconciler show plan.json --write junit=plan.xml --write terraform=plan-report.json
     """
-    require_writable(*(path for _, path in writes))
+    require_writable(*(path for _, path in writes), read=[plan])
     saved = read_plan(plan, listener=Console())
     images = None
     if thumbnails:

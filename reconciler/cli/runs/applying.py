@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -89,6 +89,7 @@ class ApplyOptions(RunOptions):
 
 @contextmanager
 def opened_apply(
+    read: Iterable[Path | str],
     *,
     report: Path | None,
     writes: Writes,
@@ -97,11 +98,11 @@ def opened_apply(
     root: Path | None,
     **given: Any,
 ) -> Iterator[ApplyOptions]:
-    """The options of an apply, with the project and the events opened."""
+    """The options of an apply to what is ``read``, with the project and the events opened."""
     folder = find_root(root)
     with (
         github.annotated_errors(folder_in_repository(folder)),
-        opened_run("apply", events_file, report, writes) as events,
+        opened_run("apply", events_file, report, writes, read) as events,
     ):
         yield ApplyOptions(
             project=open_project(state, folder),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -94,16 +94,20 @@ def run_options(stop_help: str) -> Decorator:
 
 @contextmanager
 def opened_run(
-    command: str, events: Path | None, report: Path | None, writes: Writes
+    command: str,
+    events: Path | None,
+    report: Path | None,
+    writes: Writes,
+    read: Iterable[Path | str] = (),
 ) -> Iterator[Events]:
-    """Make sure that every file of a run can be written, then begin its events.
+    """Make sure that every file of a run can be written, and none is ``read``; begin its events.
 
     That is before anything is opened, whose descriptor one of them could name.
 
     Raises:
         UsageError: one cannot be written.
     """
-    require_writable(events, report, *(path for _, path in writes))
+    require_writable(events, report, *(path for _, path in writes), read=read)
     with opened_events(events, command) as opened:
         yield opened
 
