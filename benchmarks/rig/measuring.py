@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
-import resource
 import signal
 import ssl
 import subprocess
@@ -47,12 +45,21 @@ remove:
 """
 
 
-class Cost(NamedTuple):
-    """What a process cost: wall and CPU seconds, and the most memory that it ever held.
+_APART = """import os, signal, sys
+out = int(sys.argv[1])
+os.set_inheritable(out, False)
+child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+signal.signal(signal.SIGINT, lambda *_: os.kill(child, signal.SIGINT))
+_, status, usage = os.wait4(child, 0)
+cpu = usage.ru_utime + usage.ru_stime
+os.write(out, f"{os.waitstatus_to_exitcode(status)} {cpu} {usage.ru_maxrss}".encode())
+"""
+"""Starts a command and measures it: the peak of a process is at least its parent's at its start,
+and that of a benchmark may be large."""
 
-    Linux counts what the starting process ever held as memory of the one that it starts: where
-    that may be the figure, ``mebibytes`` is NaN.
-    """
+
+class Cost(NamedTuple):
+    """What a process cost: wall and CPU seconds, and the most memory that it ever held."""
 
     wall: float
     cpu: float
@@ -146,27 +153,30 @@ def run(
     """
     environment = {name: value for name, value in os.environ.items() if "RECONCILER" not in name}
     environment.pop("GOOGLE_APPLICATION_CREDENTIALS", None)
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    measured, out = os.pipe()
     started = time.perf_counter()
-    with subprocess.Popen(
-        command,
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        **more,
-    ) as process:
+    with (
+        os.fdopen(measured, encoding="ascii") as usage,
+        subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _APART, str(out), *command],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            pass_fds=[out],
+            **more,
+        ) as process,
+    ):
+        os.close(out)
         if timeout is not None:
             _interrupt_after(process, timeout)
         assert process.stderr is not None
         said = process.stderr.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in set(expect):
-        raise SystemExit(f"{' '.join(command)} exited with {process.returncode}:\n{said}")
+        code, cpu, kibibytes = usage.read().split()
     wall = time.perf_counter() - started
-    held = usage.ru_maxrss / KIB_PER_MIB if usage.ru_maxrss > own else math.nan
-    return Cost(wall, usage.ru_utime + usage.ru_stime, held), said
+    if int(code) not in set(expect):
+        raise SystemExit(f"{' '.join(command)} exited with {code}:\n{said}")
+    return Cost(wall, float(cpu), int(kibibytes) / KIB_PER_MIB), said
 
 
 def _interrupt_after(process: subprocess.Popen[str], seconds: float) -> None:
