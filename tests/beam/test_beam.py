@@ -200,6 +200,14 @@ def test_an_interrupt_in_a_bundle_of_this_process_ends_the_command(sharded: Shar
     sharded.require_no_harm()
 
 
+def test_the_plan_may_lie_in_a_bucket(sharded: ShardedSite) -> None:
+    url = (sharded.site.folder / "plan" / "plan.json").as_uri()
+    given = (url, "--tasks", "2", "--report", "report.json")
+    done = ended(sharded.site.start("beam", *given, "--", *TWO_PROCESSES))
+    assert done.code == 0, done
+    sharded.require_all_done()
+
+
 @pytest.mark.parametrize("first", [signal.SIGKILL, None])
 def test_workers_end_with_their_launcher_and_the_same_command_resumes(
     sharded: ShardedSite, first: signal.Signals | None
