@@ -35,9 +35,14 @@ _UID_PATH = re.compile(
 )
 _NOT_FOUND = json.dumps({"error": {"code": 404, "message": "not found", "status": "NOT_FOUND"}})
 _FILLER = ",".join(
-    f'"0028{tag:04X}":{{"vr":"US","Value":[{tag}]}}' for tag in range(0x0002, 0x0002 + 18)
+    f'"0028{tag:04X}":{{"vr":"US","Value":[{tag}]}}' for tag in range(0x0002, 0x0002 + 17)
 )
 """So that a row has the 900 bytes that a real one has."""
+_CLASS = (
+    '"00080008":{"vr":"CS","Value":["ORIGINAL","PRIMARY","AXIAL"]},'
+    '"00080016":{"vr":"UI","Value":["1.2.840.10008.5.1.4.1.1.2"]}'
+)
+"""An original CT image, which refers to no other instance."""
 
 
 class Layout(NamedTuple):
@@ -129,7 +134,7 @@ class Store:
     def _row(self, number: int) -> str:
         study, series, uid = self._layout.address(number)
         return (
-            f'{{"00080018":{{"vr":"UI","Value":["{uid}"]}},{_FILLER},'
+            f'{{{_CLASS},"00080018":{{"vr":"UI","Value":["{uid}"]}},{_FILLER},'
             f'"0020000D":{{"vr":"UI","Value":["{study}"]}},'
             f'"0020000E":{{"vr":"UI","Value":["{series}"]}}}}'
         )
