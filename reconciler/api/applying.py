@@ -148,6 +148,8 @@ def apply(
         begin(history)
         return require_acceptable_manifest(plan, left, project, database, reviewed, listener)
 
+    if not chosen:
+        listener.note(f"note: none of the plan's {len(plan.plan.shards)} shards is chosen")
     needed = min(processes, len(chosen))
     return _on_record(
         plan,
@@ -185,7 +187,7 @@ def _on_record(
     )
     try:
         applied = apply_it()
-        if applied.is_earlier:  # then it was not accepted again
+        if applied.report.journal_head is None:  # then it may not have been accepted
             require_digest(saved.digest, digest)
     except ReconcilerError as error:
         code, why = call.stop.ending or (error.exit_code, str(error))

@@ -102,6 +102,8 @@ def test_the_guards_are_those_of_any_plan(site: Site, manifest: Path) -> None:
     plan = in_shards(manifest)
     with pytest.raises(PlanRefused, match="expected was sha256:0"):
         apply(site, plan, digest="sha256:0")
+    with pytest.raises(PlanRefused, match="expected was sha256:0"):
+        apply(site, plan, digest="sha256:0", shards=())
     expired = replace(plan, expires=datetime.now(UTC) - timedelta(seconds=1))
     with pytest.raises(PlanRefused, match="expired"):
         apply(site, expired)
