@@ -35,7 +35,7 @@ from ..audit.records import NOON, STORE, attempt, instance, started, write
 from .conftest import Authority, MakeRsyslog, Rsyslog
 
 SENDER = Sender("archive-7", 4711)
-QUICK = SendRetry(attempts=2, first_wait=0.05, timeout=5.0)
+QUICK = SendRetry(attempts=5, first_wait=0.05, timeout=5.0)
 
 
 @pytest.fixture
