@@ -104,7 +104,7 @@ def test_a_bundle_that_is_repeated_resumes(sharded: ShardedSite) -> None:
     site = sharded.site
     down = FaultRule(FaultKind.STATUS, "DELETE", status=403)
     site.emulator.set_faults(Faults((site.once_proven(down),)))
-    child = start(sharded, "--stop-after-failures", "2", beam=RETRIES)
+    child = start(sharded, "--tasks", "1", "--stop-after-failures", "2", beam=RETRIES)
 
     def let_it_work() -> None:
         wait_until(
