@@ -102,22 +102,10 @@ def test_the_rate_is_that_of_all_tasks(sharded: ShardedSite) -> None:
 def test_a_bundle_that_is_repeated_resumes(sharded: ShardedSite) -> None:
     """The store fails until the task has stopped; then Beam calls it again."""
     site = sharded.site
-    down = FaultRule(FaultKind.STATUS, "DELETE", status=403)
+    down = FaultRule(FaultKind.STATUS, "DELETE", status=403, times=2)
     site.emulator.set_faults(Faults((site.once_proven(down),)))
-    child = start(sharded, "--tasks", "1", "--stop-after-failures", "2", beam=RETRIES)
-
-    def let_it_work() -> None:
-        wait_until(
-            lambda: sum(one.status == 403 for one in site.deletes()) >= 2,
-            during=child,
-            seconds=SECONDS,
-        )
-        site.emulator.set_faults(Faults())
-
-    thread = threading.Thread(target=let_it_work)
-    thread.start()
-    done = ended(child)
-    thread.join()
+    one_by_one = ("--tasks", "1", "--parallelism", "1", "--stop-after-failures", "2")
+    done = run(sharded, *one_by_one, beam=RETRIES)
     assert done.code == 0, done
     assert "stopped: 2 deletions could not be proven" in done.err
     assert sharded.report()["counts"]["deleted"] == 24

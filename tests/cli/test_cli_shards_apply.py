@@ -53,7 +53,8 @@ def plan_both(project: Project, *, code: int = 0) -> None:
 def errors(text: str) -> list[str]:
     """What the command says is wrong, without what it says of its own run."""
     own = ("journal head", "sent ", "applying ", "note: ")
-    lines = re.sub(r"digest is sha256:\w+", "digest is another", text).splitlines()
+    text = re.sub(r"digest is sha256:\w+", "digest is another", text)
+    lines = re.sub(r"expired at [-\d: ]+UTC", "expired", text).splitlines()
     return [line for line in lines if not line.startswith(own)]
 
 
