@@ -113,12 +113,17 @@ def test_the_guards_are_those_of_any_plan(site: Site, manifest: Path) -> None:
     assert LEFT in site.content()
 
 
-def test_what_was_changed_in_memory_is_refused_as_in_a_file(site: Site, manifest: Path) -> None:
-    limit = re.sub("maxDeletions: [0-9]+", "maxDeletions: 2", LIMITS_OPEN)
-    text = head() + REASON + limit + removal(PLANNED)
+def plan_with_limit(site: Site, manifest: Path, name: str) -> None:
+    """Plan again, with 2 as the limit of this name."""
+    limits = re.sub(f"{name}: [0-9]+", f"{name}: 2", LIMITS_OPEN)
+    text = head() + REASON + limits + removal(PLANNED)
     (site.folder / "specs" / "a.yaml").write_text(text, encoding="utf-8")
     folder = ShardFolder(manifest.parent)
     plan_in_shards(None, site.project, lambda _: site.service, folder, size=1)
+
+
+def test_what_was_changed_in_memory_is_refused_as_in_a_file(site: Site, manifest: Path) -> None:
+    plan_with_limit(site, manifest, "maxDeletions")
     plan = in_shards(manifest)
     with pytest.raises(GatesBlocking):
         apply(site, plan)
@@ -137,11 +142,7 @@ def test_what_was_changed_in_memory_is_refused_as_in_a_file(site: Site, manifest
 def test_a_manifest_that_counts_less_than_its_shards_hold_opens_no_gate(
     site: Site, manifest: Path
 ) -> None:
-    limit = re.sub("maxStudiesEmptied: [0-9]+", "maxStudiesEmptied: 2", LIMITS_OPEN)
-    text = head() + REASON + limit + removal(PLANNED)
-    (site.folder / "specs" / "a.yaml").write_text(text, encoding="utf-8")
-    folder = ShardFolder(manifest.parent)
-    plan_in_shards(None, site.project, lambda _: site.service, folder, size=1)
+    plan_with_limit(site, manifest, "maxStudiesEmptied")
     whole = read_manifest(manifest)
     (store,) = whole.plan.stores
     for less in ({"studies_emptied": 2}, {"studies_emptied": 2, "study_percent": 99}):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from reconciler.desired import parts
 from reconciler.emulator import DEMO_STORE, Emulator, EmulatorSettings, running_emulator
 from reconciler.model.address import InstanceAddress, StoreAddress
 
@@ -100,3 +101,24 @@ def project(
         monkeypatch.delenv(name, raising=False)
 
     return Project(folder, emulator, typist(capsys))
+
+
+@pytest.fixture
+def study_by_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each study is a part of its own, as it is with very many instances."""
+    monkeypatch.setattr(parts, "HEAVIEST", 1)
+
+
+@pytest.fixture
+def three(project: Project) -> Project:
+    """Three studies of two instances, all to be removed."""
+    for study in (1, 2, 3):
+        project.fill(study, 1, [1, 2])
+    write_removes(project, "a.yaml", (1, 2, 3))
+    return project
+
+
+def write_removes(project: Project, name: str, studies: Iterable[int]) -> None:
+    """A file that removes these studies as a whole, with limits that stop nothing."""
+    lines = "".join(f"  - studiesId: {address(study, 1, 1).study_uid}\n" for study in studies)
+    project.write(name, f"{REASON}{wide_open_line('maxDangling')}remove:\n{lines}")

@@ -19,7 +19,6 @@ import pytest
 
 from reconciler.api import shard_folder
 from reconciler.api.destination import write_file
-from reconciler.desired import parts
 from reconciler.emulator.faulty.faults import FaultKind, FaultRule, Faults
 from reconciler.model.address import InstanceAddress
 from reconciler.planning.plan_file import read_plan
@@ -34,21 +33,7 @@ from .conftest import REASON, Project, address, removal
 OPEN = REASON + wide_open_line("maxDangling")
 IN_SHARDS = ("--shard-size", "2", "--out", "plan")
 
-
-@pytest.fixture(autouse=True)
-def study_by_study(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each study is a part of its own, as it is with very many instances."""
-    monkeypatch.setattr(parts, "HEAVIEST", 1)
-
-
-@pytest.fixture
-def three(project: Project) -> Project:
-    """Three studies of two instances, all to be removed."""
-    for study in (1, 2, 3):
-        project.fill(study, 1, [1, 2])
-    lines = "".join(f"  - studiesId: {address(study, 1, 1).study_uid}\n" for study in (1, 2, 3))
-    project.write("a.yaml", f"{OPEN}remove:\n{lines}")
-    return project
+pytestmark = pytest.mark.usefixtures("study_by_study")
 
 
 def shard_names(project: Project) -> list[str]:

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from reconciler.api import machine
-from reconciler.desired import parts
 from reconciler.emulator import FaultKind, FaultRule, Faults
 
 from ..journal.by_hand import records_of
@@ -28,11 +27,7 @@ ONE, SHARDED = "one.json", "plan/plan.json"
 EACH_STUDY = [address(study, 1, number) for study in (1, 2, 3) for number in (1, 2)]
 FORBIDDEN = FaultRule(FaultKind.STATUS, "DELETE", status=400)
 
-
-@pytest.fixture(autouse=True)
-def study_by_study(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each study is a part of its own, as it is with very many instances."""
-    monkeypatch.setattr(parts, "HEAVIEST", 1)
+pytestmark = pytest.mark.usefixtures("study_by_study")
 
 
 @pytest.fixture

@@ -14,15 +14,13 @@ import pytest
 
 import reconciler
 from reconciler.api.shard_folder import MANIFEST, ShardFolder
-from reconciler.desired import parts
 from reconciler.errors import ReconcilerError
 from reconciler.objects.path import open_folder
 
-from ..limits import wide_open_line
 from ..objects import conftest as places
 from ..objects.conftest import BUCKETS, PLACES, Place
 from ..objects.proxy import Forward, Reply, Request, honest, says, unheard
-from .conftest import REASON, Project, address
+from .conftest import Project, write_removes
 
 azurite, clean, fake_google = places.azurite, places.clean, places.fake_google
 moto, place, service_account = places.moto, places.place, places.service_account
@@ -32,25 +30,7 @@ in_buckets = pytest.mark.parametrize("place", BUCKETS, indirect=True)
 in_s3 = pytest.mark.parametrize("place", ["s3"], indirect=True)
 SHARDS = ["shards/00001.json", "shards/00002.json", "shards/00003.json"]
 
-
-@pytest.fixture(autouse=True)
-def study_by_study(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each study is a part of its own, as it is with very many instances."""
-    monkeypatch.setattr(parts, "HEAVIEST", 1)
-
-
-@pytest.fixture
-def three(project: Project) -> Project:
-    """Three studies of two instances, all to be removed."""
-    for study in (1, 2, 3):
-        project.fill(study, 1, [1, 2])
-    write_removes(project, "a.yaml", (1, 2, 3))
-    return project
-
-
-def write_removes(project: Project, name: str, studies: Sequence[int]) -> None:
-    lines = "".join(f"  - studiesId: {address(study, 1, 1).study_uid}\n" for study in studies)
-    project.write(name, f"{REASON}{wide_open_line('maxDangling')}remove:\n{lines}")
+pytestmark = pytest.mark.usefixtures("study_by_study")
 
 
 def plan(project: Project, place: Place, *, size: int = 2, ending: str = "/") -> str:
