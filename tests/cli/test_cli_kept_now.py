@@ -11,7 +11,13 @@ import pytest
 from reconciler.desired.load import load_desired_state
 from reconciler.model.desired import InputFile, InputRole
 from reconciler.model.plan import Plan
+from reconciler.model.shards.manifest import Shard
 from reconciler.planning.plan_file import digest_of, read_plan, write_plan
+from reconciler.planning.shards.manifest_file import (
+    digest_of_shards,
+    read_manifest,
+    write_manifest,
+)
 
 from .conftest import LIMITS_OPEN, REASON, ROOT, Project, address, removal
 
@@ -78,8 +84,8 @@ def inputs_now(project: Project, *paths: str) -> tuple[InputFile, ...]:
     return load_desired_state(found, root=project.folder).inputs
 
 
-def refused(project: Project) -> str:
-    applied = project.run("apply", "plan.json")
+def refused(project: Project, plan: str = "plan.json") -> str:
+    applied = project.run("apply", plan)
     assert applied.code == 3
     assert project.deletes() == []
     assert "Traceback" not in applied.err
@@ -104,6 +110,26 @@ def test_a_plan_that_names_the_keep_as_its_own_input_is_refused(
     planned.write("hold.yaml", body)
     reseal(planned, lambda plan: replace(plan, inputs=inputs_now(planned, "bulk")))
     assert f"the plan deletes what the files keep: {told}\n" in refused(planned)
+
+
+@pytest.mark.parametrize(("body", "told"), SAME_ADDRESS.values(), ids=SAME_ADDRESS)
+def test_so_is_a_plan_in_shards(planned: Project, body: str, told: str) -> None:
+    """Its manifest and its shard are made by hand, each with a right digest and a right seal."""
+    assert planned.run("plan", "bulk", "--shard-size", "9", "--out", "plan").code == 0
+    planned.write("hold.yaml", body)
+    now = inputs_now(planned, "bulk")
+    path = planned.folder / "plan" / "plan.json"
+    manifest = read_manifest(path)
+    (shard,) = manifest.plan.shards
+    saved = read_plan(path.parent / shard.path)
+    plan = replace(saved.plan, inputs=now)
+    forged = replace(saved, plan=plan, digest=digest_of(plan))
+    whole = replace(manifest.plan, inputs=now, shards=(Shard.of(forged, 1),))
+    (path.parent / shard.path).write_text("".join(write_plan(forged)), encoding="utf-8")
+    sealed = write_manifest(replace(manifest, plan=whole, digest=digest_of_shards(whole)))
+    path.write_text("".join(sealed), encoding="utf-8")
+    refusal = refused(planned, "plan/plan.json")
+    assert f"the plan deletes what the files keep: {told}\n" in refusal
 
 
 @pytest.mark.parametrize(("body", "told"), KEEPS.values(), ids=KEEPS)
